@@ -1,0 +1,20 @@
+// `npm start`: compiles when needed, then runs the service in this very process, so that signals reach it.
+//
+// It has to load on the Node of the system, however old: an older one dies without a word when it loads argon2, and cannot
+// parse what comes after. Hence no static import.
+
+const MIN_NODE = [24, 15];
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < MIN_NODE[0] || (major === MIN_NODE[0] && minor < MIN_NODE[1])) {
+  process.stderr.write(
+    `Gatehouse needs Node ${MIN_NODE.join('.')} or newer, this is ${process.versions.node}: ` +
+      'use `npm start`, which brings its own\n',
+  );
+  process.exit(1);
+}
+
+const { pathToFileURL } = await import('node:url');
+const { ensureBuilt, report } = await import('./build.mjs');
+const entry = await ensureBuilt().catch(report);
+if (entry !== undefined) await import(pathToFileURL(entry).href);

@@ -1,0 +1,41 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { createValidationPipe } from './common/validation/validation.pipe.js';
+import type { Config } from './config/config.js';
+import { ConfigModule } from './config/config.module.js';
+import { AccessTokenGuard } from './modules/auth/access-token.guard.js';
+import { AuthModule } from './modules/auth/auth.module.js';
+import { PolicyGuard } from './modules/auth/policy.guard.js';
+import { RolesModule } from './modules/roles/roles.module.js';
+import { UsersModule } from './modules/users/users.module.js';
+import { CryptoModule } from './platform/crypto/crypto.module.js';
+import { DatabaseModule } from './platform/database/database.module.js';
+import { HealthModule } from './platform/health/health.module.js';
+import { ErrorFilter } from './platform/http/exception.filter.js';
+import { InputInterceptor } from './platform/http/input.interceptor.js';
+import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
+import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
+import { LoggingModule } from './platform/logging/logging.module.js';
+import { MetricsModule } from './platform/metrics/metrics.module.js';
+
+const platform = [LoggingModule, LifecycleModule, MetricsModule, CryptoModule, DatabaseModule, HealthModule];
+const features = [RolesModule, UsersModule, AuthModule];
+
+/** The map: what there is, and the order in which a request meets what stands before every route. */
+@Module({})
+export class AppModule {
+  static with(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [ConfigModule.with(config), ...platform, ...features],
+      providers: [
+        { provide: APP_GUARD, useClass: AccessTokenGuard },
+        { provide: APP_GUARD, useClass: PolicyGuard },
+        { provide: APP_INTERCEPTOR, useClass: TimeLimitInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: InputInterceptor },
+        { provide: APP_PIPE, useFactory: createValidationPipe },
+        { provide: APP_FILTER, useClass: ErrorFilter },
+      ],
+    };
+  }
+}

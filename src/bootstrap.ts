@@ -1,0 +1,22 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule } from './app.module.js';
+import type { Config } from './config/config.js';
+import { configureHttp } from './platform/http/configure-http.js';
+import { ServiceLogger } from './platform/logging/service-logger.js';
+import { serveDocumentation } from './platform/openapi/openapi.js';
+
+/** The whole service over a migrated database, not listening yet: what main and the tests both need. */
+export async function createApp(config: Config): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), {
+    abortOnError: false,
+    bodyParser: false,
+    bufferLogs: true,
+    routeResolutionStrategy: 'specificity',
+    routeConflictPolicy: { duplicate: 'error' },
+  });
+  app.useLogger(app.get(ServiceLogger));
+  configureHttp(app, config);
+  serveDocumentation(app, config);
+  return app;
+}

@@ -1,0 +1,17 @@
+/** The rights there are. A role is a named set of these. */
+export const permissions = [
+  'users:read',
+  'users:write',
+  'users:delete',
+  'roles:grant',
+  'sessions:revoke',
+  'audit:read',
+  'events:read',
+  'export:run',
+  'resources:transfer',
+  'webhooks:manage',
+  'flags:manage',
+  'jobs:manage',
+] as const;
+
+export type Permission = (typeof permissions)[number];

@@ -1,0 +1,18 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Principal } from '../authorization/principal.js';
+
+/** What every layer may know of the request it serves; jobs and start-up work have none. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** Aborts when the time limit is over: queries are then cancelled and a commit is refused. */
+  readonly signal: AbortSignal;
+  /** Who calls; `rejected` holds a token that was presented and is not valid. */
+  caller: { readonly principal: Principal | null; readonly rejected: boolean };
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+
+export const requestContext = {
+  run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
+  current: (): RequestContext | undefined => storage.getStore(),
+};

@@ -1,0 +1,40 @@
+import { type ErrorCode, errorCodes } from './error-codes.js';
+
+export interface ErrorDetail {
+  readonly field: string;
+  readonly message: string;
+}
+
+interface AppErrorOptions {
+  /** Replaces the public message of the table; it is sent to the client as it stands. */
+  readonly message?: string;
+  readonly details?: readonly ErrorDetail[];
+  /** Only where a row has two statuses: `DB_ERROR` is 503 when the database cannot be reached. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** For the log alone. */
+  readonly cause?: unknown;
+}
+
+/** The one error that use cases throw: a row of the table, and what is known of the case. */
+export class AppError extends Error {
+  readonly status: number;
+  readonly details: readonly ErrorDetail[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    readonly code: ErrorCode,
+    options: AppErrorOptions = {},
+  ) {
+    super(options.message ?? errorCodes[code].message, { cause: options.cause });
+    this.name = 'AppError';
+    this.status = options.status ?? errorCodes[code].status;
+    this.details = options.details;
+    this.headers = options.headers ?? {};
+  }
+
+  /** A `VALIDATION_ERROR` of one field; its message names the field first. */
+  static invalid(field: string, message: string): AppError {
+    return new AppError('VALIDATION_ERROR', { message, details: [{ field, message }] });
+  }
+}

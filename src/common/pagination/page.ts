@@ -1,0 +1,30 @@
+import type { Request, Response } from 'express';
+
+/** A page of a list, with what its headers say. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Null on the last page. */
+  readonly nextCursor: string | null;
+  readonly total?: { readonly kind: 'exact' | 'estimate'; readonly count: number };
+}
+
+/** Sends a page: a bare array as its body, the rest as headers (`Link` as in RFC 8288). */
+export function sendPage<T>(page: Page<T>, request: Request, response: Response): readonly T[] {
+  if (page.nextCursor !== null) response.set('Link', `<${nextUrl(request, page.nextCursor)}>; rel="next"`);
+  if (page.total) {
+    response.set(
+      page.total.kind === 'exact' ? 'X-Total-Count' : 'X-Total-Estimate',
+      String(page.total.count),
+    );
+  }
+  return page.items;
+}
+
+/** Relative, so that it holds behind any proxy: no header of the caller's goes into an address. */
+function nextUrl(request: Request, cursor: string): string {
+  const [path, query] = request.originalUrl.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  parameters.delete('offset');
+  parameters.set('cursor', cursor);
+  return `${path}?${parameters.toString()}`;
+}

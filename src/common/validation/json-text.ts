@@ -1,0 +1,72 @@
+import { isUtf8 } from 'node:buffer';
+import { AppError } from '../errors/app-error.js';
+
+/** Levels of arrays and objects in a body, the outermost included. */
+export const MAX_JSON_DEPTH = 32;
+
+const UNSAFE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/**
+ * Parses one JSON body (RFC 8259), stricter than JSON.parse where a lax reading has bitten others:
+ * invalid UTF-8, lone surrogates, U+0000, nesting past {@link MAX_JSON_DEPTH} and keys that reach
+ * a prototype.
+ * @throws AppError `VALIDATION_ERROR`
+ */
+export function parseJsonBody(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw AppError.invalid('body', 'body must be valid UTF-8');
+  const text = bytes.toString('utf8');
+  // Before parsing, so that a small body of brackets never becomes a deep structure at all.
+  if (isNestedDeeperThan(text, MAX_JSON_DEPTH)) {
+    throw AppError.invalid('body', `body must not be nested deeper than ${MAX_JSON_DEPTH} levels`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('VALIDATION_ERROR', { message: 'body must be valid JSON', cause });
+  }
+  refuseUnsafe(value, 'body');
+  return value;
+}
+
+/** Whether a key or a string holds what no client has a reason to send; null when it does not. */
+export function unsafeText(text: string): string | null {
+  if (!text.isWellFormed()) return 'must not hold lone surrogates';
+  if (text.includes('\0')) return 'must not hold U+0000';
+  return null;
+}
+
+export const isUnsafeKey = (key: string): boolean => UNSAFE_KEYS.has(key);
+
+function isNestedDeeperThan(text: string, limit: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (quoted) {
+      if (char === 0x5c) i++;
+      else if (char === 0x22) quoted = false;
+    } else if (char === 0x22) quoted = true;
+    else if (char === 0x5b || char === 0x7b) {
+      if (++depth > limit) return true;
+    } else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** Recursion is bounded by the depth that was checked before. */
+function refuseUnsafe(value: unknown, field: string): void {
+  if (typeof value === 'string') {
+    const fault = unsafeText(value);
+    if (fault) throw AppError.invalid(field, `${field} ${fault}`);
+  } else if (Array.isArray(value)) {
+    for (const item of value) refuseUnsafe(item, field);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, item] of Object.entries(value)) {
+      if (isUnsafeKey(key) || unsafeText(key)) {
+        throw AppError.invalid(field, `${field} must not hold such a property name`);
+      }
+      refuseUnsafe(item, field === 'body' ? key : field);
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+/**
+ * Every environment variable the service knows, one row each: the README's configuration table
+ * and the log's masking are made from this table, and a contract test holds them together.
+ */
+export interface Variable<T = unknown> {
+  readonly schema: z.ZodType<T>;
+  /** In the spelling of the environment; none: the variable may be absent. */
+  readonly default?: string;
+  /** Replaces `default` when NODE_ENV is `production`. `null`: required there. */
+  readonly production?: string | null;
+  /** Never shown; may also be given as a file through `<NAME>_FILE`. */
+  readonly secret?: true;
+  readonly description: string;
+}
+
+const text = z.string().min(1);
+const boolean = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((value) => value === 'true');
+
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+
+const postgresUrl = z
+  .string()
+  .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');
+const httpUrl = z
+  .string()
+  .refine((value) => isUrl(value, ['http:', 'https:']), 'must be an http(s):// address')
+  .transform((value) => value.replace(/\/+$/, ''));
+const origins = z.string().transform((value, context) => {
+  const list = value
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '');
+  for (const origin of list) {
+    if (!isUrl(origin, ['http:', 'https:']) || new URL(origin).origin !== origin) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be origins such as https://app.example.com, separated by commas',
+      });
+    }
+  }
+  return list;
+});
+const masterKey = z.string().transform((value, context) => {
+  const key = Buffer.from(value, 'base64');
+  const canonical = key.toString('base64').replace(/=+$/, '') === value.replace(/=+$/, '');
+  if (key.length !== 32 || !canonical) {
+    context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 (openssl rand -base64 32)' });
+  } else if (new Set(key).size < 8) {
+    context.addIssue({ code: 'custom', message: 'must be random: this looks like a sample value' });
+  }
+  return key;
+});
+
+const row = <T>(variable: Variable<T>): Variable<T> => variable;
+
+export const variables = {
+  NODE_ENV: row({
+    schema: z.enum(['development', 'test', 'production']),
+    default: 'development',
+    description: 'In `production` nothing that guards something has a default',
+  }),
+  PORT: row({
+    schema: whole(0, 65535),
+    default: '3000',
+    description: 'Port to listen on; 0 takes a free one',
+  }),
+  HOST: row({
+    schema: text,
+    default: '127.0.0.1',
+    description: 'Address to listen on (0.0.0.0 in the image)',
+  }),
+  PUBLIC_URL: row({
+    schema: httpUrl,
+    default: 'http://localhost:3000',
+    description:
+      'Address under which clients reach the service; the issuer of its tokens, so the same on every instance',
+  }),
+  DATA_DIR: row({
+    schema: text,
+    default: '.data',
+    description: 'Folder of the embedded database and the generated master key',
+  }),
+  DATABASE_URL: row({
+    schema: postgresUrl.optional(),
+    secret: true,
+    description:
+      'PostgreSQL 16 or newer. Without it a PostgreSQL of its own is started and kept in `DATA_DIR`',
+  }),
+  MIGRATION_DATABASE_URL: row({
+    schema: postgresUrl.optional(),
+    secret: true,
+    description: 'The same database as the owner of its tables, for migrations. By default `DATABASE_URL`',
+  }),
+  DB_POOL_MAX: row({ schema: whole(1, 1000), default: '10', description: 'Connections at most' }),
+  DB_POOL_MIN: row({ schema: whole(0, 1000), default: '0', description: 'Idle connections that are kept' }),
+  DB_CONNECT_TIMEOUT_MS: row({
+    schema: whole(1, 60_000),
+    default: '5000',
+    description: 'Longest wait for a connection, a place in the pool included',
+  }),
+  DB_IDLE_TIMEOUT_MS: row({
+    schema: whole(1, 86_400_000),
+    default: '600000',
+    description: 'An idle connection is closed after this',
+  }),
+  DB_MAX_LIFETIME_SECONDS: row({
+    schema: whole(1, 86_400),
+    default: '1800',
+    description: 'A connection is replaced after this',
+  }),
+  MASTER_KEY: row({
+    schema: masterKey.optional(),
+    production: null,
+    secret: true,
+    description:
+      '32 random bytes in base64 that seal every stored secret. Generated in `DATA_DIR` outside production',
+  }),
+  ADMIN_EMAIL: row({
+    schema: text,
+    default: 'admin@gatehouse.local',
+    description: 'Address of the first administrator',
+  }),
+  ADMIN_PASSWORD: row({
+    schema: text.optional(),
+    secret: true,
+    description:
+      'Password of the first administrator. Generated and shown once outside production; in production the first start needs it',
+  }),
+  ACCESS_TOKEN_TTL_SECONDS: row({
+    schema: whole(1, 86_400),
+    default: '900',
+    description: 'Life of an access token',
+  }),
+  PASSWORD_CONCURRENCY: row({
+    schema: whole(1, 64),
+    default: String(availableParallelism()),
+    description: 'Password hashes computed at once (by default one for each core)',
+  }),
+  CORS_ORIGINS: row({
+    schema: origins,
+    default: '',
+    description: 'Origins whose pages may call the API, separated by commas',
+  }),
+  BODY_LIMIT_BYTES: row({
+    schema: whole(1024, 104_857_600),
+    default: '10485760',
+    description: 'Largest request body; on public routes at most 100 kB',
+  }),
+  REQUEST_TIMEOUT_MS: row({
+    schema: whole(100, 600_000),
+    default: '30000',
+    description: 'A request that takes longer is answered 504',
+  }),
+  LOG_LEVEL: row({
+    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    default: 'info',
+    description: 'Least severe level that is logged',
+  }),
+  LOG_PRETTY: row({
+    schema: boolean,
+    default: 'false',
+    description: 'Log lines for people instead of JSON (needs the development packages)',
+  }),
+  METRICS_TOKEN: row({
+    schema: z.string().min(16, 'must have at least 16 characters').optional(),
+    production: null,
+    secret: true,
+    description: 'Bearer token that `/metrics` asks for; none: open',
+  }),
+  DOCS: row({
+    schema: boolean,
+    default: 'true',
+    production: 'false',
+    description: 'Serves `/docs` and `/openapi.json`',
+  }),
+  SHUTDOWN_GRACE_MS: row({
+    schema: whole(0, 600_000),
+    default: '5000',
+    description: 'From SIGTERM on, `/health/ready` is 503 and everything else is served for this long',
+  }),
+  SHUTDOWN_DEADLINE_MS: row({
+    schema: whole(100, 600_000),
+    default: '25000',
+    description: 'The stop is forced after this',
+  }),
+} as const;
+
+export type VariableName = keyof typeof variables;
+
+function isUrl(value: string, protocols: readonly string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}

@@ -1,0 +1,20 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Public } from '../../common/authorization/policy.js';
+import { JwksResponse } from './dto/token.response.js';
+import { SigningKeysService } from './signing-keys.service.js';
+
+@ApiTags('auth')
+@Controller('.well-known')
+export class JwksController {
+  constructor(private readonly keys: SigningKeysService) {}
+
+  /** The public keys, so that other services verify access tokens themselves (RFC 7517). */
+  @Get('jwks.json')
+  @Public()
+  @Header('Cache-Control', 'public, max-age=300')
+  @ApiOkResponse({ type: JwksResponse })
+  read(): JwksResponse {
+    return { keys: this.keys.jwks };
+  }
+}

@@ -1,0 +1,40 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { Request } from 'express';
+import { type Policy, POLICY } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { requestContext } from '../../common/context/request-context.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { canonicalId } from '../../common/ids.js';
+
+/** Holds every route to the policy it declares; one that declares none is closed to everybody. */
+@Injectable()
+export class PolicyGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): true {
+    const policy = this.reflector.getAllAndOverride<Policy | undefined>(POLICY, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (policy?.kind === 'public') return true;
+    const caller = signedIn();
+    if (!policy) throw new AppError('FORBIDDEN');
+    if (policy.kind === 'signed-in' || caller.permissions.has(policy.permission)) return true;
+    if (policy.kind === 'permission') throw new AppError('FORBIDDEN');
+    if (isSelf(caller, context)) return true;
+    throw new AppError('NOT_FOUND');
+  }
+}
+
+function signedIn(): Principal {
+  const caller = requestContext.current()?.caller;
+  if (caller?.principal) return caller.principal;
+  const challenge = caller?.rejected ? 'Bearer error="invalid_token"' : 'Bearer';
+  throw new AppError('UNAUTHORIZED', { headers: { 'WWW-Authenticate': challenge } });
+}
+
+function isSelf(caller: Principal, context: ExecutionContext): boolean {
+  const { id } = context.switchToHttp().getRequest<Request>().params;
+  return canonicalId(id) === caller.userId;
+}

@@ -1,0 +1,19 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** One key pair that signs access tokens (ES256). */
+@Entity('signing_keys')
+export class SigningKey {
+  /** The thumbprint of the public key (RFC 7638). */
+  @PrimaryColumn('text')
+  kid: string;
+
+  @Column('jsonb', { name: 'public_jwk' })
+  publicJwk: object;
+
+  /** PKCS #8, sealed by the master key. */
+  @Column('bytea', { name: 'private_key_sealed' })
+  privateKeySealed: Buffer;
+
+  @Column({ type: 'timestamptz', name: 'created_at', insert: false, precision: 3 })
+  createdAt: Date;
+}

@@ -1,0 +1,30 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { type Permission, permissions } from '../../../common/authorization/permissions.js';
+import type { RoleWithPermissions } from '../roles.repository.js';
+
+export class RoleResponse {
+  /** @example support */
+  name: string;
+
+  @ApiProperty({ enum: permissions, isArray: true, example: ['users:read'] })
+  permissions: Permission[];
+
+  /** Comes with the product and cannot be changed
+   * @example false */
+  shipped: boolean;
+
+  /** @example 1 */
+  version: number;
+}
+
+export const toRoleResponse = ({
+  name,
+  permissions,
+  shipped,
+  version,
+}: RoleWithPermissions): RoleResponse => ({
+  name,
+  permissions,
+  shipped,
+  version,
+});

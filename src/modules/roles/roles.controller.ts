@@ -1,0 +1,48 @@
+import { Body, Controller, Get, Param, Put, Query, Req, Res } from '@nestjs/common';
+import { ApiConflictResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Caller } from '../../common/authorization/caller.js';
+import { Requires, SignedIn } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
+import { Versioned } from '../../common/http/versioned.interceptor.js';
+import { ApiPage } from '../../common/pagination/api-page.js';
+import { PageQuery } from '../../common/pagination/page-query.dto.js';
+import { sendPage } from '../../common/pagination/page.js';
+import { PutRoleDto } from './dto/put-role.dto.js';
+import { RoleNamePipe } from './dto/role-name.pipe.js';
+import { RoleResponse, toRoleResponse } from './dto/role.response.js';
+import { RolesService } from './roles.service.js';
+
+@ApiTags('roles')
+@Controller('api/roles')
+export class RolesController {
+  constructor(private readonly roles: RolesService) {}
+
+  /** The roles there are, with their permissions. */
+  @Get()
+  @SignedIn()
+  @ApiPage(RoleResponse)
+  async list(
+    @Query() query: PageQuery,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<RoleResponse[]> {
+    const page = await this.roles.list(query);
+    return sendPage(page, request, response).map(toRoleResponse);
+  }
+
+  /** Makes a role, or gives it other permissions. The shipped ones stay as they are. */
+  @Put(':name')
+  @Requires('roles:grant')
+  @Versioned()
+  @ApiOkResponse({ type: RoleResponse })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'A role that comes with the product' })
+  async put(
+    @Param('name', RoleNamePipe) name: string,
+    @Body() body: PutRoleDto,
+    @Caller() caller: Principal,
+  ): Promise<RoleResponse> {
+    return toRoleResponse(await this.roles.put(name, body.permissions, caller));
+  }
+}

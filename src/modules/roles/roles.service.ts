@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import type { Permission } from '../../common/authorization/permissions.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import type { Page } from '../../common/pagination/page.js';
+import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { RolesRepository, type RoleWithPermissions } from './roles.repository.js';
+
+/** Every guard reads them: a bound that no organisation has a reason to reach. */
+const MAX_ROLES = 200;
+const SCOPE = { list: 'roles' };
+/** A cursor ends in an id; the name of a role is its own. */
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Roles: what they permit, and who may hand them out. */
+@Injectable()
+export class RolesService {
+  constructor(
+    private readonly repository: RolesRepository,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  async list(query: PageQuery): Promise<Page<RoleWithPermissions>> {
+    assertOneWayToPage(query);
+    const { limit = DEFAULT_LIMIT, offset = 0, cursor, total } = query;
+    const after = cursor === undefined ? '' : decodeCursor(cursor, SCOPE).key;
+    const rows = await this.repository.findPage(after, limit + 1, offset);
+    const items = rows.slice(0, limit);
+    const last = rows.length > limit ? items.at(-1) : undefined;
+    return {
+      items,
+      nextCursor: last ? encodeCursor({ key: last.name, id: NO_ID }, SCOPE) : null,
+      ...(total && { total: { kind: total, count: await this.repository.count() } }),
+    };
+  }
+
+  /**
+   * Makes a role, or gives it other permissions.
+   * @throws AppError `CONFLICT` for a role that comes with the product, `FORBIDDEN` for a permission
+   * that the caller would grant and does not hold
+   */
+  put(name: string, permissions: readonly Permission[], caller: Principal): Promise<RoleWithPermissions> {
+    return this.unitOfWork.run(async () => {
+      await this.repository.holdOrCreate(name);
+      const before = await this.get(name);
+      if (before.shipped)
+        throw new AppError('CONFLICT', { message: 'This role comes with the product and cannot be changed' });
+      assertHeld(
+        permissions.filter((permission) => !before.permissions.includes(permission)),
+        caller,
+      );
+      if ((await this.repository.count()) > MAX_ROLES) {
+        throw new AppError('CONFLICT', { message: `There can be ${MAX_ROLES} roles at most` });
+      }
+      if (permissions.toSorted().join() === before.permissions.join()) return before;
+      await this.repository.replacePermissions(name, permissions);
+      return this.get(name);
+    });
+  }
+
+  /** @throws AppError `VALIDATION_ERROR` for a role that is not there, `FORBIDDEN` for one above the caller's */
+  async assertGrantable(names: readonly string[], caller: Principal): Promise<void> {
+    if (names.length === 0) return;
+    const roles = await this.repository.findByNames(names);
+    const missing = names.find((name) => !roles.some((role) => role.name === name));
+    if (missing !== undefined) throw AppError.invalid('roles', `roles must exist: ${missing} does not`);
+    assertHeld(
+      roles.flatMap((role) => role.permissions),
+      caller,
+    );
+  }
+
+  private async get(name: string): Promise<RoleWithPermissions> {
+    const [role] = await this.repository.findByNames([name]);
+    if (!role) throw new AppError('NOT_FOUND');
+    return role;
+  }
+}
+
+function assertHeld(granted: readonly Permission[], caller: Principal): void {
+  if (granted.every((permission) => caller.permissions.has(permission))) return;
+  throw new AppError('FORBIDDEN', { message: 'Nobody grants a permission that they do not hold' });
+}

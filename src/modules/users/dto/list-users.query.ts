@@ -1,0 +1,36 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn } from 'class-validator';
+import { PageQuery } from '../../../common/pagination/page-query.dto.js';
+import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
+import { IsRoleName } from '../../roles/dto/role-name.decorator.js';
+import { userStatuses, type UserStatus } from '../user.entity.js';
+
+export const userSorts = ['created_at', '-created_at', 'email', '-email', 'name', '-name'] as const;
+export type UserSort = (typeof userSorts)[number];
+
+/** A name and an address together are no longer. */
+const MAX_SEARCH_LENGTH = 354;
+
+export class ListUsersQuery extends PageQuery {
+  /** Case-insensitive part of the name or the e-mail; `%` and `_` are plain characters */
+  @IsOptionalProperty()
+  @IsText(0, MAX_SEARCH_LENGTH)
+  @ApiPropertyOptional({ maxLength: MAX_SEARCH_LENGTH })
+  search?: string;
+
+  /** Without it: every account that is not deleted. `deleted` needs `users:delete` */
+  @IsOptionalProperty()
+  @IsIn(userStatuses)
+  @ApiPropertyOptional({ enum: userStatuses })
+  status?: UserStatus;
+
+  @IsOptionalProperty()
+  @IsRoleName()
+  @ApiPropertyOptional({ example: 'admin' })
+  role?: string;
+
+  @IsOptionalProperty()
+  @IsIn(userSorts)
+  @ApiPropertyOptional({ enum: userSorts, default: 'created_at' })
+  sort?: UserSort;
+}

@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { validate } from 'class-validator';
+import { AppError } from '../../common/errors/app-error.js';
+import { type Config, ConfigError } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { CreateUserDto } from './dto/create-user.dto.js';
+import { UsersRepository } from './users.repository.js';
+import { UsersService } from './users.service.js';
+
+const GENERATED_PASSWORD_BYTES = 18;
+
+export interface CreatedAdministrator {
+  readonly email: string;
+  /** Only when it was generated: it is shown once and kept nowhere. */
+  readonly generatedPassword: string | null;
+}
+
+/** Makes the first account there is: without an admin nobody could make another. */
+@Injectable()
+export class FirstAdministrator {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly users: UsersService,
+    private readonly repository: UsersRepository,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /**
+   * Creates it unless an active admin exists; of instances that start at once, one does.
+   * @returns null when there was nothing to do
+   * @throws ConfigError when ADMIN_EMAIL or ADMIN_PASSWORD cannot be used
+   */
+  ensure(): Promise<CreatedAdministrator | null> {
+    return this.unitOfWork.run(async () => {
+      await this.repository.lockAdmins();
+      if (await this.repository.existsActiveAdmin(null)) return null;
+      const generated = this.generatedPassword();
+      const account = await this.checkedAccount(this.config.ADMIN_PASSWORD ?? generated ?? '');
+      await this.create(account);
+      return { email: account.email, generatedPassword: generated };
+    });
+  }
+
+  private generatedPassword(): string | null {
+    if (this.config.ADMIN_PASSWORD !== undefined) return null;
+    if (this.config.NODE_ENV === 'production') {
+      throw new ConfigError(['ADMIN_PASSWORD is required for the first start in production']);
+    }
+    return randomBytes(GENERATED_PASSWORD_BYTES).toString('base64url');
+  }
+
+  private async checkedAccount(password: string): Promise<CreateUserDto> {
+    const account = Object.assign(new CreateUserDto(), {
+      email: this.config.ADMIN_EMAIL.trim(),
+      password,
+      name: 'Administrator',
+    });
+    const faults = await validate(account, { stopAtFirstError: true });
+    if (faults.length === 0) return account;
+    throw new ConfigError(faults.map(({ property }) => `ADMIN_${property.toUpperCase()} is not valid`));
+  }
+
+  private async create(account: CreateUserDto): Promise<void> {
+    try {
+      await this.users.create(account, ['admin', 'user']);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const name = error.code === 'CONFLICT' ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD';
+      throw new ConfigError([`${name} cannot be used for the first administrator: ${error.message}`]);
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import { foldCase } from '../../common/text.js';
+
+/** An index entry must stay well below a third of a page, however many bytes a character takes. */
+const MAX_NAME_KEY_LENGTH = 200;
+
+/**
+ * The derived columns of an account. In the search key a line break parts name and address: neither
+ * can hold one, so no search matches across.
+ */
+export function foldedKeys(name: string, email: string): { nameKey: string; searchKey: string } {
+  const folded = foldCase(name);
+  return {
+    nameKey: [...folded].slice(0, MAX_NAME_KEY_LENGTH).join(''),
+    searchKey: `${folded}\n${foldCase(email)}`,
+  };
+}

@@ -1,0 +1,21 @@
+import { Global, Module } from '@nestjs/common';
+import type { Config } from '../../config/config.js';
+import { ConfigModule } from '../../config/config.module.js';
+import { masterKey } from './master-key.js';
+import { PasswordHasher } from './password-hasher.js';
+import { MASTER_KEY, Sealer } from './sealer.js';
+
+@Global()
+@Module({
+  providers: [
+    {
+      provide: MASTER_KEY,
+      inject: [ConfigModule.token],
+      useFactory: (config: Config) => masterKey(config),
+    },
+    Sealer,
+    PasswordHasher,
+  ],
+  exports: [Sealer, PasswordHasher],
+})
+export class CryptoModule {}

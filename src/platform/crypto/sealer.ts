@@ -1,0 +1,37 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+
+export const MASTER_KEY = Symbol('MasterKey');
+
+const FORMAT = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * Seals secrets at rest with the master key (AES-256-GCM, NIST SP 800-38D). `purpose` is
+ * authenticated with them, so that a sealed value cannot be moved to where another is expected.
+ */
+@Injectable()
+export class Sealer {
+  constructor(@Inject(MASTER_KEY) private readonly key: Buffer) {}
+
+  seal(plain: Buffer, purpose: string): Buffer {
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.key, nonce);
+    cipher.setAAD(Buffer.from(purpose));
+    const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+    return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.getAuthTag(), sealed]);
+  }
+
+  /** @throws when the key or the purpose is another, or a bit has changed */
+  open(sealed: Buffer, purpose: string): Buffer {
+    if (sealed[0] !== FORMAT) throw new Error('a sealed value of an unknown format');
+    const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
+    const tag = sealed.subarray(1 + NONCE_BYTES, 1 + NONCE_BYTES + TAG_BYTES);
+    const decipher = createDecipheriv('aes-256-gcm', this.key, nonce, { authTagLength: TAG_BYTES });
+    decipher.setAAD(Buffer.from(purpose));
+    decipher.setAuthTag(tag);
+    const body = sealed.subarray(1 + NONCE_BYTES + TAG_BYTES);
+    return Buffer.concat([decipher.update(body), decipher.final()]);
+  }
+}

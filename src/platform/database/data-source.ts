@@ -1,0 +1,28 @@
+import pg from 'pg';
+import type { DataSourceOptions } from 'typeorm';
+import type { Config } from '../../config/config.js';
+import { createClientClass, type QueryObserver } from './service-client.js';
+import { ServicePool } from './service-pool.js';
+
+export const APPLICATION_NAME = 'gatehouse';
+
+/** How TypeORM reaches the database: our pool and connections, and never a schema of its own making. */
+export function dataSourceOptions(config: Config, observe: QueryObserver) {
+  return {
+    type: 'postgres',
+    url: config.DATABASE_URL,
+    applicationName: APPLICATION_NAME,
+    synchronize: false,
+    installExtensions: false,
+    driver: { ...pg, Pool: ServicePool },
+    extra: {
+      Client: createClientClass(observe),
+      max: config.DB_POOL_MAX,
+      min: config.DB_POOL_MIN,
+      connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: config.DB_IDLE_TIMEOUT_MS,
+      maxLifetimeSeconds: config.DB_MAX_LIFETIME_SECONDS,
+      keepAlive: true,
+    },
+  } as const satisfies DataSourceOptions;
+}

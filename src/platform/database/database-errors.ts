@@ -1,0 +1,65 @@
+import { QueryFailedError } from 'typeorm';
+import { requestContext } from '../../common/context/request-context.js';
+import { AppError } from '../../common/errors/app-error.js';
+
+const UNIQUE_VIOLATION = '23505';
+const QUERY_CANCELED = '57014';
+/** Serialization failure and deadlock: the same work, done again, may well succeed. */
+const RETRIED: ReadonlySet<string> = new Set(['40001', '40P01']);
+/** Starting, stopping or crashed server; too many connections. Class 08 is told apart by prefix. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+]);
+/** pg gives these no code; the texts are those of pg and pg-pool. */
+const UNREACHABLE_TEXT =
+  /^Connection terminated|^Client has encountered a connection error|^Connection ended unexpectedly|^Client was closed/;
+const POOL_EXHAUSTED_TEXT = /^timeout exceeded when trying to connect/;
+
+const RETRY_AFTER = { 'Retry-After': '1' };
+
+/** Whether the error is a violation of the unique constraint or index of that name. */
+export const violatesUnique = (error: unknown, constraint: string): boolean =>
+  sqlState(error) === UNIQUE_VIOLATION && driverError(error)['constraint'] === constraint;
+
+export const isRetried = (error: unknown): boolean => RETRIED.has(sqlState(error));
+
+/** What the client is told of an error of the database; null when it is none. */
+export function databaseError(error: unknown): AppError | null {
+  const code = sqlState(error);
+  const text = error instanceof Error ? error.message : '';
+  if (code === QUERY_CANCELED && requestContext.current()?.signal.aborted) {
+    return new AppError('TIMEOUT', { cause: error });
+  }
+  if (POOL_EXHAUSTED_TEXT.test(text))
+    return new AppError('OVERLOADED', { cause: error, headers: RETRY_AFTER });
+  if (code.startsWith('08') || UNREACHABLE.has(code) || UNREACHABLE_TEXT.test(text)) {
+    return new AppError('DB_ERROR', {
+      status: 503,
+      message: 'The database cannot be reached right now',
+      cause: error,
+      headers: RETRY_AFTER,
+    });
+  }
+  const known = error instanceof QueryFailedError || /^[0-9A-Z]{5}$/.test(code);
+  return known ? new AppError('DB_ERROR', { cause: error }) : null;
+}
+
+function sqlState(error: unknown): string {
+  const code = driverError(error)['code'];
+  return typeof code === 'string' ? code : '';
+}
+
+function driverError(error: unknown): Record<string, unknown> {
+  const own = error instanceof QueryFailedError ? error.driverError : error;
+  return own instanceof Error ? Object.fromEntries(Object.entries(own)) : {};
+}

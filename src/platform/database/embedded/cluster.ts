@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { access, chown, constants, mkdir, readdir, readFile, realpath } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+
+import type { PostgresBinaries } from './binaries.js';
+import { EmbeddedPostgresError, ifThere } from './embedded-postgres.error.js';
+import { chooseUser, giveTree, letPass, letRead } from './run-as-user.js';
+import { type OsUser, run } from './run.js';
+import { reasonIn } from './server-log.js';
+
+export const SUPERUSER = 'gatehouse';
+
+/** 1.3 s on a laptop; a slow network disk needs far longer. */
+const INITDB_TIMEOUT_MS = 180_000;
+const UNFINISHED = 'postgres.new-';
+
+/**
+ * Written into the new cluster's postgresql.conf, where the owner of the data may change them. Small memory, and a log
+ * without the statements of users: log_min_messages=log keeps what the server says of itself, and drops errors of queries.
+ */
+const SETTINGS = [
+  'shared_buffers=32MB',
+  'max_wal_size=256MB',
+  'min_wal_size=32MB',
+  'jit=off',
+  'log_min_messages=log',
+  'log_checkpoints=off',
+];
+
+/** What a server is started from. */
+export interface Cluster {
+  readonly dir: string;
+  readonly dataDir: string;
+  readonly binaries: PostgresBinaries;
+  readonly major: number;
+  readonly user: OsUser | null;
+  readonly password: string;
+}
+
+/** Creates `dataDir` (0700) when it is not there, and returns its real path. Fails when it is no folder to write to. */
+export async function prepareDataDir(dataDir: string): Promise<string> {
+  const path = resolve(dataDir);
+  const found = await stat(path).catch(() => null);
+  if (found?.isDirectory() === false) {
+    throw new EmbeddedPostgresError(`DATA_DIR ${path} is a file; it must be a folder`);
+  }
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  return realpath(path);
+}
+
+/** Makes sure that there is a cluster which `binaries` can serve. To be called under the start lock. */
+export async function prepareCluster(
+  dataDir: string,
+  binaries: PostgresBinaries,
+  major: number,
+  notice: (message: string) => void,
+): Promise<Cluster> {
+  const dir = join(dataDir, 'postgres');
+  const user = await chooseUser(dir);
+  if (user !== null) {
+    const installation = await realpath(dirname(dirname(binaries.postgres)));
+    await letPass(user, installation, notice);
+    await letRead(user, installation, notice);
+    await letPass(user, dataDir, notice);
+  }
+  await removeUnfinished(dataDir);
+  const exists = await checkExisting(dir, major);
+  const password = await readOrCreatePassword(dataDir, exists);
+  const cluster = { dir, dataDir, binaries, major, user, password };
+  if (!exists) {
+    notice(`creating the database cluster in ${dir} (once)`);
+    await initialize(cluster);
+  } else if (user !== null && (await stat(dir)).uid === 0) {
+    await giveTree(user, dir);
+  }
+  return cluster;
+}
+
+/** What a killed initdb left. A part that cannot be removed yet, as an orphaned initdb still writes, is left for later. */
+async function removeUnfinished(dataDir: string): Promise<void> {
+  for (const name of await readdir(dataDir)) {
+    if (!name.startsWith(UNFINISHED)) continue;
+    await rm(join(dataDir, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+async function checkExisting(dir: string, major: number): Promise<boolean> {
+  const content = (await ifThere(readdir(dir))) ?? [];
+  if (content.length === 0) return false;
+  if (!content.includes('PG_VERSION')) {
+    throw new EmbeddedPostgresError(`${dir} holds other files than a database: move them away`);
+  }
+  const version = (await readFile(join(dir, 'PG_VERSION'), 'utf8')).trim();
+  if (version === String(major)) return true;
+  throw new EmbeddedPostgresError(
+    `${dir} was made by PostgreSQL ${version}, the installed embedded-postgres is ${major}: dump it with version ${version} ` +
+      `and restore it, or install embedded-postgres ${version}, or move the folder away to begin anew`,
+  );
+}
+
+async function readOrCreatePassword(dataDir: string, clusterExists: boolean): Promise<string> {
+  const path = join(dataDir, 'postgres.password');
+  const known = (await ifThere(readFile(path, 'utf8')))?.trim() ?? '';
+  if (known !== '') return known;
+  if (clusterExists) {
+    throw new EmbeddedPostgresError(
+      `${path}, the password of the database beside it, is missing: restore it, or move both away to begin anew`,
+    );
+  }
+  const password = randomBytes(24).toString('hex');
+  await writeFile(`${path}.new`, `${password}\n`, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+  return password;
+}
+
+/** initdb into a folder of its own, moved into place when it is whole: a start killed midway leaves nothing to trip over. */
+async function initialize({ dir, dataDir, ...cluster }: Cluster): Promise<void> {
+  const workspace = join(dataDir, `${UNFINISHED}${randomBytes(4).toString('hex')}`);
+  const unfinished = join(workspace, 'cluster');
+  const passwordFile = join(workspace, 'password');
+  try {
+    await mkdir(workspace, { mode: 0o700 });
+    await writeFile(passwordFile, cluster.password, { mode: 0o600 });
+    if (cluster.user !== null) {
+      await chown(passwordFile, cluster.user.uid, cluster.user.gid);
+      await chown(workspace, cluster.user.uid, cluster.user.gid);
+    }
+    const args = initdbArguments(unfinished, passwordFile, cluster.major);
+    const { ok, output } = await run(cluster.binaries.initdb, args, {
+      as: cluster.user,
+      cwd: workspace,
+      timeoutMs: INITDB_TIMEOUT_MS,
+    });
+    if (!ok) {
+      throw new EmbeddedPostgresError(`could not create ${dir}: ${reasonIn(output)}`);
+    }
+    await rename(unfinished, dir);
+  } finally {
+    await rm(workspace, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/** The built-in C.UTF-8 sorts alike on every system and release, so no update of the system's locales breaks an index. */
+function initdbArguments(dir: string, passwordFile: string, major: number): string[] {
+  const locale =
+    major >= 17
+      ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+      : ['--locale-provider=libc', '--locale=C'];
+  // Version 18 would start three processes for reading ahead; a small database does not need them.
+  const settings = major >= 18 ? [...SETTINGS, 'io_method=sync'] : SETTINGS;
+  return [
+    `--pgdata=${dir}`,
+    `--username=${SUPERUSER}`,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--no-instructions',
+    ...locale,
+    ...settings.map((setting) => `--set=${setting}`),
+  ];
+}

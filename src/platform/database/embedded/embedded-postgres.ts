@@ -1,0 +1,191 @@
+import { join } from 'node:path';
+
+import type { Client } from 'pg';
+
+import { locateBinaries, majorVersion, type PostgresBinaries } from './binaries.js';
+import { type Cluster, prepareCluster, prepareDataDir, SUPERUSER } from './cluster.js';
+import { close, connect, holdProcess } from './connection.js';
+import { toEmbeddedPostgresError } from './embedded-postgres.error.js';
+import { findPostmaster } from './postmaster.js';
+import { acquireProcessLock, type ProcessLock } from './process-lock.js';
+import { openServer, type Server, stopServer } from './server.js';
+
+const DATABASE = 'gatehouse';
+/** Longer than the slowest first start of another process: initdb, then the server. */
+const JOIN_LOCK_TIMEOUT_MS = 300_000;
+const LEAVE_LOCK_TIMEOUT_MS = 30_000;
+const SAY_WAITING_MS = 3_000;
+
+/** Any number, the same in every release: the advisory lock that members share. */
+const MEMBERSHIP = 7_246_001;
+const ENLIST_TIMEOUT_MS = 10_000;
+/** For the server to notice that a killed member's connection is closed. */
+const LAST_ONE_TIMEOUT_MS = 250;
+
+export interface EmbeddedPostgres {
+  /** Of the database `gatehouse`, with the password. */
+  readonly url: string;
+  /** Leaves; the last one out stops the server. Never fails, ends within about 80 s at worst; a second call joins the first. */
+  leave(): Promise<void>;
+}
+
+export interface EmbeddedPostgresOptions {
+  /** Created (0700) when missing. Holds the cluster, its password, its log and the start lock. */
+  readonly dataDir: string;
+  /** Instead of those of the devDependency embedded-postgres. */
+  readonly binaries?: PostgresBinaries;
+  /** Gets one line, for the terminal or the log, on whatever the person who started the service may want to know. */
+  readonly notice: (message: string) => void;
+}
+
+/**
+ * Makes a real PostgreSQL run on `dataDir`, on a free port of 127.0.0.1, and counts this process among its users.
+ *
+ * Several processes may share a `dataDir`: the first starts the server, the others join it, the last one stops it. Being a
+ * member is a connection that holds a shared advisory lock, so a process killed with -9 leaves by dying; a server that lost
+ * all members that way runs on, and the next start takes it over. Joining and leaving happen under one lock between
+ * processes, which ends with its holder.
+ *
+ * There is no supervision: when the server itself dies, the processes that use it say so and have to be started again. One
+ * `dataDir` belongs to one machine (or container) at a time.
+ *
+ * Throws EmbeddedPostgresError, a message of one line. Bounds: 5 min for other starts of the same `dataDir`, 2 min for
+ * creating a cluster, 2 min until the server answers.
+ */
+export async function joinEmbeddedPostgres(
+  options: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  try {
+    const binaries = options.binaries ?? (await locateBinaries());
+    const major = await majorVersion(binaries);
+    const dataDir = await prepareDataDir(options.dataDir);
+    const lock = await acquireStartLock(dataDir, options.notice);
+    try {
+      const cluster = await prepareCluster(dataDir, binaries, major, options.notice);
+      const server = await openServer(cluster);
+      await enlistOrWithdraw(server.client, cluster);
+      const how = server.joined ? 'joined the running' : 'started';
+      options.notice(
+        `${how} PostgreSQL ${major} on 127.0.0.1:${server.port}, data in ${cluster.dir}`,
+      );
+      return new Membership(cluster, server, options.notice);
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    throw toEmbeddedPostgresError(error, options.dataDir);
+  }
+}
+
+async function acquireStartLock(
+  dataDir: string,
+  notice: (message: string) => void,
+): Promise<ProcessLock> {
+  const patience = setTimeout(() => {
+    notice(`waiting for another process that is starting or stopping the database in ${dataDir}`);
+  }, SAY_WAITING_MS);
+  try {
+    return await acquireProcessLock(lockPath(dataDir), JOIN_LOCK_TIMEOUT_MS);
+  } finally {
+    clearTimeout(patience);
+  }
+}
+
+function lockPath(dataDir: string): string {
+  return join(dataDir, 'postgres.lock');
+}
+
+async function enlist(client: Client): Promise<void> {
+  await client.query(`set lock_timeout = ${ENLIST_TIMEOUT_MS}`);
+  await client.query('select pg_advisory_lock_shared($1)', [MEMBERSHIP]);
+  const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [
+    DATABASE,
+  ]);
+  if (rowCount === 0) await client.query(`create database ${DATABASE}`);
+}
+
+/** A member that fails to become one, say on a full disk, does not leave a server behind that nobody uses. */
+async function enlistOrWithdraw(client: Client, cluster: Cluster): Promise<void> {
+  try {
+    await enlist(client);
+  } catch (error) {
+    if (await withdraw(client)) await stopServer(cluster);
+    throw error;
+  }
+}
+
+/** Ends a membership with its connection; tells whether it was the last. */
+async function withdraw(client: Client): Promise<boolean> {
+  holdProcess(client, true);
+  try {
+    return await isLast(client);
+  } finally {
+    await close(client);
+  }
+}
+
+/** Whether no other member is left. The connection's own share, if it has one, is given up by this. */
+async function isLast(client: Client): Promise<boolean> {
+  await client.query('select pg_advisory_unlock_all()');
+  await client.query(`set lock_timeout = ${LAST_ONE_TIMEOUT_MS}`);
+  return client.query('select pg_advisory_lock($1)', [MEMBERSHIP]).then(
+    () => true,
+    () => false,
+  );
+}
+
+class Membership implements EmbeddedPostgres {
+  readonly url: string;
+  #client: Client | null;
+  #left: Promise<void> | null = null;
+
+  constructor(
+    private readonly cluster: Cluster,
+    server: Server,
+    private readonly notice: (message: string) => void,
+  ) {
+    const credentials = `${SUPERUSER}:${encodeURIComponent(cluster.password)}`;
+    this.url = `postgres://${credentials}@127.0.0.1:${server.port}/${DATABASE}`;
+    this.#client = server.client;
+    // A script that never calls leave() may end all the same.
+    holdProcess(server.client, false);
+    server.client.on('end', () => this.#onEnd());
+  }
+
+  leave(): Promise<void> {
+    this.#left ??= this.#leave().catch((error: unknown) => {
+      this.notice(`leaving PostgreSQL failed, it may run on: ${String(error)}`);
+    });
+    return this.#left;
+  }
+
+  #onEnd(): void {
+    this.#client = null;
+    if (this.#left === null) {
+      this.notice('PostgreSQL has ended or was taken away; start this service again');
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const lock = await acquireProcessLock(lockPath(this.cluster.dataDir), LEAVE_LOCK_TIMEOUT_MS);
+    try {
+      if (!(await this.#giveUp())) return;
+      const gone = await stopServer(this.cluster);
+      this.notice(gone ? 'stopped PostgreSQL' : 'PostgreSQL did not stop; it is left running');
+    } finally {
+      lock.release();
+    }
+  }
+
+  /** Ends the membership, even one whose connection was lost; tells whether it was the last. */
+  async #giveUp(): Promise<boolean> {
+    const client = this.#client ?? (await this.#reconnect());
+    return client === null ? false : withdraw(client);
+  }
+
+  async #reconnect(): Promise<Client | null> {
+    const running = await findPostmaster(this.cluster.dir);
+    if (running === null || running.port === null) return null;
+    return connect(running.port, this.cluster.password).catch(() => null);
+  }
+}

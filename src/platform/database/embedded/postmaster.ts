@@ -1,0 +1,52 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { codeOf, ifThere } from './embedded-postgres.error.js';
+import { run } from './run.js';
+
+/** What the running server wrote into postmaster.pid. Its port is missing while it only begins to start. */
+export interface Postmaster {
+  readonly pid: number;
+  readonly port: number | null;
+}
+
+const PORT_LINE = 3;
+
+/**
+ * The server that runs on `clusterDir`, or null. A postmaster.pid whose process is gone, or whose number another program has
+ * by now, is removed: PostgreSQL does so in the first case, but refuses to start in the second.
+ */
+export async function findPostmaster(clusterDir: string): Promise<Postmaster | null> {
+  const path = join(clusterDir, 'postmaster.pid');
+  const content = await ifThere(readFile(path, 'utf8'));
+  if (content === null) return null;
+  const lines = content.split('\n');
+  const pid = Number(lines[0]);
+  if (!(await isPostmaster(pid, clusterDir))) {
+    await rm(path, { force: true });
+    return null;
+  }
+  const port = Number(lines[PORT_LINE]);
+  return { pid, port: Number.isInteger(port) && port > 0 ? port : null };
+}
+
+/** Whether process `pid` lives and serves `clusterDir`. Our servers carry their folder in the command line. */
+export async function isPostmaster(pid: number, clusterDir: string): Promise<boolean> {
+  if (!Number.isInteger(pid) || pid <= 1 || !isAlive(pid)) return false;
+  if (process.platform === 'win32') return true;
+  if (process.platform === 'linux') {
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    return command.split('\0').includes(clusterDir);
+  }
+  const { output } = await run('/bin/ps', ['-o', 'args=', '-p', String(pid)], { timeoutMs: 5_000 });
+  return output.includes(clusterDir);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}

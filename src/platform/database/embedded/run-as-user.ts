@@ -1,0 +1,94 @@
+import { chmod, lchown, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { EmbeddedPostgresError } from './embedded-postgres.error.js';
+import type { OsUser } from './run.js';
+
+const SEARCH = 0o1;
+const READ = 0o4;
+
+/**
+ * Whom PostgreSQL's programs run as: oneself (null), unless that is root, whom PostgreSQL refuses. Then the owner of an
+ * existing cluster, else the system's user `postgres`, else `nobody`.
+ */
+export async function chooseUser(clusterDir: string): Promise<OsUser | null> {
+  if (process.getuid?.() !== 0) return null;
+  const owner = await stat(clusterDir).catch(() => null);
+  if (owner !== null && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
+  const users = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const user = findUser(users, 'postgres') ?? findUser(users, 'nobody');
+  if (user !== null) return user;
+  throw new EmbeddedPostgresError(
+    'PostgreSQL does not run as root, and /etc/passwd has neither a user "postgres" nor "nobody": ' +
+      'run as another user, or set DATABASE_URL',
+  );
+}
+
+function findUser(passwd: string, name: string): OsUser | null {
+  const fields = passwd
+    .split('\n')
+    .find((line) => line.startsWith(`${name}:`))
+    ?.split(':');
+  const uid = Number(fields?.[2]);
+  const gid = Number(fields?.[3]);
+  return uid > 0 && Number.isInteger(gid) ? { uid, gid } : null;
+}
+
+/**
+ * Lets `user` pass through every folder down to `path`, and no more: a folder that lacks the right to be searched gets that
+ * right alone (0700 becomes 0701: its content stays unlisted). Says which.
+ */
+export async function letPass(
+  user: OsUser,
+  path: string,
+  notice: (message: string) => void,
+): Promise<void> {
+  for (let folder = path; ; folder = dirname(folder)) {
+    if (await grant(user, folder, SEARCH)) {
+      notice(`gave uid ${user.uid}, which runs PostgreSQL, the right to pass through ${folder}`);
+    }
+    if (folder === dirname(folder)) return;
+  }
+}
+
+/** Lets `user` read everything below `folder`: needed when the packages were installed under a strict umask. */
+export async function letRead(
+  user: OsUser,
+  folder: string,
+  notice: (message: string) => void,
+): Promise<void> {
+  let granted = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isSymbolicLink()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const needed = entry.isDirectory() || (await isProgram(path)) ? READ | SEARCH : READ;
+    if (await grant(user, path, needed)) granted += 1;
+  }
+  if (granted > 0) {
+    notice(
+      `gave uid ${user.uid}, which runs PostgreSQL, the right to read ${granted} files below ${folder}`,
+    );
+  }
+}
+
+/** Gives `user` the tree at `path`. */
+export async function giveTree(user: OsUser, path: string): Promise<void> {
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    await lchown(join(entry.parentPath, entry.name), user.uid, user.gid);
+  }
+  await lchown(path, user.uid, user.gid);
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  return ((await stat(path)).mode & 0o100) !== 0;
+}
+
+/** Adds `rights` (bits of one class) where they are missing in the class that counts for `user`; tells whether it had to. */
+async function grant(user: OsUser, path: string, rights: number): Promise<boolean> {
+  const { uid, gid, mode } = await stat(path);
+  const shift = uid === user.uid ? 6 : gid === user.gid ? 3 : 0;
+  const wanted = rights << shift;
+  if ((mode & wanted) === wanted) return false;
+  await chmod(path, (mode | wanted) & 0o7777);
+  return true;
+}

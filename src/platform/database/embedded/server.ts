@@ -1,0 +1,162 @@
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Client } from 'pg';
+
+import type { Cluster } from './cluster.js';
+import { connect, isNotYet } from './connection.js';
+import { codeOf, EmbeddedPostgresError } from './embedded-postgres.error.js';
+import { findPostmaster, isPostmaster } from './postmaster.js';
+import { CHILD_ENVIRONMENT, run } from './run.js';
+import { openServerLog, reasonIn, type ServerLog } from './server-log.js';
+
+/** Also bounds the waiting for a server that recovers from a crash or is shutting down. */
+export const START_TIMEOUT_MS = 120_000;
+const STOP_TIMEOUT_S = 30;
+const POLL_MS = 20;
+const RETRY_MS = 200;
+const MAX_PORT_CLASHES = 5;
+
+const WRONG_PASSWORD = '28P01';
+const PORT_CLASH = /Address already in use|could not create any TCP\/IP sockets/;
+/** A server killed with -9 leaves children that need a moment to notice; or somebody else was faster to start. */
+const STILL_OCCUPIED = /pre-existing shared memory block|lock file "postmaster.pid" already exists/;
+
+/** A running server, and the connection that proved it. */
+export interface Server {
+  readonly client: Client;
+  readonly port: number;
+  readonly joined: boolean;
+}
+
+/**
+ * Joins the server that runs on `cluster`, or starts one. To be called under the start lock. Bounded by START_TIMEOUT_MS and
+ * by MAX_PORT_CLASHES; fails with the server's own last word.
+ */
+export async function openServer(cluster: Cluster): Promise<Server> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (let clashes = 0; ; await sleep(RETRY_MS)) {
+    const server = (await joinRunning(cluster, deadline)) ?? (await start(cluster, deadline));
+    if (typeof server !== 'string') return server;
+    if (PORT_CLASH.test(server)) clashes += 1;
+    const retry = STILL_OCCUPIED.test(server) || (PORT_CLASH.test(server) && clashes < MAX_PORT_CLASHES);
+    if (!retry || Date.now() > deadline) {
+      throw new EmbeddedPostgresError(
+        `PostgreSQL could not start on ${cluster.dir}: ${reasonIn(server)}`,
+      );
+    }
+  }
+}
+
+async function joinRunning(cluster: Cluster, deadline: number): Promise<Server | null> {
+  for (;;) {
+    const running = await findPostmaster(cluster.dir);
+    if (running === null) return null;
+    const client = running.port === null ? null : await tryConnect(running.port, cluster);
+    if (client !== null && running.port !== null) {
+      return { client, port: running.port, joined: true };
+    }
+    if (Date.now() > deadline) {
+      throw new EmbeddedPostgresError(
+        `PostgreSQL (pid ${running.pid}) on ${cluster.dir} neither answers nor ends; see postgres.log beside it`,
+      );
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** Starts a server and waits until it answers; returns what it logged when it ended instead. */
+async function start(cluster: Cluster, deadline: number): Promise<Server | string> {
+  const log = openServerLog(cluster.dataDir);
+  try {
+    const port = await freePort();
+    const ended = launch(cluster, port, log);
+    while (Date.now() < deadline) {
+      const client = await tryConnect(port, cluster).catch(async (error: unknown) => {
+        await stopServer(cluster);
+        throw error;
+      });
+      if (client !== null) return { client, port, joined: false };
+      const end = await Promise.race([ended, sleep(POLL_MS)]);
+      if (end !== undefined) return `${log.sinceOpened()}${end}`;
+    }
+    throw new EmbeddedPostgresError(
+      `PostgreSQL on ${cluster.dir} is not ready after ${START_TIMEOUT_MS / 1000} s ` +
+        `(${reasonIn(log.sinceOpened())}); it goes on starting, so try again later, or see ${log.path}`,
+    );
+  } finally {
+    log.close();
+  }
+}
+
+/**
+ * Runs the server in a process group of its own: neither Ctrl-C nor the end of this process reaches it. The promise settles
+ * when it has ended, with words only when it could not even be started.
+ */
+function launch(cluster: Cluster, port: number, log: ServerLog): Promise<string> {
+  const network = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
+  const args = ['-D', cluster.dir, ...network.flatMap((setting) => ['-c', setting])];
+  const child = spawn(cluster.binaries.postgres, args, {
+    ...cluster.user,
+    cwd: cluster.dir,
+    env: CHILD_ENVIRONMENT,
+    detached: true,
+    windowsHide: true,
+    stdio: ['ignore', log.descriptor, log.descriptor],
+  });
+  child.unref();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve(''));
+    child.once('error', (error) => resolve(`error: ${error.message}`));
+  });
+}
+
+/** Null when the server is not there, or not ready. */
+async function tryConnect(port: number, cluster: Cluster): Promise<Client | null> {
+  try {
+    return await connect(port, cluster.password);
+  } catch (error) {
+    if (isNotYet(error)) return null;
+    if (codeOf(error) !== WRONG_PASSWORD) throw error;
+    throw new EmbeddedPostgresError(
+      `the password in ${cluster.dataDir}/postgres.password is not that of the database beside it`,
+      { cause: error },
+    );
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', resolve);
+  });
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no free port');
+  return address.port;
+}
+
+/**
+ * Stops the server and waits until it is gone: at most 30 s for the orderly way, which ends sessions and writes a checkpoint,
+ * then 10 s for the immediate one, which the next start recovers from. Tells whether it is gone.
+ */
+export async function stopServer(cluster: Cluster): Promise<boolean> {
+  const running = await findPostmaster(cluster.dir);
+  if (running === null) return true;
+  for (const [mode, seconds] of [['fast', STOP_TIMEOUT_S] as const, ['immediate', 10] as const]) {
+    const args = ['stop', '-D', cluster.dir, '-m', mode, '-w', '-t', String(seconds), '-s'];
+    await run(cluster.binaries.pg_ctl, args, {
+      as: cluster.user,
+      cwd: cluster.dir,
+      timeoutMs: (seconds + 5) * 1000,
+    });
+    // pg_ctl returns when postmaster.pid is removed, a moment before the process ends.
+    for (let waitedMs = 0; waitedMs < 1_000; waitedMs += POLL_MS) {
+      if (!(await isPostmaster(running.pid, cluster.dir))) return true;
+      await sleep(POLL_MS);
+    }
+  }
+  return false;
+}

@@ -1,0 +1,86 @@
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { DataSource, type MigrationInterface } from 'typeorm';
+
+/** The oldest PostgreSQL whose features the service's SQL uses. */
+const OLDEST_VERSION = 160_000;
+/** "gate" in ASCII: the key of the advisory lock under which an instance migrates. */
+const MIGRATION_LOCK = 0x67617465;
+const LOCK_TIMEOUT_MS = 120_000;
+
+export class DatabaseStartError extends Error {
+  override readonly name = 'DatabaseStartError';
+}
+
+type MigrationClass = new () => MigrationInterface;
+
+/**
+ * Brings the schema up to date, one transaction a migration. Many instances may do so at once: they
+ * queue for an advisory lock, and the second finds nothing to do. The lock is a session's, so the
+ * connection must be a direct one, not a pooler's.
+ * @returns the names of the migrations that ran
+ * @throws DatabaseStartError when the server is too old or cannot be reached
+ */
+export async function migrate(url: string): Promise<string[]> {
+  const lock = new pg.Client({ connectionString: url, application_name: 'gatehouse:migrate' });
+  await connect(lock);
+  try {
+    await refuseOldServer(lock);
+    await lock.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    return await runPending(url);
+  } finally {
+    await lock.end();
+  }
+}
+
+export async function findMigrations(): Promise<MigrationClass[]> {
+  const folder = new URL('../../../migrations/', import.meta.url);
+  const files = (await readdir(fileURLToPath(folder))).filter((file) => /^\d+-[^.]+\.[jt]s$/.test(file));
+  const modules = await Promise.all(
+    files
+      .toSorted()
+      .map((file) => import(new URL(file, folder).href) as Promise<Record<string, MigrationClass>>),
+  );
+  return modules.flatMap((module) => Object.values(module));
+}
+
+async function runPending(url: string): Promise<string[]> {
+  const dataSource = new DataSource({
+    type: 'postgres',
+    url,
+    applicationName: 'gatehouse:migrate',
+    migrations: await findMigrations(),
+    migrationsTransactionMode: 'each',
+    installExtensions: false,
+    extra: { max: 1 },
+  });
+  await dataSource.initialize();
+  try {
+    return (await dataSource.runMigrations()).map((migration) => migration.name);
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+async function connect(client: pg.Client): Promise<void> {
+  try {
+    await client.connect();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : '';
+    throw new DatabaseStartError(`The database cannot be reached: ${reason}`, { cause });
+  }
+}
+
+async function refuseOldServer(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ number: string; version: string }>(
+    `SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS version`,
+  );
+  const [server] = rows;
+  if (Number(server?.number) < OLDEST_VERSION) {
+    throw new DatabaseStartError(
+      `PostgreSQL ${server?.version} is too old: Gatehouse needs ${OLDEST_VERSION / 10_000} or newer`,
+    );
+  }
+}

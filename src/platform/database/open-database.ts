@@ -1,0 +1,23 @@
+import { resolve } from 'node:path';
+import type { Config } from '../../config/config.js';
+import { joinEmbeddedPostgres } from './embedded/embedded-postgres.js';
+
+export interface OpenDatabase {
+  /** The configuration, with the address of the database in it. */
+  readonly config: Config & { readonly DATABASE_URL: string };
+  /** Leaves the embedded server, which stops with the last instance that does; a given one is left alone. */
+  close(): Promise<void>;
+}
+
+/** The server of `DATABASE_URL`, else one of our own under `DATA_DIR`. */
+export async function openDatabase(config: Config): Promise<OpenDatabase> {
+  const { DATABASE_URL } = config;
+  if (DATABASE_URL !== undefined) {
+    return { config: { ...config, DATABASE_URL }, close: async () => {} };
+  }
+  const embedded = await joinEmbeddedPostgres({
+    dataDir: resolve(config.DATA_DIR),
+    notice: (message) => process.stderr.write(`${message}\n`),
+  });
+  return { config: Object.freeze({ ...config, DATABASE_URL: embedded.url }), close: () => embedded.leave() };
+}

@@ -1,0 +1,58 @@
+import type { Server } from 'node:http';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import compression from 'compression';
+import type { NextFunction, Request, Response } from 'express';
+import type { Config } from '../../config/config.js';
+import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { HttpMetrics } from '../metrics/http-metrics.js';
+import { answerClientErrors } from './client-errors.js';
+import { requestContextMiddleware } from './request-context.middleware.js';
+import { documentationPolicy, securityHeaders } from './security-headers.js';
+
+const EXPOSED_HEADERS = [
+  'ETag',
+  'Link',
+  'Location',
+  'Retry-After',
+  'X-Request-Id',
+  'X-Total-Count',
+  'X-Total-Estimate',
+];
+const PREFLIGHT_SECONDS = 600;
+
+/** The edge before any route, in the order in which a request meets it. */
+export function configureHttp(app: NestExpressApplication, config: Config): void {
+  // A record's ETag is its version; Express would hash every body for one.
+  app.set('etag', false);
+  // Queries are parsed strictly, after the guards (InputInterceptor).
+  app.set('query parser', false);
+  app.useSecurityHeaders(securityHeaders);
+  app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
+  app.use(app.get(HttpMetrics).middleware);
+  app.use(announceDrain(app.get(Lifecycle)));
+  app.use('/api', uncached);
+  app.use('/docs', documentationPolicy);
+  if (config.CORS_ORIGINS.length > 0) {
+    app.enableCors({
+      origin: config.CORS_ORIGINS,
+      exposedHeaders: EXPOSED_HEADERS,
+      maxAge: PREFLIGHT_SECONDS,
+    });
+  }
+  app.use(compression());
+  answerClientErrors(app.getHttpServer() as Server);
+}
+
+/** Personal data stays out of caches; a conditional read says otherwise itself. */
+function uncached(_: Request, response: Response, next: NextFunction): void {
+  response.set('Cache-Control', 'no-store');
+  next();
+}
+
+/** While the service stops, every answer asks the client to leave this connection. */
+function announceDrain(lifecycle: Lifecycle) {
+  return (_: Request, response: Response, next: NextFunction): void => {
+    if (lifecycle.draining) response.set('Connection', 'close');
+    next();
+  };
+}

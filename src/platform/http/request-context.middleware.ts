@@ -1,0 +1,22 @@
+import type { NextFunction, Request, Response } from 'express';
+import { requestContext } from '../../common/context/request-context.js';
+import { newId } from '../../common/ids.js';
+
+const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * Opens the context of a request, first of all: its id (the caller's own when it is harmless in a
+ * header and a log line), who calls, and the time it has, in milliseconds.
+ */
+export function requestContextMiddleware(timeLimitMs: number) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const given = request.get('x-request-id');
+    const requestId = given !== undefined && ACCEPTED_ID.test(given) ? given : newId();
+    response.set('X-Request-Id', requestId);
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), timeLimitMs);
+    response.once('close', () => clearTimeout(timer));
+    const caller = { principal: null, rejected: false };
+    requestContext.run({ requestId, signal: limit.signal, caller }, next);
+  };
+}

@@ -1,0 +1,27 @@
+import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
+import type { ExecutionContext } from '@nestjs/common';
+
+/**
+ * What a handler's signature says of its input. Nest keeps this in metadata that only its `internal`
+ * entry names (@nestjs/swagger reads the same): a route test notices when an upgrade moves it.
+ */
+export interface RouteFacts {
+  readonly takesBody: boolean;
+  readonly takesQuery: boolean;
+}
+
+const known = new WeakMap<object, RouteFacts>();
+
+export function routeFacts(context: ExecutionContext): RouteFacts {
+  const handler = context.getHandler();
+  const found = known.get(handler);
+  if (found) return found;
+  const args: unknown = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), handler.name);
+  const kinds = Object.keys(args ?? {}).map((key) => Number(key.split(':')[0]));
+  const facts = {
+    takesBody: kinds.includes(RouteParamtypes.BODY),
+    takesQuery: kinds.includes(RouteParamtypes.QUERY),
+  };
+  known.set(handler, facts);
+  return facts;
+}

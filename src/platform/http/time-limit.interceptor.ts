@@ -1,0 +1,25 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { merge, Observable, take } from 'rxjs';
+import { requestContext } from '../../common/context/request-context.js';
+import { AppError } from '../../common/errors/app-error.js';
+
+/**
+ * Answers 504 when the request's time is over. The same signal cancels its running query and keeps
+ * a transaction from committing, so what is answered late has had no effect.
+ */
+@Injectable()
+export class TimeLimitInterceptor implements NestInterceptor {
+  intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const signal = requestContext.current()?.signal;
+    return signal ? merge(next.handle(), failWhenAborted(signal)).pipe(take(1)) : next.handle();
+  }
+}
+
+function failWhenAborted(signal: AbortSignal): Observable<never> {
+  return new Observable((subscriber) => {
+    const fail = () => subscriber.error(new AppError('TIMEOUT'));
+    if (signal.aborted) fail();
+    signal.addEventListener('abort', fail);
+    return () => signal.removeEventListener('abort', fail);
+  });
+}

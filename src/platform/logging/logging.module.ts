@@ -1,0 +1,71 @@
+import { Module } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { LoggerModule } from 'nestjs-pino';
+import type { Options } from 'pino-http';
+import { stdTimeFunctions } from 'pino';
+import { requestContext } from '../../common/context/request-context.js';
+import type { Config } from '../../config/config.js';
+import { ConfigModule } from '../../config/config.module.js';
+import { routePattern } from '../metrics/http-metrics.js';
+import { ServiceLogger } from './service-logger.js';
+
+/** A second lock: nothing logs these on purpose, and a header or body that slips in is masked. */
+const REDACTED = [
+  'authorization',
+  'password',
+  'new_password',
+  'current_password',
+  'token',
+  'refresh_token',
+  'access_token',
+];
+const PROBES = /^\/(?:health|metrics)(?:[/?]|$)/;
+
+/** One JSON line an event on stdout; of a request its route and outcome, never its headers, query or body. */
+function httpLogOptions(config: Config): Options<Request, Response> {
+  return {
+    level: config.LOG_LEVEL,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
+    ...(config.LOG_PRETTY && { transport: { target: 'pino-pretty', options: { singleLine: true } } }),
+    genReqId: () => requestContext.current()?.requestId ?? '',
+    customAttributeKeys: { reqId: 'request_id' },
+    quietReqLogger: true,
+    quietResLogger: true,
+    autoLogging: { ignore: (request) => PROBES.test(request.originalUrl) },
+    customLogLevel: (_, response) => (response.statusCode >= 500 ? 'warn' : 'info'),
+    customSuccessMessage: () => 'request',
+    customErrorMessage: () => 'request',
+    customSuccessObject: requestFacts,
+    customErrorObject: (request, response, _, timing: object) => requestFacts(request, response, timing),
+  };
+}
+
+function requestFacts(request: Request, response: Response, timing: object) {
+  const principal = requestContext.current()?.caller.principal;
+  return {
+    method: request.method,
+    path: request.originalUrl.split('?', 1)[0],
+    route: routePattern(request),
+    status: response.statusCode,
+    'user.id': principal?.userId,
+    'session.id': principal?.sessionId,
+    ip: request.ip,
+    duration_ms: 'responseTime' in timing ? timing.responseTime : undefined,
+    // The client left before the answer was whole.
+    aborted: response.writableFinished ? undefined : true,
+  };
+}
+
+@Module({
+  imports: [
+    LoggerModule.forRootAsync({
+      inject: [ConfigModule.token],
+      useFactory: (config: Config) => ({ pinoHttp: httpLogOptions(config) }),
+    }),
+  ],
+  providers: [ServiceLogger],
+  exports: [ServiceLogger],
+})
+export class LoggingModule {}

@@ -1,0 +1,44 @@
+import { Global, Module } from '@nestjs/common';
+import {
+  makeCounterProvider,
+  makeGaugeProvider,
+  makeHistogramProvider,
+  PrometheusModule,
+} from '@willsoto/nestjs-prometheus';
+import { DURATION_BUCKETS } from './buckets.js';
+import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database-metrics.js';
+import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http-metrics.js';
+import { MetricsController } from './metrics.controller.js';
+
+const HTTP_LABELS = ['method', 'route', 'status'];
+
+const providers = [
+  makeCounterProvider({ name: HTTP_REQUESTS, help: 'Requests answered', labelNames: HTTP_LABELS }),
+  makeHistogramProvider({
+    name: HTTP_DURATION,
+    help: 'Time from the head of a request to the end of its answer',
+    labelNames: HTTP_LABELS,
+    buckets: DURATION_BUCKETS,
+  }),
+  makeHistogramProvider({
+    name: DB_DURATION,
+    help: 'Time from sending a statement to its result',
+    labelNames: ['operation'],
+    buckets: DURATION_BUCKETS,
+  }),
+  makeGaugeProvider({ name: DB_POOL.total, help: 'Connections of the pool' }),
+  makeGaugeProvider({ name: DB_POOL.idle, help: 'Connections that nobody uses now' }),
+  makeGaugeProvider({ name: DB_POOL.active, help: 'Connections in use' }),
+  makeGaugeProvider({ name: DB_POOL.waiting, help: 'Callers that wait for a connection' }),
+  HttpMetrics,
+  DatabaseMetrics,
+];
+
+/** Global, since the controller belongs to PrometheusModule and asks for what stands here. */
+@Global()
+@Module({
+  imports: [PrometheusModule.register({ controller: MetricsController, path: '/metrics' })],
+  providers,
+  exports: providers,
+})
+export class MetricsModule {}

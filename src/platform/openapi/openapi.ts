@@ -1,0 +1,41 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { Config } from '../../config/config.js';
+import { completeErrors } from './common-responses.js';
+
+/** Serves the OpenAPI 3.1 document at `/openapi.json` and Swagger UI at `/docs`. */
+export function serveDocumentation(app: NestExpressApplication, config: Config): void {
+  if (!config.DOCS) return;
+  SwaggerModule.setup('docs', app, () => openApiDocument(app, config), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'Gatehouse – Swagger UI',
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
+  });
+}
+
+export function openApiDocument(app: NestExpressApplication, config: Config): OpenAPIObject {
+  const frame = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Gatehouse')
+    .setDescription(
+      'Accounts, sign-in and roles. Sign in with `POST /api/auth/login`, then put the `access_token` into **Authorize**.',
+    )
+    .setVersion('0.1.0')
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addServer(config.PUBLIC_URL)
+    .addTag('auth', 'Signing in')
+    .addTag('users', 'Accounts')
+    .addTag('roles', 'Roles and their permissions')
+    .addTag('operations', 'Probes and metrics')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'The METRICS_TOKEN, where one is set' },
+      'metrics',
+    )
+    .build();
+  const document = SwaggerModule.createDocument(app, frame, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+  return completeErrors(document);
+}

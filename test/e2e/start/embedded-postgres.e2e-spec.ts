@@ -1,0 +1,310 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+
+// Real processes, so that they can really be killed; they run the compiled service.
+const MODULE = join(process.cwd(), 'dist/src/platform/database/embedded/embedded-postgres.js');
+const PROGRAM = `
+  const { joinEmbeddedPostgres } = await import(${JSON.stringify(pathToFileURL(MODULE).href)});
+  const say = (fact) => process.stdout.write(JSON.stringify(fact) + '\\n');
+  try {
+    const notice = (message) => say({ notice: message });
+    const database = await joinEmbeddedPostgres({ dataDir: process.argv[1], notice });
+    say({ url: database.url });
+    process.stdin.once('data', async () => {
+      await database.leave();
+      process.exit(0);
+    });
+  } catch (error) {
+    say({ error: error.name + ': ' + error.message });
+    process.exitCode = 1;
+  }
+`;
+
+const isRoot = process.getuid?.() === 0;
+const NOBODY = { uid: 65_534, gid: 65_534 };
+const folders: string[] = [];
+const processes: ChildProcess[] = [];
+
+class Member {
+  readonly notices: string[] = [];
+  url = '';
+  error = '';
+  readonly #child: ChildProcess;
+  readonly #settled: Promise<void>;
+
+  constructor(dataDir: string, user: { uid?: number; gid?: number } = {}) {
+    const args = ['--input-type=module', '-e', PROGRAM, dataDir];
+    // Not in the runner's folder: another user need not be able to enter it.
+    const child = spawn(process.execPath, args, {
+      ...user,
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#child = child;
+    processes.push(child);
+    this.#settled = new Promise((resolve) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const fact: unknown = JSON.parse(line);
+        if (typeof fact !== 'object' || fact === null) return;
+        if ('notice' in fact) this.notices.push(String(fact.notice));
+        if ('url' in fact) this.url = String(fact.url);
+        if ('error' in fact) this.error = String(fact.error);
+        if (this.url !== '' || this.error !== '') resolve();
+      });
+      child.once('exit', () => resolve());
+    });
+  }
+
+  async joined(): Promise<this> {
+    await this.#settled;
+    expect(this.error).toBe('');
+    expect(this.url).toMatch(/^postgres:/);
+    return this;
+  }
+
+  async refused(): Promise<string> {
+    await this.#settled;
+    expect(this.url).toBe('');
+    return this.error;
+  }
+
+  async noticed(text: string): Promise<void> {
+    await until(() => this.notices.some((notice) => notice.includes(text)));
+  }
+
+  get alive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async leave(): Promise<void> {
+    const exit = once(this.#child, 'exit');
+    this.#child.stdin?.write('leave\n');
+    expect(await exit).toEqual([0, null]);
+  }
+
+  async kill(): Promise<void> {
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exit;
+  }
+}
+
+async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition}`);
+    await sleep(10);
+  }
+}
+
+function folder(): string {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'gatehouse-embedded-')));
+  folders.push(path);
+  return path;
+}
+
+function serverPid(dataDir: string): number | null {
+  const path = join(dataDir, 'postgres/postmaster.pid');
+  if (!existsSync(path)) return null;
+  const pid = Number(readFileSync(path, 'utf8').split('\n')[0]);
+  try {
+    process.kill(pid, 0);
+    return pid;
+  } catch {
+    return null;
+  }
+}
+
+function clusterOwner(dataDir: string): { uid: number; gid: number } {
+  const { uid, gid } = statSync(join(dataDir, 'postgres'));
+  return { uid, gid };
+}
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+// One cluster for all tests that need a good one: each leaves it stopped.
+const shared = join(folder(), 'deep', 'data');
+
+afterEach(async () => {
+  for (const child of processes.splice(0)) child.kill('SIGKILL');
+  const pid = serverPid(shared);
+  if (pid === null) return;
+  process.kill(pid, 'SIGINT');
+  await until(() => serverPid(shared) === null);
+});
+
+afterAll(() => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
+describe('embedded PostgreSQL', () => {
+  it('is started once by two processes on an empty folder, and stopped by the last one out', async () => {
+    const [first, second] = [new Member(shared), new Member(shared)];
+    await Promise.all([first.joined(), second.joined()]);
+
+    expect(second.url).toBe(first.url);
+    const notices = [...first.notices, ...second.notices].join('\n');
+    expect(notices.match(/creating the database cluster/g)).toHaveLength(1);
+    expect(notices.match(/started PostgreSQL/g)).toHaveLength(1);
+    expect(notices.match(/joined the running PostgreSQL/g)).toHaveLength(1);
+
+    await first.leave();
+    expect(await query(second.url, 'create table kept as select 1 as n')).toEqual([]);
+    await second.leave();
+    expect(serverPid(shared)).toBeNull();
+    expect(second.notices.at(-1)).toBe('stopped PostgreSQL');
+  });
+
+  it('is reachable with the password alone, on the loopback address, and sorts by code point', async () => {
+    const { url } = await new Member(shared).joined();
+
+    const facts = await query(
+      url,
+      `select current_setting('listen_addresses') as listen, current_setting('unix_socket_directories') as sockets,
+         current_setting('server_encoding') as encoding, datlocprovider as provider, current_database() as name
+       from pg_database where datname = current_database()`,
+    );
+    expect(facts).toEqual([
+      { listen: '127.0.0.1', sockets: '', encoding: 'UTF8', provider: 'b', name: 'gatehouse' },
+    ]);
+    const wrong = url.replace(/:[^:@]+@/, ':wrong@');
+    await expect(query(wrong, 'select 1')).rejects.toThrow(/password authentication failed/);
+    expect(statSync(join(shared, 'postgres.password')).mode & 0o777).toBe(0o600);
+    expect(statSync(shared).mode & 0o777).toBe(isRoot ? 0o701 : 0o700);
+  });
+
+  it('is taken over when its only member was killed, and then stopped', async () => {
+    const killed = await new Member(shared).joined();
+    await killed.kill();
+    const pid = serverPid(shared);
+    expect(pid).not.toBeNull();
+
+    const next = await new Member(shared).joined();
+    expect(next.url).toBe(killed.url);
+    expect(serverPid(shared)).toBe(pid);
+    await next.leave();
+    expect(serverPid(shared)).toBeNull();
+  });
+
+  it('is stopped by the last one out when another member was killed a moment before', async () => {
+    const [killed, other] = [new Member(shared), new Member(shared)];
+    await Promise.all([killed.joined(), other.joined()]);
+    await killed.kill();
+    await other.leave();
+    expect(serverPid(shared)).toBeNull();
+  });
+
+  it('starts again, with its data, after the server itself was killed under a member', async () => {
+    const member = await new Member(shared).joined();
+    process.kill(serverPid(shared) ?? 0, 'SIGKILL');
+    await member.noticed('has ended');
+
+    const next = await new Member(shared).joined();
+    expect(await query(next.url, 'select n from kept')).toEqual([{ n: 1 }]);
+    expect(member.alive).toBe(true);
+    await member.leave();
+    expect(serverPid(shared)).not.toBeNull();
+    await next.leave();
+    expect(serverPid(shared)).toBeNull();
+  });
+
+  it('lets a member leave whose server is gone', async () => {
+    const member = await new Member(shared).joined();
+    process.kill(serverPid(shared) ?? 0, 'SIGKILL');
+    await member.noticed('has ended');
+    await member.leave();
+    expect(serverPid(shared)).toBeNull();
+  });
+
+  it('is not kept from starting by the process number of a server that is gone', async () => {
+    // The number belongs to another program by now, of the very user whose programs PostgreSQL would mistake for its own.
+    const stranger = spawn('/bin/sleep', ['60'], { ...clusterOwner(shared), cwd: '/' });
+    processes.push(stranger);
+    const stale = `${stranger.pid}\n${join(shared, 'postgres')}\n1700000000\n5432\n\n127.0.0.1\n`;
+    writeFileSync(join(shared, 'postgres/postmaster.pid'), stale, { mode: 0o600 });
+
+    const member = await new Member(shared).joined();
+    expect(serverPid(shared)).not.toBe(stranger.pid);
+    await member.leave();
+    expect(stranger.exitCode).toBeNull();
+  });
+
+  it('refuses a cluster of another version, and says what to do', async () => {
+    const path = join(shared, 'postgres/PG_VERSION');
+    const version = readFileSync(path);
+    writeFileSync(path, '15\n');
+    const error = await new Member(shared).refused();
+    writeFileSync(path, version);
+    expect(error).toMatch(/^EmbeddedPostgresError: .* made by PostgreSQL 15, .* is \d+: dump it/);
+  });
+
+  it('does not stumble over a first start that was killed midway, nor wait for its lock', async () => {
+    const dataDir = folder();
+    const killed = new Member(dataDir);
+    await killed.noticed('creating the database cluster');
+    await until(() => readdirSync(dataDir).some((name) => name.startsWith('postgres.new-')));
+    await killed.kill();
+    expect(existsSync(join(dataDir, 'postgres'))).toBe(false);
+
+    const startedAt = Date.now();
+    const next = await new Member(dataDir).joined();
+    expect(Date.now() - startedAt).toBeLessThan(10_000);
+    if (isRoot) {
+      expect(killed.notices.join('\n')).toContain(`the right to pass through ${dataDir}`);
+      expect(statSync(dataDir).mode & 0o777).toBe(0o701);
+    }
+    await next.leave();
+  });
+
+  it('says so in one line when DATA_DIR is a file', async () => {
+    const path = join(folder(), 'data');
+    writeFileSync(path, '');
+    const expected = `EmbeddedPostgresError: DATA_DIR ${path} is a file; it must be a folder`;
+    expect(await new Member(path).refused()).toBe(expected);
+  });
+
+  it('says so in one line when DATA_DIR cannot be written to', async () => {
+    const parent = folder();
+    const dataDir = join(parent, 'data');
+    mkdirSync(dataDir);
+    chmodSync(parent, 0o755);
+    chmodSync(dataDir, 0o555);
+    const error = await new Member(dataDir, isRoot ? NOBODY : {}).refused();
+    expect(error).toMatch(/^EmbeddedPostgresError: .*: no right to use it \(EACCES\)$/);
+  });
+
+  it('says so in one line when the disk is full, and leaves nothing half made', async () => {
+    const disk = folder();
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'pipe' });
+    } catch (error) {
+      process.stderr.write(`disk full: not tested, a small disk cannot be mounted: ${String(error)}\n`);
+      return;
+    }
+    try {
+      const error = await new Member(disk).refused();
+      expect(error).toMatch(/^EmbeddedPostgresError: could not create .*No space left on device$/);
+      expect(readdirSync(disk).filter((name) => /^postgres(\.new-.*)?$/.test(name))).toEqual([]);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+});

@@ -1,0 +1,133 @@
+import type { Server } from 'node:http';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { register } from 'prom-client';
+import supertest from 'supertest';
+import { DataSource } from 'typeorm';
+import { createApp } from '../../src/bootstrap.js';
+import { type Config, readConfig } from '../../src/config/config.js';
+import { FirstAdministrator } from '../../src/modules/users/first-administrator.js';
+import { DatabaseMetrics } from '../../src/platform/metrics/database-metrics.js';
+import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.js';
+import { TestDatabase } from './test-database.js';
+
+export const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the tests 7' } as const;
+export const PASSWORD = 'correct horse battery';
+
+export interface Account {
+  readonly id: string;
+  readonly email: string;
+  readonly token: string;
+}
+
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head' | 'options';
+
+interface Created {
+  readonly config?: Partial<Config>;
+  /** To share one database between several apps. */
+  readonly database?: TestDatabase;
+}
+
+let addresses = 0;
+
+/** The whole service in this process, over a database of its own: the only door for e2e tests. */
+export class TestApp {
+  private constructor(
+    readonly nest: NestExpressApplication,
+    readonly database: TestDatabase,
+    readonly url: string,
+    readonly admin: Account,
+    private readonly ownsDatabase: boolean,
+  ) {}
+
+  static async create({ config, database }: Created = {}): Promise<TestApp> {
+    const own = database ?? (await TestDatabase.create());
+    const environment = {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      DATABASE_URL: own.url,
+      ADMIN_PASSWORD: ADMIN.password,
+      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+    };
+    // prom-client's registry is the process's own, and an earlier app of this worker filled it.
+    register.clear();
+    const nest = await createApp({ ...readConfig(environment), ...config });
+    await nest.init();
+    await nest.get(FirstAdministrator).ensure();
+    await nest.listen(0, '127.0.0.1');
+    nest.get(Lifecycle).serve();
+    const url = (await nest.getUrl()).replace('[::1]', '127.0.0.1');
+    const admin = await signIn(url, ADMIN.email, ADMIN.password);
+    return new TestApp(nest, own, url, admin, database === undefined);
+  }
+
+  /** A request of nobody. */
+  request(method: Method, path: string): supertest.Test {
+    return supertest(this.url)[method](path);
+  }
+
+  /** A request of that account. */
+  as(account: Account, method: Method, path: string): supertest.Test {
+    return this.request(method, path).auth(account.token, { type: 'bearer' });
+  }
+
+  /** Signs up an account with an address of its own, gives it the roles, and signs it in. */
+  async account(roles: string[] = ['user'], name = 'Somebody'): Promise<Account> {
+    const email = `somebody-${++addresses}@example.com`;
+    const created = await this.request('post', '/api/users').send({ email, name, password: PASSWORD });
+    if (created.status !== 201) throw new Error(`sign-up answered ${created.status}: ${created.text}`);
+    const { id } = created.body as { id: string };
+    if (roles.join() !== 'user') {
+      const granted = await this.as(this.admin, 'put', `/api/users/${id}/roles`)
+        .set('If-Match', '*')
+        .send({ roles });
+      if (granted.status !== 200) throw new Error(`granting answered ${granted.status}: ${granted.text}`);
+    }
+    return signIn(this.url, email, PASSWORD);
+  }
+
+  /** Stops, and fails the test that left a transaction or a connection behind. */
+  async close(): Promise<void> {
+    const { total, idle } = await this.idleConnections();
+    await this.nest.close();
+    if (this.ownsDatabase) await this.database.drop();
+    if (idle !== total) throw new Error(`${total - idle} of ${total} database connections are still in use`);
+  }
+
+  get server(): Server {
+    return this.nest.getHttpServer() as Server;
+  }
+
+  get dataSource(): DataSource {
+    return this.nest.get(DataSource);
+  }
+
+  /** Connections go back right after the answer, so a moment of patience is part of the question. */
+  private async idleConnections(): Promise<{ total: number; idle: number }> {
+    const metrics = this.nest.get(DatabaseMetrics);
+    const read = async () => {
+      metrics.readPool();
+      const value = async (name: string) =>
+        (await register.getSingleMetric(name)?.get())?.values[0]?.value ?? 0;
+      return {
+        total: await value('db_pool_connections_total'),
+        idle: await value('db_pool_connections_idle'),
+      };
+    };
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const { total, idle } = await read();
+      if (total === idle) return { total, idle };
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return read();
+  }
+}
+
+export async function signIn(url: string, email: string, password: string): Promise<Account> {
+  const answer = await supertest(url).post('/api/auth/login').send({ email, password });
+  if (answer.status !== 200) throw new Error(`sign-in answered ${answer.status}: ${answer.text}`);
+  const { access_token: token } = answer.body as { access_token: string };
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+    sub: string;
+  };
+  return { id: claims.sub, email, token };
+}
