@@ -86,7 +86,10 @@ function fingerprint() {
   const hash = createHash('sha256');
   for (const path of filesIn(ROOT, SOURCES)) {
     if (path.endsWith('.spec.ts')) continue;
-    hash.update(`${path}\0`).update(readFileSync(join(ROOT, path))).update('\0');
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(ROOT, path)))
+      .update('\0');
   }
   return hash.digest('hex').slice(0, 16);
 }
@@ -135,7 +138,9 @@ function sameFiles(build, dist) {
   const found = filesIn(dist, ['**/*']);
   return (
     expected.length === found.length &&
-    expected.every((path, index) => path === found[index] && sameFile(join(build, path), join(dist, path)))
+    expected.every(
+      (path, index) => path === found[index] && sameFile(join(build, path), join(dist, path)),
+    )
   );
 }
 

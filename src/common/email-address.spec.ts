@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { canonicalEmail, findCanonicalEmail } from './email-address.js';
 
 const localOf = (length: number): string => 'l'.repeat(length);
+const labels = (count: number): string => `${'e\u0301'.repeat(20)}.`.repeat(count);
 const addressOf = (length: number): string =>
   `${localOf(64)}@${'d'.repeat(63)}.${'d'.repeat(63)}.${'d'.repeat(length - 64 - 1 - 128 - 4)}.com`;
 
@@ -60,6 +61,8 @@ describe('findCanonicalEmail', () => {
     ['no domain', 'a@'],
     ['a bare host', 'a@localhost'],
     ['an address of a machine', 'a@127.0.0.1'],
+    ['an address of a machine that ends in two digits', 'a@192.0.2.10'],
+    ['an end of digits', 'a@example.123'],
     ['a machine in brackets', 'a@[127.0.0.1]'],
     ['a number that is a machine', 'a@0x7f.1'],
     ['an end of one letter', 'a@example.c'],
@@ -106,10 +109,17 @@ describe('findCanonicalEmail', () => {
     expect(findCanonicalEmail(addressOf(255))).toBeNull();
   });
 
-  it('refuses an address that is short as given alone', () => {
-    const domain = Array.from({ length: 12 }, () => 'ü'.repeat(15)).join('.');
-    expect(`a@${domain}.com`.length).toBeLessThan(254);
-    expect(findCanonicalEmail(`a@${domain}.com`)).toBeNull();
+  it('refuses an address that is short enough as given alone', () => {
+    const domain = `${'ü'.repeat(15)}.${'d'.repeat(63)}.${'d'.repeat(63)}.${'d'.repeat(40)}.com`;
+    expect(findCanonicalEmail(`a@${domain}`)).not.toBeNull();
+    expect(`${localOf(64)}@${domain}`.length).toBeLessThan(254);
+    expect(findCanonicalEmail(`${localOf(64)}@${domain}`)).toBeNull();
+  });
+
+  it('refuses an address that is short enough in canonical form alone', () => {
+    expect(findCanonicalEmail(`${localOf(64)}@${labels(4)}com`)).not.toBeNull();
+    expect(findCanonicalEmail(`${localOf(64)}@${labels(5).normalize('NFC')}com`)).not.toBeNull();
+    expect(findCanonicalEmail(`${localOf(64)}@${labels(5)}com`)).toBeNull();
   });
 
   it.each(['a', ' ', '.', '@', 'a.', 'a@', '-', '\u0301', '\ufdfa', '😀', 'a@a.'])(

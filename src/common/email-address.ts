@@ -1,13 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { domainToASCII } from 'node:url';
-import { codePointLength, hasControlCharacters, trimText } from './text.js';
+import { codePointLength, trimText } from './text.js';
 
 /** In code points, of the address as given and of its canonical form (RFC 5321, 4.5.3.1.3: a path of 256 with its brackets). */
 export const MAX_EMAIL_LENGTH = 254;
 /** RFC 5321, 4.5.3.1.1: in octets, so in UTF-8. */
 const MAX_LOCAL_OCTETS = 64;
-/** RFC 1035, 2.3.4, without the root's dot and the length octet before the first label. */
-const MAX_DOMAIN_LENGTH = 253;
 
 /**
  * A dot-atom of RFC 5322, and of what RFC 6532 adds the letters, marks and digits alone. Quoted local
@@ -18,7 +16,10 @@ const LOCAL_PART = /^[\w!#$%&'*+/=?^`{|}~\p{L}\p{M}\p{Nd}-]+(?:\.[\w!#$%&'*+/=?^
 const DOMAIN = /^[\p{L}\p{M}\p{Nd}.。-]+$/u;
 /** Letters and marks too can be invisible (U+3164, U+FE0F), which has no place in what people compare by eye. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;
-/** LDH labels of 1 to 63, two at least, the last not all digits (RFC 3696, 2): no bare host, no IP address. */
+/**
+ * LDH labels of 1 to 63, two at least, the last not all digits (RFC 3696, 2): no bare host, no IP
+ * address. The 253 of RFC 1035 cannot be passed within {@link MAX_EMAIL_LENGTH}.
+ */
 const ASCII_DOMAIN = /^(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.)+(?!\d+$)[a-z\d](?:[a-z\d-]{0,61}[a-z\d])$/;
 
 /**
@@ -39,8 +40,7 @@ export function canonicalEmail(given: string): string {
  */
 export function findCanonicalEmail(given: string): string | null {
   const address = trimText(given);
-  if (!isShortEnough(address) || hasControlCharacters(address)) return null;
-  if (asciiForm(address) === null) return null;
+  if (!isShortEnough(address) || asciiForm(address) === null) return null;
   const canonical = asciiForm(foldCompatibility(address));
   return canonical !== null && isShortEnough(canonical) ? canonical : null;
 }
@@ -60,7 +60,7 @@ function asciiForm(address: string): string | null {
   if (Buffer.byteLength(local) > MAX_LOCAL_OCTETS || INVISIBLE.test(address)) return null;
   if (!LOCAL_PART.test(local) || !DOMAIN.test(domain)) return null;
   const ascii = domainToASCII(domain);
-  return ascii.length <= MAX_DOMAIN_LENGTH && ASCII_DOMAIN.test(ascii) ? `${local}@${ascii}` : null;
+  return ASCII_DOMAIN.test(ascii) ? `${local}@${ascii}` : null;
 }
 
 /** NFKC comes last too: lower case can open a composition (H + U+0331 has none, h + U+0331 has). */

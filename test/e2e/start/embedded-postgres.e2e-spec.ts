@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 
 // Real processes, so that they can really be killed; they run the compiled service.
@@ -29,6 +29,9 @@ const PROGRAM = `
     process.exitCode = 1;
   }
 `;
+
+// Starting, recovering and stopping a server takes well under a second, but not on every machine.
+jest.setTimeout(60_000);
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = { uid: 65_534, gid: 65_534 };
@@ -102,7 +105,7 @@ class Member {
 async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition}`);
+    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${String(condition)}`);
     await sleep(10);
   }
 }
@@ -296,7 +299,9 @@ describe('embedded PostgreSQL', () => {
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'pipe' });
     } catch (error) {
-      process.stderr.write(`disk full: not tested, a small disk cannot be mounted: ${String(error)}\n`);
+      process.stderr.write(
+        `disk full: not tested, a small disk cannot be mounted: ${String(error)}\n`,
+      );
       return;
     }
     try {

@@ -19,8 +19,7 @@ export function toEmbeddedPostgresError(error: unknown, dataDir: string): Embedd
   if (error instanceof EmbeddedPostgresError) return error;
   const code = codeOf(error);
   const meaning = code === undefined ? undefined : ERRNO_TEXT[code];
-  const reason =
-    meaning === undefined ? firstLine(error) : `${pathOf(error)}${meaning} (${code})`;
+  const reason = meaning === undefined ? firstLine(error) : `${pathOf(error)}${meaning} (${code})`;
   return new EmbeddedPostgresError(`embedded PostgreSQL in ${dataDir}: ${reason}`, {
     cause: error,
   });

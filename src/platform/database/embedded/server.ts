@@ -40,7 +40,8 @@ export async function openServer(cluster: Cluster): Promise<Server> {
     const server = (await joinRunning(cluster, deadline)) ?? (await start(cluster, deadline));
     if (typeof server !== 'string') return server;
     if (PORT_CLASH.test(server)) clashes += 1;
-    const retry = STILL_OCCUPIED.test(server) || (PORT_CLASH.test(server) && clashes < MAX_PORT_CLASHES);
+    const retry =
+      STILL_OCCUPIED.test(server) || (PORT_CLASH.test(server) && clashes < MAX_PORT_CLASHES);
     if (!retry || Date.now() > deadline) {
       throw new EmbeddedPostgresError(
         `PostgreSQL could not start on ${cluster.dir}: ${reasonIn(server)}`,
