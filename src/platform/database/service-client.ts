@@ -33,7 +33,7 @@ export function createClientClass(observe: QueryObserver): typeof pg.Client {
         signal?.removeEventListener('abort', cancel);
         observe(operationOf(text), (performance.now() - started) / 1000);
       };
-      const result: unknown = Reflect.apply(pg.Client.prototype.query, this, withCallback(args, settled));
+      const result: unknown = super.query(...(withCallback(args, settled) as [string]));
       if (result instanceof Promise) void result.then(settled, settled);
       return result as never;
     }
