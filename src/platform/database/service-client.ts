@@ -27,10 +27,16 @@ export function createClientClass(observe: QueryObserver): typeof pg.Client {
       const signal = requestContext.current()?.signal;
       if (signal?.aborted && !ENDS_WITHOUT_EFFECT.test(text)) return refuse(args) as never;
       const started = performance.now();
-      const cancel = () => cancelQuery(backend(this));
+      let cancelled = false;
+      const cancel = () => {
+        cancelled = true;
+        cancelQuery(backend(this));
+      };
       signal?.addEventListener('abort', cancel);
       const settled = () => {
         signal?.removeEventListener('abort', cancel);
+        // The cancel may arrive late, when the connection already serves somebody else: give it up.
+        if (cancelled) void this.end();
         observe(operationOf(text), (performance.now() - started) / 1000);
       };
       const result: unknown = super.query(...(withCallback(args, settled) as [string]));

@@ -26,7 +26,7 @@ export interface EmbeddedPostgres {
   /** Of the database `gatehouse`, with the password. */
   readonly url: string;
   /**
-   * Leaves; the last one out stops the server. Never fails, ends within about 80 s at worst; a second call
+   * Leaves; the last one out stops the server. Never fails, ends within about 90 s at worst; a second call
    * joins the first.
    */
   leave(): Promise<void>;
