@@ -10,6 +10,7 @@ import { RolesModule } from './modules/roles/roles.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
+import { EventsModule } from './platform/events/events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { ErrorFilter } from './platform/http/exception.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
@@ -18,7 +19,15 @@ import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
-const platform = [LoggingModule, LifecycleModule, MetricsModule, CryptoModule, DatabaseModule, HealthModule];
+const platform = [
+  LoggingModule,
+  EventsModule,
+  LifecycleModule,
+  MetricsModule,
+  CryptoModule,
+  DatabaseModule,
+  HealthModule,
+];
 const features = [RolesModule, UsersModule, AuthModule];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
@@ -36,10 +37,7 @@ const httpUrl = z
   .refine((value) => isUrl(value, ['http:', 'https:']), 'must be an http(s):// address')
   .transform((value) => value.replace(/\/+$/, ''));
 const origins = z.string().transform((value, context) => {
-  const list = value
-    .split(',')
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== '');
+  const list = listOf(value);
   for (const origin of list) {
     if (!isUrl(origin, ['http:', 'https:']) || new URL(origin).origin !== origin) {
       context.addIssue({
@@ -47,6 +45,16 @@ const origins = z.string().transform((value, context) => {
         message: 'must be origins such as https://app.example.com, separated by commas',
       });
     }
+  }
+  return list;
+});
+const networks = z.string().transform((value, context) => {
+  const list = listOf(value);
+  if (!list.every(isNetwork)) {
+    context.addIssue({
+      code: 'custom',
+      message: 'must be addresses or networks such as 10.0.0.0/8, separated by commas',
+    });
   }
   return list;
 });
@@ -141,10 +149,31 @@ export const variables = {
     default: '900',
     description: 'Life of an access token',
   }),
+  REFRESH_TOKEN_TTL_SECONDS: row({
+    schema: whole(60, 31_536_000),
+    default: '2592000',
+    description: 'Life of a refresh token, and so of a session that nobody uses; slides with every refresh',
+  }),
+  SESSION_MAX_SECONDS: row({
+    schema: whole(60, 31_536_000),
+    default: '7776000',
+    description: 'Life of a session, however often it is refreshed',
+  }),
+  REFRESH_GRACE_SECONDS: row({
+    schema: whole(0, 60),
+    default: '10',
+    description:
+      'A spent refresh token presented again within this gives the same successor; later it is a theft',
+  }),
   PASSWORD_CONCURRENCY: row({
     schema: whole(1, 64),
     default: String(availableParallelism()),
     description: 'Password hashes computed at once (by default one for each core)',
+  }),
+  TRUSTED_PROXIES: row({
+    schema: networks,
+    default: '',
+    description: 'Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas',
   }),
   CORS_ORIGINS: row({
     schema: origins,
@@ -199,4 +228,17 @@ export type VariableName = keyof typeof variables;
 
 function isUrl(value: string, protocols: readonly string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}
+
+const listOf = (value: string): string[] =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+
+function isNetwork(value: string): boolean {
+  const [address = '', bits, more] = value.split('/');
+  const longest = isIP(address) === 4 ? 32 : 128;
+  const bitsAreRight = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
+  return isIP(address) !== 0 && bitsAreRight && more === undefined;
 }

@@ -1,21 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
-import { newId } from '../../common/ids.js';
+import type { Principal } from '../../common/authorization/principal.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
-import { AccessTokensService } from './access-tokens.service.js';
+import type { Client } from './client.js';
+import type { ChangePasswordDto } from './dto/change-password.dto.js';
 import type { TokenResponse } from './dto/token.response.js';
+import type { RefreshClaims } from './refresh-tokens.repository.js';
+import { SessionsService } from './sessions.service.js';
+import { TokensService } from './tokens.service.js';
 
-/** Signing in. */
+/** Signing in, staying signed in, and the password. */
 @Injectable()
 export class AuthService {
   constructor(
     @InjectConfig() private readonly config: Config,
     private readonly users: UsersService,
     private readonly hasher: PasswordHasher,
-    private readonly tokens: AccessTokensService,
+    private readonly sessions: SessionsService,
+    private readonly tokens: TokensService,
+    private readonly unitOfWork: UnitOfWork,
   ) {}
 
   /**
@@ -23,7 +31,7 @@ export class AuthService {
    * not sign in: they cannot be told apart.
    * @throws AppError `UNAUTHORIZED`
    */
-  async login(email: string, password: string): Promise<TokenResponse> {
+  async login(email: string, password: string, client: Client): Promise<TokenResponse> {
     const user = await this.users.findForSignIn(email);
     const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
     if (!user || !matches || user.status !== 'active') {
@@ -33,10 +41,58 @@ export class AuthService {
       });
     }
     await this.users.recordSignIn(user.id);
+    return this.startSession(user, client);
+  }
+
+  /** @throws AppError `UNAUTHORIZED` */
+  async refresh(token: string): Promise<TokenResponse> {
+    const presented = await this.tokens.verifyRefresh(token);
+    const rotation = presented && (await this.sessions.rotate(presented.jti, presented.sessionId));
+    if (rotation?.outcome !== 'rotated') throw refusedToken();
+    const user = await this.users.findActive(rotation.userId);
+    if (!user) throw refusedToken();
+    return this.pair(user, rotation.sessionId, rotation.next);
+  }
+
+  async logout({ sessionId, userId }: Principal): Promise<void> {
+    await this.sessions.end(sessionId, userId);
+  }
+
+  /**
+   * Ends every session of the account, and starts the caller a new one.
+   * @throws AppError `VALIDATION_ERROR` when the current password is wrong, or the new one refused
+   */
+  async changePassword(caller: Principal, input: ChangePasswordDto, client: Client): Promise<TokenResponse> {
+    const user = await this.users.getWithPassword(caller.userId);
+    if (!(await this.hasher.matches(input.current_password, user.passwordHash))) {
+      throw AppError.invalid('current_password', 'current_password is wrong');
+    }
+    const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
+    return this.unitOfWork.run(async () => {
+      await this.users.replacePassword(user, hash);
+      return this.startSession(user, client);
+    });
+  }
+
+  private async startSession(user: User, client: Client): Promise<TokenResponse> {
+    const { sessionId, refresh } = await this.sessions.start(user.id, client);
+    return this.pair(user, sessionId, refresh);
+  }
+
+  private async pair(user: User, sessionId: string, refresh: RefreshClaims): Promise<TokenResponse> {
     return {
-      access_token: await this.tokens.issue(user, newId()),
+      access_token: await this.tokens.issueAccess(user, sessionId),
+      refresh_token: await this.tokens.issueRefresh(user.id, sessionId, refresh),
       token_type: 'Bearer',
       expires_in: this.config.ACCESS_TOKEN_TTL_SECONDS,
     };
   }
+}
+
+/** A refresh token is not a bearer token, but its refusal says the same. */
+function refusedToken(): AppError {
+  return new AppError('UNAUTHORIZED', {
+    message: 'The refresh token is not valid',
+    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
+  });
 }

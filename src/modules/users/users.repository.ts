@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { SelectQueryBuilder } from 'typeorm';
-import type { Permission } from '../../common/authorization/permissions.js';
 import type { Position } from '../../common/pagination/cursor.js';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -35,13 +34,6 @@ export interface UserOrder {
   readonly descending: boolean;
 }
 
-/** What the guards ask of an account. */
-export interface Access {
-  readonly status: UserStatus;
-  readonly roles: string[];
-  readonly permissions: Permission[];
-}
-
 @Injectable()
 export class UsersRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
@@ -68,6 +60,20 @@ export class UsersRepository {
 
   findByEmailWithPassword(emailKey: string): Promise<User | null> {
     return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ emailKey }).getOne();
+  }
+
+  findByIdWithPassword(id: string): Promise<User | null> {
+    return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ id }).getOne();
+  }
+
+  /** @returns whether the stored hash was still the one in `user` */
+  async replacePassword(user: User, passwordHash: string): Promise<boolean> {
+    const [, count]: [unknown, number] = await this.users.query(
+      `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $3`,
+      [user.id, passwordHash, user.passwordHash],
+    );
+    return count === 1;
   }
 
   /** Writes `changes` to a row that is held, as its next version. */
@@ -121,16 +127,6 @@ export class UsersRepository {
     if (counted[0].rows <= COUNTED_ROWS) return counted[0].rows;
     const rows: unknown = await this.users.query(`EXPLAIN (FORMAT JSON) ${sql}`, parameters);
     return plannedRows(rows);
-  }
-
-  async findAccess(id: string): Promise<Access | null> {
-    const rows: Access[] = await this.users.query(
-      `SELECT status, roles,
-              ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (users.roles)) AS permissions
-       FROM users WHERE id = $1`,
-      [id],
-    );
-    return rows[0] ?? null;
   }
 
   /**

@@ -9,15 +9,16 @@ import type { Page } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { DomainEvents } from '../../platform/events/domain-events.js';
 import { RolesService } from '../roles/roles.service.js';
 import type { CreateUserDto } from './dto/create-user.dto.js';
 import type { ListUsersQuery } from './dto/list-users.query.js';
 import type { UpdateUserDto } from './dto/update-user.dto.js';
+import { UserEvent, type UserEventType, userEventTypes } from './events/user-events.js';
 import { checkPassword } from './password-policy.js';
 import { foldedKeys } from './user-keys.js';
 import type { User } from './user.entity.js';
 import {
-  type Access,
   DATABASE_TIME,
   sortColumns,
   type UserChanges,
@@ -29,6 +30,11 @@ const RESTORABLE_DAYS = 30;
 const DAY_MS = 86_400_000;
 const ADMIN = 'admin';
 
+interface Change {
+  readonly changes: UserChanges;
+  readonly events: readonly UserEventType[];
+}
+
 /** Accounts: the rules of their life, from sign-up to deletion. */
 @Injectable()
 export class UsersService {
@@ -37,6 +43,7 @@ export class UsersService {
     private readonly roles: RolesService,
     private readonly hasher: PasswordHasher,
     private readonly unitOfWork: UnitOfWork,
+    private readonly events: DomainEvents,
   ) {}
 
   async create(input: CreateUserDto, roles: string[] = ['user']): Promise<User> {
@@ -87,10 +94,12 @@ export class UsersService {
       const { name, status } = input;
       const disabled = status === undefined ? user.disabled : status === 'disabled';
       if (disabled && !user.disabled) await this.assertNotLastAdmin(user);
-      if (name !== undefined && name !== user.name) {
-        return { name, ...foldedKeys(name, user.email), disabled };
-      }
-      return disabled === user.disabled ? null : { disabled };
+      const renamed = name !== undefined && name !== user.name;
+      const events: UserEventType[] = renamed ? [userEventTypes.updated] : [];
+      if (disabled !== user.disabled)
+        events.push(disabled ? userEventTypes.disabled : userEventTypes.enabled);
+      const changes = renamed ? { name, ...foldedKeys(name, user.email), disabled } : { disabled };
+      return events.length === 0 ? null : { changes, events };
     });
   }
 
@@ -101,7 +110,8 @@ export class UsersService {
       const added = wanted.filter((role) => !user.roles.includes(role));
       await this.roles.assertGrantable(added, caller);
       if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.assertNotLastAdmin(user);
-      return wanted.join() === user.roles.join() ? null : { roles: wanted };
+      if (wanted.join() === user.roles.join()) return null;
+      return { changes: { roles: wanted }, events: [userEventTypes.rolesChanged] };
     });
   }
 
@@ -110,7 +120,7 @@ export class UsersService {
     await this.change(id, caller, condition, async (user) => {
       if (user.status === 'deleted') return null;
       await this.assertNotLastAdmin(user);
-      return { deletedAt: DATABASE_TIME };
+      return { changes: { deletedAt: DATABASE_TIME }, events: [userEventTypes.deleted] };
     });
   }
 
@@ -122,7 +132,7 @@ export class UsersService {
           message: `The account was deleted more than ${RESTORABLE_DAYS} days ago`,
         });
       }
-      return { deletedAt: null };
+      return { changes: { deletedAt: null }, events: [userEventTypes.restored] };
     });
   }
 
@@ -136,8 +146,35 @@ export class UsersService {
     return this.repository.touchLastLogin(id);
   }
 
-  findAccess(id: string): Promise<Access | null> {
-    return this.repository.findAccess(id);
+  /** The account, if it may act. */
+  async findActive(id: string): Promise<User | null> {
+    const user = await this.repository.findById(id);
+    return user?.status === 'active' ? user : null;
+  }
+
+  /** With its password hash. @throws AppError `NOT_FOUND` */
+  async getWithPassword(id: string): Promise<User> {
+    const user = await this.repository.findByIdWithPassword(id);
+    if (!user) throw new AppError('NOT_FOUND');
+    return user;
+  }
+
+  /** @throws AppError `VALIDATION_ERROR` of that field when the policy refuses the password */
+  hashPassword(password: string, { email, name }: User, field: string): Promise<string> {
+    const refusal = checkPassword({ password, email, name });
+    if (refusal) throw AppError.invalid(field, refusal);
+    return this.hasher.hash(password);
+  }
+
+  /** Unless somebody else has changed the password since `user` was read. @throws AppError `CONFLICT` */
+  async replacePassword(user: User, passwordHash: string): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const current = await this.repository.findByIdForUpdate(user.id);
+      if (!current || !(await this.repository.replacePassword(user, passwordHash))) {
+        throw new AppError('CONFLICT', { message: 'The password has just been changed' });
+      }
+      await this.events.publish(new UserEvent(userEventTypes.passwordChanged, user.id));
+    });
   }
 
   /** One change of one account: its row is held from before the condition is tested. */
@@ -145,13 +182,16 @@ export class UsersService {
     id: string,
     caller: Principal,
     condition: TagCondition | null,
-    decide: (user: User) => UserChanges | null | Promise<UserChanges | null>,
+    decide: (user: User) => Change | null | Promise<Change | null>,
   ): Promise<User> {
     return this.unitOfWork.run(async () => {
       const user = visible(await this.repository.findByIdForUpdate(id), caller);
       assertMatch(condition, user.version);
-      const changes = await decide(user);
-      return changes ? this.repository.update(user, changes) : user;
+      const change = await decide(user);
+      if (!change) return user;
+      const changed = await this.repository.update(user, change.changes);
+      for (const type of change.events) await this.events.publish(new UserEvent(type, id));
+      return changed;
     });
   }
 
