@@ -109,6 +109,12 @@ export const variables = {
     secret: true,
     description: 'The same database as the owner of its tables, for migrations. By default `DATABASE_URL`',
   }),
+  LISTEN_DATABASE_URL: row({
+    schema: postgresUrl.optional(),
+    secret: true,
+    description:
+      'The same database without a pooler in between, for notifications. By default `DATABASE_URL`',
+  }),
   DB_POOL_MAX: row({ schema: whole(1, 1000), default: '10', description: 'Connections at most' }),
   DB_POOL_MIN: row({ schema: whole(0, 1000), default: '0', description: 'Idle connections that are kept' }),
   DB_CONNECT_TIMEOUT_MS: row({

@@ -11,6 +11,7 @@ import { SigningKey } from './signing-key.entity.js';
 import { SigningKeysRepository } from './signing-keys.repository.js';
 import { SigningKeysService } from './signing-keys.service.js';
 import { PrincipalsRepository } from './principals.repository.js';
+import { PrincipalCache } from './principal-cache.js';
 import { PrincipalsService } from './principals.service.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { RefreshTokensRepository } from './refresh-tokens.repository.js';
@@ -35,6 +36,7 @@ import { UserSessionsController } from './user-sessions.controller.js';
     SessionsRepository,
     RefreshTokensRepository,
     PrincipalsService,
+    PrincipalCache,
     PrincipalsRepository,
     TokensService,
     AccessTokenStrategy,

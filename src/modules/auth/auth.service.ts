@@ -5,14 +5,13 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import type { Client } from './client.js';
 import type { ChangePasswordDto } from './dto/change-password.dto.js';
 import type { TokenResponse } from './dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SessionsService } from './sessions.service.js';
-import { TokensService } from './tokens.service.js';
+import { type Subject, TokensService } from './tokens.service.js';
 
 /** Signing in, staying signed in, and the password. */
 @Injectable()
@@ -74,12 +73,12 @@ export class AuthService {
     });
   }
 
-  private async startSession(user: User, client: Client): Promise<TokenResponse> {
+  private async startSession(user: Subject, client: Client): Promise<TokenResponse> {
     const { sessionId, refresh } = await this.sessions.start(user.id, client);
     return this.pair(user, sessionId, refresh);
   }
 
-  private async pair(user: User, sessionId: string, refresh: RefreshClaims): Promise<TokenResponse> {
+  private async pair(user: Subject, sessionId: string, refresh: RefreshClaims): Promise<TokenResponse> {
     return {
       access_token: await this.tokens.issueAccess(user, sessionId),
       refresh_token: await this.tokens.issueRefresh(user.id, sessionId, refresh),

@@ -11,6 +11,7 @@ import { OnDomainEvent } from '../../platform/events/domain-events.js';
 import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import type { Client } from './client.js';
 import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.repository.js';
+import { PrincipalCache } from './principal-cache.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 
@@ -32,6 +33,7 @@ export class SessionsService {
     @InjectConfig() private readonly config: Config,
     private readonly sessions: SessionsRepository,
     private readonly tokens: RefreshTokensRepository,
+    private readonly principals: PrincipalCache,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -65,6 +67,7 @@ export class SessionsService {
       }
       if (secondsSinceSpent > this.config.REFRESH_GRACE_SECONDS) {
         await this.sessions.deleteOfUser(sessionId, userId);
+        await this.principals.invalidate([sessionId]);
         return { outcome: 'stolen' };
       }
       const next = await this.tokens.findClaims(successor);
@@ -92,11 +95,17 @@ export class SessionsService {
 
   /** @throws AppError `NOT_FOUND` when it is another's, or has ended */
   async end(sessionId: string, userId: string): Promise<void> {
-    if (!(await this.sessions.deleteOfUser(sessionId, userId))) throw new AppError('NOT_FOUND');
+    await this.unitOfWork.run(async () => {
+      if (!(await this.sessions.deleteOfUser(sessionId, userId))) throw new AppError('NOT_FOUND');
+      await this.principals.invalidate([sessionId]);
+    });
   }
 
   async endAll(userId: string, exceptId: string | null = null): Promise<void> {
-    await this.sessions.deleteAllOfUser(userId, exceptId);
+    await this.unitOfWork.run(async () => {
+      await this.sessions.deleteAllOfUser(userId, exceptId);
+      await this.principals.invalidate([userId]);
+    });
   }
 
   @OnDomainEvent(userEventTypes.disabled)

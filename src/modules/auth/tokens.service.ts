@@ -7,7 +7,8 @@ import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SigningKeysService } from './signing-keys.service.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
 
-interface Subject {
+/** Whom a token is about. */
+export interface Subject {
   readonly id: string;
   readonly email: string;
   readonly roles: readonly string[];
