@@ -4,6 +4,8 @@ import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';
+import { BruteForce } from './brute-force.js';
+import { SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwksController } from './jwks.controller.js';
@@ -32,6 +34,8 @@ import { UserSessionsController } from './user-sessions.controller.js';
   controllers: [AuthController, SessionsController, UserSessionsController, JwksController],
   providers: [
     AuthService,
+    BruteForce,
+    SignInFailuresRepository,
     SessionsService,
     SessionsRepository,
     RefreshTokensRepository,

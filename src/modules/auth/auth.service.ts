@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
+import { findCanonicalEmail } from '../../common/email-address.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { UsersService } from '../users/users.service.js';
+import { BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
 import type { ChangePasswordDto } from './dto/change-password.dto.js';
 import type { TokenResponse } from './dto/token.response.js';
@@ -20,6 +22,7 @@ export class AuthService {
     @InjectConfig() private readonly config: Config,
     private readonly users: UsersService,
     private readonly hasher: PasswordHasher,
+    private readonly bruteForce: BruteForce,
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
     private readonly unitOfWork: UnitOfWork,
@@ -32,6 +35,8 @@ export class AuthService {
    */
   async login(email: string, password: string, client: Client): Promise<TokenResponse> {
     const user = await this.users.findForSignIn(email);
+    const emailKey = findCanonicalEmail(email) ?? email;
+    const attempt = await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
     const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
     if (!user || !matches || user.status !== 'active') {
       throw new AppError('UNAUTHORIZED', {
@@ -39,6 +44,8 @@ export class AuthService {
         headers: { 'WWW-Authenticate': 'Bearer' },
       });
     }
+    await attempt.succeed();
+    await this.renewHash(user, password);
     await this.users.recordSignIn(user.id);
     return this.startSession(user, client);
   }
@@ -63,14 +70,21 @@ export class AuthService {
    */
   async changePassword(caller: Principal, input: ChangePasswordDto, client: Client): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
+    const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
     if (!(await this.hasher.matches(input.current_password, user.passwordHash))) {
       throw AppError.invalid('current_password', 'current_password is wrong');
     }
+    await attempt.succeed();
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
     return this.unitOfWork.run(async () => {
       await this.users.replacePassword(user, hash);
       return this.startSession(user, client);
     });
+  }
+
+  private async renewHash(user: Subject & { passwordHash: string | null }, password: string): Promise<void> {
+    if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
+    await this.users.renewPasswordHash(user.id, user.passwordHash, await this.hasher.hash(password));
   }
 
   private async startSession(user: Subject, client: Client): Promise<TokenResponse> {

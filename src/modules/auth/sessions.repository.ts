@@ -57,6 +57,15 @@ export class SessionsRepository {
       .getMany();
   }
 
+  /** Where the account is signed in; bounded. */
+  async findAddressesOfUser(userId: string): Promise<string[]> {
+    const rows: { ip: string }[] = await this.sessions.query(
+      'SELECT DISTINCT ip FROM sessions WHERE user_id = $1 AND expires_at > clock_timestamp() LIMIT 100',
+      [userId],
+    );
+    return rows.map((row) => row.ip);
+  }
+
   countOfUser(userId: string): Promise<number> {
     return this.sessions.createQueryBuilder('session').where({ userId }).andWhere(ALIVE).getCount();
   }

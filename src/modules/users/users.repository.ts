@@ -66,6 +66,14 @@ export class UsersRepository {
     return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ id }).getOne();
   }
 
+  async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
+    await this.users.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
+      id,
+      from,
+      to,
+    ]);
+  }
+
   /** @returns whether the stored hash was still the one in `user` */
   async replacePassword(user: User, passwordHash: string): Promise<boolean> {
     const [, count]: [unknown, number] = await this.users.query(

@@ -166,6 +166,11 @@ export class UsersService {
     return this.hasher.hash(password);
   }
 
+  /** The same password, hashed anew: no change of the account. */
+  async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
+    await this.repository.renewPasswordHash(id, from, to);
+  }
+
   /** Unless somebody else has changed the password since `user` was read. @throws AppError `CONFLICT` */
   async replacePassword(user: User, passwordHash: string): Promise<void> {
     await this.unitOfWork.run(async () => {

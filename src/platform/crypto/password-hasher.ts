@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { argon2id, hash, verify } from 'argon2';
+import { argon2id, hash, needsRehash, verify } from 'argon2';
 import PQueue from 'p-queue';
 import { AppError } from '../../common/errors/app-error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { foreignHash } from './foreign-hashes.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+const OWN_PREFIX = '$argon2id$';
 /** Waiting hashes for each one that runs: about two seconds' worth. */
 const QUEUE_PER_LANE = 64;
 
@@ -37,8 +39,13 @@ export class PasswordHasher {
    */
   async matches(password: string, phc: string | null): Promise<boolean> {
     const against = phc ?? (await this.decoyHash());
-    const same = await this.inLane(() => verify(against, password.normalize('NFC')));
+    const same = await this.inLane(() => verifyAny(against, password));
     return same && phc !== null;
+  }
+
+  /** Whether a hash was made by another system or with weaker parameters: renew it while the password is at hand. */
+  isOutdated(phc: string): boolean {
+    return !phc.startsWith(OWN_PREFIX) || needsRehash(phc, PARAMETERS);
   }
 
   private decoyHash(): Promise<string> {
@@ -49,4 +56,10 @@ export class PasswordHasher {
     if (this.lane.size >= this.bound) throw new AppError('OVERLOADED', { headers: { 'Retry-After': '1' } });
     return this.lane.add(work);
   }
+}
+
+/** Our own are over the NFC form; other systems hashed what they were sent. */
+function verifyAny(phc: string, password: string): Promise<boolean> {
+  const verifyForeign = foreignHash(phc);
+  return verifyForeign ? verifyForeign(password) : verify(phc, password.normalize('NFC'));
 }
