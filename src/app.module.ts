@@ -17,6 +17,8 @@ import { InputInterceptor } from './platform/http/input.interceptor.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
 import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
+import { RateLimitGuard } from './platform/rate-limit/rate-limit.guard.js';
+import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
 const platform = [
@@ -27,6 +29,7 @@ const platform = [
   CryptoModule,
   DatabaseModule,
   HealthModule,
+  RateLimitModule,
 ];
 const features = [RolesModule, UsersModule, AuthModule];
 
@@ -39,6 +42,7 @@ export class AppModule {
       imports: [ConfigModule.with(config), ...platform, ...features],
       providers: [
         { provide: APP_GUARD, useClass: AccessTokenGuard },
+        { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: PolicyGuard },
         { provide: APP_INTERCEPTOR, useClass: TimeLimitInterceptor },
         { provide: APP_INTERCEPTOR, useClass: InputInterceptor },

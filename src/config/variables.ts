@@ -32,6 +32,9 @@ const whole = (min: number, max: number) =>
 const postgresUrl = z
   .string()
   .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');
+const redisUrl = z
+  .string()
+  .refine((value) => isUrl(value, ['redis:', 'rediss:']), 'must be a redis:// address');
 const httpUrl = z
   .string()
   .refine((value) => isUrl(value, ['http:', 'https:']), 'must be an http(s):// address')
@@ -180,6 +183,26 @@ export const variables = {
     schema: networks,
     default: '',
     description: 'Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas',
+  }),
+  RATE_LIMIT_ANONYMOUS: row({
+    schema: whole(0, 1_000_000),
+    default: '30',
+    description: 'Requests a minute from one address (IPv6: one /64 network) without a token; 0 is off',
+  }),
+  RATE_LIMIT_AUTHENTICATED: row({
+    schema: whole(0, 1_000_000),
+    default: '100',
+    description: 'Requests a minute of one account; 0 is off',
+  }),
+  RATE_LIMIT_PREMIUM: row({
+    schema: whole(0, 1_000_000),
+    default: '1000',
+    description: 'The same for accounts with the role `premium` or `admin`; 0 is off',
+  }),
+  REDIS_URL: row({
+    schema: redisUrl.optional(),
+    secret: true,
+    description: 'Redis that shares the rate limits between instances; without it each limits on its own',
   }),
   CORS_ORIGINS: row({
     schema: origins,
