@@ -5,7 +5,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Config } from '../../config/config.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { HttpMetrics } from '../metrics/http-metrics.js';
-import { answerClientErrors } from './client-errors.js';
+import { answerClientErrors, requireHost } from './client-errors.js';
 import { requestContextMiddleware } from './request-context.middleware.js';
 import { documentationPolicy, securityHeaders } from './security-headers.js';
 
@@ -29,6 +29,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.useSecurityHeaders(securityHeaders);
   app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
   app.use(app.get(HttpMetrics).middleware);
+  app.use(requireHost);
   app.use(announceDrain(app.get(Lifecycle)));
   app.use('/api', uncached);
   app.use('/docs', documentationPolicy);
