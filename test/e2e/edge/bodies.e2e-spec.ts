@@ -63,13 +63,19 @@ describe('request bodies', () => {
   });
 
   describe('that are JSON of another shape', () => {
-    it.each([['null'], ['5'], ['1e400'], ['true'], ['"text"'], ['[]'], ['[{}]'], [JSON.stringify([SIGN_UP])]])(
-      'answers 400 to %s, where every property is optional too',
-      async (body) => {
-        expectEnvelope(await post(body), 'VALIDATION_ERROR');
-        expectEnvelope(await patchMe(body), 'VALIDATION_ERROR');
-      },
-    );
+    it.each([
+      ['null'],
+      ['5'],
+      ['1e400'],
+      ['true'],
+      ['"text"'],
+      ['[]'],
+      ['[{}]'],
+      [JSON.stringify([SIGN_UP])],
+    ])('answers 400 to %s, where every property is optional too', async (body) => {
+      expectEnvelope(await post(body), 'VALIDATION_ERROR');
+      expectEnvelope(await patchMe(body), 'VALIDATION_ERROR');
+    });
 
     it('answers 400 to no body where properties are needed', async () => {
       const error = expectEnvelope(
@@ -207,7 +213,7 @@ describe('request bodies', () => {
         connection.write(head('POST', '/api/users', { ...json, ...chunked }));
         connection.write(`${chunk(sized(bytes))}0\r\n\r\n`);
         const answer = await connection.answer();
-          return answer;
+        return answer;
       };
       expectEnvelope(await raw(PUBLIC_LIMIT), 'VALIDATION_ERROR');
       expectEnvelope(await raw(PUBLIC_LIMIT + 1), 'PAYLOAD_TOO_LARGE');
