@@ -38,7 +38,9 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
       origin: config.CORS_ORIGINS,
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: PREFLIGHT_SECONDS,
+      preflightContinue: true,
     });
+    app.use(answerPreflight);
   }
   app.use(compression());
   answerClientErrors(app.getHttpServer() as Server);
@@ -48,6 +50,13 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
 function uncached(_: Request, response: Response, next: NextFunction): void {
   response.set('Cache-Control', 'no-store');
   next();
+}
+
+/** An OPTIONS that is no preflight is judged like any other method, which the cors package would not. */
+function answerPreflight(request: Request, response: Response, next: NextFunction): void {
+  const asked = request.get('origin') !== undefined && request.get('access-control-request-method');
+  if (request.method === 'OPTIONS' && asked) response.status(204).end();
+  else next();
 }
 
 /** While the service stops, every answer asks the client to leave this connection. */
