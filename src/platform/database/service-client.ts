@@ -1,15 +1,20 @@
+import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { cancelQuery } from './cancel-query.js';
+import { cancelQuery, type CancelTarget } from './cancel-query.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
 
 /** What pg keeps on a connected client, and its types leave out. */
-interface BackendKey {
+interface Backend {
   readonly processID: number;
   readonly secretKey: number;
+  readonly connection: { readonly stream: Duplex };
 }
+
+/** A server that has not let go of a cancelled query by then is not heard from: the path to it is dead. */
+const CANCEL_GRACE_MS = 500;
 
 const OPERATIONS: ReadonlySet<string> = new Set(['select', 'insert', 'update', 'delete', 'copy']);
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
@@ -27,9 +32,14 @@ export function createClientClass(observe: QueryObserver): typeof pg.Client {
       const signal = requestContext.current()?.signal;
       if (signal?.aborted && !ENDS_WITHOUT_EFFECT.test(text)) return refuse(args) as never;
       const started = performance.now();
-      const cancel = () => cancelQuery(backend(this));
+      let giveUp: NodeJS.Timeout | undefined;
+      const cancel = () => {
+        cancelQuery(cancelTarget(this));
+        giveUp = setTimeout(() => backend(this).connection.stream.destroy(), CANCEL_GRACE_MS);
+      };
       signal?.addEventListener('abort', cancel);
       const done = () => {
+        clearTimeout(giveUp);
         signal?.removeEventListener('abort', cancel);
         observe(operationOf(text), (performance.now() - started) / 1000);
       };
@@ -75,7 +85,9 @@ function refuse(args: unknown[]): Promise<never> | undefined {
   return undefined;
 }
 
-function backend(client: pg.Client) {
-  const { processID, secretKey } = client as unknown as BackendKey;
+const backend = (client: pg.Client): Backend => client as unknown as Backend;
+
+function cancelTarget(client: pg.Client): CancelTarget {
+  const { processID, secretKey } = backend(client);
   return { host: client.host, port: client.port, processId: processID, secretKey };
 }
