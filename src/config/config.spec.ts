@@ -19,7 +19,9 @@ function faultsOf(environment: Environment): readonly string[] {
 
 describe('readConfig', () => {
   let folder: string;
-  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'gatehouse-config-'))));
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'gatehouse-config-'));
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('needs nothing outside production', () => {

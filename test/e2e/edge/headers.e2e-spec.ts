@@ -171,7 +171,7 @@ describe('response headers', () => {
     it.each([undefined, 'identity', 'gzip;q=0', 'unheard-of', ''])(
       'send it plain for Accept-Encoding: %s',
       async (accept) => {
-        const headers = accept === undefined ? {} : { 'Accept-Encoding': accept };
+        const headers: Sent['headers'] = accept === undefined ? {} : { 'Accept-Encoding': accept };
         const answer = await answerTo({ path: '/openapi.json', headers });
         expect(answer.headers['content-encoding']).toBeUndefined();
         expect(answer.json).toMatchObject({ openapi: '3.1.0' });
