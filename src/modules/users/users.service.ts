@@ -188,8 +188,17 @@ function sortKey(user: User, { column }: UserOrder): string {
   return value instanceof Date ? value.toISOString() : value;
 }
 
+/** Of a year of four digits, which PostgreSQL reads as it stands. */
+const TIMESTAMP = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
 /** A cursor is the client's word: a key that is no time must not reach a comparison of times. */
 function assertSortKey(key: string | undefined, { column }: UserOrder): void {
-  if (key === undefined || column !== 'createdAt' || !Number.isNaN(Date.parse(key))) return;
+  if (key === undefined || column !== 'createdAt' || isTimestamp(key)) return;
   throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
+}
+
+function isTimestamp(key: string): boolean {
+  const time = new Date(key);
+  // 30 February is a time to JavaScript: it comes out as another.
+  return TIMESTAMP.test(key) && !Number.isNaN(time.getTime()) && time.toISOString() === key;
 }

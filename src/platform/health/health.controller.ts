@@ -62,8 +62,11 @@ export class HealthController {
 
   private readonly servingCheck: Check = () => this.upIf('serving', !this.lifecycle.draining);
 
-  private readonly databaseCheck: Check = () =>
-    this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS });
+  /** Only whether: the driver's message names the address, and anybody may ask. */
+  private readonly databaseCheck: Check = async () => {
+    const { database } = await this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS });
+    return this.upIf('database', database.status === 'up');
+  };
 
   private upIf(key: string, healthy: boolean) {
     const check = this.indicator.check(key);
