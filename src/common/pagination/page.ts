@@ -22,8 +22,11 @@ export function sendPage<T>(page: Page<T>, request: Request, response: Response)
 
 /** Relative, so that it holds behind any proxy: no header of the caller's goes into an address. */
 function nextUrl(request: Request, cursor: string): string {
-  const [path, query] = request.originalUrl.split('?', 2);
-  const parameters = new URLSearchParams(query);
+  const { originalUrl } = request;
+  // The first question mark alone parts path and query: another may stand in a value as it is.
+  const start = originalUrl.indexOf('?');
+  const path = start < 0 ? originalUrl : originalUrl.slice(0, start);
+  const parameters = new URLSearchParams(start < 0 ? '' : originalUrl.slice(start + 1));
   parameters.delete('offset');
   parameters.set('cursor', cursor);
   return `${path}?${parameters.toString()}`;
