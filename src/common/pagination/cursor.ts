@@ -12,28 +12,39 @@ export interface Position {
 /** What a cursor was made for: the list, its filters and its sort. */
 export type CursorScope = Readonly<Record<string, string | undefined>>;
 
-/** Opaque to clients. It holds nothing that the page did not show, so it needs no signature. */
+/**
+ * Opaque to clients. It holds nothing that the page did not show, so it needs no signature; the
+ * checksum is there so that one that was damaged or edited on its way is refused, not followed to
+ * a place where no page ended.
+ */
 export function encodeCursor(position: Position, scope: CursorScope): string {
-  return Buffer.from(JSON.stringify([digest(scope), position.key, position.id])).toString('base64url');
+  const made = digest(scope);
+  const parts = [made, position.key, position.id, checksum(made, position)];
+  return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
 /** @throws AppError `VALIDATION_ERROR` when it is none of ours, or was made for another list */
 export function decodeCursor(cursor: string, scope: CursorScope): Position {
-  const [made, key, id] = parse(cursor);
-  const position = { key, id: canonicalId(id) };
-  if (typeof position.key !== 'string' || position.id === null || unsafeText(position.key)) {
-    throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
-  }
+  const [made, key, id, sum] = parse(cursor);
+  const position = { key: typeof key === 'string' ? key : '', id: canonicalId(id) ?? '' };
+  if (typeof made !== 'string' || position.key !== key || position.id !== id || unsafeText(key))
+    throw foreign();
+  if (sum !== checksum(made, position)) throw foreign();
   if (made !== digest(scope)) {
     throw AppError.invalid('cursor', 'cursor was made for other filters or another sort');
   }
-  return { key: position.key, id: position.id };
+  return position;
 }
 
+const foreign = (): AppError => AppError.invalid('cursor', 'cursor is not one that this list gave out');
+
+/** Only the one spelling: base64url in Node passes over what does not belong, and over spare bits. */
 function parse(cursor: string): unknown[] {
+  const bytes = Buffer.from(cursor, 'base64url');
+  if (bytes.toString('base64url') !== cursor) return [];
   try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    return Array.isArray(value) && value.length === 3 ? value : [];
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    return Array.isArray(value) && value.length === 4 ? value : [];
   } catch {
     return [];
   }
@@ -41,5 +52,10 @@ function parse(cursor: string): unknown[] {
 
 function digest(scope: CursorScope): string {
   const entries = Object.entries(scope).filter(([, value]) => value !== undefined);
-  return createHash('sha256').update(JSON.stringify(entries.toSorted())).digest('base64url').slice(0, 16);
+  return shortHash(entries.toSorted());
 }
+
+const checksum = (made: string, { key, id }: Position): string => shortHash([made, key, id]);
+
+const shortHash = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 16);

@@ -188,8 +188,17 @@ function sortKey(user: User, { column }: UserOrder): string {
   return value instanceof Date ? value.toISOString() : value;
 }
 
-/** A cursor is the client's word: a key that is no time must not reach a comparison of times. */
+/**
+ * A cursor is the client's word: a key that is no time must not reach a comparison of times. Only
+ * our own spelling passes, for Date.parse takes much ("foo 1") that PostgreSQL does not.
+ */
 function assertSortKey(key: string | undefined, { column }: UserOrder): void {
-  if (key === undefined || column !== 'createdAt' || !Number.isNaN(Date.parse(key))) return;
+  if (key === undefined || column !== 'createdAt' || isOwnTime(key)) return;
   throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
+}
+
+/** PostgreSQL has no year 0, and spells none of more than four digits as JavaScript does. */
+function isOwnTime(text: string): boolean {
+  const time = Date.parse(text);
+  return /^(?!0000)\d{4}-/.test(text) && !Number.isNaN(time) && new Date(time).toISOString() === text;
 }
