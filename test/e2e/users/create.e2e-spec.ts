@@ -134,7 +134,9 @@ describe('POST /api/users', () => {
     ])('is refused when it %s', async (_, email) => {
       const answer = await signUp({ email });
       expect(answer.status).toBe(400);
-      expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'email' }] } });
+      expect(answer.body).toMatchObject({
+        error: { code: 'VALIDATION_ERROR', details: [{ field: 'email' }] },
+      });
     });
 
     it('has 254 characters at most', async () => {
@@ -153,7 +155,8 @@ describe('POST /api/users', () => {
         expect(answer.status).toBe(201);
         expect(answer.body).toMatchObject({ name });
       }
-      for (const name of ['😀'.repeat(101), 'x'.repeat(101)]) expect((await signUp({ name })).status).toBe(400);
+      for (const name of ['😀'.repeat(101), 'x'.repeat(101)])
+        expect((await signUp({ name })).status).toBe(400);
     });
 
     it.each([
@@ -180,7 +183,7 @@ describe('POST /api/users', () => {
       ['a word of the name of three letters', 'hopping ada along', { name: 'Ada Li' }],
       ['a local part of three letters', 'hopping bob along', { email: 'bob@example.com' }],
       ['a domain of the address', 'example.com forever'],
-    ])('is taken with %s', async (_, password, others = {}) => {
+    ])('is taken with %s', async (_, password, others: object = {}) => {
       const email = freshEmail();
       expect((await signUp({ email, password, ...others })).status).toBe(201);
     });
@@ -199,7 +202,7 @@ describe('POST /api/users', () => {
       ['a word of the name of four letters', 'so LOVE lace it', { name: 'Ada Love' }],
       ['a hyphenated word of the name', 'the hopper machine', { name: 'Grace Brewster-Hopper' }],
       ['a word of the name, decomposed', 'der Bu\u0308cher Wurm', { name: 'Anna B\u00fccher' }],
-    ])('is refused with %s', async (_, password, others = {}) => {
+    ])('is refused with %s', async (_, password, others: object = {}) => {
       const answer = await signUp({ password, ...others });
       expect(answer.status).toBe(400);
       expect(answer.body).toMatchObject({
