@@ -97,9 +97,11 @@ export class UsersService {
   setRoles(id: string, roles: string[], caller: Principal, condition: TagCondition | null): Promise<User> {
     if (!condition) throw new AppError('PRECONDITION_REQUIRED');
     const wanted = roles.toSorted();
-    return this.change(id, caller, condition, async (user) => {
+    // What is not allowed (403) or makes no sense (400) is said before the condition is judged (412).
+    return this.change(id, caller, null, async (user) => {
       const added = wanted.filter((role) => !user.roles.includes(role));
       await this.roles.assertGrantable(added, caller);
+      assertMatch(condition, user.version);
       if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.assertNotLastAdmin(user);
       return wanted.join() === user.roles.join() ? null : { roles: wanted };
     });
