@@ -29,7 +29,9 @@ describe('two instances over one database', () => {
       MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
     };
     // At once, as a deployment does it: they also race for the first administrator and the first key.
-    instances = await Promise.all([Instance.start({ env }), Instance.start({ env })]);
+    // Known before they serve, so that one is stopped even when the other cannot start.
+    instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
+    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
   });
   afterAll(async () => {
     await Promise.all([gate.end(), watcher.end(), ...instances.map((instance) => instance.stop())]);
