@@ -18,7 +18,7 @@ describe('parseQuery', () => {
   });
 
   it('throws nothing but a VALIDATION_ERROR, whatever the URL', () => {
-    const url = fc.string({ unit: fc.constantFrom(...'?&=%+#/fe0[]ab'), maxLength: 40 });
+    const url = fc.string({ unit: fc.constantFrom(...'?&=%+#/fe0[]ab'.split('')), maxLength: 40 });
     fc.assert(
       fc.property(url, (text) => {
         try {

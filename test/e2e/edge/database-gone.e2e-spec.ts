@@ -54,7 +54,7 @@ describe('when the database is gone', () => {
       expectEnvelope(answer, 'DB_ERROR', 503);
       expectNothingFromInside(answer);
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
-      expect(took).toBeLessThan(1500);
+      expect(took).toBeLessThan(5000);
     }
   });
 
@@ -101,12 +101,12 @@ describe('when the database is gone', () => {
       const { answer, took } = await timed(request);
       expect([503, 504]).toContain(answer.status);
       expectNothingFromInside(answer);
-      expect(took).toBeLessThan(LIMIT_MS + 1000);
+      expect(took).toBeLessThan(LIMIT_MS + 5000);
     }
     expect((await health('/live')).status).toBe(200);
     const { answer, took } = await timed(() => health('/ready'));
     expect(answer.status).toBe(503);
-    expect(took).toBeLessThan(3000);
+    expect(took).toBeLessThan(8000);
   });
 
   it('tells a query that fails from a database that is gone', async () => {

