@@ -1,17 +1,21 @@
-// Compiles the service when its sources have changed: `npm run build` (run directly) and `npm start` (ensureBuilt).
+// Compiles the service when its sources have changed: `npm run build` (run directly) and `npm start`
+// (ensureBuilt).
 //
-// Every build has a folder of its own, dist.<hash of the sources>, which never changes: a service runs from there, so a
-// rebuild beside it cannot mix new modules into it. `dist` is a copy of the newest build, for the image, the tests and tools.
-// A build's folder is removed by a later build, once no process runs from it.
+// Every build has a folder of its own, dist.<hash of the sources>, which never changes: a service runs from
+// there, so a rebuild beside it cannot mix new modules into it. `dist` is a copy of the newest build, for the
+// image, the tests and tools. A build's folder is removed by a later build, once no process runs from it.
 //
-// Everything is written under a temporary name and renamed, under a lock that ends with its holder: a start killed midway
-// leaves rubbish (dist.*.tmp, removed by the next build) and nothing that another start could take for a build.
+// Everything is written under a temporary name and renamed, under a lock that ends with its holder: a start
+// killed midway leaves rubbish (dist.*.tmp, removed by the next build) and nothing that another start could
+// take for a build.
 
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = dirname(import.meta.dirname);
 const ENTRY = 'src/main.js';
@@ -29,40 +33,66 @@ const SAY_WAITING_MS = 1_500;
 /** Times of copied files are kept to the millisecond. */
 const SAME_TIME_MS = 2;
 
+const LOCK_POLL_MS = 25;
+
+// SQLite's lock on an empty file, as in src/platform/database/embedded/process-lock.ts, which says why. Not
+// imported from there: letting Node strip the types would cost the service 30 MB for the rest of its life.
+const EXCLUSIVE = 'pragma journal_mode = memory; begin exclusive';
+const SHARED = 'begin; select 1 from sqlite_schema';
+const SQLITE_BUSY = 5;
+
 class BuildError extends Error {}
 
-/** Locks on the build this process runs from: whoever builds next lets its folder be. A collected lock would be released. */
+/**
+ * Locks on the build this process runs from: whoever builds next lets its folder be. A collected lock would
+ * be released.
+ */
 const heldUntilTheEnd = [];
 
 /**
- * Makes sure that `dist` is the sources compiled, and returns the path of the module to run. Without development
- * dependencies (`npm ci --omit=dev`), or where the folder cannot be written to, `dist` is taken as it is. Throws BuildError,
- * after the compiler's own words; then everything is as it was before.
+ * Makes sure that `dist` is the sources compiled, and returns the path of the module to run. Without
+ * development dependencies (`npm ci --omit=dev`), or where the folder cannot be written to, `dist` is taken
+ * as it is. Throws BuildError, after the compiler's own words; then everything is as it was before.
  */
 export async function ensureBuilt() {
   if (!canBuild()) return builtBefore();
-  // The service's own lock, uncompiled: Node strips its types. Loaded only here, as an installation may lack src.
-  const locks = await import('../src/platform/database/embedded/process-lock.ts');
-  const lock = await acquireBuildLock(locks);
+  const lock = await acquireBuildLock();
   try {
     await removeRubbish();
     const build = join(ROOT, `dist.${fingerprint()}`);
     if (!existsSync(join(build, ENTRY))) await compileInto(build);
-    heldUntilTheEnd.push(locks.shareProcessLock(`${build}.lock`));
+    heldUntilTheEnd.push(openLock(`${build}.lock`, SHARED));
     if (!sameFiles(build, join(ROOT, 'dist'))) await replaceDist(build);
-    await removeUnused(locks);
+    await removeUnused();
     return join(build, ENTRY);
   } finally {
-    lock.release();
+    lock.close();
   }
 }
 
-async function acquireBuildLock(locks) {
+async function acquireBuildLock() {
   const patience = setTimeout(() => say('waiting for another build'), SAY_WAITING_MS);
   try {
-    return await locks.acquireProcessLock(join(ROOT, 'dist.lock'), LOCK_TIMEOUT_MS);
+    for (const deadline = Date.now() + LOCK_TIMEOUT_MS; Date.now() < deadline; await sleep(LOCK_POLL_MS)) {
+      const lock = openLock(join(ROOT, 'dist.lock'), EXCLUSIVE);
+      if (lock !== null) return lock;
+    }
   } finally {
     clearTimeout(patience);
+  }
+  throw new BuildError(`another build has held dist.lock for more than ${LOCK_TIMEOUT_MS / 1000} s`);
+}
+
+/** A database connection that holds the lock until it is closed; null when somebody else holds it. */
+function openLock(path, mode) {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec(mode);
+    return database;
+  } catch (error) {
+    database.close();
+    if (error.errcode === SQLITE_BUSY) return null;
+    throw error;
   }
 }
 
@@ -81,7 +111,10 @@ function builtBefore() {
   throw new BuildError('there is no dist and no compiler: run `npm ci` and `npm run build`');
 }
 
-/** Of names and contents: a file that came, went, or went back to an older state counts, a mere `touch` does not. */
+/**
+ * Of names and contents: a file that came, went, or went back to an older state counts, a mere `touch` does
+ * not.
+ */
 function fingerprint() {
   const hash = createHash('sha256');
   for (const path of filesIn(ROOT, SOURCES)) {
@@ -138,9 +171,7 @@ function sameFiles(build, dist) {
   const found = filesIn(dist, ['**/*']);
   return (
     expected.length === found.length &&
-    expected.every(
-      (path, index) => path === found[index] && sameFile(join(build, path), join(dist, path)),
-    )
+    expected.every((path, index) => path === found[index] && sameFile(join(build, path), join(dist, path)))
   );
 }
 
@@ -159,13 +190,13 @@ async function replaceDist(build) {
 }
 
 /** Removes the builds that no process holds any more; ours is held by ourselves. */
-async function removeUnused(locks) {
+async function removeUnused() {
   for (const path of globSync('dist.*.lock', { cwd: ROOT })) {
-    const lock = await locks.acquireProcessLock(join(ROOT, path), 0).catch(() => null);
+    const lock = openLock(join(ROOT, path), EXCLUSIVE);
     if (lock === null) continue;
     await rm(join(ROOT, path.replace(/\.lock$/, '')), { recursive: true, force: true });
     await rm(join(ROOT, path), { force: true });
-    lock.release();
+    lock.close();
   }
 }
 

@@ -1,11 +1,13 @@
 // Adds to package-lock.json the entries of platform packages that npm left out.
 //
-// A registry need not serve the binaries of every platform. `npm install` silently drops an optional package it cannot
-// find from the lock, and `npm ci` then refuses that very lock: "Missing: @swc/core-darwin-arm64@ from lock file".
-// Name, version and platform of such a package follow from the package that wants it, so they are written here: npm never
-// fetches them where they do not fit, and finds them where they do. No integrity is written, as nothing was downloaded.
+// A registry need not serve the binaries of every platform. `npm install` silently drops an optional package
+// it cannot find from the lock, and `npm ci` then refuses that very lock: "Missing: @swc/core-darwin-arm64@
+// from lock file". Name, version and platform of such a package follow from the package that wants it, so
+// they are written here: npm never fetches them where they do not fit, and finds them where they do. No
+// integrity is written, as nothing was downloaded.
 //
-// Run after every `npm install` that changes the lock (`npm run deps:lock`). Running it again changes nothing.
+// Run after every `npm install` that changes the lock (`npm run deps:lock`). Running it again changes
+// nothing.
 
 import { readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -23,22 +25,14 @@ const OS = [
   'win32',
 ];
 const OS_ALIASES = { windows: 'win32' };
-const CPU = [
-  'arm',
-  'arm64',
-  'ia32',
-  'loong64',
-  'mips64el',
-  'ppc64',
-  'riscv64',
-  's390x',
-  'wasm32',
-  'x64',
-];
+const CPU = ['arm', 'arm64', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'wasm32', 'x64'];
 const LIBC = { gnu: 'glibc', gnueabihf: 'glibc', musl: 'musl', musleabihf: 'musl' };
 const EXACT_VERSION = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
 
-/** `@swc/core-linux-arm64-musl` → `{ os: 'linux', cpu: 'arm64', libc: 'musl' }`; null when the name does not say. */
+/**
+ * `@swc/core-linux-arm64-musl` → `{ os: 'linux', cpu: 'arm64', libc: 'musl' }`; null when the name does not
+ * say.
+ */
 function platformOf(name) {
   const words = name.split(/[/-]/).map((word) => OS_ALIASES[word] ?? word);
   const at = words.findIndex((word, index) => OS.includes(word) && CPU.includes(words[index + 1]));
@@ -72,7 +66,10 @@ function entryFor(name, version, wantedBy) {
   };
 }
 
-/** A copy of `lock` with every optional dependency resolved, and the paths that were added. Throws on one it cannot derive. */
+/**
+ * A copy of `lock` with every optional dependency resolved, and the paths that were added. Throws on one it
+ * cannot derive.
+ */
 function completeLock(lock) {
   const packages = { ...lock.packages };
   const added = [];

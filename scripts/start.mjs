@@ -1,7 +1,7 @@
 // `npm start`: compiles when needed, then runs the service in this very process, so that signals reach it.
 //
-// It has to load on the Node of the system, however old: an older one dies without a word when it loads argon2, and cannot
-// parse what comes after. Hence no static import.
+// It has to load on the Node of the system, however old: an older one dies without a word when it loads
+// argon2, and cannot parse what comes after. Hence no static import.
 
 const MIN_NODE = [24, 15];
 

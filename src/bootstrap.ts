@@ -12,6 +12,8 @@ export async function createApp(config: Config): Promise<NestExpressApplication>
     abortOnError: false,
     bodyParser: false,
     bufferLogs: true,
+    // A start that fails says so in one line; what it had logged by then would bury that.
+    autoFlushLogs: false,
     routeResolutionStrategy: 'specificity',
     routeConflictPolicy: { duplicate: 'error' },
   });

@@ -1,21 +1,25 @@
-import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './bootstrap.js';
-import { type Config, readConfig } from './config/config.js';
+import { readConfig } from './config/config.js';
 import { FirstAdministrator } from './modules/users/first-administrator.js';
-import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
 import { migrate } from './platform/database/migrate.js';
+import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
 import { announce } from './platform/lifecycle/banner.js';
+import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
+import { ServiceLogger } from './platform/logging/service-logger.js';
 
 /** Brings the service up. A fault that a person can mend ends it with one line and exit code 1. */
 export async function start(): Promise<void> {
   let database: OpenDatabase | null = null;
+  // Until the service can stop in order, a signal only has the database to leave.
+  const giveUp = () => void Promise.resolve(database?.close()).then(() => process.exit(0));
+  process.once('SIGTERM', giveUp).once('SIGINT', giveUp);
   try {
     const config = readConfig();
     database = await openDatabase(config);
-    await serve(database.config, database);
+    await serve(database, () => process.off('SIGTERM', giveUp).off('SIGINT', giveUp));
   } catch (error) {
     process.stderr.write(`${startFailure(error)}\n`);
     await database?.close();
@@ -23,16 +27,21 @@ export async function start(): Promise<void> {
   }
 }
 
-async function serve(config: Config, database: OpenDatabase): Promise<void> {
-  await migrate(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL ?? '');
+async function serve({ config, close }: OpenDatabase, onServing: () => void): Promise<void> {
+  await migrate(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL);
   const app = await createApp(config);
-  await app.init();
-  const administrator = await app.get(FirstAdministrator).ensure();
-  stopOnSignals(app, config, () => database.close());
-  await app.listen(config.PORT, config.HOST);
-  app.get(Lifecycle).serve();
-  announce({ config, address: await addressOf(app), administrator });
+  try {
+    await app.init();
+    const administrator = await app.get(FirstAdministrator).ensure();
+    await app.listen(config.PORT, config.HOST);
+    onServing();
+    logWhatNobodyCaught(app.get(ServiceLogger));
+    stopOnSignals(app, config, close);
+    app.get(Lifecycle).serve();
+    announce({ config, address: await app.getUrl(), administrator });
+  } catch (error) {
+    // Its connections must be gone before the embedded server stops.
+    await app.close();
+    throw error;
+  }
 }
-
-/** The address as it came out: PORT=0 takes whatever is free. */
-const addressOf = (app: NestExpressApplication): Promise<string> => app.getUrl();

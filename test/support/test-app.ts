@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { createApp } from '../../src/bootstrap.js';
 import { type Config, readConfig } from '../../src/config/config.js';
 import { FirstAdministrator } from '../../src/modules/users/first-administrator.js';
-import { DatabaseMetrics } from '../../src/platform/metrics/database-metrics.js';
+import { poolOf } from '../../src/platform/database/database.module.js';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.js';
 import { TestDatabase } from './test-database.js';
 
@@ -87,14 +87,14 @@ export class TestApp {
 
   /** Stops, and fails the test that left a transaction or a connection behind. */
   async close(): Promise<void> {
-    const { total, idle } = await this.idleConnections();
+    const inUse = await this.connectionsInUse();
     await this.nest.close();
     if (this.ownsDatabase) await this.database.drop();
-    if (idle !== total) throw new Error(`${total - idle} of ${total} database connections are still in use`);
+    if (inUse > 0) throw new Error(`${inUse} database connections are still in use`);
   }
 
   get server(): Server {
-    return this.nest.getHttpServer() as Server;
+    return this.nest.getHttpServer();
   }
 
   get dataSource(): DataSource {
@@ -102,23 +102,13 @@ export class TestApp {
   }
 
   /** Connections go back right after the answer, so a moment of patience is part of the question. */
-  private async idleConnections(): Promise<{ total: number; idle: number }> {
-    const metrics = this.nest.get(DatabaseMetrics);
-    const read = async () => {
-      metrics.readPool();
-      const value = async (name: string) =>
-        (await register.getSingleMetric(name)?.get())?.values[0]?.value ?? 0;
-      return {
-        total: await value('db_pool_connections_total'),
-        idle: await value('db_pool_connections_idle'),
-      };
-    };
-    for (let attempt = 0; attempt < 50; attempt++) {
-      const { total, idle } = await read();
-      if (total === idle) return { total, idle };
+  private async connectionsInUse(): Promise<number> {
+    const pool = poolOf(this.dataSource);
+    const inUse = () => pool.totalCount - pool.idleCount;
+    for (let attempt = 0; attempt < 50 && inUse() > 0; attempt++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    return read();
+    return inUse();
   }
 }
 

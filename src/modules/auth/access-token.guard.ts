@@ -16,10 +16,11 @@ export class AccessTokenGuard extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
   }
 
   /** An error here is the database's, not the token's: it must not look like a refusal. */
-  override handleRequest<T>(error: unknown, principal: Principal | false): T {
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the base class is written so
+  override handleRequest<Result>(error: unknown, principal: Principal | false): Result {
     if (error) throw error;
     const current = requestContext.current();
     if (current) current.caller = { principal: principal || null, rejected: !principal };
-    return (principal || null) as T;
+    return (principal || null) as Result;
   }
 }

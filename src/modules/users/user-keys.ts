@@ -10,7 +10,7 @@ const MAX_NAME_KEY_LENGTH = 200;
 export function foldedKeys(name: string, email: string): { nameKey: string; searchKey: string } {
   const folded = foldCase(name);
   return {
-    nameKey: [...folded].slice(0, MAX_NAME_KEY_LENGTH).join(''),
+    nameKey: Array.from(folded).slice(0, MAX_NAME_KEY_LENGTH).join(''),
     searchKey: `${folded}\n${foldCase(email)}`,
   };
 }

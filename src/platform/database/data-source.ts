@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
@@ -15,6 +16,8 @@ export function dataSourceOptions(config: Config, observe: QueryObserver) {
     synchronize: false,
     installExtensions: false,
     driver: { ...pg, Pool: ServicePool },
+    // A connection that breaks while nobody uses it: the pool has replaced it already.
+    poolErrorHandler: (error: Error) => new Logger('Database').warn(error.message),
     extra: {
       Client: createClientClass(observe),
       max: config.DB_POOL_MAX,

@@ -37,4 +37,5 @@ export class DatabaseModule implements OnModuleInit {
 }
 
 /** TypeORM's pool, which its types do not name. */
-const poolOf = (dataSource: DataSource): Pool => (dataSource.driver as unknown as { master: Pool }).master;
+export const poolOf = (dataSource: DataSource): Pool =>
+  (dataSource.driver as unknown as { master: Pool }).master;

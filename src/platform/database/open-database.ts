@@ -6,7 +6,7 @@ export interface OpenDatabase {
   /** The configuration, with the address of the database in it. */
   readonly config: Config & { readonly DATABASE_URL: string };
   /** Leaves the embedded server, which stops with the last instance that does; a given one is left alone. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** The server of `DATABASE_URL`, else one of our own under `DATA_DIR`. */

@@ -27,14 +27,20 @@ export function createClientClass(observe: QueryObserver): typeof pg.Client {
       const signal = requestContext.current()?.signal;
       if (signal?.aborted && !ENDS_WITHOUT_EFFECT.test(text)) return refuse(args) as never;
       const started = performance.now();
-      const cancel = () => cancelQuery(backend(this));
+      let cancelled = false;
+      const cancel = () => {
+        cancelled = true;
+        cancelQuery(backend(this));
+      };
       signal?.addEventListener('abort', cancel);
-      const done = () => {
+      const settled = () => {
         signal?.removeEventListener('abort', cancel);
+        // The cancel may arrive late, when the connection already serves somebody else: give it up.
+        if (cancelled) void this.end();
         observe(operationOf(text), (performance.now() - started) / 1000);
       };
-      const result: unknown = Reflect.apply(super.query, this, withCallback(args, done));
-      if (result instanceof Promise) void result.then(done, done);
+      const result: unknown = super.query(...(withCallback(args, settled) as [string]));
+      if (result instanceof Promise) void result.then(settled, settled);
       return result as never;
     }
   }
@@ -55,13 +61,13 @@ function statementText(query: unknown): string {
 }
 
 /** pg.Pool.query, unlike TypeORM, hands over a callback as the last argument. */
-function withCallback(args: unknown[], done: () => void): unknown[] {
+function withCallback(args: unknown[], settled: () => void): unknown[] {
   const last = args.at(-1);
   if (typeof last !== 'function') return args;
   return [
     ...args.slice(0, -1),
     (...results: unknown[]) => {
-      done();
+      settled();
       Reflect.apply(last, undefined, results);
     },
   ];

@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import compression from 'compression';
 import type { NextFunction, Request, Response } from 'express';
@@ -40,7 +39,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
     });
   }
   app.use(compression());
-  answerClientErrors(app.getHttpServer() as Server);
+  answerClientErrors(app.getHttpServer());
 }
 
 /** Personal data stays out of caches; a conditional read says otherwise itself. */

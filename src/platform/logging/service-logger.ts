@@ -17,4 +17,10 @@ export class ServiceLogger extends Logger {
     if (CHATTY.has(rest.at(-1))) this.debug(message, ...rest);
     else super.log(message, ...rest);
   }
+
+  /** What Nest logs of a failed start it throws as well, and the start says it in one line. */
+  override error(message: unknown, ...rest: unknown[]): void {
+    if (CHATTY.has(rest.at(-1))) this.debug(message, ...rest);
+    else super.error(message, ...rest);
+  }
 }

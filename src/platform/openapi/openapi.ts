@@ -7,7 +7,7 @@ import { completeOperations } from './common-responses.js';
 /** Serves the OpenAPI 3.1 document at `/openapi.json` and Swagger UI at `/docs`. */
 export function serveDocumentation(app: NestExpressApplication, config: Config): void {
   if (!config.DOCS) return;
-  SwaggerModule.setup('docs', app, () => openApiDocument(app, config), {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'Gatehouse – Swagger UI',
@@ -15,7 +15,7 @@ export function serveDocumentation(app: NestExpressApplication, config: Config):
   });
 }
 
-export function openApiDocument(app: NestExpressApplication, config: Config): OpenAPIObject {
+export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
   const frame = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Gatehouse')
@@ -24,7 +24,7 @@ export function openApiDocument(app: NestExpressApplication, config: Config): Op
     )
     .setVersion('0.1.0')
     .setLicense('MIT', 'https://opensource.org/license/mit')
-    .addServer(config.PUBLIC_URL)
+    .addServer('/', 'This instance')
     .addTag('auth', 'Signing in')
     .addTag('users', 'Accounts')
     .addTag('roles', 'Roles and their permissions')

@@ -8,10 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-// The scripts in a checkout of their own, with a compiler of our own: one that copies, counts, takes its time and can fail.
-// The real one runs before every test run, in `npm run build`.
+// The scripts in a checkout of their own, with a compiler of our own: one that copies, counts, takes its time
+// and can fail. The real one runs before every test run, in `npm run build`.
 const SCRIPTS = ['scripts/build.mjs', 'scripts/start.mjs', 'scripts/complete-lock.mjs'];
-const LOCK = 'src/platform/database/embedded/process-lock.ts';
 const COMPILER = `
   const { appendFileSync, cpSync, readFileSync, readdirSync, renameSync } = require('node:fs');
   const { dirname, join } = require('node:path');
@@ -92,7 +91,7 @@ function builds(): string[] {
 
 beforeEach(() => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'gatehouse-build-')));
-  for (const path of [...SCRIPTS, LOCK]) {
+  for (const path of SCRIPTS) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     cpSync(join(process.cwd(), path), join(root, path));
   }
@@ -192,9 +191,7 @@ describe('npm start', () => {
     rmSync(join(root, 'dist'), { recursive: true });
     const failed = run('start.mjs');
     expect(await failed.ended).toBe(1);
-    expect(failed.output).toBe(
-      'build: there is no dist and no compiler: run `npm ci` and `npm run build`\n',
-    );
+    expect(failed.output).toBe('build: there is no dist and no compiler: run `npm ci` and `npm run build`\n');
   });
 
   it('refuses a Node that is too old, in one line and before anything is loaded', async () => {

@@ -238,7 +238,8 @@ describe('embedded PostgreSQL', () => {
   });
 
   it('is not kept from starting by the process number of a server that is gone', async () => {
-    // The number belongs to another program by now, of the very user whose programs PostgreSQL would mistake for its own.
+    // The number belongs to another program by now, of the very user whose programs PostgreSQL would mistake
+    // for its own.
     const stranger = spawn('/bin/sleep', ['60'], { ...clusterOwner(shared), cwd: '/' });
     processes.push(stranger);
     const stale = `${stranger.pid}\n${join(shared, 'postgres')}\n1700000000\n5432\n\n127.0.0.1\n`;
@@ -299,9 +300,7 @@ describe('embedded PostgreSQL', () => {
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'pipe' });
     } catch (error) {
-      process.stderr.write(
-        `disk full: not tested, a small disk cannot be mounted: ${String(error)}\n`,
-      );
+      process.stderr.write(`disk full: not tested, a small disk cannot be mounted: ${String(error)}\n`);
       return;
     }
     try {

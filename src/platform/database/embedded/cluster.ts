@@ -16,8 +16,9 @@ const INITDB_TIMEOUT_MS = 180_000;
 const UNFINISHED = 'postgres.new-';
 
 /**
- * Written into the new cluster's postgresql.conf, where the owner of the data may change them. Small memory, and a log
- * without the statements of users: log_min_messages=log keeps what the server says of itself, and drops errors of queries.
+ * Written into the new cluster's postgresql.conf, where the owner of the data may change them. Small memory,
+ * and a log without the statements of users: log_min_messages=log keeps what the server says of itself, and
+ * drops errors of queries.
  */
 const SETTINGS = [
   'shared_buffers=32MB',
@@ -38,7 +39,10 @@ export interface Cluster {
   readonly password: string;
 }
 
-/** Creates `dataDir` (0700) when it is not there, and returns its real path. Fails when it is no folder to write to. */
+/**
+ * Creates `dataDir` (0700) when it is not there, and returns its real path. Fails when it is no folder to
+ * write to.
+ */
 export async function prepareDataDir(dataDir: string): Promise<string> {
   const path = resolve(dataDir);
   const found = await stat(path).catch(() => null);
@@ -78,7 +82,10 @@ export async function prepareCluster(
   return cluster;
 }
 
-/** What a killed initdb left. A part that cannot be removed yet, as an orphaned initdb still writes, is left for later. */
+/**
+ * What a killed initdb left. A part that cannot be removed yet, as an orphaned initdb still writes, is left
+ * for later.
+ */
 async function removeUnfinished(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir)) {
     if (!name.startsWith(UNFINISHED)) continue;
@@ -115,7 +122,10 @@ async function readOrCreatePassword(dataDir: string, clusterExists: boolean): Pr
   return password;
 }
 
-/** initdb into a folder of its own, moved into place when it is whole: a start killed midway leaves nothing to trip over. */
+/**
+ * initdb into a folder of its own, moved into place when it is whole: a start killed midway leaves nothing to
+ * trip over.
+ */
 async function initialize({ dir, dataDir, ...cluster }: Cluster): Promise<void> {
   const workspace = join(dataDir, `${UNFINISHED}${randomBytes(4).toString('hex')}`);
   const unfinished = join(workspace, 'cluster');
@@ -142,7 +152,10 @@ async function initialize({ dir, dataDir, ...cluster }: Cluster): Promise<void> 
   }
 }
 
-/** The built-in C.UTF-8 sorts alike on every system and release, so no update of the system's locales breaks an index. */
+/**
+ * The built-in C.UTF-8 sorts alike on every system and release, so no update of the system's locales breaks
+ * an index.
+ */
 function initdbArguments(dir: string, passwordFile: string, major: number): string[] {
   const locale =
     major >= 17

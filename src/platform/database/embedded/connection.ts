@@ -14,7 +14,10 @@ const QUERY_TIMEOUT_MS = 60_000;
 const NOT_YET = new Set(['57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 const NOT_YET_TEXT = /timeout|terminated unexpectedly/i;
 
-/** A connection to the embedded server, at most 2 s in the making. Every option is given: pg would ask PG* variables. */
+/**
+ * A connection to the embedded server, at most 2 s in the making. Every option is given: pg would ask PG*
+ * variables.
+ */
 export async function connect(port: number, password: string): Promise<Client> {
   const client = new Client({
     host: '127.0.0.1',

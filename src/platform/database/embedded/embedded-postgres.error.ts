@@ -9,12 +9,18 @@ const ERRNO_TEXT: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
 };
 
-/** The embedded server cannot be used. The message is one line for the person at the terminal: print it and exit 1. */
+/**
+ * The embedded server cannot be used. The message is one line for the person at the terminal: print it and
+ * exit 1.
+ */
 export class EmbeddedPostgresError extends Error {
   override readonly name = 'EmbeddedPostgresError';
 }
 
-/** Turns whatever went wrong into one line; file system errors by their meaning and path, everything else by its first line. */
+/**
+ * Turns whatever went wrong into one line; file system errors by their meaning and path, everything else by
+ * its first line.
+ */
 export function toEmbeddedPostgresError(error: unknown, dataDir: string): EmbeddedPostgresError {
   if (error instanceof EmbeddedPostgresError) return error;
   const code = codeOf(error);
@@ -27,9 +33,7 @@ export function toEmbeddedPostgresError(error: unknown, dataDir: string): Embedd
 
 /** The code of a system error (`ENOENT`) or of one that the database sent (`57P03`). */
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined;
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** What `reading` finds, or null when there is no such file. */
@@ -41,9 +45,7 @@ export async function ifThere<T>(reading: Promise<T>): Promise<T | null> {
 }
 
 function pathOf(error: unknown): string {
-  return error instanceof Error && 'path' in error && typeof error.path === 'string'
-    ? `${error.path}: `
-    : '';
+  return error instanceof Error && 'path' in error && typeof error.path === 'string' ? `${error.path}: ` : '';
 }
 
 function firstLine(error: unknown): string {

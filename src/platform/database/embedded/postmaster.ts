@@ -13,8 +13,9 @@ export interface Postmaster {
 const PORT_LINE = 3;
 
 /**
- * The server that runs on `clusterDir`, or null. A postmaster.pid whose process is gone, or whose number another program has
- * by now, is removed: PostgreSQL does so in the first case, but refuses to start in the second.
+ * The server that runs on `clusterDir`, or null. A postmaster.pid whose process is gone, or whose number
+ * another program has by now, is removed: PostgreSQL does so in the first case, but refuses to start in the
+ * second.
  */
 export async function findPostmaster(clusterDir: string): Promise<Postmaster | null> {
   const path = join(clusterDir, 'postmaster.pid');
@@ -30,7 +31,9 @@ export async function findPostmaster(clusterDir: string): Promise<Postmaster | n
   return { pid, port: Number.isInteger(port) && port > 0 ? port : null };
 }
 
-/** Whether process `pid` lives and serves `clusterDir`. Our servers carry their folder in the command line. */
+/**
+ * Whether process `pid` lives and serves `clusterDir`. Our servers carry their folder in the command line.
+ */
 export async function isPostmaster(pid: number, clusterDir: string): Promise<boolean> {
   if (!Number.isInteger(pid) || pid <= 1 || !isAlive(pid)) return false;
   if (process.platform === 'win32') return true;

@@ -11,11 +11,9 @@ export interface ProcessLock {
 /**
  * A lock between processes of one machine, waited for at most `timeoutMs` (then it throws).
  *
- * It is SQLite's exclusive lock on an empty file, that is, the operating system's: it ends with its holder, however that
- * dies, and it cannot be lost to a stalled event loop. Locks made of a folder and a heartbeat (proper-lockfile) have both
- * faults, and two waiters that find one stale can both take it.
- *
- * Imports nothing of this service: scripts/build.mjs loads it uncompiled.
+ * It is SQLite's exclusive lock on an empty file, that is, the operating system's: it ends with its holder,
+ * however that dies, and it cannot be lost to a stalled event loop. Locks made of a folder and a heartbeat
+ * (proper-lockfile) have both faults, and two waiters that find one stale can both take it.
  */
 export async function acquireProcessLock(path: string, timeoutMs: number): Promise<ProcessLock> {
   const database = new DatabaseSync(path, { timeout: 0 });
@@ -31,13 +29,6 @@ export async function acquireProcessLock(path: string, timeoutMs: number): Promi
     database.close();
     throw error;
   }
-  return { release: () => database.close() };
-}
-
-/** Keeps acquireProcessLock from getting `path` until released or until this process ends. Throws when it is taken. */
-export function shareProcessLock(path: string): ProcessLock {
-  const database = new DatabaseSync(path, { timeout: 0 });
-  database.exec('begin; select 1 from sqlite_schema');
   return { release: () => database.close() };
 }
 

@@ -8,8 +8,8 @@ const SEARCH = 0o1;
 const READ = 0o4;
 
 /**
- * Whom PostgreSQL's programs run as: oneself (null), unless that is root, whom PostgreSQL refuses. Then the owner of an
- * existing cluster, else the system's user `postgres`, else `nobody`.
+ * Whom PostgreSQL's programs run as: oneself (null), unless that is root, whom PostgreSQL refuses. Then the
+ * owner of an existing cluster, else the system's user `postgres`, else `nobody`.
  */
 export async function chooseUser(clusterDir: string): Promise<OsUser | null> {
   if (process.getuid?.() !== 0) return null;
@@ -35,14 +35,10 @@ function findUser(passwd: string, name: string): OsUser | null {
 }
 
 /**
- * Lets `user` pass through every folder down to `path`, and no more: a folder that lacks the right to be searched gets that
- * right alone (0700 becomes 0701: its content stays unlisted). Says which.
+ * Lets `user` pass through every folder down to `path`, and no more: a folder that lacks the right to be
+ * searched gets that right alone (0700 becomes 0701: its content stays unlisted). Says which.
  */
-export async function letPass(
-  user: OsUser,
-  path: string,
-  notice: (message: string) => void,
-): Promise<void> {
+export async function letPass(user: OsUser, path: string, notice: (message: string) => void): Promise<void> {
   for (let folder = path; ; folder = dirname(folder)) {
     if (await grant(user, folder, SEARCH)) {
       notice(`gave uid ${user.uid}, which runs PostgreSQL, the right to pass through ${folder}`);
@@ -51,7 +47,9 @@ export async function letPass(
   }
 }
 
-/** Lets `user` read everything below `folder`: needed when the packages were installed under a strict umask. */
+/**
+ * Lets `user` read everything below `folder`: needed when the packages were installed under a strict umask.
+ */
 export async function letRead(
   user: OsUser,
   folder: string,
@@ -65,9 +63,7 @@ export async function letRead(
     if (await grant(user, path, needed)) granted += 1;
   }
   if (granted > 0) {
-    notice(
-      `gave uid ${user.uid}, which runs PostgreSQL, the right to read ${granted} files below ${folder}`,
-    );
+    notice(`gave uid ${user.uid}, which runs PostgreSQL, the right to read ${granted} files below ${folder}`);
   }
 }
 
@@ -83,7 +79,10 @@ async function isProgram(path: string): Promise<boolean> {
   return ((await stat(path)).mode & 0o100) !== 0;
 }
 
-/** Adds `rights` (bits of one class) where they are missing in the class that counts for `user`; tells whether it had to. */
+/**
+ * Adds `rights` (bits of one class) where they are missing in the class that counts for `user`; tells whether
+ * it had to.
+ */
 async function grant(user: OsUser, path: string, rights: number): Promise<boolean> {
   const { uid, gid, mode } = await stat(path);
   const shift = uid === user.uid ? 6 : gid === user.gid ? 3 : 0;

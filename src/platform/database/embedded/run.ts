@@ -9,13 +9,16 @@ export interface OsUser {
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /**
- * What PostgreSQL's programs see: nothing of ours. They need no secret of the service, and PGPORT, PGDATA or LC_MESSAGES of
- * the caller would change what they do. Windows programs do not start without theirs.
+ * What PostgreSQL's programs see: nothing of ours. They need no secret of the service, and PGPORT, PGDATA or
+ * LC_MESSAGES of the caller would change what they do. Windows programs do not start without theirs.
  */
 export const CHILD_ENVIRONMENT: NodeJS.ProcessEnv | undefined =
   process.platform === 'win32' ? undefined : { LC_ALL: 'C', TZ: 'UTC' };
 
-/** Runs a program to its end, at most `timeoutMs`, then kills it. Never throws: what it printed tells what was wrong. */
+/**
+ * Runs a program to its end, at most `timeoutMs`, then kills it. Never throws: what it printed tells what was
+ * wrong.
+ */
 export async function run(
   file: string,
   args: readonly string[],

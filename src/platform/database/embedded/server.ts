@@ -20,7 +20,9 @@ const MAX_PORT_CLASHES = 5;
 
 const WRONG_PASSWORD = '28P01';
 const PORT_CLASH = /Address already in use|could not create any TCP\/IP sockets/;
-/** A server killed with -9 leaves children that need a moment to notice; or somebody else was faster to start. */
+/**
+ * A server killed with -9 leaves children that need a moment to notice; or somebody else was faster to start.
+ */
 const STILL_OCCUPIED = /pre-existing shared memory block|lock file "postmaster.pid" already exists/;
 
 /** A running server, and the connection that proved it. */
@@ -31,8 +33,8 @@ export interface Server {
 }
 
 /**
- * Joins the server that runs on `cluster`, or starts one. To be called under the start lock. Bounded by START_TIMEOUT_MS and
- * by MAX_PORT_CLASHES; fails with the server's own last word.
+ * Joins the server that runs on `cluster`, or starts one. To be called under the start lock. Bounded by
+ * START_TIMEOUT_MS and by MAX_PORT_CLASHES; fails with the server's own last word.
  */
 export async function openServer(cluster: Cluster): Promise<Server> {
   const deadline = Date.now() + START_TIMEOUT_MS;
@@ -40,12 +42,9 @@ export async function openServer(cluster: Cluster): Promise<Server> {
     const server = (await joinRunning(cluster, deadline)) ?? (await start(cluster, deadline));
     if (typeof server !== 'string') return server;
     if (PORT_CLASH.test(server)) clashes += 1;
-    const retry =
-      STILL_OCCUPIED.test(server) || (PORT_CLASH.test(server) && clashes < MAX_PORT_CLASHES);
+    const retry = STILL_OCCUPIED.test(server) || (PORT_CLASH.test(server) && clashes < MAX_PORT_CLASHES);
     if (!retry || Date.now() > deadline) {
-      throw new EmbeddedPostgresError(
-        `PostgreSQL could not start on ${cluster.dir}: ${reasonIn(server)}`,
-      );
+      throw new EmbeddedPostgresError(`PostgreSQL could not start on ${cluster.dir}: ${reasonIn(server)}`);
     }
   }
 }
@@ -92,8 +91,8 @@ async function start(cluster: Cluster, deadline: number): Promise<Server | strin
 }
 
 /**
- * Runs the server in a process group of its own: neither Ctrl-C nor the end of this process reaches it. The promise settles
- * when it has ended, with words only when it could not even be started.
+ * Runs the server in a process group of its own: neither Ctrl-C nor the end of this process reaches it. The
+ * promise settles when it has ended, with words only when it could not even be started.
  */
 function launch(cluster: Cluster, port: number, log: ServerLog): Promise<string> {
   const network = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
@@ -140,8 +139,9 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * Stops the server and waits until it is gone: at most 30 s for the orderly way, which ends sessions and writes a checkpoint,
- * then 10 s for the immediate one, which the next start recovers from. Tells whether it is gone.
+ * Stops the server and waits until it is gone: at most 30 s for the orderly way, which ends sessions and
+ * writes a checkpoint, then 10 s for the immediate one, which the next start recovers from. Tells whether it
+ * is gone.
  */
 export async function stopServer(cluster: Cluster): Promise<boolean> {
   const running = await findPostmaster(cluster.dir);
