@@ -40,6 +40,7 @@ export function routePattern(request: Request): string {
     return UNMATCHED;
   }
   // Nest registers middleware as routes of every method there is: passing one is no match.
-  const isMiddleware = typeof route.methods === 'object' && route.methods !== null && 'trace' in route.methods;
+  const isMiddleware =
+    typeof route.methods === 'object' && route.methods !== null && 'trace' in route.methods;
   return typeof route.path === 'string' && !isMiddleware ? route.path : UNMATCHED;
 }
