@@ -76,21 +76,21 @@ async function seed(database: TestDatabase): Promise<void> {
   await database.query(`INSERT INTO signing_keys VALUES ('kid', '{}', '\\x00')`);
 }
 
-describe('a migration', () => {
-  const judge = (up: string[], more: Partial<RecordedMigration> = {}) =>
-    faultsOf(
-      [
-        {
-          name: 'first',
-          transaction: true,
-          up: ['CREATE TABLE users (id uuid)'],
-          down: ['DROP TABLE users'],
-        },
-        { name: 'next', transaction: true, up, down: ['SELECT 1'], ...more },
-      ],
-      '1.2.0',
-    );
+const judge = (up: string[], more: Partial<RecordedMigration> = {}) =>
+  faultsOf(
+    [
+      {
+        name: 'first',
+        transaction: true,
+        up: ['CREATE TABLE users (id uuid)'],
+        down: ['DROP TABLE users'],
+      },
+      { name: 'next', transaction: true, up, down: ['SELECT 1'], ...more },
+    ],
+    '1.2.0',
+  );
 
+describe('a migration', () => {
   it('keeps the rules of migrations/README.md', async () => {
     const migrations = (await findMigrations()).map(
       (Migration) => [Migration.name, new Migration()] as const,

@@ -8,17 +8,18 @@ export interface RecordedMigration {
   readonly down: readonly string[];
 }
 
+const sent = async (way: (runner: QueryRunner) => Promise<unknown>): Promise<string[]> => {
+  const statements: string[] = [];
+  const query = (sql: string) => Promise.resolve(statements.push(sql) && []);
+  // Hand-written SQL is all that a migration may use: anything else is not there.
+  await way({ query } as unknown as QueryRunner);
+  return statements
+    .flatMap((statement) => statement.split(/;\s*(?:\n|$)/))
+    .filter((text) => text.trim() !== '');
+};
+
 /** Runs both ways of a migration without a database, and keeps what it would have sent. */
 export async function record(name: string, migration: MigrationInterface): Promise<RecordedMigration> {
-  const sent = async (way: (runner: QueryRunner) => Promise<unknown>): Promise<string[]> => {
-    const statements: string[] = [];
-    const query = (sql: string) => Promise.resolve(statements.push(sql) && []);
-    // Hand-written SQL is all that a migration may use: anything else is not there.
-    await way({ query } as unknown as QueryRunner);
-    return statements
-      .flatMap((statement) => statement.split(/;\s*(?:\n|$)/))
-      .filter((text) => text.trim() !== '');
-  };
   return {
     name,
     transaction: migration.transaction !== false,

@@ -33,9 +33,8 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
 }
 
 function completeIds(operation: Operation): void {
-  for (const parameter of operation.parameters ?? []) {
-    if ('in' in parameter && parameter.in === 'path' && parameter.name === 'id') parameter.schema = ID_SCHEMA;
-  }
+  const id = parameter(operation, 'path', 'id');
+  if (id) id.schema = ID_SCHEMA;
 }
 
 function errorsOf(path: string, operation: Operation): ErrorCode[] {

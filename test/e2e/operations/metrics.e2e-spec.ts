@@ -49,6 +49,28 @@ describe('GET /metrics', () => {
     return read();
   };
 
+  const wrongPassword = () =>
+    app.request('post', '/api/auth/login').send({ email: ADMIN.email, password: 'not the one' });
+  const pool = async () => {
+    const samples = await scrape();
+    const value = (state: string) =>
+      samples.find(({ name }) => name === `db_pool_connections_${state}`)?.value ?? NaN;
+    return {
+      total: value('total'),
+      idle: value('idle'),
+      active: value('active'),
+      waiting: value('waiting'),
+    };
+  };
+
+  const poolWith = async (active: number) => {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const state = await pool();
+      if (state.active === active) return state;
+    }
+    return pool();
+  };
+
   it('answers the text format of Prometheus, kept out of caches', async () => {
     const answer = await app.request('get', '/metrics');
     expect(answer.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
@@ -111,7 +133,7 @@ describe('GET /metrics', () => {
   it('counts what is refused: 400, 401, 404 and 405', async () => {
     const refusals = [
       [{ method: 'GET', route: '/api/users/me', status: '401' }, () => app.request('get', '/api/users/me')],
-      [{ method: 'POST', route: '/api/auth/login', status: '401' }, () => wrongPassword()],
+      [{ method: 'POST', route: '/api/auth/login', status: '401' }, wrongPassword],
       [
         { method: 'POST', route: '/api/users', status: '400' },
         () => app.request('post', '/api/users').send({}),
@@ -119,15 +141,12 @@ describe('GET /metrics', () => {
       [{ method: 'GET', status: '404' }, () => app.request('get', '/api/nothing')],
       [{ method: 'PUT', status: '405' }, () => app.request('put', '/api/users')],
     ] as const;
-    for (const [labels, send] of refusals) {
+    for (const [labels, refused] of refusals) {
       const before = await count(labels, 0);
-      expect((await send()).status).toBe(Number(labels.status));
+      expect((await refused()).status).toBe(Number(labels.status));
       expect([labels, await count(labels, before + 1)]).toEqual([labels, before + 1]);
     }
   });
-
-  const wrongPassword = () =>
-    app.request('post', '/api/auth/login').send({ email: ADMIN.email, password: 'not the one' });
 
   it('does not grow with the paths that are asked for, however many', async () => {
     const labels = { method: 'GET', route: 'unmatched' };
@@ -155,34 +174,16 @@ describe('GET /metrics', () => {
   });
 
   it('shows the pool: a connection in use is active, and goes back', async () => {
-    const pool = async () => {
-      const samples = await scrape();
-      const value = (state: string) =>
-        samples.find(({ name }) => name === `db_pool_connections_${state}`)?.value ?? NaN;
-      return {
-        total: value('total'),
-        idle: value('idle'),
-        active: value('active'),
-        waiting: value('waiting'),
-      };
-    };
-    const until = async (active: number) => {
-      for (let attempt = 0; attempt < 200; attempt++) {
-        const state = await pool();
-        if (state.active === active) return state;
-      }
-      return pool();
-    };
     const holder = new pg.Client({ connectionString: app.database.url });
     await holder.connect();
     try {
       await holder.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
       const waiting = [1, 2].map(() => wrongPassword().then(({ status }) => status));
-      const held = await until(2);
+      const held = await poolWith(2);
       expect(held).toEqual({ total: held.idle + 2, idle: expect.any(Number), active: 2, waiting: 0 });
       await holder.query('ROLLBACK');
       expect(await Promise.all(waiting)).toEqual([401, 401]);
-      expect(await until(0)).toMatchObject({ active: 0, waiting: 0 });
+      expect(await poolWith(0)).toMatchObject({ active: 0, waiting: 0 });
     } finally {
       await holder.end();
     }

@@ -68,7 +68,7 @@ const ready = async (instance: Instance): Promise<number> =>
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 20_000; !(await condition()); await sleep(10)) {
-    if (Date.now() > deadline) throw new Error(`not so in time: ${condition}`);
+    if (Date.now() > deadline) throw new Error(`not so in time: ${String(condition)}`);
   }
 }
 
@@ -118,7 +118,7 @@ describe('SIGTERM', () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '0' });
     const users = await holdUsers();
     const answer = signIn(instance, keepAlive());
-    await until(users.waiting);
+    await until(() => users.waiting());
     instance.process.kill('SIGTERM');
     await until(refusesConnections(instance));
     expect(instance.process.exitCode).toBeNull();
@@ -133,7 +133,8 @@ describe('SIGTERM', () => {
     let target = old;
     const balancer = setInterval(() => {
       void ready(old).then((status) => {
-        if (status !== 200) target = next;
+        target = status === 200 ? target : next;
+        return target;
       });
     }, 20);
     const failures: unknown[] = [];
@@ -141,10 +142,10 @@ describe('SIGTERM', () => {
       [old, 0],
       [next, 0],
     ]);
-    let over = false;
+    const over = new AbortController();
     const client = async (path: string) => {
       const perTarget = new Map([old, next].map((instance) => [instance, keepAlive()]));
-      while (!over) {
+      while (!over.signal.aborted) {
         const asked = target;
         const outcome = await ask(`${asked.url}${path}`, perTarget.get(asked) ?? false).catch(
           (error: unknown) => ({
@@ -163,7 +164,7 @@ describe('SIGTERM', () => {
       const before = answered.get(next) ?? 0;
       await until(() => Promise.resolve((answered.get(next) ?? 0) > before + 100));
     } finally {
-      over = true;
+      over.abort();
       clearInterval(balancer);
       await Promise.all(clients);
     }
@@ -190,7 +191,7 @@ describe('a stop in a hurry', () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '0', SHUTDOWN_DEADLINE_MS: '1000' });
     const users = await holdUsers();
     const cut = signIn(instance, false).catch(() => 'cut off');
-    await until(users.waiting);
+    await until(() => users.waiting());
     instance.process.kill('SIGTERM');
     expect(await instance.exitCode).toBe(1);
     expect(instance.stdout).toContain('SHUTDOWN_DEADLINE_MS');
