@@ -62,10 +62,11 @@ export class HealthController {
 
   private readonly servingCheck: Check = () => this.upIf('serving', !this.lifecycle.draining);
 
-  /** Only whether: the driver's message names the address, and anybody may ask. */
+  /** Anybody may read this: what the driver says of a failure names hosts and databases. */
   private readonly databaseCheck: Check = async () => {
-    const { database } = await this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS });
-    return this.upIf('database', database.status === 'up');
+    const result = await this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS });
+    const { status, responseTime } = result.database;
+    return { database: { status, responseTime } };
   };
 
   private upIf(key: string, healthy: boolean) {

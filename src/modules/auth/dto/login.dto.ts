@@ -6,7 +6,7 @@ export class LoginDto {
   @IsText(1, 320)
   email: string;
 
-  /** @example correct horse battery */
+  /** @example "correct horse battery" */
   @IsText(1, 512)
   password: string;
 }
