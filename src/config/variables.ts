@@ -42,7 +42,9 @@ const httpUrl = z
 const origins = z.string().transform((value, context) => {
   const list = listOf(value);
   for (const origin of list) {
-    if (!isUrl(origin, ['http:', 'https:']) || new URL(origin).origin !== origin) {
+    // A URL may hold a "*", and no browser ever sends one: such an entry would let nobody in.
+    const exact = !origin.includes('*') && isUrl(origin, ['http:', 'https:']);
+    if (!exact || new URL(origin).origin !== origin) {
       context.addIssue({
         code: 'custom',
         message: 'must be origins such as https://app.example.com, separated by commas',

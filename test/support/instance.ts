@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { UNLIMITED } from './unlimited.js';
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -17,6 +19,7 @@ export class Instance {
   stdout = '';
   stderr = '';
   private readonly ended: Promise<number | null>;
+  private known: string | null = null;
 
   private constructor(
     readonly process: ChildProcess,
@@ -31,10 +34,32 @@ export class Instance {
   static async spawn({ env, entry = 'dist/src/main.js' }: InstanceOptions): Promise<Instance> {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-instance-'));
     const child = spawn(process.execPath, ['--enable-source-maps', entry], {
-      env: { PATH: process.env['PATH'] ?? '', PORT: '0', DATA_DIR: dataDir, ...env },
+      env: { PATH: process.env['PATH'] ?? '', PORT: '0', DATA_DIR: dataDir, ...UNLIMITED, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new Instance(child, dataDir);
+  }
+
+  /** In production it shows no banner: it is given a port, and asked until it is ready. */
+  static async startInProduction({ env, entry }: InstanceOptions): Promise<Instance> {
+    const port = await freePort();
+    const own = { NODE_ENV: 'production', PORT: String(port), ...env };
+    const instance = await Instance.spawn({ env: own, ...(entry !== undefined && { entry }) });
+    const url = `http://127.0.0.1:${port}`;
+    let ready = false;
+    const look = setInterval(() => {
+      void fetch(`${url}/health/ready`).then(
+        (answer) => (ready = answer.ok),
+        () => undefined,
+      );
+    }, 50);
+    try {
+      await instance.until(() => ready);
+    } finally {
+      clearInterval(look);
+    }
+    instance.known = url;
+    return instance;
   }
 
   /** Waits until it says that it is ready. */
@@ -73,6 +98,16 @@ export class Instance {
   }
 
   private get address(): string | null {
+    if (this.known !== null) return this.known;
     return /^ +API +(http:\/\/\S+)\/api$/m.exec(this.stdout)?.[1]?.replace('localhost', '127.0.0.1') ?? null;
   }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

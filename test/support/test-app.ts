@@ -9,6 +9,7 @@ import { FirstAdministrator } from '../../src/modules/users/first-administrator.
 import { poolOf } from '../../src/platform/database/database.module.js';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.js';
 import { TestDatabase } from './test-database.js';
+import { UNLIMITED } from './unlimited.js';
 
 export const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the tests 7' } as const;
 export const PASSWORD = 'correct horse battery';
@@ -45,6 +46,7 @@ export class TestApp {
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
       DATABASE_URL: own.url,
+      ...UNLIMITED,
       ADMIN_PASSWORD: ADMIN.password,
       MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
     };

@@ -28,3 +28,27 @@ export class ErrorResponse {
   @ApiProperty()
   error: ErrorFactsResponse;
 }
+
+/** The same facts as RFC 9457, for `Accept: application/problem+json`. */
+export class ProblemResponse {
+  @ApiProperty({ example: 'about:blank' })
+  type: string;
+
+  @ApiProperty({ example: 'VALIDATION_ERROR' })
+  title: string;
+
+  @ApiProperty({ type: 'integer', minimum: 400, maximum: 599, example: 400 })
+  status: number;
+
+  @ApiProperty({ example: 'email must be an email' })
+  detail: string;
+
+  @ApiProperty({ enum: Object.keys(errorCodes), example: 'VALIDATION_ERROR' })
+  code: string;
+
+  @ApiProperty({ example: '01890a5d-ac96-774b-bcce-b302099a8057' })
+  request_id: string;
+
+  @ApiProperty({ type: [ErrorDetailResponse], required: false })
+  errors?: ErrorDetailResponse[];
+}

@@ -22,8 +22,9 @@ export function sendPage<T>(page: Page<T>, request: Request, response: Response)
 
 /** Relative, so that it holds behind any proxy: no header of the caller's goes into an address. */
 function nextUrl(request: Request, cursor: string): string {
-  const [path, query] = request.originalUrl.split('?', 2);
-  const parameters = new URLSearchParams(query);
+  const { originalUrl, path } = request;
+  // A query may hold further question marks.
+  const parameters = new URLSearchParams(originalUrl.replace(/^[^?]*/, ''));
   parameters.delete('offset');
   parameters.set('cursor', cursor);
   return `${path}?${parameters.toString()}`;

@@ -1,27 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
+import type { Request } from 'express';
 import { Strategy } from 'passport-jwt';
 import { canonicalId } from '../../common/ids.js';
-import type { Principal } from '../../common/authorization/principal.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { bearerToken } from './bearer-token.js';
-import { PrincipalsService } from './principals.service.js';
 import { SigningKeysService } from './signing-keys.service.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
+import { type Bearer, VerifiedTokens } from './verified-tokens.js';
 
 export const ACCESS_TOKEN_STRATEGY = 'access-token';
 
-/** Verifies an access token, then asks the account what it may do now. */
+/** Verifies an access token: its signature by a key of ours, its type, issuer, audience and time. */
 @Injectable()
 export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN_STRATEGY) {
   constructor(
     @InjectConfig() config: Config,
     keys: SigningKeysService,
-    private readonly principals: PrincipalsService,
+    private readonly verified: VerifiedTokens,
   ) {
     super({
       jwtFromRequest: bearerToken,
+      passReqToCallback: true,
       algorithms: [SIGNING_ALGORITHM],
       issuer: config.PUBLIC_URL,
       audience: tokenKinds.access.audience,
@@ -39,11 +40,13 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN
     });
   }
 
-  /** @returns null when the account is gone or disabled or the session over: its tokens die with it */
-  async validate(claims: Record<string, unknown>): Promise<Principal | null> {
+  /** @returns null for a token without what every access token has */
+  validate(request: Request, claims: Record<string, unknown>): Bearer | null {
     const userId = canonicalId(claims['sub']);
     const sessionId = canonicalId(claims['sid']);
-    if (userId === null || sessionId === null || typeof claims['exp'] !== 'number') return null;
-    return this.principals.find(userId, sessionId);
+    const { exp } = claims;
+    if (userId === null || sessionId === null || typeof exp !== 'number') return null;
+    this.verified.remember(bearerToken(request) ?? '', { userId, sessionId }, exp);
+    return { userId, sessionId };
   }
 }

@@ -22,6 +22,7 @@ import { SessionsController } from './sessions.controller.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { TokensService } from './tokens.service.js';
+import { VerifiedTokens } from './verified-tokens.js';
 import { UserSessionsController } from './user-sessions.controller.js';
 
 @Module({
@@ -44,8 +45,10 @@ import { UserSessionsController } from './user-sessions.controller.js';
     PrincipalsRepository,
     TokensService,
     AccessTokenStrategy,
+    VerifiedTokens,
     SigningKeysService,
     SigningKeysRepository,
   ],
+  exports: [PrincipalsService, VerifiedTokens],
 })
 export class AuthModule {}

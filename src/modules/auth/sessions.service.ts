@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { newId } from '../../common/ids.js';
-import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import type { Page } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
 import type { Config } from '../../config/config.js';
@@ -80,9 +80,7 @@ export class SessionsService {
     const { limit = DEFAULT_LIMIT, offset = 0, cursor, total } = query;
     const scope = { list: 'sessions', userId };
     const after = cursor === undefined ? null : decodeCursor(cursor, scope);
-    if (after && Number.isNaN(Date.parse(after.key))) {
-      throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
-    }
+    if (after) assertTimeKey(after.key);
     const rows = await this.sessions.findPageOfUser(userId, { limit: limit + 1, offset, after });
     const items = rows.slice(0, limit);
     const last = rows.length > limit ? items.at(-1) : undefined;

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiConflictResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
 import { Requires, SignedIn } from '../../common/authorization/policy.js';
@@ -10,6 +10,7 @@ import { ApiPage } from '../../common/pagination/api-page.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { PutRoleDto } from './dto/put-role.dto.js';
+import { ROLE_NAME } from './dto/role-name.decorator.js';
 import { RoleNamePipe } from './dto/role-name.pipe.js';
 import { RoleResponse, toRoleResponse } from './dto/role.response.js';
 import { RolesService } from './roles.service.js';
@@ -35,6 +36,7 @@ export class RolesController {
   /** Makes a role, or gives it other permissions. The shipped ones stay as they are. */
   @Put(':name')
   @Requires('roles:grant')
+  @ApiParam({ name: 'name', schema: { type: 'string', pattern: ROLE_NAME.source, example: 'support' } })
   @Versioned()
   @ApiOkResponse({ type: RoleResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'A role that comes with the product' })

@@ -4,7 +4,7 @@ import { canonicalEmail, findCanonicalEmail } from '../../common/email-address.j
 import { AppError } from '../../common/errors/app-error.js';
 import { assertMatch, type TagCondition } from '../../common/http/entity-tag.js';
 import { newId } from '../../common/ids.js';
-import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import type { Page } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
@@ -106,9 +106,11 @@ export class UsersService {
   setRoles(id: string, roles: string[], caller: Principal, condition: TagCondition | null): Promise<User> {
     if (!condition) throw new AppError('PRECONDITION_REQUIRED');
     const wanted = roles.toSorted();
-    return this.change(id, caller, condition, async (user) => {
+    // What is not allowed (403) or makes no sense (400) is said before the condition is judged (412).
+    return this.change(id, caller, null, async (user) => {
       const added = wanted.filter((role) => !user.roles.includes(role));
       await this.roles.assertGrantable(added, caller);
+      assertMatch(condition, user.version);
       if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.assertNotLastAdmin(user);
       if (wanted.join() === user.roles.join()) return null;
       return { changes: { roles: wanted }, events: [userEventTypes.rolesChanged] };
@@ -233,8 +235,7 @@ function sortKey(user: User, { column }: UserOrder): string {
   return value instanceof Date ? value.toISOString() : value;
 }
 
-/** A cursor is the client's word: a key that is no time must not reach a comparison of times. */
+/** A key that is no time must not reach a comparison of times. */
 function assertSortKey(key: string | undefined, { column }: UserOrder): void {
-  if (key === undefined || column !== 'createdAt' || !Number.isNaN(Date.parse(key))) return;
-  throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
+  if (key !== undefined && column === 'createdAt') assertTimeKey(key);
 }

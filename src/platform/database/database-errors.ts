@@ -36,13 +36,14 @@ export const isRetried = (error: unknown): boolean => RETRIED.has(sqlState(error
 /** What the client is told of an error of the database; null when it is none. */
 export function databaseError(error: unknown): AppError | null {
   const code = sqlState(error);
-  const text = error instanceof Error ? error.message : '';
-  if (code === QUERY_CANCELED && requestContext.current()?.signal.aborted) {
+  const text = message(error);
+  const unreachable = code.startsWith('08') || UNREACHABLE.has(code) || UNREACHABLE_TEXT.test(text);
+  if ((code === QUERY_CANCELED || unreachable) && requestContext.current()?.signal.aborted) {
     return new AppError('TIMEOUT', { cause: error });
   }
   if (POOL_EXHAUSTED_TEXT.test(text))
     return new AppError('OVERLOADED', { cause: error, headers: RETRY_AFTER });
-  if (code.startsWith('08') || UNREACHABLE.has(code) || UNREACHABLE_TEXT.test(text)) {
+  if (unreachable) {
     return new AppError('DB_ERROR', {
       status: 503,
       message: 'The database cannot be reached right now',
@@ -61,5 +62,11 @@ function sqlState(error: unknown): string {
 
 function driverError(error: unknown): Record<string, unknown> {
   const own = error instanceof QueryFailedError ? error.driverError : error;
-  return own instanceof Error ? Object.fromEntries(Object.entries(own)) : {};
+  // Not by `instanceof Error`: Node's own errors are those of another realm where code runs in a vm.
+  return typeof own === 'object' && own !== null ? { ...own } : {};
+}
+
+function message(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('message' in error)) return '';
+  return typeof error.message === 'string' ? error.message : '';
 }

@@ -1,15 +1,20 @@
+import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { cancelQuery } from './cancel-query.js';
+import { cancelQuery, type CancelTarget } from './cancel-query.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
 
 /** What pg keeps on a connected client, and its types leave out. */
-interface BackendKey {
+interface Backend {
   readonly processID: number;
   readonly secretKey: number;
+  readonly connection: { readonly stream: Duplex };
 }
+
+/** A server that has not let go of a cancelled query by then is not heard from: the path to it is dead. */
+const CANCEL_GRACE_MS = 500;
 
 const OPERATIONS: ReadonlySet<string> = new Set(['select', 'insert', 'update', 'delete', 'copy']);
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
@@ -27,16 +32,9 @@ export function createClientClass(observe: QueryObserver): typeof pg.Client {
       const signal = requestContext.current()?.signal;
       if (signal?.aborted && !ENDS_WITHOUT_EFFECT.test(text)) return refuse(args) as never;
       const started = performance.now();
-      let cancelled = false;
-      const cancel = () => {
-        cancelled = true;
-        cancelQuery(backend(this));
-      };
-      signal?.addEventListener('abort', cancel);
+      const release = signal && cancelOnAbort(this, signal);
       const settled = () => {
-        signal?.removeEventListener('abort', cancel);
-        // The cancel may arrive late, when the connection already serves somebody else: give it up.
-        if (cancelled) void this.end();
+        release?.();
         observe(operationOf(text), (performance.now() - started) / 1000);
       };
       const result: unknown = super.query(...(withCallback(args, settled) as [string]));
@@ -45,6 +43,22 @@ export function createClientClass(observe: QueryObserver): typeof pg.Client {
     }
   }
   return ServiceClient;
+}
+
+/** Cancels what the client runs when the signal aborts, until the returned function is called. */
+function cancelOnAbort(client: pg.Client, signal: AbortSignal): () => void {
+  let giveUp: NodeJS.Timeout | undefined;
+  const cancel = () => {
+    cancelQuery(cancelTarget(client));
+    giveUp = setTimeout(() => backend(client).connection.stream.destroy(), CANCEL_GRACE_MS);
+  };
+  signal.addEventListener('abort', cancel);
+  return () => {
+    signal.removeEventListener('abort', cancel);
+    clearTimeout(giveUp);
+    // The cancel may arrive late, when the connection already serves somebody else: part with it.
+    if (giveUp) void client.end();
+  };
 }
 
 /** The first word decides; `WITH` counts as a select. The set is fixed: it becomes a metric label. */
@@ -81,7 +95,9 @@ function refuse(args: unknown[]): Promise<never> | undefined {
   return undefined;
 }
 
-function backend(client: pg.Client) {
-  const { processID, secretKey } = client as unknown as BackendKey;
+const backend = (client: pg.Client): Backend => client as unknown as Backend;
+
+function cancelTarget(client: pg.Client): CancelTarget {
+  const { processID, secretKey } = backend(client);
   return { host: client.host, port: client.port, processId: processID, secretKey };
 }

@@ -4,7 +4,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Config } from '../../config/config.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { HttpMetrics } from '../metrics/http-metrics.js';
-import { answerClientErrors } from './client-errors.js';
+import { answerClientErrors, requireHost } from './client-errors.js';
 import { requestContextMiddleware } from './request-context.middleware.js';
 import { documentationPolicy, securityHeaders } from './security-headers.js';
 
@@ -29,6 +29,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.useSecurityHeaders(securityHeaders);
   app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
   app.use(app.get(HttpMetrics).middleware);
+  app.use(requireHost);
   app.use(announceDrain(app.get(Lifecycle)));
   app.use('/api', uncached);
   app.use('/docs', documentationPolicy);
@@ -37,7 +38,9 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
       origin: config.CORS_ORIGINS,
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: PREFLIGHT_SECONDS,
+      preflightContinue: true,
     });
+    app.use(answerPreflight);
   }
   app.use(compression());
   answerClientErrors(app.getHttpServer());
@@ -47,6 +50,13 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
 function uncached(_: Request, response: Response, next: NextFunction): void {
   response.set('Cache-Control', 'no-store');
   next();
+}
+
+/** An OPTIONS that is no preflight is judged like any other method, which the cors package would not. */
+function answerPreflight(request: Request, response: Response, next: NextFunction): void {
+  const asked = request.get('origin') !== undefined && request.get('access-control-request-method');
+  if (request.method === 'OPTIONS' && asked) response.status(204).end();
+  else next();
 }
 
 /** While the service stops, every answer asks the client to leave this connection. */

@@ -2,7 +2,8 @@ import { type IncomingMessage, Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 
 interface Activity {
-  requests: number;
+  /** Answers that are under way. */
+  readonly answers: Set<ServerResponse>;
   lastAt: number;
 }
 
@@ -18,18 +19,25 @@ export class OpenConnections {
 
   constructor(private readonly server: Server) {
     server.on('connection', (socket: Socket) => {
-      this.sockets.set(socket, { requests: 0, lastAt: Date.now() });
+      this.sockets.set(socket, { answers: new Set(), lastAt: Date.now() });
       socket.once('close', () => this.sockets.delete(socket));
     });
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const activity = this.sockets.get(request.socket);
       if (!activity) return;
-      activity.requests++;
+      activity.answers.add(response);
       response.once('close', () => {
-        activity.requests--;
+        activity.answers.delete(response);
         activity.lastAt = Date.now();
       });
     });
+  }
+
+  /** Answers that are under way were begun as ones that keep their connection: they say otherwise now. */
+  announceClose(): void {
+    for (const { answers } of this.sockets.values()) {
+      for (const answer of answers) if (!answer.headersSent) answer.setHeader('Connection', 'close');
+    }
   }
 
   /** Accepts no further connection. `http.Server.close` would also cut the idle ones off. */
@@ -40,15 +48,18 @@ export class OpenConnections {
   /**
    * Resolves when every connection has ended: by itself, after an answer that said
    * `Connection: close`, or here, after `silentMs` without a request. Gives up at `until`.
+   * @returns how many requests had to be cut off
    */
-  async drained(silentMs: number, until: number): Promise<void> {
+  async drained(silentMs: number, until: number): Promise<number> {
     while (this.sockets.size > 0 && Date.now() < until) {
       const silentSince = Date.now() - silentMs;
-      for (const [socket, { requests, lastAt }] of this.sockets) {
-        if (requests === 0 && lastAt <= silentSince) socket.destroy();
+      for (const [socket, { answers, lastAt }] of this.sockets) {
+        if (answers.size === 0 && lastAt <= silentSince) socket.destroy();
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
+    const cut = [...this.sockets.values()].reduce((sum, { answers }) => sum + answers.size, 0);
     for (const socket of this.sockets.keys()) socket.destroy();
+    return cut;
   }
 }

@@ -7,7 +7,7 @@ import { OpenConnections } from './open-connections.js';
 
 /** Longer than the idle time of the common balancers (60 s), so that it is they who close. */
 export const KEEP_ALIVE_MS = 65_000;
-/** What remains of the deadline for the pool and the embedded server after the last connection. */
+/** What remains of the deadline for the pool and the embedded server after the last connection, at most. */
 const RESERVE_MS = 2000;
 
 /**
@@ -49,13 +49,16 @@ async function stop({ app, config, connections, hurry, last }: Stop): Promise<ne
   try {
     logger.log('stopping');
     app.get(Lifecycle).drain();
+    connections.announceClose();
     await pause(config.SHUTDOWN_GRACE_MS, hurry);
     connections.stopListening();
-    await connections.drained(hurry.aborted ? 0 : KEEP_ALIVE_MS, deadline - RESERVE_MS);
+    const reserveMs = Math.min(RESERVE_MS, config.SHUTDOWN_DEADLINE_MS / 2);
+    const cut = await connections.drained(hurry.aborted ? 0 : KEEP_ALIVE_MS, deadline - reserveMs);
+    if (cut > 0) logger.error(`${cut} requests did not end before SHUTDOWN_DEADLINE_MS and were cut off`);
     await app.close();
     await last();
     logger.log('stopped');
-    process.exit(0);
+    process.exit(cut > 0 ? 1 : 0);
   } catch (error) {
     logger.error(error);
     process.exit(1);

@@ -7,6 +7,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { routePattern } from '../metrics/http-metrics.js';
+import { errorFacts } from './error-facts.js';
 import { ServiceLogger } from './service-logger.js';
 
 /** A second lock: nothing logs these on purpose, and a header or body that slips in is masked. */
@@ -27,6 +28,7 @@ function httpLogOptions(config: Config): Options<Request, Response> {
     level: config.LOG_LEVEL,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: errorFacts },
     redact: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
     ...(config.LOG_PRETTY && { transport: { target: 'pino-pretty', options: { singleLine: true } } }),
     genReqId: () => requestContext.current()?.requestId ?? '',

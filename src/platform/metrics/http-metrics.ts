@@ -36,6 +36,11 @@ export class HttpMetrics {
 /** `/api/users/:id`, never the path itself: known once the request was routed. */
 export function routePattern(request: Request): string {
   const route: unknown = request.route;
-  if (typeof route !== 'object' || route === null || !('path' in route)) return UNMATCHED;
-  return typeof route.path === 'string' ? route.path : UNMATCHED;
+  if (typeof route !== 'object' || route === null || !('path' in route) || !('methods' in route)) {
+    return UNMATCHED;
+  }
+  // Nest registers middleware as routes of every method there is: passing one is no match.
+  const isMiddleware =
+    typeof route.methods === 'object' && route.methods !== null && 'trace' in route.methods;
+  return typeof route.path === 'string' && !isMiddleware ? route.path : UNMATCHED;
 }

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Controller, Get, Header, Headers, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags, ApiUnauthorizedResponse } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiTags, ApiUnauthorizedResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { register } from 'prom-client';
 import { Public } from '../../common/authorization/policy.js';
@@ -22,8 +22,9 @@ export class MetricsController {
   @Get()
   @Public()
   @ApiBearerAuth('metrics')
-  @ApiProduces('text/plain')
-  @ApiOkResponse({ schema: { type: 'string', example: 'http_requests_total{method="GET"} 1' } })
+  @ApiOkResponse({
+    content: { 'text/plain': { schema: { type: 'string' }, example: 'http_requests_total{method="GET"} 1' } },
+  })
   @ApiUnauthorizedResponse({ type: ErrorResponse, description: 'Not the metrics token' })
   @Header('Cache-Control', 'no-store')
   async read(

@@ -1,37 +1,62 @@
+import { STATUS_CODES } from 'node:http';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { PROBLEM_JSON } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+type Parameter = NonNullable<Operation['parameters']>[number];
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const ERROR_SCHEMA = { $ref: '#/components/schemas/ErrorResponse' };
+const PROBLEM_SCHEMA = { $ref: '#/components/schemas/ProblemResponse' };
+const REQUEST_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+const EXAMPLE_DETAILS = [{ field: 'email', message: 'email must be an email' }];
+/** Of every `{id}` in a path: IdPipe holds it to this. */
+const ID_SCHEMA = { type: 'string', format: 'uuid', example: REQUEST_ID } as const;
 
 /**
- * Adds what every route under `/api` can answer, so that no controller repeats it: the errors of
- * bodies, of input, of load and of time, each with an example of its envelope.
+ * Adds what no controller has to repeat: that an open route asks for no token, the form of an id in
+ * a path, and the errors of input, of conditions, of load and of time, each with examples.
  */
-export function completeErrors(document: OpenAPIObject): OpenAPIObject {
+export function completeOperations(document: OpenAPIObject): OpenAPIObject {
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of METHODS) {
       const operation = item[method];
       if (!operation) continue;
-      const codes = path.startsWith('/api/') ? errorsOf(operation) : [];
-      for (const code of codes) addResponse(operation, code);
-      addExamples(operation);
+      operation.security ??= [];
+      completeIds(operation);
+      for (const code of errorsOf(path, operation)) addResponse(operation, code);
+      describeResponses(operation);
     }
   }
   return document;
 }
 
-function errorsOf(operation: Operation): ErrorCode[] {
-  const always: ErrorCode[] = ['INTERNAL_ERROR', 'OVERLOADED', 'TIMEOUT'];
-  const takesInput = operation.requestBody !== undefined || (operation.parameters ?? []).length > 0;
-  const takesBody: ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
+function completeIds(operation: Operation): void {
+  const id = parameter(operation, 'path', 'id');
+  if (id) id.schema = ID_SCHEMA;
+}
+
+function errorsOf(path: string, operation: Operation): ErrorCode[] {
+  // An unknown query parameter is refused everywhere.
+  if (!path.startsWith('/api/')) return ['VALIDATION_ERROR'];
+  const ifMatch = parameter(operation, 'header', 'If-Match');
   return [
-    ...(takesInput ? (['VALIDATION_ERROR'] as const) : []),
-    ...(operation.requestBody ? takesBody : []),
-    ...always,
+    'VALIDATION_ERROR',
+    ...(parameter(operation, 'path', 'id') ? (['NOT_FOUND'] as const) : []),
+    ...(ifMatch ? (['PRECONDITION_FAILED'] as const) : []),
+    ...(ifMatch?.required ? (['PRECONDITION_REQUIRED'] as const) : []),
+    ...(operation.requestBody ? (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const) : []),
+    'INTERNAL_ERROR',
+    'OVERLOADED',
+    'TIMEOUT',
   ];
+}
+
+function parameter(operation: Operation, place: string, name: string) {
+  const wanted = (each: Parameter) => 'in' in each && each.in === place && each.name === name;
+  const found = operation.parameters?.find(wanted);
+  return found && 'in' in found ? found : undefined;
 }
 
 function addResponse(operation: Operation, code: ErrorCode): void {
@@ -42,13 +67,43 @@ function addResponse(operation: Operation, code: ErrorCode): void {
   };
 }
 
-function addExamples(operation: Operation): void {
+function describeResponses(operation: Operation): void {
   for (const [status, response] of Object.entries(operation.responses)) {
-    const row = Object.entries(errorCodes).find(([, { status: own }]) => String(own) === status);
-    if (!row || !response || '$ref' in response) continue;
+    if (!response || '$ref' in response) continue;
+    response.description ||= STATUS_CODES[status] ?? '';
     const media = response.content?.['application/json'];
     if (!media?.schema || !('$ref' in media.schema) || media.schema.$ref !== ERROR_SCHEMA.$ref) continue;
-    const [code, { message }] = row;
-    media.example = { error: { code, message, request_id: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' } };
+    const codes = codesOf(Number(status));
+    media.examples = examples(codes, envelope);
+    response.content = {
+      ...response.content,
+      [PROBLEM_JSON]: {
+        schema: PROBLEM_SCHEMA,
+        examples: examples(codes, (code) => problem(code, Number(status))),
+      },
+    };
   }
 }
+
+/** The rows of that status; a database that cannot be reached is a 503 too. */
+function codesOf(status: number): ErrorCode[] {
+  const codes = (Object.keys(errorCodes) as ErrorCode[]).filter((code) => errorCodes[code].status === status);
+  return status === 503 ? [...codes, 'DB_ERROR'] : codes;
+}
+
+const examples = (codes: ErrorCode[], make: (code: ErrorCode) => object) =>
+  Object.fromEntries(codes.map((code) => [code, { value: make(code) }]));
+
+function envelope(code: ErrorCode) {
+  const details = code === 'VALIDATION_ERROR' ? { details: EXAMPLE_DETAILS } : {};
+  return { error: { code, message: exampleMessage(code), request_id: REQUEST_ID, ...details } };
+}
+
+function problem(code: ErrorCode, status: number) {
+  const errors = code === 'VALIDATION_ERROR' ? { errors: EXAMPLE_DETAILS } : {};
+  const detail = exampleMessage(code);
+  return { type: 'about:blank', title: code, status, detail, code, request_id: REQUEST_ID, ...errors };
+}
+
+const exampleMessage = (code: ErrorCode): string =>
+  code === 'VALIDATION_ERROR' ? 'email must be an email' : errorCodes[code].message;

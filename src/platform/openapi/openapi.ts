@@ -1,7 +1,8 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ErrorResponse, ProblemResponse } from '../../common/errors/error.response.js';
 import type { Config } from '../../config/config.js';
-import { completeErrors } from './common-responses.js';
+import { completeOperations } from './common-responses.js';
 
 /** Serves the OpenAPI 3.1 document at `/openapi.json` and Swagger UI at `/docs`. */
 export function serveDocumentation(app: NestExpressApplication, config: Config): void {
@@ -29,13 +30,15 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .addTag('roles', 'Roles and their permissions')
     .addTag('operations', 'Probes and metrics')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
-    .addBearerAuth(
-      { type: 'http', scheme: 'bearer', description: 'The METRICS_TOKEN, where one is set' },
-      'metrics',
-    )
+    .addSecurity('metrics', {
+      type: 'http',
+      scheme: 'bearer',
+      description: 'The METRICS_TOKEN, where one is set',
+    })
     .build();
   const document = SwaggerModule.createDocument(app, frame, {
+    extraModels: [ErrorResponse, ProblemResponse],
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
-  return completeErrors(document);
+  return completeOperations(document);
 }

@@ -2,11 +2,11 @@ import { IsPassword, IsText } from '../../../common/validation/text.decorators.j
 import { MAX_PRESENTED_PASSWORD } from './login.dto.js';
 
 export class ChangePasswordDto {
-  /** @example correct horse battery */
+  /** @example "correct horse battery" */
   @IsText(1, MAX_PRESENTED_PASSWORD)
   current_password: string;
 
-  /** @example a better horse battery */
+  /** @example "a better horse battery" */
   @IsPassword()
   new_password: string;
 }

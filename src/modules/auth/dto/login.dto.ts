@@ -9,7 +9,7 @@ export class LoginDto {
   @IsText(1, 320)
   email: string;
 
-  /** @example correct horse battery */
+  /** @example "correct horse battery" */
   @IsText(1, MAX_PRESENTED_PASSWORD)
   password: string;
 }

@@ -11,8 +11,8 @@ export class TokenResponse {
   @ApiProperty({ enum: ['Bearer'], example: 'Bearer' })
   token_type: 'Bearer';
 
-  /** Seconds
-   * @example 900 */
+  /** Seconds */
+  @ApiProperty({ type: 'integer', minimum: 1, example: 900 })
   expires_in: number;
 }
 

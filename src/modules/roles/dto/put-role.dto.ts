@@ -7,6 +7,12 @@ export class PutRoleDto {
   @ArrayMaxSize(permissions.length)
   @ArrayUnique()
   @IsIn(permissions, { each: true })
-  @ApiProperty({ enum: permissions, isArray: true, uniqueItems: true, example: ['users:read'] })
+  @ApiProperty({
+    enum: permissions,
+    isArray: true,
+    uniqueItems: true,
+    maxItems: permissions.length,
+    example: ['users:read'],
+  })
   permissions: Permission[];
 }

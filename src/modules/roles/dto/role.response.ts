@@ -13,7 +13,7 @@ export class RoleResponse {
    * @example false */
   shipped: boolean;
 
-  /** @example 1 */
+  @ApiProperty({ type: 'integer', minimum: 1, example: 1 })
   version: number;
 }
 

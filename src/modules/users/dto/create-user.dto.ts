@@ -5,11 +5,11 @@ export class CreateUserDto {
   @IsEmailAddress()
   email: string;
 
-  /** @example correct horse battery */
+  /** @example "correct horse battery" */
   @IsPassword()
   password: string;
 
-  /** @example Ada Lovelace */
+  /** @example "Ada Lovelace" */
   @IsName()
   name: string;
 }

@@ -2,7 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { PageQuery } from '../../../common/pagination/page-query.dto.js';
 import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
-import { IsRoleName } from '../../roles/dto/role-name.decorator.js';
+import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 import { userStatuses, type UserStatus } from '../user.entity.js';
 
 export const userSorts = ['created_at', '-created_at', 'email', '-email', 'name', '-name'] as const;
@@ -26,7 +26,7 @@ export class ListUsersQuery extends PageQuery {
 
   @IsOptionalProperty()
   @IsRoleName()
-  @ApiPropertyOptional({ example: 'admin' })
+  @ApiPropertyOptional({ pattern: ROLE_NAME.source, example: 'admin' })
   role?: string;
 
   @IsOptionalProperty()

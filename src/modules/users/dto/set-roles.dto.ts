@@ -1,15 +1,21 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray } from 'class-validator';
-import { IsRoleName } from '../../roles/dto/role-name.decorator.js';
+import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 
 /** More roles than anybody needs; a bound all the same. */
 const MAX_ROLES = 16;
 
 export class SetRolesDto {
-  /** @example ["user", "premium"] */
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(MAX_ROLES)
   @ArrayUnique()
   @IsRoleName({ each: true })
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'string', pattern: ROLE_NAME.source },
+    maxItems: MAX_ROLES,
+    example: ['user', 'premium'],
+  })
   roles: string[];
 }

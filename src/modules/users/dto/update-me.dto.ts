@@ -1,7 +1,7 @@
 import { IsName, IsOptionalProperty } from '../../../common/validation/text.decorators.js';
 
 export class UpdateMeDto {
-  /** @example Ada King */
+  /** @example "Ada King" */
   @IsOptionalProperty()
   @IsName()
   name?: string;

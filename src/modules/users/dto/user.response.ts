@@ -10,7 +10,7 @@ export class UserResponse {
   /** @example ada@example.com */
   email: string;
 
-  /** @example Ada Lovelace */
+  /** @example "Ada Lovelace" */
   name: string;
 
   @ApiProperty({ enum: userStatuses, example: 'active' })
@@ -22,8 +22,8 @@ export class UserResponse {
   /** @example false */
   email_verified: boolean;
 
-  /** Rises with every change; the ETag is made of it
-   * @example 1 */
+  /** Rises with every change; the ETag is made of it */
+  @ApiProperty({ type: 'integer', minimum: 1, example: 1 })
   version: number;
 
   /** May lag by some seconds; stands apart from `version` */

@@ -1,0 +1,89 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { MAX_JSON_DEPTH, parseJsonBody, unsafeText } from './json-text.js';
+
+const parse = (text: string) => parseJsonBody(Buffer.from(text));
+const refused = (field: string, message: string | RegExp) =>
+  expect.objectContaining({
+    code: 'VALIDATION_ERROR',
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+    details: [{ field, message: expect.any(String) }],
+  });
+const thrownBy = (work: () => unknown): unknown => {
+  try {
+    return { returned: work() };
+  } catch (error) {
+    return error;
+  }
+};
+const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+
+describe('parseJsonBody', () => {
+  it('reads what JSON.parse reads, and as it does', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 5, noUnicodeString: false }), (text) => {
+        const result = thrownBy(() => parse(text));
+        if (!(result instanceof Error)) expect(result).toEqual({ returned: JSON.parse(text) });
+      }),
+    );
+  });
+
+  it('throws nothing but a VALIDATION_ERROR, whatever the bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        const result = thrownBy(() => parseJsonBody(Buffer.from(bytes)));
+        expect(result).toEqual(
+          expect.objectContaining(
+            result instanceof Error ? { code: 'VALIDATION_ERROR' } : { returned: expect.anything() },
+          ),
+        );
+      }),
+    );
+  });
+
+  it(`takes ${MAX_JSON_DEPTH} levels and not one more, arrays and objects alike`, () => {
+    expect(parse(nested(MAX_JSON_DEPTH))).toBeInstanceOf(Array);
+    expect(thrownBy(() => parse(nested(MAX_JSON_DEPTH + 1)))).toEqual(refused('body', /deeper than 32/));
+    const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+    expect(parse(objects(MAX_JSON_DEPTH))).toHaveProperty('a');
+    expect(thrownBy(() => parse(objects(MAX_JSON_DEPTH + 1)))).toEqual(refused('body', /deeper than 32/));
+  });
+
+  it('counts levels, not brackets', () => {
+    const many = Array.from({ length: 1000 }, () => nested(31)).join();
+    expect(parse(`[${many}]`)).toHaveLength(1000);
+  });
+
+  it.each(['"[[["', '"\\"[[["', '"\\\\"', '"\\\\\\"[{"'])(
+    'does not count brackets in strings: %s',
+    (inner) => {
+      expect(parse(`[${Array.from({ length: 40 }, () => inner).join()}]`)).toHaveLength(40);
+    },
+  );
+
+  it('refuses a million brackets before it builds anything of them', () => {
+    expect(thrownBy(() => parse('['.repeat(1_000_000)))).toEqual(refused('body', /deeper than 32/));
+  });
+
+  it.each(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])(
+    'refuses the key %s anywhere',
+    (key) => {
+      expect(thrownBy(() => parse(`{"${key}":1}`))).toEqual(refused('body', /such a property name/));
+      expect(thrownBy(() => parse(`{"a":[{"b":{"${key}":1}}]}`))).toEqual(
+        refused('a', /such a property name/),
+      );
+      expect(parse(`{"a":"${key}"}`)).toEqual({ a: key });
+    },
+  );
+});
+
+describe('unsafeText', () => {
+  it('names lone surrogates and U+0000, and lets everything else pass', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const unsafe = !text.isWellFormed() || text.includes('\0');
+        expect(unsafeText(text) !== null).toBe(unsafe);
+      }),
+    );
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { parseQuery } from './query-text.js';
+
+const safe = fc
+  .string({ unit: 'grapheme', maxLength: 30 })
+  .filter((text) => text.isWellFormed() && !text.includes('\0') && !(text in {}) && text !== 'prototype');
+
+describe('parseQuery', () => {
+  it('reads back what was encoded, once', () => {
+    const pairs = fc.uniqueArray(fc.tuple(safe, safe), { selector: ([name]) => name, maxLength: 6 });
+    fc.assert(
+      fc.property(pairs, (list) => {
+        const query = list.map((pair) => pair.map(encodeURIComponent).join('=')).join('&');
+        expect(parseQuery(`/path?${query}`)).toEqual(Object.fromEntries(list));
+      }),
+    );
+  });
+
+  it('throws nothing but a VALIDATION_ERROR, whatever the URL', () => {
+    const url = fc.string({ unit: fc.constantFrom(...'?&=%+#/fe0[]ab'.split('')), maxLength: 40 });
+    fc.assert(
+      fc.property(url, (text) => {
+        try {
+          for (const value of Object.values(parseQuery(text))) expect(typeof value).toBe('string');
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'VALIDATION_ERROR' });
+        }
+      }),
+    );
+  });
+
+  it.each([
+    ['/path', {}],
+    ['/path?', {}],
+    ['/path?&&', {}],
+    ['/path?a', { a: '' }],
+    ['/path?a=', { a: '' }],
+    ['/path?a=b=c', { a: 'b=c' }],
+    ['/path?a=b?c', { a: 'b?c' }],
+    ['/path?a+b=c+d', { 'a b': 'c d' }],
+    ['/path?a=%2B%2525', { a: '+%25' }],
+  ])('reads %s', (url, expected) => {
+    expect(parseQuery(url)).toEqual(expected);
+  });
+
+  it.each([
+    'a=1&a=1',
+    'a&a',
+    'a=1&%61=2',
+    '__proto__=1',
+    'constructor=1',
+    'a=%00',
+    'a=%ff',
+    'a=%',
+    '%ud800=1',
+  ])('refuses %s', (query) => {
+    expect(() => parseQuery(`/path?${query}`)).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }));
+  });
+});

@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ConfigError, type Environment, readConfig } from './config.js';
+
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+const PRODUCTION = { NODE_ENV: 'production', MASTER_KEY, METRICS_TOKEN: 'a-token-of-sixteen' };
+
+function faultsOf(environment: Environment): readonly string[] {
+  try {
+    readConfig(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+describe('readConfig', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'gatehouse-config-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('needs nothing outside production', () => {
+    expect(readConfig({})).toMatchObject({ PORT: 3000, HOST: '127.0.0.1', CORS_ORIGINS: [], DOCS: true });
+  });
+
+  it('gives one object that nobody can change', () => {
+    const config = readConfig({});
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('takes an empty value for an absent one', () => {
+    expect(readConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ PORT: 3000, DATABASE_URL: undefined });
+  });
+
+  it('names every fault in one message', () => {
+    const faults = faultsOf({
+      PORT: '70000',
+      DOCS: 'yes',
+      DATABASE_URL: 'mysql://x',
+      LOG_LEVEL: 'loud',
+      DB_POOL_MAX: '1e3',
+    });
+    expect(faults.map((fault) => fault.split(' ', 1).join()).toSorted()).toEqual([
+      'DATABASE_URL',
+      'DB_POOL_MAX',
+      'DOCS',
+      'LOG_LEVEL',
+      'PORT',
+    ]);
+    expect(() => readConfig({ PORT: '70000', DOCS: 'yes' })).toThrow(/PORT .*; DOCS |DOCS .*; PORT /);
+  });
+
+  it.each(['-1', '1.5', '0x10', '1e3', ' 3000', 'NaN', '99999999999999999999'])(
+    'takes no port of %s',
+    (PORT) => {
+      expect(faultsOf({ PORT })).toEqual([expect.stringMatching(/^PORT must be a whole number/)]);
+    },
+  );
+
+  it.each(['TRUE', '1', 'yes', 'on', ' true'])('takes no boolean of %s', (DOCS) => {
+    expect(faultsOf({ DOCS })).toEqual(['DOCS must be true or false']);
+  });
+
+  it('never shows the value of a secret in a fault', () => {
+    const secrets = { MASTER_KEY: 'hunter2', DATABASE_URL: 'http://hunter2@host', METRICS_TOKEN: 'hunter2' };
+    expect(faultsOf(secrets)).toHaveLength(3);
+    expect(() => readConfig(secrets)).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('hunter2') }),
+    );
+  });
+
+  it('finds faults between variables', () => {
+    expect(faultsOf({ DB_POOL_MIN: '11' })).toEqual(['DB_POOL_MIN is greater than DB_POOL_MAX']);
+    expect(faultsOf({ SHUTDOWN_GRACE_MS: '25000' })).toEqual([expect.stringMatching(/SHUTDOWN_GRACE_MS/)]);
+  });
+
+  describe('of origins', () => {
+    it('reads a list, without white space and empty items', () => {
+      const { CORS_ORIGINS } = readConfig({ CORS_ORIGINS: ' https://a.example , http://localhost:5173,, ' });
+      expect(CORS_ORIGINS).toEqual(['https://a.example', 'http://localhost:5173']);
+    });
+
+    it.each([
+      '*',
+      'null',
+      'https://a.example/',
+      'https://*.example',
+      'a.example',
+      'https://A.example',
+      'file:///x',
+      'https://a.example/path',
+    ])('takes no %s, alone or in a list', (origin) => {
+      expect(faultsOf({ CORS_ORIGINS: origin })).toHaveLength(1);
+      expect(faultsOf({ CORS_ORIGINS: `https://ok.example,${origin}` })).toHaveLength(1);
+    });
+  });
+
+  describe('of secrets in files', () => {
+    const file = (name: string, content: string) => {
+      const path = join(folder, name);
+      writeFileSync(path, content);
+      return path;
+    };
+
+    it('reads them without the line break at their end', () => {
+      const METRICS_TOKEN_FILE = file('token', 'a-token-of-sixteen\n');
+      expect(readConfig({ METRICS_TOKEN_FILE }).METRICS_TOKEN).toBe('a-token-of-sixteen');
+    });
+
+    it('refuses a secret given in both ways, and a file that is not there', () => {
+      const METRICS_TOKEN_FILE = file('both', 'a-token-of-sixteen');
+      expect(faultsOf({ METRICS_TOKEN_FILE, METRICS_TOKEN: 'a-token-of-sixteen' })).toEqual([
+        'METRICS_TOKEN and METRICS_TOKEN_FILE are both set',
+      ]);
+      expect(faultsOf({ METRICS_TOKEN_FILE: join(folder, 'nowhere') })).toEqual([
+        'METRICS_TOKEN_FILE cannot be read',
+      ]);
+    });
+
+    it('checks what they hold like any value', () => {
+      expect(faultsOf({ MASTER_KEY_FILE: file('short', 'AAAA') })).toEqual([
+        expect.stringMatching(/^MASTER_KEY must be 32 bytes/),
+      ]);
+    });
+
+    it('has no files for what is no secret', () => {
+      expect(readConfig({ PORT_FILE: file('port', '80') }).PORT).toBe(3000);
+    });
+  });
+
+  describe('in production', () => {
+    it('needs what guards something, and names all of it at once', () => {
+      expect(faultsOf({ NODE_ENV: 'production' })).toEqual([
+        'MASTER_KEY is required in production',
+        'METRICS_TOKEN is required in production',
+      ]);
+    });
+
+    it('shuts the documentation unless it is asked for', () => {
+      expect(readConfig(PRODUCTION).DOCS).toBe(false);
+      expect(readConfig({ ...PRODUCTION, DOCS: 'true' }).DOCS).toBe(true);
+    });
+
+    it.each([
+      ['zeros', Buffer.alloc(32).toString('base64')],
+      ['one repeated character', Buffer.from('a'.repeat(32)).toString('base64')],
+      ['too few bytes', Buffer.from('x'.repeat(16)).toString('base64')],
+      ['words', 'change-me'],
+      ['hexadecimal', 'ab'.repeat(32)],
+    ])('takes no master key of %s', (_, key) => {
+      expect(faultsOf({ ...PRODUCTION, MASTER_KEY: key })).toEqual([
+        expect.stringMatching(/^MASTER_KEY must be/),
+      ]);
+    });
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import { QueryFailedError } from 'typeorm';
+import { requestContext } from '../../common/context/request-context.js';
+import { databaseError, isRetried, violatesUnique } from './database-errors.js';
+
+const failed = (facts: object) =>
+  new QueryFailedError('SELECT secret FROM users', [], Object.assign(new Error('users_pkey'), facts));
+const system = (code: string) => Object.assign(new Error(`connect ${code} 10.0.0.1:5432`), { code });
+
+/** As in a request whose time is over. */
+const afterTheLimit = <T>(work: () => T): T =>
+  requestContext.run(
+    { requestId: 'r', signal: AbortSignal.abort(), caller: { principal: null, rejected: false } },
+    work,
+  );
+
+describe('databaseError', () => {
+  it.each(['08000', '08006', '57P01', '57P02', '57P03', '53300'])('is 503 for SQLSTATE %s', (code) => {
+    expect(databaseError(failed({ code }))).toMatchObject({
+      code: 'DB_ERROR',
+      status: 503,
+      headers: { 'Retry-After': '1' },
+    });
+  });
+
+  it.each(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT'])('is 503 for %s', (code) => {
+    expect(databaseError(system(code))).toMatchObject({ code: 'DB_ERROR', status: 503 });
+  });
+
+  it.each([
+    'Connection terminated unexpectedly',
+    'Connection terminated due to connection timeout',
+    'Client was closed and is not queryable',
+  ])('is 503 for what pg says without a code: %s', (text) => {
+    expect(databaseError(new Error(text))).toMatchObject({ code: 'DB_ERROR', status: 503 });
+  });
+
+  it('is OVERLOADED where the pool had no connection in time', () => {
+    expect(databaseError(new Error('timeout exceeded when trying to connect'))).toMatchObject({
+      code: 'OVERLOADED',
+      headers: { 'Retry-After': '1' },
+    });
+  });
+
+  it.each(['42P01', '23505', '22P02', '57014', '40001', 'XX000'])('is 500 for SQLSTATE %s', (code) => {
+    const error = databaseError(failed({ code }));
+    expect(error).toMatchObject({ code: 'DB_ERROR', status: 500 });
+    expect(error?.message).not.toMatch(/secret|users/);
+  });
+
+  it.each(['57014', '57P01', 'ECONNRESET'])(
+    'is TIMEOUT for %s once the time of the request is over',
+    (code) => {
+      expect(afterTheLimit(() => databaseError(failed({ code })))).toMatchObject({
+        code: 'TIMEOUT',
+        status: 504,
+      });
+      expect(afterTheLimit(() => databaseError(failed({ code: '42P01' })))).toMatchObject({
+        code: 'DB_ERROR',
+      });
+    },
+  );
+
+  it.each([new Error('no'), new TypeError('x is undefined'), null, undefined, 'text', 5, { code: 5 }, {}])(
+    'is nothing for what is no error of a database: %p',
+    (error) => {
+      expect(databaseError(error)).toBeNull();
+    },
+  );
+});
+
+describe('isRetried', () => {
+  it.each([
+    ['40001', true],
+    ['40P01', true],
+    ['40002', false],
+    ['23505', false],
+    ['57014', false],
+  ])('%s: %s', (code, retried) => {
+    expect(isRetried(failed({ code }))).toBe(retried);
+  });
+});
+
+describe('violatesUnique', () => {
+  it('knows the constraint by its name', () => {
+    const error = failed({ code: '23505', constraint: 'users_email_key_key' });
+    expect(violatesUnique(error, 'users_email_key_key')).toBe(true);
+    expect(violatesUnique(error, 'users_pkey')).toBe(false);
+    expect(
+      violatesUnique(failed({ code: '23503', constraint: 'users_email_key_key' }), 'users_email_key_key'),
+    ).toBe(false);
+  });
+});

@@ -1,0 +1,258 @@
+import { execFile } from 'node:child_process';
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { type DynamicModule, Get, type Type } from '@nestjs/common';
+import { AppModule } from '../../src/app.module.js';
+import { type Policy, POLICY } from '../../src/common/authorization/policy.js';
+import { readConfig } from '../../src/config/config.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const CRUISER = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
+
+interface Violation {
+  readonly rule: { readonly name: string };
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What dependency-cruiser finds in the `src` of a folder, by the rules of this repository. */
+async function violations(folder: string): Promise<Violation[]> {
+  const args = [CRUISER, 'src', '--config', join(ROOT, '.dependency-cruiser.json'), '--output-type', 'json'];
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    cwd: folder,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  const { summary } = JSON.parse(stdout) as { summary: { violations: Violation[]; totalCruised: number } };
+  expect(summary.totalCruised).toBeGreaterThan(0);
+  return summary.violations;
+}
+
+/** A file that breaks each rule, and what it must not import. */
+const BROKEN: readonly (readonly [rule: string, from: string, to: string])[] = [
+  ['common-is-a-leaf', 'src/common/a.ts', 'src/config/b.ts'],
+  ['config-knows-only-common', 'src/config/a.ts', 'src/platform/mail/b.ts'],
+  ['platform-knows-no-feature', 'src/platform/mail/a.ts', 'src/modules/users/users.service.ts'],
+  ['modules-do-not-know-the-app', 'src/modules/users/a.ts', 'src/bootstrap.ts'],
+  ['users-and-roles-do-not-know-auth', 'src/modules/roles/a.ts', 'src/modules/auth/auth.service.ts'],
+  ['only-services-events-and-dtos-leave-a-module', 'src/modules/export/a.ts', 'src/modules/users/b.ts'],
+  ['listeners-see-only-events', 'src/modules/audit/a.ts', 'src/modules/users/users.service.ts'],
+  ['no-cycles', 'src/common/c.ts', 'src/common/d.ts'],
+];
+/** Closes the cycle, which is reported once. */
+const WAY_BACK = ['src/common/d.ts', 'src/common/c.ts'] as const;
+const ALLOWED = [
+  'users.service.ts',
+  'users.module.ts',
+  'events/created.event.ts',
+  'dto/user.response.ts',
+].map((file) => ['src/modules/export/good.ts', `src/modules/users/${file}`] as const);
+
+describe('the import rules', () => {
+  let found: Violation[];
+  beforeAll(async () => {
+    const imports = new Map<string, string[]>();
+    for (const [from, to] of [...BROKEN.map(([, ...pair]) => pair), WAY_BACK, ...ALLOWED]) {
+      imports.set(from, [...(imports.get(from) ?? []), to]);
+      imports.set(to, imports.get(to) ?? []);
+    }
+    found = await inFolder(imports);
+  });
+
+  it('hold in src', async () => {
+    expect(await violations(ROOT)).toEqual([]);
+  });
+
+  it.each(BROKEN)('%s: %s may not import %s', (name, from, to) => {
+    const [violation] = found.filter((each) => each.rule.name === name && each.from === from);
+    expect(violation).toMatchObject({ rule: { name }, from, to });
+  });
+
+  it('let a module use another one through its service, its events and what travels', () => {
+    expect(found.filter(({ from }) => from === 'src/modules/export/good.ts')).toEqual([]);
+  });
+});
+
+/** Judges a tree of files alone that import these others, in a folder that is removed again. */
+async function inFolder(files: ReadonlyMap<string, readonly string[]>): Promise<Violation[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-rules-'));
+  try {
+    cpSync(join(ROOT, 'tsconfig.json'), join(folder, 'tsconfig.json'));
+    for (const [path, imports] of files) {
+      mkdirSync(join(folder, dirname(path)), { recursive: true });
+      const lines = imports.map(
+        (to) => `import '${relative(dirname(path), to).replace(/^(?!\.)/, './')}';\n`,
+      );
+      writeFileSync(join(folder, path), lines.join('').replaceAll(".ts'", ".js'"));
+    }
+    return await violations(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const SELF = basename(import.meta.url);
+
+interface TextRule {
+  readonly says: string;
+  readonly folder: 'src' | 'test' | '{src,test,migrations}';
+  readonly allowed?: RegExp;
+  /** Whether comments count too. */
+  readonly comments?: true;
+  readonly refused: RegExp;
+  readonly examples: readonly string[];
+}
+
+const textRules: readonly TextRule[] = [
+  {
+    says: 'reads the environment in src/config only',
+    folder: 'src',
+    allowed: /^src\/config\//,
+    refused: /\bprocess\??\.env\b|\bprocess\[|['"]node:process['"]|['"]process['"]/,
+    examples: ['const x = process.env.HOME;', "import { env } from 'node:process';"],
+  },
+  {
+    says: 'sends HTTP from platform/http-client only',
+    folder: 'src',
+    allowed: /^src\/platform\/http-client\//,
+    refused:
+      /(?<![.\w])fetch\s*\(|globalThis\.fetch|['"](?:undici|axios|got|node:https|https|node:http2)['"]|\bhttps?\.(?:request|get)\s*\(|import \{[^}]*\b(?:request|get|ClientRequest|Agent)\b[^}]*\} from 'node:http'/,
+    examples: [
+      'await fetch(url);',
+      "import { request } from 'undici';",
+      "import { get, Server } from 'node:http';",
+      'http.request(url)',
+    ],
+  },
+  {
+    says: 'knows no forwardRef',
+    folder: 'src',
+    refused: /\bforwardRef\b/,
+    examples: ['forwardRef(() => A)'],
+  },
+  {
+    says: 'knows no any',
+    folder: '{src,test,migrations}',
+    refused: /[:<,|&(]\s*any\b(?!\s*[\w(])|\bas\s+any\b|\bany\[\]/,
+    examples: ['let a: any;', 'const b = c as any;', 'Promise<any>', 'any[]'],
+  },
+  {
+    says: 'silences no checker without a reason',
+    folder: '{src,test,migrations}',
+    comments: true,
+    refused: /(?:eslint|oxlint)-disable(?!.* -- \S)|@ts-(?:ignore|nocheck)|@ts-expect-error\s*$/m,
+    examples: ['// eslint-disable-next-line no-eval\n', '// @ts-ignore because', '// @ts-expect-error\n'],
+  },
+  {
+    says: 'runs all tests of a file',
+    folder: 'test',
+    refused: /\b(?:it|test|describe)(?:\.\w+)*\.(?:only|skip)\b|\b[fx](?:it|describe)\(/,
+    examples: ["it.only('a')", "describe.skip('b')"],
+  },
+];
+
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+describe('the sources', () => {
+  it.each(textRules)('$says', ({ folder, allowed, refused, comments, examples }) => {
+    const judged = (text: string) => refused.test(comments ? text : withoutComments(text));
+    expect(examples.map(judged)).toEqual(examples.map(() => true));
+    // This file holds the examples.
+    const files = globSync(`${folder}/**/*.ts`, { cwd: ROOT }).filter((path) => !path.endsWith(SELF));
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.filter((path) => !allowed?.test(path) && judged(read(path)))).toEqual([]);
+  });
+
+  it('have no barrel files', () => {
+    expect(globSync('{src,test,migrations}/**/index.ts', { cwd: ROOT })).toEqual([]);
+    const reExport = /^export (?:\*|\{[^}]*\}|type \{[^}]*\}) from /m;
+    expect(globSync('src/**/*.ts', { cwd: ROOT }).filter((path) => reExport.test(read(path)))).toEqual([]);
+  });
+
+  it('have no file of more than 400 lines', () => {
+    const long = globSync('src/**/*.ts', { cwd: ROOT }).filter((path) => read(path).split('\n').length > 401);
+    expect(long).toEqual([]);
+  });
+});
+
+const withoutComments = (text: string): string =>
+  text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
+
+/** Open to anybody, on purpose. */
+const PUBLIC = [
+  'AuthController.login',
+  'HealthController.all',
+  'HealthController.live',
+  'HealthController.ready',
+  'HealthController.startup',
+  'JwksController.read',
+  'MetricsController.read',
+  'UsersController.create',
+];
+
+describe('the routes', () => {
+  let controllers: Type[];
+  beforeAll(async () => {
+    const config = readConfig({ NODE_ENV: 'test' });
+    controllers = [...(await controllersOf(AppModule.with(config), new Set()))];
+  });
+
+  it('are those of every controller there is', () => {
+    const files = globSync('src/**/*.controller.ts', { cwd: ROOT });
+    const classes = files.flatMap((path) =>
+      [...readFileSync(join(ROOT, path), 'utf8').matchAll(/export class (\w+Controller)/g)].map(
+        (match) => match[1],
+      ),
+    );
+    expect(controllers.map(({ name }) => name).toSorted()).toEqual(classes.map(String).toSorted());
+  });
+
+  it('each declare who may call them', () => {
+    const routes = controllers.flatMap(policies);
+    expect(routes.length).toBeGreaterThan(PUBLIC.length);
+    expect(routes.filter(({ policy }) => policy === undefined).map(({ route }) => route)).toEqual([]);
+  });
+
+  it('are open to anybody only where that is meant', () => {
+    const open = controllers.flatMap(policies).filter(({ policy }) => policy?.kind === 'public');
+    expect(open.map(({ route }) => route).toSorted()).toEqual(PUBLIC);
+  });
+
+  it('are seen as undeclared when they declare nothing', () => {
+    class Undeclared {
+      @Get()
+      read(): void {}
+    }
+    expect(policies(Undeclared)).toEqual([{ route: 'Undeclared.read', policy: undefined }]);
+  });
+});
+
+/** Every controller that the module brings into the app, its imports' included. */
+async function controllersOf(given: unknown, seen: Set<unknown>): Promise<Set<Type>> {
+  const module = (await given) as DynamicModule | Type;
+  const found = new Set<Type>();
+  if (seen.has(module)) return found;
+  seen.add(module);
+  const dynamic = typeof module === 'function' ? { module } : module;
+  const declared = (kind: string) => (Reflect.getMetadata(kind, dynamic.module) ?? []) as unknown[];
+  const own = [...declared('controllers'), ...('controllers' in dynamic ? (dynamic.controllers ?? []) : [])];
+  for (const controller of own) found.add(controller as Type);
+  for (const next of [...declared('imports'), ...('imports' in dynamic ? (dynamic.imports ?? []) : [])]) {
+    for (const controller of await controllersOf(next, seen)) found.add(controller);
+  }
+  return found;
+}
+
+function policies(controller: Type): { route: string; policy: Policy | undefined }[] {
+  const prototype = controller.prototype as Record<string, unknown>;
+  return Object.getOwnPropertyNames(prototype).flatMap((name) => {
+    const handler = prototype[name];
+    if (typeof handler !== 'function' || !Reflect.hasMetadata('method', handler)) return [];
+    const policy = (Reflect.getMetadata(POLICY, handler) ?? Reflect.getMetadata(POLICY, controller)) as
+      Policy | undefined;
+    return [{ route: `${controller.name}.${name}`, policy }];
+  });
+}

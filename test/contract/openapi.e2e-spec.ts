@@ -1,0 +1,344 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Express } from 'express';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import supertest from 'supertest';
+import { errorCodes } from '../../src/common/errors/error-codes.js';
+import { type Document, operationsOf, type Operation, resolveSchema } from '../support/openapi-document.js';
+import { answerChecker, type Schema } from '../support/openapi-document.js';
+import { Instance } from '../support/instance.js';
+import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
+
+/** Anybody may call these; every other route asks for an access token. */
+const OPEN = new Set([
+  'POST /api/users',
+  'POST /api/auth/login',
+  'GET /.well-known/jwks.json',
+  'GET /health',
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /health/startup',
+]);
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+
+// The schemas are made by the Swagger plugin, which only the real build runs: the document comes from
+// a process of the built service, the routes from an app in this one.
+describe('the OpenAPI document', () => {
+  let app: TestApp;
+  let instance: Instance;
+  let text: string;
+  let document: Document;
+
+  beforeAll(async () => {
+    app = await TestApp.create();
+    instance = await Instance.start({
+      env: {
+        DATABASE_URL: app.database.url,
+        PUBLIC_URL: 'https://accounts.gatehouse.test',
+        LOG_LEVEL: 'silent',
+        MASTER_KEY,
+      },
+    });
+    text = (await supertest(instance.url).get('/openapi.json').expect(200)).text;
+    document = JSON.parse(text) as Document;
+  });
+  afterAll(async () => {
+    await instance?.stop();
+    await app?.close();
+  });
+
+  /** The names of the operations for which `fault` says something. */
+  const faulty = (fault: (operation: Operation, name: string) => boolean): string[] =>
+    operationsOf(document)
+      .filter(([name, operation]) => fault(operation, name))
+      .map(([name]) => name);
+
+  it('is OpenAPI 3.1 in which the recommended rules find nothing', async () => {
+    expect(document.openapi).toMatch(/^3\.1\./);
+    const config = await createConfig({ extends: ['recommended'] });
+    const problems = await lintFromString({ source: text, config });
+    expect(
+      problems.map(({ ruleId, message, location }) => `${ruleId} ${message} ${location[0]?.pointer}`),
+    ).toEqual([]);
+  });
+
+  it('holds every route of the service and no other', () => {
+    expect(
+      operationsOf(document)
+        .map(([name]) => name)
+        .toSorted(),
+    ).toEqual(routesOf(app).toSorted());
+  });
+
+  it('names, sums up and tags every operation', () => {
+    expect(faulty(({ operationId }) => !operationId)).toEqual([]);
+    expect(faulty(({ summary, description }) => !(summary || description))).toEqual([]);
+    expect(faulty(({ tags }) => tags?.length !== 1)).toEqual([]);
+    const ids = operationsOf(document).map(([, operation]) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('asks for the access token on every route but the open ones', () => {
+    const stated = operationsOf(document).map(([name, { security }]) => [name, security]);
+    expect(stated).toEqual(operationsOf(document).map(([name]) => [name, securityOf(name)]));
+  });
+
+  it('has a schema and an example for every success that has a body', () => {
+    expect(faulty((operation) => lacksExample(document, operation))).toEqual([]);
+  });
+
+  it('has the one error shape, with an example of each code, for every refusal', () => {
+    const codes = Object.entries(errorCodes);
+    for (const [name, { responses }] of operationsOf(document)) {
+      for (const [status, { content }] of Object.entries(responses)) {
+        if (Number(status) < 400 || (name.includes(' /health') && status === '503')) continue;
+        const media = content?.['application/json'];
+        expect([name, status, media?.schema]).toEqual([
+          name,
+          status,
+          { $ref: '#/components/schemas/ErrorResponse' },
+        ]);
+        const shown = Object.values(media?.examples ?? {}).map(
+          ({ value }) => (value as { error: { code: string } }).error.code,
+        );
+        const expected = codes.filter(([, row]) => String(row.status) === status).map(([code]) => code);
+        expect([name, status, shown]).toEqual([name, status, expect.arrayContaining(expected)]);
+        expect([name, status, shown.length > 0]).toEqual([name, status, true]);
+        expect(content).toHaveProperty(['application/problem+json', 'examples']);
+      }
+    }
+  });
+
+  it('bounds every parameter and every property of a body', () => {
+    const unbounded = operationsOf(document).flatMap(([name, operation]) => {
+      const parameters = (operation.parameters ?? [])
+        .filter((parameter) => parameter.in !== 'header')
+        .flatMap((parameter) => withoutBounds(document, parameter.schema, `${name} ${parameter.name}`));
+      const bodies = Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema = {} }) =>
+        withoutBounds(document, schema, name),
+      );
+      return [...parameters, ...bodies];
+    });
+    expect(unbounded).toEqual([]);
+  });
+
+  it('describes what the service really answers, to the last property', async () => {
+    const check = answerChecker(document);
+    const answers = await realAnswers(instance.url);
+    expect(answers.flatMap(check)).toEqual([]);
+    const succeeded = new Set(answers.filter(({ status }) => status < 300).map(({ operation }) => operation));
+    // A route that is missing here wants a request of its own in realAnswers().
+    expect(
+      operationsOf(document)
+        .map(([name]) => name)
+        .filter((name) => !succeeded.has(name)),
+    ).toEqual([]);
+  });
+
+  it('refuses an answer that has a property more, or one less, than documented', () => {
+    const check = answerChecker(document);
+    const answer = { operation: 'POST /api/auth/login', status: 200, type: 'application/json' };
+    const body = { access_token: 'a', token_type: 'Bearer', expires_in: 900 };
+    expect(check({ ...answer, body: { ...body, ...loginExtras(document) } })).toEqual([]);
+    expect(check({ ...answer, body: { ...body, ...loginExtras(document), more: 1 } })).not.toEqual([]);
+    expect(check({ ...answer, body: { access_token: 'a' } })).not.toEqual([]);
+  });
+
+  it('is shown by Swagger UI, without a redirect, with all that the page loads allowed and there', async () => {
+    const page = await supertest(instance.url).get('/docs').expect(200);
+    expect(page.text).toMatch(/<title>[^<]*Swagger UI[^<]*<\/title>/);
+    const policy = page.get('content-security-policy') ?? '';
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).toMatch(/style-src 'self' 'unsafe-inline'/);
+    expect(policy).toContain("connect-src 'self'");
+    // The policy allows no inline script: each has a source.
+    expect(page.text).not.toMatch(/<script(?![^>]*\bsrc=)/);
+    const sources = [...page.text.matchAll(/(?:src|href)="([^"#]+)"/g)].map((match) => match[1] ?? '');
+    expect(sources.filter((source) => /\.(?:js|css)$/.test(source)).length).toBeGreaterThanOrEqual(4);
+    for (const source of sources) {
+      const url = new URL(source, `${instance.url}/docs`);
+      expect(url.origin).toBe(new URL(instance.url).origin);
+      const answer = await supertest(url.origin).get(url.pathname);
+      expect([source, answer.status]).toEqual([source, 200]);
+      expect(answer.get('content-type')).toMatch(typeOf(source));
+    }
+  });
+
+  it('offers Swagger UI an Authorize for the access token', () => {
+    expect(document.components).toHaveProperty(['securitySchemes', 'bearer'], {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+    });
+  });
+
+  it('is not there, nor its page, with DOCS=false', async () => {
+    const silent = await TestApp.create({ config: { DOCS: false } });
+    try {
+      for (const path of ['/docs', '/docs/', '/openapi.json', '/docs/swagger-ui-init.js']) {
+        const answer = await silent.request('get', path);
+        expect([path, answer.status, answer.body]).toMatchObject([
+          path,
+          404,
+          { error: { code: 'NOT_FOUND' } },
+        ]);
+      }
+    } finally {
+      await silent.close();
+    }
+  });
+});
+
+const securityOf = (name: string) =>
+  OPEN.has(name) ? [] : [{ [name === 'GET /metrics' ? 'metrics' : 'bearer']: [] }];
+
+/** `GET /api/users/{id}` for every route that Express knows, but for those of the documentation. */
+function routesOf(app: TestApp): string[] {
+  const express: Express = app.nest.getHttpAdapter().getInstance();
+  return express.router.stack.flatMap(({ route }) => {
+    const methods = Object.keys((route as unknown as { methods?: object } | undefined)?.methods ?? {});
+    // Nest registers middleware as routes of every method there is.
+    if (!route || methods.includes('trace') || /^\/(?:docs|openapi\.json)/.test(route.path)) return [];
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    return methods.map((method) => `${method.toUpperCase()} ${path}`);
+  });
+}
+
+function lacksExample(document: Document, { responses }: Operation): boolean {
+  return Object.entries(responses).some(([status, { content }]) => {
+    if (!status.startsWith('2')) return false;
+    if (status === '204') return content !== undefined;
+    const media = Object.values(content ?? {});
+    return (
+      media.length === 0 || media.some((each) => !each.schema || !hasExample(document, each.schema, each))
+    );
+  });
+}
+
+function hasExample(
+  document: Document,
+  schema: Schema,
+  media: { example?: unknown; examples?: object },
+): boolean {
+  if (media.example !== undefined || media.examples !== undefined) return true;
+  const { example, items, properties } = resolveSchema(document, schema);
+  if (example !== undefined) return true;
+  if (items) return hasExample(document, items, {});
+  const all = Object.values(properties ?? {});
+  return all.length > 0 && all.every((property) => hasExample(document, property, {}));
+}
+
+function withoutBounds(document: Document, given: Schema, name: string): string[] {
+  const schema = resolveSchema(document, given);
+  const { type, properties, items, minimum, maximum, maxLength, maxItems, pattern, format } = schema;
+  if (properties) {
+    return Object.entries(properties).flatMap(([key, property]) =>
+      withoutBounds(document, property, `${name} ${key}`),
+    );
+  }
+  const bounded = {
+    string:
+      maxLength !== undefined || pattern !== undefined || format === 'uuid' || schema.enum !== undefined,
+    integer: minimum !== undefined && maximum !== undefined,
+    array: maxItems !== undefined && items !== undefined && withoutBounds(document, items, name).length === 0,
+    boolean: true,
+  };
+  return Object.entries(bounded).some(([kind, is]) => kind === type && is) ? [] : [name];
+}
+
+/** What a later version of the answer has besides: the example of each. */
+function loginExtras(document: Document): object {
+  const known = ['access_token', 'token_type', 'expires_in'];
+  const all = Object.entries(document.components.schemas['TokenResponse']?.properties ?? {});
+  return Object.fromEntries(
+    all.filter(([key]) => !known.includes(key)).map(([key, { example }]) => [key, example]),
+  );
+}
+
+function typeOf(source: string): RegExp {
+  if (source.endsWith('.css')) return /^text\/css/;
+  return source.endsWith('.js') ? /javascript/ : /^image\//;
+}
+
+/** One request at least to every route, and some that are refused. */
+async function realAnswers(url: string) {
+  const answers: { operation: string; status: number; type: string; body: unknown }[] = [];
+  const admin = await signIn(url, ADMIN.email, ADMIN.password);
+  const ask = async (operation: string, given: Asked = {}) => {
+    const [method = '', pattern = ''] = operation.split(' ');
+    const path = pattern.replace(/\{\w+\}/, given.key ?? '') + (given.query ?? '');
+    const request = supertest(url)[method.toLowerCase() as 'get'](path);
+    const token = 'token' in given ? given.token : admin.token;
+    if (token !== undefined) void request.auth(token, { type: 'bearer' });
+    if (given.body !== undefined) void request.send(given.body);
+    const answer = await request.set(given.headers ?? {});
+    const type = answer.get('content-type') ?? '';
+    const body: unknown = type.startsWith('text/') ? answer.text : answer.body;
+    answers.push({ operation, status: answer.status, type, body });
+    return answer;
+  };
+
+  for (const probe of ['', '/live', '/ready', '/startup'])
+    await ask(`GET /health${probe}`, { token: undefined });
+  await ask('GET /metrics', { token: undefined });
+  await ask('GET /.well-known/jwks.json', { token: undefined });
+  await ask('GET /health', { query: '?unknown=1', token: undefined });
+
+  const person = { email: 'real@example.com', password: PASSWORD, name: 'Real Answer' };
+  const created = await ask('POST /api/users', { body: person, token: undefined });
+  const { id } = created.body as { id: string };
+  const account = { key: id };
+  await ask('POST /api/users', { body: person });
+  await ask('POST /api/users', { body: { email: 'no' } });
+  await ask('POST /api/users', { body: 'text', headers: { 'content-type': 'text/plain' } });
+  await ask('POST /api/auth/login', { body: { email: person.email, password: PASSWORD }, token: undefined });
+  await ask('POST /api/auth/login', {
+    body: { email: person.email, password: 'another one' },
+    token: undefined,
+  });
+
+  const some = await signIn(url, person.email, PASSWORD);
+  await ask('GET /api/users', { query: '?limit=2&total=exact' });
+  await ask('GET /api/users', { token: some.token });
+  await ask('GET /api/users', { query: '?limit=0' });
+  await ask('GET /api/users/me', { token: some.token });
+  await ask('GET /api/users/me', { token: undefined });
+  await ask('PATCH /api/users/me', { token: some.token, body: { name: 'Another' } });
+  await ask('PATCH /api/users/me', { token: some.token, body: {}, headers: { 'If-Match': '"99"' } });
+  const read = await ask('GET /api/users/{id}', account);
+  await ask('GET /api/users/{id}', { ...account, headers: { 'If-None-Match': read.get('etag') ?? '' } });
+  await ask('GET /api/users/{id}', {
+    ...account,
+    headers: { Accept: 'application/problem+json' },
+    key: 'no-id',
+  });
+  await ask('GET /api/users/{id}', { key: admin.id, token: some.token });
+  await ask('PATCH /api/users/{id}', { ...account, body: { status: 'disabled' } });
+  await ask('PATCH /api/users/{id}', { key: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10', body: {} });
+  await ask('PUT /api/users/{id}/roles', { ...account, body: { roles: ['user'] } });
+  const { version } = (await ask('GET /api/users/{id}', account)).body as { version: number };
+  await ask('PUT /api/users/{id}/roles', {
+    ...account,
+    body: { roles: ['user', 'premium'] },
+    headers: { 'If-Match': `"${version}"` },
+  });
+  await ask('POST /api/users/{id}/restore', account);
+  await ask('DELETE /api/users/{id}', account);
+  await ask('POST /api/users/{id}/restore', account);
+  await ask('DELETE /api/users/{id}', { key: admin.id });
+
+  await ask('GET /api/roles', {});
+  await ask('PUT /api/roles/{name}', { key: 'support', body: { permissions: ['users:read'] } });
+  await ask('PUT /api/roles/{name}', { key: 'admin', body: { permissions: [] } });
+  await ask('PUT /api/roles/{name}', { key: 'Not a role', body: { permissions: [] } });
+  return answers;
+}
+
+interface Asked {
+  /** What stands for the parameter of the path. */
+  readonly key?: string;
+  readonly query?: string;
+  readonly body?: object | string;
+  readonly headers?: Record<string, string>;
+  /** The administrator's by default. */
+  readonly token?: string | undefined;
+}

@@ -1,0 +1,129 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectEnvelope, expectNothingFromInside } from '../../support/envelope.js';
+import { type Answer, bearer, closeConnections, send } from '../../support/send.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+
+const LIMIT_MS = 1000;
+
+describe('when the database is gone', () => {
+  let app: TestApp;
+  let user: Account;
+  let database: TestDatabase;
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    proxy = await TcpProxy.before(database.url);
+    const DATABASE_URL = proxy.through(database.url);
+    app = await TestApp.create({
+      database,
+      config: { DATABASE_URL, REQUEST_TIMEOUT_MS: LIMIT_MS, DB_CONNECT_TIMEOUT_MS: 500 },
+    });
+    user = await app.account();
+  });
+  afterEach(async () => {
+    await proxy.restore();
+    await until(async () => (await me()).status === 200);
+  });
+  afterAll(async () => {
+    closeConnections();
+    await app.close();
+    await proxy.cut();
+    await database.drop();
+  });
+
+  const me = () => send(app.url, { path: '/api/users/me', headers: bearer(user) });
+  const login = () =>
+    send(app.url, {
+      method: 'POST',
+      path: '/api/auth/login',
+      body: { email: user.email, password: PASSWORD },
+    });
+  const health = (path: string) => send(app.url, { path: `/health${path}` });
+  const timed = async (request: () => Promise<Answer>) => {
+    const started = performance.now();
+    return { answer: await request(), took: performance.now() - started };
+  };
+
+  it('answers 503 with Retry-After soon, and never lets anybody in', async () => {
+    await proxy.cut();
+    for (const request of [me, login, me]) {
+      const { answer, took } = await timed(request);
+      expectEnvelope(answer, 'DB_ERROR', 503);
+      expectNothingFromInside(answer);
+      expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
+      expect(took).toBeLessThan(5000);
+    }
+  });
+
+  it('is not ready, but alive, and says nothing of where the database is', async () => {
+    await proxy.cut();
+    const ready = await health('/ready');
+    expect(ready).toMatchObject({ status: 503, json: { status: 'error' } });
+    expectNothingFromInside(ready);
+    expectNothingFromInside(await health(''));
+    expect((await health('/live')).status).toBe(200);
+    expect((await health('/startup')).status).toBe(200);
+    expect((await send(app.url, { path: '/metrics' })).status).toBe(200);
+  });
+
+  it('recovers by itself', async () => {
+    await proxy.cut();
+    expect((await me()).status).toBe(503);
+    await proxy.restore();
+    await until(async () => (await me()).status === 200, 2000, 'an answer');
+    expect((await health('/ready')).status).toBe(200);
+    expect((await login()).status).toBe(200);
+  });
+
+  it('answers what was under way when it went', async () => {
+    const requests = Array.from({ length: 30 }, () => login());
+    await proxy.cut();
+    for (const answer of await Promise.all(requests)) {
+      if (answer.status !== 200) expectEnvelope(answer, 'DB_ERROR', 503);
+    }
+  });
+
+  it('notices nothing when idle connections were ended meanwhile', async () => {
+    await me();
+    await database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    await until(async () => (await me()).status === 200, 1000, 'an answer');
+  });
+
+  it('answers in time when the database is silent, and recovers from that too', async () => {
+    await me();
+    proxy.silence();
+    for (const request of [me, login]) {
+      const { answer, took } = await timed(request);
+      expect([503, 504]).toContain(answer.status);
+      expectNothingFromInside(answer);
+      expect(took).toBeLessThan(LIMIT_MS + 5000);
+    }
+    expect((await health('/live')).status).toBe(200);
+    const { answer, took } = await timed(() => health('/ready'));
+    expect(answer.status).toBe(503);
+    expect(took).toBeLessThan(8000);
+  });
+
+  it('tells a query that fails from a database that is gone', async () => {
+    await database.query('ALTER TABLE users RENAME TO users_away');
+    try {
+      const answer = await me();
+      expectEnvelope(answer, 'DB_ERROR', 500);
+      expectNothingFromInside(answer);
+      expect(answer.headers).not.toHaveProperty('retry-after');
+      const problem = await send(app.url, {
+        path: '/api/users/me',
+        headers: { ...bearer(user), Accept: 'application/problem+json' },
+      });
+      expect(problem).toMatchObject({ status: 500, json: { code: 'DB_ERROR' } });
+      expectNothingFromInside(problem);
+    } finally {
+      await database.query('ALTER TABLE users_away RENAME TO users');
+    }
+  });
+});

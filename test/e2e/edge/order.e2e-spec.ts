@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectEnvelope } from '../../support/envelope.js';
+import { bearer, closeConnections, send, type Sent } from '../../support/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+
+const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057';
+const MALFORMED = '{"name":';
+
+/** Every path there is, and the methods it serves. */
+const ROUTES: readonly (readonly [path: string, allow: string])[] = [
+  ['/api/users', 'GET, HEAD, POST'],
+  ['/api/users/me', 'DELETE, GET, HEAD, PATCH'],
+  [`/api/users/${NOBODY}`, 'DELETE, GET, HEAD, PATCH'],
+  [`/api/users/${NOBODY}/roles`, 'PUT'],
+  [`/api/users/${NOBODY}/restore`, 'POST'],
+  ['/api/roles', 'GET, HEAD'],
+  ['/api/roles/support', 'PUT'],
+  ['/api/auth/login', 'POST'],
+  ['/.well-known/jwks.json', 'GET, HEAD'],
+  ['/health', 'GET, HEAD'],
+  ['/health/live', 'GET, HEAD'],
+  ['/health/ready', 'GET, HEAD'],
+  ['/health/startup', 'GET, HEAD'],
+  ['/metrics', 'GET, HEAD'],
+  ['/openapi.json', 'GET, HEAD'],
+];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'];
+
+describe('what is judged first', () => {
+  let app: TestApp;
+  let user: Account;
+  let other: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    user = await app.account();
+    other = await app.account();
+  });
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  const answerTo = (sent: Sent) => send(app.url, sent);
+  const asUser = () => bearer(user);
+  const asAdmin = () => bearer(app.admin);
+
+  describe('404: a path that no route serves', () => {
+    it.each([
+      '/',
+      '/api',
+      '/api/',
+      '/api/nothing',
+      '/api/users/me/x.css',
+      `/api/users/${NOBODY}/nothing`,
+      '/users',
+      '/API/users/me/none',
+      '/.git/HEAD',
+      '/.env',
+      '/package.json',
+      '/static/',
+      '/api/users/../../etc/passwd',
+      '/api//users//me',
+      '/%2e%2e/%2e%2e/etc/passwd',
+      '/health/live/x',
+      '/docs/nothing.js',
+      '/docs/..%2f..%2fpackage.json',
+    ])('answers %s, whoever asks and whatever the method and the body', async (path) => {
+      for (const headers of [{}, asUser(), asAdmin(), { Authorization: 'Bearer nonsense' }]) {
+        expectEnvelope(await answerTo({ path, headers }), 'NOT_FOUND');
+        const malformed = { method: 'POST', path, headers, body: MALFORMED };
+        expectEnvelope(await answerTo(malformed), 'NOT_FOUND');
+      }
+    });
+
+    it('comes before a faulty query and an overlong body', async () => {
+      expectEnvelope(await answerTo({ path: '/api/nothing?a=1&a=2' }), 'NOT_FOUND');
+      const body = 'x'.repeat(200_000);
+      expectEnvelope(await answerTo({ method: 'POST', path: '/api/nothing', body }), 'NOT_FOUND');
+    });
+
+    it.each(['OPTIONS', 'TRACE', 'PROPFIND', 'DELETE'])('comes before the method: %s', async (method) => {
+      expectEnvelope(await answerTo({ method, path: '/api/nothing' }), 'NOT_FOUND');
+    });
+  });
+
+  describe('405: a method that the path does not serve', () => {
+    it.each(ROUTES)('answers %s with Allow: %s', async (path, allow) => {
+      const served = new Set(allow.split(', '));
+      for (const method of METHODS.filter((each) => !served.has(each))) {
+        const answer = await answerTo({ method, path });
+        expect({ method, allow: answer.headers.allow }).toEqual({ method, allow });
+        if (method === 'HEAD') expect(answer).toMatchObject({ status: 405, text: '' });
+        else expectEnvelope(answer, 'METHOD_NOT_ALLOWED');
+      }
+    });
+
+    it('comes before a missing token, a faulty query and a malformed body', async () => {
+      const sent = { method: 'PUT', path: '/api/users/me?a=1&a=2', body: MALFORMED };
+      expectEnvelope(await answerTo(sent), 'METHOD_NOT_ALLOWED');
+    });
+
+    it('does not echo a TRACE', async () => {
+      const answer = await answerTo({
+        method: 'TRACE',
+        path: '/api/users/me',
+        headers: { 'X-Secret': 'echo' },
+      });
+      expect(answer.text).not.toContain('echo');
+    });
+  });
+
+  describe('401: nobody, or a token that is not valid', () => {
+    const CLOSED: readonly (readonly [string, string])[] = [
+      ['GET', '/api/users'],
+      ['GET', '/api/users/me'],
+      ['PATCH', '/api/users/me'],
+      ['GET', `/api/users/${NOBODY}`],
+      ['PATCH', `/api/users/${NOBODY}`],
+      ['DELETE', `/api/users/${NOBODY}`],
+      ['PUT', `/api/users/${NOBODY}/roles`],
+      ['POST', `/api/users/${NOBODY}/restore`],
+      ['GET', '/api/roles'],
+      ['PUT', '/api/roles/support'],
+    ];
+    it.each(CLOSED)('%s %s says how to sign in, and whether the token was bad', async (method, path) => {
+      const none = await answerTo({ method, path });
+      expectEnvelope(none, 'UNAUTHORIZED');
+      expect(none.headers['www-authenticate']).toBe('Bearer');
+      const bad = await answerTo({ method, path, headers: { Authorization: 'Bearer nonsense' } });
+      expectEnvelope(bad, 'UNAUTHORIZED');
+      expect(bad.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
+    });
+
+    it('comes before a malformed body, a faulty query, a faulty id and a precondition', async () => {
+      const cases: Sent[] = [
+        { method: 'PATCH', path: '/api/users/me', body: MALFORMED },
+        { path: '/api/users?limit=1&limit=2' },
+        { path: '/api/users/not-an-id' },
+        { method: 'PUT', path: `/api/users/${NOBODY}/roles`, body: { roles: ['user'] } },
+        { method: 'PATCH', path: '/api/users/me', headers: { 'If-Match': '"99"' }, body: {} },
+      ];
+      for (const sent of cases) expectEnvelope(await answerTo(sent), 'UNAUTHORIZED');
+    });
+
+    it('is not what a body too large or of another type is answered before 401 is due', async () => {
+      const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+      const sent = { method: 'PATCH', path: '/api/users/me', body: 'a=1', headers: form };
+      expect([401, 415]).toContain((await answerTo(sent)).status);
+    });
+  });
+
+  describe('403 and 404: an account without the right', () => {
+    it('comes before a malformed body, a faulty query and a faulty id on a route of administrators', async () => {
+      const cases: Sent[] = [
+        { method: 'PATCH', path: `/api/users/${other.id}`, body: MALFORMED },
+        { method: 'PATCH', path: '/api/users/not-an-id', body: {} },
+        { method: 'PUT', path: `/api/users/${other.id}/roles`, body: MALFORMED },
+        { method: 'PUT', path: '/api/roles/NOT A ROLE'.replaceAll(' ', '%20'), body: MALFORMED },
+        { method: 'POST', path: `/api/users/${other.id}/restore?a=1&a=2` },
+        { path: '/api/users?limit=nonsense' },
+      ];
+      for (const sent of cases) {
+        expectEnvelope(await answerTo({ ...sent, headers: asUser() }), 'FORBIDDEN');
+      }
+    });
+
+    it("tells another's id, one that is not there and one that is none apart from nothing", async () => {
+      const answers = await Promise.all(
+        [other.id, NOBODY, 'not-an-id'].map((id) =>
+          answerTo({ path: `/api/users/${id}`, headers: { ...asUser(), 'X-Request-Id': 'same' } }),
+        ),
+      );
+      for (const answer of answers) expectEnvelope(answer, 'NOT_FOUND');
+      expect(new Set(answers.map((answer) => answer.text)).size).toBe(1);
+    });
+  });
+
+  describe('400, then 412, then 409', () => {
+    it('answers 400 to a faulty body whatever the precondition says', async () => {
+      const headers = { ...asAdmin(), 'If-Match': '"99"' };
+      const sent = { method: 'PATCH', path: `/api/users/${other.id}`, body: { status: 'gone' }, headers };
+      expectEnvelope(await answerTo(sent), 'VALIDATION_ERROR');
+    });
+
+    it('answers 412 before the conflict that the change would be', async () => {
+      const disable = (tag: string) =>
+        answerTo({
+          method: 'PATCH',
+          path: `/api/users/${app.admin.id}`,
+          body: { status: 'disabled' },
+          headers: { ...asAdmin(), 'If-Match': tag },
+        });
+      const stale = await disable('"99"');
+      expectEnvelope(stale, 'PRECONDITION_FAILED');
+      expect(stale.headers.etag).toMatch(/^"\d+"$/);
+      expectEnvelope(await disable(stale.headers.etag ?? ''), 'CONFLICT');
+    });
+
+    it('answers 400 to a faulty sign-up with an address that is taken', async () => {
+      const body = { email: user.email, password: PASSWORD, name: '' };
+      expectEnvelope(await answerTo({ method: 'POST', path: '/api/users', body }), 'VALIDATION_ERROR');
+      const valid = { ...body, name: 'Somebody' };
+      expectEnvelope(await answerTo({ method: 'POST', path: '/api/users', body: valid }), 'CONFLICT');
+    });
+  });
+});

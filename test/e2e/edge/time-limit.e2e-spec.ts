@@ -1,0 +1,100 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectEnvelope, expectNothingFromInside } from '../../support/envelope.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { RawConnection } from '../../support/raw-connection.js';
+import { bearer, closeConnections, send } from '../../support/send.js';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+const LIMIT_MS = 700;
+/** The contract: the query is cancelled within a second. */
+const CANCELLED_WITHIN_MS = 1000;
+
+describe('a request that takes too long', () => {
+  let app: TestApp;
+  let user: Account;
+  let lock: HeldLock | null = null;
+  beforeAll(async () => {
+    app = await TestApp.create({ config: { REQUEST_TIMEOUT_MS: LIMIT_MS, DB_POOL_MAX: 2 } });
+    user = await app.account();
+  });
+  afterEach(async () => {
+    RawConnection.endAll();
+    await lock?.release();
+    lock = null;
+  });
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  const holdRow = async () => {
+    lock = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [user.id]);
+  };
+  const holdTable = async () => {
+    lock = await HeldLock.take(app.database.url, 'LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+  };
+  const waiting = async (): Promise<number> =>
+    (
+      await app.database.query(
+        `SELECT 1 FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'gatehouse' AND state <> 'idle'`,
+      )
+    ).length;
+  const rename = (name: string) =>
+    send(app.url, { method: 'PATCH', path: '/api/users/me', body: { name }, headers: bearer(user) });
+  const nameNow = async () =>
+    (await app.database.query<{ name: string }>('SELECT name FROM users WHERE id = $1', [user.id]))[0]?.name;
+
+  it('is answered 504 in time, its query is cancelled, and nothing of it is written', async () => {
+    const before = await nameNow();
+    await holdRow();
+    const started = performance.now();
+    const answer = await rename('Too late');
+    const took = performance.now() - started;
+    expectEnvelope(answer, 'TIMEOUT');
+    expectNothingFromInside(answer);
+    expect(took).toBeGreaterThanOrEqual(LIMIT_MS - 20);
+    expect(took).toBeLessThan(LIMIT_MS + 5000);
+    await until(async () => (await waiting()) === 0, CANCELLED_WITHIN_MS, 'no query of the service');
+    await lock?.release();
+    lock = null;
+    expect(await nameNow()).toBe(before);
+    expect(await rename('In time')).toMatchObject({ status: 200, json: { name: 'In time' } });
+  });
+
+  it('is answered 504 where it is a guard that waits', async () => {
+    await holdTable();
+    expectEnvelope(await rename('Too late'), 'TIMEOUT');
+    await until(async () => (await waiting()) === 0, CANCELLED_WITHIN_MS, 'no query of the service');
+  });
+
+  it('gives its connection back, however many there were', async () => {
+    await holdRow();
+    // More than the pool has connections: the rest waits for one and is late as well.
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => rename(`Late ${i}`)));
+    for (const answer of answers) expectEnvelope(answer, 'TIMEOUT');
+    await lock?.release();
+    lock = null;
+    await until(async () => (await waiting()) === 0, CANCELLED_WITHIN_MS, 'no query of the service');
+    const after = await Promise.all(Array.from({ length: 8 }, () => rename('After')));
+    expect(after.map((answer) => answer.status)).toEqual(after.map(() => 200));
+    expect(await nameNow()).toBe('After');
+  });
+
+  it('is answered 504 as well where it is the client that never sends its body', async () => {
+    const connection = await RawConnection.open(app.url);
+    connection.write(
+      'POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"na',
+    );
+    expectEnvelope(await connection.answer(), 'TIMEOUT');
+  });
+
+  it('of one caller leaves others alone', async () => {
+    await holdRow();
+    const late = rename('Too late');
+    const live = await send(app.url, { path: '/health/live' });
+    expect(live.status).toBe(200);
+    expectEnvelope(await late, 'TIMEOUT');
+  });
+});

@@ -1,0 +1,206 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
+import { TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+describe('the unit of work', () => {
+  let app: TestApp;
+  let unit: UnitOfWork;
+  beforeAll(async () => {
+    app = await TestApp.create({ config: { DB_POOL_MAX: 4 } });
+    unit = app.nest.get(UnitOfWork);
+    await app.database.query('CREATE TABLE notes (id integer PRIMARY KEY, text text NOT NULL)');
+  });
+  afterEach(async () => {
+    const open = await app.database.query(
+      `SELECT query FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'gatehouse' AND state <> 'idle'`,
+    );
+    expect(open).toEqual([]);
+    await app.database.query('TRUNCATE notes');
+  });
+  afterAll(() => app.close());
+
+  const run = (sql: string, values: unknown[] = []) => unit.manager.query<unknown>(sql, values);
+  const add = (id: number, text = 'x') => run('INSERT INTO notes VALUES ($1, $2)', [id, text]);
+  const ids = async () =>
+    (await app.database.query<{ id: number }>('SELECT id FROM notes ORDER BY id')).map(({ id }) => id);
+
+  it('commits all of it', async () => {
+    const result = await unit.run(async () => {
+      await add(1);
+      await add(2);
+      expect(await ids()).toEqual([]);
+      return 'done';
+    });
+    expect(result).toBe('done');
+    expect(await ids()).toEqual([1, 2]);
+  });
+
+  it('takes all of it back when it fails, and passes the error on', async () => {
+    const error = new Error('no');
+    const work = unit.run(async () => {
+      await add(1);
+      throw error;
+    });
+    await expect(work).rejects.toBe(error);
+    expect(await ids()).toEqual([]);
+  });
+
+  it('joins the one around it: both stand or fall together, in one transaction', async () => {
+    const transaction = 'SELECT pg_current_xact_id()::text AS id';
+    await unit.run(async () => {
+      const outer = await run(transaction);
+      await unit.run(async () => {
+        expect(await run(transaction)).toEqual(outer);
+        await add(1);
+      });
+      expect(await ids()).toEqual([]);
+    });
+    expect(await ids()).toEqual([1]);
+    const failing = unit.run(async () => {
+      await unit.run(() => add(2));
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect(await ids()).toEqual([1]);
+  });
+
+  it('keeps two that run at once apart', async () => {
+    await Promise.all([
+      unit.run(() => add(1)),
+      expect(unit.run(() => add(2).then(() => Promise.reject(new Error('no'))))).rejects.toThrow('no'),
+      unit.run(() => add(3)),
+    ]);
+    expect(await ids()).toEqual([1, 3]);
+  });
+
+  it('does what is left for after the commit then, in order, of a joined one too', async () => {
+    const seen: unknown[] = [];
+    const look = (name: string) => async () => void seen.push([name, await ids()]);
+    await unit.run(async () => {
+      unit.afterCommit(look('first'));
+      await add(1);
+      await unit.run(async () => unit.afterCommit(look('joined')));
+      await add(2);
+      expect(seen).toEqual([]);
+    });
+    expect(seen).toEqual([
+      ['first', [1, 2]],
+      ['joined', [1, 2]],
+    ]);
+  });
+
+  it('does nothing of that after a rollback, nor when the commit itself fails', async () => {
+    const seen: string[] = [];
+    const failing = unit.run(async () => {
+      unit.afterCommit(() => void seen.push('rolled back'));
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    await run(`ALTER TABLE notes ADD CONSTRAINT late UNIQUE (text) DEFERRABLE INITIALLY DEFERRED`);
+    try {
+      const refusedAtCommit = unit.run(async () => {
+        unit.afterCommit(() => void seen.push('refused at commit'));
+        await add(1, 'same');
+        await add(2, 'same');
+      });
+      await expect(refusedAtCommit).rejects.toMatchObject({ driverError: { code: '23505' } });
+    } finally {
+      await run('ALTER TABLE notes DROP CONSTRAINT late');
+    }
+    expect(seen).toEqual([]);
+    expect(await ids()).toEqual([]);
+  });
+
+  it('stands committed whatever fails after it, and does the rest', async () => {
+    const seen: string[] = [];
+    await unit.run(async () => {
+      unit.afterCommit(() => Promise.reject(new Error('mail is down')));
+      unit.afterCommit(() => void seen.push('second'));
+      await add(1);
+    });
+    expect(seen).toEqual(['second']);
+    expect(await ids()).toEqual([1]);
+  });
+
+  it('refuses to leave work for after a commit that nobody will make', () => {
+    expect(() => unit.afterCommit(() => {})).toThrow(/outside/);
+  });
+
+  it('starts the loser of a deadlock again, as a whole', async () => {
+    await app.database.query(`INSERT INTO notes VALUES (1, ''), (2, '')`);
+    const tries = { a: 0, b: 0 };
+    let holding = 0;
+    const seen: string[] = [];
+    const append = (name: 'a' | 'b', first: number, second: number) =>
+      unit.run(async () => {
+        tries[name]++;
+        unit.afterCommit(() => void seen.push(name));
+        const touch = (id: number) => run('UPDATE notes SET text = text || $2 WHERE id = $1', [id, name]);
+        await touch(first);
+        holding++;
+        // Until each of the two holds what the other wants; afterwards it is so at once.
+        await until(() => holding >= 2);
+        await touch(second);
+      });
+    await Promise.all([append('a', 1, 2), append('b', 2, 1)]);
+    expect(tries.a + tries.b).toBe(3);
+    const rows = await app.database.query<{ text: string }>('SELECT text FROM notes ORDER BY id');
+    for (const { text } of rows) expect(text.split('').toSorted().join('')).toBe('ab');
+    expect(seen.toSorted()).toEqual(['a', 'b']);
+  });
+
+  it('starts the loser of a serialization failure again, as a whole', async () => {
+    await app.database.query(`INSERT INTO notes VALUES (1, '0')`);
+    let tries = 0;
+    let reading = 0;
+    const increment = () =>
+      unit.run(async () => {
+        await run('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE');
+        tries++;
+        const [row] = (await run('SELECT text FROM notes WHERE id = 1')) as [{ text: string }];
+        reading++;
+        await until(() => reading >= 2);
+        await run('UPDATE notes SET text = $1 WHERE id = 1', [String(Number(row.text) + 1)]);
+      });
+    await Promise.all([increment(), increment()]);
+    expect(tries).toBeGreaterThan(2);
+    expect(await app.database.query('SELECT text FROM notes')).toEqual([{ text: '2' }]);
+  });
+
+  it('gives up after five tries, and says why', async () => {
+    let tries = 0;
+    const seen: string[] = [];
+    const work = unit.run(async () => {
+      tries++;
+      unit.afterCommit(() => void seen.push('never'));
+      await add(tries);
+      await run(`DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$`);
+    });
+    await expect(work).rejects.toMatchObject({ driverError: { code: '40001' } });
+    expect({ tries, seen, ids: await ids() }).toEqual({ tries: 5, seen: [], ids: [] });
+  });
+
+  it.each(['23505', '40002', '57014', '22P02', 'P0001'])('does not start again after %s', async (code) => {
+    let tries = 0;
+    const work = unit.run(async () => {
+      tries++;
+      await run(`DO $$ BEGIN RAISE EXCEPTION 'once' USING ERRCODE = '${code}'; END $$`);
+    });
+    await expect(work).rejects.toMatchObject({ driverError: { code } });
+    expect(tries).toBe(1);
+  });
+
+  it('leaves no connection behind, however many fail', async () => {
+    const failing = Array.from({ length: 40 }, (_, i) =>
+      unit.run(async () => {
+        await add(i);
+        throw new Error('no');
+      }),
+    );
+    const results = await Promise.allSettled(failing);
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(await unit.run(async () => 'still works')).toBe('still works');
+  });
+});

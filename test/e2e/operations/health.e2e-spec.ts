@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Lifecycle } from '../../../src/platform/lifecycle/lifecycle.js';
+import { TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+
+const UP = { status: 'up' };
+const DATABASE_UP = { status: 'up', responseTime: expect.any(Number) };
+
+const whole = (status: string, info: object, error: object) => ({
+  status,
+  info,
+  error,
+  details: { ...info, ...error },
+});
+
+// In the order of a service's life: each part leaves it one step further.
+describe('the health routes', () => {
+  let app: TestApp;
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    app = await TestApp.create({ database });
+  });
+  afterAll(() => app.close());
+
+  const probe = async (path: string) => {
+    const answer = await app.request('get', path);
+    return { status: answer.status, body: answer.body as unknown, cache: answer.get('cache-control') };
+  };
+
+  it('answer 200 in the shape of Terminus while it serves', async () => {
+    const found = {
+      all: await probe('/health'),
+      live: await probe('/health/live'),
+      ready: await probe('/health/ready'),
+      startup: await probe('/health/startup'),
+    };
+    expect(found).toEqual({
+      all: ok({ startup: UP, serving: UP, database: DATABASE_UP }),
+      live: ok({}),
+      ready: ok({ serving: UP, database: DATABASE_UP }),
+      startup: ok({ startup: UP }),
+    });
+  });
+
+  it('ask nobody who they are, and mind no token that is not valid', async () => {
+    const answer = await app.request('get', '/health/ready').set('Authorization', 'Bearer nonsense');
+    expect(answer.status).toBe(200);
+  });
+
+  it('take no query', async () => {
+    const answer = await app.request('get', '/health/live?verbose=1');
+    expect([answer.status, answer.body]).toMatchObject([400, { error: { code: 'VALIDATION_ERROR' } }]);
+  });
+
+  it('answer 503 while it drains, in their own shape, but for liveness and the start', async () => {
+    app.nest.get(Lifecycle).drain();
+    const serving = { serving: { status: 'down' } };
+    expect(await probe('/health/ready')).toMatchObject({
+      status: 503,
+      body: whole('error', { database: DATABASE_UP }, serving),
+    });
+    expect(await probe('/health')).toMatchObject({
+      status: 503,
+      body: whole('error', { startup: UP, database: DATABASE_UP }, serving),
+    });
+    expect(await probe('/health/live')).toEqual(ok({}));
+    expect(await probe('/health/startup')).toEqual(ok({ startup: UP }));
+    app.nest.get(Lifecycle).serve();
+    expect((await probe('/health/ready')).status).toBe(200);
+  });
+
+  it('call it alive, and not ready, when its database is gone', async () => {
+    await database.drop();
+    expect(await probe('/health/live')).toEqual(ok({}));
+    expect(await probe('/health/startup')).toEqual(ok({ startup: UP }));
+    for (const path of ['/health', '/health/ready']) {
+      const { status, body } = await probe(path);
+      expect([path, status, body]).toMatchObject([
+        path,
+        503,
+        { status: 'error', error: { database: { status: 'down' } }, details: { serving: UP } },
+      ]);
+      // Whatever the driver says of it is for the log.
+      expect(JSON.stringify(body)).not.toMatch(/test_|postgres|does not exist|ECONN/i);
+    }
+  });
+});
+
+const ok = (info: object) => ({ status: 200, body: whole('ok', info, {}), cache: 'no-store' });

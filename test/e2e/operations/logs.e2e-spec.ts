@@ -1,0 +1,166 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import supertest from 'supertest';
+import { Instance } from '../../support/instance.js';
+import { ADMIN, signIn } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+const METRICS_TOKEN = 'metrics-token-of-the-log-test';
+const PERSON = { email: 'ada.private@example.com', password: 'a secret of Ada 42', name: 'Ada Hidden' };
+const WRONG = 'a wrong guess of Eve 17';
+
+type Line = Readonly<Record<string, unknown>>;
+
+// One process in production mode, as talkative as it can be, and everything that is said in its life.
+describe('the log of a process in production', () => {
+  let database: TestDatabase;
+  let instance: Instance;
+  const secrets: string[] = [MASTER_KEY, METRICS_TOKEN, ADMIN.password, PERSON.password, WRONG];
+  const ids = { ok: 'log-test.ok', refused: 'log-test.refused', failed: 'log-test.failed' };
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    const env = { DATABASE_URL: database.url, MASTER_KEY, METRICS_TOKEN, ADMIN_PASSWORD: ADMIN.password };
+    instance = await Instance.startInProduction({
+      env: { ...env, LOG_LEVEL: 'debug', SHUTDOWN_GRACE_MS: '0' },
+    });
+    await live(instance.url);
+  });
+  afterAll(async () => {
+    await instance?.stop();
+    await database?.drop();
+  });
+
+  /** Signs up, signs in, fails, sends tokens where they belong and where they do not, and breaks the database. */
+  async function live(url: string): Promise<void> {
+    const { token } = await signIn(url, ADMIN.email, ADMIN.password);
+    secrets.push(token, ...token.split('.').slice(1), decodeURIComponent(new URL(database.url).password));
+    const client = supertest(url);
+    await client.post('/api/users').set('X-Request-Id', ids.ok).send(PERSON).expect(201);
+    await client.post('/api/users').send(PERSON).expect(409);
+    await client
+      .post('/api/users')
+      .send({ ...PERSON, password: 'short', more: WRONG })
+      .expect(400);
+    await client
+      .post('/api/users')
+      .set('Content-Type', 'application/json')
+      .send(`{"password":"${WRONG}`)
+      .expect(400);
+    await client.post('/api/auth/login').send({ email: PERSON.email, password: WRONG }).expect(401);
+    await client.get('/api/users/me').auth(token, { type: 'bearer' }).expect(200);
+    await client.get('/api/users/me').auth(`${token}x`, { type: 'bearer' }).expect(401);
+    await client.get(`/api/users/me?access_token=${token}`).set('X-Request-Id', ids.refused).expect(401);
+    await client.get('/api/users?search=very-private-words').auth(token, { type: 'bearer' }).expect(200);
+    await client.get('/metrics').auth(METRICS_TOKEN, { type: 'bearer' }).expect(200);
+    secrets.push('very-private-words', 'access_token=');
+    await database.query(`ALTER TABLE users ADD CONSTRAINT broken CHECK (name <> 'Broken Row') NOT VALID`);
+    const broken = { email: 'broken.row@example.com', password: PERSON.password, name: 'Broken Row' };
+    await client.post('/api/users').set('X-Request-Id', ids.failed).send(broken).expect(500);
+    secrets.push('$argon2', broken.email);
+  }
+
+  /** Waits until the process has written of that request. */
+  async function linesOf(requestId: string): Promise<Line[]> {
+    const own = () => lines().filter((line) => line['request_id'] === requestId);
+    await instance.until(() => own().some((line) => line['msg'] === 'request'));
+    return own();
+  }
+  const lines = (): Line[] =>
+    instance.stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line);
+
+  it('is one JSON object a line, with its time and level', async () => {
+    await linesOf(ids.failed);
+    expect(lines().length).toBeGreaterThan(10);
+    for (const line of lines()) {
+      expect(line).toMatchObject({
+        level: expect.stringMatching(/^(?:fatal|error|warn|info|debug|trace)$/),
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      });
+    }
+    expect(instance.stderr).toBe('');
+  });
+
+  it('has the id of the request in each of its lines, the one that the answer has', async () => {
+    expect(await linesOf(ids.ok)).toEqual([
+      expect.objectContaining({
+        msg: 'request',
+        method: 'POST',
+        route: '/api/users',
+        path: '/api/users',
+        status: 201,
+      }),
+    ]);
+    const refused = await linesOf(ids.refused);
+    expect(refused.map(({ msg, status, code }) => [msg, code ?? status])).toEqual([
+      ['refused', 'UNAUTHORIZED'],
+      ['request', 401],
+    ]);
+    const ofRequests = lines().filter(({ msg }) => ['request', 'refused', 'failed'].includes(String(msg)));
+    expect(ofRequests.filter((line) => typeof line['request_id'] !== 'string')).toEqual([]);
+  });
+
+  it('tells why the database refused, at level error, without the row', async () => {
+    const failed = (await linesOf(ids.failed)).filter(({ level }) => level === 'error');
+    expect(failed).toMatchObject([
+      {
+        msg: 'failed',
+        code: 'DB_ERROR',
+        err: { code: '23514', constraint: 'broken', stack: expect.any(String) },
+      },
+    ]);
+  });
+
+  it('holds no password, token, key or query of anybody', async () => {
+    await linesOf(ids.failed);
+    const written = instance.stdout + instance.stderr;
+    expect(secrets.filter((secret) => written.includes(secret))).toEqual([]);
+    expect(written).not.toContain(PERSON.email);
+  });
+
+  it.each([
+    ['a quote and a brace', 'x","level":"fatal","forged":"1'],
+    ['65 characters', 'x'.repeat(65)],
+    ['a blank', 'two words'],
+    ['bytes above ASCII', 'x\u0085forged'],
+    ['nothing', ''],
+  ])('takes no X-Request-Id with %s', async (_, forged) => {
+    const answer = await raw(
+      instance.url,
+      `GET /api/nothing HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${forged}\r\n`,
+    );
+    const id = /^x-request-id: (.*)$/im.exec(answer)?.[1] ?? '';
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/);
+    expect(answer).toContain(`"request_id":"${id}"`);
+    expect((await linesOf(id)).length).toBeGreaterThan(0);
+    expect(instance.stdout).not.toContain('forged');
+    if (forged !== '') expect(instance.stdout).not.toContain(forged);
+  });
+
+  it('cannot be given a line by a path, a header or an agent', async () => {
+    const line = '{"level":"fatal","msg":"injected"}';
+    const tail = encodeURIComponent(`\n${line}\n`);
+    await raw(
+      instance.url,
+      `GET /${tail} HTTP/1.1\r\nHost: x\r\nUser-Agent: \t${line}\r\nX-Request-Id: log-test.path\r\n`,
+    );
+    await linesOf('log-test.path');
+    expect(lines().filter(({ msg }) => msg === 'injected')).toEqual([]);
+  });
+});
+
+/** One request as it stands, over a socket of its own. */
+function raw(url: string, head: string): Promise<string> {
+  const { port, hostname } = new URL(url);
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(Number(port), hostname);
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
+    socket.once('end', () => resolve(answer)).once('error', reject);
+    socket.end(Buffer.from(`${head}Connection: close\r\n\r\n`, 'latin1'));
+  });
+}

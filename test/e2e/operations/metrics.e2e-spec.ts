@@ -1,0 +1,227 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { ADMIN, TestApp } from '../../support/test-app.js';
+
+/** One line of the text format. */
+interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+const BUCKETS = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '10', '+Inf'];
+const HISTOGRAMS = {
+  http_request_duration_seconds: ['method', 'route', 'status'],
+  db_query_duration_seconds: ['operation'],
+};
+
+function parse(text: string): Sample[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => {
+      const [, name = '', labels = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((match) => [match[1], match[2]]);
+      return { name, labels: Object.fromEntries(pairs) as Record<string, string>, value: Number(value) };
+    });
+}
+
+describe('GET /metrics', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+  });
+  afterAll(() => app.close());
+
+  const scrape = async () => parse((await app.request('get', '/metrics').expect(200)).text);
+  /** How often that was counted; a request is counted when its answer has gone, so it is asked for until it is. */
+  const count = async (labels: Sample['labels'], atLeast = 1): Promise<number> => {
+    const read = async () =>
+      (await scrape())
+        .filter(({ name }) => name === 'http_requests_total')
+        .filter((sample) => Object.entries(labels).every(([key, value]) => sample.labels[key] === value))
+        .reduce((sum, { value }) => sum + value, 0);
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const found = await read();
+      if (found >= atLeast) return found;
+    }
+    return read();
+  };
+
+  const wrongPassword = () =>
+    app.request('post', '/api/auth/login').send({ email: ADMIN.email, password: 'not the one' });
+  const pool = async () => {
+    const samples = await scrape();
+    const value = (state: string) =>
+      samples.find(({ name }) => name === `db_pool_connections_${state}`)?.value ?? NaN;
+    return {
+      total: value('total'),
+      idle: value('idle'),
+      active: value('active'),
+      waiting: value('waiting'),
+    };
+  };
+
+  const poolWith = async (active: number) => {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const state = await pool();
+      if (state.active === active) return state;
+    }
+    return pool();
+  };
+
+  it('answers the text format of Prometheus, kept out of caches', async () => {
+    const answer = await app.request('get', '/metrics');
+    expect(answer.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(answer.get('cache-control')).toBe('no-store');
+    for (const [name, type] of [
+      ['http_requests_total', 'counter'],
+      ['http_request_duration_seconds', 'histogram'],
+      ['db_query_duration_seconds', 'histogram'],
+      ['db_pool_connections_total', 'gauge'],
+      ['db_pool_connections_idle', 'gauge'],
+      ['db_pool_connections_active', 'gauge'],
+      ['db_pool_connections_waiting', 'gauge'],
+    ]) {
+      expect(answer.text).toContain(`# TYPE ${name} ${type}\n`);
+    }
+  });
+
+  it('has the labels and buckets of the contract, and no others', async () => {
+    await app.as(app.admin, 'get', '/api/users');
+    await count({ route: '/api/users', method: 'GET' });
+    const samples = await scrape();
+    const requests = samples.filter(({ name }) => name === 'http_requests_total');
+    expect(new Set(requests.flatMap(({ labels }) => Object.keys(labels).toSorted()))).toEqual(
+      new Set(['method', 'route', 'status']),
+    );
+    for (const [histogram, labels] of Object.entries(HISTOGRAMS)) {
+      const own = samples.filter(({ name }) => name === `${histogram}_bucket`);
+      expect(own.length).toBeGreaterThan(0);
+      expect(new Set(own.map((sample) => Object.keys(sample.labels).toSorted().join()))).toEqual(
+        new Set([[...labels, 'le'].toSorted().join()]),
+      );
+      const series = Map.groupBy(own, (sample) => labels.map((label) => sample.labels[label]).join());
+      for (const buckets of series.values())
+        expect(buckets.map((sample) => sample.labels['le'])).toEqual(BUCKETS);
+    }
+    const operations = samples
+      .map(({ labels }) => labels['operation'])
+      .filter((operation) => operation !== undefined);
+    const known = ['select', 'insert', 'update', 'delete', 'copy', 'other'];
+    expect([...new Set(operations)].filter((operation) => !known.includes(operation))).toEqual([]);
+    expect(operations).toContain('select');
+  });
+
+  it('counts and times a request under the pattern of its route', async () => {
+    const ids = [(await app.account()).id, (await app.account()).id];
+    for (const id of ids) await app.as(app.admin, 'get', `/api/users/${id}`).expect(200);
+    const labels = { method: 'GET', route: '/api/users/:id', status: '200' };
+    expect(await count(labels, ids.length)).toBe(ids.length);
+    const samples = await scrape();
+    const timed = samples.find(
+      ({ name, labels: own }) =>
+        name === 'http_request_duration_seconds_count' &&
+        own['route'] === labels.route &&
+        own['status'] === '200',
+    );
+    expect(timed).toEqual({ name: 'http_request_duration_seconds_count', labels, value: ids.length });
+    expect(JSON.stringify(samples)).not.toContain(ids[0]);
+  });
+
+  it('counts what is refused: 400, 401, 404 and 405', async () => {
+    const refusals = [
+      [{ method: 'GET', route: '/api/users/me', status: '401' }, () => app.request('get', '/api/users/me')],
+      [{ method: 'POST', route: '/api/auth/login', status: '401' }, wrongPassword],
+      [
+        { method: 'POST', route: '/api/users', status: '400' },
+        () => app.request('post', '/api/users').send({}),
+      ],
+      [{ method: 'GET', status: '404' }, () => app.request('get', '/api/nothing')],
+      [{ method: 'PUT', status: '405' }, () => app.request('put', '/api/users')],
+    ] as const;
+    for (const [labels, refused] of refusals) {
+      const before = await count(labels, 0);
+      expect((await refused()).status).toBe(Number(labels.status));
+      expect([labels, await count(labels, before + 1)]).toEqual([labels, before + 1]);
+    }
+  });
+
+  it('does not grow with the paths that are asked for, however many', async () => {
+    const labels = { method: 'GET', route: 'unmatched' };
+    const before = await count(labels, 0);
+    for (const path of ['/api/warm-up', '/%zz']) await app.request('get', path);
+    await count(labels, before + 2);
+    const series = (await scrape()).length;
+    const tails = Array.from(
+      { length: 300 },
+      (_, index) => `${['', 'api/', 'docs/', 'health/'][index % 4]}x${index}${index % 3 === 0 ? '/%zz' : ''}`,
+    );
+    for (let start = 0; start < tails.length; start += 25) {
+      const batch = tails.slice(start, start + 25);
+      await Promise.all(batch.map((tail) => app.request('get', `/${tail}`)));
+    }
+    expect(await count(labels, before + 2 + tails.length)).toBe(before + 2 + tails.length);
+    expect((await scrape()).length).toBe(series);
+  });
+
+  it('knows no method but the common ones, whatever is sent', async () => {
+    for (const method of ['PROPFIND', 'MKCOL', 'LINK']) await send(app.url, method);
+    expect(await count({ method: 'OTHER' }, 3)).toBe(3);
+    const methods = new Set((await scrape()).flatMap(({ labels }) => labels['method'] ?? []));
+    expect([...methods].filter((method) => /PROPFIND|MKCOL|LINK/.test(method))).toEqual([]);
+  });
+
+  it('shows the pool: a connection in use is active, and goes back', async () => {
+    const holder = new pg.Client({ connectionString: app.database.url });
+    await holder.connect();
+    try {
+      await holder.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+      const waiting = [1, 2].map(() => wrongPassword().then(({ status }) => status));
+      const held = await poolWith(2);
+      expect(held).toEqual({ total: held.idle + 2, idle: expect.any(Number), active: 2, waiting: 0 });
+      await holder.query('ROLLBACK');
+      expect(await Promise.all(waiting)).toEqual([401, 401]);
+      expect(await poolWith(0)).toMatchObject({ active: 0, waiting: 0 });
+    } finally {
+      await holder.end();
+    }
+  });
+});
+
+describe('GET /metrics with a METRICS_TOKEN', () => {
+  const token = 'a token of the metrics 1';
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create({ config: { METRICS_TOKEN: token.replaceAll(' ', '-') } });
+  });
+  afterAll(() => app.close());
+
+  it.each([
+    ['no token', undefined, 401, 'Bearer'],
+    ['another token', 'Bearer another', 401, 'Bearer error="invalid_token"'],
+    ['the token with a tail', 'Bearer a-token-of-the-metrics-1x', 401, 'Bearer error="invalid_token"'],
+    ['the token', 'Bearer a-token-of-the-metrics-1', 200, undefined],
+    ['the token, whatever the case of the scheme', 'bEARER a-token-of-the-metrics-1', 200, undefined],
+  ])('answers %s', async (_, authorization, status, challenge) => {
+    const request = app.request('get', '/metrics');
+    if (authorization !== undefined) void request.set('Authorization', authorization);
+    const answer = await request;
+    expect([answer.status, answer.get('www-authenticate')]).toEqual([status, challenge]);
+    if (status === 401) expect(answer.body).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
+  });
+
+  it('does not take an access token for it', async () => {
+    expect((await app.as(app.admin, 'get', '/metrics')).status).toBe(401);
+  });
+});
+
+function send(url: string, method: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(`${url}/api/users`, { method, agent: false }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode));
+    });
+    request.once('error', reject).end();
+  });
+}

@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Instance } from '../../support/instance.js';
+import { ADMIN, signIn } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+const OTHER_KEY = 'bJx1o7YtQe9sWc3vNf5mGh2kLp8rZa4uDi6XyTqRwE0=';
+
+describe('a start that a person can mend', () => {
+  let database: TestDatabase;
+  let empty: TestDatabase;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    empty = await TestDatabase.create();
+    // The first start seals a signing key with MASTER_KEY, and makes the first administrator.
+    const first = await Instance.start({
+      env: { DATABASE_URL: database.url, MASTER_KEY, ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'silent' },
+    });
+    await first.stop();
+  });
+  afterAll(async () => {
+    await database.drop();
+    await empty.drop();
+  });
+
+  /** What it says before it ends; it says nothing of the secrets it was given. */
+  async function faultOf(env: Record<string, string>): Promise<string> {
+    const instance = await Instance.spawn({
+      env: { DATABASE_URL: database.url, MASTER_KEY, LOG_LEVEL: 'info', ...env },
+    });
+    expect(await instance.exitCode).toBe(1);
+    expect(instance.stderr).toMatch(/^Gatehouse could not start: [^\n]+\n$/);
+    for (const name of ['MASTER_KEY', 'ADMIN_PASSWORD', 'METRICS_TOKEN', 'DATABASE_URL']) {
+      if (env[name]) expect(instance.stderr + instance.stdout).not.toContain(env[name]);
+    }
+    expect(instance.stdout).not.toMatch(/"level":"(?:error|fatal)"|Gatehouse is ready/);
+    return instance.stderr.slice('Gatehouse could not start: '.length, -1);
+  }
+
+  it('names the port that is taken', async () => {
+    const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    const { port } = holder.address() as AddressInfo;
+    expect(await faultOf({ PORT: String(port) })).toMatch(
+      new RegExp(`^the port is taken: stop what listens there, or set PORT \\(.*127\\.0\\.0\\.1:${port}\\)$`),
+    );
+    holder.close();
+  });
+
+  it('names every fault of the configuration at once', async () => {
+    const fault = await faultOf({
+      PORT: '70000',
+      DOCS: 'yes',
+      LOG_LEVEL: 'loud',
+      MASTER_KEY: 'too short to be a key',
+      DATABASE_URL: 'mysql://root:hidden@localhost/x',
+    });
+    expect(fault).toMatch(/^The configuration has faults: /);
+    for (const name of ['PORT', 'DOCS', 'LOG_LEVEL', 'MASTER_KEY', 'DATABASE_URL'])
+      expect(fault).toContain(`${name} `);
+  });
+
+  it('names what production asks for, all of it', async () => {
+    const fault = await faultOf({ NODE_ENV: 'production', MASTER_KEY: '' });
+    expect(fault).toBe(
+      'The configuration has faults: MASTER_KEY is required in production; METRICS_TOKEN is required in production',
+    );
+  });
+
+  it('asks for the password of the first administrator in production', async () => {
+    const production = { NODE_ENV: 'production', METRICS_TOKEN: 'sixteen characters or so' };
+    const fault = await faultOf({ ...production, PORT: '0', DATABASE_URL: empty.url });
+    expect(fault).toContain('ADMIN_PASSWORD is required for the first start in production');
+  });
+
+  it.each([
+    ['short', 'ADMIN_PASSWORD is not valid'],
+    ['password123', 'password must not be a commonly used one'],
+    ['the gatehouse 42', 'password must not contain the name of the product'],
+  ])('refuses %s as the password of the first administrator', async (password, reason) => {
+    const fault = await faultOf({ DATABASE_URL: empty.url, ADMIN_PASSWORD: password });
+    expect(fault).toContain('ADMIN_PASSWORD');
+    expect(fault).toContain(reason);
+    expect(await empty.query('SELECT 1 FROM users')).toEqual([]);
+  });
+
+  it('says that the database cannot be reached, without its password', async () => {
+    const closed = createServer().listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port } = closed.address() as AddressInfo;
+    closed.close();
+    await once(closed, 'close');
+    const fault = await faultOf({ DATABASE_URL: `postgres://somebody:hidden-word@127.0.0.1:${port}/none` });
+    expect(fault).toMatch(/^The database cannot be reached: .*ECONNREFUSED/);
+    expect(fault).not.toContain('hidden-word');
+  });
+
+  it('tells a wrong password of the database from one that is not there', async () => {
+    const url = new URL(database.url);
+    url.password = 'hidden-word';
+    expect(await faultOf({ DATABASE_URL: url.href })).toMatch(
+      /^The database cannot be reached: password authentication failed/,
+    );
+  });
+
+  it('refuses a master key that did not seal the stored keys, and changes nothing', async () => {
+    const before = await database.query('SELECT * FROM signing_keys');
+    expect(await faultOf({ MASTER_KEY: OTHER_KEY })).toBe(
+      'The configuration has a fault: MASTER_KEY is not the one that sealed the keys in this database',
+    );
+    expect(await database.query('SELECT * FROM signing_keys')).toEqual(before);
+  });
+});
+
+describe('a second start', () => {
+  it('finds the accounts, the keys and the sign-ins of the first, in the embedded database', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-second-'));
+    const env = { DATA_DIR: dataDir, LOG_LEVEL: 'silent' };
+    try {
+      const first = await Instance.start({ env });
+      const password = /Password: +(\S+)/.exec(first.stdout)?.[1] ?? '';
+      const { token } = await signIn(first.url, ADMIN.email, password);
+      expect(await first.stop('SIGINT')).toBe(0);
+
+      const second = await Instance.start({ env });
+      expect(second.stdout).not.toContain('First administrator');
+      await signIn(second.url, ADMIN.email, password);
+      const me = await fetch(`${second.url}/api/users/me`, { headers: { authorization: `Bearer ${token}` } });
+      expect(me.status).toBe(200);
+      expect(await second.stop('SIGINT')).toBe(0);
+    } finally {
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  });
+});

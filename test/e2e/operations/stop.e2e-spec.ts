@@ -1,0 +1,200 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { Instance } from '../../support/instance.js';
+import { ADMIN } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+/** Longer than any test may take: what ends before it was not waited for. */
+const FOREVER_MS = '600000';
+
+interface Answer {
+  readonly status: number;
+  readonly connection: string | undefined;
+}
+
+let database: TestDatabase;
+const running: Instance[] = [];
+const agents: Agent[] = [];
+const held: pg.Client[] = [];
+
+beforeAll(async () => {
+  database = await TestDatabase.create();
+});
+afterEach(async () => {
+  for (const agent of agents.splice(0)) agent.destroy();
+  for (const holder of held.splice(0)) await holder.end();
+  await Promise.all(running.splice(0).map((instance) => instance.stop('SIGKILL')));
+});
+afterAll(() => database.drop());
+
+/** An instance that has all the time there is, but for what the test says. */
+async function start(env: Record<string, string>): Promise<Instance> {
+  const rest = { ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'info', SHUTDOWN_DEADLINE_MS: FOREVER_MS };
+  const instance = await Instance.start({ env: { DATABASE_URL: database.url, MASTER_KEY, ...rest, ...env } });
+  running.push(instance);
+  return instance;
+}
+
+/** A client that keeps its one connection as long as it may. */
+function keepAlive(): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  agents.push(agent);
+  return agent;
+}
+
+function ask(url: string, agent: Agent | false, body?: object): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const method = body ? 'POST' : 'GET';
+    const request = httpRequest(url, { agent, method, headers: { 'content-type': 'application/json' } });
+    request.once('error', reject);
+    request.once('response', (response) => {
+      const { statusCode = 0, headers } = response;
+      response
+        .resume()
+        .once('error', reject)
+        .once('end', () => {
+          resolve({ status: statusCode, connection: headers.connection });
+        });
+    });
+    request.end(body && JSON.stringify(body));
+  });
+}
+
+const ready = async (instance: Instance): Promise<number> =>
+  (await ask(`${instance.url}/health/ready`, false).catch(() => ({ status: 0 }))).status;
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 20_000; !(await condition()); await sleep(10)) {
+    if (Date.now() > deadline) throw new Error(`not so in time: ${String(condition)}`);
+  }
+}
+
+const refusesConnections = (instance: Instance) => async () => {
+  const { code } = await ask(`${instance.url}/health/live`, false).then(
+    () => ({ code: '' }),
+    (error: NodeJS.ErrnoException) => error,
+  );
+  return code === 'ECONNREFUSED';
+};
+
+/** A table that nobody gets past until it is let go: a sign-in then waits in the middle of its work. */
+async function holdUsers(): Promise<{ waiting(): Promise<boolean>; release(): Promise<void> }> {
+  const holder = new pg.Client({ connectionString: database.url });
+  await holder.connect();
+  held.push(holder);
+  await holder.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+  return {
+    waiting: async () => (await database.query('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0,
+    release: () => holder.end(),
+  };
+}
+const signIn = (instance: Instance, agent: Agent | false): Promise<Answer> =>
+  ask(`${instance.url}/api/auth/login`, agent, { email: ADMIN.email, password: ADMIN.password });
+
+describe('SIGTERM', () => {
+  it('makes it not ready at once, serves the rest with Connection: close, then stops listening and exits 0', async () => {
+    const instance = await start({ SHUTDOWN_GRACE_MS: '1500' });
+    const kept = keepAlive();
+    expect((await ask(`${instance.url}/health/live`, kept)).connection).toBe('keep-alive');
+    instance.process.kill('SIGTERM');
+    await instance.until(() => instance.stdout.includes('"msg":"stopping"'));
+    expect(await ready(instance)).toBe(503);
+    expect(await signIn(instance, false)).toEqual({ status: 200, connection: 'close' });
+    expect(await ask(`${instance.url}/api/nothing`, false)).toEqual({ status: 404, connection: 'close' });
+
+    await until(refusesConnections(instance));
+    expect(instance.process.exitCode).toBeNull();
+    // A connection that was silent so far may still ask, once: cutting it off would race with its request.
+    expect(await signIn(instance, kept)).toEqual({ status: 200, connection: 'close' });
+    expect(await instance.exitCode).toBe(0);
+    expect(instance.stdout).toContain('"msg":"stopped"');
+    expect(instance.stderr).toBe('');
+  });
+
+  it('lets a request in flight finish, long after the grace', async () => {
+    const instance = await start({ SHUTDOWN_GRACE_MS: '0' });
+    const users = await holdUsers();
+    const answer = signIn(instance, keepAlive());
+    await until(() => users.waiting());
+    instance.process.kill('SIGTERM');
+    await until(refusesConnections(instance));
+    expect(instance.process.exitCode).toBeNull();
+    await users.release();
+    // It was begun as one that keeps its connection: a stop must not wait for the client to leave.
+    expect(await answer).toEqual({ status: 200, connection: 'close' });
+    expect(await instance.exitCode).toBe(0);
+  });
+
+  it('fails no request of keep-alive clients that never retry, behind a balancer that asks who is ready', async () => {
+    const [old, next] = await Promise.all([start({ SHUTDOWN_GRACE_MS: '1500' }), start({})]);
+    let target = old;
+    const balancer = setInterval(() => {
+      void ready(old).then((status) => {
+        target = status === 200 ? target : next;
+        return target;
+      });
+    }, 20);
+    const failures: unknown[] = [];
+    const answered = new Map([
+      [old, 0],
+      [next, 0],
+    ]);
+    const over = new AbortController();
+    const client = async (path: string) => {
+      const perTarget = new Map([old, next].map((instance) => [instance, keepAlive()]));
+      while (!over.signal.aborted) {
+        const asked = target;
+        const outcome = await ask(`${asked.url}${path}`, perTarget.get(asked) ?? false).catch(
+          (error: unknown) => ({
+            status: String(error),
+          }),
+        );
+        if (outcome.status === 200) answered.set(asked, (answered.get(asked) ?? 0) + 1);
+        else failures.push(outcome);
+      }
+    };
+    const clients = ['/health/live', '/.well-known/jwks.json', '/health/live', '/metrics'].map(client);
+    try {
+      await until(() => Promise.resolve((answered.get(old) ?? 0) > 100));
+      old.process.kill('SIGTERM');
+      expect(await old.exitCode).toBe(0);
+      const before = answered.get(next) ?? 0;
+      await until(() => Promise.resolve((answered.get(next) ?? 0) > before + 100));
+    } finally {
+      over.abort();
+      clearInterval(balancer);
+      await Promise.all(clients);
+    }
+    expect(failures).toEqual([]);
+  });
+});
+
+describe('a stop in a hurry', () => {
+  it('skips the grace at the second signal', async () => {
+    const instance = await start({ SHUTDOWN_GRACE_MS: String(Number(FOREVER_MS) - 1) });
+    instance.process.kill('SIGTERM');
+    await until(async () => (await ready(instance)) === 503);
+    instance.process.kill('SIGTERM');
+    expect(await instance.exitCode).toBe(0);
+  });
+
+  it('has no grace at SIGINT, and closes connections that are silent', async () => {
+    const instance = await start({ SHUTDOWN_GRACE_MS: String(Number(FOREVER_MS) - 1) });
+    await ask(`${instance.url}/health/live`, keepAlive());
+    expect(await instance.stop('SIGINT')).toBe(0);
+  });
+
+  it('is forced at the deadline, with exit code 1, when something hangs', async () => {
+    const instance = await start({ SHUTDOWN_GRACE_MS: '0', SHUTDOWN_DEADLINE_MS: '1000' });
+    const users = await holdUsers();
+    const cut = signIn(instance, false).catch(() => 'cut off');
+    await until(() => users.waiting());
+    instance.process.kill('SIGTERM');
+    expect(await instance.exitCode).toBe(1);
+    expect(instance.stdout).toContain('SHUTDOWN_DEADLINE_MS');
+    expect(await cut).toBe('cut off');
+  });
+});

@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { accountWith, nextPage } from '../../support/users.js';
+
+interface RoleBody {
+  readonly name: string;
+  readonly permissions: string[];
+  readonly version: number;
+}
+
+/** As API.md section 3 has them: not taken from the source. */
+const PERMISSIONS =
+  'users:read users:write users:delete roles:grant sessions:revoke audit:read events:read export:run resources:transfer webhooks:manage flags:manage jobs:manage'.split(
+    ' ',
+  );
+
+describe('roles', () => {
+  let app: TestApp;
+  let granter: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    granter = await accountWith(app, ['roles:grant', 'users:read']);
+  });
+  afterAll(() => app.close());
+
+  const put = (caller: Account, name: string, body: object) =>
+    app.as(caller, 'put', `/api/roles/${name}`).send(body);
+  const all = async () => (await app.as(app.admin, 'get', '/api/roles?limit=100')).body as RoleBody[];
+  const find = async (name: string) => (await all()).find((role) => role.name === name);
+
+  describe('GET /api/roles', () => {
+    it('lists the shipped roles with exactly their permissions, to any signed-in account', async () => {
+      const answer = await app.as(await app.account(), 'get', '/api/roles?limit=100');
+      expect(answer.status).toBe(200);
+      expect(answer.get('Cache-Control')).toBe('no-store');
+      const permissionsOf = (name: string) =>
+        (answer.body as RoleBody[]).find((role) => role.name === name)?.permissions.toSorted();
+      expect(permissionsOf('user')).toEqual([]);
+      expect(permissionsOf('premium')).toEqual([]);
+      expect(permissionsOf('auditor')).toEqual(['audit:read', 'events:read', 'users:read']);
+      expect(permissionsOf('admin')).toEqual(PERMISSIONS.toSorted());
+    });
+
+    it('asks to sign in', async () => {
+      const answer = await app.request('get', '/api/roles');
+      expect([answer.status, answer.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
+    });
+
+    it('is paged as every list is', async () => {
+      const names = (await all()).map(({ name }) => name);
+      const walked: string[] = [];
+      let next: string | null = '/api/roles?limit=2&total=exact';
+      while (next !== null) {
+        const page = await app.as(app.admin, 'get', next);
+        expect(page.get('X-Total-Count')).toBe(String(names.length));
+        walked.push(...(page.body as RoleBody[]).map(({ name }) => name));
+        next = nextPage(page);
+      }
+      expect(walked).toEqual(names);
+      expect(new Set(names).size).toBe(names.length);
+      const estimate = await app.as(app.admin, 'get', '/api/roles?total=estimate');
+      expect(estimate.get('X-Total-Estimate')).toBe(String(names.length));
+      const offset = await app.as(app.admin, 'get', '/api/roles?limit=1&offset=1');
+      expect((offset.body as RoleBody[]).map(({ name }) => name)).toEqual(names.slice(1, 2));
+      for (const query of ['limit=0', 'limit=101', 'offset=10001', 'cursor=x', 'sort=name', 'search=a']) {
+        expect([query, (await app.as(app.admin, 'get', `/api/roles?${query}`)).status]).toEqual([query, 400]);
+      }
+    });
+  });
+
+  describe('PUT /api/roles/{name}', () => {
+    it('makes a role, and gives it other permissions as its next version, with the ETag', async () => {
+      const made = await put(app.admin, 'support', { permissions: ['users:read', 'sessions:revoke'] });
+      expect(made.status).toBe(200);
+      expect(made.body).toMatchObject({ name: 'support', permissions: ['sessions:revoke', 'users:read'] });
+      const { version } = made.body as RoleBody;
+      expect(made.get('ETag')).toBe(`"${version}"`);
+      const changed = await put(app.admin, 'support', { permissions: ['users:write', 'users:read'] });
+      expect(changed.status).toBe(200);
+      expect(changed.body).toMatchObject({
+        permissions: ['users:read', 'users:write'],
+        version: version + 1,
+      });
+      expect(changed.get('ETag')).toBe(`"${version + 1}"`);
+      expect(await find('support')).toEqual(changed.body);
+      const same = await put(app.admin, 'support', { permissions: ['users:write', 'users:read'] });
+      expect(same.body).toEqual(changed.body);
+    });
+
+    it('permits from the next request on, and no longer', async () => {
+      await put(app.admin, 'helper', { permissions: [] }).expect(200);
+      const holder = await app.account(['user', 'helper']);
+      const list = async () => (await app.as(holder, 'get', '/api/users')).status;
+      expect(await list()).toBe(403);
+      await put(app.admin, 'helper', { permissions: ['users:read'] }).expect(200);
+      expect(await list()).toBe(200);
+      await put(app.admin, 'helper', { permissions: [] }).expect(200);
+      expect(await list()).toBe(403);
+    });
+
+    it.each(['user', 'premium', 'auditor', 'admin'])('answers 409 for %s, which is shipped', async (name) => {
+      const before = await find(name);
+      for (const permissions of [[], PERMISSIONS, before?.permissions]) {
+        const answer = await put(app.admin, name, { permissions });
+        expect(answer.status).toBe(409);
+        expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+      }
+      expect(await find(name)).toEqual(before);
+    });
+
+    it('is for roles:grant alone', async () => {
+      const others = [
+        await app.account(),
+        await accountWith(app, ['users:read', 'users:write', 'users:delete']),
+      ];
+      for (const caller of others) {
+        expect((await put(caller, 'mine', { permissions: [] })).status).toBe(403);
+        expect((await put(caller, 'admin', { nonsense: true })).status).toBe(403);
+      }
+      expect((await app.request('put', '/api/roles/mine').send({ permissions: [] })).status).toBe(401);
+      expect(await find('mine')).toBeUndefined();
+    });
+
+    it('gives nobody a permission that the caller does not hold, not even to a role of their own', async () => {
+      await put(app.admin, 'above', { permissions: ['users:read', 'users:delete'] }).expect(200);
+      const own = (await app.as(granter, 'get', '/api/users/me')).body as { roles: string[] };
+      const ownRole = own.roles.find((role) => role !== 'user') ?? '';
+      for (const name of ['fresh', ownRole, 'above']) {
+        const before = await find(name);
+        const answer = await put(granter, name, { permissions: ['users:read', 'users:write'] });
+        expect(answer.status).toBe(403);
+        expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
+        // A refusal leaves no role behind that has been begun.
+        expect(await find(name)).toEqual(before);
+      }
+      expect((await put(granter, 'fresh', { permissions: ['users:read', 'roles:grant'] })).status).toBe(200);
+    });
+
+    it('lets the caller keep and take what they do not hold', async () => {
+      await put(app.admin, 'kept', { permissions: ['users:delete', 'jobs:manage'] }).expect(200);
+      const kept = await put(granter, 'kept', { permissions: ['users:delete', 'users:read'] });
+      expect(kept.body).toMatchObject({ permissions: ['users:delete', 'users:read'] });
+      expect((await put(granter, 'kept', { permissions: ['jobs:manage'] })).status).toBe(403);
+    });
+
+    it.each([
+      ['no permissions', {}],
+      ['null', { permissions: null }],
+      ['one name alone', { permissions: 'users:read' }],
+      ['an unknown permission', { permissions: ['users:read', 'users:everything'] }],
+      ['a permission twice', { permissions: ['users:read', 'users:read'] }],
+      ['another property', { permissions: [], shipped: true }],
+    ])('refuses %s, and makes nothing', async (_, body) => {
+      const answer = await put(app.admin, 'faulty', body);
+      expect(answer.status).toBe(400);
+      expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR' } });
+      expect(await find('faulty')).toBeUndefined();
+    });
+
+    it.each(['Support', '9lives', 'two%20words', 'a.b', `a${'b'.repeat(50)}`, '%00', 'r%C3%B4le'])(
+      'refuses the name %s',
+      async (name) => {
+        const before = await all();
+        expect((await put(app.admin, name, { permissions: [] })).status).toBe(400);
+        expect(await all()).toEqual(before);
+      },
+    );
+
+    it('ends in what one of the callers asked for, whole, when many change one role at once', async () => {
+      const wishes = PERMISSIONS.slice(0, 8).map((permission, i) =>
+        [permission, PERMISSIONS[i + 1] ?? ''].toSorted(),
+      );
+      const answers = await Promise.all(
+        wishes.map((permissions) => put(app.admin, 'contested', { permissions })),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(wishes.map(() => 200));
+      expect(answers.map(({ body }) => (body as RoleBody).permissions)).toEqual(wishes);
+      expect(wishes).toContainEqual((await find('contested'))?.permissions);
+      const versions = answers.map(({ body }) => (body as RoleBody).version);
+      expect(new Set(versions).size).toBe(versions.length);
+    });
+  });
+});

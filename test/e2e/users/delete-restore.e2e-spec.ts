@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/users.js';
+
+describe('the end of an account', () => {
+  let app: TestApp;
+  let deleter: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    deleter = await accountWith(app, ['users:delete']);
+  });
+  afterAll(() => app.close());
+
+  const remove = (caller: Account, id: string) => app.as(caller, 'delete', `/api/users/${id}`);
+  const restore = (caller: Account, id: string) => app.as(caller, 'post', `/api/users/${id}/restore`);
+
+  describe('DELETE /api/users/{id}', () => {
+    it('deletes oneself, and anybody with users:delete: 204 without a body, as the next version', async () => {
+      for (const byItself of [true, false]) {
+        const account = await app.account();
+        const before = await read(app, account.id);
+        const answer = await remove(byItself ? account : deleter, account.id);
+        expect([answer.status, answer.text]).toEqual([204, '']);
+        const after = await read(app, account.id);
+        const { updated_at } = after;
+        expect(after).toEqual({ ...before, status: 'deleted', version: before.version + 1, updated_at });
+      }
+    });
+
+    it('refuses the tokens of the account at once, and its sign-in', async () => {
+      const account = await app.account();
+      await remove(account, account.id).expect(204);
+      for (const method of ['get', 'delete'] as const) {
+        const refused = await app.as(account, method, `/api/users/${account.id}`);
+        expect(refused.status).toBe(401);
+        expect(refused.get('WWW-Authenticate')).toBe('Bearer error="invalid_token"');
+      }
+      const credentials = { email: account.email, password: PASSWORD };
+      expect((await app.request('post', '/api/auth/login').send(credentials)).status).toBe(401);
+    });
+
+    it("answers an ordinary account the same bytes for another's id and for one that nobody has", async () => {
+      const [account, other] = [await app.account(), await app.account()];
+      const answers = [];
+      for (const id of [other.id, NOBODY, 'not-an-id']) answers.push(await remove(account, id));
+      for (const answer of answers) {
+        expect(answer.status).toBe(404);
+        expect(withoutRequestId(answer)).toBe(withoutRequestId(answers[0] ?? answer));
+      }
+      expect(await read(app, other.id)).toMatchObject({ status: 'active' });
+      const missing = await app.request('delete', `/api/users/${other.id}`);
+      expect([missing.status, missing.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
+    });
+
+    it('is not for other permissions', async () => {
+      const other = await app.account();
+      const writer = await accountWith(app, ['users:read', 'users:write', 'roles:grant']);
+      expect((await remove(writer, other.id)).status).toBe(404);
+    });
+
+    it('answers 404 for an account that is not there and 400 for no id, and 204 once more', async () => {
+      expect((await remove(deleter, NOBODY)).status).toBe(404);
+      expect((await remove(deleter, 'not-an-id')).status).toBe(400);
+      const { id } = await app.account();
+      await remove(deleter, id).expect(204);
+      const before = await read(app, id);
+      expect((await remove(deleter, id)).status).toBe(204);
+      expect(await read(app, id)).toEqual(before);
+    });
+
+    it('with If-Match deletes the version that was named, and answers 412 with the ETag for another', async () => {
+      const account = await app.account();
+      for (const condition of ['"77"', 'W/"1"']) {
+        const answer = await remove(account, account.id).set('If-Match', condition);
+        expect(answer.status).toBe(412);
+        expect(answer.get('ETag')).toBe('"1"');
+      }
+      expect((await remove(account, account.id).set('If-Match', '"1"')).status).toBe(204);
+    });
+
+    it('is refused for the last active admin, by itself and by others, until there is another', async () => {
+      const { id } = app.admin;
+      const before = await read(app, id);
+      for (const caller of [app.admin, deleter]) {
+        const answer = await remove(caller, id);
+        expect(answer.status).toBe(409);
+        expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+      }
+      expect(await read(app, id)).toEqual(before);
+      const second = await app.account(['admin']);
+      await app.as(app.admin, 'patch', `/api/users/${second.id}`).send({ status: 'disabled' }).expect(200);
+      expect((await remove(deleter, id)).status).toBe(409);
+      await app.as(app.admin, 'patch', `/api/users/${second.id}`).send({ status: 'active' }).expect(200);
+      expect((await remove(deleter, id)).status).toBe(204);
+      await restore(second, id).expect(200);
+      expect((await remove(app.admin, second.id)).status).toBe(204);
+    });
+  });
+
+  describe('POST /api/users/{id}/restore', () => {
+    it('brings the account back whole, as the next version, and it signs in again', async () => {
+      const account = await app.account(['user', 'premium'], 'Comes Back');
+      const before = await read(app, account.id);
+      await remove(account, account.id).expect(204);
+      const answer = await restore(deleter, account.id);
+      expect(answer.status).toBe(200);
+      const { updated_at } = answer.body as UserBody;
+      expect(answer.body).toEqual({ ...before, version: before.version + 2, updated_at });
+      expect(answer.get('ETag')).toBe(`"${before.version + 2}"`);
+      expect(await read(app, account.id)).toEqual(answer.body);
+      await signIn(app.url, account.email, PASSWORD);
+    });
+
+    it('brings back a disabled account as a disabled one', async () => {
+      const { id, email } = await app.account();
+      await app.as(app.admin, 'patch', `/api/users/${id}`).send({ status: 'disabled' }).expect(200);
+      await remove(deleter, id).expect(204);
+      expect(await read(app, id)).toMatchObject({ status: 'deleted' });
+      expect((await restore(deleter, id)).body).toMatchObject({ status: 'disabled' });
+      const answer = await app.request('post', '/api/auth/login').send({ email, password: PASSWORD });
+      expect(answer.status).toBe(401);
+    });
+
+    it('answers 409 for an account that is not deleted, and leaves it alone', async () => {
+      const { id } = await app.account();
+      for (const status of ['active', 'disabled']) {
+        await app.as(app.admin, 'patch', `/api/users/${id}`).send({ status }).expect(200);
+        const before = await read(app, id);
+        const answer = await restore(deleter, id);
+        expect(answer.status).toBe(409);
+        expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+        expect(await read(app, id)).toEqual(before);
+      }
+    });
+
+    it('is possible for 30 days, and not after them', async () => {
+      const { id } = await app.account();
+      await remove(deleter, id).expect(204);
+      const age = (interval: string) =>
+        app.database.query(
+          `UPDATE users SET deleted_at = clock_timestamp() - $2::interval WHERE id = $1 RETURNING id`,
+          [id, interval],
+        );
+      await age('30 days 1 minute');
+      const answer = await restore(deleter, id);
+      expect(answer.status).toBe(409);
+      expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+      expect(await read(app, id)).toMatchObject({ status: 'deleted' });
+      await age('29 days 23 hours 59 minutes');
+      expect((await restore(deleter, id)).status).toBe(200);
+    });
+
+    it('is for users:delete alone: 403 for others, for an account that is not there too', async () => {
+      const gone = await app.account();
+      await remove(gone, gone.id).expect(204);
+      const account = await app.account();
+      const writer = await accountWith(app, ['users:read', 'users:write', 'roles:grant']);
+      for (const caller of [account, writer]) {
+        for (const id of [gone.id, account.id, NOBODY]) expect((await restore(caller, id)).status).toBe(403);
+      }
+      expect((await app.request('post', `/api/users/${gone.id}/restore`)).status).toBe(401);
+      expect(await read(app, gone.id)).toMatchObject({ status: 'deleted' });
+    });
+
+    it('answers 404 for an account that is not there, 400 for no id, and takes no body', async () => {
+      expect((await restore(deleter, NOBODY)).status).toBe(404);
+      expect((await restore(deleter, 'not-an-id')).status).toBe(400);
+      const { id } = await app.account();
+      await remove(deleter, id).expect(204);
+      expect((await restore(deleter, id).send({ status: 'active' })).status).toBe(400);
+      expect((await restore(deleter, id)).status).toBe(200);
+    });
+
+    it('restores once, however many ask at once', async () => {
+      const { id } = await app.account();
+      await remove(deleter, id).expect(204);
+      const { version } = await read(app, id);
+      const statuses = (await Promise.all(Array.from({ length: 8 }, () => restore(deleter, id)))).map(
+        ({ status }) => status,
+      );
+      expect(statuses.toSorted((a, b) => a - b)).toEqual([200, ...Array.from({ length: 7 }, () => 409)]);
+      expect(await read(app, id)).toMatchObject({ status: 'active', version: version + 1 });
+    });
+  });
+});

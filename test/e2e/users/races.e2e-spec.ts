@@ -1,0 +1,226 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import supertest from 'supertest';
+import { Instance } from '../../support/instance.js';
+import { type Account, ADMIN, PASSWORD, signIn } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+
+const ROUNDS = 12;
+const WAIT_MS = 10_000;
+
+/** Two real processes over one database: what holds here is held by the database, not by a process. */
+describe('two instances over one database', () => {
+  let database: TestDatabase;
+  let instances: Instance[];
+  /** Holds locks, so that requests of both instances meet where it matters and not by luck. */
+  let gate: pg.Client;
+  let watcher: pg.Client;
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    gate = new pg.Client({ connectionString: database.url });
+    watcher = new pg.Client({ connectionString: database.url });
+    await Promise.all([gate.connect(), watcher.connect()]);
+    const env = {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      DATABASE_URL: database.url,
+      ADMIN_PASSWORD: ADMIN.password,
+      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+    };
+    // At once, as a deployment does it: they also race for the first administrator and the first key.
+    // Known before they serve, so that one is stopped even when the other cannot start.
+    instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
+    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+  });
+  afterAll(async () => {
+    await Promise.all([gate.end(), watcher.end(), ...instances.map((instance) => instance.stop())]);
+    await database.drop();
+  });
+
+  const on = (instance: number): string => instances[instance % 2]?.url ?? '';
+  const as = (account: Account, instance: number, method: 'patch' | 'put' | 'delete' | 'get', path: string) =>
+    supertest(on(instance))[method](path).auth(account.token, { type: 'bearer' });
+
+  async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+    for (const deadline = Date.now() + WAIT_MS; !(await condition());) {
+      if (Date.now() > deadline) throw new Error(`not so in ${WAIT_MS} ms: ${what}`);
+    }
+  }
+
+  /** How many connections of the service wait for somebody else's lock. */
+  async function waiting(): Promise<number> {
+    const { rows } = await watcher.query<{ waiting: number }>(
+      `SELECT count(*)::integer AS waiting FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows[0]?.waiting ?? 0;
+  }
+
+  /** Starts the requests while the accounts' rows are held, and lets go when all of them wait. */
+  async function meetAt<T>(ids: readonly string[], requests: () => PromiseLike<T>[]): Promise<T[]> {
+    await gate.query('BEGIN');
+    try {
+      await gate.query('SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [ids]);
+      // A supertest request is sent when it is first asked for its answer.
+      const started = requests().map((request) => request.then((answer) => answer));
+      await until('all requests wait', async () => (await waiting()) >= started.length);
+      await gate.query('COMMIT');
+      return await Promise.all(started);
+    } finally {
+      await gate.query('ROLLBACK');
+    }
+  }
+
+  async function signUp(instance: number, email: string): Promise<Account> {
+    await supertest(on(instance))
+      .post('/api/users')
+      .send({ email, password: PASSWORD, name: 'Racer' })
+      .expect(201);
+    return signIn(on(instance), email, PASSWORD);
+  }
+
+  it('made one administrator and one key between them, and take the tokens of each other', async () => {
+    const admins = await database.query(`SELECT 1 FROM users WHERE 'admin' = ANY (roles)`);
+    expect(admins).toHaveLength(1);
+    expect(await database.query('SELECT 1 FROM signing_keys')).toHaveLength(1);
+    const admin = await signIn(on(0), ADMIN.email, ADMIN.password);
+    expect((await as(admin, 1, 'get', '/api/users/me')).status).toBe(200);
+  });
+
+  it('let one of fifty have an address that all want at once, in any spelling', async () => {
+    const spellings = ['wanted@example.com', 'WANTED@example.com', 'ｗａｎｔｅｄ@example.com'];
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        supertest(on(i))
+          .post('/api/users')
+          .send({ email: spellings[i % 3], password: PASSWORD, name: 'Wants It' }),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    const refused = answers.filter(({ status }) => status === 409);
+    expect(refused).toHaveLength(49);
+    for (const { body } of refused) expect(body).toMatchObject({ error: { code: 'CONFLICT' } });
+    const rows = await database.query(`SELECT 1 FROM users WHERE email_key = 'wanted@example.com'`);
+    expect(rows).toHaveLength(1);
+  });
+
+  it('let one of twenty changes to the same version win, and lose none that was told 200', async () => {
+    const admin = await signIn(on(0), ADMIN.email, ADMIN.password);
+    const { id } = await signUp(0, 'contested@example.com');
+    for (let version = 1; version <= 3; version++) {
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          as(admin, i, 'patch', `/api/users/${id}`)
+            .set('If-Match', `"${version}"`)
+            .send({ name: `Version ${version + 1} of ${i}` }),
+        ),
+      );
+      const won = answers.filter(({ status }) => status === 200);
+      expect(won).toHaveLength(1);
+      expect(answers.filter(({ status }) => status === 412)).toHaveLength(19);
+      expect((await as(admin, version, 'get', `/api/users/${id}`)).body).toEqual(won[0]?.body);
+    }
+  });
+
+  it('count every change when nobody names a version', async () => {
+    const admin = await signIn(on(0), ADMIN.email, ADMIN.password);
+    const { id } = await signUp(0, 'counted@example.com');
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        as(admin, i, 'patch', `/api/users/${id}`).send({ name: `Change ${i}` }),
+      ),
+    );
+    const versions = answers.map(({ body }) => (body as { version: number }).version);
+    expect(versions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i + 2));
+  });
+
+  describe('never end without an admin', () => {
+    let first: Account;
+    let second: Account;
+    beforeAll(async () => {
+      first = await signIn(on(0), ADMIN.email, ADMIN.password);
+      second = await signUp(1, 'second-admin@example.com');
+      await reinstate();
+    });
+    // A round that failed must not make the next test fail too.
+    afterEach(() => reinstate());
+
+    /** By SQL, for after a round one of the two may not act. */
+    async function reinstate(): Promise<void> {
+      await database.query(
+        `UPDATE users SET roles = ARRAY['admin', 'user'], disabled = false, deleted_at = NULL, version = version + 1
+         WHERE id = ANY ($1)`,
+        [[first.id, second.id]],
+      );
+    }
+
+    const activeAdmins = () =>
+      database.query(`SELECT 1 FROM users WHERE 'admin' = ANY (roles) AND status = 'active'`);
+
+    const demote = (by: Account, target: Account, instance: number) =>
+      as(by, instance, 'put', `/api/users/${target.id}/roles`)
+        .set('If-Match', '*')
+        .send({ roles: ['user'] });
+    const disable = (by: Account, target: Account, instance: number) =>
+      as(by, instance, 'patch', `/api/users/${target.id}`).send({ status: 'disabled' });
+    const remove = (by: Account, target: Account, instance: number) =>
+      as(by, instance, 'delete', `/api/users/${target.id}`);
+
+    const ways = { demote, disable, remove };
+    type Way = keyof typeof ways;
+    const pairs: [Way, Way][] = [
+      ['demote', 'demote'],
+      ['disable', 'disable'],
+      ['remove', 'remove'],
+      ['demote', 'disable'],
+      ['disable', 'remove'],
+      ['remove', 'demote'],
+    ];
+
+    it.each(pairs)('when one would %s and the other %s each other, time and again', async (one, other) => {
+      for (let round = 0; round < ROUNDS; round++) {
+        const answers = await meetAt([first.id, second.id], () => [
+          ways[one](first, second, round),
+          ways[other](second, first, round + 1),
+        ]);
+        const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b);
+        // Both were let in as admins: the second to commit must find out that it is the last.
+        expect(statuses[0] === 200 || statuses[0] === 204).toBe(true);
+        expect(statuses[1]).toBe(409);
+        expect(await activeAdmins()).toHaveLength(1);
+        await reinstate();
+      }
+    });
+
+    it.each(['demote', 'disable', 'remove'] as const)(
+      'when both would %s themselves, time and again',
+      async (way) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          const answers = await meetAt([first.id, second.id], () => [
+            ways[way](first, first, round),
+            ways[way](second, second, round + 1),
+          ]);
+          const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b);
+          expect(statuses[1]).toBe(409);
+          expect(await activeAdmins()).toHaveLength(1);
+          await reinstate();
+        }
+      },
+    );
+
+    it('when everything is tried on both at once from both sides, with nobody holding them back', async () => {
+      for (let round = 0; round < ROUNDS; round++) {
+        const answers = await Promise.all(
+          Object.values(ways).flatMap((way, i) => [
+            way(first, second, round + i),
+            way(second, first, round + i + 1),
+          ]),
+        );
+        for (const { status } of answers) expect([200, 204, 401, 403, 404, 409]).toContain(status);
+        expect((await activeAdmins()).length).toBeGreaterThanOrEqual(1);
+        await reinstate();
+      }
+    });
+  });
+});

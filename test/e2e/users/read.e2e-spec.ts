@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/users.js';
+
+describe('GET /api/users/{id} and /api/users/me', () => {
+  let app: TestApp;
+  let account: Account;
+  let auditor: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    account = await app.account();
+    auditor = await app.account(['auditor']);
+  });
+  afterAll(() => app.close());
+
+  const get = (caller: Account, id: string) => app.as(caller, 'get', `/api/users/${id}`);
+
+  it('answers the account to itself, by its id and as me, and to users:read', async () => {
+    const expected = await read(app, account.id);
+    expect(expected).toMatchObject({ id: account.id, email: account.email, status: 'active' });
+    for (const [caller, id] of [
+      [account, account.id],
+      [account, account.id.toUpperCase()],
+      [account, 'me'],
+      [auditor, account.id],
+    ] as const) {
+      const answer = await get(caller, id);
+      expect(answer.status).toBe(200);
+      expect(answer.body).toEqual(expected);
+    }
+    expect((await get(auditor, 'me')).body).toMatchObject({ id: auditor.id });
+  });
+
+  it('asks everybody to sign in, as they came: without a token, or with a bad one', async () => {
+    for (const path of ['/api/users/me', `/api/users/${account.id}`, `/api/users/${NOBODY}`]) {
+      const missing = await app.request('get', path);
+      expect(missing.status).toBe(401);
+      expect(missing.get('WWW-Authenticate')).toBe('Bearer');
+      expect(missing.body).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
+      const bad = await app.request('get', path).set('Authorization', 'Bearer x.y.z');
+      expect(bad.status).toBe(401);
+      expect(bad.get('WWW-Authenticate')).toBe('Bearer error="invalid_token"');
+    }
+  });
+
+  it("answers the same bytes for another's id, for one that nobody has and for one that is none", async () => {
+    const other = await app.account();
+    const answers = [];
+    for (const id of [other.id, app.admin.id, NOBODY, 'not-an-id']) answers.push(await get(account, id));
+    for (const answer of answers) {
+      expect(answer.status).toBe(404);
+      expect(withoutRequestId(answer)).toBe(withoutRequestId(answers[0] ?? answer));
+      expect(Object.keys(answer.headers).toSorted()).toEqual(
+        Object.keys(answers[0]?.headers ?? {}).toSorted(),
+      );
+    }
+    expect(answers[0]?.body).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  });
+
+  it('tells users:read what is missing (404) from what is no id (400)', async () => {
+    expect((await get(auditor, NOBODY)).status).toBe(404);
+    expect((await get(auditor, 'not-an-id')).status).toBe(400);
+  });
+
+  it('takes no parameters', async () => {
+    expect((await get(account, `${account.id}?fields=email`)).status).toBe(400);
+    expect((await get(account, 'me?a=1')).status).toBe(400);
+  });
+
+  it('shows a deleted account to users:delete alone', async () => {
+    const gone = await app.account();
+    await app.as(gone, 'delete', `/api/users/${gone.id}`).expect(204);
+    const hidden = await get(auditor, gone.id);
+    expect(hidden.status).toBe(404);
+    expect(withoutRequestId(hidden)).toBe(withoutRequestId(await get(auditor, NOBODY)));
+    const deleter = await accountWith(app, ['users:read', 'users:delete']);
+    expect((await get(deleter, gone.id)).body).toMatchObject({ id: gone.id, status: 'deleted' });
+  });
+
+  it('shows the last sign-in, which changes neither version, ETag nor updated_at', async () => {
+    const { id, email } = (
+      await app
+        .request('post', '/api/users')
+        .send({ email: 'fresh@example.com', password: PASSWORD, name: 'Fresh' })
+    ).body as UserBody;
+    const before = await get(app.admin, id);
+    expect((before.body as UserBody).last_login_at).toBeNull();
+    const fresh = await signIn(app.url, email, PASSWORD);
+    // The contract lets it lag.
+    let after = before;
+    for (const until = Date.now() + 5000; Date.now() < until;) {
+      after = await get(fresh, 'me');
+      if ((after.body as UserBody).last_login_at !== null) break;
+    }
+    const { last_login_at: at } = after.body as UserBody;
+    expect(at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(after.body).toEqual({ ...(before.body as UserBody), last_login_at: at });
+    expect(after.get('ETag')).toBe(before.get('ETag'));
+  });
+
+  describe('conditionally', () => {
+    let etag: string;
+    beforeAll(async () => {
+      etag = (await get(account, 'me')).get('ETag') ?? '';
+    });
+    const conditional = (condition: string, id = account.id) =>
+      get(account, id).set('If-None-Match', condition);
+
+    it('carries a strong ETag of the version, and lets only the caller keep the answer', async () => {
+      const answer = await get(account, account.id);
+      expect(answer.get('ETag')).toBe(`"${(answer.body as UserBody).version}"`);
+      expect(answer.get('Cache-Control')).toBe('private, no-cache');
+    });
+
+    it('answers 304 without a body to whoever has the version', async () => {
+      for (const condition of [etag, `W/${etag}`, '*', `"77", ${etag}`, `"x","y" , W/${etag}`]) {
+        for (const id of ['me', account.id]) {
+          const answer = await conditional(condition, id);
+          expect([condition, answer.status, answer.text]).toEqual([condition, 304, '']);
+          expect(answer.get('ETag')).toBe(etag);
+          expect(answer.get('Cache-Control')).toBe('private, no-cache');
+        }
+      }
+    });
+
+    it('answers 200 to whoever has another, or names it wrongly', async () => {
+      for (const condition of ['"77"', 'W/"77"', etag.replaceAll('"', ''), `w/${etag}`, '""']) {
+        expect([condition, (await conditional(condition)).status]).toEqual([condition, 200]);
+      }
+    });
+
+    it('answers 200 again once the account has changed, by whomever', async () => {
+      await app.as(app.admin, 'patch', `/api/users/${account.id}`).send({ name: 'Changed' }).expect(200);
+      const answer = await conditional(etag);
+      expect(answer.status).toBe(200);
+      expect(answer.get('ETag')).not.toBe(etag);
+    });
+
+    it("does not tell a stranger by 304 what another's version is", async () => {
+      const other = await app.account();
+      expect((await get(account, other.id).set('If-None-Match', '*')).status).toBe(404);
+    });
+  });
+});

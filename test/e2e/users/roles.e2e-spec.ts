@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { accountWith, NOBODY, read, type UserBody } from '../../support/users.js';
+
+describe('PUT /api/users/{id}/roles', () => {
+  let app: TestApp;
+  let granter: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    granter = await accountWith(app, ['roles:grant', 'users:read']);
+    await app
+      .as(app.admin, 'put', '/api/roles/reader')
+      .send({ permissions: ['users:read'] })
+      .expect(200);
+    await app.as(app.admin, 'put', '/api/roles/empty').send({ permissions: [] }).expect(200);
+  });
+  afterAll(() => app.close());
+
+  const put = (caller: Account, id: string, body: object, condition = '*') =>
+    app.as(caller, 'put', `/api/users/${id}/roles`).set('If-Match', condition).send(body);
+
+  it('replaces the roles, as the next version, and answers the account with its ETag', async () => {
+    const { id } = await app.account();
+    const before = await read(app, id);
+    const answer = await put(app.admin, id, { roles: ['user', 'premium'] }, `"${before.version}"`);
+    expect(answer.status).toBe(200);
+    const { roles, updated_at } = answer.body as UserBody;
+    expect(roles.toSorted()).toEqual(['premium', 'user']);
+    expect(answer.body).toEqual({ ...before, roles, updated_at, version: before.version + 1 });
+    expect(answer.get('ETag')).toBe(`"${before.version + 1}"`);
+    expect(await read(app, id)).toEqual(answer.body);
+  });
+
+  it('leaves the version alone when the roles are the same in another order', async () => {
+    const { id } = await app.account(['user', 'premium']);
+    const { version } = await read(app, id);
+    for (const roles of [
+      ['user', 'premium'],
+      ['premium', 'user'],
+    ]) {
+      expect((await put(app.admin, id, { roles })).body).toMatchObject({ version });
+    }
+  });
+
+  it('answers 428 without If-Match, and changes nothing', async () => {
+    const { id } = await app.account();
+    const answer = await app.as(app.admin, 'put', `/api/users/${id}/roles`).send({ roles: ['premium'] });
+    expect(answer.status).toBe(428);
+    expect(answer.body).toMatchObject({ error: { code: 'PRECONDITION_REQUIRED' } });
+    expect(await read(app, id)).toMatchObject({ roles: ['user'], version: 1 });
+  });
+
+  it('answers 412 with the current ETag for another version, and changes nothing', async () => {
+    const { id } = await app.account();
+    for (const condition of ['"77"', 'W/"1"', '1']) {
+      const answer = await put(app.admin, id, { roles: ['premium'] }, condition);
+      expect([condition, answer.status]).toEqual([condition, 412]);
+      expect(answer.body).toMatchObject({ error: { code: 'PRECONDITION_FAILED' } });
+      expect(answer.get('ETag')).toBe('"1"');
+    }
+    expect(await read(app, id)).toMatchObject({ roles: ['user'], version: 1 });
+  });
+
+  it.each([
+    ['no roles', {}],
+    ['an empty list', { roles: [] }],
+    ['one name alone', { roles: 'user' }],
+    ['a name twice', { roles: ['user', 'user'] }],
+    ['a role that is not there', { roles: ['user', 'nobody-made-this'] }],
+    ['no name', { roles: [''] }],
+    ['null', { roles: [null] }],
+    ['capitals', { roles: ['User'] }],
+    ['another property', { roles: ['user'], name: 'X' }],
+  ])('refuses %s', async (_, body) => {
+    const { id } = granter;
+    const before = await read(app, id);
+    const answer = await put(app.admin, id, body);
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR' } });
+    expect(await read(app, id)).toEqual(before);
+  });
+
+  it('is for roles:grant alone: 403 for others, for their own id too', async () => {
+    const account = await app.account();
+    const others = [account, await accountWith(app, ['users:read', 'users:write', 'users:delete'])];
+    for (const caller of others) {
+      for (const id of [account.id, caller.id, NOBODY, 'not-an-id']) {
+        expect([id, (await put(caller, id, { roles: ['admin'] })).status]).toEqual([id, 403]);
+      }
+    }
+    const path = `/api/users/${account.id}/roles`;
+    expect((await app.request('put', path).send({ roles: ['user'] })).get('WWW-Authenticate')).toBe('Bearer');
+  });
+
+  it('answers 404 for an account that is not there, or deleted and hidden, and 400 for no id', async () => {
+    const gone = await app.account();
+    await app.as(gone, 'delete', `/api/users/${gone.id}`).expect(204);
+    expect((await put(granter, NOBODY, { roles: ['user'] })).status).toBe(404);
+    expect((await put(granter, gone.id, { roles: ['user'] })).status).toBe(404);
+    expect((await put(granter, 'not-an-id', { roles: ['user'] })).status).toBe(400);
+  });
+
+  it('acts on the next request: rights come with the role and go with it, on the same token', async () => {
+    const account = await app.account();
+    const list = async () => (await app.as(account, 'get', '/api/users')).status;
+    expect(await list()).toBe(403);
+    await put(app.admin, account.id, { roles: ['user', 'auditor'] }).expect(200);
+    expect(await list()).toBe(200);
+    await put(app.admin, account.id, { roles: ['user'] }).expect(200);
+    expect(await list()).toBe(403);
+    expect((await app.as(account, 'get', '/api/users/me')).status).toBe(200);
+  });
+
+  describe('nobody grants a permission that they do not hold', () => {
+    it('to another or to themselves, alone or among others', async () => {
+      const { id } = await app.account();
+      for (const target of [id, granter.id]) {
+        const before = await read(app, target);
+        for (const roles of [['admin'], ['auditor'], [...before.roles, 'auditor'], ['reader', 'admin']]) {
+          const answer = await put(granter, target, { roles });
+          expect([roles, answer.status]).toEqual([roles, 403]);
+          expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
+        }
+        expect(await read(app, target)).toEqual(before);
+      }
+    });
+
+    it('but they grant what they hold, and roles that permit nothing', async () => {
+      const { id } = await app.account();
+      const answer = await put(granter, id, { roles: ['user', 'premium', 'reader', 'empty'] });
+      expect(answer.status).toBe(200);
+    });
+
+    it('but a role above theirs may stay, and may be taken', async () => {
+      const { id } = await app.account(['user', 'auditor']);
+      expect((await put(granter, id, { roles: ['auditor', 'premium'] })).status).toBe(200);
+      expect((await put(granter, id, { roles: ['premium'] })).status).toBe(200);
+      expect((await put(granter, id, { roles: ['auditor'] })).status).toBe(403);
+    });
+
+    it('and hears so before the condition is judged, as it does of a role that is not there', async () => {
+      const { id } = await app.account();
+      expect((await put(granter, id, { roles: ['admin'] }, '"77"')).status).toBe(403);
+      expect((await put(granter, id, { roles: ['nobody-made-this'] }, '"77"')).status).toBe(400);
+      expect((await put(granter, id, { roles: ['premium'] }, '"77"')).status).toBe(412);
+    });
+  });
+
+  describe('the last active admin', () => {
+    it('keeps the role, whoever asks', async () => {
+      const before = await read(app, app.admin.id);
+      for (const caller of [app.admin, granter]) {
+        const answer = await put(caller, app.admin.id, { roles: ['user'] });
+        expect(answer.status).toBe(409);
+        expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+      }
+      expect(await read(app, app.admin.id)).toEqual(before);
+      expect((await put(app.admin, app.admin.id, { roles: ['admin', 'premium'] })).status).toBe(200);
+    });
+
+    it('is not relieved by an admin who is disabled or deleted, but by one who is active', async () => {
+      const second = await app.account(['admin']);
+      const path = `/api/users/${second.id}`;
+      await app.as(app.admin, 'patch', path).send({ status: 'disabled' }).expect(200);
+      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(409);
+      await app.as(app.admin, 'delete', path).expect(204);
+      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(409);
+      await app.as(app.admin, 'post', `${path}/restore`).expect(200);
+      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(409);
+      await app.as(app.admin, 'patch', path).send({ status: 'active' }).expect(200);
+      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(200);
+      expect((await put(granter, second.id, { roles: ['user'] })).status).toBe(409);
+      await put(second, app.admin.id, { roles: ['admin', 'user'] }).expect(200);
+      expect((await put(granter, second.id, { roles: ['user'] })).status).toBe(200);
+    });
+
+    it('is not who merely bears the role while disabled: that one may lose it', async () => {
+      const second = await app.account(['admin']);
+      await app.as(app.admin, 'patch', `/api/users/${second.id}`).send({ status: 'disabled' }).expect(200);
+      expect((await put(app.admin, second.id, { roles: ['user'] })).status).toBe(200);
+    });
+  });
+});

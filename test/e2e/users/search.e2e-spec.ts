@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { Response } from 'supertest';
+import { TestApp } from '../../support/test-app.js';
+import { signUp, signUpMany, type UserBody } from '../../support/users.js';
+
+describe('GET /api/users', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+  });
+  afterAll(() => app.close());
+
+  const list = (query = ''): Promise<Response> => app.as(app.admin, 'get', `/api/users${query}`);
+  const emailsOf = (answer: Response) => (answer.body as UserBody[]).map(({ email }) => email).toSorted();
+
+  describe('search', () => {
+    let people: UserBody[];
+    beforeAll(async () => {
+      people = await signUpMany(app, 5, (i) => `Sought ${i}`, 'sought.example');
+      // A role that only they have keeps everybody else out of the oracle's sight.
+      await app.as(app.admin, 'put', '/api/roles/sought').send({ permissions: [] }).expect(200);
+      for (const { id } of people) {
+        const change = app.as(app.admin, 'put', `/api/users/${id}/roles`).set('If-Match', '*');
+        await change.send({ roles: ['sought'] }).expect(200);
+      }
+    });
+
+    it('finds a part of the name or of the address, in any case, but none that spans both', async () => {
+      await signUp(app, 'Zacharias Quux', 'Under_Score%100@search.example');
+      for (const hit of ['ZACHARIAS', 'arias q', 'under_', 'SCORE%2525100', '%25100', 'search.EXAMPLE']) {
+        expect(emailsOf(await list(`?search=${hit.replace('%2525', '%25')}`))).toEqual([
+          'Under_Score%100@search.example',
+        ]);
+      }
+      for (const miss of [
+        'Zachari_s',
+        'Zach%25ias',
+        'under.score',
+        'quuxunder',
+        'quux%20under',
+        '%25%25',
+        '%5C_',
+      ]) {
+        expect((await list(`?search=${miss}`)).body).toEqual([]);
+      }
+    });
+
+    it('is no filter when it is empty, and bounded when it is long', async () => {
+      const total = async (query: string) =>
+        (await list(`?total=exact&limit=1${query}`)).get('X-Total-Count');
+      expect(await total('&search=')).toBe(await total(''));
+      expect((await list(`?search=${'x'.repeat(354)}`)).status).toBe(200);
+      expect((await list(`?search=${'x'.repeat(355)}`)).status).toBe(400);
+    });
+
+    it.each([
+      ['U+0000', '%00'],
+      ['a line break, with which a match could span name and address', '%0A'],
+      ['invalid UTF-8', '%FF'],
+      ['an encoded surrogate', '%ED%A0%80'],
+    ])('refuses %s', async (_, search) => {
+      expect((await list(`?search=${search}`)).status).toBe(400);
+    });
+
+    // Letters whose case has no exceptions in Unicode's simple folding, which the oracle goes by.
+    const letter = fc.constantFrom(...Array.from('aAbBéÉñÑøØσΣςжЖѣѢծԾ字ß😀𐐨𐐀'));
+    const sign = fc.constantFrom(...Array.from('%_\\\'"$*?()[]{}^|&=+#/ .-~'));
+    const text = fc.string({ unit: fc.oneof(letter, sign), minLength: 1, maxLength: 12 });
+    const name = text.map((part) => `x${part}x`);
+
+    it('finds exactly what a plain search in JavaScript finds, for any names and any part', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(name, { minLength: 5, maxLength: 5 }),
+          fc.nat(4),
+          fc.nat(12),
+          fc.nat(12),
+          fc.option(text),
+          fc.boolean(),
+          async (names, from, start, length, other, upper) => {
+            await Promise.all(
+              people.map(({ id }, i) =>
+                app.as(app.admin, 'patch', `/api/users/${id}`).send({ name: names[i] }).expect(200),
+              ),
+            );
+            // Half of the searches are a piece of a name, or most of them would find nothing.
+            const piece =
+              Array.from(names[from] ?? '')
+                .slice(start, start + length + 1)
+                .join('') || 'x';
+            const chosen = other ?? piece;
+            const search = upper ? chosen.toLocaleUpperCase('en').replaceAll('SS', 'ß') : chosen;
+            const needle = new RegExp(search.replace(/[$()*+./?[\\\]^{|}]/g, '\\$&'), 'iu');
+            const expected = people
+              .filter(({ email }, i) => needle.test(names[i] ?? '') || needle.test(email))
+              .map(({ email }) => email);
+            const answer = await list(`?role=sought&search=${encodeURIComponent(search)}`);
+            expect(answer.status).toBe(200);
+            expect(emailsOf(answer)).toEqual(expected.toSorted());
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+  });
+});

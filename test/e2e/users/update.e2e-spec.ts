@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { accountWith, NOBODY, read, type UserBody } from '../../support/users.js';
+
+describe('PATCH /api/users/{id} and /api/users/me', () => {
+  let app: TestApp;
+  let writer: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    writer = await accountWith(app, ['users:write']);
+  });
+  afterAll(() => app.close());
+
+  const patch = (caller: Account, id: string, body: object) =>
+    app.as(caller, 'patch', `/api/users/${id}`).send(body);
+
+  it('renames, as the next version, and answers the account as it is now with its ETag', async () => {
+    const { id } = await app.account();
+    const before = await read(app, id);
+    const answer = await patch(writer, id, { name: 'Ada King' });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({
+      ...before,
+      name: 'Ada King',
+      version: before.version + 1,
+      updated_at: (answer.body as UserBody).updated_at,
+    });
+    expect((answer.body as UserBody).updated_at > before.updated_at).toBe(true);
+    expect(answer.get('ETag')).toBe(`"${before.version + 1}"`);
+    expect(answer.get('Cache-Control')).toBe('no-store');
+    expect(await read(app, id)).toEqual(answer.body);
+  });
+
+  it('leaves the version alone when nothing changes', async () => {
+    const { id } = await app.account(['user'], 'Same');
+    const before = await read(app, id);
+    for (const body of [{}, { name: 'Same' }, { status: 'active' }, { name: 'Same', status: 'active' }]) {
+      const answer = await patch(writer, id, body);
+      expect(answer.status).toBe(200);
+      expect(answer.body).toEqual(before);
+    }
+    expect((await patch(writer, id, { name: 'Other', status: 'disabled' })).body).toMatchObject({
+      name: 'Other',
+      status: 'disabled',
+      version: before.version + 1,
+    });
+  });
+
+  it.each([
+    ['email', { email: 'new@example.com' }],
+    ['roles', { roles: ['admin'] }],
+    ['version', { version: 9 }],
+    ['password', { password: PASSWORD }],
+    ['status', { status: 'deleted' }],
+    ['status', { status: null }],
+    ['name', { name: null }],
+    ['name', { name: '' }],
+    ['name', { name: 'x'.repeat(101) }],
+    ['name', { name: 'two\nlines' }],
+  ])('refuses %s as %j, and changes nothing', async (field, body) => {
+    const { id } = writer;
+    const before = await read(app, id);
+    const answer = await patch(app.admin, id, { name: 'Not this', ...body });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
+    expect(await read(app, id)).toEqual(before);
+  });
+
+  it('is for users:write alone: 403 for others, for their own id too, before anything else', async () => {
+    const account = await app.account();
+    const others = [account, await accountWith(app, ['users:read', 'users:delete', 'roles:grant'])];
+    for (const caller of others) {
+      for (const id of [account.id, NOBODY, 'not-an-id']) {
+        const answer = await patch(caller, id, { nonsense: true }).set('If-Match', '"77"');
+        expect([id, answer.status]).toEqual([id, 403]);
+        expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
+      }
+    }
+    const missing = await app.request('patch', `/api/users/${account.id}`).send({ name: 'X' });
+    expect(missing.status).toBe(401);
+    expect(missing.get('WWW-Authenticate')).toBe('Bearer');
+  });
+
+  it('answers 404 for an account that is not there, and 400 for what is no id', async () => {
+    expect((await patch(writer, NOBODY, { name: 'X' })).status).toBe(404);
+    expect((await patch(writer, 'not-an-id', { name: 'X' })).status).toBe(400);
+  });
+
+  it('answers 404 for a deleted account, and 409 to those who may restore it', async () => {
+    const { id } = await app.account();
+    await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
+    expect((await patch(writer, id, { name: 'X' })).status).toBe(404);
+    const answer = await patch(app.admin, id, { name: 'X' });
+    expect(answer.status).toBe(409);
+    expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+  });
+
+  describe('me', () => {
+    it('renames oneself, and nothing else', async () => {
+      const account = await app.account();
+      const answer = await patch(account, 'me', { name: '  My Self ' });
+      expect(answer.status).toBe(200);
+      expect(answer.body).toMatchObject({ id: account.id, name: 'My Self', version: 2 });
+      expect(answer.get('ETag')).toBe('"2"');
+      for (const body of [{ status: 'disabled' }, { email: 'x@example.com' }, { roles: ['admin'] }]) {
+        expect((await patch(account, 'me', body)).status).toBe(400);
+      }
+      expect((await patch(account, 'me', { name: 'X' }).set('If-Match', '"1"')).status).toBe(412);
+      expect((await app.request('patch', '/api/users/me').send({ name: 'X' })).status).toBe(401);
+    });
+  });
+
+  describe('with If-Match', () => {
+    let id: string;
+    beforeAll(async () => {
+      ({ id } = await app.account());
+    });
+    const conditional = (condition: string, body: object) =>
+      patch(writer, id, body).set('If-Match', condition);
+    const currentTag = async () => `"${(await read(app, id)).version}"`;
+
+    it('changes the version that was named, alone, in a list, or any', async () => {
+      for (const [i, wrap] of [
+        (tag: string) => tag,
+        (tag: string) => `"77", ${tag}`,
+        (tag: string) => `"x",${tag}`,
+        () => '*',
+      ].entries()) {
+        const tag = await currentTag();
+        const answer = await conditional(wrap(tag), { name: `Version ${i}` });
+        expect([wrap(tag), answer.status]).toEqual([wrap(tag), 200]);
+        expect(answer.get('ETag')).toBe(await currentTag());
+      }
+    });
+
+    it('answers 412 with the current ETag for any other, and changes nothing', async () => {
+      const tag = await currentTag();
+      const before = await read(app, id);
+      for (const condition of ['"1"', `W/${tag}`, tag.replaceAll('"', ''), '"x", "y"', '""']) {
+        const answer = await conditional(condition, { name: 'Lost update' });
+        expect([condition, answer.status]).toEqual([condition, 412]);
+        expect(answer.body).toMatchObject({ error: { code: 'PRECONDITION_FAILED' } });
+        expect(answer.get('ETag')).toBe(tag);
+      }
+      expect(await read(app, id)).toEqual(before);
+    });
+
+    it('judges the body before the condition, and the condition before the state', async () => {
+      expect((await conditional('"77"', { name: '' })).status).toBe(400);
+      const gone = await app.account();
+      await app.as(app.admin, 'delete', `/api/users/${gone.id}`).expect(204);
+      expect((await patch(app.admin, gone.id, { name: 'X' }).set('If-Match', '"77"')).status).toBe(412);
+    });
+
+    it('lets one of twenty win who change the same version at once', async () => {
+      const tag = await currentTag();
+      const { version } = await read(app, id);
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => conditional(tag, { name: `Racer ${i}` })),
+      );
+      const won = answers.filter(({ status }) => status === 200);
+      expect(won).toHaveLength(1);
+      expect(answers.filter(({ status }) => status === 412)).toHaveLength(19);
+      for (const { status, headers } of answers) {
+        if (status === 412) expect(headers).toMatchObject({ etag: `"${version + 1}"` });
+      }
+      expect(await read(app, id)).toEqual(won[0]?.body);
+    });
+  });
+
+  describe('status', () => {
+    it('disabled refuses the tokens of the account at once and its sign-in, and active takes it back', async () => {
+      const account = await app.account();
+      expect((await patch(writer, account.id, { status: 'disabled' })).body).toMatchObject({
+        status: 'disabled',
+        version: 2,
+      });
+      for (const path of ['/api/users/me', `/api/users/${account.id}`, '/api/roles']) {
+        const refused = await app.as(account, 'get', path);
+        expect(refused.status).toBe(401);
+        expect(refused.get('WWW-Authenticate')).toBe('Bearer error="invalid_token"');
+      }
+      const credentials = { email: account.email, password: PASSWORD };
+      expect((await app.request('post', '/api/auth/login').send(credentials)).status).toBe(401);
+      expect((await patch(writer, account.id, { status: 'active' })).body).toMatchObject({
+        status: 'active',
+        version: 3,
+      });
+      await signIn(app.url, account.email, PASSWORD);
+    });
+
+    it('disabled is refused for the last active admin, who stays one', async () => {
+      const { id } = app.admin;
+      const before = await read(app, id);
+      for (const caller of [app.admin, writer]) {
+        const answer = await patch(caller, id, { status: 'disabled', name: 'Not this either' });
+        expect(answer.status).toBe(409);
+        expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+      }
+      expect(await read(app, id)).toEqual(before);
+      expect((await patch(writer, id, { name: 'Renamed Admin' })).status).toBe(200);
+    });
+
+    it('disabled is refused for the last active admin when the others are disabled or deleted', async () => {
+      const second = await app.account(['admin']);
+      const third = await app.account(['admin']);
+      expect((await patch(writer, second.id, { status: 'disabled' })).status).toBe(200);
+      await app.as(app.admin, 'delete', `/api/users/${third.id}`).expect(204);
+      expect((await patch(writer, app.admin.id, { status: 'disabled' })).status).toBe(409);
+      expect((await patch(writer, second.id, { status: 'active' })).status).toBe(200);
+      expect((await patch(writer, app.admin.id, { status: 'disabled' })).status).toBe(200);
+      expect((await patch(writer, app.admin.id, { status: 'active' })).status).toBe(200);
+    });
+  });
+});

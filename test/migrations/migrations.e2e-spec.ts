@@ -1,0 +1,248 @@
+import { globSync, readFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource, type EntityMetadata } from 'typeorm';
+import { findMigrations } from '../../src/platform/database/migrate.js';
+import { Instance } from '../support/instance.js';
+import { faultsOf, record, type RecordedMigration } from '../support/migration-rules.js';
+import { OldPostgres } from '../support/old-postgres.js';
+import { schemaDump } from '../support/schema-dump.js';
+import { TestDatabase } from '../support/test-database.js';
+
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+const { version: release } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+describe('the migrations', () => {
+  let database: TestDatabase;
+  let source: DataSource;
+  beforeAll(async () => {
+    database = await TestDatabase.create({ empty: true });
+    const migrations = await findMigrations();
+    source = new DataSource({
+      type: 'postgres',
+      url: database.url,
+      migrations,
+      migrationsTransactionMode: 'each',
+      installExtensions: false,
+    });
+    await source.initialize();
+  });
+  afterAll(async () => {
+    await source?.destroy();
+    await database?.drop();
+  });
+
+  it('go up, down over data, and up again to the very same schema', async () => {
+    const count = (await findMigrations()).length;
+    expect(await source.runMigrations()).toHaveLength(count);
+    const first = await schemaDump(database);
+    expect(first.filter((line) => line.startsWith('table '))).not.toEqual([]);
+    await seed(database);
+    for (let undone = 0; undone < count; undone++) await source.undoLastMigration({ transaction: 'each' });
+    expect(await schemaDump(database)).toEqual([]);
+    expect(await source.runMigrations()).toHaveLength(count);
+    expect(await schemaDump(database)).toEqual(first);
+  });
+
+  it('leave nothing to do to a second run', async () => {
+    expect(await source.runMigrations()).toEqual([]);
+  });
+
+  it('are told apart by a dump that sees a column, a default, an index and a constraint', async () => {
+    const before = await schemaDump(database);
+    for (const [change, back] of [
+      ['ALTER TABLE roles ADD COLUMN more text', 'ALTER TABLE roles DROP COLUMN more'],
+      ['ALTER TABLE roles ALTER version SET DEFAULT 2', 'ALTER TABLE roles ALTER version SET DEFAULT 1'],
+      ['CREATE INDEX more ON roles (version)', 'DROP INDEX more'],
+      ['ALTER TABLE roles ADD CONSTRAINT more CHECK (version > 0)', 'ALTER TABLE roles DROP CONSTRAINT more'],
+    ]) {
+      await database.query(change ?? '');
+      expect(await schemaDump(database)).not.toEqual(before);
+      await database.query(back ?? '');
+    }
+    expect(await schemaDump(database)).toEqual(before);
+  });
+});
+
+/** Rows in the tables, so that a way down or up which minds them is found out. */
+async function seed(database: TestDatabase): Promise<void> {
+  await database.query(
+    `INSERT INTO users (id, email, email_key, name, name_key, search_key, roles)
+     SELECT gen_random_uuid(), 'u' || n, 'u' || n, 'n', 'n', 'n', ARRAY['user', 'admin'] FROM generate_series(1, 50) AS n`,
+  );
+  await database.query(`INSERT INTO roles (name) VALUES ('support')`);
+  await database.query(`INSERT INTO role_permissions VALUES ('support', 'users:read')`);
+  await database.query(`INSERT INTO signing_keys VALUES ('kid', '{}', '\\x00')`);
+}
+
+const judge = (up: string[], more: Partial<RecordedMigration> = {}) =>
+  faultsOf(
+    [
+      {
+        name: 'first',
+        transaction: true,
+        up: ['CREATE TABLE users (id uuid)'],
+        down: ['DROP TABLE users'],
+      },
+      { name: 'next', transaction: true, up, down: ['SELECT 1'], ...more },
+    ],
+    '1.2.0',
+  );
+
+describe('a migration', () => {
+  it('keeps the rules of migrations/README.md', async () => {
+    const migrations = (await findMigrations()).map(
+      (Migration) => [Migration.name, new Migration()] as const,
+    );
+    expect(migrations.length).toBeGreaterThan(0);
+    const recorded = await Promise.all(migrations.map(([name, migration]) => record(name, migration)));
+    expect(faultsOf(recorded, release)).toEqual([]);
+  });
+
+  it.each([
+    ['CREATE INDEX by_name ON users (name)', 'CONCURRENTLY'],
+    ['CREATE UNIQUE INDEX by_name ON users USING btree (name)', 'CONCURRENTLY'],
+    ['CREATE INDEX CONCURRENTLY by_name ON users (name)', 'transaction = false'],
+    ['ALTER TABLE users ADD COLUMN age integer NOT NULL', 'has a default'],
+    ['ALTER TABLE users ADD COLUMN a text DEFAULT 1, ADD COLUMN b text NOT NULL', 'has a default'],
+    ['ALTER TABLE users ALTER COLUMN name SET NOT NULL', 'becomes NOT NULL'],
+    ['ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0)', 'NOT VALID'],
+    ['ALTER TABLE users ADD CONSTRAINT c UNIQUE (name)', 'USING INDEX'],
+    ['DROP TABLE users', 'does not drop'],
+    ['ALTER TABLE users DROP COLUMN name', 'does not drop'],
+    ['ALTER TABLE users RENAME COLUMN name TO title', 'does not drop'],
+    ['ALTER TABLE users ALTER COLUMN name TYPE varchar(10)', 'does not drop'],
+    ['-- contract: unread since 1.2.0\nALTER TABLE users DROP COLUMN name', 'does not drop'],
+  ])('is refused for: %s', (sql, reason) => {
+    expect(judge([sql])).toEqual([expect.stringContaining(reason)]);
+  });
+
+  it('is refused without a way back', () => {
+    expect(judge(['ALTER TABLE users ADD COLUMN age integer'], { down: [] })).toEqual([
+      'next: every migration has a way back',
+    ]);
+  });
+
+  it.each([
+    ['ALTER TABLE users ADD COLUMN age integer'],
+    ['ALTER TABLE users ADD COLUMN age integer NOT NULL DEFAULT 0'],
+    ['ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID'],
+    ['ALTER TABLE users VALIDATE CONSTRAINT c'],
+    ['-- contract: unread since 1.1.0\nALTER TABLE users DROP COLUMN name'],
+    ['CREATE TABLE more (id uuid NOT NULL)', 'CREATE INDEX more_id ON more (id)'],
+  ])('passes with: %s', (...up) => {
+    expect(judge(up)).toEqual([]);
+  });
+
+  it('passes with an index made CONCURRENTLY outside a transaction', () => {
+    expect(judge(['CREATE INDEX CONCURRENTLY by_name ON users (name)'], { transaction: false })).toEqual([]);
+  });
+});
+
+describe('the entities', () => {
+  it('map each of their columns to one of the same type, nullability and precision', async () => {
+    const database = await TestDatabase.create();
+    const source = new DataSource({ type: 'postgres', url: database.url, entities: await entities() });
+    try {
+      await source.initialize();
+      expect(source.entityMetadatas.length).toBeGreaterThan(0);
+      for (const entity of source.entityMetadatas) {
+        const columns = await columnsOf(database, entity.tableName);
+        expect(Object.keys(columns)).not.toEqual([]);
+        expect(columns).toMatchObject(mapped(source, entity));
+        // A column that the entity leaves out must not keep its rows from being inserted.
+        const names = entity.columns.map((column) => column.databaseName);
+        const needed = Object.entries(columns).filter(
+          ([name, { nullable, filled }]) => !names.includes(name) && !nullable && !filled,
+        );
+        expect(needed).toEqual([]);
+      }
+    } finally {
+      await source.destroy();
+      await database.drop();
+    }
+  });
+});
+
+async function entities(): Promise<(new () => object)[]> {
+  const files = globSync('src/**/*.entity.ts');
+  const modules = (await Promise.all(files.map((file) => import(`../../${file}`)))) as Record<
+    string,
+    unknown
+  >[];
+  return modules
+    .flatMap((module) => Object.values(module))
+    .filter((value): value is new () => object => typeof value === 'function');
+}
+
+interface ColumnFacts {
+  readonly type: string;
+  readonly nullable: boolean;
+  readonly filled: boolean;
+  readonly primary: boolean;
+}
+
+async function columnsOf(database: TestDatabase, table: string): Promise<Record<string, ColumnFacts>> {
+  const rows = await database.query<ColumnFacts & { name: string }>(
+    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
+            a.atthasdef OR a.attidentity <> '' AS filled,
+            EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)) AS primary
+     FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped`,
+    [table],
+  );
+  return Object.fromEntries(rows.map(({ name, ...facts }) => [name, facts]));
+}
+
+function mapped(source: DataSource, entity: EntityMetadata): Record<string, Partial<ColumnFacts>> {
+  return Object.fromEntries(
+    entity.columns.map((column) => {
+      const name = source.driver.normalizeType(column).replace('timestamp with time zone', 'timestamptz');
+      const precise = name === 'timestamptz' ? `timestamp(${column.precision}) with time zone` : name;
+      const type = `${precise}${column.isArray ? '[]' : ''}`;
+      return [column.databaseName, { type, nullable: column.isNullable, primary: column.isPrimary }];
+    }),
+  );
+}
+
+describe('a start', () => {
+  const running: Instance[] = [];
+  const open: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((instance) => instance.stop()));
+    for (const close of open.splice(0)) await close();
+  });
+
+  it('of two instances at once on an empty database does everything once, and both come up', async () => {
+    const database = await TestDatabase.create({ empty: true });
+    open.push(() => database.drop());
+    const env = { DATABASE_URL: database.url, MASTER_KEY, LOG_LEVEL: 'silent' };
+    const instances = await Promise.all([Instance.start({ env }), Instance.start({ env })]);
+    running.push(...instances);
+
+    for (const { url } of instances) expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+    const ran = await database.query<{ name: string }>('SELECT name FROM migrations ORDER BY id');
+    const names = (await findMigrations()).map((migration) => migration.name);
+    expect(ran.map(({ name }) => name)).toEqual(names);
+    expect(await database.query('SELECT email, roles FROM users')).toEqual([
+      { email: 'admin@gatehouse.local', roles: ['admin', 'user'] },
+    ]);
+    expect(await database.query('SELECT 1 FROM signing_keys')).toHaveLength(1);
+    const shown = instances.filter(({ stdout }) => stdout.includes('shown only now'));
+    expect(shown).toHaveLength(1);
+    const keys = await Promise.all(instances.map(({ url }) => fetch(`${url}/.well-known/jwks.json`)));
+    const [first, second] = await Promise.all(keys.map((answer) => answer.text()));
+    expect(second).toBe(first);
+  });
+
+  it('on a server that is too old ends with one clear line and exit code 1', async () => {
+    const server = await OldPostgres.start('15.4', '150004');
+    open.push(() => server.stop());
+    const instance = await Instance.spawn({ env: { DATABASE_URL: server.url, MASTER_KEY } });
+    expect(await instance.exitCode).toBe(1);
+    expect(instance.stderr).toBe(
+      'Gatehouse could not start: PostgreSQL 15.4 is too old: Gatehouse needs 16 or newer\n',
+    );
+    expect(instance.stdout).toBe('');
+  });
+});

@@ -1,0 +1,114 @@
+import { fullFormats } from 'ajv-formats/dist/formats.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+
+/** The parts of an OpenAPI 3.1 document that the contract tests look at. */
+export interface Schema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly format?: string;
+  readonly pattern?: string;
+  readonly enum?: readonly unknown[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly example?: unknown;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxItems?: number;
+}
+
+export interface Media {
+  readonly schema?: Schema;
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+export interface Response {
+  readonly description: string;
+  readonly content?: Readonly<Record<string, Media>>;
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly schema: Schema;
+}
+
+export interface Operation {
+  readonly operationId?: string;
+  readonly summary?: string;
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
+  readonly responses: Readonly<Record<string, Response>>;
+}
+
+export interface Document {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+}
+
+/** `GET /api/users/{id}` and its operation, for every one of the document. */
+export function operationsOf(document: Document): [name: string, operation: Operation][] {
+  return Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]): [string, Operation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
+  );
+}
+
+export function resolveSchema(document: Document, schema: Schema): Schema {
+  const name = schema.$ref?.replace('#/components/schemas/', '');
+  if (name === undefined) return schema;
+  const found = document.components.schemas[name];
+  if (!found) throw new Error(`${schema.$ref} is not in the document`);
+  return found;
+}
+
+export interface RealAnswer {
+  /** `GET /api/users/{id}` */
+  readonly operation: string;
+  readonly status: number;
+  readonly type: string;
+  readonly body: unknown;
+}
+
+/** Says what of a real answer the document does not say; nothing when it is just as documented. */
+export function answerChecker(document: Document): (answer: RealAnswer) => string[] {
+  const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, formats: fullFormats });
+  ajv.addSchema(closed(document) as object, 'document');
+  return ({ operation, status, type, body }) => {
+    const [method = '', path = ''] = operation.split(' ');
+    const response = document.paths[path]?.[method.toLowerCase()]?.responses[String(status)];
+    if (!response) return [`${operation} does not document ${status}`];
+    if (type === '') return response.content ? [`${operation} ${status} documents a body`] : [];
+    const media = type.split(';', 1)[0] ?? '';
+    if (!response.content?.[media]) return [`${operation} ${status} does not document ${media}`];
+    const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status), 'content', media];
+    const validate = ajv.getSchema(`document#/${[...pointer, 'schema'].map(escaped).join('/')}`);
+    if (!validate) return [`${operation} ${status} has no schema for ${media}`];
+    if (validate(body)) return [];
+    return (validate.errors ?? []).map(
+      (error) => `${operation} ${status}${error.instancePath} ${error.message}`,
+    );
+  };
+}
+
+const escaped = (part: string): string =>
+  encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
+
+/** A copy in which no object has a property that is not documented. */
+function closed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(closed);
+  if (typeof value !== 'object' || value === null) return value;
+  const copy = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, closed(item)]));
+  const isObject = copy['type'] === 'object' && copy['properties'] !== undefined;
+  return isObject && copy['additionalProperties'] === undefined
+    ? { ...copy, additionalProperties: false }
+    : copy;
+}

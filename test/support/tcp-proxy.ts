@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/**
+ * Stands between the service and its database, so that a test can really take it away: cut off (the
+ * server is gone and refuses), or silent (the path is dead and nobody says so).
+ */
+export class TcpProxy {
+  private readonly sockets = new Set<Socket>();
+  private server: Server | null = null;
+  private silent = false;
+
+  private constructor(
+    private readonly target: { readonly host: string; readonly port: number },
+    private port: number,
+  ) {}
+
+  /** In front of the server of that address. */
+  static async before(url: string): Promise<TcpProxy> {
+    const { hostname, port } = new URL(url);
+    const proxy = new TcpProxy({ host: hostname, port: Number(port || 5432) }, 0);
+    await proxy.restore();
+    return proxy;
+  }
+
+  /** The same address, through this proxy. */
+  through(url: string): string {
+    const address = new URL(url);
+    address.hostname = '127.0.0.1';
+    address.port = String(this.port);
+    return address.href;
+  }
+
+  /** Ends every connection and refuses new ones. */
+  async cut(): Promise<void> {
+    const closed = this.server && once(this.server, 'close');
+    this.server?.close();
+    this.server = null;
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  /** Every connection stays up, new ones too, but nothing passes any more. */
+  silence(): void {
+    this.silent = true;
+    for (const socket of this.sockets) socket.pause();
+  }
+
+  /** Serves on the old port again. Connections that were silent until now are ended. */
+  async restore(): Promise<void> {
+    if (this.silent) for (const socket of this.sockets) socket.destroy();
+    this.silent = false;
+    if (this.server) return;
+    this.server = createServer((socket) => this.accept(socket));
+    this.server.listen(this.port, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  private accept(client: Socket): void {
+    this.track(client);
+    if (this.silent) {
+      client.pause();
+      return;
+    }
+    const upstream = connect(this.target.port, this.target.host);
+    this.track(upstream);
+    // By hand and not by pipe, whose own pausing would undo a silence.
+    forward(client, upstream);
+    forward(upstream, client);
+  }
+
+  private track(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.sockets.delete(socket));
+  }
+}
+
+function forward(from: Socket, to: Socket): void {
+  from.on('data', (chunk: Buffer) => to.write(chunk));
+  from.on('end', () => to.end());
+  from.on('close', () => to.destroy());
+}

@@ -1,0 +1,88 @@
+import type { Response } from 'supertest';
+import type { Permission } from '../../src/common/authorization/permissions.js';
+import { type Account, PASSWORD, type TestApp } from './test-app.js';
+
+/** An account as a client reads it. */
+export interface UserBody {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly status: 'active' | 'disabled' | 'deleted';
+  readonly roles: string[];
+  readonly email_verified: boolean;
+  readonly version: number;
+  readonly last_login_at: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+/** An id of the right shape that no account has. */
+export const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057';
+
+let roles = 0;
+
+/** An account that holds exactly these permissions, through a role of its own. */
+export async function accountWith(app: TestApp, permissions: readonly Permission[]): Promise<Account> {
+  const role = `holder-${++roles}`;
+  const made = await app.as(app.admin, 'put', `/api/roles/${role}`).send({ permissions });
+  if (made.status !== 200) throw new Error(`making a role answered ${made.status}: ${made.text}`);
+  return app.account(['user', role]);
+}
+
+/** The account as an administrator sees it. */
+export async function read(app: TestApp, id: string): Promise<UserBody> {
+  const answer = await app.as(app.admin, 'get', `/api/users/${id}`);
+  if (answer.status !== 200) throw new Error(`reading answered ${answer.status}: ${answer.text}`);
+  return answer.body as UserBody;
+}
+
+/** The path and query that the answer names as the next page; null on the last. */
+export function nextPage(answer: Response): string | null {
+  const link = answer.get('Link');
+  if (link === undefined) return null;
+  const next = /^<(\/[^>]+)>; rel="next"$/.exec(link)?.[1];
+  if (next === undefined) throw new Error(`not a link to a next page: ${link}`);
+  return next;
+}
+
+/** Follows `Link` from that page to the last, and says what came, row by row. */
+export async function walk(
+  app: TestApp,
+  path: string,
+  betweenPages: (page: number) => Promise<unknown> = async () => {},
+): Promise<UserBody[]> {
+  const rows: UserBody[] = [];
+  for (let next: string | null = path, page = 1; next !== null; page++) {
+    const answer: Response = await app.as(app.admin, 'get', next);
+    if (answer.status !== 200) throw new Error(`page ${page} answered ${answer.status}: ${answer.text}`);
+    const body = answer.body as UserBody[];
+    if (body.length === 0) throw new Error(`page ${page} was promised and is empty`);
+    rows.push(...body);
+    next = nextPage(answer);
+    if (next !== null) await betweenPages(page);
+  }
+  return rows;
+}
+
+/** The bytes of an error but for the one part that is new in every answer. */
+export function withoutRequestId(answer: Response): string {
+  const { error } = answer.body as { error: { request_id: string } };
+  return answer.text.replace(error.request_id, '');
+}
+
+export const SORTS = ['created_at', '-created_at', 'email', '-email', 'name', '-name'] as const;
+
+export async function signUp(app: TestApp, name: string, email: string): Promise<UserBody> {
+  const answer = await app.request('post', '/api/users').send({ name, email, password: PASSWORD });
+  if (answer.status !== 201) throw new Error(`sign-up answered ${answer.status}: ${answer.text}`);
+  return answer.body as UserBody;
+}
+
+export function signUpMany(
+  app: TestApp,
+  count: number,
+  name: (i: number) => string,
+  domain: string,
+): Promise<UserBody[]> {
+  return Promise.all(Array.from({ length: count }, (_, i) => signUp(app, name(i), `row-${i}@${domain}`)));
+}
