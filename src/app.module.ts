@@ -15,6 +15,8 @@ import { HealthModule } from './platform/health/health.module.js';
 import { ErrorFilter } from './platform/http/exception.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
+import { JobsModule } from './platform/jobs/jobs.module.js';
+import { MailModule } from './platform/mail/mail.module.js';
 import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
 import { RateLimitGuard } from './platform/rate-limit/rate-limit.guard.js';
@@ -30,6 +32,8 @@ const platform = [
   DatabaseModule,
   HealthModule,
   RateLimitModule,
+  JobsModule,
+  MailModule,
 ];
 const features = [RolesModule, UsersModule, AuthModule];
 

@@ -35,6 +35,7 @@ const postgresUrl = z
 const redisUrl = z
   .string()
   .refine((value) => isUrl(value, ['redis:', 'rediss:']), 'must be a redis:// address');
+const smtpUrl = z.string().refine((value) => isUrl(value, ['smtp:', 'smtps:']), 'must be an smtp:// address');
 const httpUrl = z
   .string()
   .refine((value) => isUrl(value, ['http:', 'https:']), 'must be an http(s):// address')
@@ -220,6 +221,15 @@ export const variables = {
     schema: whole(100, 600_000),
     default: '30000',
     description: 'A request that takes longer is answered 504',
+  }),
+  SMTP_URL: row({
+    schema: smtpUrl.optional(),
+    secret: true,
+    description: 'Mail server, as smtp://user:password@host:port or smtps://',
+  }),
+  MAIL_DIR: row({
+    schema: text.optional(),
+    description: 'Without `SMTP_URL`: folder for mails, one `.eml` each. By default `mail` in `DATA_DIR`',
   }),
   LOG_LEVEL: row({
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

@@ -6,6 +6,11 @@ import { UsersModule } from '../users/users.module.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';
 import { BruteForce } from './brute-force.js';
 import { SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { AccountMails } from './account-mails.js';
+import { CleanUp } from './clean-up.js';
+import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
+import { RecoveryController } from './recovery.controller.js';
+import { RecoveryService } from './recovery.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwksController } from './jwks.controller.js';
@@ -32,9 +37,19 @@ import { UserSessionsController } from './user-sessions.controller.js';
     PassportModule,
     UsersModule,
   ],
-  controllers: [AuthController, SessionsController, UserSessionsController, JwksController],
+  controllers: [
+    AuthController,
+    RecoveryController,
+    SessionsController,
+    UserSessionsController,
+    JwksController,
+  ],
   providers: [
     AuthService,
+    RecoveryService,
+    AccountMails,
+    CleanUp,
+    OneTimeTokensRepository,
     BruteForce,
     SignInFailuresRepository,
     SessionsService,

@@ -15,7 +15,10 @@ export type NewUser = Pick<
   'id' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'searchKey' | 'passwordHash' | 'roles'
 >;
 export type UserChanges = Partial<
-  Pick<User, 'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles'> & { deletedAt: null | (() => string) }
+  Pick<
+    User,
+    'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles' | 'email' | 'emailKey' | 'emailVerified'
+  > & { deletedAt: null | (() => string) }
 >;
 
 /** The time of the database, whatever the clock of this machine says. */
@@ -64,6 +67,16 @@ export class UsersRepository {
 
   findByIdWithPassword(id: string): Promise<User | null> {
     return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ id }).getOne();
+  }
+
+  /** As `update`. @returns null when another account has the address */
+  async updateEmail(user: User, changes: UserChanges): Promise<User | null> {
+    try {
+      return await this.update(user, changes);
+    } catch (error) {
+      if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
+      throw error;
+    }
   }
 
   async renewPasswordHash(id: string, from: string, to: string): Promise<void> {

@@ -49,17 +49,21 @@ export class UsersService {
   async create(input: CreateUserDto, roles: string[] = ['user']): Promise<User> {
     const refusal = checkPassword(input);
     if (refusal) throw AppError.invalid('password', refusal);
-    const user = await this.repository.insert({
-      id: newId(),
-      ...foldedKeys(input.name, input.email),
-      email: input.email,
-      emailKey: canonicalEmail(input.email),
-      name: input.name,
-      passwordHash: await this.hasher.hash(input.password),
-      roles,
+    const passwordHash = await this.hasher.hash(input.password);
+    return this.unitOfWork.run(async () => {
+      const user = await this.repository.insert({
+        id: newId(),
+        ...foldedKeys(input.name, input.email),
+        email: input.email,
+        emailKey: canonicalEmail(input.email),
+        name: input.name,
+        passwordHash,
+        roles,
+      });
+      if (!user) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+      await this.events.publish(new UserEvent(userEventTypes.created, user.id));
+      return user;
     });
-    if (!user) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
-    return user;
   }
 
   async list(query: ListUsersQuery, caller: Principal): Promise<Page<User>> {
@@ -166,6 +170,24 @@ export class UsersService {
     const refusal = checkPassword({ password, email, name });
     if (refusal) throw AppError.invalid(field, refusal);
     return this.hasher.hash(password);
+  }
+
+  /**
+   * The address has proven to be its account's: it is from now on, and is verified.
+   * @throws AppError `CONFLICT` when another account has it by now, `NOT_FOUND` when this one is not active
+   */
+  async confirmEmail(id: string, email: string): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const user = await this.repository.findByIdForUpdate(id);
+      if (user?.status !== 'active') throw new AppError('NOT_FOUND');
+      const emailKey = canonicalEmail(email);
+      const changes = { email, emailKey, ...foldedKeys(user.name, email), emailVerified: true };
+      if (user.emailVerified && user.email === email) return;
+      if (!(await this.repository.updateEmail(user, changes))) {
+        throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+      }
+      await this.events.publish(new UserEvent(userEventTypes.emailConfirmed, id));
+    });
   }
 
   /** The same password, hashed anew: no change of the account. */

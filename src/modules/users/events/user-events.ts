@@ -1,7 +1,9 @@
 import type { DomainEvent } from '../../../platform/events/domain-events.js';
 
 export const userEventTypes = {
+  created: 'user.created',
   updated: 'user.updated',
+  emailConfirmed: 'user.email_confirmed',
   disabled: 'user.disabled',
   enabled: 'user.enabled',
   deleted: 'user.deleted',
