@@ -115,7 +115,7 @@ export class UsersRepository {
   async estimate(filters: UserFilters): Promise<number> {
     const [sql, parameters] = this.filtered(filters).select('1').getQueryAndParameters();
     const counted: [{ rows: number }] = await this.users.query(
-      `SELECT count(*)::integer AS rows FROM (${sql} LIMIT ${COUNTED_ROWS + 1}) AS some`,
+      `SELECT count(*)::integer AS rows FROM (${sql} LIMIT ${COUNTED_ROWS + 1}) AS counted`,
       parameters,
     );
     if (counted[0].rows <= COUNTED_ROWS) return counted[0].rows;
