@@ -3,15 +3,14 @@ import type { Position } from '../../common/pagination/cursor.js';
 import { foldCase, likePattern } from '../../common/text.js';
 import type { User, UserStatus } from './user.entity.js';
 
-/** Index entries that a walk may pass before anything else is tried: one to two milliseconds. */
-const WALKED_ENTRIES = 4000;
-const WALKED_ENTRIES_PER_ROW = 200;
-/**
- * Rows met on that walk from which walking on is cheaper than gathering. A page of 20 needs 20/met
- * such walks, an entry a third of a microsecond; to gather means to fetch met/4000 of the table from
- * anywhere, a row some five microseconds. With a million accounts the two are even at four to five.
- */
-const PROMISING_ROWS = 5;
+/** What gathering costs, in index entries passed (a third of a microsecond): to read the inverted index, ... */
+const ENTRIES_PER_LOOKUP = 5000;
+/** ... and to fetch a row from anywhere, some 5 microseconds. */
+const ENTRIES_PER_FETCH = 15;
+/** A walk may need so many times what was expected: rows of a kind lie together in the order of names. */
+const PATIENCE = 2;
+const SHORTEST_WALK = 1000;
+const NOT_DELETED = `status <> 'deleted'`;
 /** What pg_trgm has an entry for: three letters or digits in a row. */
 const HAS_TRIGRAM = /[\p{L}\p{N}]{3}/u;
 
@@ -46,30 +45,53 @@ export function matching(users: Repository<User>, filters: UserFilters): SelectQ
 }
 
 /**
- * A page of the list. The planner cannot know how often a part of a word occurs, nor where in the
- * order, and its wrong guesses cost seconds. So a short walk along the index of the sort comes first,
- * which answers for all that is frequent. How much it met says what else to do: walk on, or gather
- * what an inverted index finds and sort that. Each is one statement that gives the whole answer.
+ * A page of the list. Two ways lead there: to walk along the index of the sort until enough rows have
+ * passed the filters, which is for the frequent, and to gather what an inverted index finds and sort
+ * it, which is for the rare. Left alone, the planner takes the walk to the end of the index for what
+ * lies there, for seconds. So the way is chosen here, by the planner's estimate, and a walk is bounded.
  */
 export async function findPage(users: Repository<User>, page: UserPage): Promise<User[]> {
   if (passes(page.filters).length === 0) return inOrder(users, page).getMany();
   const fetch = (ids: string) =>
     ordered(users.createQueryBuilder('user'), page)
       .innerJoin(`(${ids})`, 'found', 'found.id = user.id')
-      .setParameters({ ...filterParameters(page.filters), ...page.after })
+      .setParameters(parametersOf(page))
       .getMany();
-  const { limit, offset } = page;
-  const met = await fetch(walk(page, Math.max(WALKED_ENTRIES, WALKED_ENTRIES_PER_ROW * (offset + limit))));
-  if (met.length === limit) return met;
-  const metInAll = met.length === 0 ? 0 : offset + met.length;
-  return fetch(metInAll < PROMISING_ROWS ? gather(page) : walk(page, null));
+  const entries = entriesToWalk(page, await estimate(users, page));
+  const met = entries > 0 ? await fetch(walk(page, entries)) : [];
+  return met.length === page.limit ? met : fetch(gather(page));
+}
+
+interface Estimate {
+  /** Rows that the walk could pass, and those among them that pass the filters. */
+  readonly inScope: number;
+  readonly matching: number;
+}
+
+/** What the planner expects: it looks at its statistics, not at the table. */
+async function estimate(users: Repository<User>, page: UserPage): Promise<Estimate> {
+  const [sql, parameters] = users.manager.dataSource.driver.escapeQueryWithParameters(
+    `EXPLAIN (FORMAT JSON) SELECT 1 FROM (
+       SELECT status, roles, search_key FROM users WHERE ${all([scopeOf(page.filters), ...isAfter(page)])} OFFSET 0
+     ) AS scoped WHERE ${all(passes(page.filters))}`,
+    parametersOf(page),
+  );
+  const { Plan: plan } = readPlan(await users.query(sql, parameters));
+  return { matching: plan['Plan Rows'], inScope: plan.Plans?.[0]?.['Plan Rows'] ?? plan['Plan Rows'] };
+}
+
+/** None when it is cheaper to gather. */
+function entriesToWalk({ limit, offset }: UserPage, { inScope, matching }: Estimate): number {
+  const expected = ((offset + limit) * inScope) / Math.max(matching, 1);
+  if (expected > ENTRIES_PER_LOOKUP + matching * ENTRIES_PER_FETCH) return 0;
+  return Math.max(SHORTEST_WALK, Math.ceil(expected * PATIENCE));
 }
 
 /** Without a condition every row of the index is one of the page. */
 function inOrder(users: Repository<User>, page: UserPage): SelectQueryBuilder<User> {
   return ordered(users.createQueryBuilder('user'), page)
     .where(all([inScope(page.filters), ...isAfter(page, '"user"')]))
-    .setParameters({ ...filterParameters(page.filters), ...page.after })
+    .setParameters(parametersOf(page))
     .limit(page.limit)
     .offset(page.offset);
 }
@@ -79,20 +101,23 @@ function ordered(query: SelectQueryBuilder<User>, { order }: UserPage): SelectQu
   return query.orderBy(`user.${order.column}`, direction).addOrderBy('user.id', direction);
 }
 
-/** The index holds all that is asked for, so no row is fetched to be passed over. */
-function walk(page: UserPage, entries: number | null): string {
+/**
+ * The index holds all that is asked for, so no row is fetched to be passed over. CASE, as the planner
+ * need not compare the pattern with its samples once more.
+ */
+function walk(page: UserPage, entries: number): string {
   return `
     SELECT id FROM (
       SELECT id, status, roles, search_key FROM users
       WHERE ${all([inScope(page.filters), ...isAfter(page)])}
       ORDER BY ${ordering(page)}
-      LIMIT ${entries ?? 'ALL'} OFFSET 0
+      LIMIT ${entries}
     ) AS walked
-    WHERE ${all(passes(page.filters))}
+    WHERE CASE WHEN ${all(passes(page.filters))} THEN true END
     LIMIT ${page.limit} OFFSET ${page.offset}`;
 }
 
-/** OFFSET 0 keeps the planner from the very walk that has just met next to nothing. */
+/** OFFSET 0 keeps the planner from walking after all. */
 function gather(page: UserPage): string {
   const { filters } = page;
   return `
@@ -111,10 +136,14 @@ function ordering({ order }: UserPage): string {
 }
 
 /** What picks the indexes to walk: their predicates have to be there to the letter. */
-function inScope({ status }: UserFilters): string {
-  return status === undefined || status === 'active'
-    ? `status <> 'deleted'`
-    : `status <> 'active' AND status = :status`;
+function inScope(filters: UserFilters): string {
+  const rows = scopeOf(filters);
+  return rows === NOT_DELETED ? rows : `status <> 'active' AND ${rows}`;
+}
+
+/** The same, said once: of what is said twice the planner expects too few rows. */
+function scopeOf({ status }: UserFilters): string {
+  return status === undefined || status === 'active' ? NOT_DELETED : 'status = :status';
 }
 
 function isAfter({ order, after }: UserPage, table = 'users'): string[] {
@@ -143,11 +172,26 @@ function filterParameters({ search = '', status, role }: UserFilters): Record<st
   return { status, role, pattern: likePattern(search), pairs: pairsOf(foldCase(search)) };
 }
 
+function parametersOf({ filters, after }: UserPage): Record<string, unknown> {
+  return { ...filterParameters(filters), ...after };
+}
+
 /** Those that `search_pairs` in the database makes of a text around this one; of a single character itself. */
 function pairsOf(text: string): string[] {
   const characters = [...text];
   if (characters.length < 2) return characters;
   return characters.slice(1).map((character, index) => `${characters[index]}${character}`);
+}
+
+interface Plan {
+  readonly 'Plan Rows': number;
+  readonly Plans?: readonly Plan[];
+}
+
+/** Of the answer to EXPLAIN (FORMAT JSON). */
+export function readPlan(rows: unknown): { readonly Plan: Plan } {
+  const [row] = rows as [{ 'QUERY PLAN': [{ Plan: Plan }] }];
+  return row['QUERY PLAN'][0];
 }
 
 const all = (conditions: readonly string[]): string => conditions.join(' AND ');

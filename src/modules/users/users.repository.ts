@@ -3,7 +3,7 @@ import type { Permission } from '../../common/authorization/permissions.js';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User, type UserStatus } from './user.entity.js';
-import { findPage, matching, type UserFilters, type UserPage } from './users-page.js';
+import { findPage, matching, readPlan, type UserFilters, type UserPage } from './users-page.js';
 
 /** Rows that an estimate counts before it asks the planner. */
 const COUNTED_ROWS = 1000;
@@ -89,7 +89,7 @@ export class UsersRepository {
     );
     if (counted[0].rows <= COUNTED_ROWS) return counted[0].rows;
     const rows: unknown = await this.users.query(`EXPLAIN (FORMAT JSON) ${sql}`, parameters);
-    return plannedRows(rows);
+    return readPlan(rows).Plan['Plan Rows'];
   }
 
   async findAccess(id: string): Promise<Access | null> {
@@ -130,9 +130,4 @@ export class UsersRepository {
     const { driver } = this.users.manager.dataSource;
     return this.users.create(driver.createGeneratedMap(this.users.metadata, row, 0, 1) ?? {});
   }
-}
-
-function plannedRows(rows: unknown): number {
-  const plan = (rows as [{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }])[0];
-  return plan['QUERY PLAN'][0].Plan['Plan Rows'];
 }
