@@ -7,6 +7,7 @@ import { migrate } from './platform/database/migrate.js';
 import { announce } from './platform/lifecycle/banner.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
+import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
 
 /** Brings the service up. A fault that a person can mend ends it with one line and exit code 1. */
@@ -29,6 +30,8 @@ async function serve(config: Config, database: OpenDatabase): Promise<void> {
   await app.init();
   const administrator = await app.get(FirstAdministrator).ensure();
   stopOnSignals(app, config, () => database.close());
+  // Before anybody can be kept waiting by it.
+  releaseStartMemory();
   await app.listen(config.PORT, config.HOST);
   app.get(Lifecycle).serve();
   announce({ config, address: await addressOf(app), administrator });

@@ -1,8 +1,8 @@
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray } from 'class-validator';
 import { IsRoleName } from '../../roles/dto/role-name.decorator.js';
 
-/** More roles than anybody needs; they stand in the entries of the list's indexes, which are bounded. */
-const MAX_ROLES = 10;
+/** More roles than anybody needs; a bound all the same. */
+const MAX_ROLES = 16;
 
 export class SetRolesDto {
   /** @example ["user", "premium"] */
