@@ -193,8 +193,11 @@ async function measure({ label, found, query, smallQuery = query }) {
   return { label, found, ...times, ratio };
 }
 
+function ms(value) {
+  return value.toFixed(2);
+}
+
 function print(measured) {
-  const ms = (value) => value.toFixed(2);
   const cells = measured.map(({ label, found, base, small, big, ratio }) => [
     label,
     found,

@@ -37,7 +37,7 @@ export interface UserPage {
 }
 
 /** Everybody whom the filters let through, in no order. */
-export function matching(users: Repository<User>, filters: UserFilters): SelectQueryBuilder<User> {
+export function matchingUsers(users: Repository<User>, filters: UserFilters): SelectQueryBuilder<User> {
   return users
     .createQueryBuilder('user')
     .where(all([inScope(filters), ...passes(filters), ...isIndexed(filters)]))
@@ -64,8 +64,8 @@ export async function findPage(users: Repository<User>, page: UserPage): Promise
 
 interface Estimate {
   /** Rows that the walk could pass, and those among them that pass the filters. */
-  readonly inScope: number;
-  readonly matching: number;
+  readonly inReach: number;
+  readonly wanted: number;
 }
 
 /** What the planner expects: it looks at its statistics, not at the table. */
@@ -77,13 +77,13 @@ async function estimate(users: Repository<User>, page: UserPage): Promise<Estima
     parametersOf(page),
   );
   const { Plan: plan } = readPlan(await users.query(sql, parameters));
-  return { matching: plan['Plan Rows'], inScope: plan.Plans?.[0]?.['Plan Rows'] ?? plan['Plan Rows'] };
+  return { wanted: plan['Plan Rows'], inReach: plan.Plans?.[0]?.['Plan Rows'] ?? plan['Plan Rows'] };
 }
 
 /** None when it is cheaper to gather. */
-function entriesToWalk({ limit, offset }: UserPage, { inScope, matching }: Estimate): number {
-  const expected = ((offset + limit) * inScope) / Math.max(matching, 1);
-  if (expected > ENTRIES_PER_LOOKUP + matching * ENTRIES_PER_FETCH) return 0;
+function entriesToWalk({ limit, offset }: UserPage, { inReach, wanted }: Estimate): number {
+  const expected = ((offset + limit) * inReach) / Math.max(wanted, 1);
+  if (expected > ENTRIES_PER_LOOKUP + wanted * ENTRIES_PER_FETCH) return 0;
   return Math.max(SHORTEST_WALK, Math.ceil(expected * PATIENCE));
 }
 

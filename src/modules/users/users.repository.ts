@@ -3,7 +3,7 @@ import type { Permission } from '../../common/authorization/permissions.js';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User, type UserStatus } from './user.entity.js';
-import { findPage, matching, readPlan, type UserFilters, type UserPage } from './users-page.js';
+import { findPage, matchingUsers, readPlan, type UserFilters, type UserPage } from './users-page.js';
 
 /** Rows that an estimate counts before it asks the planner. */
 const COUNTED_ROWS = 1000;
@@ -77,12 +77,12 @@ export class UsersRepository {
   }
 
   count(filters: UserFilters): Promise<number> {
-    return matching(this.users, filters).getCount();
+    return matchingUsers(this.users, filters).getCount();
   }
 
   /** Exact up to {@link COUNTED_ROWS}, past it the planner's guess: the cost does not grow with the answer. */
   async estimate(filters: UserFilters): Promise<number> {
-    const [sql, parameters] = matching(this.users, filters).select('1').getQueryAndParameters();
+    const [sql, parameters] = matchingUsers(this.users, filters).select('1').getQueryAndParameters();
     const counted: [{ rows: number }] = await this.users.query(
       `SELECT count(*)::integer AS rows FROM (${sql} LIMIT ${COUNTED_ROWS + 1}) AS counted`,
       parameters,
