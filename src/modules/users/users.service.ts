@@ -16,14 +16,8 @@ import type { UpdateUserDto } from './dto/update-user.dto.js';
 import { checkPassword } from './password-policy.js';
 import { foldedKeys } from './user-keys.js';
 import type { User } from './user.entity.js';
-import {
-  type Access,
-  DATABASE_TIME,
-  sortColumns,
-  type UserChanges,
-  type UserOrder,
-  UsersRepository,
-} from './users.repository.js';
+import { sortColumns, type UserOrder } from './users-page.js';
+import { type Access, DATABASE_TIME, type UserChanges, UsersRepository } from './users.repository.js';
 
 const RESTORABLE_DAYS = 30;
 const DAY_MS = 86_400_000;
@@ -65,7 +59,7 @@ export class UsersService {
     const order = orderOf(sort);
     const after = query.cursor === undefined ? null : decodeCursor(query.cursor, scope);
     assertSortKey(after?.key, order);
-    const rows = await this.repository.findPage(filters, order, { limit: limit + 1, offset, after });
+    const rows = await this.repository.findPage({ filters, order, limit: limit + 1, offset, after });
     const items = rows.slice(0, limit);
     const last = rows.length > limit ? items.at(-1) : undefined;
     return {
