@@ -11,7 +11,7 @@ import { UsersModule } from './modules/users/users.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
-import { ErrorFilter } from './platform/http/exception.filter.js';
+import { ErrorFilter } from './platform/http/error.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
 import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';

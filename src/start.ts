@@ -3,7 +3,7 @@ import { readConfig } from './config/config.js';
 import { FirstAdministrator } from './modules/users/first-administrator.js';
 import { migrate } from './platform/database/migrate.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
-import { announce } from './platform/lifecycle/banner.js';
+import { announce } from './banner.js';
 import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';

@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
-import { bearerToken } from './bearer-token.js';
+import { bearerToken } from '../../common/http/bearer.js';
 
 /** Finds out who calls, and refuses nobody: that is the policy's part. */
 @Injectable()

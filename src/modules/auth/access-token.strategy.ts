@@ -7,7 +7,7 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UsersService } from '../users/users.service.js';
 import { ACCESS_TOKEN_AUDIENCE, ACCESS_TOKEN_TYPE, SIGNING_ALGORITHM } from './access-tokens.service.js';
-import { bearerToken } from './bearer-token.js';
+import { bearerToken } from '../../common/http/bearer.js';
 import { SigningKeysService } from './signing-keys.service.js';
 
 export const ACCESS_TOKEN_STRATEGY = 'access-token';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../common/errors/app-error.js';
+import { unauthorized } from '../../common/http/bearer.js';
 import { newId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
@@ -27,10 +27,7 @@ export class AuthService {
     const user = await this.users.findForSignIn(email);
     const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
     if (!user || !matches || user.status !== 'active') {
-      throw new AppError('UNAUTHORIZED', {
-        message: 'The e-mail address or the password is wrong',
-        headers: { 'WWW-Authenticate': 'Bearer' },
-      });
+      throw unauthorized(false, 'The e-mail address or the password is wrong');
     }
     await this.users.recordSignIn(user.id);
     return {

@@ -46,8 +46,9 @@ export class SigningKeysService implements OnModuleInit {
       await this.repository.lock();
       const found = await this.repository.findAll();
       if (found.length > 0) return found;
-      await this.repository.insert(this.generate());
-      return this.repository.findAll();
+      const first = this.generate();
+      await this.repository.insert(first);
+      return [first];
     });
     this.pairs = new Map(keys.map((key) => [key.kid, this.open(key)]));
   }
@@ -75,12 +76,11 @@ export class SigningKeysService implements OnModuleInit {
     const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
     return {
       kid,
-      publicJwk: { kty, crv, x, y },
       privateKeySealed: this.sealer.seal(pkcs8, sealPurpose(kid)),
     };
   }
 
-  private open({ kid, privateKeySealed }: SigningKey): KeyPair {
+  private open({ kid, privateKeySealed }: Omit<SigningKey, 'createdAt'>): KeyPair {
     const privateKey = createPrivateKey({
       key: this.unseal(privateKeySealed, kid),
       format: 'der',

@@ -4,7 +4,7 @@ import { foldCase } from '../../common/text.js';
 const MAX_NAME_KEY_LENGTH = 100;
 
 /**
- * The derived columns of an account. In the search key a line break parts name and address: neither
+ * The folded columns of an account. In the search key a line break parts name and address: neither
  * can hold one, so no search matches across.
  */
 export function foldedKeys(name: string, email: string): { nameKey: string; searchKey: string } {

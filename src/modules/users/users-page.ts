@@ -178,7 +178,7 @@ function parametersOf({ filters, after }: UserPage): Record<string, unknown> {
 
 /** Those that `search_pairs` in the database makes of a text around this one; of a single character itself. */
 function pairsOf(text: string): string[] {
-  const characters = [...text];
+  const characters = Array.from(text);
   if (characters.length < 2) return characters;
   return characters.slice(1).map((character, index) => `${characters[index]}${character}`);
 }

@@ -14,11 +14,11 @@ export type NewUser = Pick<
   'id' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'searchKey' | 'passwordHash' | 'roles'
 >;
 export type UserChanges = Partial<
-  Pick<User, 'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles'> & { deletedAt: null | (() => string) }
+  Pick<User, 'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles'> & { deleted: boolean }
 >;
 
 /** The time of the database, whatever the clock of this machine says. */
-export const DATABASE_TIME = () => 'clock_timestamp()';
+const DATABASE_TIME = () => 'clock_timestamp()';
 
 /** What the guards ask of an account. */
 export interface Access {
@@ -56,11 +56,12 @@ export class UsersRepository {
   }
 
   /** Writes `changes` to a row that is held, as its next version. */
-  async update(user: User, changes: UserChanges): Promise<User> {
+  async update(user: User, { deleted, ...changes }: UserChanges): Promise<User> {
+    const deletion = deleted === undefined ? {} : { deletedAt: deleted ? DATABASE_TIME : null };
     const result = await this.users
       .createQueryBuilder()
       .update()
-      .set({ ...changes, version: user.version + 1, updatedAt: DATABASE_TIME })
+      .set({ ...changes, ...deletion, version: user.version + 1, updatedAt: DATABASE_TIME })
       .where({ id: user.id })
       .returning('*')
       .execute();
