@@ -7,9 +7,12 @@ import type { User, UserStatus } from './user.entity.js';
 const ENTRIES_PER_LOOKUP = 5000;
 /** ... and to fetch a row from anywhere, some 5 microseconds. */
 const ENTRIES_PER_FETCH = 15;
-/** A walk may need so many times what was expected: rows of a kind lie together in the order of names. */
+/**
+ * Rows of a kind lie together: the walk may need so many times what was expected, and for the frequent,
+ * which are dear to gather, up to a share of what that would cost.
+ */
 const PATIENCE = 2;
-const SHORTEST_WALK = 1000;
+const SHARE_OF_GATHERING = 0.25;
 const NOT_DELETED = `status <> 'deleted'`;
 /** What pg_trgm has an entry for: three letters or digits in a row. */
 const HAS_TRIGRAM = /[\p{L}\p{N}]{3}/u;
@@ -83,8 +86,8 @@ async function estimate(users: Repository<User>, page: UserPage): Promise<Estima
 /** None when it is cheaper to gather. */
 function entriesToWalk({ limit, offset }: UserPage, { inReach, wanted }: Estimate): number {
   const expected = ((offset + limit) * inReach) / Math.max(wanted, 1);
-  if (expected > ENTRIES_PER_LOOKUP + wanted * ENTRIES_PER_FETCH) return 0;
-  return Math.max(SHORTEST_WALK, Math.ceil(expected * PATIENCE));
+  const gathering = ENTRIES_PER_LOOKUP + wanted * ENTRIES_PER_FETCH;
+  return expected > gathering ? 0 : Math.ceil(Math.max(expected * PATIENCE, gathering * SHARE_OF_GATHERING));
 }
 
 /** Without a condition every row of the index is one of the page. */
