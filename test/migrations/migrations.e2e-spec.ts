@@ -73,7 +73,7 @@ async function seed(database: TestDatabase): Promise<void> {
   );
   await database.query(`INSERT INTO roles (name) VALUES ('support')`);
   await database.query(`INSERT INTO role_permissions VALUES ('support', 'users:read')`);
-  await database.query(`INSERT INTO signing_keys VALUES ('kid', '{}', '\\x00')`);
+  await database.query(`INSERT INTO signing_keys VALUES ('kid', '\\x00')`);
 }
 
 const judge = (up: string[], more: Partial<RecordedMigration> = {}) =>

@@ -55,14 +55,14 @@ export function matchingUsers(users: Repository<User>, filters: UserFilters): Se
  */
 export async function findPage(users: Repository<User>, page: UserPage): Promise<User[]> {
   if (passes(page.filters).length === 0) return inOrder(users, page).getMany();
-  const fetch = (ids: string) =>
+  const rowsOf = (ids: string) =>
     ordered(users.createQueryBuilder('user'), page)
       .innerJoin(`(${ids})`, 'found', 'found.id = user.id')
       .setParameters(parametersOf(page))
       .getMany();
   const entries = entriesToWalk(page, await estimate(users, page));
-  const met = entries > 0 ? await fetch(walk(page, entries)) : [];
-  return met.length === page.limit ? met : fetch(gather(page));
+  const met = entries > 0 ? await rowsOf(walk(page, entries)) : [];
+  return met.length === page.limit ? met : rowsOf(gather(page));
 }
 
 interface Estimate {

@@ -96,7 +96,8 @@ const signIn = (instance: Instance, agent: Agent | false): Promise<Answer> =>
 
 describe('SIGTERM', () => {
   it('makes it not ready at once, serves the rest with Connection: close, then stops listening and exits 0', async () => {
-    const instance = await start({ SHUTDOWN_GRACE_MS: '1500' });
+    // Long enough for a few requests on the slowest machine.
+    const instance = await start({ SHUTDOWN_GRACE_MS: '6000' });
     const kept = keepAlive();
     expect((await ask(`${instance.url}/health/live`, kept)).connection).toBe('keep-alive');
     instance.process.kill('SIGTERM');
@@ -129,7 +130,7 @@ describe('SIGTERM', () => {
   });
 
   it('fails no request of keep-alive clients that never retry, behind a balancer that asks who is ready', async () => {
-    const [old, next] = await Promise.all([start({ SHUTDOWN_GRACE_MS: '1500' }), start({})]);
+    const [old, next] = await Promise.all([start({ SHUTDOWN_GRACE_MS: '3000' }), start({})]);
     let target = old;
     const balancer = setInterval(() => {
       void ready(old).then((status) => {
