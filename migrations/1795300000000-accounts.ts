@@ -53,29 +53,51 @@ export class Accounts1795300000000 implements MigrationInterface {
         updated_at timestamptz(3) NOT NULL DEFAULT now()
       )`);
     await runner.query(`CREATE UNIQUE INDEX users_email_key_key ON users (email_key)`);
-    // One ordered walk for each sort of the list ...
+    // One ordered walk for each sort. What filters and searches ask of a row stands in the index, so that passing over a
+    // row does not fetch it. An entry is bounded by the lengths of its columns: a third of a page is the most there is.
+    const filtered = 'INCLUDE (status, roles, search_key)';
     await runner.query(
-      `CREATE INDEX users_by_created_at ON users (created_at, id) WHERE status <> 'deleted'`,
+      `CREATE INDEX users_by_created_at ON users (created_at, id) ${filtered} WHERE status <> 'deleted'`,
     );
-    await runner.query(`CREATE INDEX users_by_email ON users (email_key, id) WHERE status <> 'deleted'`);
-    await runner.query(`CREATE INDEX users_by_name ON users (name_key, id) WHERE status <> 'deleted'`);
+    await runner.query(
+      `CREATE INDEX users_by_email ON users (email_key, id) ${filtered} WHERE status <> 'deleted'`,
+    );
+    await runner.query(
+      `CREATE INDEX users_by_name ON users (name_key, id) ${filtered} WHERE status <> 'deleted'`,
+    );
     // ... and one for each sort of the few accounts that are not active.
+    const inactive = `INCLUDE (roles, search_key) WHERE status <> 'active'`;
     await runner.query(
-      `CREATE INDEX users_inactive_by_created_at ON users (status, created_at, id) WHERE status <> 'active'`,
+      `CREATE INDEX users_inactive_by_created_at ON users (status, created_at, id) ${inactive}`,
     );
-    await runner.query(
-      `CREATE INDEX users_inactive_by_email ON users (status, email_key, id) WHERE status <> 'active'`,
-    );
-    await runner.query(
-      `CREATE INDEX users_inactive_by_name ON users (status, name_key, id) WHERE status <> 'active'`,
-    );
+    await runner.query(`CREATE INDEX users_inactive_by_email ON users (status, email_key, id) ${inactive}`);
+    await runner.query(`CREATE INDEX users_inactive_by_name ON users (status, name_key, id) ${inactive}`);
+    // Where a walk meets too little: by trigrams, and by single characters and pairs for terms that have no trigram.
     await runner.query(`CREATE INDEX users_search ON users USING gin (search_key gin_trgm_ops)`);
+    await runner.query(`
+      CREATE FUNCTION search_pairs(searched text) RETURNS text[]
+      LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+      DECLARE
+        characters text[] := string_to_array(searched, NULL);
+        found text[] := characters;
+      BEGIN
+        FOR i IN 1 .. cardinality(characters) - 1 LOOP
+          found := found || (characters[i] || characters[i + 1]);
+        END LOOP;
+        RETURN found;
+      END $$`);
+    await runner.query(`CREATE INDEX users_search_pairs ON users USING gin (search_pairs(search_key))`);
+    // The list asks the planner how frequent a term is: with a thousand samples it tells one in 200 from one in 2,000.
+    // Nobody asks that of the pairs, which would take long to sample.
+    await runner.query(`ALTER TABLE users ALTER COLUMN search_key SET STATISTICS 1000`);
+    await runner.query(`ALTER INDEX users_search_pairs ALTER COLUMN 1 SET STATISTICS 0`);
     // Nearly every account has just the role "user": the index holds the others.
     await runner.query(`CREATE INDEX users_roles ON users USING gin (roles) WHERE roles <> ARRAY['user']`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE users`);
+    await runner.query(`DROP FUNCTION search_pairs`);
     await runner.query(`DROP TABLE role_permissions`);
     await runner.query(`DROP TABLE roles`);
   }

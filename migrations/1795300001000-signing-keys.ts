@@ -6,7 +6,6 @@ export class SigningKeys1795300001000 implements MigrationInterface {
     await runner.query(`
       CREATE TABLE signing_keys (
         kid text COLLATE "C" CONSTRAINT signing_keys_pkey PRIMARY KEY,
-        public_jwk jsonb NOT NULL,
         private_key_sealed bytea NOT NULL,
         created_at timestamptz(3) NOT NULL DEFAULT now()
       )`);

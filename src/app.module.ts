@@ -12,7 +12,7 @@ import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { EventsModule } from './platform/events/events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
-import { ErrorFilter } from './platform/http/exception.filter.js';
+import { ErrorFilter } from './platform/http/error.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
 import { JobsModule } from './platform/jobs/jobs.module.js';

@@ -3,10 +3,11 @@ import { readConfig } from './config/config.js';
 import { FirstAdministrator } from './modules/users/first-administrator.js';
 import { migrate } from './platform/database/migrate.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
-import { announce } from './platform/lifecycle/banner.js';
+import { announce } from './banner.js';
 import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
+import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
 import { ServiceLogger } from './platform/logging/service-logger.js';
 
@@ -33,6 +34,8 @@ async function serve({ config, close }: OpenDatabase, onServing: () => void): Pr
   try {
     await app.init();
     const administrator = await app.get(FirstAdministrator).ensure();
+    // Before anybody can be kept waiting by it.
+    releaseStartMemory();
     await app.listen(config.PORT, config.HOST);
     onServing();
     logWhatNobodyCaught(app.get(ServiceLogger));

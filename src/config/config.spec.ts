@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MASTER_KEY } from '../../test/support/secrets.js';
 import { ConfigError, type Environment, readConfig } from './config.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 const PRODUCTION = { NODE_ENV: 'production', MASTER_KEY, METRICS_TOKEN: 'a-token-of-sixteen' };
 
 function faultsOf(environment: Environment): readonly string[] {

@@ -2,12 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { type Variable, type VariableName, variables } from './variables.js';
 
-type Values = {
+/** The checked configuration: one frozen object in the spelling of the environment. */
+export type Config = {
   readonly [Name in VariableName]: (typeof variables)[Name] extends Variable<infer T> ? T : never;
 };
-
-/** The checked configuration: one frozen object in the spelling of the environment. */
-export type Config = Values;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -37,8 +35,10 @@ export function readConfig(environment: Environment = process.env): Config {
     if (!parsed.success) faults.push(`${name} ${reason(parsed.error)}`);
     return [name, parsed.data];
   });
+  const config = Object.freeze(Object.fromEntries(entries)) as Config;
+  faults.push(...crossFaults(config));
   if (faults.length > 0) throw new ConfigError(faults);
-  return checkedAsAWhole(Object.freeze(Object.fromEntries(entries)) as Config);
+  return config;
 }
 
 function rawValue(
@@ -62,14 +62,14 @@ function rawValue(
   }
 }
 
-function checkedAsAWhole(config: Config): Config {
+/** Between variables; one that is at fault itself is undefined here, and compares as false. */
+function crossFaults(config: Config): string[] {
   const faults: string[] = [];
   if (config.DB_POOL_MIN > config.DB_POOL_MAX) faults.push('DB_POOL_MIN is greater than DB_POOL_MAX');
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
     faults.push('SHUTDOWN_GRACE_MS must be less than SHUTDOWN_DEADLINE_MS');
   }
-  if (faults.length > 0) throw new ConfigError(faults);
-  return config;
+  return faults;
 }
 
 function reason(error: z.ZodError): string {

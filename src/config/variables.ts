@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 /**
- * Every environment variable the service knows, one row each: the README's configuration table
- * and the log's masking are made from this table, and a contract test holds them together.
+ * Every environment variable the service knows, one row each: the README's configuration table is
+ * made from this one, and a contract test holds them together.
  */
 export interface Variable<T = unknown> {
   readonly schema: z.ZodType<T>;

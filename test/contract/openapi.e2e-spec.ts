@@ -6,6 +6,7 @@ import { errorCodes } from '../../src/common/errors/error-codes.js';
 import { type Document, operationsOf, type Operation, resolveSchema } from '../support/openapi-document.js';
 import { answerChecker, type Schema } from '../support/openapi-document.js';
 import { Instance } from '../support/instance.js';
+import { MASTER_KEY } from '../support/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 
 /** Anybody may call these; every other route asks for an access token. */
@@ -18,7 +19,6 @@ const OPEN = new Set([
   'GET /health/ready',
   'GET /health/startup',
 ]);
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 
 // The schemas are made by the Swagger plugin, which only the real build runs: the document comes from
 // a process of the built service, the routes from an app in this one.

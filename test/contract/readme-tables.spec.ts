@@ -6,34 +6,10 @@ import { withTables } from '../support/readme-tables.js';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const sources = { variables, errorCodes };
-const rowOf = (text: string, name: string): string[] =>
-  text
-    .split('\n')
-    .filter((line) => line.startsWith(`| \`${name}\``))
-    .flatMap((line) => line.split(' | '));
 
 describe('README.md', () => {
   it('has the tables that the code gives: else run `npm run readme:tables`', () => {
     expect(readme).toBe(withTables(readme, sources));
-  });
-
-  it('tells of every variable its default, what production asks for, and whether it is a secret', () => {
-    for (const [name, variable] of Object.entries<Variable>(variables)) {
-      const [title, usual, production, description] = rowOf(readme, name);
-      expect([name, title?.includes('secret')]).toEqual([name, variable.secret === true]);
-      if (name !== 'PASSWORD_CONCURRENCY') expect(usual).toBe(cell(variable.default));
-      expect([name, production]).toEqual([
-        name,
-        variable.production === null ? 'required' : cell(variable.production),
-      ]);
-      expect(description).toContain(variable.description);
-    }
-  });
-
-  it('tells of every error its status and message', () => {
-    for (const [code, { status, message }] of Object.entries(errorCodes)) {
-      expect(rowOf(readme, code)).toEqual([`| \`${code}\``, String(status), `${message} |`]);
-    }
   });
 
   it('would differ after any change of a name, a default, a production rule, a secret or a message', () => {
@@ -62,8 +38,3 @@ describe('README.md', () => {
     expect(() => withTables('nothing', sources)).toThrow('lacks <!-- configuration -->');
   });
 });
-
-const cell = (value: string | undefined): string => {
-  if (value === undefined) return '–';
-  return value === '' ? '' : `\`${value}\``;
-};

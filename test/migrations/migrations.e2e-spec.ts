@@ -5,10 +5,10 @@ import { findMigrations } from '../../src/platform/database/migrate.js';
 import { Instance } from '../support/instance.js';
 import { faultsOf, record, type RecordedMigration } from '../support/migration-rules.js';
 import { OldPostgres } from '../support/old-postgres.js';
+import { MASTER_KEY } from '../support/secrets.js';
 import { schemaDump } from '../support/schema-dump.js';
 import { TestDatabase } from '../support/test-database.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 const { version: release } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
@@ -73,7 +73,7 @@ async function seed(database: TestDatabase): Promise<void> {
   );
   await database.query(`INSERT INTO roles (name) VALUES ('support')`);
   await database.query(`INSERT INTO role_permissions VALUES ('support', 'users:read')`);
-  await database.query(`INSERT INTO signing_keys VALUES ('kid', '{}', '\\x00')`);
+  await database.query(`INSERT INTO signing_keys VALUES ('kid', '\\x00')`);
 }
 
 const judge = (up: string[], more: Partial<RecordedMigration> = {}) =>
@@ -217,8 +217,10 @@ describe('a start', () => {
     const database = await TestDatabase.create({ empty: true });
     open.push(() => database.drop());
     const env = { DATABASE_URL: database.url, MASTER_KEY, LOG_LEVEL: 'silent' };
-    const instances = await Promise.all([Instance.start({ env }), Instance.start({ env })]);
+    // Known before they serve, so that one is stopped even when the other cannot start.
+    const instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
     running.push(...instances);
+    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
 
     for (const { url } of instances) expect((await fetch(`${url}/health/ready`)).status).toBe(200);
     const ran = await database.query<{ name: string }>('SELECT name FROM migrations ORDER BY id');

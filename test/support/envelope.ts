@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { ErrorEnvelope } from '../../src/common/errors/error-body.js';
+import type { ErrorResponse } from '../../src/common/errors/error.response.js';
 import { type ErrorCode, errorCodes } from '../../src/common/errors/error-codes.js';
 import type { Answer } from './send.js';
 
@@ -14,16 +14,16 @@ export function expectEnvelope(
   answer: Answer,
   code: ErrorCode,
   status: number = errorCodes[code].status,
-): ErrorEnvelope['error'] {
+): ErrorResponse['error'] {
   expect({ status: answer.status, body: answer.json }).toMatchObject({ status, body: { error: { code } } });
   return expectSomeEnvelope(answer);
 }
 
 /** As `expectEnvelope`, of any code: that its status and its shape are those of the table. */
-export function expectSomeEnvelope(answer: Answer): ErrorEnvelope['error'] {
+export function expectSomeEnvelope(answer: Answer): ErrorResponse['error'] {
   expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
   expect(Object.keys(answer.json as object)).toEqual(['error']);
-  const { error } = answer.json as ErrorEnvelope;
+  const { error } = answer.json as ErrorResponse;
   const { details, ...facts } = error;
   expect(facts).toEqual({
     code: expect.any(String),

@@ -1,42 +1,46 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import tearDown, { run } from './global-teardown.mjs';
 
 /**
  * One PostgreSQL for the whole run (`TEST_DATABASE_URL`, else one of our own), and in it one migrated
  * template that each test file clones. Jest hands the environment on to its workers.
  */
 export default async function setUp() {
+  const made = (globalThis.testDatabase = {});
+  try {
+    await prepare(made);
+  } catch (error) {
+    // Jest tears down only what was set up as a whole.
+    await tearDown();
+    throw error;
+  }
+  process.env.TEST_SERVER_URL = made.server;
+  process.env.TEST_TEMPLATE = made.template;
+}
+
+async function prepare(made) {
   const { migrate } = await import('../../dist/src/platform/database/migrate.js');
-  const server = process.env.TEST_DATABASE_URL ?? (await startServer());
+  made.server = process.env.TEST_DATABASE_URL ?? (await startServer(made));
   const template = `test_template_${process.pid}`;
-  await run(server, `CREATE DATABASE ${template}`);
-  const url = new URL(server);
+  await run(made.server, `CREATE DATABASE ${template}`);
+  made.template = template;
+  const url = new URL(made.server);
   url.pathname = `/${template}`;
   await migrate(url.href);
-  globalThis.testDatabase = { ...globalThis.testDatabase, server, template };
-  process.env.TEST_SERVER_URL = server;
-  process.env.TEST_TEMPLATE = template;
 }
 
-async function startServer() {
+async function startServer(made) {
   const { joinEmbeddedPostgres } =
     await import('../../dist/src/platform/database/embedded/embedded-postgres.js');
-  const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
-  const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
+  made.dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
+  made.embedded = await joinEmbeddedPostgres({ dataDir: made.dataDir, notice: () => {} });
+  const { url } = made.embedded;
   // Nothing here has to survive a crash.
   for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
-    await run(embedded.url, `ALTER SYSTEM SET ${setting} = off`);
+    await run(url, `ALTER SYSTEM SET ${setting} = off`);
   }
-  await run(embedded.url, 'SELECT pg_reload_conf()');
-  globalThis.testDatabase = { embedded, dataDir };
-  return embedded.url;
-}
-
-async function run(connectionString, sql) {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
+  await run(url, 'SELECT pg_reload_conf()');
+  return url;
 }

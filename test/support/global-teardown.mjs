@@ -1,15 +1,23 @@
 import { rm } from 'node:fs/promises';
 import pg from 'pg';
 
+/** Takes back what the set-up has made, however far it came. */
 export default async function tearDown() {
   const { embedded, dataDir, server, template } = globalThis.testDatabase;
-  if (embedded) {
-    await embedded.leave();
-    await rm(dataDir, { recursive: true });
-    return;
+  try {
+    if (embedded) await embedded.leave();
+    else if (template) await run(server, `DROP DATABASE IF EXISTS ${template}`);
+  } finally {
+    if (dataDir) await rm(dataDir, { recursive: true, force: true });
   }
-  const client = new pg.Client({ connectionString: server });
+}
+
+export async function run(connectionString, sql) {
+  const client = new pg.Client({ connectionString });
   await client.connect();
-  await client.query(`DROP DATABASE IF EXISTS ${template}`);
-  await client.end();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
 }

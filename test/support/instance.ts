@@ -5,8 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UNLIMITED } from './unlimited.js';
+import { until } from './until.js';
 
-const START_TIMEOUT_MS = 60_000;
+/** Within what Jest gives a test or a hook: one that came later would find nobody left to clean up. */
+const WAIT_MS = 25_000;
 
 export interface InstanceOptions {
   readonly env: Readonly<Record<string, string>>;
@@ -23,11 +25,14 @@ export class Instance {
 
   private constructor(
     readonly process: ChildProcess,
-    private readonly dataDir: string,
+    dataDir: string,
   ) {
     process.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
     process.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
-    this.ended = once(process, 'exit').then(([code]) => code as number | null);
+    this.ended = once(process, 'exit').then(async ([code]) => {
+      await rm(dataDir, { recursive: true, force: true });
+      return code as number | null;
+    });
   }
 
   /** Does not wait until it serves. */
@@ -46,18 +51,12 @@ export class Instance {
     const own = { NODE_ENV: 'production', PORT: String(port), ...env };
     const instance = await Instance.spawn({ env: own, ...(entry !== undefined && { entry }) });
     const url = `http://127.0.0.1:${port}`;
-    let ready = false;
-    const look = setInterval(() => {
-      void fetch(`${url}/health/ready`).then(
-        (answer) => (ready = answer.ok),
-        () => undefined,
+    const ready = () =>
+      fetch(`${url}/health/ready`).then(
+        (answer) => answer.ok,
+        () => false,
       );
-    }, 50);
-    try {
-      await instance.until(() => ready);
-    } finally {
-      clearInterval(look);
-    }
+    await instance.started(ready);
     instance.known = url;
     return instance;
   }
@@ -65,7 +64,7 @@ export class Instance {
   /** Waits until it says that it is ready. */
   static async start(options: InstanceOptions): Promise<Instance> {
     const instance = await Instance.spawn(options);
-    await instance.until(() => instance.address !== null);
+    await instance.started(() => instance.address !== null);
     return instance;
   }
 
@@ -81,19 +80,27 @@ export class Instance {
   /** Ends it with that signal and says what it exited with; null when the signal did. */
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
     this.process.kill(signal);
-    const code = await this.ended;
-    await rm(this.dataDir, { recursive: true, force: true });
-    return code;
+    return this.ended;
   }
 
-  /** Looks every few milliseconds whether it is so by now. Fails when the process ends before that. */
-  async until(condition: () => boolean, timeoutMs = START_TIMEOUT_MS): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
-    while (!condition()) {
-      if (this.process.exitCode !== null) throw new Error(`the instance ended: ${this.stderr}`);
-      if (Date.now() > deadline)
-        throw new Error(`not so after ${timeoutMs} ms: ${this.stdout}${this.stderr}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+  /** As `until`, but fails at once when the process ends before that, and says what it wrote. */
+  async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const alive = () => {
+      if (this.process.exitCode === null && this.process.signalCode === null) return condition();
+      throw new Error('the instance ended');
+    };
+    await until(alive, WAIT_MS, String(condition)).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.stdout}${this.stderr}`, { cause: error });
+    });
+  }
+
+  /** One that does not get so far has nobody who could stop it later. */
+  private async started(condition: () => boolean | Promise<boolean>): Promise<void> {
+    try {
+      await this.until(condition);
+    } catch (error) {
+      await this.stop('SIGKILL');
+      throw error;
     }
   }
 

@@ -8,8 +8,11 @@ import { type Config, readConfig } from '../../src/config/config.js';
 import { FirstAdministrator } from '../../src/modules/users/first-administrator.js';
 import { poolOf } from '../../src/platform/database/database.module.js';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.js';
+import { MASTER_KEY } from './secrets.js';
+import { closeConnections } from './send.js';
 import { TestDatabase } from './test-database.js';
 import { UNLIMITED } from './unlimited.js';
+import { until } from './until.js';
 
 export const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the tests 7' } as const;
 export const PASSWORD = 'correct horse battery';
@@ -48,7 +51,7 @@ export class TestApp {
       DATABASE_URL: own.url,
       ...UNLIMITED,
       ADMIN_PASSWORD: ADMIN.password,
-      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      MASTER_KEY,
     };
     // prom-client's registry is the process's own, and an earlier app of this worker filled it.
     register.clear();
@@ -89,10 +92,13 @@ export class TestApp {
 
   /** Stops, and fails the test that left a transaction or a connection behind. */
   async close(): Promise<void> {
-    const inUse = await this.connectionsInUse();
-    await this.nest.close();
-    if (this.ownsDatabase) await this.database.drop();
-    if (inUse > 0) throw new Error(`${inUse} database connections are still in use`);
+    closeConnections();
+    try {
+      await this.unused();
+    } finally {
+      await this.nest.close();
+      if (this.ownsDatabase) await this.database.drop();
+    }
   }
 
   get server(): Server {
@@ -104,13 +110,13 @@ export class TestApp {
   }
 
   /** Connections go back right after the answer, so a moment of patience is part of the question. */
-  private async connectionsInUse(): Promise<number> {
+  private unused(): Promise<void> {
     const pool = poolOf(this.dataSource);
-    const inUse = () => pool.totalCount - pool.idleCount;
-    for (let attempt = 0; attempt < 50 && inUse() > 0; attempt++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return inUse();
+    return until(
+      () => pool.totalCount === pool.idleCount,
+      1000,
+      'every database connection back in the pool',
+    );
   }
 }
 

@@ -1,8 +1,8 @@
 /** Looks every few milliseconds whether it is so by now, and fails when it is not in time. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
-  what = 'the condition',
+  timeoutMs = 20_000,
+  what = String(condition),
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {

@@ -1,4 +1,5 @@
-import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
 import {
   ApiBearerAuth,
   ApiForbiddenResponse,
@@ -16,6 +17,10 @@ export type Policy =
   | { readonly kind: 'self-or-permission'; readonly permission: Permission };
 
 export const POLICY = 'gatehouse:policy';
+
+/** What the route declares, itself or through its controller. */
+export const policyOf = (reflector: Reflector, context: ExecutionContext): Policy | undefined =>
+  reflector.getAllAndOverride<Policy | undefined>(POLICY, [context.getHandler(), context.getClass()]);
 
 const declare = (policy: Policy) => SetMetadata(POLICY, policy);
 const closed = (policy: Policy) =>

@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCodes } from './error-codes.js';
+import { type ErrorCode, type ErrorRow, errorCodes } from './error-codes.js';
 
 export interface ErrorDetail {
   readonly field: string;
@@ -26,11 +26,16 @@ export class AppError extends Error {
     readonly code: ErrorCode,
     options: AppErrorOptions = {},
   ) {
-    super(options.message ?? errorCodes[code].message, { cause: options.cause });
+    const row: ErrorRow = errorCodes[code];
+    super(options.message ?? row.message, { cause: options.cause });
     this.name = 'AppError';
-    this.status = options.status ?? errorCodes[code].status;
+    this.status = options.status ?? row.status;
     this.details = options.details;
-    this.headers = options.headers ?? {};
+    const { retryAfterSeconds } = row;
+    this.headers = {
+      ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
+      ...options.headers,
+    };
   }
 
   /** A `VALIDATION_ERROR` of one field; its message names the field first. */

@@ -34,7 +34,8 @@ export class ProblemResponse {
   @ApiProperty({ example: 'about:blank' })
   type: string;
 
-  @ApiProperty({ example: 'VALIDATION_ERROR' })
+  /** The phrase of the status */
+  @ApiProperty({ example: 'Bad Request' })
   title: string;
 
   @ApiProperty({ type: 'integer', minimum: 400, maximum: 599, example: 400 })

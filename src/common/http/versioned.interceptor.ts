@@ -42,6 +42,6 @@ export const ConditionalGet = () =>
     ApiResponse({ status: 304, description: 'The version named in If-None-Match is the current one' }),
   );
 
-/** A write that honours `If-Match`. */
+/** Documents `If-Match`. */
 export const ApiIfMatch = (required = false) =>
-  applyDecorators(ApiHeader({ name: 'If-Match', required, schema: { type: 'string', example: '"3"' } }));
+  ApiHeader({ name: 'If-Match', required, schema: { type: 'string', example: '"3"' } });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type CursorScope, decodeCursor, encodeCursor } from './cursor.js';
+import { forgeCursor } from '../../../test/support/cursors.js';
+import { assertTimeKey, type CursorScope, decodeCursor, encodeCursor } from './cursor.js';
 
 const scope: CursorScope = { list: 'users', sort: 'name', search: undefined };
 const key = fc.string({ unit: 'grapheme' }).filter((text) => text.isWellFormed() && !text.includes('\0'));
@@ -47,15 +48,54 @@ describe('a cursor', () => {
     );
   });
 
+  const id = crypto.randomUUID();
+  it.each<[string, unknown, unknown]>([
+    ['an id that is none', 'a', 'nonsense'],
+    ['an empty id', 'a', ''],
+    ['an id that is no text', 'a', 5],
+    ['an id in another spelling', 'a', id.toUpperCase().replace(/^./, 'A')],
+    ['a key that is no text', 5, id],
+    ['a key that is nothing', null, id],
+    ['U+0000 in the key', 'a\0', id],
+    ['a lone surrogate in the key', '\ud800', id],
+  ])('is refused with %s, though all else is right, its checksum too', (_, eachKey, eachId) => {
+    expect(decodeCursor(forgeCursor('a', id, scope), scope)).toEqual({ key: 'a', id });
+    expect(() => decodeCursor(forgeCursor(eachKey, eachId, scope), scope)).toThrow(refusal);
+  });
+});
+
+describe('a key in the order of time', () => {
+  it('is any time that the service could have written', () => {
+    const min = new Date('0001-01-01T00:00:00.000Z');
+    const max = new Date('9999-12-31T23:59:59.999Z');
+    fc.assert(
+      fc.property(fc.date({ min, max, noInvalidDate: true }), (time) => {
+        expect(() => assertTimeKey(time.toISOString())).not.toThrow();
+      }),
+    );
+  });
+
   it.each([
-    ['an id that is none', ['a', 'nonsense']],
-    ['a key that is no text', [5, crypto.randomUUID()]],
-    ['U+0000 in the key', ['a\0', crypto.randomUUID()]],
-    ['a lone surrogate in the key', ['\ud800', crypto.randomUUID()]],
-  ])('is refused with %s, though all else is right', (_, position) => {
-    const made = encodeCursor({ key: 'a', id: crypto.randomUUID() }, scope);
-    const [digest] = JSON.parse(Buffer.from(made, 'base64url').toString()) as [string];
-    const forged = Buffer.from(JSON.stringify([digest, ...position])).toString('base64url');
-    expect(() => decodeCursor(forged, scope)).toThrow(refusal);
+    ['nothing', ''],
+    ['words that Date.parse takes', 'foo 1'],
+    ['a word that PostgreSQL takes', 'infinity'],
+    ['a day that does not exist', '2026-02-30T00:00:00.000Z'],
+    ['an hour that does not exist', '2026-02-03T25:00:00.000Z'],
+    ['midnight written as 24:00', '2026-02-03T24:00:00.000Z'],
+    ['the year 0', '0000-01-01T00:00:00.000Z'],
+    ['a year before it', '-000001-01-01T00:00:00.000Z'],
+    ['a year of five digits', '12026-01-01T00:00:00.000Z'],
+    ['a year of five digits, as ISO 8601 writes it', '+012026-01-01T00:00:00.000Z'],
+    ['a day alone', '2026-02-03'],
+    ['no milliseconds', '2026-02-03T04:05:06Z'],
+    ['microseconds', '2026-02-03T04:05:06.789012Z'],
+    ['an offset', '2026-02-03T04:05:06.789+00:00'],
+    ['no zone', '2026-02-03T04:05:06.789'],
+    ['small letters', '2026-02-03t04:05:06.789z'],
+    ['a blank for the T', '2026-02-03 04:05:06.789Z'],
+    ['a blank before it', ' 2026-02-03T04:05:06.789Z'],
+    ['a line break after it', '2026-02-03T04:05:06.789Z\n'],
+  ])('is refused with %s', (_, text) => {
+    expect(() => assertTimeKey(text)).toThrow(refusal);
   });
 });

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { DEFAULT_LIMIT, type PageQuery } from './page-query.dto.js';
 
 /** A page of a list, with what its headers say. */
 export interface Page<T> {
@@ -6,6 +7,25 @@ export interface Page<T> {
   /** Null on the last page. */
   readonly nextCursor: string | null;
   readonly total?: { readonly kind: 'exact' | 'estimate'; readonly count: number };
+}
+
+/**
+ * A page made of one row more than it holds: that one only says that there is a next page.
+ * `cursorAfter` makes the cursor of the last row, `total` counts when it was asked for.
+ */
+export async function toPage<T>(
+  rows: readonly T[],
+  { limit = DEFAULT_LIMIT, total }: PageQuery,
+  cursorAfter: (last: T) => string,
+  count: (kind: 'exact' | 'estimate') => Promise<number>,
+): Promise<Page<T>> {
+  const items = rows.slice(0, limit);
+  const last = rows.length > limit ? items.at(-1) : undefined;
+  return {
+    items,
+    nextCursor: last ? cursorAfter(last) : null,
+    ...(total && { total: { kind: total, count: await count(total) } }),
+  };
 }
 
 /** Sends a page: a bare array as its body, the rest as headers (`Link` as in RFC 8288). */

@@ -3,7 +3,7 @@ import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
 import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
-import { bearerToken } from './bearer-token.js';
+import { bearerToken } from '../../common/http/bearer.js';
 import { PrincipalsService } from './principals.service.js';
 import { type Bearer, VerifiedTokens } from './verified-tokens.js';
 

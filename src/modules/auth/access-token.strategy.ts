@@ -5,7 +5,7 @@ import { Strategy } from 'passport-jwt';
 import { canonicalId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { bearerToken } from './bearer-token.js';
+import { bearerToken } from '../../common/http/bearer.js';
 import { SigningKeysService } from './signing-keys.service.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
 import { type Bearer, VerifiedTokens } from './verified-tokens.js';

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
+import { unauthorized } from '../../common/http/bearer.js';
 import { findCanonicalEmail } from '../../common/email-address.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import type { Config } from '../../config/config.js';
@@ -39,10 +40,7 @@ export class AuthService {
     const attempt = await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
     const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
     if (!user || !matches || user.status !== 'active') {
-      throw new AppError('UNAUTHORIZED', {
-        message: 'The e-mail address or the password is wrong',
-        headers: { 'WWW-Authenticate': 'Bearer' },
-      });
+      throw unauthorized(false, 'The e-mail address or the password is wrong');
     }
     await attempt.succeed();
     await this.renewHash(user, password);
@@ -103,9 +101,4 @@ export class AuthService {
 }
 
 /** A refresh token is not a bearer token, but its refusal says the same. */
-function refusedToken(): AppError {
-  return new AppError('UNAUTHORIZED', {
-    message: 'The refresh token is not valid',
-    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
-  });
-}
+const refusedToken = (): AppError => unauthorized(true, 'The refresh token is not valid');

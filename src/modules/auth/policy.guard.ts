@@ -1,10 +1,11 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
-import { type Policy, POLICY } from '../../common/authorization/policy.js';
+import { policyOf } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
+import { unauthorized } from '../../common/http/bearer.js';
 import { canonicalId } from '../../common/ids.js';
 
 /** Holds every route to the policy it declares; one that declares none is closed to everybody. */
@@ -13,10 +14,7 @@ export class PolicyGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
 
   canActivate(context: ExecutionContext): true {
-    const policy = this.reflector.getAllAndOverride<Policy | undefined>(POLICY, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    const policy = policyOf(this.reflector, context);
     if (policy?.kind === 'public') return true;
     const caller = signedIn();
     if (!policy) throw new AppError('FORBIDDEN');
@@ -30,8 +28,7 @@ export class PolicyGuard implements CanActivate {
 function signedIn(): Principal {
   const caller = requestContext.current()?.caller;
   if (caller?.principal) return caller.principal;
-  const challenge = caller?.rejected ? 'Bearer error="invalid_token"' : 'Bearer';
-  throw new AppError('UNAUTHORIZED', { headers: { 'WWW-Authenticate': challenge } });
+  throw unauthorized(caller?.rejected ?? false);
 }
 
 function isSelf(caller: Principal, context: ExecutionContext): boolean {

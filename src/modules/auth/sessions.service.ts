@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { newId } from '../../common/ids.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
-import type { Page } from '../../common/pagination/page.js';
+import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
@@ -77,18 +77,17 @@ export class SessionsService {
 
   async list(userId: string, query: PageQuery): Promise<Page<Session>> {
     assertOneWayToPage(query);
-    const { limit = DEFAULT_LIMIT, offset = 0, cursor, total } = query;
+    const { limit = DEFAULT_LIMIT, offset = 0, cursor } = query;
     const scope = { list: 'sessions', userId };
     const after = cursor === undefined ? null : decodeCursor(cursor, scope);
     if (after) assertTimeKey(after.key);
     const rows = await this.sessions.findPageOfUser(userId, { limit: limit + 1, offset, after });
-    const items = rows.slice(0, limit);
-    const last = rows.length > limit ? items.at(-1) : undefined;
-    return {
-      items,
-      nextCursor: last ? encodeCursor({ key: last.createdAt.toISOString(), id: last.id }, scope) : null,
-      ...(total && { total: { kind: total, count: await this.sessions.countOfUser(userId) } }),
-    };
+    return toPage(
+      rows,
+      query,
+      (last) => encodeCursor({ key: last.createdAt.toISOString(), id: last.id }, scope),
+      () => this.sessions.countOfUser(userId),
+    );
   }
 
   /** @throws AppError `NOT_FOUND` when it is another's, or has ended */

@@ -7,9 +7,6 @@ export class SigningKey {
   @PrimaryColumn('text')
   kid: string;
 
-  @Column('jsonb', { name: 'public_jwk' })
-  publicJwk: object;
-
   /** PKCS #8, sealed by the master key. */
   @Column('bytea', { name: 'private_key_sealed' })
   privateKeySealed: Buffer;

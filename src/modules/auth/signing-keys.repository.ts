@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { SigningKey } from './signing-key.entity.js';
 
-export type NewSigningKey = Pick<SigningKey, 'kid' | 'publicJwk' | 'privateKeySealed'>;
+export type NewSigningKey = Pick<SigningKey, 'kid' | 'privateKeySealed'>;
 
 @Injectable()
 export class SigningKeysRepository {
@@ -41,11 +41,11 @@ export class SigningKeysRepository {
   /** It signs after `aheadSeconds`; the first one at once. */
   async insert(key: NewSigningKey, aheadSeconds: number): Promise<void> {
     await this.keys.query(
-      `INSERT INTO signing_keys (kid, public_jwk, private_key_sealed, created_at, signs_from)
-       SELECT $1, $2, $3, at, CASE WHEN EXISTS (SELECT 1 FROM signing_keys)
-                                   THEN at + make_interval(secs => $4::integer) END
+      `INSERT INTO signing_keys (kid, private_key_sealed, created_at, signs_from)
+       SELECT $1, $2, at, CASE WHEN EXISTS (SELECT 1 FROM signing_keys)
+                                   THEN at + make_interval(secs => $3::integer) END
        FROM clock_timestamp() AS at`,
-      [key.kid, key.publicJwk, key.privateKeySealed, aheadSeconds],
+      [key.kid, key.privateKeySealed, aheadSeconds],
     );
   }
 

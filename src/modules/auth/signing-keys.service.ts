@@ -123,12 +123,11 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
     return {
       kid,
-      publicJwk: { kty, crv, x, y },
       privateKeySealed: this.sealer.seal(pkcs8, sealPurpose(kid)),
     };
   }
 
-  private open({ kid, privateKeySealed }: SigningKey): KeyPair {
+  private open({ kid, privateKeySealed }: Omit<SigningKey, 'createdAt'>): KeyPair {
     const privateKey = createPrivateKey({
       key: this.unseal(privateKeySealed, kid),
       format: 'der',

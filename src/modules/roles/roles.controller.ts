@@ -11,7 +11,7 @@ import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { PutRoleDto } from './dto/put-role.dto.js';
 import { ROLE_NAME } from './dto/role-name.decorator.js';
-import { RoleNamePipe } from './dto/role-name.pipe.js';
+import { RoleNamePipe } from './role-name.pipe.js';
 import { RoleResponse, toRoleResponse } from './dto/role.response.js';
 import { RolesService } from './roles.service.js';
 

@@ -32,13 +32,17 @@ export class RolesRepository {
     return this.roles.query(`${WITH_PERMISSIONS} WHERE name = ANY ($1)`, [names]);
   }
 
-  /** Makes the role if it is missing, and holds its row until the unit of work ends. */
-  async holdOrCreate(name: string): Promise<void> {
-    await this.roles.query('INSERT INTO roles (name) VALUES ($1) ON CONFLICT DO NOTHING', [name]);
-    await this.roles.query('SELECT 1 FROM roles WHERE name = $1 FOR UPDATE', [name]);
+  /** Roles change seldom: whoever changes one waits for the other, and their number cannot be overrun. */
+  async lockTable(): Promise<void> {
+    await this.roles.query('LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE');
   }
 
-  /** Replaces the permissions of a role that is held, as its next version. */
+  /** Without permissions, and in version 0: they are its first. */
+  async insert(name: string): Promise<void> {
+    await this.roles.query('INSERT INTO roles (name, version) VALUES ($1, 0)', [name]);
+  }
+
+  /** Replaces the permissions of a role, as its next version. The table is locked. */
   async replacePermissions(name: string, permissions: readonly Permission[]): Promise<void> {
     await this.roles.query('DELETE FROM role_permissions WHERE role = $1 AND permission <> ALL ($2)', [
       name,

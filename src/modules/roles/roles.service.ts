@@ -3,14 +3,14 @@ import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
-import type { Page } from '../../common/pagination/page.js';
+import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { DomainEvents } from '../../platform/events/domain-events.js';
 import { RoleChanged } from './events/role-events.js';
 import { RolesRepository, type RoleWithPermissions } from './roles.repository.js';
 
-/** Every guard reads them: a bound that no organisation has a reason to reach. */
+/** A bound that no organisation has a reason to reach. */
 const MAX_ROLES = 200;
 const SCOPE = { list: 'roles' };
 /** A cursor ends in an id; the name of a role is its own. */
@@ -27,16 +27,15 @@ export class RolesService {
 
   async list(query: PageQuery): Promise<Page<RoleWithPermissions>> {
     assertOneWayToPage(query);
-    const { limit = DEFAULT_LIMIT, offset = 0, cursor, total } = query;
+    const { limit = DEFAULT_LIMIT, offset = 0, cursor } = query;
     const after = cursor === undefined ? '' : decodeCursor(cursor, SCOPE).key;
     const rows = await this.repository.findPage(after, limit + 1, offset);
-    const items = rows.slice(0, limit);
-    const last = rows.length > limit ? items.at(-1) : undefined;
-    return {
-      items,
-      nextCursor: last ? encodeCursor({ key: last.name, id: NO_ID }, SCOPE) : null,
-      ...(total && { total: { kind: total, count: await this.repository.count() } }),
-    };
+    return toPage(
+      rows,
+      query,
+      (last) => encodeCursor({ key: last.name, id: NO_ID }, SCOPE),
+      () => this.repository.count(),
+    );
   }
 
   /**
@@ -46,18 +45,16 @@ export class RolesService {
    */
   put(name: string, permissions: readonly Permission[], caller: Principal): Promise<RoleWithPermissions> {
     return this.unitOfWork.run(async () => {
-      await this.repository.holdOrCreate(name);
-      const before = await this.get(name);
-      if (before.shipped)
+      await this.repository.lockTable();
+      const [before] = await this.repository.findByNames([name]);
+      if (before?.shipped)
         throw new AppError('CONFLICT', { message: 'This role comes with the product and cannot be changed' });
       assertHeld(
-        permissions.filter((permission) => !before.permissions.includes(permission)),
+        permissions.filter((permission) => !before?.permissions.includes(permission)),
         caller,
       );
-      if ((await this.repository.count()) > MAX_ROLES) {
-        throw new AppError('CONFLICT', { message: `There can be ${MAX_ROLES} roles at most` });
-      }
-      if (permissions.toSorted().join() === before.permissions.join()) return before;
+      if (!before) await this.create(name);
+      if (before && permissions.toSorted().join() === before.permissions.join()) return before;
       await this.repository.replacePermissions(name, permissions);
       await this.events.publish(new RoleChanged(name));
       return this.get(name);
@@ -74,6 +71,13 @@ export class RolesService {
       roles.flatMap((role) => role.permissions),
       caller,
     );
+  }
+
+  private async create(name: string): Promise<void> {
+    if ((await this.repository.count()) >= MAX_ROLES) {
+      throw new AppError('CONFLICT', { message: `There can be ${MAX_ROLES} roles at most` });
+    }
+    await this.repository.insert(name);
   }
 
   private async get(name: string): Promise<RoleWithPermissions> {

@@ -4,7 +4,6 @@ import { validate } from 'class-validator';
 import { AppError } from '../../common/errors/app-error.js';
 import { type Config, ConfigError } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
@@ -24,7 +23,6 @@ export class FirstAdministrator {
     @InjectConfig() private readonly config: Config,
     private readonly users: UsersService,
     private readonly repository: UsersRepository,
-    private readonly unitOfWork: UnitOfWork,
   ) {}
 
   /**
@@ -32,26 +30,22 @@ export class FirstAdministrator {
    * @returns null when there was nothing to do
    * @throws ConfigError when ADMIN_EMAIL or ADMIN_PASSWORD cannot be used
    */
-  ensure(): Promise<CreatedAdministrator | null> {
-    return this.unitOfWork.run(async () => {
-      await this.repository.lockAdmins();
-      if (await this.repository.existsActiveAdmin(null)) return null;
-      const generated = this.generatedPassword();
-      const account = await this.checkedAccount(this.config.ADMIN_PASSWORD ?? generated ?? '');
-      await this.create(account);
-      return { email: account.email, generatedPassword: generated };
-    });
+  async ensure(): Promise<CreatedAdministrator | null> {
+    if (await this.repository.existsActiveAdmin(null)) return null;
+    const generated = this.config.ADMIN_PASSWORD === undefined ? this.generatePassword() : null;
+    const account = await this.checkedAccount(this.config.ADMIN_PASSWORD ?? generated);
+    const created = await this.create(account);
+    return created ? { email: account.email, generatedPassword: generated } : null;
   }
 
-  private generatedPassword(): string | null {
-    if (this.config.ADMIN_PASSWORD !== undefined) return null;
+  private generatePassword(): string {
     if (this.config.NODE_ENV === 'production') {
       throw new ConfigError(['ADMIN_PASSWORD is required for the first start in production']);
     }
     return randomBytes(GENERATED_PASSWORD_BYTES).toString('base64url');
   }
 
-  private async checkedAccount(password: string): Promise<CreateUserDto> {
+  private async checkedAccount(password: string | null): Promise<CreateUserDto> {
     const account = Object.assign(new CreateUserDto(), {
       email: this.config.ADMIN_EMAIL.trim(),
       password,
@@ -62,9 +56,9 @@ export class FirstAdministrator {
     throw new ConfigError(faults.map(({ property }) => `ADMIN_${property.toUpperCase()} is not valid`));
   }
 
-  private async create(account: CreateUserDto): Promise<void> {
+  private async create(account: CreateUserDto): Promise<boolean> {
     try {
-      await this.users.create(account, ['admin', 'user']);
+      return (await this.users.createFirstAdministrator(account)) !== null;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       const name = error.code === 'CONFLICT' ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD';

@@ -1,10 +1,10 @@
 import { foldCase } from '../../common/text.js';
 
-/** An index entry must stay well below a third of a page, however many bytes a character takes. */
-const MAX_NAME_KEY_LENGTH = 200;
+/** An index entry, which holds the search key and the roles as well, must stay below a third of a page. */
+const MAX_NAME_KEY_LENGTH = 100;
 
 /**
- * The derived columns of an account. In the search key a line break parts name and address: neither
+ * The folded columns of an account. In the search key a line break parts name and address: neither
  * can hold one, so no search matches across.
  */
 export function foldedKeys(name: string, email: string): { nameKey: string; searchKey: string } {

@@ -21,7 +21,7 @@ import {
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
-import { Public, Requires, SelfOr, SignedIn } from '../../common/authorization/policy.js';
+import { Public, Requires, SelfOr } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
@@ -30,9 +30,8 @@ import { ApiPage } from '../../common/pagination/api-page.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
-import { ListUsersQuery } from './dto/list-users.query.js';
+import { ListUsersDto } from './dto/list-users.dto.js';
 import { SetRolesDto } from './dto/set-roles.dto.js';
-import { UpdateMeDto } from './dto/update-me.dto.js';
 import { UpdateUserDto } from './dto/update-user.dto.js';
 import { toUserResponse, UserResponse } from './dto/user.response.js';
 import { UsersService } from './users.service.js';
@@ -62,36 +61,13 @@ export class UsersController {
   @Requires('users:read')
   @ApiPage(UserResponse)
   async list(
-    @Query() query: ListUsersQuery,
+    @Query() query: ListUsersDto,
     @Caller() caller: Principal,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<UserResponse[]> {
     const page = await this.users.list(query, caller);
     return sendPage(page, request, response).map(toUserResponse);
-  }
-
-  /** The caller's own account. */
-  @Get('me')
-  @SignedIn()
-  @ConditionalGet()
-  @ApiOkResponse({ type: UserResponse })
-  async readMe(@Caller() caller: Principal): Promise<UserResponse> {
-    return toUserResponse(await this.users.get(caller.userId, caller));
-  }
-
-  /** Changes the caller's own account. */
-  @Patch('me')
-  @SignedIn()
-  @Versioned()
-  @ApiIfMatch()
-  @ApiOkResponse({ type: UserResponse })
-  async updateMe(
-    @Body() body: UpdateMeDto,
-    @Caller() caller: Principal,
-    @IfMatch() condition: TagCondition | null,
-  ): Promise<UserResponse> {
-    return toUserResponse(await this.users.update(caller.userId, body, caller, condition));
   }
 
   /** One account. A deleted one is there only for `users:delete`. */

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RolesModule } from '../roles/roles.module.js';
 import { FirstAdministrator } from './first-administrator.js';
+import { MeController } from './me.controller.js';
 import { User } from './user.entity.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
@@ -9,7 +10,7 @@ import { UsersService } from './users.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([User]), RolesModule],
-  controllers: [UsersController],
+  controllers: [MeController, UsersController],
   providers: [UsersService, UsersRepository, FirstAdministrator],
   exports: [UsersService],
 })

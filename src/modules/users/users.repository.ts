@@ -1,10 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { SelectQueryBuilder } from 'typeorm';
-import type { Position } from '../../common/pagination/cursor.js';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { likePattern } from '../../common/text.js';
-import { User, type UserStatus } from './user.entity.js';
+import { User } from './user.entity.js';
+import { findPage, matchingUsers, readPlan, type UserFilters, type UserPage } from './users-page.js';
 
 /** Rows that an estimate counts before it asks the planner. */
 const COUNTED_ROWS = 1000;
@@ -18,24 +16,11 @@ export type UserChanges = Partial<
   Pick<
     User,
     'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles' | 'email' | 'emailKey' | 'emailVerified'
-  > & { deletedAt: null | (() => string) }
+  > & { deleted: boolean }
 >;
 
 /** The time of the database, whatever the clock of this machine says. */
-export const DATABASE_TIME = () => 'clock_timestamp()';
-
-export interface UserFilters {
-  readonly search?: string;
-  readonly status?: UserStatus;
-  readonly role?: string;
-}
-
-export const sortColumns = { created_at: 'createdAt', email: 'emailKey', name: 'nameKey' } as const;
-
-export interface UserOrder {
-  readonly column: (typeof sortColumns)[keyof typeof sortColumns];
-  readonly descending: boolean;
-}
+const DATABASE_TIME = () => 'clock_timestamp()';
 
 @Injectable()
 export class UsersRepository {
@@ -98,11 +83,12 @@ export class UsersRepository {
   }
 
   /** Writes `changes` to a row that is held, as its next version. */
-  async update(user: User, changes: UserChanges): Promise<User> {
+  async update(user: User, { deleted, ...changes }: UserChanges): Promise<User> {
+    const deletion = deleted === undefined ? {} : { deletedAt: deleted ? DATABASE_TIME : null };
     const result = await this.users
       .createQueryBuilder()
       .update()
-      .set({ ...changes, version: user.version + 1, updatedAt: DATABASE_TIME })
+      .set({ ...changes, ...deletion, version: user.version + 1, updatedAt: DATABASE_TIME })
       .where({ id: user.id })
       .returning('*')
       .execute();
@@ -114,40 +100,24 @@ export class UsersRepository {
     await this.users.query('UPDATE users SET last_login_at = clock_timestamp() WHERE id = $1', [id]);
   }
 
-  findPage(
-    filters: UserFilters,
-    order: UserOrder,
-    page: { limit: number; offset: number; after: Position | null },
-  ): Promise<User[]> {
-    const query = this.filtered(filters);
-    const direction = order.descending ? 'DESC' : 'ASC';
-    if (page.after) {
-      const { key, id } = page.after;
-      const columns = `(user.${order.column}, user.id)`;
-      query.andWhere(`${columns} ${order.descending ? '<' : '>'} (:key, :id)`, { key, id });
-    }
-    return query
-      .orderBy(`user.${order.column}`, direction)
-      .addOrderBy('user.id', direction)
-      .limit(page.limit)
-      .offset(page.offset)
-      .getMany();
+  findPage(page: UserPage): Promise<User[]> {
+    return findPage(this.users, page);
   }
 
   count(filters: UserFilters): Promise<number> {
-    return this.filtered(filters).getCount();
+    return matchingUsers(this.users, filters).getCount();
   }
 
   /** Exact up to {@link COUNTED_ROWS}, past it the planner's guess: the cost does not grow with the answer. */
   async estimate(filters: UserFilters): Promise<number> {
-    const [sql, parameters] = this.filtered(filters).select('1').getQueryAndParameters();
+    const [sql, parameters] = matchingUsers(this.users, filters).select('1').getQueryAndParameters();
     const counted: [{ rows: number }] = await this.users.query(
       `SELECT count(*)::integer AS rows FROM (${sql} LIMIT ${COUNTED_ROWS + 1}) AS counted`,
       parameters,
     );
     if (counted[0].rows <= COUNTED_ROWS) return counted[0].rows;
     const rows: unknown = await this.users.query(`EXPLAIN (FORMAT JSON) ${sql}`, parameters);
-    return plannedRows(rows);
+    return readPlan(rows).Plan['Plan Rows'];
   }
 
   /**
@@ -172,27 +142,10 @@ export class UsersRepository {
     return this.unitOfWork.manager.getRepository(User);
   }
 
-  /** The literal conditions repeat the predicates of the partial indexes, which needs them to be proven. */
-  private filtered({ search, status, role }: UserFilters): SelectQueryBuilder<User> {
-    const query = this.users.createQueryBuilder('user');
-    if (status === undefined || status === 'active') query.where(`user.status <> 'deleted'`);
-    else query.where(`user.status <> 'active'`);
-    if (status !== undefined) query.andWhere('user.status = :status', { status });
-    if (search) query.andWhere('user.searchKey LIKE :pattern', { pattern: likePattern(search) });
-    if (role !== undefined) query.andWhere('user.roles @> ARRAY[:role]::text[]', { role });
-    if (role !== undefined && role !== 'user') query.andWhere(`user.roles <> ARRAY['user']`);
-    return query;
-  }
-
   private hydrate(rows: object[]): User {
     const [row] = rows;
     if (!row) throw new Error('the row to write is gone');
     const { driver } = this.users.manager.dataSource;
     return this.users.create(driver.createGeneratedMap(this.users.metadata, row, 0, 1) ?? {});
   }
-}
-
-function plannedRows(rows: unknown): number {
-  const plan = (rows as [{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }])[0];
-  return plan['QUERY PLAN'][0].Plan['Plan Rows'];
 }

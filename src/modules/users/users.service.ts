@@ -5,26 +5,21 @@ import { AppError } from '../../common/errors/app-error.js';
 import { assertMatch, type TagCondition } from '../../common/http/entity-tag.js';
 import { newId } from '../../common/ids.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
-import type { Page } from '../../common/pagination/page.js';
+import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { DomainEvents } from '../../platform/events/domain-events.js';
 import { RolesService } from '../roles/roles.service.js';
 import type { CreateUserDto } from './dto/create-user.dto.js';
-import type { ListUsersQuery } from './dto/list-users.query.js';
+import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UpdateUserDto } from './dto/update-user.dto.js';
 import { UserEvent, type UserEventType, userEventTypes } from './events/user-events.js';
 import { checkPassword } from './password-policy.js';
 import { foldedKeys } from './user-keys.js';
 import type { User } from './user.entity.js';
-import {
-  DATABASE_TIME,
-  sortColumns,
-  type UserChanges,
-  type UserOrder,
-  UsersRepository,
-} from './users.repository.js';
+import { sortColumns, type UserOrder } from './users-page.js';
+import { type NewUser, type UserChanges, UsersRepository } from './users.repository.js';
 
 const RESTORABLE_DAYS = 30;
 const DAY_MS = 86_400_000;
@@ -46,27 +41,20 @@ export class UsersService {
     private readonly events: DomainEvents,
   ) {}
 
-  async create(input: CreateUserDto, roles: string[] = ['user']): Promise<User> {
-    const refusal = checkPassword(input);
-    if (refusal) throw AppError.invalid('password', refusal);
-    const passwordHash = await this.hasher.hash(input.password);
+  async create(input: CreateUserDto): Promise<User> {
+    return this.insert(await this.newUser(input, ['user']));
+  }
+
+  /** Unless there is an active admin: of instances that start at once, one makes it. @returns null then */
+  async createFirstAdministrator(input: CreateUserDto): Promise<User | null> {
+    const user = await this.newUser(input, [ADMIN, 'user']);
     return this.unitOfWork.run(async () => {
-      const user = await this.repository.insert({
-        id: newId(),
-        ...foldedKeys(input.name, input.email),
-        email: input.email,
-        emailKey: canonicalEmail(input.email),
-        name: input.name,
-        passwordHash,
-        roles,
-      });
-      if (!user) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
-      await this.events.publish(new UserEvent(userEventTypes.created, user.id));
-      return user;
+      await this.repository.lockAdmins();
+      return (await this.repository.existsActiveAdmin(null)) ? null : this.insert(user);
     });
   }
 
-  async list(query: ListUsersQuery, caller: Principal): Promise<Page<User>> {
+  async list(query: ListUsersDto, caller: Principal): Promise<Page<User>> {
     assertOneWayToPage(query);
     if (query.status === 'deleted' && !caller.permissions.has('users:delete'))
       throw new AppError('FORBIDDEN');
@@ -76,19 +64,18 @@ export class UsersService {
     const order = orderOf(sort);
     const after = query.cursor === undefined ? null : decodeCursor(query.cursor, scope);
     assertSortKey(after?.key, order);
-    const rows = await this.repository.findPage(filters, order, { limit: limit + 1, offset, after });
-    const items = rows.slice(0, limit);
-    const last = rows.length > limit ? items.at(-1) : undefined;
-    return {
-      items,
-      nextCursor: last ? encodeCursor({ key: sortKey(last, order), id: last.id }, scope) : null,
-      ...(query.total && { total: { kind: query.total, count: await this.count(query.total, filters) } }),
-    };
+    const rows = await this.repository.findPage({ filters, order, limit: limit + 1, offset, after });
+    return toPage(
+      rows,
+      query,
+      (last) => encodeCursor({ key: sortKey(last, order), id: last.id }, scope),
+      (kind) => (kind === 'exact' ? this.repository.count(filters) : this.repository.estimate(filters)),
+    );
   }
 
   /** A deleted account is there only for those who may restore it. @throws AppError `NOT_FOUND` */
   async get(id: string, caller: Principal): Promise<User> {
-    return visible(await this.repository.findById(id), caller);
+    return assertVisible(await this.repository.findById(id), caller);
   }
 
   update(id: string, input: UpdateUserDto, caller: Principal, condition: TagCondition | null): Promise<User> {
@@ -126,7 +113,7 @@ export class UsersService {
     await this.change(id, caller, condition, async (user) => {
       if (user.status === 'deleted') return null;
       await this.assertNotLastAdmin(user);
-      return { changes: { deletedAt: DATABASE_TIME }, events: [userEventTypes.deleted] };
+      return { changes: { deleted: true }, events: [userEventTypes.deleted] };
     });
   }
 
@@ -138,7 +125,7 @@ export class UsersService {
           message: `The account was deleted more than ${RESTORABLE_DAYS} days ago`,
         });
       }
-      return { changes: { deletedAt: null }, events: [userEventTypes.restored] };
+      return { changes: { deleted: false }, events: [userEventTypes.restored] };
     });
   }
 
@@ -206,6 +193,31 @@ export class UsersService {
     });
   }
 
+  /** Hashing takes its time: it is done before any row is held. @throws AppError `VALIDATION_ERROR` */
+  private async newUser(input: CreateUserDto, roles: string[]): Promise<NewUser> {
+    const refusal = checkPassword(input);
+    if (refusal) throw AppError.invalid('password', refusal);
+    return {
+      id: newId(),
+      ...foldedKeys(input.name, input.email),
+      email: input.email,
+      emailKey: canonicalEmail(input.email),
+      name: input.name,
+      passwordHash: await this.hasher.hash(input.password),
+      roles,
+    };
+  }
+
+  /** @throws AppError `CONFLICT` when the address is taken */
+  private insert(user: NewUser): Promise<User> {
+    return this.unitOfWork.run(async () => {
+      const inserted = await this.repository.insert(user);
+      if (!inserted) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+      await this.events.publish(new UserEvent(userEventTypes.created, user.id));
+      return inserted;
+    });
+  }
+
   /** One change of one account: its row is held from before the condition is tested. */
   private change(
     id: string,
@@ -214,7 +226,7 @@ export class UsersService {
     decide: (user: User) => Change | null | Promise<Change | null>,
   ): Promise<User> {
     return this.unitOfWork.run(async () => {
-      const user = visible(await this.repository.findByIdForUpdate(id), caller);
+      const user = assertVisible(await this.repository.findByIdForUpdate(id), caller);
       assertMatch(condition, user.version);
       const change = await decide(user);
       if (!change) return user;
@@ -231,16 +243,9 @@ export class UsersService {
     if (await this.repository.existsActiveAdmin(user.id)) return;
     throw new AppError('CONFLICT', { message: 'This is the last active admin' });
   }
-
-  private count(
-    kind: 'exact' | 'estimate',
-    filters: Parameters<UsersRepository['count']>[0],
-  ): Promise<number> {
-    return kind === 'exact' ? this.repository.count(filters) : this.repository.estimate(filters);
-  }
 }
 
-function visible(user: User | null, caller: Principal): User {
+function assertVisible(user: User | null, caller: Principal): User {
   const hidden = user?.status === 'deleted' && !caller.permissions.has('users:delete');
   if (!user || hidden) throw new AppError('NOT_FOUND');
   return user;

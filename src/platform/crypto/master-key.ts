@@ -1,7 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../../config/config.js';
+import { type Config, ConfigError } from '../../config/config.js';
+
+const KEY_BYTES = 32;
 
 /**
  * The 32 bytes that seal every stored secret: from configuration, else made once and kept in
@@ -11,8 +13,8 @@ export async function masterKey(config: Config): Promise<Buffer> {
   if (config.MASTER_KEY) return config.MASTER_KEY;
   const file = join(config.DATA_DIR, 'master.key');
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
-  const draft = `${file}.${process.pid}`;
-  await writeFile(draft, randomBytes(32).toString('base64'), { mode: 0o600 });
+  const draft = `${file}.${randomUUID()}`;
+  await writeFile(draft, randomBytes(KEY_BYTES).toString('base64'), { mode: 0o600 });
   try {
     await link(draft, file);
   } catch (error) {
@@ -20,5 +22,7 @@ export async function masterKey(config: Config): Promise<Buffer> {
   } finally {
     await rm(draft, { force: true });
   }
-  return Buffer.from(await readFile(file, 'utf8'), 'base64');
+  const key = Buffer.from(await readFile(file, 'utf8'), 'base64');
+  if (key.length !== KEY_BYTES) throw new ConfigError([`${file} does not hold a master key`]);
+  return key;
 }

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { argon2id, hash, needsRehash, verify } from 'argon2';
 import PQueue from 'p-queue';
 import { AppError } from '../../common/errors/app-error.js';
@@ -18,14 +18,19 @@ const QUEUE_PER_LANE = 64;
  * @throws AppError `OVERLOADED` when the queue is full
  */
 @Injectable()
-export class PasswordHasher {
+export class PasswordHasher implements OnModuleInit {
   private readonly lane: PQueue;
   private readonly bound: number;
-  private decoy: Promise<string> | null = null;
+  private decoy = '';
 
   constructor(@InjectConfig() config: Config) {
     this.lane = new PQueue({ concurrency: config.PASSWORD_CONCURRENCY });
     this.bound = config.PASSWORD_CONCURRENCY * QUEUE_PER_LANE;
+  }
+
+  /** Before anybody asks, or the first unknown address would take two hashes. */
+  async onModuleInit(): Promise<void> {
+    this.decoy = await this.hash('a password that nobody has');
   }
 
   /** A PHC string. Unicode passwords are hashed in NFC, so that every keyboard's spelling is one. */
@@ -38,7 +43,7 @@ export class PasswordHasher {
    * that an unknown address cannot be told from a wrong password by the clock.
    */
   async matches(password: string, phc: string | null): Promise<boolean> {
-    const against = phc ?? (await this.decoyHash());
+    const against = phc ?? this.decoy;
     const same = await this.inLane(() => verifyAny(against, password));
     return same && phc !== null;
   }
@@ -48,12 +53,8 @@ export class PasswordHasher {
     return !phc.startsWith(OWN_PREFIX) || needsRehash(phc, PARAMETERS);
   }
 
-  private decoyHash(): Promise<string> {
-    return (this.decoy ??= hash('a password that nobody has', PARAMETERS));
-  }
-
   private async inLane<T>(work: () => Promise<T>): Promise<T> {
-    if (this.lane.size >= this.bound) throw new AppError('OVERLOADED', { headers: { 'Retry-After': '1' } });
+    if (this.lane.size >= this.bound) throw new AppError('OVERLOADED');
     return this.lane.add(work);
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { QueryFailedError } from 'typeorm';
 import { requestContext } from '../../common/context/request-context.js';
-import { databaseError, isRetried, violatesUnique } from './database-errors.js';
+import { databaseError, isTransient, violatesUnique } from './database-errors.js';
 
 const failed = (facts: object) =>
   new QueryFailedError('SELECT secret FROM users', [], Object.assign(new Error('users_pkey'), facts));
@@ -69,7 +69,7 @@ describe('databaseError', () => {
   );
 });
 
-describe('isRetried', () => {
+describe('isTransient', () => {
   it.each([
     ['40001', true],
     ['40P01', true],
@@ -77,7 +77,7 @@ describe('isRetried', () => {
     ['23505', false],
     ['57014', false],
   ])('%s: %s', (code, retried) => {
-    expect(isRetried(failed({ code }))).toBe(retried);
+    expect(isTransient(failed({ code }))).toBe(retried);
   });
 });
 

@@ -25,13 +25,11 @@ const UNREACHABLE_TEXT =
   /^Connection terminated|^Client has encountered a connection error|^Connection ended unexpectedly|^Client was closed/;
 const POOL_EXHAUSTED_TEXT = /^timeout exceeded when trying to connect/;
 
-const RETRY_AFTER = { 'Retry-After': '1' };
-
 /** Whether the error is a violation of the unique constraint or index of that name. */
 export const violatesUnique = (error: unknown, constraint: string): boolean =>
   sqlState(error) === UNIQUE_VIOLATION && driverError(error)['constraint'] === constraint;
 
-export const isRetried = (error: unknown): boolean => RETRIED.has(sqlState(error));
+export const isTransient = (error: unknown): boolean => RETRIED.has(sqlState(error));
 
 /** What the client is told of an error of the database; null when it is none. */
 export function databaseError(error: unknown): AppError | null {
@@ -41,14 +39,13 @@ export function databaseError(error: unknown): AppError | null {
   if ((code === QUERY_CANCELED || unreachable) && requestContext.current()?.signal.aborted) {
     return new AppError('TIMEOUT', { cause: error });
   }
-  if (POOL_EXHAUSTED_TEXT.test(text))
-    return new AppError('OVERLOADED', { cause: error, headers: RETRY_AFTER });
+  if (POOL_EXHAUSTED_TEXT.test(text)) return new AppError('OVERLOADED', { cause: error });
   if (unreachable) {
     return new AppError('DB_ERROR', {
       status: 503,
       message: 'The database cannot be reached right now',
       cause: error,
-      headers: RETRY_AFTER,
+      headers: { 'Retry-After': '1' },
     });
   }
   const known = error instanceof QueryFailedError || /^[0-9A-Z]{5}$/.test(code);

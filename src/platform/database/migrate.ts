@@ -10,6 +10,8 @@ const OLDEST_VERSION = 160_000;
 /** "gate" in ASCII: the key of the advisory lock under which an instance migrates. */
 const MIGRATION_LOCK = 0x67617465;
 const LOCK_TIMEOUT_MS = 120_000;
+const LOCK_NOT_AVAILABLE = '55P03';
+const CONNECT_TIMEOUT_MS = 10_000;
 
 export class DatabaseStartError extends Error {
   override readonly name = 'DatabaseStartError';
@@ -22,15 +24,21 @@ type MigrationClass = new () => MigrationInterface;
  * queue for an advisory lock, and the second finds nothing to do. The lock is a session's, so the
  * connection must be a direct one, not a pooler's.
  * @returns the names of the migrations that ran
- * @throws DatabaseStartError when the server is too old or cannot be reached
+ * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or another
+ * instance has been migrating for 120 s
  */
 export async function migrate(url: string): Promise<string[]> {
-  const lock = new pg.Client({ connectionString: url, application_name: 'gatehouse:migrate' });
+  const lock = new pg.Client({
+    connectionString: url,
+    application_name: 'gatehouse:migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  // It is idle while the migrations run: a loss then is theirs to report, not an uncaught event.
+  lock.on('error', () => undefined);
   await connect(lock);
   try {
     await refuseOldServer(lock);
-    await lock.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
-    await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await takeTurn(lock);
     const names = await runPending(url);
     // The job queue brings its own schema, and its own lock on it.
     await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
@@ -59,13 +67,26 @@ async function runPending(url: string): Promise<string[]> {
     migrations: await findMigrations(),
     migrationsTransactionMode: 'each',
     installExtensions: false,
-    extra: { max: 1 },
+    extra: { max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
   });
   await dataSource.initialize();
   try {
     return (await dataSource.runMigrations()).map((migration) => migration.name);
   } finally {
     await dataSource.destroy();
+  }
+}
+
+async function takeTurn(client: pg.Client): Promise<void> {
+  await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+  } catch (cause) {
+    if ((cause as pg.DatabaseError).code !== LOCK_NOT_AVAILABLE) throw cause;
+    throw new DatabaseStartError(
+      `Another instance has been migrating for more than ${LOCK_TIMEOUT_MS / 1000} s`,
+      { cause },
+    );
   }
 }
 

@@ -13,7 +13,7 @@ export interface OpenDatabase {
 export async function openDatabase(config: Config): Promise<OpenDatabase> {
   const { DATABASE_URL } = config;
   if (DATABASE_URL !== undefined) {
-    return { config: { ...config, DATABASE_URL }, close: async () => {} };
+    return { config: Object.freeze({ ...config, DATABASE_URL }), close: async () => {} };
   }
   const embedded = await joinEmbeddedPostgres({
     dataDir: resolve(config.DATA_DIR),

@@ -20,7 +20,7 @@ const OPERATIONS: ReadonlySet<string> = new Set(['select', 'insert', 'update', '
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
 
 /**
- * The pool's connections. Every statement of the service passes here, whoever built it, so this is
+ * The pool's connections. Every statement of a request passes here, whoever built it, so this is
  * where statements are timed and where a request whose time is over stops: what runs is cancelled,
  * and nothing more is sent for it, least of all its COMMIT.
  */

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { AppError } from '../../common/errors/app-error.js';
 
-/** Callers that may wait for one connection each; past it waiting would only end in a time-out. */
+/** Callers that may wait, for each connection of the pool; past it waiting would only end in a time-out. */
 const WAITING_PER_CONNECTION = 50;
 
 /** The pool, with a bound on its queue: past it a caller is told to come back, at once. */
@@ -11,7 +11,7 @@ export class ServicePool extends pg.Pool {
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
     const bound = (this.options.max ?? 10) * WAITING_PER_CONNECTION;
     if (this.waitingCount < bound) return callback ? super.connect(callback) : super.connect();
-    const error = new AppError('OVERLOADED', { headers: { 'Retry-After': '1' } });
+    const error = new AppError('OVERLOADED');
     if (!callback) return Promise.reject(error);
     process.nextTick(() => callback(error, undefined, () => {}));
   }

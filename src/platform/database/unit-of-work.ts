@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import { isRetried } from './database-errors.js';
+import { isTransient } from './database-errors.js';
 
 const MAX_TRIES = 5;
 const MAX_BACKOFF_MS = 50;
@@ -40,7 +40,7 @@ export class UnitOfWork {
       try {
         return await this.attempt(work);
       } catch (error) {
-        if (attempt === MAX_TRIES || !isRetried(error)) throw error;
+        if (attempt === MAX_TRIES || !isTransient(error)) throw error;
         await sleep(Math.random() * MAX_BACKOFF_MS * attempt);
       }
     }

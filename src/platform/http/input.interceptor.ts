@@ -2,7 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import { from, type Observable, switchMap } from 'rxjs';
-import { type Policy, POLICY } from '../../common/authorization/policy.js';
+import { policyOf } from '../../common/authorization/policy.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { parseJsonBody } from '../../common/validation/json-text.js';
 import { parseQuery } from '../../common/validation/query-text.js';
@@ -25,7 +25,6 @@ export class InputInterceptor implements NestInterceptor {
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    if (context.getType() !== 'http') return next.handle();
     return from(this.read(context)).pipe(switchMap(() => next.handle()));
   }
 
@@ -54,7 +53,7 @@ export class InputInterceptor implements NestInterceptor {
   }
 
   private bodyLimit(context: ExecutionContext): number {
-    const policy = this.reflector.get<Policy | undefined>(POLICY, context.getHandler());
+    const policy = policyOf(this.reflector, context);
     const limit = this.config.BODY_LIMIT_BYTES;
     return policy?.kind === 'public' ? Math.min(limit, PUBLIC_BODY_LIMIT_BYTES) : limit;
   }

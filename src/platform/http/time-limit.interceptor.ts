@@ -5,7 +5,7 @@ import { AppError } from '../../common/errors/app-error.js';
 
 /**
  * Answers 504 when the request's time is over. The same signal cancels its running query and keeps
- * a transaction from committing, so what is answered late has had no effect.
+ * a transaction from committing, so that what is answered late has no effect, unless its COMMIT was already on its way.
  */
 @Injectable()
 export class TimeLimitInterceptor implements NestInterceptor {

@@ -6,7 +6,7 @@ import { stdTimeFunctions } from 'pino';
 import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
-import { routePattern } from '../metrics/http-metrics.js';
+import { routePattern } from '../http/routes.js';
 import { errorFacts } from './error-facts.js';
 import { ServiceLogger } from './service-logger.js';
 
@@ -22,7 +22,7 @@ const REDACTED = [
 ];
 const PROBES = /^\/(?:health|metrics)(?:[/?]|$)/;
 
-/** One JSON line an event on stdout; of a request its route and outcome, never its headers, query or body. */
+/** One JSON line an event on stdout; of a request who, what and the outcome, never its headers, query or body. */
 function httpLogOptions(config: Config): Options<Request, Response> {
   return {
     level: config.LOG_LEVEL,

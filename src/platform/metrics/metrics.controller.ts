@@ -1,11 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { Controller, Get, Header, Headers, Res } from '@nestjs/common';
+import { Controller, Get, Header, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags, ApiUnauthorizedResponse } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { register } from 'prom-client';
 import { Public } from '../../common/authorization/policy.js';
-import { AppError } from '../../common/errors/app-error.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { bearerToken, unauthorized } from '../../common/http/bearer.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { DatabaseMetrics } from './database-metrics.js';
@@ -27,24 +27,18 @@ export class MetricsController {
   })
   @ApiUnauthorizedResponse({ type: ErrorResponse, description: 'Not the metrics token' })
   @Header('Cache-Control', 'no-store')
-  async read(
-    @Headers('authorization') authorization: string | undefined,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<string> {
-    this.authorize(authorization);
+  async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
+    this.authorize(request);
     this.database.readPool();
     response.set('Content-Type', register.contentType);
     return register.metrics();
   }
 
-  private authorize(authorization: string | undefined): void {
+  private authorize(request: Request): void {
     const token = this.config.METRICS_TOKEN;
     if (token === undefined) return;
-    const given = /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    if (given !== undefined && timingSafeEqual(digest(given), digest(token))) return;
-    throw new AppError('UNAUTHORIZED', {
-      headers: { 'WWW-Authenticate': given === undefined ? 'Bearer' : 'Bearer error="invalid_token"' },
-    });
+    const given = bearerToken(request);
+    if (given === null || !timingSafeEqual(digest(given), digest(token))) throw unauthorized(given !== null);
   }
 }
 

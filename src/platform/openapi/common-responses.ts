@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { PROBLEM_JSON } from '../../common/errors/error-body.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
@@ -10,7 +11,6 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const ERROR_SCHEMA = { $ref: '#/components/schemas/ErrorResponse' };
 const PROBLEM_SCHEMA = { $ref: '#/components/schemas/ProblemResponse' };
 const REQUEST_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
-const EXAMPLE_DETAILS = [{ field: 'email', message: 'email must be an email' }];
 /** Of every `{id}` in a path: IdPipe holds it to this. */
 const ID_SCHEMA = { type: 'string', format: 'uuid', example: REQUEST_ID } as const;
 
@@ -25,7 +25,7 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       if (!operation) continue;
       operation.security ??= [];
       completeIds(operation);
-      for (const code of errorsOf(path, operation)) addResponse(operation, code);
+      for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
       describeResponses(operation);
     }
   }
@@ -37,7 +37,7 @@ function completeIds(operation: Operation): void {
   if (id) id.schema = ID_SCHEMA;
 }
 
-function errorsOf(path: string, operation: Operation): ErrorCode[] {
+function errorsOf(path: string, method: (typeof METHODS)[number], operation: Operation): ErrorCode[] {
   // An unknown query parameter is refused everywhere.
   if (!path.startsWith('/api/')) return ['VALIDATION_ERROR'];
   const ifMatch = parameter(operation, 'header', 'If-Match');
@@ -46,7 +46,8 @@ function errorsOf(path: string, operation: Operation): ErrorCode[] {
     ...(parameter(operation, 'path', 'id') ? (['NOT_FOUND'] as const) : []),
     ...(ifMatch ? (['PRECONDITION_FAILED'] as const) : []),
     ...(ifMatch?.required ? (['PRECONDITION_REQUIRED'] as const) : []),
-    ...(operation.requestBody ? (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const) : []),
+    // A body is read, and judged, also where none is expected.
+    ...(method === 'get' ? [] : (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const)),
     'INTERNAL_ERROR',
     'OVERLOADED',
     'TIMEOUT',
@@ -74,12 +75,12 @@ function describeResponses(operation: Operation): void {
     const media = response.content?.['application/json'];
     if (!media?.schema || !('$ref' in media.schema) || media.schema.$ref !== ERROR_SCHEMA.$ref) continue;
     const codes = codesOf(Number(status));
-    media.examples = examples(codes, envelope);
+    media.examples = examples(codes, errorEnvelope, Number(status));
     response.content = {
       ...response.content,
       [PROBLEM_JSON]: {
         schema: PROBLEM_SCHEMA,
-        examples: examples(codes, (code) => problem(code, Number(status))),
+        examples: examples(codes, problemDetails, Number(status)),
       },
     };
   }
@@ -91,19 +92,10 @@ function codesOf(status: number): ErrorCode[] {
   return status === 503 ? [...codes, 'DB_ERROR'] : codes;
 }
 
-const examples = (codes: ErrorCode[], make: (code: ErrorCode) => object) =>
-  Object.fromEntries(codes.map((code) => [code, { value: make(code) }]));
+const examples = (codes: ErrorCode[], make: (error: AppError, requestId: string) => object, status: number) =>
+  Object.fromEntries(codes.map((code) => [code, { value: make(exampleOf(code, status), REQUEST_ID) }]));
 
-function envelope(code: ErrorCode) {
-  const details = code === 'VALIDATION_ERROR' ? { details: EXAMPLE_DETAILS } : {};
-  return { error: { code, message: exampleMessage(code), request_id: REQUEST_ID, ...details } };
-}
-
-function problem(code: ErrorCode, status: number) {
-  const errors = code === 'VALIDATION_ERROR' ? { errors: EXAMPLE_DETAILS } : {};
-  const detail = exampleMessage(code);
-  return { type: 'about:blank', title: code, status, detail, code, request_id: REQUEST_ID, ...errors };
-}
-
-const exampleMessage = (code: ErrorCode): string =>
-  code === 'VALIDATION_ERROR' ? 'email must be an email' : errorCodes[code].message;
+const exampleOf = (code: ErrorCode, status: number): AppError =>
+  code === 'VALIDATION_ERROR'
+    ? AppError.invalid('email', 'email must be an email')
+    : new AppError(code, { status });

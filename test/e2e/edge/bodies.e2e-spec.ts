@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/envelope.js';
 import { RawConnection } from '../../support/raw-connection.js';
-import { bearer, closeConnections, send, type Sent } from '../../support/send.js';
+import { bearer, send, type Sent } from '../../support/send.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
@@ -18,10 +18,7 @@ describe('request bodies', () => {
     user = await app.account();
   });
   afterEach(() => RawConnection.endAll());
-  afterAll(() => {
-    closeConnections();
-    return app.close();
-  });
+  afterAll(() => app.close());
 
   const post = (body: unknown, headers: Sent['headers'] = {}) =>
     send(app.url, { method: 'POST', path: '/api/users', body, headers });

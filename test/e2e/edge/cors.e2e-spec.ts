@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/envelope.js';
-import { closeConnections, send } from '../../support/send.js';
+import { send } from '../../support/send.js';
 import { TestApp } from '../../support/test-app.js';
 
 const ALLOWED = 'https://app.example.com';
@@ -42,7 +42,6 @@ describe('CORS', () => {
     closed = await TestApp.create();
   });
   afterAll(async () => {
-    closeConnections();
     await app.close();
     await closed.close();
   });

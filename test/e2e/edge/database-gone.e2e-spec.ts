@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { poolOf } from '../../../src/platform/database/database.module.js';
 import { expectEnvelope, expectNothingFromInside } from '../../support/envelope.js';
-import { type Answer, bearer, closeConnections, send } from '../../support/send.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { type Answer, bearer, send } from '../../support/send.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
@@ -28,7 +30,6 @@ describe('when the database is gone', () => {
     await until(async () => (await me()).status === 200);
   });
   afterAll(async () => {
-    closeConnections();
     await app.close();
     await proxy.cut();
     await database.drop();
@@ -79,19 +80,29 @@ describe('when the database is gone', () => {
   });
 
   it('answers what was under way when it went', async () => {
-    const requests = Array.from({ length: 30 }, () => login());
-    await proxy.cut();
-    for (const answer of await Promise.all(requests)) {
-      if (answer.status !== 200) expectEnvelope(answer, 'DB_ERROR', 503);
+    const lock = await HeldLock.takeUsers(database.url);
+    try {
+      const requests = [login(), me(), login(), me()];
+      await until(async () => (await lock.waiting()) === requests.length);
+      await proxy.cut();
+      for (const answer of await Promise.all(requests)) {
+        expectEnvelope(answer, 'DB_ERROR', 503);
+        expectNothingFromInside(answer);
+      }
+    } finally {
+      await lock.release();
     }
   });
 
-  it('notices nothing when idle connections were ended meanwhile', async () => {
-    await me();
+  it('serves the next request when all idle connections were ended, once it has seen that', async () => {
+    const pool = poolOf(app.dataSource);
+    expect((await me()).status).toBe(200);
+    expect(pool.totalCount).toBeGreaterThan(0);
     await database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
     );
-    await until(async () => (await me()).status === 200, 1000, 'an answer');
+    await until(() => pool.totalCount === 0);
+    expect((await me()).status).toBe(200);
   });
 
   it('answers in time when the database is silent, and recovers from that too', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope, expectNothingFromInside, REQUEST_ID } from '../../support/envelope.js';
 import { RawConnection } from '../../support/raw-connection.js';
-import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/send.js';
+import { type Answer, bearer, send, type Sent } from '../../support/send.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 
 describe('errors', () => {
@@ -12,10 +12,7 @@ describe('errors', () => {
     user = await app.account();
   });
   afterEach(() => RawConnection.endAll());
-  afterAll(() => {
-    closeConnections();
-    return app.close();
-  });
+  afterAll(() => app.close());
 
   const answerTo = (sent: Sent) => send(app.url, sent);
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { forgeCursor } from '../../support/cursors.js';
 import { expectSomeEnvelope } from '../../support/envelope.js';
-import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/send.js';
+import { type Answer, bearer, send, type Sent } from '../../support/send.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 
 /** Enough to meet the odd ones; FUZZ_RUNS=20000 for a night. The seed of a failure is in its message. */
@@ -84,10 +85,7 @@ describe('whatever is sent', () => {
     app = await TestApp.create({ config: { PASSWORD_CONCURRENCY: 2 } });
     user = await app.account();
   });
-  afterAll(() => {
-    closeConnections();
-    return app.close();
-  });
+  afterAll(() => app.close());
 
   function expectContract(answer: Answer, sent: Sent): void {
     if (answer.status >= 500) throw new Error(`${answer.status} ${answer.text} to ${JSON.stringify(sent)}`);
@@ -163,11 +161,13 @@ describe('whatever is sent', () => {
 
   it('as a cursor made of anything, for every sort, it never breaks anything', async () => {
     const sorts = ['created_at', '-created_at', 'email', '-email', 'name', '-name'];
-    const scopes = new Map<string, unknown>();
+    const toRequest = (sort: string, position: readonly [key: unknown, id: unknown]) => {
+      const cursor = forgeCursor(...position, { list: 'users', sort });
+      return { path: `/api/users?sort=${sort}&cursor=${cursor}`, headers: admin() };
+    };
     for (const sort of sorts) {
-      const { headers } = await send(app.url, { path: `/api/users?limit=1&sort=${sort}`, headers: admin() });
-      const made = /cursor=([^>]+)>/.exec(String(headers.link))?.[1] ?? '';
-      scopes.set(sort, (JSON.parse(Buffer.from(made, 'base64url').toString()) as unknown[])[0]);
+      const honest = toRequest(sort, ['2026-01-01T00:00:00.000Z', user.id]);
+      expect(await send(app.url, honest)).toMatchObject({ status: 200 });
     }
     const key = fc.oneof(
       text,
@@ -175,10 +175,9 @@ describe('whatever is sent', () => {
       json,
     );
     const id = fc.oneof(fc.uuid(), text);
-    await drive(fc.tuple(fc.constantFrom(...sorts), key, id), ([sort, ...position]) => {
-      const cursor = Buffer.from(JSON.stringify([scopes.get(sort), ...position])).toString('base64url');
-      return { path: `/api/users?sort=${sort}&cursor=${cursor}`, headers: admin() };
-    });
+    await drive(fc.tuple(fc.constantFrom(...sorts), key, id), ([sort, ...position]) =>
+      toRequest(sort, position),
+    );
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { REQUEST_ID } from '../../support/envelope.js';
-import { bearer, closeConnections, send, type Sent } from '../../support/send.js';
+import { bearer, send, type Sent } from '../../support/send.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 
 describe('response headers', () => {
@@ -11,10 +11,7 @@ describe('response headers', () => {
     app = await TestApp.create();
     user = await app.account();
   });
-  afterAll(() => {
-    closeConnections();
-    return app.close();
-  });
+  afterAll(() => app.close());
 
   const answerTo = (sent: Sent) => send(app.url, sent);
 

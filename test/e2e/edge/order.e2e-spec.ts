@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/envelope.js';
-import { bearer, closeConnections, send, type Sent } from '../../support/send.js';
+import { bearer, send, type Sent } from '../../support/send.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { NOBODY } from '../../support/users.js';
 
-const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057';
 const MALFORMED = '{"name":';
 
 /** Every path there is, and the methods it serves. */
@@ -35,10 +35,7 @@ describe('what is judged first', () => {
     user = await app.account();
     other = await app.account();
   });
-  afterAll(() => {
-    closeConnections();
-    return app.close();
-  });
+  afterAll(() => app.close());
 
   const answerTo = (sent: Sent) => send(app.url, sent);
   const asUser = () => bearer(user);

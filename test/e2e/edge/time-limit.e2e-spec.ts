@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { expectEnvelope, expectNothingFromInside } from '../../support/envelope.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { RawConnection } from '../../support/raw-connection.js';
-import { bearer, closeConnections, send } from '../../support/send.js';
+import { bearer, send } from '../../support/send.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
@@ -23,16 +23,14 @@ describe('a request that takes too long', () => {
     await lock?.release();
     lock = null;
   });
-  afterAll(() => {
-    closeConnections();
-    return app.close();
-  });
+  afterAll(() => app.close());
 
   const holdRow = async () => {
-    lock = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [user.id]);
+    const row = 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE';
+    return (lock = await HeldLock.take(app.database.url, row, [user.id]));
   };
   const holdTable = async () => {
-    lock = await HeldLock.take(app.database.url, 'LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+    lock = await HeldLock.takeUsers(app.database.url);
   };
   const waiting = async (): Promise<number> =>
     (
@@ -58,7 +56,6 @@ describe('a request that takes too long', () => {
     expect(took).toBeLessThan(LIMIT_MS + 5000);
     await until(async () => (await waiting()) === 0, CANCELLED_WITHIN_MS, 'no query of the service');
     await lock?.release();
-    lock = null;
     expect(await nameNow()).toBe(before);
     expect(await rename('In time')).toMatchObject({ status: 200, json: { name: 'In time' } });
   });
@@ -75,7 +72,6 @@ describe('a request that takes too long', () => {
     const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => rename(`Late ${i}`)));
     for (const answer of answers) expectEnvelope(answer, 'TIMEOUT');
     await lock?.release();
-    lock = null;
     await until(async () => (await waiting()) === 0, CANCELLED_WITHIN_MS, 'no query of the service');
     const after = await Promise.all(Array.from({ length: 8 }, () => rename('After')));
     expect(after.map((answer) => answer.status)).toEqual(after.map(() => 200));
@@ -91,10 +87,15 @@ describe('a request that takes too long', () => {
   });
 
   it('of one caller leaves others alone', async () => {
-    await holdRow();
-    const late = rename('Too late');
-    const live = await send(app.url, { path: '/health/live' });
-    expect(live.status).toBe(200);
+    const row = await holdRow();
+    let answered = false;
+    const late = rename('Too late').finally(() => (answered = true));
+    await until(async () => (await row.waiting()) > 0);
+    // The very account whose row it waits for.
+    const path = `/api/users/${user.id}`;
+    const read = await send(app.url, { path, headers: bearer(app.admin) });
+    expect(read).toMatchObject({ status: 200, json: { id: user.id } });
+    expect(answered).toBe(false);
     expectEnvelope(await late, 'TIMEOUT');
   });
 });

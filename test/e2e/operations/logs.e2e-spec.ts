@@ -2,10 +2,10 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
 import { Instance } from '../../support/instance.js';
+import { MASTER_KEY } from '../../support/secrets.js';
 import { ADMIN, signIn } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 const METRICS_TOKEN = 'metrics-token-of-the-log-test';
 const PERSON = { email: 'ada.private@example.com', password: 'a secret of Ada 42', name: 'Ada Hidden' };
 const WRONG = 'a wrong guess of Eve 17';

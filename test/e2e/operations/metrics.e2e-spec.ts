@@ -1,7 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
+import { HeldLock } from '../../support/held-lock.js';
 import { ADMIN, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
 
 /** One line of the text format. */
 interface Sample {
@@ -10,6 +11,8 @@ interface Sample {
   readonly value: number;
 }
 
+/** After its answer has gone. */
+const COUNTED_WITHIN_MS = 5000;
 const BUCKETS = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '10', '+Inf'];
 const HISTOGRAMS = {
   http_request_duration_seconds: ['method', 'route', 'status'],
@@ -42,11 +45,9 @@ describe('GET /metrics', () => {
         .filter(({ name }) => name === 'http_requests_total')
         .filter((sample) => Object.entries(labels).every(([key, value]) => sample.labels[key] === value))
         .reduce((sum, { value }) => sum + value, 0);
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const found = await read();
-      if (found >= atLeast) return found;
-    }
-    return read();
+    let found = 0;
+    await until(async () => (found = await read()) >= atLeast, COUNTED_WITHIN_MS, JSON.stringify(labels));
+    return found;
   };
 
   const wrongPassword = () =>
@@ -64,11 +65,9 @@ describe('GET /metrics', () => {
   };
 
   const poolWith = async (active: number) => {
-    for (let attempt = 0; attempt < 200; attempt++) {
-      const state = await pool();
-      if (state.active === active) return state;
-    }
-    return pool();
+    let state = await pool();
+    await until(async () => (state = await pool()).active === active, COUNTED_WITHIN_MS, `${active} active`);
+    return state;
   };
 
   it('answers the text format of Prometheus, kept out of caches', async () => {
@@ -174,18 +173,16 @@ describe('GET /metrics', () => {
   });
 
   it('shows the pool: a connection in use is active, and goes back', async () => {
-    const holder = new pg.Client({ connectionString: app.database.url });
-    await holder.connect();
+    const lock = await HeldLock.takeUsers(app.database.url);
     try {
-      await holder.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
       const waiting = [1, 2].map(() => wrongPassword().then(({ status }) => status));
       const held = await poolWith(2);
       expect(held).toEqual({ total: held.idle + 2, idle: expect.any(Number), active: 2, waiting: 0 });
-      await holder.query('ROLLBACK');
+      await lock.release();
       expect(await Promise.all(waiting)).toEqual([401, 401]);
       expect(await poolWith(0)).toMatchObject({ active: 0, waiting: 0 });
     } finally {
-      await holder.end();
+      await lock.release();
     }
   });
 });

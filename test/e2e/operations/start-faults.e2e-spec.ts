@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Instance } from '../../support/instance.js';
+import { MASTER_KEY } from '../../support/secrets.js';
 import { ADMIN, signIn } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 const OTHER_KEY = 'bJx1o7YtQe9sWc3vNf5mGh2kLp8rZa4uDi6XyTqRwE0=';
 
 describe('a start that a person can mend', () => {

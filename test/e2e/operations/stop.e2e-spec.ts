@@ -1,12 +1,12 @@
 import { Agent, request as httpRequest } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
+import { HeldLock } from '../../support/held-lock.js';
 import { Instance } from '../../support/instance.js';
+import { MASTER_KEY } from '../../support/secrets.js';
 import { ADMIN } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 /** Longer than any test may take: what ends before it was not waited for. */
 const FOREVER_MS = '600000';
 
@@ -18,14 +18,14 @@ interface Answer {
 let database: TestDatabase;
 const running: Instance[] = [];
 const agents: Agent[] = [];
-const held: pg.Client[] = [];
+let users: HeldLock | null = null;
 
 beforeAll(async () => {
   database = await TestDatabase.create();
 });
 afterEach(async () => {
   for (const agent of agents.splice(0)) agent.destroy();
-  for (const holder of held.splice(0)) await holder.end();
+  await users?.release();
   await Promise.all(running.splice(0).map((instance) => instance.stop('SIGKILL')));
 });
 afterAll(() => database.drop());
@@ -66,12 +66,6 @@ function ask(url: string, agent: Agent | false, body?: object): Promise<Answer> 
 const ready = async (instance: Instance): Promise<number> =>
   (await ask(`${instance.url}/health/ready`, false).catch(() => ({ status: 0 }))).status;
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await condition()); await sleep(10)) {
-    if (Date.now() > deadline) throw new Error(`not so in time: ${String(condition)}`);
-  }
-}
-
 const refusesConnections = (instance: Instance) => async () => {
   const { code } = await ask(`${instance.url}/health/live`, false).then(
     () => ({ code: '' }),
@@ -80,23 +74,15 @@ const refusesConnections = (instance: Instance) => async () => {
   return code === 'ECONNREFUSED';
 };
 
-/** A table that nobody gets past until it is let go: a sign-in then waits in the middle of its work. */
-async function holdUsers(): Promise<{ waiting(): Promise<boolean>; release(): Promise<void> }> {
-  const holder = new pg.Client({ connectionString: database.url });
-  await holder.connect();
-  held.push(holder);
-  await holder.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
-  return {
-    waiting: async () => (await database.query('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0,
-    release: () => holder.end(),
-  };
-}
+/** A sign-in then waits in the middle of its work. */
+const holdUsers = async (): Promise<HeldLock> => (users = await HeldLock.takeUsers(database.url));
 const signIn = (instance: Instance, agent: Agent | false): Promise<Answer> =>
   ask(`${instance.url}/api/auth/login`, agent, { email: ADMIN.email, password: ADMIN.password });
 
 describe('SIGTERM', () => {
   it('makes it not ready at once, serves the rest with Connection: close, then stops listening and exits 0', async () => {
-    const instance = await start({ SHUTDOWN_GRACE_MS: '1500' });
+    // Long enough for a few requests on the slowest machine.
+    const instance = await start({ SHUTDOWN_GRACE_MS: '6000' });
     const kept = keepAlive();
     expect((await ask(`${instance.url}/health/live`, kept)).connection).toBe('keep-alive');
     instance.process.kill('SIGTERM');
@@ -116,20 +102,20 @@ describe('SIGTERM', () => {
 
   it('lets a request in flight finish, long after the grace', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '0' });
-    const users = await holdUsers();
+    const lock = await holdUsers();
     const answer = signIn(instance, keepAlive());
-    await until(() => users.waiting());
+    await until(async () => (await lock.waiting()) > 0);
     instance.process.kill('SIGTERM');
     await until(refusesConnections(instance));
     expect(instance.process.exitCode).toBeNull();
-    await users.release();
+    await lock.release();
     // It was begun as one that keeps its connection: a stop must not wait for the client to leave.
     expect(await answer).toEqual({ status: 200, connection: 'close' });
     expect(await instance.exitCode).toBe(0);
   });
 
   it('fails no request of keep-alive clients that never retry, behind a balancer that asks who is ready', async () => {
-    const [old, next] = await Promise.all([start({ SHUTDOWN_GRACE_MS: '1500' }), start({})]);
+    const [old, next] = await Promise.all([start({ SHUTDOWN_GRACE_MS: '3000' }), start({})]);
     let target = old;
     const balancer = setInterval(() => {
       void ready(old).then((status) => {
@@ -158,11 +144,11 @@ describe('SIGTERM', () => {
     };
     const clients = ['/health/live', '/.well-known/jwks.json', '/health/live', '/metrics'].map(client);
     try {
-      await until(() => Promise.resolve((answered.get(old) ?? 0) > 100));
+      await until(() => (answered.get(old) ?? 0) > 100);
       old.process.kill('SIGTERM');
       expect(await old.exitCode).toBe(0);
       const before = answered.get(next) ?? 0;
-      await until(() => Promise.resolve((answered.get(next) ?? 0) > before + 100));
+      await until(() => (answered.get(next) ?? 0) > before + 100);
     } finally {
       over.abort();
       clearInterval(balancer);
@@ -189,9 +175,9 @@ describe('a stop in a hurry', () => {
 
   it('is forced at the deadline, with exit code 1, when something hangs', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '0', SHUTDOWN_DEADLINE_MS: '1000' });
-    const users = await holdUsers();
+    const lock = await holdUsers();
     const cut = signIn(instance, false).catch(() => 'cut off');
-    await until(() => users.waiting());
+    await until(async () => (await lock.waiting()) > 0);
     instance.process.kill('SIGTERM');
     expect(await instance.exitCode).toBe(1);
     expect(instance.stdout).toContain('SHUTDOWN_DEADLINE_MS');

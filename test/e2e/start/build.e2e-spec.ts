@@ -4,9 +4,9 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync }
 import { realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { until } from '../../support/until.js';
 
 // The scripts in a checkout of their own, with a compiler of our own: one that copies, counts, takes its time
 // and can fail. The real one runs before every test run, in `npm run build`.
@@ -71,13 +71,6 @@ async function start(): Promise<string> {
   const running = run('start.mjs');
   expect(await running.ended).toBe(0);
   return running.output;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !condition(); waitedMs += 10) {
-    if (waitedMs > 10_000) throw new Error(`not within 10 s: ${String(condition)}`);
-    await sleep(10);
-  }
 }
 
 function compilations(): number {

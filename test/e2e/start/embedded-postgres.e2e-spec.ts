@@ -5,11 +5,11 @@ import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
 import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
+import { until } from '../../support/until.js';
 
 // Real processes, so that they can really be killed; they run the compiled service.
 const MODULE = join(process.cwd(), 'dist/src/platform/database/embedded/embedded-postgres.js');
@@ -99,14 +99,6 @@ class Member {
     const exit = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await exit;
-  }
-}
-
-async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${String(condition)}`);
-    await sleep(10);
   }
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import { PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { read, type UserBody } from '../../support/users.js';
+import { NOBODY, read, type UserBody } from '../../support/users.js';
 
 describe('POST /api/users', () => {
   let app: TestApp;
@@ -58,7 +58,7 @@ describe('POST /api/users', () => {
     ['roles', { roles: ['admin'] }],
     ['status', { status: 'active' }],
     ['email_verified', { email_verified: true }],
-    ['id', { id: '01890a5d-ac96-774b-bcce-b302099a8057' }],
+    ['id', { id: NOBODY }],
   ])('refuses the property %s, which nobody chooses for themselves', async (field, extra) => {
     const answer = await signUp(extra);
     expect(answer.status).toBe(400);

@@ -1,32 +1,27 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
 import supertest from 'supertest';
+import { HeldLock } from '../../support/held-lock.js';
 import { Instance } from '../../support/instance.js';
+import { MASTER_KEY } from '../../support/secrets.js';
 import { type Account, ADMIN, PASSWORD, signIn } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
 
 const ROUNDS = 12;
-const WAIT_MS = 10_000;
 
 /** Two real processes over one database: what holds here is held by the database, not by a process. */
 describe('two instances over one database', () => {
   let database: TestDatabase;
   let instances: Instance[];
-  /** Holds locks, so that requests of both instances meet where it matters and not by luck. */
-  let gate: pg.Client;
-  let watcher: pg.Client;
 
   beforeAll(async () => {
     database = await TestDatabase.create();
-    gate = new pg.Client({ connectionString: database.url });
-    watcher = new pg.Client({ connectionString: database.url });
-    await Promise.all([gate.connect(), watcher.connect()]);
     const env = {
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
       DATABASE_URL: database.url,
       ADMIN_PASSWORD: ADMIN.password,
-      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      MASTER_KEY,
     };
     // At once, as a deployment does it: they also race for the first administrator and the first key.
     // Known before they serve, so that one is stopped even when the other cannot start.
@@ -34,7 +29,7 @@ describe('two instances over one database', () => {
     await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
   });
   afterAll(async () => {
-    await Promise.all([gate.end(), watcher.end(), ...instances.map((instance) => instance.stop())]);
+    await Promise.all(instances.map((instance) => instance.stop()));
     await database.drop();
   });
 
@@ -42,33 +37,21 @@ describe('two instances over one database', () => {
   const as = (account: Account, instance: number, method: 'patch' | 'put' | 'delete' | 'get', path: string) =>
     supertest(on(instance))[method](path).auth(account.token, { type: 'bearer' });
 
-  async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + WAIT_MS; !(await condition());) {
-      if (Date.now() > deadline) throw new Error(`not so in ${WAIT_MS} ms: ${what}`);
-    }
-  }
-
-  /** How many connections of the service wait for somebody else's lock. */
-  async function waiting(): Promise<number> {
-    const { rows } = await watcher.query<{ waiting: number }>(
-      `SELECT count(*)::integer AS waiting FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return rows[0]?.waiting ?? 0;
-  }
-
-  /** Starts the requests while the accounts' rows are held, and lets go when all of them wait. */
+  /**
+   * Starts the requests while the accounts' rows are held, and lets go when all of them wait: so requests
+   * of both instances meet where it matters, and not by luck.
+   */
   async function meetAt<T>(ids: readonly string[], requests: () => PromiseLike<T>[]): Promise<T[]> {
-    await gate.query('BEGIN');
+    const rows = 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE';
+    const gate = await HeldLock.take(database.url, rows, [ids]);
     try {
-      await gate.query('SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [ids]);
       // A supertest request is sent when it is first asked for its answer.
       const started = requests().map((request) => request.then((answer) => answer));
-      await until('all requests wait', async () => (await waiting()) >= started.length);
-      await gate.query('COMMIT');
+      await until(async () => (await gate.waiting()) >= started.length);
+      await gate.release();
       return await Promise.all(started);
     } finally {
-      await gate.query('ROLLBACK');
+      await gate.release();
     }
   }
 

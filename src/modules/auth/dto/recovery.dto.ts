@@ -1,11 +1,13 @@
 import { IsPassword, IsText } from '../../../common/validation/text.decorators.js';
 
+import { MAX_PRESENTED_EMAIL } from './login.dto.js';
+
 /** Longer than any token that is mailed. */
 const MAX_TOKEN_LENGTH = 128;
 
 export class EmailDto {
   /** @example ada@example.com */
-  @IsText(1, 320)
+  @IsText(1, MAX_PRESENTED_EMAIL)
   email: string;
 }
 

@@ -3,18 +3,18 @@ import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray } from 'class-validato
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 
 /** More roles than anybody needs; a bound all the same. */
-const MAX_ROLES = 16;
+const MAX_ROLES_OF_ACCOUNT = 16;
 
 export class SetRolesDto {
   @IsArray()
   @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_ROLES)
+  @ArrayMaxSize(MAX_ROLES_OF_ACCOUNT)
   @ArrayUnique()
   @IsRoleName({ each: true })
   @ApiProperty({
     type: 'array',
     items: { type: 'string', pattern: ROLE_NAME.source },
-    maxItems: MAX_ROLES,
+    maxItems: MAX_ROLES_OF_ACCOUNT,
     example: ['user', 'premium'],
   })
   roles: string[];

@@ -13,7 +13,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 import { databaseError } from '../database/database-errors.js';
-import { allowedMethods } from './allowed-methods.js';
+import { allowedMethods } from './routes.js';
 
 /** What Nest and Express throw themselves, by status; the rest of theirs is our fault: 500. */
 const FRAMEWORK_ERRORS: ReadonlyMap<number, ErrorCode> = new Map([

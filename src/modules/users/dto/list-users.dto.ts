@@ -11,7 +11,7 @@ export type UserSort = (typeof userSorts)[number];
 /** A name and an address together are no longer. */
 const MAX_SEARCH_LENGTH = 354;
 
-export class ListUsersQuery extends PageQuery {
+export class ListUsersDto extends PageQuery {
   /** Case-insensitive part of the name or the e-mail; `%` and `_` are plain characters */
   @IsOptionalProperty()
   @IsText(0, MAX_SEARCH_LENGTH)

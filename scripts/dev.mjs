@@ -1,0 +1,137 @@
+// `npm run dev`: the service over a database with sample accounts, compiled and started anew whenever a source changes.
+//
+// The database is joined here and not by the service, so that it runs on while the service is restarted.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureBuilt } from './build.mjs';
+
+const ROOT = join(import.meta.dirname, '..');
+const NEST = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
+const SAMPLE_ACCOUNTS = 20;
+const STOP_TIMEOUT_MS = 10_000;
+const POLL_MS = 20;
+const ON_WINDOWS = process.platform === 'win32';
+
+/** A restart waits for nobody: neither for a balancer nor for long for a browser's idle connections. */
+const DEVELOPMENT = { LOG_PRETTY: 'true', SHUTDOWN_GRACE_MS: '0', SHUTDOWN_DEADLINE_MS: '3000' };
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort());
+
+async function main() {
+  await ensureBuilt();
+  const { readConfig } = await import('../dist/src/config/config.js');
+  const { openDatabase } = await import('../dist/src/platform/database/open-database.js');
+  const config = readConfig();
+  if (config.NODE_ENV === 'production') throw new Error('not in production: use `npm start`');
+  const database = await openDatabase(config);
+  try {
+    const settings = await prepare(database.config);
+    if (!stop.signal.aborted) await watch({ ...settings, DATABASE_URL: database.config.DATABASE_URL });
+  } finally {
+    await database.close();
+  }
+}
+
+/** Migrates, adds sample accounts to a database without any, and returns the settings of the first start. */
+async function prepare(config) {
+  const { migrate } = await import('../dist/src/platform/database/migrate.js');
+  const { seed } = await import('./seed.mjs');
+  const { SAMPLE_PASSWORD } = await import('./sample-accounts.mjs');
+  const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL;
+  await migrate(url);
+  const { empty, admin } = await lookAt(url);
+  if (empty) await seed(url, config, SAMPLE_ACCOUNTS);
+  const settings = admin || config.ADMIN_PASSWORD !== undefined ? {} : { ADMIN_PASSWORD: SAMPLE_PASSWORD };
+  const signIns = await knownSignIns(config, url, SAMPLE_PASSWORD);
+  if (settings.ADMIN_PASSWORD !== undefined) signIns.unshift(config.ADMIN_EMAIL);
+  if (signIns.length > 0) say(`sign in as ${signIns.join(' or ')} with the password "${SAMPLE_PASSWORD}"`);
+  return settings;
+}
+
+async function lookAt(url) {
+  const [row] = await query(
+    url,
+    `SELECT NOT EXISTS (SELECT FROM users WHERE NOT roles @> ARRAY['admin']) AS empty,
+            EXISTS (SELECT FROM users WHERE roles @> ARRAY['admin'] AND status = 'active') AS admin`,
+  );
+  return row;
+}
+
+/** The first administrator and the first sample account, if the sample password is still theirs. */
+async function knownSignIns(config, url, password) {
+  const { PasswordHasher } = await import('../dist/src/platform/crypto/password-hasher.js');
+  const hasher = new PasswordHasher(config);
+  const candidates = await query(
+    url,
+    `(SELECT email, password_hash FROM users WHERE roles @> ARRAY['admin'] AND status = 'active' ORDER BY created_at, id LIMIT 1)
+     UNION ALL
+     (SELECT email, password_hash FROM users
+      WHERE NOT roles @> ARRAY['admin'] AND status = 'active' ORDER BY created_at, id LIMIT 1)`,
+  );
+  const emails = [];
+  for (const { email, password_hash: hash } of candidates) {
+    if (await hasher.matches(password, hash)) emails.push(email);
+  }
+  return emails;
+}
+
+async function query(connectionString, text) {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Runs Nest's watcher until it ends or a signal comes. It gets a process group of its own, so that everything it has
+ * started can be stopped and awaited: the database must not go before the service has.
+ */
+async function watch(settings) {
+  const args = [NEST, 'start', '--watch', '--preserveWatchOutput', '--no-shell', '--exec', process.execPath];
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...DEVELOPMENT, ...process.env, ...settings, DATABASE_URL_FILE: '' },
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: !ON_WINDOWS,
+  });
+  const ended = once(child, 'exit');
+  const onStop = () => signalAll(child, 'SIGINT');
+  stop.signal.addEventListener('abort', onStop);
+  const [code] = await ended;
+  if (!stop.signal.aborted) process.exitCode = code ?? 1;
+  await everyoneGone(child);
+}
+
+async function everyoneGone(child) {
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (signalAll(child, 0) && Date.now() < deadline) await sleep(POLL_MS);
+  signalAll(child, 'SIGKILL');
+}
+
+/** Tells whether there was anyone to signal. */
+function signalAll(child, signal) {
+  try {
+    return process.kill(ON_WINDOWS ? child.pid : -child.pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+function say(message) {
+  process.stderr.write(`dev: ${message}\n`);
+}
+
+await main().catch((error) => {
+  if (stop.signal.aborted) return;
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+});
+process.exit();

@@ -1,0 +1,130 @@
+// Sample accounts, made by the database itself: what `npm run seed`, `npm run dev` and the benchmarks fill a database with.
+//
+// SQL only joins parts together (a name is "first last", an address "first.last<number>@domain"). Every part comes with its
+// derived forms, made here by the service's own functions, so that the derived columns of a row are those the service
+// would write. That holds because the parts meet at a blank, a dot, a digit or an "@", across which nothing composes.
+
+import { canonicalEmail } from '../dist/src/common/email-address.js';
+import { foldCase } from '../dist/src/common/text.js';
+import { FIRST_NAMES, LAST_NAMES } from './sample-names.mjs';
+
+/** Of every sample account: not one to meet in production. */
+export const SAMPLE_PASSWORD = 'correct horse battery staple';
+
+const DOMAINS = [
+  'example.com',
+  'example.org',
+  'example.net',
+  'Mail.Example',
+  'team.example',
+  'Bücher.example',
+];
+const ROWS_PER_BATCH = 10_000;
+
+/** `first` as a name, and in an address in the four forms that a row needs. */
+const namePart = (name) => {
+  const local = name.replaceAll(/[^\p{L}\p{M}\p{N}-]/gu, '');
+  return {
+    name,
+    name_folded: foldCase(name),
+    local,
+    local_canonical: canonicalEmail(`${local}@example.com`).split('@')[0],
+    local_folded: foldCase(local),
+  };
+};
+
+const domainPart = (domain) => ({
+  domain,
+  domain_canonical: canonicalEmail(`a@${domain}`).slice(2),
+  domain_folded: foldCase(domain),
+});
+
+const PARTS = JSON.stringify({
+  first: FIRST_NAMES.map(namePart),
+  last: LAST_NAMES.map(namePart),
+  domain: DOMAINS.map(domainPart),
+});
+
+const PREPARE = `
+  CREATE TEMPORARY TABLE IF NOT EXISTS sample_parts AS
+  SELECT list.key AS kind, (part.place - 1)::integer AS place, part.value AS part
+  FROM jsonb_each($1::jsonb) AS list, jsonb_array_elements(list.value) WITH ORDINALITY AS part (value, place)`;
+
+/**
+ * Ids are UUIDv7: 48 bits of time, then the bits of a random UUIDv4 with its version raised from 4 to 7. The times rise
+ * with the numbers, so ids and created_at have one order. A product of random numbers makes the names at the head of a
+ * list far more frequent than those at its end, as in life.
+ */
+const INSERT = `
+  WITH drawn AS MATERIALIZED (
+    SELECT n,
+           floor(random() * random() * $5)::integer AS first,
+           floor(random() * random() * $6)::integer AS last,
+           floor(random() * random() * $7)::integer AS domain,
+           random() AS role, random() AS state, random() AS login, random() AS spread,
+           floor($3::float8 + (n - $1 + random()) * $4::float8)::bigint AS created_ms
+    FROM generate_series($1::bigint, $2::bigint) AS n
+  ), made AS (
+    SELECT drawn.*, to_timestamp(created_ms / 1000.0)::timestamptz(3) AS created_at,
+           f.part AS f, l.part AS l, d.part AS d
+    FROM drawn
+    JOIN sample_parts f ON f.kind = 'first' AND f.place = drawn.first
+    JOIN sample_parts l ON l.kind = 'last' AND l.place = drawn.last
+    JOIN sample_parts d ON d.kind = 'domain' AND d.place = drawn.domain
+  )
+  INSERT INTO users (id, name, name_key, email, email_key, search_key, password_hash, roles, email_verified, disabled,
+                     deleted_at, last_login_at, created_at, updated_at)
+  SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+                  PLACING substring(int8send(created_ms) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid,
+         concat(f->>'name', ' ', l->>'name'),
+         concat(f->>'name_folded', ' ', l->>'name_folded'),
+         concat(f->>'local', '.', l->>'local', n, '@', d->>'domain'),
+         concat(f->>'local_canonical', '.', l->>'local_canonical', n, '@', d->>'domain_canonical'),
+         concat(f->>'name_folded', ' ', l->>'name_folded', E'\\n',
+                f->>'local_folded', '.', l->>'local_folded', n, '@', d->>'domain_folded'),
+         $8,
+         CASE WHEN n % 2000 = 7 THEN ARRAY['auditor', 'user'] WHEN role < 0.01 THEN ARRAY['premium', 'user']
+              ELSE ARRAY['user'] END,
+         state < 0.9,
+         state < 0.01,
+         CASE WHEN state >= 0.99 THEN created_at + (now() - created_at) * spread END,
+         CASE WHEN login < 0.7 THEN created_at + (now() - created_at) * spread END,
+         created_at, created_at
+  FROM made
+  ORDER BY n`;
+
+/** The numbers in the addresses of earlier runs, which must not come again. */
+const LAST_NUMBER = `
+  SELECT coalesce(max(substring(email_key FROM '(\\d{1,12})@[^@]*\\mexample(?:\\.\\w+)?$')::bigint), 0)::integer AS last FROM users`;
+
+const SPAN_MS = 2 * 365 * 86_400_000;
+
+/**
+ * Adds `accounts` sample accounts, a batch a transaction, so that memory stays bounded and a killed run leaves whole
+ * batches. Their times are spread over the two years before now.
+ */
+export async function addSampleAccounts(client, { accounts, passwordHash, progress = () => {} }) {
+  // Lost batches of a crash are made again as easily as a lost run; a long pending list saves half of the trigram work.
+  await client.query(`SET synchronous_commit = off; SET gin_pending_list_limit = '32MB'`);
+  await client.query(PREPARE, [PARTS]);
+  const { rows } = await client.query(LAST_NUMBER);
+  const first = rows[0].last + 1;
+  const stepMs = SPAN_MS / accounts;
+  const startMs = Date.now() - SPAN_MS;
+  for (let done = 0; done < accounts;) {
+    const count = Math.min(ROWS_PER_BATCH, accounts - done);
+    const from = first + done;
+    const lists = [FIRST_NAMES.length, LAST_NAMES.length, DOMAINS.length];
+    await client.query(INSERT, [
+      from,
+      from + count - 1,
+      startMs + done * stepMs,
+      stepMs,
+      ...lists,
+      passwordHash,
+    ]);
+    done += count;
+    progress(done);
+  }
+  await client.query('RESET synchronous_commit; RESET gin_pending_list_limit; DROP TABLE sample_parts');
+}

@@ -1,0 +1,71 @@
+// `npm run seed -- --accounts 1000000`: adds sample accounts to the database the service is configured for.
+
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { readConfig } from '../dist/src/config/config.js';
+import { PasswordHasher } from '../dist/src/platform/crypto/password-hasher.js';
+import { migrate } from '../dist/src/platform/database/migrate.js';
+import { openDatabase } from '../dist/src/platform/database/open-database.js';
+import { addSampleAccounts, SAMPLE_PASSWORD } from './sample-accounts.mjs';
+
+const MAX_ACCOUNTS = 100_000_000;
+const SAY_EVERY_MS = 5_000;
+
+class UsageError extends Error {}
+
+/** Adds `accounts` sample accounts to the migrated database of `url`, and has their statistics gathered. */
+export async function seed(url, config, accounts, progress) {
+  const client = new pg.Client({ connectionString: url, application_name: 'gatehouse:seed' });
+  await client.connect();
+  try {
+    const passwordHash = await new PasswordHasher(config).hash(SAMPLE_PASSWORD);
+    await addSampleAccounts(client, { accounts, passwordHash, progress });
+    // Vacuum too: it moves the search index's pending entries to their place, and tells index-only scans what they may skip.
+    await client.query('VACUUM (ANALYZE) users');
+  } finally {
+    await client.end();
+  }
+}
+
+function readArguments() {
+  const { values } = parseArgs({ options: { accounts: { type: 'string' } }, strict: false });
+  const accounts = /^\d{1,9}$/.test(values.accounts) ? Number(values.accounts) : 0;
+  if (accounts >= 1 && accounts <= MAX_ACCOUNTS) return accounts;
+  throw new UsageError(`usage: npm run seed -- --accounts <1 to ${MAX_ACCOUNTS}>`);
+}
+
+function sayProgress(accounts) {
+  let said = performance.now();
+  return (done) => {
+    if (performance.now() - said < SAY_EVERY_MS) return;
+    said = performance.now();
+    say(`${done} of ${accounts} accounts`);
+  };
+}
+
+function say(message) {
+  process.stderr.write(`seed: ${message}\n`);
+}
+
+async function main() {
+  const accounts = readArguments();
+  const config = readConfig();
+  if (config.NODE_ENV === 'production')
+    throw new UsageError('sample accounts share a known password: not in production');
+  const database = await openDatabase(config);
+  try {
+    const { DATABASE_URL, MIGRATION_DATABASE_URL } = database.config;
+    await migrate(MIGRATION_DATABASE_URL ?? DATABASE_URL);
+    await seed(MIGRATION_DATABASE_URL ?? DATABASE_URL, config, accounts, sayProgress(accounts));
+  } finally {
+    await database.close();
+  }
+  say(`added ${accounts} accounts; the password of each is "${SAMPLE_PASSWORD}"`);
+}
+
+if (import.meta.main) {
+  await main().catch((error) => {
+    say(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,39 @@
+import { Body, Controller, Get, Patch } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Caller } from '../../common/authorization/caller.js';
+import { SignedIn } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
+import { ApiIfMatch, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { UpdateMeDto } from './dto/update-me.dto.js';
+import { toUserResponse, UserResponse } from './dto/user.response.js';
+import { UsersService } from './users.service.js';
+
+@ApiTags('users')
+@Controller('api/users/me')
+export class MeController {
+  constructor(private readonly users: UsersService) {}
+
+  /** The caller's own account. */
+  @Get()
+  @SignedIn()
+  @ConditionalGet()
+  @ApiOkResponse({ type: UserResponse })
+  async read(@Caller() caller: Principal): Promise<UserResponse> {
+    return toUserResponse(await this.users.get(caller.userId, caller));
+  }
+
+  /** Changes the caller's own account. */
+  @Patch()
+  @SignedIn()
+  @Versioned()
+  @ApiIfMatch()
+  @ApiOkResponse({ type: UserResponse })
+  async update(
+    @Body() body: UpdateMeDto,
+    @Caller() caller: Principal,
+    @IfMatch() condition: TagCondition | null,
+  ): Promise<UserResponse> {
+    return toUserResponse(await this.users.update(caller.userId, body, caller, condition));
+  }
+}

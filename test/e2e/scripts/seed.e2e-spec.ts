@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { verify } from 'argon2';
+import { version as versionOf } from 'uuid';
+import { canonicalEmail } from '../../../src/common/email-address.js';
+import { foldedKeys } from '../../../src/modules/users/user-keys.js';
+import { TestDatabase } from '../../support/test-database.js';
+
+const run = promisify(execFile);
+
+interface Row {
+  id: string;
+  email: string;
+  email_key: string;
+  name: string;
+  name_key: string;
+  search_key: string;
+  password_hash: string;
+  status: string;
+  roles: string[];
+  created_at: Date;
+}
+
+describe('npm run seed', () => {
+  let database: TestDatabase;
+  let rows: Row[];
+  let said: string;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    said = (await seed('11000')).stderr;
+    await seed('500');
+    rows = await database.query<Row>('SELECT * FROM users ORDER BY id');
+  });
+  afterAll(() => database.drop());
+
+  const seed = (accounts: string, environment: Record<string, string> = {}) =>
+    run(process.execPath, ['scripts/seed.mjs', '--accounts', accounts], {
+      env: { PATH: process.env['PATH'], DATABASE_URL: database.url, ...environment },
+    });
+
+  it('adds as many accounts as were asked for, on top of those of an earlier run', () => {
+    expect(rows).toHaveLength(11_500);
+  });
+
+  it('writes the derived columns that the service itself would write', () => {
+    const derived = rows.map(({ email_key, name_key, search_key }) => ({ email_key, name_key, search_key }));
+    const expected = rows.map(({ name, email }) => {
+      const { nameKey, searchKey } = foldedKeys(name, email);
+      return { email_key: canonicalEmail(email), name_key: nameKey, search_key: searchKey };
+    });
+    expect(derived).toEqual(expected);
+  });
+
+  it('makes ids of version 7 that hold the time of the account and are in its order', () => {
+    const times = rows.map(({ id }) => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16));
+    expect(rows.every(({ id }) => versionOf(id) === 7)).toBe(true);
+    expect(times).toEqual(rows.map(({ created_at }) => created_at.getTime()));
+  });
+
+  it('makes accounts of every status and shipped role but admin', () => {
+    expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['active', 'disabled', 'deleted']));
+    expect(new Set(rows.flatMap(({ roles }) => roles))).toEqual(new Set(['user', 'premium', 'auditor']));
+  });
+
+  it('prints the one password that opens them', async () => {
+    const password = /password of each is "(.+)"/.exec(said)?.[1] ?? '';
+    expect(await verify(rows[0]?.password_hash ?? '', password)).toBe(true);
+  });
+
+  it.each(['0', '-1', '1e3', '100000001', ''])('refuses --accounts "%s"', async (accounts) => {
+    await expect(seed(accounts)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('usage:'),
+    });
+  });
+
+  it('refuses to put accounts with a known password into production', async () => {
+    const environment = {
+      NODE_ENV: 'production',
+      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      METRICS_TOKEN: 'a token for the metrics',
+    };
+    await expect(seed('1', environment)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not in production'),
+    });
+  });
+});
