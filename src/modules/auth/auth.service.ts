@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import { BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
@@ -37,17 +38,9 @@ export class AuthService {
     const user = await this.users.findForSignIn(email);
     const emailKey = findCanonicalEmail(email) ?? email;
     const attempt = await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
-    const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
-    if (!user || !matches || user.status !== 'active') {
-      throw new AppError('UNAUTHORIZED', {
-        message: 'The e-mail address or the password is wrong',
-        headers: { 'WWW-Authenticate': 'Bearer' },
-      });
-    }
+    const tokens = await this.signIn(user, password, client);
     await attempt.succeed();
-    await this.renewHash(user, password);
-    await this.users.recordSignIn(user.id);
-    return this.startSession(user, client);
+    return tokens;
   }
 
   /** @throws AppError `UNAUTHORIZED` */
@@ -61,7 +54,8 @@ export class AuthService {
   }
 
   async logout({ sessionId, userId }: Principal): Promise<void> {
-    await this.sessions.end(sessionId, userId);
+    // Of two at once the second finds the session dead already, which is what it asked for.
+    await this.sessions.endIfAlive(sessionId, userId);
   }
 
   /**
@@ -76,20 +70,37 @@ export class AuthService {
     }
     await attempt.succeed();
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
-    return this.unitOfWork.run(async () => {
+    const started = await this.unitOfWork.run(async () => {
       await this.users.replacePassword(user, hash);
-      return this.startSession(user, client);
+      // Disabled meanwhile: a session started now would be alive as soon as the account is enabled again.
+      if (!(await this.users.findActive(user.id))) throw revokedToken();
+      return this.sessions.start(user.id, client);
     });
+    return this.pair(user, started.sessionId, started.refresh);
   }
 
-  private async renewHash(user: Subject & { passwordHash: string | null }, password: string): Promise<void> {
+  private async signIn(user: User | null, password: string, client: Client): Promise<TokenResponse> {
+    const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
+    if (!user || !matches || user.status !== 'active') {
+      throw new AppError('UNAUTHORIZED', {
+        message: 'The e-mail address or the password is wrong',
+        headers: { 'WWW-Authenticate': 'Bearer' },
+      });
+    }
+    await this.renewHash(user, password);
+    const started = await this.unitOfWork.run(async () =>
+      (await this.users.recordSignIn(user)) ? this.sessions.start(user.id, client) : null,
+    );
+    if (started) return this.pair(user, started.sessionId, started.refresh);
+    // The account changed while its old password was compared: what that said no longer counts.
+    return this.signIn(await this.users.findForSignIn(user.email), password, client);
+  }
+
+  private async renewHash(user: User, password: string): Promise<void> {
     if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
-    await this.users.renewPasswordHash(user.id, user.passwordHash, await this.hasher.hash(password));
-  }
-
-  private async startSession(user: Subject, client: Client): Promise<TokenResponse> {
-    const { sessionId, refresh } = await this.sessions.start(user.id, client);
-    return this.pair(user, sessionId, refresh);
+    const renewed = await this.hasher.hash(password);
+    await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);
+    user.passwordHash = renewed;
   }
 
   private async pair(user: Subject, sessionId: string, refresh: RefreshClaims): Promise<TokenResponse> {
@@ -102,10 +113,14 @@ export class AuthService {
   }
 }
 
+const INVALID_TOKEN = { 'WWW-Authenticate': 'Bearer error="invalid_token"' };
+
+const revokedToken = (): AppError => new AppError('UNAUTHORIZED', { headers: INVALID_TOKEN });
+
 /** A refresh token is not a bearer token, but its refusal says the same. */
 function refusedToken(): AppError {
   return new AppError('UNAUTHORIZED', {
     message: 'The refresh token is not valid',
-    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
+    headers: INVALID_TOKEN,
   });
 }
