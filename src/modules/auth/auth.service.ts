@@ -6,7 +6,6 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import { BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
@@ -15,6 +14,12 @@ import type { TokenResponse } from './dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { type Subject, TokensService } from './tokens.service.js';
+
+/** The account that a sign-in claims to be of. */
+interface Claimed extends Subject {
+  readonly status: string;
+  passwordHash: string | null;
+}
 
 /** Signing in, staying signed in, and the password. */
 @Injectable()
@@ -79,7 +84,7 @@ export class AuthService {
     return this.pair(user, started.sessionId, started.refresh);
   }
 
-  private async signIn(user: User | null, password: string, client: Client): Promise<TokenResponse> {
+  private async signIn(user: Claimed | null, password: string, client: Client): Promise<TokenResponse> {
     const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
     if (!user || !matches || user.status !== 'active') {
       throw new AppError('UNAUTHORIZED', {
@@ -96,7 +101,7 @@ export class AuthService {
     return this.signIn(await this.users.findForSignIn(user.email), password, client);
   }
 
-  private async renewHash(user: User, password: string): Promise<void> {
+  private async renewHash(user: Claimed, password: string): Promise<void> {
     if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
     const renewed = await this.hasher.hash(password);
     await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);

@@ -100,7 +100,7 @@ export class UsersRepository {
    * Stands apart from the row's version, and from its `updated_at`.
    * @returns whether the account is active and has the password of `user`
    */
-  async touchLastLogin(user: User): Promise<boolean> {
+  async touchLastLogin(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
     const [, count]: [unknown, number] = await this.users.query(
       `UPDATE users SET last_login_at = clock_timestamp()
        WHERE id = $1 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $2`,

@@ -148,7 +148,7 @@ export class UsersService {
    * Holds the account until the unit of work ends.
    * @returns whether it is still active, and its password still the one in `user`
    */
-  recordSignIn(user: User): Promise<boolean> {
+  recordSignIn(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
     return this.repository.touchLastLogin(user);
   }
 
