@@ -24,8 +24,9 @@ describe('POST /api/auth/login', () => {
   it('answers 200 with a bearer token and its life in seconds, not to be stored by caches', async () => {
     const answer = await login({ email, password: PASSWORD });
     expect(answer.status).toBe(200);
-    expect(answer.body).toMatchObject({
+    expect(answer.body).toEqual({
       access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+      refresh_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
       token_type: 'Bearer',
       expires_in: 900,
     });
@@ -100,9 +101,11 @@ describe('POST /api/auth/login', () => {
     const samples: Record<string, number[]> = { wrong: [], unknown: [], malformed: [], disabled: [] };
     // In turns, so that whatever else the machine does meets them all; compared among themselves.
     for (let round = 0; round < 15; round++) {
+      // So many failures would be slowed down, and what is answered then takes no time at all.
+      await app.database.query('DELETE FROM sign_in_failures');
       for (const [way, body] of Object.entries(ways)) {
         const started = performance.now();
-        await login(body);
+        expect((await login(body)).status).toBe(401);
         samples[way]?.push(performance.now() - started);
       }
     }
