@@ -20,5 +20,6 @@ try {
   }
 } catch (error) {
   process.stderr.write(`${startFailure(error)}\n`);
-  process.exitCode = 1;
+  // What had been opened by then may keep the process alive.
+  process.exit(1);
 }

@@ -173,6 +173,7 @@ const withoutComments = (text: string): string =>
 /** Open to anybody, on purpose. */
 const PUBLIC = [
   'AuthController.login',
+  'AuthController.refresh',
   'HealthController.all',
   'HealthController.live',
   'HealthController.ready',

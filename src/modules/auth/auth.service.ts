@@ -16,6 +16,12 @@ import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { type Subject, TokensService } from './tokens.service.js';
 
+/** The account that a sign-in claims to be of. */
+interface Claimed extends Subject {
+  readonly status: string;
+  passwordHash: string | null;
+}
+
 /** Signing in, staying signed in, and the password. */
 @Injectable()
 export class AuthService {
@@ -38,14 +44,9 @@ export class AuthService {
     const user = await this.users.findForSignIn(email);
     const emailKey = findCanonicalEmail(email) ?? email;
     const attempt = await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
-    const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
-    if (!user || !matches || user.status !== 'active') {
-      throw unauthorized(false, 'The e-mail address or the password is wrong');
-    }
+    const tokens = await this.signIn(user, password, client);
     await attempt.succeed();
-    await this.renewHash(user, password);
-    await this.users.recordSignIn(user.id);
-    return this.startSession(user, client);
+    return tokens;
   }
 
   /** @throws AppError `UNAUTHORIZED` */
@@ -59,7 +60,8 @@ export class AuthService {
   }
 
   async logout({ sessionId, userId }: Principal): Promise<void> {
-    await this.sessions.end(sessionId, userId);
+    // Of two at once the second finds the session dead already, which is what it asked for.
+    await this.sessions.endIfAlive(sessionId, userId);
   }
 
   /**
@@ -74,20 +76,34 @@ export class AuthService {
     }
     await attempt.succeed();
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
-    return this.unitOfWork.run(async () => {
+    const started = await this.unitOfWork.run(async () => {
       await this.users.replacePassword(user, hash);
-      return this.startSession(user, client);
+      // Disabled meanwhile: a session started now would be alive as soon as the account is enabled again.
+      if (!(await this.users.findActive(user.id))) throw unauthorized(true);
+      return this.sessions.start(user.id, client);
     });
+    return this.pair(user, started.sessionId, started.refresh);
   }
 
-  private async renewHash(user: Subject & { passwordHash: string | null }, password: string): Promise<void> {
+  private async signIn(user: Claimed | null, password: string, client: Client): Promise<TokenResponse> {
+    const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
+    if (!user || !matches || user.status !== 'active') {
+      throw unauthorized(false, 'The e-mail address or the password is wrong');
+    }
+    await this.renewHash(user, password);
+    const started = await this.unitOfWork.run(async () =>
+      (await this.users.recordSignIn(user)) ? this.sessions.start(user.id, client) : null,
+    );
+    if (started) return this.pair(user, started.sessionId, started.refresh);
+    // The account changed while its old password was compared: what that said no longer counts.
+    return this.signIn(await this.users.findForSignIn(user.email), password, client);
+  }
+
+  private async renewHash(user: Claimed, password: string): Promise<void> {
     if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
-    await this.users.renewPasswordHash(user.id, user.passwordHash, await this.hasher.hash(password));
-  }
-
-  private async startSession(user: Subject, client: Client): Promise<TokenResponse> {
-    const { sessionId, refresh } = await this.sessions.start(user.id, client);
-    return this.pair(user, sessionId, refresh);
+    const renewed = await this.hasher.hash(password);
+    await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);
+    user.passwordHash = renewed;
   }
 
   private async pair(user: Subject, sessionId: string, refresh: RefreshClaims): Promise<TokenResponse> {

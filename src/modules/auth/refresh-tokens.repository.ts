@@ -25,7 +25,8 @@ export class RefreshTokensRepository {
   async insert(jti: string, sessionId: string): Promise<RefreshClaims> {
     const rows: [RefreshClaims] = await this.tokens.query(
       `INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
-       SELECT $1, id, date_trunc('second', clock_timestamp()), expires_at FROM sessions WHERE id = $2
+       SELECT $1, id, date_trunc('second', clock_timestamp()), date_trunc('second', expires_at)
+       FROM sessions WHERE id = $2
        RETURNING ${CLAIMS}`,
       [jti, sessionId],
     );

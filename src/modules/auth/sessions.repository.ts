@@ -91,8 +91,11 @@ export class SessionsRepository {
 
   /** @returns whether there was such a session of that account */
   async deleteOfUser(id: string, userId: string): Promise<boolean> {
-    const { affected } = await this.sessions.delete({ id, userId });
-    return affected === 1;
+    const [, count]: [unknown, number] = await this.sessions.query(
+      'DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp()',
+      [id, userId],
+    );
+    return count === 1;
   }
 
   /** Ends every session of the account but that one. */

@@ -56,6 +56,7 @@ export class SessionsService {
    * Theft is a value, not an exception: ending the session must commit.
    */
   rotate(jti: string, sessionId: string): Promise<Rotation> {
+    const presentedAt = performance.now();
     return this.unitOfWork.run(async (): Promise<Rotation> => {
       const session = await this.sessions.findAliveForUpdate(sessionId);
       const presented = session && (await this.tokens.findForUpdate(jti, sessionId));
@@ -65,7 +66,9 @@ export class SessionsService {
       if (successor === null || secondsSinceSpent === null) {
         return { outcome: 'rotated', userId, sessionId, next: await this.succeed(jti, sessionId) };
       }
-      if (secondsSinceSpent > this.config.REFRESH_GRACE_SECONDS) {
+      // What counts is when it was presented: waiting for the others, or for a connection, is no theft.
+      const waitedSeconds = (performance.now() - presentedAt) / 1000;
+      if (secondsSinceSpent - waitedSeconds > this.config.REFRESH_GRACE_SECONDS) {
         await this.sessions.deleteOfUser(sessionId, userId);
         await this.principals.invalidate([sessionId]);
         return { outcome: 'stolen' };
@@ -92,9 +95,15 @@ export class SessionsService {
 
   /** @throws AppError `NOT_FOUND` when it is another's, or has ended */
   async end(sessionId: string, userId: string): Promise<void> {
-    await this.unitOfWork.run(async () => {
-      if (!(await this.sessions.deleteOfUser(sessionId, userId))) throw new AppError('NOT_FOUND');
-      await this.principals.invalidate([sessionId]);
+    if (!(await this.endIfAlive(sessionId, userId))) throw new AppError('NOT_FOUND');
+  }
+
+  /** @returns whether there was such a session of that account */
+  endIfAlive(sessionId: string, userId: string): Promise<boolean> {
+    return this.unitOfWork.run(async () => {
+      const ended = await this.sessions.deleteOfUser(sessionId, userId);
+      if (ended) await this.principals.invalidate([sessionId]);
+      return ended;
     });
   }
 

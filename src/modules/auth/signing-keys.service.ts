@@ -88,6 +88,8 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     const made = await this.unitOfWork.run(async () => {
       await this.repository.lock();
       if (!(await this.repository.isDue(seconds))) return null;
+      // Fails with another master key than theirs, before it seals a key that no other instance can open.
+      await this.reload();
       const key = this.generate();
       await this.repository.insert(key, PUBLISHED_AHEAD_SECONDS);
       await this.repository.retireOthers(key.kid, this.longestTokenSeconds);

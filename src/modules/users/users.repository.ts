@@ -95,9 +95,17 @@ export class UsersRepository {
     return this.hydrate(result.raw);
   }
 
-  /** Stands apart from the row's version, and from its `updated_at`. */
-  async touchLastLogin(id: string): Promise<void> {
-    await this.users.query('UPDATE users SET last_login_at = clock_timestamp() WHERE id = $1', [id]);
+  /**
+   * Stands apart from the row's version, and from its `updated_at`.
+   * @returns whether the account is active and has the password of `user`
+   */
+  async touchLastLogin(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
+    const [, count]: [unknown, number] = await this.users.query(
+      `UPDATE users SET last_login_at = clock_timestamp()
+       WHERE id = $1 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $2`,
+      [user.id, user.passwordHash],
+    );
+    return count === 1;
   }
 
   findPage(page: UserPage): Promise<User[]> {

@@ -135,8 +135,12 @@ export class UsersService {
     return emailKey === null ? null : this.repository.findByEmailWithPassword(emailKey);
   }
 
-  recordSignIn(id: string): Promise<void> {
-    return this.repository.touchLastLogin(id);
+  /**
+   * Holds the account until the unit of work ends.
+   * @returns whether it is still active, and its password still the one in `user`
+   */
+  recordSignIn(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
+    return this.repository.touchLastLogin(user);
   }
 
   /** The account, if it may act. */

@@ -25,8 +25,9 @@ describe('POST /api/auth/login', () => {
   it('answers 200 with a bearer token and its life in seconds, not to be stored by caches', async () => {
     const answer = await login({ email, password: PASSWORD });
     expect(answer.status).toBe(200);
-    expect(answer.body).toMatchObject({
+    expect(answer.body).toEqual({
       access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+      refresh_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
       token_type: 'Bearer',
       expires_in: 900,
     });
