@@ -13,6 +13,8 @@ const MAX_ENTRIES = 20_000;
 /** A fill that is under way; what came of it is kept only if nothing was invalidated meanwhile. */
 export interface Fill {
   readonly generation: number;
+  /** By performance.now(), in milliseconds. */
+  readonly startedAt: number;
 }
 
 /**
@@ -49,13 +51,13 @@ export class PrincipalCache {
 
   /** To be called before the principal is read. */
   beginFill(): Fill {
-    return { generation: this.generation };
+    return { generation: this.generation, startedAt: performance.now() };
   }
 
-  /** `ttlMs`: how long its session lives. */
+  /** `ttlMs`: how long it may be used, counted from the fill's start, so that a slow fill adds nothing. */
   set(fill: Fill, principal: Principal, ttlMs: number): void {
     if (fill.generation !== this.generation || ttlMs <= 0 || !this.notifications.lease.holds) return;
-    this.entries.set(principal.sessionId, principal, { ttl: ttlMs });
+    this.entries.set(principal.sessionId, principal, { ttl: ttlMs, start: fill.startedAt });
     const sessions = this.sessionsOf.get(principal.userId) ?? new Set();
     this.sessionsOf.set(principal.userId, sessions.add(principal.sessionId));
   }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
 import pg from 'pg';
+import type { DataSource } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { APPLICATION_NAME } from './data-source.js';
@@ -17,8 +19,11 @@ type Listener = (payload: string) => void;
 
 /**
  * Hears what other instances notify, on a connection of its own that never opens a transaction. A
- * connection can go deaf without an error (a frozen backend, a dead path, a pooler in between), so
- * a heartbeat goes round over it all the time, and `lease` holds only while it comes back.
+ * connection can go deaf without an error (a frozen backend, a dead path), so a heartbeat goes round
+ * over it all the time, and `lease` holds only while it comes back. That alone proves nothing behind a
+ * pooler: a session hears its own notices before the end of its own statement, when the pooler still
+ * passes them on. So each connection first has to hear, while it is idle, a notice sent by the pool;
+ * that also shows that both are connected to the same database.
  */
 @Injectable()
 export class Notifications implements OnModuleInit, OnModuleDestroy {
@@ -29,13 +34,19 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private readonly listeners = new Map<string, Listener>();
   private readonly onReconnect: (() => void)[] = [];
   private client: pg.Client | null = null;
+  /** The notice by the pool that the present connection has to hear. */
+  private proof = '';
+  private proven = false;
   private timer: NodeJS.Timeout | undefined;
   private connectedAt = 0;
   private heardAt = 0;
   private beating = false;
   private stopped = false;
 
-  constructor(@InjectConfig() private readonly config: Config) {}
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    @InjectDataSource() private readonly dataSource: DataSource,
+  ) {}
 
   /** Before the module is initialised. `lost` is called when notices may have been missed. */
   subscribe(channel: string, listener: Listener, lost: () => void): void {
@@ -65,6 +76,8 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
       connectionString: this.config.LISTEN_DATABASE_URL ?? this.config.DATABASE_URL,
       application_name: `${APPLICATION_NAME}:listen`,
       connectionTimeoutMillis: this.config.DB_CONNECT_TIMEOUT_MS,
+      // A path that dies right after the connection was made must not keep it waiting for ever.
+      query_timeout: DEAF_AFTER_MS,
       keepAlive: true,
     });
     // Without a listener a broken connection would end the process; the heartbeat notices it.
@@ -73,29 +86,42 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     try {
       await client.connect();
       for (const channel of [this.pulse, ...this.listeners.keys()]) await client.query(`LISTEN ${channel}`);
+      await this.sendProof();
     } catch (error) {
-      await client.end();
+      // Not politely: it may never answer.
+      client.connection.stream.destroy();
       throw error;
     }
     this.client = client;
+    if (this.stopped) return this.discard();
     this.connectedAt = performance.now();
     this.heardAt = this.connectedAt;
     // What was notified while nobody listened is lost: whatever was remembered by then may be stale.
     for (const lost of this.onReconnect) lost();
+    void this.beat();
+  }
+
+  /** Over the pool: the listening connection stays idle, and hears it only if it is really its own. */
+  private async sendProof(): Promise<void> {
+    this.proven = false;
+    this.proof = randomUUID();
+    await this.dataSource.query('SELECT pg_notify($1, $2)', [this.pulse, this.proof]);
   }
 
   private hear(channel: string, payload: string): void {
-    if (channel === this.pulse) {
-      this.heardAt = performance.now();
-      if (Number(payload) >= this.connectedAt) this.lease.prove(Number(payload));
-    } else this.listeners.get(channel)?.(payload);
+    if (channel !== this.pulse) return this.listeners.get(channel)?.(payload);
+    this.heardAt = performance.now();
+    if (payload === this.proof) {
+      this.proven = true;
+      void this.beat();
+    } else if (Number(payload) >= this.connectedAt) this.lease.prove(Number(payload));
   }
 
   private async beat(): Promise<void> {
     const { client } = this;
     if (!client) return;
     if (performance.now() - this.heardAt > DEAF_AFTER_MS) return this.reconnect();
-    if (this.beating) return;
+    if (this.beating || !this.proven) return;
     this.beating = true;
     try {
       await client.query('SELECT pg_notify($1, $2)', [this.pulse, String(performance.now())]);
