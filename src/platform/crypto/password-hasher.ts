@@ -1,16 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { argon2id, hash, needsRehash, verify } from 'argon2';
+import { argon2id, hash, needsRehash } from 'argon2';
 import PQueue from 'p-queue';
+import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { foreignHash } from './foreign-hashes.js';
+import { verifierOf } from './foreign-hashes.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 const OWN_PREFIX = '$argon2id$';
 /** Waiting hashes for each one that runs: about two seconds' worth. */
 const QUEUE_PER_LANE = 64;
+
+const base64 = (bytes: number): string => randomBytes(bytes).toString('base64').replaceAll('=', '');
+/** A hash of no password: costs what one of ours costs, from the first time on. */
+const { memoryCost, timeCost, parallelism } = PARAMETERS;
+const DECOY = `${OWN_PREFIX}v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${base64(16)}$${base64(32)}`;
+const verifyDecoy = verifierOf(DECOY);
 
 /**
  * Hashes passwords in a bounded lane: each hash holds 19 MiB and a core for some 30 ms, so more at
@@ -21,7 +29,6 @@ const QUEUE_PER_LANE = 64;
 export class PasswordHasher {
   private readonly lane: PQueue;
   private readonly bound: number;
-  private decoy: Promise<string> | null = null;
 
   constructor(@InjectConfig() config: Config) {
     this.lane = new PQueue({ concurrency: config.PASSWORD_CONCURRENCY });
@@ -34,13 +41,14 @@ export class PasswordHasher {
   }
 
   /**
-   * Whether the password is the one that was hashed. Without a hash it takes as long and says no, so
-   * that an unknown address cannot be told from a wrong password by the clock.
+   * Whether the password is the one that was hashed. Without a hash, or with one that is not believed,
+   * it takes as long and says no, so that an unknown address cannot be told from a wrong password by
+   * the clock.
    */
   async matches(password: string, phc: string | null): Promise<boolean> {
-    const against = phc ?? (await this.decoyHash());
-    const same = await this.inLane(() => verifyAny(against, password));
-    return same && phc !== null;
+    const verifyStored = phc === null ? null : verifierOf(phc);
+    const verify = verifyStored ?? verifyDecoy;
+    return this.inLane(async () => (await verify?.(password)) === true && verifyStored !== null);
   }
 
   /** Whether a hash was made by another system or with weaker parameters: renew it while the password is at hand. */
@@ -48,18 +56,13 @@ export class PasswordHasher {
     return !phc.startsWith(OWN_PREFIX) || needsRehash(phc, PARAMETERS);
   }
 
-  private decoyHash(): Promise<string> {
-    return (this.decoy ??= hash('a password that nobody has', PARAMETERS));
-  }
-
   private async inLane<T>(work: () => Promise<T>): Promise<T> {
     if (this.lane.size >= this.bound) throw new AppError('OVERLOADED', { headers: { 'Retry-After': '1' } });
-    return this.lane.add(work);
+    const signal = requestContext.current()?.signal;
+    return this.lane.add(() => {
+      // Nobody waits for it any more: those behind it are served sooner.
+      if (signal?.aborted) throw new AppError('TIMEOUT');
+      return work();
+    });
   }
-}
-
-/** Our own are over the NFC form; other systems hashed what they were sent. */
-function verifyAny(phc: string, password: string): Promise<boolean> {
-  const verifyForeign = foreignHash(phc);
-  return verifyForeign ? verifyForeign(password) : verify(phc, password.normalize('NFC'));
 }
