@@ -7,13 +7,18 @@ import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { UsersService } from '../users/users.service.js';
-import { BruteForce } from './brute-force.js';
+import { type Attempt, BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
 import type { ChangePasswordDto } from './dto/change-password.dto.js';
 import type { TokenResponse } from './dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { type Subject, TokensService } from './tokens.service.js';
+
+interface StoredPassword {
+  readonly id: string;
+  readonly passwordHash: string | null;
+}
 
 /** Signing in, staying signed in, and the password. */
 @Injectable()
@@ -37,14 +42,14 @@ export class AuthService {
     const user = await this.users.findForSignIn(email);
     const emailKey = findCanonicalEmail(email) ?? email;
     const attempt = await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
-    const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
+    const matches = await this.judge(attempt, password, user?.passwordHash ?? null);
     if (!user || !matches || user.status !== 'active') {
       throw new AppError('UNAUTHORIZED', {
         message: 'The e-mail address or the password is wrong',
         headers: { 'WWW-Authenticate': 'Bearer' },
       });
     }
-    await attempt.succeed();
+    await attempt.takeBack();
     await this.renewHash(user, password);
     await this.users.recordSignIn(user.id);
     return this.startSession(user, client);
@@ -71,10 +76,10 @@ export class AuthService {
   async changePassword(caller: Principal, input: ChangePasswordDto, client: Client): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
     const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
-    if (!(await this.hasher.matches(input.current_password, user.passwordHash))) {
+    if (!(await this.judge(attempt, input.current_password, user.passwordHash))) {
       throw AppError.invalid('current_password', 'current_password is wrong');
     }
-    await attempt.succeed();
+    await attempt.takeBack();
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
     return this.unitOfWork.run(async () => {
       await this.users.replacePassword(user, hash);
@@ -82,9 +87,24 @@ export class AuthService {
     });
   }
 
-  private async renewHash(user: Subject & { passwordHash: string | null }, password: string): Promise<void> {
-    if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
-    await this.users.renewPasswordHash(user.id, user.passwordHash, await this.hasher.hash(password));
+  /** An attempt that could not be judged, since too many wait to be, was no guess. */
+  private async judge(attempt: Attempt, password: string, hash: string | null): Promise<boolean> {
+    try {
+      return await this.hasher.matches(password, hash);
+    } catch (error) {
+      await attempt.takeBack();
+      throw error;
+    }
+  }
+
+  /** When the hasher is too busy the next sign-in does it: this one has succeeded. */
+  private async renewHash({ id, passwordHash }: StoredPassword, password: string): Promise<void> {
+    if (passwordHash === null || !this.hasher.isOutdated(passwordHash)) return;
+    try {
+      await this.users.renewPasswordHash(id, passwordHash, await this.hasher.hash(password));
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'OVERLOADED')) throw error;
+    }
   }
 
   private async startSession(user: Subject, client: Client): Promise<TokenResponse> {
