@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
 import { UNLIMITED } from './unlimited.js';
 import { until } from './until.js';
 
@@ -108,13 +108,4 @@ export class Instance {
     if (this.known !== null) return this.known;
     return /^ +API +(http:\/\/\S+)\/api$/m.exec(this.stdout)?.[1]?.replace('localhost', '127.0.0.1') ?? null;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -8,7 +8,7 @@ import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { UsersService } from '../users/users.service.js';
-import { BruteForce } from './brute-force.js';
+import { type Attempt, BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
 import type { ChangePasswordDto } from './dto/change-password.dto.js';
 import type { TokenResponse } from './dto/token.response.js';
@@ -44,8 +44,8 @@ export class AuthService {
     const user = await this.users.findForSignIn(email);
     const emailKey = findCanonicalEmail(email) ?? email;
     const attempt = await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
-    const tokens = await this.signIn(user, password, client);
-    await attempt.succeed();
+    const tokens = await this.signIn(attempt, user, password, client);
+    await attempt.takeBack();
     return tokens;
   }
 
@@ -71,10 +71,10 @@ export class AuthService {
   async changePassword(caller: Principal, input: ChangePasswordDto, client: Client): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
     const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
-    if (!(await this.hasher.matches(input.current_password, user.passwordHash))) {
+    if (!(await this.judge(attempt, input.current_password, user.passwordHash))) {
       throw AppError.invalid('current_password', 'current_password is wrong');
     }
-    await attempt.succeed();
+    await attempt.takeBack();
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
     const started = await this.unitOfWork.run(async () => {
       await this.users.replacePassword(user, hash);
@@ -85,8 +85,13 @@ export class AuthService {
     return this.pair(user, started.sessionId, started.refresh);
   }
 
-  private async signIn(user: Claimed | null, password: string, client: Client): Promise<TokenResponse> {
-    const matches = await this.hasher.matches(password, user?.passwordHash ?? null);
+  private async signIn(
+    attempt: Attempt,
+    user: Claimed | null,
+    password: string,
+    client: Client,
+  ): Promise<TokenResponse> {
+    const matches = await this.judge(attempt, password, user?.passwordHash ?? null);
     if (!user || !matches || user.status !== 'active') {
       throw unauthorized(false, 'The e-mail address or the password is wrong');
     }
@@ -96,14 +101,29 @@ export class AuthService {
     );
     if (started) return this.pair(user, started.sessionId, started.refresh);
     // The account changed while its old password was compared: what that said no longer counts.
-    return this.signIn(await this.users.findForSignIn(user.email), password, client);
+    return this.signIn(attempt, await this.users.findForSignIn(user.email), password, client);
   }
 
+  /** An attempt that could not be judged, since too many wait to be, was no guess. */
+  private async judge(attempt: Attempt, password: string, hash: string | null): Promise<boolean> {
+    try {
+      return await this.hasher.matches(password, hash);
+    } catch (error) {
+      await attempt.takeBack();
+      throw error;
+    }
+  }
+
+  /** When the hasher is too busy the next sign-in does it: this one has succeeded. */
   private async renewHash(user: Claimed, password: string): Promise<void> {
     if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
-    const renewed = await this.hasher.hash(password);
-    await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);
-    user.passwordHash = renewed;
+    try {
+      const renewed = await this.hasher.hash(password);
+      await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);
+      user.passwordHash = renewed;
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'OVERLOADED')) throw error;
+    }
   }
 
   private async pair(user: Subject, sessionId: string, refresh: RefreshClaims): Promise<TokenResponse> {

@@ -2,20 +2,20 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { clientNetwork } from '../../common/http/client-network.js';
-import { type Allowance, SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { type Allowance, type Counted, SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
 
 /** Ten for an account (NIST SP 800-63B-4, 3.2.2, allows a hundred), more for what many people share. */
-const PER_ACCOUNT: Allowance = { failures: 10, forgetAfterSeconds: 3600 };
-const PER_NETWORK: Allowance = { failures: 100, forgetAfterSeconds: 3600 };
-const IN_ALL: Allowance = { failures: 10_000, forgetAfterSeconds: 60 };
+const PER_ACCOUNT: Allowance = { failures: 10, forgetAfterSeconds: 3600, forgetFrom: 'last' };
+const PER_NETWORK: Allowance = { failures: 100, forgetAfterSeconds: 3600, forgetFrom: 'first' };
+const IN_ALL: Allowance = { failures: 10_000, forgetAfterSeconds: 60, forgetFrom: 'first' };
 
 /** The nil UUID (RFC 9562, 5.9): no account has it. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** An attempt that was counted as a failure, until it turns out to be none. */
 export interface Attempt {
-  succeed(): Promise<void>;
+  takeBack(): Promise<void>;
 }
 
 interface Claimed {
@@ -41,25 +41,25 @@ export class BruteForce {
     const network = clientNetwork(ip);
     // Asked of nobody's account too: an unknown address must not answer sooner.
     const known = await this.isKnown(userId ?? NOBODY, network);
-    const account = known ? `account:${emailKey}:${network}` : `account:${emailKey}`;
+    const from = known ? network : 'anywhere';
     const counters = [
-      [digest('all'), IN_ALL],
+      [digest(`all:${from}`), IN_ALL],
       [digest(`network:${network}`), PER_NETWORK],
-      [digest(account), PER_ACCOUNT],
+      [digest(`account:${emailKey}:${from}`), PER_ACCOUNT],
     ] as const;
-    const counted: Buffer[] = [];
+    const counted: Counted[] = [];
     for (const [key, allowance] of counters) {
-      const seconds = await this.failures.count(key, allowance);
-      if (seconds > 0) {
+      const count = await this.failures.count(key, allowance);
+      if (!count) {
         await this.failures.takeBack(counted);
         throw new AppError('RATE_LIMITED', {
           message: 'Too many failed attempts: try again later',
-          headers: { 'Retry-After': String(seconds) },
+          headers: { 'Retry-After': String(await this.failures.waitingTime(key)) },
         });
       }
-      counted.push(key);
+      counted.push(count);
     }
-    return { succeed: () => this.failures.takeBack(counted) };
+    return { takeBack: () => this.failures.takeBack(counted) };
   }
 
   private async isKnown(userId: string, network: string): Promise<boolean> {

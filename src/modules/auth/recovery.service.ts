@@ -64,7 +64,7 @@ export class RecoveryService {
     if (!(await this.hasher.matches(input.password, user.passwordHash))) {
       throw AppError.invalid('password', 'password is wrong');
     }
-    await attempt.succeed();
+    await attempt.takeBack();
     await this.unitOfWork.run(async () => {
       await this.mails.sendToken('change-email', user, input.new_email);
       await this.mails.send('email-change-requested', user);

@@ -5,8 +5,18 @@ import { DataSource } from 'typeorm';
 /** When repeated failures begin to slow sign-ins down. */
 export interface Allowance {
   readonly failures: number;
-  /** Failures older than this are forgotten. */
   readonly forgetAfterSeconds: number;
+  /**
+   * What the time to forget is counted from: the last failure, or the first. Of what many people share
+   * somebody always fails: it must forget all the same.
+   */
+  readonly forgetFrom: 'first' | 'last';
+}
+
+/** A key that was counted, and until when that attempt holds it back. */
+export interface Counted {
+  readonly key: Buffer;
+  readonly blockedUntil: Date | null;
 }
 
 const MAX_DELAY_SECONDS = 900;
@@ -22,10 +32,10 @@ export class SignInFailuresRepository {
   /**
    * Counts an attempt unless the key is held back. From `failures` on each one holds the next back for
    * twice as long, from a second to a quarter of an hour.
-   * @returns seconds to wait; 0 when the attempt was counted and may go on
+   * @returns null when the key is held back
    */
-  async count(key: Buffer, { failures, forgetAfterSeconds }: Allowance): Promise<number> {
-    const counted: unknown[] = await this.dataSource.query(
+  async count(key: Buffer, { failures, forgetAfterSeconds, forgetFrom }: Allowance): Promise<Counted | null> {
+    const rows: { blockedUntil: Date | null }[] = await this.dataSource.query(
       `INSERT INTO sign_in_failures AS f (key, failures, last_at) VALUES ($1, 1, clock_timestamp())
        ON CONFLICT (key) DO UPDATE SET
          failures = CASE WHEN f.last_at < clock_timestamp() - make_interval(secs => $3::integer) THEN 1
@@ -34,12 +44,17 @@ export class SignInFailuresRepository {
                                AND f.last_at >= clock_timestamp() - make_interval(secs => $3::integer)
                               THEN clock_timestamp()
                                    + make_interval(secs => least(2 ^ least(f.failures + 1 - $2::integer, 10), $4::integer)) END,
-         last_at = clock_timestamp()
+         last_at = CASE WHEN $5 AND f.last_at >= clock_timestamp() - make_interval(secs => $3::integer) THEN f.last_at
+                        ELSE clock_timestamp() END
        WHERE f.blocked_until IS NULL OR f.blocked_until <= clock_timestamp()
-       RETURNING 1`,
-      [key, failures, forgetAfterSeconds, MAX_DELAY_SECONDS],
+       RETURNING blocked_until AS "blockedUntil"`,
+      [key, failures, forgetAfterSeconds, MAX_DELAY_SECONDS, forgetFrom === 'first'],
     );
-    if (counted.length > 0) return 0;
+    return rows[0] ? { key, blockedUntil: rows[0].blockedUntil } : null;
+  }
+
+  /** @returns seconds, at least one */
+  async waitingTime(key: Buffer): Promise<number> {
     const rows: { seconds: number }[] = await this.dataSource.query(
       `SELECT greatest(1, ceil(extract(epoch FROM blocked_until - clock_timestamp())))::integer AS seconds
        FROM sign_in_failures WHERE key = $1`,
@@ -48,11 +63,20 @@ export class SignInFailuresRepository {
     return rows[0]?.seconds ?? 1;
   }
 
-  /** The attempt was none of a stranger's: takes it back, and what it held back. */
-  async takeBack(keys: readonly Buffer[]): Promise<void> {
+  /**
+   * The attempt was no failure: takes it back, and what it held back itself; not what others have
+   * since. Rows are locked in the order in which they were counted, so that nobody waits in a circle.
+   */
+  async takeBack(counted: readonly Counted[]): Promise<void> {
     await this.dataSource.query(
-      `UPDATE sign_in_failures SET failures = greatest(failures - 1, 0), blocked_until = NULL WHERE key = ANY ($1)`,
-      [keys],
+      `WITH mine AS (
+         SELECT f.key, counted.until
+         FROM unnest($1::bytea[], $2::timestamptz[]) WITH ORDINALITY AS counted (key, until, place)
+         JOIN sign_in_failures f USING (key) ORDER BY place FOR UPDATE OF f)
+       UPDATE sign_in_failures f
+       SET failures = greatest(f.failures - 1, 0), blocked_until = nullif(f.blocked_until, mine.until)
+       FROM mine WHERE f.key = mine.key`,
+      [counted.map(({ key }) => key), counted.map(({ blockedUntil }) => blockedUntil)],
     );
   }
 

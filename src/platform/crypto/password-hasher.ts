@@ -1,10 +1,12 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { argon2id, hash, needsRehash, verify } from 'argon2';
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { argon2id, hash, needsRehash } from 'argon2';
 import PQueue from 'p-queue';
+import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { foreignHash } from './foreign-hashes.js';
+import { verifierOf } from './foreign-hashes.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -12,25 +14,25 @@ const OWN_PREFIX = '$argon2id$';
 /** Waiting hashes for each one that runs: about two seconds' worth. */
 const QUEUE_PER_LANE = 64;
 
+const base64 = (bytes: number): string => randomBytes(bytes).toString('base64').replaceAll('=', '');
+/** A hash of no password: costs what one of ours costs, from the first time on. */
+const { memoryCost, timeCost, parallelism } = PARAMETERS;
+const DECOY = `${OWN_PREFIX}v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${base64(16)}$${base64(32)}`;
+const verifyDecoy = verifierOf(DECOY);
+
 /**
  * Hashes passwords in a bounded lane: each hash holds 19 MiB and a core for some 30 ms, so more at
  * once would only slow down everything else.
  * @throws AppError `OVERLOADED` when the queue is full
  */
 @Injectable()
-export class PasswordHasher implements OnModuleInit {
+export class PasswordHasher {
   private readonly lane: PQueue;
   private readonly bound: number;
-  private decoy = '';
 
   constructor(@InjectConfig() config: Config) {
     this.lane = new PQueue({ concurrency: config.PASSWORD_CONCURRENCY });
     this.bound = config.PASSWORD_CONCURRENCY * QUEUE_PER_LANE;
-  }
-
-  /** Before anybody asks, or the first unknown address would take two hashes. */
-  async onModuleInit(): Promise<void> {
-    this.decoy = await this.hash('a password that nobody has');
   }
 
   /** A PHC string. Unicode passwords are hashed in NFC, so that every keyboard's spelling is one. */
@@ -39,13 +41,14 @@ export class PasswordHasher implements OnModuleInit {
   }
 
   /**
-   * Whether the password is the one that was hashed. Without a hash it takes as long and says no, so
-   * that an unknown address cannot be told from a wrong password by the clock.
+   * Whether the password is the one that was hashed. Without a hash, or with one that is not believed,
+   * it takes as long and says no, so that an unknown address cannot be told from a wrong password by
+   * the clock.
    */
   async matches(password: string, phc: string | null): Promise<boolean> {
-    const against = phc ?? this.decoy;
-    const same = await this.inLane(() => verifyAny(against, password));
-    return same && phc !== null;
+    const verifyStored = phc === null ? null : verifierOf(phc);
+    const verify = verifyStored ?? verifyDecoy;
+    return this.inLane(async () => (await verify?.(password)) === true && verifyStored !== null);
   }
 
   /** Whether a hash was made by another system or with weaker parameters: renew it while the password is at hand. */
@@ -55,12 +58,11 @@ export class PasswordHasher implements OnModuleInit {
 
   private async inLane<T>(work: () => Promise<T>): Promise<T> {
     if (this.lane.size >= this.bound) throw new AppError('OVERLOADED');
-    return this.lane.add(work);
+    const signal = requestContext.current()?.signal;
+    return this.lane.add(() => {
+      // Nobody waits for it any more: those behind it are served sooner.
+      if (signal?.aborted) throw new AppError('TIMEOUT');
+      return work();
+    });
   }
-}
-
-/** Our own are over the NFC form; other systems hashed what they were sent. */
-function verifyAny(phc: string, password: string): Promise<boolean> {
-  const verifyForeign = foreignHash(phc);
-  return verifyForeign ? verifyForeign(password) : verify(phc, password.normalize('NFC'));
 }

@@ -12,6 +12,8 @@ const EXPOSED_HEADERS = [
   'ETag',
   'Link',
   'Location',
+  'RateLimit',
+  'RateLimit-Policy',
   'Retry-After',
   'X-Request-Id',
   'X-Total-Count',

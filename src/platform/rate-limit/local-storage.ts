@@ -35,4 +35,8 @@ export class LocalStorage implements ThrottlerStorage {
     this.buckets.set(key, bucket);
     return Promise.resolve(taken(bucket.count, bucket.endsAt - now, refused));
   }
+  /** What was counted elsewhere, to go on from. */
+  remember(key: string, count: number, msLeft: number): void {
+    this.buckets.set(key, { count, endsAt: performance.now() + msLeft });
+  }
 }

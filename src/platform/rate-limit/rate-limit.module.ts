@@ -1,4 +1,4 @@
-import { Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { Global, Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ThrottlerModule, ThrottlerStorage } from '@nestjs/throttler';
 import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
@@ -26,8 +26,12 @@ import { limitOf, tierOf, WINDOW_MS } from './tiers.js';
   ],
   exports: [ThrottlerModule],
 })
-export class RateLimitModule implements OnApplicationShutdown {
+export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
   constructor(@Inject(ThrottlerStorage) private readonly storage: ThrottlerStorage) {}
+
+  async onModuleInit(): Promise<void> {
+    if (this.storage instanceof SharedStorage) await this.storage.connect();
+  }
 
   onApplicationShutdown(): void {
     if (this.storage instanceof SharedStorage) this.storage.close();
