@@ -146,9 +146,9 @@ async function storm() {
 /** How long each read took while that went on. */
 async function measure(read, work) {
   const times = [];
-  let ended = false;
+  const progress = { ended: false };
   const reading = (async () => {
-    while (!ended) {
+    while (!progress.ended) {
       const started = performance.now();
       const { status } = await read();
       if (status !== 200) throw new Error(`a read answered ${status}`);
@@ -156,7 +156,7 @@ async function measure(read, work) {
     }
   })();
   await work();
-  ended = true;
+  progress.ended = true;
   await reading;
   return times;
 }

@@ -180,6 +180,10 @@ const PUBLIC = [
   'HealthController.startup',
   'JwksController.read',
   'MetricsController.read',
+  'RecoveryController.forgot',
+  'RecoveryController.resend',
+  'RecoveryController.reset',
+  'RecoveryController.verify',
   'UsersController.create',
 ];
 

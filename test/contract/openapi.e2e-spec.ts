@@ -1,19 +1,35 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Express } from 'express';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import supertest from 'supertest';
 import { errorCodes } from '../../src/common/errors/error-codes.js';
-import { type Document, operationsOf, type Operation, resolveSchema } from '../support/openapi-document.js';
-import { answerChecker, type Schema } from '../support/openapi-document.js';
+import {
+  answerChecker,
+  type Document,
+  operationsOf,
+  type Operation,
+  resolveSchema,
+  type Schema,
+} from '../support/openapi-document.js';
 import { Instance } from '../support/instance.js';
+import { askAboutMail, askToResetPassword } from '../support/mail-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
+
+const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
 /** Anybody may call these; every other route asks for an access token. */
 const OPEN = new Set([
   'POST /api/users',
   'POST /api/auth/login',
   'POST /api/auth/refresh',
+  'POST /api/auth/password/forgot',
+  'POST /api/auth/password/reset',
+  'POST /api/auth/email/verify',
+  'POST /api/auth/email/resend',
   'GET /.well-known/jwks.json',
   'GET /health',
   'GET /health/live',
@@ -37,6 +53,7 @@ describe('the OpenAPI document', () => {
         PUBLIC_URL: 'https://accounts.gatehouse.test',
         LOG_LEVEL: 'silent',
         MASTER_KEY,
+        MAIL_DIR,
       },
     });
     text = (await supertest(instance.url).get('/openapi.json').expect(200)).text;
@@ -297,7 +314,9 @@ async function realAnswers(url: string) {
     token: undefined,
   });
 
+  await askToResetPassword(ask, MAIL_DIR, person.email);
   const some = await signIn(url, person.email, PASSWORD);
+  await askAboutMail(ask, MAIL_DIR, some);
   await askAboutSessions(ask, some, id);
   await ask('GET /api/users', { query: '?limit=2&total=exact' });
   await ask('GET /api/users', { token: some.token });

@@ -7,7 +7,7 @@ export interface Revocation {
   readonly roles: readonly string[];
   readonly asked: string;
   readonly refusal: number;
-  revoke(pair: Pair, account: Account): Promise<Answer>;
+  readonly revoke: (pair: Pair, account: Account) => Promise<Answer>;
 }
 
 const NEW_PASSWORD = 'another horse battery';

@@ -26,10 +26,10 @@ export function encodeCursor(position: Position, scope: CursorScope): string {
 /** @throws AppError `VALIDATION_ERROR` when it is none of ours, or was made for another list */
 export function decodeCursor(cursor: string, scope: CursorScope): Position {
   const [made, key, id, sum] = parse(cursor);
-  const position = { key: typeof key === 'string' ? key : '', id: canonicalId(id) ?? '' };
-  if (typeof made !== 'string' || position.key !== key || position.id !== id || unsafeText(key))
-    throw foreign();
-  if (sum !== checksum(made, position)) throw foreign();
+  const ownId = canonicalId(id);
+  if (typeof made !== 'string' || typeof key !== 'string' || ownId === null || ownId !== id) throw foreign();
+  const position = { key, id: ownId };
+  if (unsafeText(key) || sum !== checksum(made, position)) throw foreign();
   if (made !== digest(scope)) {
     throw AppError.invalid('cursor', 'cursor was made for other filters or another sort');
   }
