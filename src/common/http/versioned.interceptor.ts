@@ -23,6 +23,8 @@ export class VersionedInterceptor implements NestInterceptor<{ version: number }
         response.set('ETag', etag);
         if (request.method !== 'GET' && request.method !== 'HEAD') return body;
         response.set('Cache-Control', 'private, no-cache');
+        // Two accounts may well have the same version: a cache must not take one's record for the other's.
+        response.vary('Authorization');
         if (!TagCondition.parse(request.get('if-none-match'))?.matchesWeakly(etag)) return body;
         response.status(304);
         return undefined;

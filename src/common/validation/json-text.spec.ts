@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { MAX_JSON_DEPTH, parseJsonBody, unsafeText } from './json-text.js';
+import {
+  MAX_JSON_DEPTH,
+  MAX_JSON_ITEMS,
+  MAX_JSON_PROPERTIES,
+  MAX_JSON_VALUES,
+  parseJsonBody,
+  unsafeText,
+} from './json-text.js';
 
 const parse = (text: string) => parseJsonBody(Buffer.from(text));
 const refused = (field: string, message: string | RegExp) =>
@@ -19,6 +26,25 @@ const thrownBy = (work: () => unknown): unknown => {
 const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
 
 describe('parseJsonBody', () => {
+  const propertiesOf = (count: number) =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n])));
+
+  it('bounds what validation would have to look at: properties, items, and values in all', () => {
+    expect(parse(propertiesOf(MAX_JSON_PROPERTIES))).toBeDefined();
+    expect(thrownBy(() => parse(propertiesOf(MAX_JSON_PROPERTIES + 1)))).toEqual(
+      refused('body', /properties/),
+    );
+    expect(thrownBy(() => parse(`{"name":${propertiesOf(MAX_JSON_PROPERTIES + 1)}}`))).toEqual(
+      refused('name', /properties/),
+    );
+    const items = (count: number) => JSON.stringify({ ids: Array.from({ length: count }, () => 1) });
+    expect(parse(items(MAX_JSON_ITEMS))).toBeDefined();
+    expect(thrownBy(() => parse(items(MAX_JSON_ITEMS + 1)))).toEqual(refused('ids', /items/));
+    const lists = (count: number) => JSON.stringify(Array.from({ length: count }, () => [1, 1, 1, 1]));
+    expect(parse(lists((MAX_JSON_VALUES - 1) / 5 - 1))).toBeDefined();
+    expect(thrownBy(() => parse(lists(MAX_JSON_VALUES / 5)))).toEqual(refused('body', /values/));
+  });
+
   it('reads what JSON.parse reads, and as it does', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 5, noUnicodeString: false }), (text) => {

@@ -3,6 +3,12 @@ import { AppError } from '../errors/app-error.js';
 
 /** Levels of arrays and objects in a body, the outermost included. */
 export const MAX_JSON_DEPTH = 32;
+/** Validation looks at every property of an object beside every other: many would cost seconds. */
+export const MAX_JSON_PROPERTIES = 100;
+/** The longest list of the contract. */
+export const MAX_JSON_ITEMS = 10_000;
+/** In all, whatever they are nested in. */
+export const MAX_JSON_VALUES = 50_000;
 
 /**
  * `__proto__`, `constructor` and `prototype` reach a prototype. The others that every object has
@@ -32,7 +38,7 @@ export function parseJsonBody(bytes: Buffer): unknown {
   } catch (cause) {
     throw new AppError('VALIDATION_ERROR', { message: 'body must be valid JSON', cause });
   }
-  refuseUnsafe(value, 'body');
+  refuseUnsafe(value, 'body', { left: MAX_JSON_VALUES });
   return value;
 }
 
@@ -61,19 +67,36 @@ function isNestedDeeperThan(text: string, limit: number): boolean {
   return false;
 }
 
-/** Recursion is bounded by the depth that was checked before. */
-function refuseUnsafe(value: unknown, field: string): void {
+/** Recursion is bounded by the depth that was checked before, its breadth by `budget`. */
+function refuseUnsafe(value: unknown, field: string, budget: { left: number }): void {
+  if (budget.left-- === 0) {
+    throw AppError.invalid('body', `body must not hold more than ${MAX_JSON_VALUES} values`);
+  }
   if (typeof value === 'string') {
     const fault = unsafeText(value);
     if (fault) throw AppError.invalid(field, `${field} ${fault}`);
   } else if (Array.isArray(value)) {
-    for (const item of value) refuseUnsafe(item, field);
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, item] of Object.entries(value)) {
-      if (isUnsafeKey(key) || unsafeText(key)) {
-        throw AppError.invalid(field, `${field} must not hold such a property name`);
-      }
-      refuseUnsafe(item, field === 'body' ? key : field);
+    if (value.length > MAX_JSON_ITEMS) {
+      throw AppError.invalid(field, `${field} must not hold more than ${MAX_JSON_ITEMS} items`);
     }
+    for (const item of value) refuseUnsafe(item, field, budget);
+  } else if (typeof value === 'object' && value !== null) {
+    refuseUnsafeProperties(Object.entries(value), field, budget);
+  }
+}
+
+function refuseUnsafeProperties(
+  entries: readonly [string, unknown][],
+  field: string,
+  budget: { left: number },
+): void {
+  if (entries.length > MAX_JSON_PROPERTIES) {
+    throw AppError.invalid(field, `${field} must not hold more than ${MAX_JSON_PROPERTIES} properties`);
+  }
+  for (const [key, item] of entries) {
+    if (isUnsafeKey(key) || unsafeText(key)) {
+      throw AppError.invalid(field, `${field} must not hold such a property name`);
+    }
+    refuseUnsafe(item, field === 'body' ? key : field, budget);
   }
 }

@@ -80,8 +80,7 @@ export class UsersService {
 
   update(id: string, input: UpdateUserDto, caller: Principal, condition: TagCondition | null): Promise<User> {
     return this.change(id, caller, condition, async (user) => {
-      if (user.status === 'deleted')
-        throw new AppError('CONFLICT', { message: 'The account is deleted: restore it first' });
+      assertNotDeleted(user);
       const { name, status } = input;
       const disabled = status === undefined ? user.disabled : status === 'disabled';
       if (disabled && !user.disabled) await this.assertNotLastAdmin(user);
@@ -99,6 +98,7 @@ export class UsersService {
     const wanted = roles.toSorted();
     // What is not allowed (403) or makes no sense (400) is said before the condition is judged (412).
     return this.change(id, caller, null, async (user) => {
+      assertNotDeleted(user);
       const added = wanted.filter((role) => !user.roles.includes(role));
       await this.roles.assertGrantable(added, caller);
       assertMatch(condition, user.version);
@@ -247,6 +247,11 @@ export class UsersService {
     if (await this.repository.existsActiveAdmin(user.id)) return;
     throw new AppError('CONFLICT', { message: 'This is the last active admin' });
   }
+}
+
+function assertNotDeleted(user: User): void {
+  if (user.status !== 'deleted') return;
+  throw new AppError('CONFLICT', { message: 'The account is deleted: restore it first' });
 }
 
 function assertVisible(user: User | null, caller: Principal): User {

@@ -13,6 +13,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 import { databaseError } from '../database/database-errors.js';
+import { boundRestOfBody } from './refused-body.js';
 import { allowedMethods } from './routes.js';
 
 /** What Nest and Express throw themselves, by status; the rest of theirs is our fault: 500. */
@@ -40,6 +41,7 @@ export class ErrorFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
+    boundRestOfBody(request, response);
     send(error, request, response);
   }
 

@@ -50,7 +50,8 @@ function requestFacts(request: Request, response: Response, timing: object) {
     method: request.method,
     path: request.originalUrl.split('?', 1)[0],
     route: routePattern(request),
-    status: response.statusCode,
+    // A client that left before anything was said was told no status.
+    status: response.headersSent ? response.statusCode : undefined,
     'user.id': principal?.userId,
     'session.id': principal?.sessionId,
     ip: request.ip,

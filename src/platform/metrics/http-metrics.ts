@@ -7,6 +7,8 @@ import { routePattern } from '../http/routes.js';
 export const HTTP_REQUESTS = 'http_requests_total';
 export const HTTP_DURATION = 'http_request_duration_seconds';
 
+/** The status of a request whose client left before it was answered, as nginx has it. */
+const ABANDONED = '499';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Counts and times every request, refused ones too, by the pattern of its route. */
@@ -23,7 +25,7 @@ export class HttpMetrics {
       const labels = {
         method: METHODS.has(request.method) ? request.method : 'OTHER',
         route: routePattern(request),
-        status: String(response.statusCode),
+        status: response.headersSent ? String(response.statusCode) : ABANDONED,
       };
       this.requests.inc(labels);
       this.duration.observe(labels, (performance.now() - started) / 1000);

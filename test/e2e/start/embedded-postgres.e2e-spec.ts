@@ -207,6 +207,24 @@ describe('embedded PostgreSQL', () => {
     expect(serverPid(shared)).toBeNull();
   });
 
+  it('is not stopped under a member when it has started anew after a crash of its own', async () => {
+    const [first, second] = [new Member(shared), new Member(shared)];
+    await Promise.all([first.joined(), second.joined()]);
+    const members = async () =>
+      query(first.url, `SELECT pid FROM pg_stat_activity WHERE application_name = 'gatehouse:member'`);
+    const before = (await members()) as { pid: number }[];
+    process.kill(before[0]?.pid ?? 0, 'SIGKILL');
+    // All connections end with the crash; both members come back on new ones.
+    await until(async () => {
+      const now = (await members().catch(() => [])) as { pid: number }[];
+      return now.length === 2 && now.every(({ pid }) => !before.some((old) => old.pid === pid));
+    });
+    await first.leave();
+    expect(serverPid(shared)).not.toBeNull();
+    await second.leave();
+    expect(serverPid(shared)).toBeNull();
+  });
+
   it('starts again, with its data, after the server itself was killed under a member', async () => {
     const member = await new Member(shared).joined();
     process.kill(serverPid(shared) ?? 0, 'SIGKILL');

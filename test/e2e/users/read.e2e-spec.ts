@@ -111,6 +111,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
       const answer = await get(account, account.id);
       expect(answer.get('ETag')).toBe(`"${(answer.body as UserBody).version}"`);
       expect(answer.get('Cache-Control')).toBe('private, no-cache');
+      expect(answer.get('Vary')).toContain('Authorization');
     });
 
     it('answers 304 without a body to whoever has the version', async () => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Client } from 'pg';
 
@@ -19,6 +20,9 @@ const SAY_WAITING_MS = 3_000;
 /** Any number, the same in every release: the advisory lock that members share. */
 const MEMBERSHIP = 7_246_001;
 const ENLIST_TIMEOUT_MS = 10_000;
+/** Crash recovery of a small database; what takes longer counts as an end. */
+const RETURN_TIMEOUT_MS = 10_000;
+const RETURN_EVERY_MS = 100;
 /** For the server to notice that a killed member's connection is closed. */
 const LAST_ONE_TIMEOUT_MS = 250;
 
@@ -112,6 +116,17 @@ async function enlistOrWithdraw(client: Client, cluster: Cluster): Promise<void>
   }
 }
 
+/** Closes a connection on which it fails. */
+async function becomesMember(client: Client): Promise<boolean> {
+  try {
+    await client.query('select pg_advisory_lock_shared($1)', [MEMBERSHIP]);
+    return true;
+  } catch {
+    await close(client);
+    return false;
+  }
+}
+
 /** Ends a membership with its connection; tells whether it was the last. */
 async function withdraw(client: Client): Promise<boolean> {
   holdProcess(client, true);
@@ -134,7 +149,8 @@ async function isLast(client: Client): Promise<boolean> {
 
 class Membership implements EmbeddedPostgres {
   readonly url: string;
-  #client: Client | null;
+  readonly #port: number;
+  #client: Client | null = null;
   #left: Promise<void> | null = null;
 
   constructor(
@@ -144,10 +160,8 @@ class Membership implements EmbeddedPostgres {
   ) {
     const credentials = `${SUPERUSER}:${encodeURIComponent(cluster.password)}`;
     this.url = `postgres://${credentials}@127.0.0.1:${server.port}/${DATABASE}`;
-    this.#client = server.client;
-    // A script that never calls leave() may end all the same.
-    holdProcess(server.client, false);
-    server.client.on('end', () => this.#onEnd());
+    this.#port = server.port;
+    this.#adopt(server.client);
   }
 
   leave(): Promise<void> {
@@ -157,11 +171,32 @@ class Membership implements EmbeddedPostgres {
     return this.#left;
   }
 
-  #onEnd(): void {
-    this.#client = null;
-    if (this.#left === null) {
-      this.notice('PostgreSQL has ended or was taken away; start this service again');
+  #adopt(client: Client): void {
+    this.#client = client;
+    // A script that never calls leave() may end all the same.
+    holdProcess(client, false);
+    client.on('end', () => {
+      this.#client = null;
+      if (this.#left === null) void this.#returnToServer();
+    });
+  }
+
+  /**
+   * A server whose process crashed starts anew by itself, on its port: whoever uses it becomes a member
+   * again, or another could stop it as the last one out.
+   */
+  async #returnToServer(): Promise<void> {
+    const until = Date.now() + RETURN_TIMEOUT_MS;
+    while (Date.now() < until && this.#left === null && (await this.#stillRuns())) {
+      const client = await connect(this.#port, this.cluster.password).catch(() => null);
+      if (client && (await becomesMember(client))) return this.#adopt(client);
+      await sleep(RETURN_EVERY_MS, undefined, { ref: false });
     }
+    if (this.#left === null) this.notice('PostgreSQL has ended or was taken away; start this service again');
+  }
+
+  async #stillRuns(): Promise<boolean> {
+    return (await findPostmaster(this.cluster.dir))?.port === this.#port;
   }
 
   async #leave(): Promise<void> {
