@@ -88,6 +88,7 @@ describe('the signing keys', () => {
     const env = { NODE_ENV: 'test', DATABASE_URL: app.database.url, MASTER_KEY };
     const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
     expect([await command.exitCode, command.stderr]).toEqual([0, '']);
+    await command.stop();
     const kid = /^Published the signing key ([\w-]{43})\n$/.exec(command.stdout)?.[1];
     expect(kid).toBeDefined();
     expect(before).not.toContain(kid);
@@ -109,6 +110,7 @@ describe('the signing keys', () => {
     const before = await app.database.query('SELECT kid FROM signing_keys ORDER BY kid');
     const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
     expect(await command.exitCode).toBe(1);
+    await command.stop();
     expect(command.stderr).toContain('MASTER_KEY is not the one that sealed the keys in this database');
     expect(await app.database.query('SELECT kid FROM signing_keys ORDER BY kid')).toEqual(before);
   });
