@@ -1,6 +1,7 @@
 import { LEASE_MS, type Pair, type Where } from './pair.js';
 import type { Answer } from './send.js';
 import { PASSWORD, type Account } from './test-app.js';
+import { until } from './until.js';
 
 /** A change that takes something from an account, and what it could do before and cannot after. */
 export interface Revocation {
@@ -110,8 +111,7 @@ export async function tryOut(
     Array.from({ length: callers }, () => ask(where)),
   );
   const revoking = (async () => {
-    // Both have been asked and have answered.
-    while (seen.here < callers || seen.there < callers) await new Promise(setImmediate);
+    await until(() => seen.here >= callers && seen.there >= callers, 20_000, 'both have answered');
     const { status, text } = await revoke(pair, account);
     if (status >= 300) throw new Error(`revoking answered ${status}: ${text}`);
     revokedAt = performance.now();
