@@ -9,6 +9,7 @@ import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 import { NOBODY } from '../../support/users.js';
+import { wherePossible } from '../../support/where-possible.js';
 
 /** Long enough for one request to begin before it; a test that came too late finds out by itself. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
@@ -212,41 +213,42 @@ describe('principals', () => {
   });
 });
 
-if (noPgBouncer !== null) process.stdout.write(`skipped: the pooler that swallows notices: ${noPgBouncer}\n`);
-(noPgBouncer === null ? describe : describe.skip)('behind a pooler that swallows notices', () => {
-  let database: TestDatabase;
-  let pooler: PgBouncer;
-  let app: TestApp;
-  beforeAll(async () => {
-    database = await TestDatabase.create();
-    pooler = await PgBouncer.before(database.url);
-    app = await TestApp.create({
-      database,
-      config: { DATABASE_URL: pooler.url },
+wherePossible(noPgBouncer, 'a pooler', () =>
+  describe('behind a pooler that swallows notices', () => {
+    let database: TestDatabase;
+    let pooler: PgBouncer;
+    let app: TestApp;
+    beforeAll(async () => {
+      database = await TestDatabase.create();
+      pooler = await PgBouncer.before(database.url);
+      app = await TestApp.create({
+        database,
+        config: { DATABASE_URL: pooler.url },
+      });
     });
-  });
-  afterAll(async () => {
-    await app.close();
-    await pooler.stop();
-    await database.drop();
-  });
+    afterAll(async () => {
+      await app.close();
+      await pooler.stop();
+      await database.drop();
+    });
 
-  it('the service works, looks everybody up on every request, and never trusts its cache', async () => {
-    const { lease } = app.nest.get(Notifications);
-    const account = await app.account(['user', 'auditor']);
-    // Heartbeats that come back inside their own statement must not pass for hearing.
-    for (let i = 0; i < 30; i++) {
-      expect(lease.holds).toBe(false);
-      const before = await statements();
-      await app.as(account, 'get', '/api/users').expect(200);
-      expect((await statements()) - before).toBeGreaterThanOrEqual(2);
-    }
-    // Somebody else's change, of which no notice ever arrives.
-    await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [account.id]);
-    await app.as(account, 'get', '/api/users').expect(403);
-    const again = await app
-      .request('post', '/api/auth/login')
-      .send({ email: account.email, password: PASSWORD });
-    expect(again.status).toBe(200);
-  });
-});
+    it('the service works, looks everybody up on every request, and never trusts its cache', async () => {
+      const { lease } = app.nest.get(Notifications);
+      const account = await app.account(['user', 'auditor']);
+      // Heartbeats that come back inside their own statement must not pass for hearing.
+      for (let i = 0; i < 30; i++) {
+        expect(lease.holds).toBe(false);
+        const before = await statements();
+        await app.as(account, 'get', '/api/users').expect(200);
+        expect((await statements()) - before).toBeGreaterThanOrEqual(2);
+      }
+      // Somebody else's change, of which no notice ever arrives.
+      await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [account.id]);
+      await app.as(account, 'get', '/api/users').expect(403);
+      const again = await app
+        .request('post', '/api/auth/login')
+        .send({ email: account.email, password: PASSWORD });
+      expect(again.status).toBe(200);
+    });
+  }),
+);
