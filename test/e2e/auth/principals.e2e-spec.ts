@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import supertest from 'supertest';
 import { newId } from '../../../src/common/ids.js';
 import { PrincipalCache } from '../../../src/modules/auth/principal-cache.js';
 import { Notifications } from '../../../src/platform/database/notifications.js';
+import { Instance } from '../../support/instance.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { statements, statementsOf } from '../../support/statements.js';
@@ -218,18 +220,36 @@ wherePossible(noPgBouncer, 'a pooler', () =>
     let database: TestDatabase;
     let pooler: PgBouncer;
     let app: TestApp;
+    let instance: Instance;
     beforeAll(async () => {
       database = await TestDatabase.create();
       pooler = await PgBouncer.before(database.url);
-      app = await TestApp.create({
-        database,
-        config: { DATABASE_URL: pooler.url },
-      });
+      const env = {
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'warn',
+        DATABASE_URL: pooler.url,
+        MIGRATION_DATABASE_URL: database.url,
+        MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      };
+      // One that logs, beside one whose statements can be counted: both wait for a notice, at once.
+      [app, instance] = await Promise.all([
+        TestApp.create({ database, config: { DATABASE_URL: pooler.url } }),
+        Instance.spawn({ env }),
+      ]);
+      await instance.until(() => instance.stdout.includes('is ready'));
     });
     afterAll(async () => {
       await app.close();
+      await instance.stop();
       await pooler.stop();
       await database.drop();
+    });
+
+    it('the service starts, and says once what is missing', async () => {
+      expect((await supertest(instance.url).get('/health/ready')).status).toBe(200);
+      const said = (): number => instance.stdout.match(/set LISTEN_DATABASE_URL/g)?.length ?? 0;
+      await until(() => said() > 0);
+      expect(said()).toBe(1);
     });
 
     it('the service works, looks everybody up on every request, and never trusts its cache', async () => {
