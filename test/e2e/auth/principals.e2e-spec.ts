@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import supertest from 'supertest';
 import { newId } from '../../../src/common/ids.js';
 import { PrincipalCache } from '../../../src/modules/auth/principal-cache.js';
 import { Notifications } from '../../../src/platform/database/notifications.js';
+import { Instance } from '../../support/instance.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { statements, statementsOf } from '../../support/statements.js';
@@ -9,6 +11,7 @@ import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 import { NOBODY } from '../../support/users.js';
+import { wherePossible } from '../../support/where-possible.js';
 
 /** Long enough for one request to begin before it; a test that came too late finds out by itself. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
@@ -212,41 +215,60 @@ describe('principals', () => {
   });
 });
 
-if (noPgBouncer !== null) process.stdout.write(`skipped: the pooler that swallows notices: ${noPgBouncer}\n`);
-(noPgBouncer === null ? describe : describe.skip)('behind a pooler that swallows notices', () => {
-  let database: TestDatabase;
-  let pooler: PgBouncer;
-  let app: TestApp;
-  beforeAll(async () => {
-    database = await TestDatabase.create();
-    pooler = await PgBouncer.before(database.url);
-    app = await TestApp.create({
-      database,
-      config: { DATABASE_URL: pooler.url },
+wherePossible(noPgBouncer, 'a pooler', () =>
+  describe('behind a pooler that swallows notices', () => {
+    let database: TestDatabase;
+    let pooler: PgBouncer;
+    let app: TestApp;
+    let instance: Instance;
+    beforeAll(async () => {
+      database = await TestDatabase.create();
+      pooler = await PgBouncer.before(database.url);
+      const env = {
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'warn',
+        DATABASE_URL: pooler.url,
+        MIGRATION_DATABASE_URL: database.url,
+        MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      };
+      // One that logs, beside one whose statements can be counted: both wait for a notice, at once.
+      [app, instance] = await Promise.all([
+        TestApp.create({ database, config: { DATABASE_URL: pooler.url } }),
+        Instance.spawn({ env }),
+      ]);
+      await instance.until(() => instance.stdout.includes('is ready'));
     });
-  });
-  afterAll(async () => {
-    await app.close();
-    await pooler.stop();
-    await database.drop();
-  });
+    afterAll(async () => {
+      await app.close();
+      await instance.stop();
+      await pooler.stop();
+      await database.drop();
+    });
 
-  it('the service works, looks everybody up on every request, and never trusts its cache', async () => {
-    const { lease } = app.nest.get(Notifications);
-    const account = await app.account(['user', 'auditor']);
-    // Heartbeats that come back inside their own statement must not pass for hearing.
-    for (let i = 0; i < 30; i++) {
-      expect(lease.holds).toBe(false);
-      const before = await statements();
-      await app.as(account, 'get', '/api/users').expect(200);
-      expect((await statements()) - before).toBeGreaterThanOrEqual(2);
-    }
-    // Somebody else's change, of which no notice ever arrives.
-    await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [account.id]);
-    await app.as(account, 'get', '/api/users').expect(403);
-    const again = await app
-      .request('post', '/api/auth/login')
-      .send({ email: account.email, password: PASSWORD });
-    expect(again.status).toBe(200);
-  });
-});
+    it('the service starts, and says once what is missing', async () => {
+      expect((await supertest(instance.url).get('/health/ready')).status).toBe(200);
+      const said = (): number => instance.stdout.match(/set LISTEN_DATABASE_URL/g)?.length ?? 0;
+      await until(() => said() > 0);
+      expect(said()).toBe(1);
+    });
+
+    it('the service works, looks everybody up on every request, and never trusts its cache', async () => {
+      const { lease } = app.nest.get(Notifications);
+      const account = await app.account(['user', 'auditor']);
+      // Heartbeats that come back inside their own statement must not pass for hearing.
+      for (let i = 0; i < 30; i++) {
+        expect(lease.holds).toBe(false);
+        const before = await statements();
+        await app.as(account, 'get', '/api/users').expect(200);
+        expect((await statements()) - before).toBeGreaterThanOrEqual(2);
+      }
+      // Somebody else's change, of which no notice ever arrives.
+      await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [account.id]);
+      await app.as(account, 'get', '/api/users').expect(403);
+      const again = await app
+        .request('post', '/api/auth/login')
+        .send({ email: account.email, password: PASSWORD });
+      expect(again.status).toBe(200);
+    });
+  }),
+);
