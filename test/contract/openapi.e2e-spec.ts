@@ -15,7 +15,7 @@ import {
   type Schema,
 } from '../support/openapi-document.js';
 import { Instance } from '../support/instance.js';
-import { askAboutMail, askToResetPassword } from '../support/mail-answers.js';
+import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 
@@ -356,38 +356,6 @@ async function realAnswers(url: string) {
 }
 
 type Ask = (operation: string, given?: Asked) => Promise<supertest.Response>;
-
-/** Leaves `some` its session, and ends all others of the account. */
-async function askAboutSessions(ask: Ask, some: Account, id: string): Promise<void> {
-  const { email } = some;
-  const login = { body: { email, password: PASSWORD }, token: undefined };
-  const other = (await ask('POST /api/auth/login', login)).body as Pair;
-  const refresh = { body: { refresh_token: other.refresh_token }, token: undefined };
-  await ask('POST /api/auth/refresh', refresh);
-  await ask('POST /api/auth/refresh', { body: { refresh_token: 'x' }, token: undefined });
-  await ask('POST /api/auth/refresh', { body: {}, token: undefined });
-  const list = await ask('GET /api/auth/sessions', { token: some.token, query: '?limit=1&total=exact' });
-  const [first] = list.body as [{ id: string }];
-  await ask('GET /api/users/{id}/sessions', { key: id });
-  await ask('GET /api/users/{id}/sessions', { key: id, token: some.token });
-  await ask('POST /api/auth/logout', { token: other.access_token });
-  await ask('POST /api/auth/logout', { token: other.access_token });
-  await ask('DELETE /api/auth/sessions/{id}', { key: first.id, token: some.token });
-  await ask('DELETE /api/auth/sessions/{id}', { key: first.id, token: some.token });
-  await ask('DELETE /api/auth/sessions', { token: some.token });
-
-  const changed = { email: 'changed@example.com', password: PASSWORD, name: 'Changing' };
-  const { id: changing } = (await ask('POST /api/users', { body: changed })).body as { id: string };
-  const signedIn = (
-    await ask('POST /api/auth/login', { ...login, body: { ...login.body, email: changed.email } })
-  ).body as Pair;
-  const passwords = { current_password: PASSWORD, new_password: 'a better horse battery' };
-  const change = { token: signedIn.access_token, body: passwords };
-  await ask('PUT /api/auth/password', { ...change, body: { ...passwords, current_password: 'wrong' } });
-  await ask('PUT /api/auth/password', change);
-  await ask('PUT /api/auth/password', change);
-  await ask('DELETE /api/users/{id}/sessions', { key: changing });
-}
 
 interface Pair {
   readonly access_token: string;
