@@ -17,7 +17,7 @@ import {
 import { Instance } from '../support/instance.js';
 import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
-import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
+import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 
 const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
@@ -353,13 +353,6 @@ async function realAnswers(url: string) {
   await ask('PUT /api/roles/{name}', { key: 'admin', body: { permissions: [] } });
   await ask('PUT /api/roles/{name}', { key: 'Not a role', body: { permissions: [] } });
   return answers;
-}
-
-type Ask = (operation: string, given?: Asked) => Promise<supertest.Response>;
-
-interface Pair {
-  readonly access_token: string;
-  readonly refresh_token: string;
 }
 
 interface Asked {

@@ -59,9 +59,13 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     this.runner.promise.catch((error: unknown) => this.logger.error(error, 'the job runner ended'));
   }
 
-  /** What runs is finished, or put back. */
+  /** What runs is finished, or put back. A runner that has ended by itself has nothing to stop. */
   async onModuleDestroy(): Promise<void> {
-    await this.runner?.stop();
+    try {
+      await this.runner?.stop();
+    } catch (error) {
+      this.logger.warn(`the job runner did not stop in order: ${String(error)}`);
+    }
   }
 
   private open(task: string, payload: unknown): unknown {
