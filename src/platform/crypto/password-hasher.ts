@@ -14,12 +14,6 @@ const OWN_PREFIX = '$argon2id$';
 /** Waiting hashes for each one that runs: about two seconds' worth. */
 const QUEUE_PER_LANE = 64;
 
-const base64 = (bytes: number): string => randomBytes(bytes).toString('base64').replaceAll('=', '');
-/** A hash of no password: costs what one of ours costs, from the first time on. */
-const { memoryCost, timeCost, parallelism } = PARAMETERS;
-const DECOY = `${OWN_PREFIX}v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${base64(16)}$${base64(32)}`;
-const verifyDecoy = verifierOf(DECOY);
-
 /**
  * Hashes passwords in a bounded lane: each hash holds 19 MiB and a core for some 30 ms, so more at
  * once would only slow down everything else.
@@ -29,6 +23,7 @@ const verifyDecoy = verifierOf(DECOY);
 export class PasswordHasher {
   private readonly lane: PQueue;
   private readonly bound: number;
+  private readonly decoy = decoyHash();
 
   constructor(@InjectConfig() config: Config) {
     this.lane = new PQueue({ concurrency: config.PASSWORD_CONCURRENCY });
@@ -47,7 +42,7 @@ export class PasswordHasher {
    */
   async matches(password: string, phc: string | null): Promise<boolean> {
     const verifyStored = phc === null ? null : verifierOf(phc);
-    const verify = verifyStored ?? verifyDecoy;
+    const verify = verifyStored ?? verifierOf(this.decoy);
     return this.inLane(async () => (await verify?.(password)) === true && verifyStored !== null);
   }
 
@@ -65,4 +60,11 @@ export class PasswordHasher {
       return work();
     });
   }
+}
+
+/** Of no password: costs what one of ours costs, from the first time on. */
+function decoyHash(): string {
+  const { memoryCost, timeCost, parallelism } = PARAMETERS;
+  const [salt, digest] = [16, 32].map((bytes) => randomBytes(bytes).toString('base64').replaceAll('=', ''));
+  return `${OWN_PREFIX}v=19$m=${memoryCost},p=${parallelism},t=${timeCost}$${salt}$${digest}`;
 }
