@@ -1,6 +1,0 @@
-/** Limits are for the tests that are about them. */
-export const UNLIMITED = {
-  RATE_LIMIT_ANONYMOUS: '0',
-  RATE_LIMIT_AUTHENTICATED: '0',
-  RATE_LIMIT_PREMIUM: '0',
-} as const;
