@@ -38,6 +38,8 @@ async function serve({ config, close }: OpenDatabase, onServing: () => void): Pr
     releaseStartMemory();
     await app.listen(config.PORT, config.HOST);
     onServing();
+    // Until here the log was held back (see createApp); without this it would be for ever.
+    app.flushLogs();
     logWhatNobodyCaught(app.get(ServiceLogger));
     stopOnSignals(app, config, close);
     app.get(Lifecycle).serve();
