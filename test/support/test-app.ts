@@ -11,6 +11,7 @@ import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.js';
 import { MASTER_KEY } from './secrets.js';
 import { closeConnections } from './send.js';
 import { TestDatabase } from './test-database.js';
+import { UNLIMITED } from './unlimited.js';
 import { until } from './until.js';
 
 export const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the tests 7' } as const;
@@ -48,6 +49,7 @@ export class TestApp {
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
       DATABASE_URL: own.url,
+      ...UNLIMITED,
       ADMIN_PASSWORD: ADMIN.password,
       MASTER_KEY,
     };
