@@ -71,8 +71,9 @@ async function throughput() {
 }
 
 /** @param {number[]} rates */
-const summary = (rates) =>
-  [median(rates), Math.min(...rates), Math.max(...rates)].map((rate) => rate.toFixed(1));
+function summary(rates) {
+  return [median(rates), Math.min(...rates), Math.max(...rates)].map((rate) => rate.toFixed(1));
+}
 
 /** @returns how often a second `work` was done, by so many at once */
 async function during(ms, concurrency, work) {

@@ -44,9 +44,7 @@ export class AuthService {
     const user = await this.users.findForSignIn(email);
     const emailKey = findCanonicalEmail(email) ?? email;
     const attempt = await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
-    const tokens = await this.signIn(attempt, user, password, client);
-    await attempt.takeBack();
-    return tokens;
+    return this.signIn(attempt, user, password, client);
   }
 
   /** @throws AppError `UNAUTHORIZED` */
@@ -71,7 +69,7 @@ export class AuthService {
   async changePassword(caller: Principal, input: ChangePasswordDto, client: Client): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
     const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
-    if (!(await this.judge(attempt, input.current_password, user.passwordHash))) {
+    if (!(await attempt.judge(this.hasher.matches(input.current_password, user.passwordHash)))) {
       throw AppError.invalid('current_password', 'current_password is wrong');
     }
     await attempt.takeBack();
@@ -91,27 +89,21 @@ export class AuthService {
     password: string,
     client: Client,
   ): Promise<TokenResponse> {
-    const matches = await this.judge(attempt, password, user?.passwordHash ?? null);
+    const matches = await attempt.judge(this.hasher.matches(password, user?.passwordHash ?? null));
     if (!user || !matches || user.status !== 'active') {
       throw unauthorized(false, 'The e-mail address or the password is wrong');
     }
     await this.renewHash(user, password);
-    const started = await this.unitOfWork.run(async () =>
-      (await this.users.recordSignIn(user)) ? this.sessions.start(user.id, client) : null,
-    );
+    const started = await this.unitOfWork.run(async () => {
+      if (!(await this.users.recordSignIn(user))) return null;
+      const session = await this.sessions.start(user.id, client);
+      // Last, as it holds what every sign-in counts with.
+      await attempt.takeBack();
+      return session;
+    });
     if (started) return this.pair(user, started.sessionId, started.refresh);
     // The account changed while its old password was compared: what that said no longer counts.
     return this.signIn(attempt, await this.users.findForSignIn(user.email), password, client);
-  }
-
-  /** An attempt that could not be judged, since too many wait to be, was no guess. */
-  private async judge(attempt: Attempt, password: string, hash: string | null): Promise<boolean> {
-    try {
-      return await this.hasher.matches(password, hash);
-    } catch (error) {
-      await attempt.takeBack();
-      throw error;
-    }
   }
 
   /** When the hasher is too busy the next sign-in does it: this one has succeeded. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { clientNetwork } from '../../common/http/client-network.js';
-import { type Allowance, type Counted, SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { type Allowance, type Counter, SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
 
 /** Ten for an account (NIST SP 800-63B-4, 3.2.2, allows a hundred), more for what many people share. */
@@ -15,7 +15,10 @@ const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** An attempt that was counted as a failure, until it turns out to be none. */
 export interface Attempt {
+  /** Inside a unit of work it is taken back only if that commits. */
   takeBack(): Promise<void>;
+  /** Whether it matches. One that could not be judged, since too many wait to be, was no guess. */
+  judge(matches: Promise<boolean>): Promise<boolean>;
 }
 
 interface Claimed {
@@ -42,24 +45,29 @@ export class BruteForce {
     // Asked of nobody's account too: an unknown address must not answer sooner.
     const known = await this.isKnown(userId ?? NOBODY, network);
     const from = known ? network : 'anywhere';
-    const counters = [
-      [digest(`all:${from}`), IN_ALL],
-      [digest(`network:${network}`), PER_NETWORK],
-      [digest(`account:${emailKey}:${from}`), PER_ACCOUNT],
-    ] as const;
-    const counted: Counted[] = [];
-    for (const [key, allowance] of counters) {
-      const count = await this.failures.count(key, allowance);
-      if (!count) {
-        await this.failures.takeBack(counted);
-        throw new AppError('RATE_LIMITED', {
-          message: 'Too many failed attempts: try again later',
-          headers: { 'Retry-After': String(await this.failures.waitingTime(key)) },
-        });
-      }
-      counted.push(count);
+    const counters: readonly Counter[] = [
+      { key: digest(`all:${from}`), ...IN_ALL },
+      { key: digest(`network:${network}`), ...PER_NETWORK },
+      { key: digest(`account:${emailKey}:${from}`), ...PER_ACCOUNT },
+    ];
+    const counted = await this.failures.count(counters);
+    if (counted.length < counters.length) {
+      await this.failures.takeBack(counted);
+      throw new AppError('RATE_LIMITED', {
+        message: 'Too many failed attempts: try again later',
+        headers: { 'Retry-After': String(await this.failures.waitingTime(counters.map(({ key }) => key))) },
+      });
     }
-    return { takeBack: () => this.failures.takeBack(counted) };
+    const takeBack = () => this.failures.takeBack(counted);
+    const judge = async (matches: Promise<boolean>) => {
+      try {
+        return await matches;
+      } catch (error) {
+        await takeBack();
+        throw error;
+      }
+    };
+    return { takeBack, judge };
   }
 
   private async isKnown(userId: string, network: string): Promise<boolean> {

@@ -61,7 +61,7 @@ export class RecoveryService {
   async requestEmailChange(caller: Principal, input: ChangeEmailDto, client: Client): Promise<void> {
     const user = await this.users.getWithPassword(caller.userId);
     const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
-    if (!(await this.hasher.matches(input.password, user.passwordHash))) {
+    if (!(await attempt.judge(this.hasher.matches(input.password, user.passwordHash)))) {
       throw AppError.invalid('password', 'password is wrong');
     }
     await attempt.takeBack();

@@ -8,9 +8,11 @@ import {
   type Runner,
   type TaskList,
 } from 'graphile-worker';
+import pg from 'pg';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { Sealer } from '../crypto/sealer.js';
+import { APPLICATION_NAME } from '../database/data-source.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { sealPurpose } from './jobs.js';
 
@@ -26,12 +28,26 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(JobRunner.name);
   private readonly tasks: TaskList = {};
   private readonly periodic: CronItem[] = [];
+  private readonly pool: pg.Pool;
   private runner: Runner | null = null;
 
   constructor(
-    @InjectConfig() private readonly config: Config,
+    @InjectConfig() config: Config,
     private readonly sealer: Sealer,
-  ) {}
+  ) {
+    // The pool that graphile-worker makes for itself loses its error listeners before it has closed its connections, and
+    // one that breaks just then would end the process.
+    this.pool = new pg.Pool({
+      connectionString: config.LISTEN_DATABASE_URL ?? config.DATABASE_URL,
+      application_name: `${APPLICATION_NAME}:jobs`,
+      connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
+      max: MAX_CONNECTIONS,
+    });
+    const broken = (error: Error) =>
+      this.logger.warn(`a connection of the job runner broke: ${error.message}`);
+    this.pool.on('error', broken);
+    this.pool.on('connect', (client) => client.on('error', broken));
+  }
 
   /** Before the application has started. */
   register(task: string, handler: JobHandler): void {
@@ -46,11 +62,10 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     this.runner = await run({
-      connectionString: this.config.LISTEN_DATABASE_URL ?? this.config.DATABASE_URL,
+      pgPool: this.pool,
       schema: JOB_SCHEMA,
       taskList: this.tasks,
       concurrency: CONCURRENCY,
-      maxPoolSize: MAX_CONNECTIONS,
       noHandleSignals: true,
       parsedCronItems: parseCronItems(this.periodic),
       logger: new WorkerLogger(this.log),
@@ -66,6 +81,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     } catch (error) {
       this.logger.warn(`the job runner did not stop in order: ${String(error)}`);
     }
+    await this.pool.end();
   }
 
   private open(task: string, payload: unknown): unknown {

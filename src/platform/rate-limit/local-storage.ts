@@ -33,8 +33,10 @@ export class LocalStorage implements ThrottlerStorage {
     const refused = bucket.count >= limit;
     if (!refused) bucket.count++;
     this.buckets.set(key, bucket);
-    return Promise.resolve(taken(bucket.count, bucket.endsAt - now, refused));
+    // Of sums of doubles a difference can come out longer than what was added.
+    return Promise.resolve(taken(bucket.count, Math.min(windowMs, bucket.endsAt - now), refused));
   }
+
   /** What was counted elsewhere, to go on from. */
   remember(key: string, count: number, msLeft: number): void {
     this.buckets.set(key, { count, endsAt: performance.now() + msLeft });
