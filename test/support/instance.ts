@@ -39,7 +39,15 @@ export class Instance {
   static async spawn({ env, entry = 'dist/src/main.js' }: InstanceOptions): Promise<Instance> {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-instance-'));
     const child = spawn(process.execPath, ['--enable-source-maps', entry], {
-      env: { PATH: process.env['PATH'] ?? '', PORT: '0', DATA_DIR: dataDir, ...UNLIMITED, ...env },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        // Compiled once for the whole run.
+        NODE_COMPILE_CACHE: process.env['TEST_COMPILE_CACHE'],
+        PORT: '0',
+        DATA_DIR: dataDir,
+        ...UNLIMITED,
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new Instance(child, dataDir);

@@ -21,6 +21,7 @@ export type JobHandler = (payload: unknown) => Promise<void>;
 
 const CONCURRENCY = 2;
 const MAX_CONNECTIONS = 2;
+const RESTART_AFTER_MS = 5000;
 
 /** Does the jobs that any instance has enqueued, on connections apart from those of requests. */
 @Injectable()
@@ -30,6 +31,8 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly periodic: CronItem[] = [];
   private readonly pool: pg.Pool;
   private runner: Runner | null = null;
+  private restart: NodeJS.Timeout | undefined;
+  private stopping = false;
 
   constructor(
     @InjectConfig() config: Config,
@@ -61,27 +64,48 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    this.runner = await run({
-      pgPool: this.pool,
-      schema: JOB_SCHEMA,
-      taskList: this.tasks,
-      concurrency: CONCURRENCY,
-      noHandleSignals: true,
-      parsedCronItems: parseCronItems(this.periodic),
-      logger: new WorkerLogger(this.log),
-    });
-    // Without a listener the end of a runner that failed would be an unhandled rejection.
-    this.runner.promise.catch((error: unknown) => this.logger.error(error, 'the job runner ended'));
+    await this.run();
   }
 
   /** What runs is finished, or put back. A runner that has ended by itself has nothing to stop. */
   async onModuleDestroy(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.restart);
     try {
       await this.runner?.stop();
     } catch (error) {
       this.logger.warn(`the job runner did not stop in order: ${String(error)}`);
     }
     await this.pool.end();
+  }
+
+  private async run(): Promise<void> {
+    const runner = await run({
+      pgPool: this.pool,
+      schema: JOB_SCHEMA,
+      taskList: this.tasks,
+      concurrency: CONCURRENCY,
+      noHandleSignals: true,
+      // Behind a pooler a statement may be prepared on one server connection and run on another.
+      noPreparedStatements: true,
+      parsedCronItems: parseCronItems(this.periodic),
+      logger: new WorkerLogger(this.log),
+    });
+    this.runner = runner;
+    runner.promise.then(
+      () => this.ended('it stopped'),
+      (error: unknown) => this.ended(String(error)),
+    );
+  }
+
+  /** A runner gives up when the database is away at the wrong moment: jobs must go on when it is back. */
+  private ended(reason: string): void {
+    if (this.stopping) return;
+    this.logger.error(`the job runner ended, and is started again: ${reason}`);
+    this.runner = null;
+    this.restart = setTimeout(() => {
+      this.run().catch((error: unknown) => this.ended(String(error)));
+    }, RESTART_AFTER_MS);
   }
 
   private open(task: string, payload: unknown): unknown {
