@@ -19,7 +19,7 @@ const ROUND_MS = 5_000;
 const CORES = availableParallelism();
 /** Enough to keep every lane of the hasher busy while answers and next requests are on their way. */
 const CONCURRENCY = CORES * 4;
-const STORMS = 5;
+const STORMS = Number(process.env.STORMS ?? 5);
 const STORM = 200;
 const CALM_MS = 1_000;
 const MIN_SHARE = 0.8;
@@ -107,9 +107,10 @@ async function storm() {
   const me = () => send('GET', '/api/users/me', { authorization: `Bearer ${token}` });
   const rows = [];
   await measure(me, () => new Promise((resolve) => setTimeout(resolve, CALM_MS)));
-  // Of the service that has been read from: what the storms add, all of them together.
-  const before = await residentMb();
+  // Of the service that has been read from.
+  const atFirst = await residentMb();
   for (let i = 1; i <= STORMS; i++) {
+    const before = await residentMb();
     const calm = await measure(me, () => new Promise((resolve) => setTimeout(resolve, CALM_MS)));
     const statuses = [];
     let peak = 0;
@@ -134,15 +135,26 @@ async function storm() {
       Math.max(...busy).toFixed(1),
       peak.toFixed(0),
       growth.toFixed(0),
+      (peak - atFirst).toFixed(0),
       count(200),
       count(503),
       bad ? '!' : '',
     ]);
   }
-  const head = ['storm', 'calm p99 ms', 'reads', 'median ms', 'p99 ms', 'max ms', 'peak MB', 'growth MB'];
+  const head = [
+    'storm',
+    'calm p99 ms',
+    'reads',
+    'median ms',
+    'p99 ms',
+    'max ms',
+    'peak MB',
+    'growth MB',
+    'since the first',
+  ];
   process.stdout.write(
     `${STORM} sign-ins at once while GET /api/users/me is read, one after the other: p99 to be under ` +
-      `${MAX_P99_MS} ms, growth over the ${before.toFixed(0)} MB before under ${MAX_GROWTH_MB} MB\n\n${table([[...head, '200', '503', ''], ...rows])}\n`,
+      `${MAX_P99_MS} ms, growth over what it was before that storm under ${MAX_GROWTH_MB} MB (${atFirst.toFixed(0)} MB before the first)\n\n${table([[...head, '200', '503', ''], ...rows])}\n`,
   );
 }
 

@@ -15,7 +15,8 @@ export interface Presented {
   readonly secondsSinceSpent: number | null;
 }
 
-const CLAIMS = `jti, extract(epoch FROM issued_at)::integer AS iat, extract(epoch FROM expires_at)::integer AS exp`;
+/** Of a row of refresh_tokens. */
+export const CLAIMS = `jti, extract(epoch FROM issued_at)::integer AS iat, extract(epoch FROM expires_at)::integer AS exp`;
 
 @Injectable()
 export class RefreshTokensRepository {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { CLAIMS, type RefreshClaims } from './refresh-tokens.repository.js';
 import { Session } from './session.entity.js';
 
 interface NewSession {
@@ -23,14 +24,25 @@ const ALIVE = 'session.expiresAt > clock_timestamp()';
 export class SessionsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  async insert({ id, userId, device, ip }: NewSession, { idle, total }: Lifetime): Promise<void> {
-    await this.sessions.query(
-      `INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
-       SELECT $1, $2, $3, $4, at, date_trunc('minute', at),
-              at + make_interval(secs => least($5::integer, $6::integer)), at + make_interval(secs => $6::integer)
-       FROM clock_timestamp() AS at`,
-      [id, userId, device, ip, idle, total],
+  /** With its first refresh token, in one statement: every sign-in waits for it. */
+  async insert(
+    { id, userId, device, ip }: NewSession,
+    jti: string,
+    { idle, total }: Lifetime,
+  ): Promise<RefreshClaims> {
+    const rows: [RefreshClaims] = await this.sessions.query(
+      `WITH session AS (
+         INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
+         SELECT $1, $2, $3, $4, at, date_trunc('minute', at),
+                at + make_interval(secs => least($5::integer, $6::integer)), at + make_interval(secs => $6::integer)
+         FROM clock_timestamp() AS at
+         RETURNING id, created_at, expires_at)
+       INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
+       SELECT $7, id, date_trunc('second', created_at), date_trunc('second', expires_at) FROM session
+       RETURNING ${CLAIMS}`,
+      [id, userId, device, ip, idle, total, jti],
     );
+    return rows[0];
   }
 
   /** Holds the row until the unit of work ends: whatever happens to its tokens waits for it. */

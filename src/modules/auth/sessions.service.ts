@@ -37,16 +37,11 @@ export class SessionsService {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
-    return this.unitOfWork.run(async () => {
-      const sessionId = newId();
-      const lifetime = {
-        idle: this.config.REFRESH_TOKEN_TTL_SECONDS,
-        total: this.config.SESSION_MAX_SECONDS,
-      };
-      await this.sessions.insert({ id: sessionId, userId, ...client }, lifetime);
-      return { sessionId, refresh: await this.tokens.insert(newId(), sessionId) };
-    });
+  async start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
+    const sessionId = newId();
+    const lifetime = { idle: this.config.REFRESH_TOKEN_TTL_SECONDS, total: this.config.SESSION_MAX_SECONDS };
+    const refresh = await this.sessions.insert({ id: sessionId, userId, ...client }, newId(), lifetime);
+    return { sessionId, refresh };
   }
 
   /**
