@@ -10,15 +10,31 @@ import { RolesModule } from './modules/roles/roles.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
+import { EventsModule } from './platform/events/events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { ErrorFilter } from './platform/http/error.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
+import { JobsModule } from './platform/jobs/jobs.module.js';
+import { MailModule } from './platform/mail/mail.module.js';
 import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
+import { RateLimitGuard } from './platform/rate-limit/rate-limit.guard.js';
+import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
-const platform = [LoggingModule, LifecycleModule, MetricsModule, CryptoModule, DatabaseModule, HealthModule];
+const platform = [
+  LoggingModule,
+  EventsModule,
+  LifecycleModule,
+  MetricsModule,
+  CryptoModule,
+  DatabaseModule,
+  HealthModule,
+  RateLimitModule,
+  JobsModule,
+  MailModule,
+];
 const features = [RolesModule, UsersModule, AuthModule];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */
@@ -30,6 +46,7 @@ export class AppModule {
       imports: [ConfigModule.with(config), ...platform, ...features],
       providers: [
         { provide: APP_GUARD, useClass: AccessTokenGuard },
+        { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: PolicyGuard },
         { provide: APP_INTERCEPTOR, useClass: TimeLimitInterceptor },
         { provide: APP_INTERCEPTOR, useClass: InputInterceptor },

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
@@ -31,15 +32,16 @@ const whole = (min: number, max: number) =>
 const postgresUrl = z
   .string()
   .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');
+const redisUrl = z
+  .string()
+  .refine((value) => isUrl(value, ['redis:', 'rediss:']), 'must be a redis:// address');
+const smtpUrl = z.string().refine((value) => isUrl(value, ['smtp:', 'smtps:']), 'must be an smtp:// address');
 const httpUrl = z
   .string()
   .refine((value) => isUrl(value, ['http:', 'https:']), 'must be an http(s):// address')
   .transform((value) => value.replace(/\/+$/, ''));
 const origins = z.string().transform((value, context) => {
-  const list = value
-    .split(',')
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== '');
+  const list = listOf(value);
   for (const origin of list) {
     // A URL may hold a "*", and no browser ever sends one: such an entry would let nobody in.
     const exact = !origin.includes('*') && isUrl(origin, ['http:', 'https:']);
@@ -49,6 +51,16 @@ const origins = z.string().transform((value, context) => {
         message: 'must be origins such as https://app.example.com, separated by commas',
       });
     }
+  }
+  return list;
+});
+const networks = z.string().transform((value, context) => {
+  const list = listOf(value);
+  if (!list.every(isNetwork)) {
+    context.addIssue({
+      code: 'custom',
+      message: 'must be addresses or networks such as 10.0.0.0/8, separated by commas',
+    });
   }
   return list;
 });
@@ -103,6 +115,12 @@ export const variables = {
     secret: true,
     description: 'The same database as the owner of its tables, for migrations. By default `DATABASE_URL`',
   }),
+  LISTEN_DATABASE_URL: row({
+    schema: postgresUrl.optional(),
+    secret: true,
+    description:
+      'The same database without a pooler in between, for notifications. By default `DATABASE_URL`',
+  }),
   DB_POOL_MAX: row({ schema: whole(1, 1000), default: '10', description: 'Connections at most' }),
   DB_POOL_MIN: row({ schema: whole(0, 1000), default: '0', description: 'Idle connections that are kept' }),
   DB_CONNECT_TIMEOUT_MS: row({
@@ -143,10 +161,51 @@ export const variables = {
     default: '900',
     description: 'Life of an access token',
   }),
+  REFRESH_TOKEN_TTL_SECONDS: row({
+    schema: whole(60, 31_536_000),
+    default: '2592000',
+    description: 'Life of a refresh token, and so of a session that nobody uses; slides with every refresh',
+  }),
+  SESSION_MAX_SECONDS: row({
+    schema: whole(60, 31_536_000),
+    default: '7776000',
+    description: 'Life of a session, however often it is refreshed',
+  }),
+  REFRESH_GRACE_SECONDS: row({
+    schema: whole(0, 60),
+    default: '10',
+    description:
+      'A spent refresh token presented again within this gives the same successor; later it is a theft',
+  }),
   PASSWORD_CONCURRENCY: row({
     schema: whole(1, 64),
     default: String(availableParallelism()),
     description: 'Password hashes computed at once (by default one for each core)',
+  }),
+  TRUSTED_PROXIES: row({
+    schema: networks,
+    default: '',
+    description: 'Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas',
+  }),
+  RATE_LIMIT_ANONYMOUS: row({
+    schema: whole(0, 1_000_000),
+    default: '30',
+    description: 'Requests a minute from one address (IPv6: one /64 network) without a token; 0 is off',
+  }),
+  RATE_LIMIT_AUTHENTICATED: row({
+    schema: whole(0, 1_000_000),
+    default: '100',
+    description: 'Requests a minute of one account; 0 is off',
+  }),
+  RATE_LIMIT_PREMIUM: row({
+    schema: whole(0, 1_000_000),
+    default: '1000',
+    description: 'The same for accounts with the role `premium` or `admin`; 0 is off',
+  }),
+  REDIS_URL: row({
+    schema: redisUrl.optional(),
+    secret: true,
+    description: 'Redis that shares the rate limits between instances; without it each limits on its own',
   }),
   CORS_ORIGINS: row({
     schema: origins,
@@ -162,6 +221,15 @@ export const variables = {
     schema: whole(100, 600_000),
     default: '30000',
     description: 'A request that takes longer is answered 504',
+  }),
+  SMTP_URL: row({
+    schema: smtpUrl.optional(),
+    secret: true,
+    description: 'Mail server, as smtp://user:password@host:port or smtps://',
+  }),
+  MAIL_DIR: row({
+    schema: text.optional(),
+    description: 'Without `SMTP_URL`: folder for mails, one `.eml` each. By default `mail` in `DATA_DIR`',
   }),
   LOG_LEVEL: row({
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
@@ -201,4 +269,17 @@ export type VariableName = keyof typeof variables;
 
 function isUrl(value: string, protocols: readonly string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}
+
+const listOf = (value: string): string[] =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+
+function isNetwork(value: string): boolean {
+  const [address = '', bits, more] = value.split('/');
+  const longest = isIP(address) === 4 ? 32 : 128;
+  const bitsAreRight = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
+  return isIP(address) !== 0 && bitsAreRight && more === undefined;
 }

@@ -1,18 +1,35 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Express } from 'express';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import supertest from 'supertest';
 import { errorCodes } from '../../src/common/errors/error-codes.js';
-import { type Document, operationsOf, type Operation, resolveSchema } from '../support/openapi-document.js';
-import { answerChecker, type Schema } from '../support/openapi-document.js';
+import {
+  answerChecker,
+  type Document,
+  operationsOf,
+  type Operation,
+  resolveSchema,
+  type Schema,
+} from '../support/openapi-document.js';
 import { Instance } from '../support/instance.js';
+import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
+
+const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
 /** Anybody may call these; every other route asks for an access token. */
 const OPEN = new Set([
   'POST /api/users',
   'POST /api/auth/login',
+  'POST /api/auth/refresh',
+  'POST /api/auth/password/forgot',
+  'POST /api/auth/password/reset',
+  'POST /api/auth/email/verify',
+  'POST /api/auth/email/resend',
   'GET /.well-known/jwks.json',
   'GET /health',
   'GET /health/live',
@@ -29,13 +46,15 @@ describe('the OpenAPI document', () => {
   let document: Document;
 
   beforeAll(async () => {
-    app = await TestApp.create();
+    // Both take jobs off one queue, so both write their mails to one place.
+    app = await TestApp.create({ config: { MAIL_DIR } });
     instance = await Instance.start({
       env: {
         DATABASE_URL: app.database.url,
         PUBLIC_URL: 'https://accounts.gatehouse.test',
         LOG_LEVEL: 'silent',
         MASTER_KEY,
+        MAIL_DIR,
       },
     });
     text = (await supertest(instance.url).get('/openapi.json').expect(200)).text;
@@ -206,7 +225,7 @@ function routesOf(app: TestApp): string[] {
 function lacksExample(document: Document, { responses }: Operation): boolean {
   return Object.entries(responses).some(([status, { content }]) => {
     if (!status.startsWith('2')) return false;
-    if (status === '204') return content !== undefined;
+    if (status === '204' || status === '202') return content !== undefined;
     const media = Object.values(content ?? {});
     return (
       media.length === 0 || media.some((each) => !each.schema || !hasExample(document, each.schema, each))
@@ -290,6 +309,7 @@ async function realAnswers(url: string) {
   await ask('POST /api/users', { body: person });
   await ask('POST /api/users', { body: { email: 'no' } });
   await ask('POST /api/users', { body: 'text', headers: { 'content-type': 'text/plain' } });
+  await askToResetPassword(ask, MAIL_DIR, person.email);
   await ask('POST /api/auth/login', { body: { email: person.email, password: PASSWORD }, token: undefined });
   await ask('POST /api/auth/login', {
     body: { email: person.email, password: 'another one' },
@@ -297,6 +317,8 @@ async function realAnswers(url: string) {
   });
 
   const some = await signIn(url, person.email, PASSWORD);
+  await askAboutMail(ask, MAIL_DIR, some);
+  await askAboutSessions(ask, some, id);
   await ask('GET /api/users', { query: '?limit=2&total=exact' });
   await ask('GET /api/users', { token: some.token });
   await ask('GET /api/users', { query: '?limit=0' });

@@ -18,9 +18,11 @@ export default async function setUp() {
   }
   process.env.TEST_SERVER_URL = made.server;
   process.env.TEST_TEMPLATE = made.template;
+  process.env.TEST_COMPILE_CACHE = made.compileCache;
 }
 
 async function prepare(made) {
+  made.compileCache = await mkdtemp(join(tmpdir(), 'gatehouse-compiled-'));
   const { migrate } = await import('../../dist/src/platform/database/migrate.js');
   made.server = process.env.TEST_DATABASE_URL ?? (await startServer(made));
   const template = `test_template_${process.pid}`;

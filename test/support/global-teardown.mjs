@@ -3,12 +3,14 @@ import pg from 'pg';
 
 /** Takes back what the set-up has made, however far it came. */
 export default async function tearDown() {
-  const { embedded, dataDir, server, template } = globalThis.testDatabase;
+  const { compileCache, embedded, dataDir, server, template } = globalThis.testDatabase;
   try {
     if (embedded) await embedded.leave();
     else if (template) await run(server, `DROP DATABASE IF EXISTS ${template}`);
   } finally {
-    if (dataDir) await rm(dataDir, { recursive: true, force: true });
+    for (const folder of [dataDir, compileCache]) {
+      if (folder) await rm(folder, { recursive: true, force: true });
+    }
   }
 }
 

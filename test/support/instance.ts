@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
+import { UNLIMITED } from './unlimited.js';
 import { until } from './until.js';
 
 /** Within what Jest gives a test or a hook: one that came later would find nobody left to clean up. */
@@ -38,7 +39,15 @@ export class Instance {
   static async spawn({ env, entry = 'dist/src/main.js' }: InstanceOptions): Promise<Instance> {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-instance-'));
     const child = spawn(process.execPath, ['--enable-source-maps', entry], {
-      env: { PATH: process.env['PATH'] ?? '', PORT: '0', DATA_DIR: dataDir, ...env },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        // Compiled once for the whole run.
+        NODE_COMPILE_CACHE: process.env['TEST_COMPILE_CACHE'],
+        PORT: '0',
+        DATA_DIR: dataDir,
+        ...UNLIMITED,
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new Instance(child, dataDir);
@@ -107,13 +116,4 @@ export class Instance {
     if (this.known !== null) return this.known;
     return /^ +API +(http:\/\/\S+)\/api$/m.exec(this.stdout)?.[1]?.replace('localhost', '127.0.0.1') ?? null;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

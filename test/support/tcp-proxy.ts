@@ -9,6 +9,9 @@ export class TcpProxy {
   private readonly sockets = new Set<Socket>();
   private server: Server | null = null;
   private silent = false;
+  private fatal: string | null = null;
+  /** Connections that went silent because of what was sent over them. */
+  swallowed = 0;
 
   private constructor(
     private readonly target: { readonly host: string; readonly port: number },
@@ -46,6 +49,11 @@ export class TcpProxy {
     for (const socket of this.sockets) socket.pause();
   }
 
+  /** A connection over which a client sends this text is silent from then on; null: none any more. */
+  swallow(text: string | null): void {
+    this.fatal = text;
+  }
+
   /** Serves on the old port again. Connections that were silent until now are ended. */
   async restore(): Promise<void> {
     if (this.silent) for (const socket of this.sockets) socket.destroy();
@@ -66,6 +74,11 @@ export class TcpProxy {
     const upstream = connect(this.target.port, this.target.host);
     this.track(upstream);
     // By hand and not by pipe, whose own pausing would undo a silence.
+    client.on('data', (chunk: Buffer) => {
+      if (this.fatal === null || !chunk.includes(this.fatal)) return;
+      this.swallowed++;
+      for (const socket of [client, upstream]) socket.removeAllListeners('data').resume();
+    });
     forward(client, upstream);
     forward(upstream, client);
   }

@@ -5,12 +5,16 @@ import supertest from 'supertest';
 import { DataSource } from 'typeorm';
 import { createApp } from '../../src/bootstrap.js';
 import { type Config, readConfig } from '../../src/config/config.js';
+import { SessionsService } from '../../src/modules/auth/sessions.service.js';
+import { TokensService } from '../../src/modules/auth/tokens.service.js';
 import { FirstAdministrator } from '../../src/modules/users/first-administrator.js';
+import { UsersService } from '../../src/modules/users/users.service.js';
 import { poolOf } from '../../src/platform/database/database.module.js';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.js';
 import { MASTER_KEY } from './secrets.js';
 import { closeConnections } from './send.js';
 import { TestDatabase } from './test-database.js';
+import { UNLIMITED } from './unlimited.js';
 import { until } from './until.js';
 
 export const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the tests 7' } as const;
@@ -48,6 +52,7 @@ export class TestApp {
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
       DATABASE_URL: own.url,
+      ...UNLIMITED,
       ADMIN_PASSWORD: ADMIN.password,
       MASTER_KEY,
     };
@@ -59,7 +64,7 @@ export class TestApp {
     await nest.listen(0, '127.0.0.1');
     nest.get(Lifecycle).serve();
     const url = (await nest.getUrl()).replace('[::1]', '127.0.0.1');
-    const admin = await signIn(url, ADMIN.email, ADMIN.password);
+    const admin = await signedIn(nest, ADMIN.email);
     return new TestApp(nest, own, url, admin, database === undefined);
   }
 
@@ -85,7 +90,7 @@ export class TestApp {
         .send({ roles });
       if (granted.status !== 200) throw new Error(`granting answered ${granted.status}: ${granted.text}`);
     }
-    return signIn(this.url, email, PASSWORD);
+    return signedIn(this.nest, email);
   }
 
   /** Stops, and fails the test that left a transaction or a connection behind. */
@@ -116,6 +121,14 @@ export class TestApp {
       'every database connection back in the pool',
     );
   }
+}
+
+/** A session as signing in makes one, without its hashing a password: that has tests of its own. */
+async function signedIn(nest: NestExpressApplication, email: string): Promise<Account> {
+  const user = await nest.get(UsersService).findForSignIn(email);
+  if (!user) throw new Error(`there is no account of ${email}`);
+  const { sessionId } = await nest.get(SessionsService).start(user.id, { device: 'tests', ip: '127.0.0.1' });
+  return { id: user.id, email, token: await nest.get(TokensService).issueAccess(user, sessionId) };
 }
 
 export async function signIn(url: string, email: string, password: string): Promise<Account> {

@@ -2,25 +2,44 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
-import type { Principal } from '../../common/authorization/principal.js';
 import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
 import { bearerToken } from '../../common/http/bearer.js';
+import { PrincipalsService } from './principals.service.js';
+import { type Bearer, VerifiedTokens } from './verified-tokens.js';
+
+/** Probes, metrics and the key set ask nobody who they are, so that they answer without a database. */
+const ASKS_WHO = /^\/api(?:\/|$)/i;
 
 /** Finds out who calls, and refuses nobody: that is the policy's part. */
 @Injectable()
 export class AccessTokenGuard extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
+  constructor(
+    private readonly verified: VerifiedTokens,
+    private readonly principals: PrincipalsService,
+  ) {
+    super();
+  }
+
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (bearerToken(context.switchToHttp().getRequest<Request>()) === null) return true;
-    await super.canActivate(context);
+    const request = context.switchToHttp().getRequest<Request>();
+    const token = bearerToken(request);
+    if (token === null || !ASKS_WHO.test(request.path)) return true;
+    const bearer = this.verified.find(token) ?? (await this.verify(context, request));
+    const principal = bearer && (await this.principals.find(bearer.userId, bearer.sessionId));
+    const current = requestContext.current();
+    if (current) current.caller = { principal, rejected: principal === null };
     return true;
   }
 
-  /** An error here is the database's, not the token's: it must not look like a refusal. */
+  /** An error here is ours, not the token's: it must not look like a refusal. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the base class is written so
-  override handleRequest<Result>(error: unknown, principal: Principal | false): Result {
+  override handleRequest<Result>(error: unknown, bearer: Bearer | false): Result {
     if (error) throw error;
-    const current = requestContext.current();
-    if (current) current.caller = { principal: principal || null, rejected: !principal };
-    return (principal || null) as Result;
+    return (bearer || null) as Result;
+  }
+
+  private async verify(context: ExecutionContext, request: Request): Promise<Bearer | null> {
+    await super.canActivate(context);
+    return (request.user ?? null) as Bearer | null;
   }
 }

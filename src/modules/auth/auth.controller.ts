@@ -1,9 +1,20 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiTags, ApiUnauthorizedResponse } from '@nestjs/swagger';
-import { Public } from '../../common/authorization/policy.js';
+import { Body, Controller, Header, HttpCode, Post, Put } from '@nestjs/common';
+import {
+  ApiConflictResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiTags,
+  ApiUnauthorizedResponse,
+} from '@nestjs/swagger';
+import { Caller } from '../../common/authorization/caller.js';
+import { Public, SignedIn } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { AuthService } from './auth.service.js';
+import { type Client, ClientInfo } from './client.js';
+import { ChangePasswordDto } from './dto/change-password.dto.js';
 import { LoginDto } from './dto/login.dto.js';
+import { RefreshDto } from './dto/refresh.dto.js';
 import { TokenResponse } from './dto/token.response.js';
 
 @ApiTags('auth')
@@ -20,7 +31,43 @@ export class AuthController {
     type: ErrorResponse,
     description: 'Wrong password or unknown address: the same answer',
   })
-  login(@Body() body: LoginDto): Promise<TokenResponse> {
-    return this.auth.login(body.email, body.password);
+  login(@Body() body: LoginDto, @ClientInfo() client: Client): Promise<TokenResponse> {
+    return this.auth.login(body.email, body.password, client);
+  }
+
+  /** Spends a refresh token for a new pair. */
+  @Post('refresh')
+  @Public()
+  @HttpCode(200)
+  @ApiOkResponse({ type: TokenResponse })
+  @ApiUnauthorizedResponse({
+    type: ErrorResponse,
+    description: 'Not valid, expired, or spent too long ago: then its session has ended',
+  })
+  refresh(@Body() body: RefreshDto): Promise<TokenResponse> {
+    return this.auth.refresh(body.refresh_token);
+  }
+
+  /** Ends this session: its tokens are dead at once. */
+  @Post('logout')
+  @SignedIn()
+  @HttpCode(204)
+  @Header('Clear-Site-Data', '"cache", "storage"')
+  @ApiNoContentResponse()
+  logout(@Caller() caller: Principal): Promise<void> {
+    return this.auth.logout(caller);
+  }
+
+  /** Changes the password. Every earlier token of the account is refused; the answer holds new ones. */
+  @Put('password')
+  @SignedIn()
+  @ApiOkResponse({ type: TokenResponse })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The password was changed meanwhile' })
+  changePassword(
+    @Body() body: ChangePasswordDto,
+    @Caller() caller: Principal,
+    @ClientInfo() client: Client,
+  ): Promise<TokenResponse> {
+    return this.auth.changePassword(caller, body, client);
   }
 }

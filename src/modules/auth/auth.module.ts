@@ -4,23 +4,66 @@ import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';
-import { AccessTokensService } from './access-tokens.service.js';
+import { BruteForce } from './brute-force.js';
+import { SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { AccountMails } from './account-mails.js';
+import { CleanUp } from './clean-up.js';
+import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
+import { RecoveryController } from './recovery.controller.js';
+import { RecoveryService } from './recovery.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwksController } from './jwks.controller.js';
 import { SigningKey } from './signing-key.entity.js';
 import { SigningKeysRepository } from './signing-keys.repository.js';
 import { SigningKeysService } from './signing-keys.service.js';
+import { PrincipalsRepository } from './principals.repository.js';
+import { PrincipalCache } from './principal-cache.js';
+import { PrincipalsService } from './principals.service.js';
+import { RefreshToken } from './refresh-token.entity.js';
+import { RefreshTokensRepository } from './refresh-tokens.repository.js';
+import { Session } from './session.entity.js';
+import { SessionsController } from './sessions.controller.js';
+import { SessionsRepository } from './sessions.repository.js';
+import { SessionsService } from './sessions.service.js';
+import { TokensService } from './tokens.service.js';
+import { VerifiedTokens } from './verified-tokens.js';
+import { UserSessionsController } from './user-sessions.controller.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([SigningKey]), JwtModule.register({}), PassportModule, UsersModule],
-  controllers: [AuthController, JwksController],
+  imports: [
+    TypeOrmModule.forFeature([SigningKey, Session, RefreshToken]),
+    JwtModule.register({}),
+    PassportModule,
+    UsersModule,
+  ],
+  controllers: [
+    AuthController,
+    RecoveryController,
+    SessionsController,
+    UserSessionsController,
+    JwksController,
+  ],
   providers: [
     AuthService,
-    AccessTokensService,
+    RecoveryService,
+    AccountMails,
+    CleanUp,
+    OneTimeTokensRepository,
+    BruteForce,
+    SignInFailuresRepository,
+    SessionsService,
+    SessionsRepository,
+    RefreshTokensRepository,
+    PrincipalsService,
+    PrincipalCache,
+    PrincipalsRepository,
+    TokensService,
     AccessTokenStrategy,
+    VerifiedTokens,
     SigningKeysService,
     SigningKeysRepository,
   ],
+  exports: [PrincipalsService, VerifiedTokens],
 })
 export class AuthModule {}

@@ -13,4 +13,12 @@ export class SigningKey {
 
   @Column({ type: 'timestamptz', name: 'created_at', insert: false, precision: 3 })
   createdAt: Date;
+
+  /** Published before it signs, so that whoever verifies has it by then. Null: at once. */
+  @Column({ type: 'timestamptz', name: 'signs_from', precision: 3, nullable: true })
+  signsFrom: Date | null;
+
+  /** When the last token that it signed is dead. Null while it signs, or will. */
+  @Column({ type: 'timestamptz', name: 'verifies_until', precision: 3, nullable: true })
+  verifiesUntil: Date | null;
 }

@@ -5,12 +5,18 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { ConfigError } from '../../config/config.js';
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { type Config, ConfigError } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
 import { Sealer } from '../../platform/crypto/sealer.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { SigningKey } from './signing-key.entity.js';
-import { SigningKeysRepository } from './signing-keys.repository.js';
+import { type NewSigningKey, SigningKeysRepository } from './signing-keys.repository.js';
+
+const RELOAD_EVERY_MS = 60_000;
+/** Several reloads of every instance, and of every cache of the key set (5 minutes), fit into it. */
+const PUBLISHED_AHEAD_SECONDS = 15 * 60;
+const ROTATED_AFTER_SECONDS = 90 * 86_400;
 
 /** The public half as it stands in the key set (RFC 7517). */
 export interface PublicJwk {
@@ -30,34 +36,39 @@ interface KeyPair {
   readonly jwk: PublicJwk;
 }
 
-/** The key pairs that sign access tokens: in the database, shared by all instances, sealed at rest. */
+/**
+ * The key pairs that sign tokens: in the database, shared by all instances, sealed at rest. A new one
+ * is published before it signs, and an old one verifies until its last token is dead, so rotating
+ * logs nobody out.
+ */
 @Injectable()
-export class SigningKeysService implements OnModuleInit {
+export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger(SigningKeysService.name);
   private pairs: ReadonlyMap<string, KeyPair> = new Map();
+  private signingKid: string | null = null;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
+    @InjectConfig() private readonly config: Config,
     private readonly repository: SigningKeysRepository,
     private readonly sealer: Sealer,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   async onModuleInit(): Promise<void> {
-    const keys = await this.unitOfWork.run(async () => {
-      await this.repository.lock();
-      const found = await this.repository.findAll();
-      if (found.length > 0) return found;
-      const first = this.generate();
-      await this.repository.insert(first);
-      return [first];
-    });
-    this.pairs = new Map(keys.map((key) => [key.kid, this.open(key)]));
+    await this.rotateIfOlderThan(ROTATED_AFTER_SECONDS);
+    this.timer = setInterval(() => void this.upkeep(), RELOAD_EVERY_MS);
+    this.timer.unref();
   }
 
-  /** The newest pair. */
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+  }
+
   get signing(): KeyPair {
-    const [newest] = this.pairs.values();
-    if (!newest) throw new Error('there is no signing key yet');
-    return newest;
+    const pair = this.signingKid === null ? undefined : this.pairs.get(this.signingKid);
+    if (!pair) throw new Error('there is no signing key yet');
+    return pair;
   }
 
   /** The public key of that id, and no other: an unknown `kid` verifies nothing. */
@@ -69,7 +80,45 @@ export class SigningKeysService implements OnModuleInit {
     return [...this.pairs.values()].map((pair) => pair.jwk);
   }
 
-  private generate(): Omit<SigningKey, 'createdAt'> {
+  /**
+   * Makes the next key unless the newest is younger than that, in seconds, and reads what there is.
+   * @returns the id of the key that was made
+   */
+  async rotateIfOlderThan(seconds: number): Promise<string | null> {
+    const made = await this.unitOfWork.run(async () => {
+      await this.repository.lock();
+      if (!(await this.repository.isDue(seconds))) return null;
+      // Fails with another master key than theirs, before it seals a key that no other instance can open.
+      await this.reload();
+      const key = this.generate();
+      await this.repository.insert(key, PUBLISHED_AHEAD_SECONDS);
+      await this.repository.retireOthers(key.kid, this.longestTokenSeconds);
+      return key.kid;
+    });
+    await this.reload();
+    return made;
+  }
+
+  private async reload(): Promise<void> {
+    const { keys, signs } = await this.repository.findLive();
+    this.pairs = new Map(keys.map((key) => [key.kid, this.pairs.get(key.kid) ?? this.open(key)]));
+    this.signingKid = signs;
+  }
+
+  private async upkeep(): Promise<void> {
+    try {
+      await this.rotateIfOlderThan(ROTATED_AFTER_SECONDS);
+    } catch (error) {
+      // The keys that are known go on working; the next round tries again.
+      this.logger.error(error, 'the signing keys could not be read');
+    }
+  }
+
+  private get longestTokenSeconds(): number {
+    return Math.max(this.config.ACCESS_TOKEN_TTL_SECONDS, this.config.REFRESH_TOKEN_TTL_SECONDS);
+  }
+
+  private generate(): NewSigningKey {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { kty, crv, x, y } = publicKey.export({ format: 'jwk' });
     const kid = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');

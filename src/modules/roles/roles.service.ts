@@ -6,6 +6,8 @@ import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { DomainEvents } from '../../platform/events/domain-events.js';
+import { RoleChanged } from './events/role-events.js';
 import { RolesRepository, type RoleWithPermissions } from './roles.repository.js';
 
 /** A bound that no organisation has a reason to reach. */
@@ -20,6 +22,7 @@ export class RolesService {
   constructor(
     private readonly repository: RolesRepository,
     private readonly unitOfWork: UnitOfWork,
+    private readonly events: DomainEvents,
   ) {}
 
   async list(query: PageQuery): Promise<Page<RoleWithPermissions>> {
@@ -53,6 +56,7 @@ export class RolesService {
       if (!before) await this.create(name);
       if (before && permissions.toSorted().join() === before.permissions.join()) return before;
       await this.repository.replacePermissions(name, permissions);
+      await this.events.publish(new RoleChanged(name));
       return this.get(name);
     });
   }

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Permission } from '../../common/authorization/permissions.js';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { User, type UserStatus } from './user.entity.js';
+import { User } from './user.entity.js';
 import { findPage, matchingUsers, readPlan, type UserFilters, type UserPage } from './users-page.js';
 
 /** Rows that an estimate counts before it asks the planner. */
@@ -14,18 +13,14 @@ export type NewUser = Pick<
   'id' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'searchKey' | 'passwordHash' | 'roles'
 >;
 export type UserChanges = Partial<
-  Pick<User, 'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles'> & { deleted: boolean }
+  Pick<
+    User,
+    'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles' | 'email' | 'emailKey' | 'emailVerified'
+  > & { deleted: boolean }
 >;
 
 /** The time of the database, whatever the clock of this machine says. */
 const DATABASE_TIME = () => 'clock_timestamp()';
-
-/** What the guards ask of an account. */
-export interface Access {
-  readonly status: UserStatus;
-  readonly roles: string[];
-  readonly permissions: Permission[];
-}
 
 @Injectable()
 export class UsersRepository {
@@ -55,6 +50,38 @@ export class UsersRepository {
     return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ emailKey }).getOne();
   }
 
+  findByIdWithPassword(id: string): Promise<User | null> {
+    return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ id }).getOne();
+  }
+
+  /** As `update`. @returns null when another account has the address */
+  async updateEmail(user: User, changes: UserChanges): Promise<User | null> {
+    try {
+      return await this.update(user, changes);
+    } catch (error) {
+      if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
+      throw error;
+    }
+  }
+
+  async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
+    await this.users.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
+      id,
+      from,
+      to,
+    ]);
+  }
+
+  /** @returns whether the stored hash was still the one in `user` */
+  async replacePassword(user: User, passwordHash: string): Promise<boolean> {
+    const [, count]: [unknown, number] = await this.users.query(
+      `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $3`,
+      [user.id, passwordHash, user.passwordHash],
+    );
+    return count === 1;
+  }
+
   /** Writes `changes` to a row that is held, as its next version. */
   async update(user: User, { deleted, ...changes }: UserChanges): Promise<User> {
     const deletion = deleted === undefined ? {} : { deletedAt: deleted ? DATABASE_TIME : null };
@@ -68,9 +95,17 @@ export class UsersRepository {
     return this.hydrate(result.raw);
   }
 
-  /** Stands apart from the row's version, and from its `updated_at`. */
-  async touchLastLogin(id: string): Promise<void> {
-    await this.users.query('UPDATE users SET last_login_at = clock_timestamp() WHERE id = $1', [id]);
+  /**
+   * Stands apart from the row's version, and from its `updated_at`.
+   * @returns whether the account is active and has the password of `user`
+   */
+  async touchLastLogin(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
+    const [, count]: [unknown, number] = await this.users.query(
+      `UPDATE users SET last_login_at = clock_timestamp()
+       WHERE id = $1 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $2`,
+      [user.id, user.passwordHash],
+    );
+    return count === 1;
   }
 
   findPage(page: UserPage): Promise<User[]> {
@@ -91,16 +126,6 @@ export class UsersRepository {
     if (counted[0].rows <= COUNTED_ROWS) return counted[0].rows;
     const rows: unknown = await this.users.query(`EXPLAIN (FORMAT JSON) ${sql}`, parameters);
     return readPlan(rows).Plan['Plan Rows'];
-  }
-
-  async findAccess(id: string): Promise<Access | null> {
-    const rows: Access[] = await this.users.query(
-      `SELECT status, roles,
-              ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (users.roles)) AS permissions
-       FROM users WHERE id = $1`,
-      [id],
-    );
-    return rows[0] ?? null;
   }
 
   /**

@@ -9,19 +9,26 @@ import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { DomainEvents } from '../../platform/events/domain-events.js';
 import { RolesService } from '../roles/roles.service.js';
 import type { CreateUserDto } from './dto/create-user.dto.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UpdateUserDto } from './dto/update-user.dto.js';
+import { UserEvent, type UserEventType, userEventTypes } from './events/user-events.js';
 import { checkPassword } from './password-policy.js';
 import { foldedKeys } from './user-keys.js';
 import type { User } from './user.entity.js';
 import { sortColumns, type UserOrder } from './users-page.js';
-import { type Access, type NewUser, type UserChanges, UsersRepository } from './users.repository.js';
+import { type NewUser, type UserChanges, UsersRepository } from './users.repository.js';
 
 const RESTORABLE_DAYS = 30;
 const DAY_MS = 86_400_000;
 const ADMIN = 'admin';
+
+interface Change {
+  readonly changes: UserChanges;
+  readonly events: readonly UserEventType[];
+}
 
 /** Accounts: the rules of their life, from sign-up to deletion. */
 @Injectable()
@@ -31,6 +38,7 @@ export class UsersService {
     private readonly roles: RolesService,
     private readonly hasher: PasswordHasher,
     private readonly unitOfWork: UnitOfWork,
+    private readonly events: DomainEvents,
   ) {}
 
   async create(input: CreateUserDto): Promise<User> {
@@ -76,10 +84,12 @@ export class UsersService {
       const { name, status } = input;
       const disabled = status === undefined ? user.disabled : status === 'disabled';
       if (disabled && !user.disabled) await this.assertNotLastAdmin(user);
-      if (name !== undefined && name !== user.name) {
-        return { name, ...foldedKeys(name, user.email), disabled };
-      }
-      return disabled === user.disabled ? null : { disabled };
+      const renamed = name !== undefined && name !== user.name;
+      const events: UserEventType[] = renamed ? [userEventTypes.updated] : [];
+      if (disabled !== user.disabled)
+        events.push(disabled ? userEventTypes.disabled : userEventTypes.enabled);
+      const changes = renamed ? { name, ...foldedKeys(name, user.email), disabled } : { disabled };
+      return events.length === 0 ? null : { changes, events };
     });
   }
 
@@ -93,7 +103,8 @@ export class UsersService {
       await this.roles.assertGrantable(added, caller);
       assertMatch(condition, user.version);
       if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.assertNotLastAdmin(user);
-      return wanted.join() === user.roles.join() ? null : { roles: wanted };
+      if (wanted.join() === user.roles.join()) return null;
+      return { changes: { roles: wanted }, events: [userEventTypes.rolesChanged] };
     });
   }
 
@@ -102,7 +113,7 @@ export class UsersService {
     await this.change(id, caller, condition, async (user) => {
       if (user.status === 'deleted') return null;
       await this.assertNotLastAdmin(user);
-      return { deleted: true };
+      return { changes: { deleted: true }, events: [userEventTypes.deleted] };
     });
   }
 
@@ -114,7 +125,7 @@ export class UsersService {
           message: `The account was deleted more than ${RESTORABLE_DAYS} days ago`,
         });
       }
-      return { deleted: false };
+      return { changes: { deleted: false }, events: [userEventTypes.restored] };
     });
   }
 
@@ -124,12 +135,66 @@ export class UsersService {
     return emailKey === null ? null : this.repository.findByEmailWithPassword(emailKey);
   }
 
-  recordSignIn(id: string): Promise<void> {
-    return this.repository.touchLastLogin(id);
+  /**
+   * Holds the account until the unit of work ends.
+   * @returns whether it is still active, and its password still the one in `user`
+   */
+  recordSignIn(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
+    return this.repository.touchLastLogin(user);
   }
 
-  findAccess(id: string): Promise<Access | null> {
-    return this.repository.findAccess(id);
+  /** The account, if it may act. */
+  async findActive(id: string): Promise<User | null> {
+    const user = await this.repository.findById(id);
+    return user?.status === 'active' ? user : null;
+  }
+
+  /** With its password hash. @throws AppError `NOT_FOUND` */
+  async getWithPassword(id: string): Promise<User> {
+    const user = await this.repository.findByIdWithPassword(id);
+    if (!user) throw new AppError('NOT_FOUND');
+    return user;
+  }
+
+  /** @throws AppError `VALIDATION_ERROR` of that field when the policy refuses the password */
+  hashPassword(password: string, { email, name }: User, field: string): Promise<string> {
+    const refusal = checkPassword({ password, email, name });
+    if (refusal) throw AppError.invalid(field, refusal);
+    return this.hasher.hash(password);
+  }
+
+  /**
+   * The address has proven to be its account's: it is from now on, and is verified.
+   * @throws AppError `CONFLICT` when another account has it by now, `NOT_FOUND` when this one is not active
+   */
+  async confirmEmail(id: string, email: string): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const user = await this.repository.findByIdForUpdate(id);
+      if (user?.status !== 'active') throw new AppError('NOT_FOUND');
+      const emailKey = canonicalEmail(email);
+      const changes = { email, emailKey, ...foldedKeys(user.name, email), emailVerified: true };
+      if (user.emailVerified && user.email === email) return;
+      if (!(await this.repository.updateEmail(user, changes))) {
+        throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+      }
+      await this.events.publish(new UserEvent(userEventTypes.emailConfirmed, id));
+    });
+  }
+
+  /** The same password, hashed anew: no change of the account. */
+  async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
+    await this.repository.renewPasswordHash(id, from, to);
+  }
+
+  /** Unless somebody else has changed the password since `user` was read. @throws AppError `CONFLICT` */
+  async replacePassword(user: User, passwordHash: string): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const current = await this.repository.findByIdForUpdate(user.id);
+      if (!current || !(await this.repository.replacePassword(user, passwordHash))) {
+        throw new AppError('CONFLICT', { message: 'The password has just been changed' });
+      }
+      await this.events.publish(new UserEvent(userEventTypes.passwordChanged, user.id));
+    });
   }
 
   /** Hashing takes its time: it is done before any row is held. @throws AppError `VALIDATION_ERROR` */
@@ -148,10 +213,13 @@ export class UsersService {
   }
 
   /** @throws AppError `CONFLICT` when the address is taken */
-  private async insert(user: NewUser): Promise<User> {
-    const inserted = await this.repository.insert(user);
-    if (!inserted) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
-    return inserted;
+  private insert(user: NewUser): Promise<User> {
+    return this.unitOfWork.run(async () => {
+      const inserted = await this.repository.insert(user);
+      if (!inserted) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+      await this.events.publish(new UserEvent(userEventTypes.created, user.id));
+      return inserted;
+    });
   }
 
   /** One change of one account: its row is held from before the condition is tested. */
@@ -159,13 +227,16 @@ export class UsersService {
     id: string,
     caller: Principal,
     condition: TagCondition | null,
-    decide: (user: User) => UserChanges | null | Promise<UserChanges | null>,
+    decide: (user: User) => Change | null | Promise<Change | null>,
   ): Promise<User> {
     return this.unitOfWork.run(async () => {
       const user = assertVisible(await this.repository.findByIdForUpdate(id), caller);
       assertMatch(condition, user.version);
-      const changes = await decide(user);
-      return changes ? this.repository.update(user, changes) : user;
+      const change = await decide(user);
+      if (!change) return user;
+      const changed = await this.repository.update(user, change.changes);
+      for (const type of change.events) await this.events.publish(new UserEvent(type, id));
+      return changed;
     });
   }
 

@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { dataSourceOptions } from './data-source.js';
+import { Notifications } from './notifications.js';
 import { UnitOfWork } from './unit-of-work.js';
 
 /** The connection pool and the unit of work, for every module. */
@@ -22,8 +23,8 @@ import { UnitOfWork } from './unit-of-work.js';
       }),
     }),
   ],
-  providers: [UnitOfWork],
-  exports: [UnitOfWork],
+  providers: [UnitOfWork, Notifications],
+  exports: [UnitOfWork, Notifications],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(

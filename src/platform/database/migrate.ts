@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { runMigrations } from 'graphile-worker';
 import pg from 'pg';
+import { JOB_SCHEMA } from '../jobs/job-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
 
 /** The oldest PostgreSQL whose features the service's SQL uses. */
@@ -37,7 +39,10 @@ export async function migrate(url: string): Promise<string[]> {
   try {
     await refuseOldServer(lock);
     await takeTurn(lock);
-    return await runPending(url);
+    const names = await runPending(url);
+    // The job queue brings its own schema, and its own lock on it.
+    await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
+    return names;
   } finally {
     await lock.end();
   }

@@ -12,6 +12,8 @@ const EXPOSED_HEADERS = [
   'ETag',
   'Link',
   'Location',
+  'RateLimit',
+  'RateLimit-Policy',
   'Retry-After',
   'X-Request-Id',
   'X-Total-Count',
@@ -25,6 +27,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.set('etag', false);
   // Queries are parsed strictly, after the guards (InputInterceptor).
   app.set('query parser', false);
+  app.set('trust proxy', config.TRUSTED_PROXIES);
   app.useSecurityHeaders(securityHeaders);
   app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
   app.use(app.get(HttpMetrics).middleware);

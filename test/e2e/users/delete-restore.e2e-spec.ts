@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/users.js';
 
 describe('the end of an account', () => {
@@ -92,7 +92,9 @@ describe('the end of an account', () => {
       expect((await remove(deleter, id)).status).toBe(409);
       await app.as(app.admin, 'patch', `/api/users/${second.id}`).send({ status: 'active' }).expect(200);
       expect((await remove(deleter, id)).status).toBe(204);
-      await restore(second, id).expect(200);
+      // Being disabled has ended the session of the second, being deleted that of the first.
+      await restore(await signIn(app.url, second.email, PASSWORD), id).expect(200);
+      Object.assign(app.admin, await signIn(app.url, ADMIN.email, ADMIN.password));
       expect((await remove(app.admin, second.id)).status).toBe(204);
     });
   });

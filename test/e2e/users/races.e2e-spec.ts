@@ -132,11 +132,34 @@ describe('two instances over one database', () => {
     /** By SQL, for after a round one of the two may not act. */
     async function reinstate(): Promise<void> {
       await database.query(
-        `UPDATE users SET roles = ARRAY['admin', 'user'], disabled = false, deleted_at = NULL, version = version + 1
-         WHERE id = ANY ($1)`,
-        [[first.id, second.id]],
+        `WITH accounts AS (
+           UPDATE users SET roles = ARRAY['admin', 'user'], disabled = false, deleted_at = NULL, version = version + 1
+           WHERE id = ANY ($1)
+         ), revived AS (
+           INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
+           SELECT *, 'test', '127.0.0.1', now(), now(), now() + interval '1 day', now() + interval '1 day'
+           FROM unnest($2::uuid[], $1::uuid[])
+           ON CONFLICT (id) DO NOTHING
+         )
+         SELECT pg_notify('gatehouse_principals', 'all')`,
+        [
+          [first.id, second.id],
+          [sessionOf(first), sessionOf(second)],
+        ],
       );
+      const asAdmins = async () =>
+        (
+          await Promise.all(
+            [first, second].flatMap((account) =>
+              [0, 1].map((instance) => as(account, instance, 'get', '/api/users?limit=1')),
+            ),
+          )
+        ).every(({ status }) => status === 200);
+      await until(asAdmins);
     }
+
+    const sessionOf = ({ token }: Account): string =>
+      (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
     const activeAdmins = () =>
       database.query(`SELECT 1 FROM users WHERE 'admin' = ANY (roles) AND status = 'active'`);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Account, TestApp } from '../../support/test-app.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody } from '../../support/users.js';
 
 describe('PUT /api/users/{id}/roles', () => {
@@ -170,7 +170,8 @@ describe('PUT /api/users/{id}/roles', () => {
       await app.as(app.admin, 'patch', path).send({ status: 'active' }).expect(200);
       expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(200);
       expect((await put(granter, second.id, { roles: ['user'] })).status).toBe(409);
-      await put(second, app.admin.id, { roles: ['admin', 'user'] }).expect(200);
+      const back = await signIn(app.url, second.email, PASSWORD);
+      await put(back, app.admin.id, { roles: ['admin', 'user'] }).expect(200);
       expect((await put(granter, second.id, { roles: ['user'] })).status).toBe(200);
     });
 

@@ -4,6 +4,10 @@ export class TokenResponse {
   /** @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkyIn0.c2ln */
   access_token: string;
 
+  /** Spend it at `POST /api/auth/refresh`, once
+   * @example eyJhbGciOiJFUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzdWIiOiIwMTkyIn0.c2ln */
+  refresh_token: string;
+
   @ApiProperty({ enum: ['Bearer'], example: 'Bearer' })
   token_type: 'Bearer';
 

@@ -1,0 +1,93 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { JobRunner } from '../../platform/jobs/job-runner.js';
+import { Jobs } from '../../platform/jobs/jobs.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { type Mail, Mailer } from '../../platform/mail/mailer.js';
+import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
+import { UsersService } from '../users/users.service.js';
+import { type MailTemplate, renderMail } from './mail-templates.js';
+import { OneTimeTokensRepository, type Purpose } from './one-time-tokens.repository.js';
+
+const SEND = 'mail.send';
+const REQUESTED = 'auth.mail-requested';
+
+interface Requested {
+  readonly purpose: 'verify-email' | 'reset-password';
+  readonly email: string;
+}
+
+interface Addressee {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+}
+
+/** The mails of accounts: each is a job, written in the transaction of what it is about. */
+@Injectable()
+export class AccountMails implements OnModuleInit {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly users: UsersService,
+    private readonly tokens: OneTimeTokensRepository,
+    private readonly jobs: Jobs,
+    private readonly runner: JobRunner,
+    private readonly mailer: Mailer,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  onModuleInit(): void {
+    this.runner.register(SEND, (mail) => this.mailer.send(mail as Mail));
+    this.runner.register(REQUESTED, (request) => this.answer(request as Requested));
+  }
+
+  /**
+   * Somebody asks for a mail to an address. Whether an account has it is found out by the job, so
+   * that the asker learns nothing, from the answer or from how long it takes.
+   */
+  async request(purpose: Requested['purpose'], email: string): Promise<void> {
+    await this.jobs.enqueue(REQUESTED, { purpose, email });
+  }
+
+  /** Mails a token for `email`, unless the account was sent enough of them lately. */
+  async sendToken(purpose: Purpose, user: Addressee, email: string): Promise<void> {
+    const token = await this.tokens.issue({ purpose, userId: user.id, email });
+    if (token !== null) await this.send(purpose, { ...user, email }, { token });
+  }
+
+  async send(
+    template: MailTemplate,
+    user: Addressee,
+    values: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const mail = renderMail(template, user.email, {
+      name: user.name,
+      url: this.config.PUBLIC_URL,
+      ...values,
+    });
+    await this.jobs.enqueue(SEND, mail);
+  }
+
+  @OnDomainEvent(userEventTypes.created)
+  async greet({ userId }: UserEvent): Promise<void> {
+    const user = await this.users.findActive(userId);
+    if (user) await this.sendToken('verify-email', user, user.email);
+  }
+
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  async tellOfNewPassword({ userId }: UserEvent): Promise<void> {
+    const user = await this.users.findActive(userId);
+    if (user) await this.send('password-changed', user);
+  }
+
+  private async answer({ purpose, email }: Requested): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const user = await this.users.findForSignIn(email);
+      if (user?.status !== 'active') return;
+      if (purpose === 'verify-email' && user.emailVerified) return;
+      await this.sendToken(purpose, user, user.email);
+    });
+  }
+}

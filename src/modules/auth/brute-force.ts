@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../common/errors/app-error.js';
+import { clientNetwork } from '../../common/http/client-network.js';
+import { type Allowance, type Counter, SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { SessionsRepository } from './sessions.repository.js';
+
+/** Ten for an account (NIST SP 800-63B-4, 3.2.2, allows a hundred), more for what many people share. */
+const PER_ACCOUNT: Allowance = { failures: 10, forgetAfterSeconds: 3600, forgetFrom: 'last' };
+const PER_NETWORK: Allowance = { failures: 100, forgetAfterSeconds: 3600, forgetFrom: 'first' };
+const IN_ALL: Allowance = { failures: 10_000, forgetAfterSeconds: 60, forgetFrom: 'first' };
+
+/** The nil UUID (RFC 9562, 5.9): no account has it. */
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
+/** An attempt that was counted as a failure, until it turns out to be none. */
+export interface Attempt {
+  /** Inside a unit of work it is taken back only if that commits. */
+  takeBack(): Promise<void>;
+  /** Whether it matches. One that could not be judged, since too many wait to be, was no guess. */
+  judge(matches: Promise<boolean>): Promise<boolean>;
+}
+
+interface Claimed {
+  /** Canonical; also of an account that does not exist. */
+  readonly emailKey: string;
+  readonly userId: string | null;
+}
+
+/**
+ * Slows guessing down, by account, by network and in all. It never locks an account for good, and a
+ * network from which the account is signed in is counted apart: a stranger's guesses hold back
+ * strangers, not the owner.
+ */
+@Injectable()
+export class BruteForce {
+  constructor(
+    private readonly failures: SignInFailuresRepository,
+    private readonly sessions: SessionsRepository,
+  ) {}
+
+  /** Unknown addresses are counted alike, so that the answer does not tell them apart. @throws AppError `RATE_LIMITED` */
+  async begin({ emailKey, userId }: Claimed, ip: string): Promise<Attempt> {
+    const network = clientNetwork(ip);
+    // Asked of nobody's account too: an unknown address must not answer sooner.
+    const known = await this.isKnown(userId ?? NOBODY, network);
+    const from = known ? network : 'anywhere';
+    const counters: readonly Counter[] = [
+      { key: digest(`all:${from}`), ...IN_ALL },
+      { key: digest(`network:${network}`), ...PER_NETWORK },
+      { key: digest(`account:${emailKey}:${from}`), ...PER_ACCOUNT },
+    ];
+    const counted = await this.failures.count(counters);
+    if (counted.length < counters.length) {
+      await this.failures.takeBack(counted);
+      throw new AppError('RATE_LIMITED', {
+        message: 'Too many failed attempts: try again later',
+        headers: { 'Retry-After': String(await this.failures.waitingTime(counters.map(({ key }) => key))) },
+      });
+    }
+    const takeBack = () => this.failures.takeBack(counted);
+    const judge = async (matches: Promise<boolean>) => {
+      try {
+        return await matches;
+      } catch (error) {
+        await takeBack();
+        throw error;
+      }
+    };
+    return { takeBack, judge };
+  }
+
+  private async isKnown(userId: string, network: string): Promise<boolean> {
+    const addresses = await this.sessions.findAddressesOfUser(userId);
+    return addresses.some((address) => clientNetwork(address) === network);
+  }
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

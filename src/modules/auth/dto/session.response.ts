@@ -1,0 +1,38 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { Session } from '../session.entity.js';
+
+export class SessionResponse {
+  @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
+  id: string;
+
+  /** The user agent as it called itself
+   * @example Mozilla/5.0 */
+  device: string;
+
+  /** @example 203.0.113.7 */
+  ip: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-01T12:00:00.000Z' })
+  created_at: string;
+
+  /** To the minute */
+  @ApiProperty({ format: 'date-time', example: '2026-01-01T12:05:00.000Z' })
+  last_seen_at: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T12:05:00.000Z' })
+  expires_at: string;
+
+  /** Whether it is the one that asks
+   * @example true */
+  current: boolean;
+}
+
+export const toSessionResponse = (session: Session, currentId: string): SessionResponse => ({
+  id: session.id,
+  device: session.device,
+  ip: session.ip,
+  created_at: session.createdAt.toISOString(),
+  last_seen_at: session.lastSeenAt.toISOString(),
+  expires_at: session.expiresAt.toISOString(),
+  current: session.id === currentId,
+});

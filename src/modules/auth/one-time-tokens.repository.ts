@@ -1,0 +1,82 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+
+export type Purpose = 'verify-email' | 'change-email' | 'reset-password';
+
+/** Seconds. Ten minutes where a token lets somebody in (ASVS 5.0, 6.5.5). */
+const LIFETIME: Readonly<Record<Purpose, number>> = {
+  'verify-email': 86_400,
+  'change-email': 3600,
+  'reset-password': 600,
+};
+const TOKEN_BYTES = 32;
+/** Mails that one account is sent for one purpose in an hour, whoever asks for them. */
+const MAX_AN_HOUR = 5;
+
+export interface Granted {
+  readonly purpose: Purpose;
+  readonly userId: string;
+  /** The address that the token was sent to. */
+  readonly email: string;
+}
+
+const FOUND = `purpose, user_id AS "userId", email`;
+
+/** Tokens that are mailed; only their hashes are kept. */
+@Injectable()
+export class OneTimeTokensRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** @returns the token; null when the account was sent enough of them */
+  async issue({ purpose, userId, email }: Granted): Promise<string | null> {
+    const token = randomBytes(TOKEN_BYTES).toString('base64url');
+    const issued: unknown[] = await this.unitOfWork.manager.query(
+      `INSERT INTO one_time_tokens (hash, purpose, user_id, email, created_at, expires_at)
+       SELECT $1, $2, $3, $4, at, at + make_interval(secs => $5::integer) FROM clock_timestamp() AS at
+       WHERE (SELECT count(*) FROM one_time_tokens
+              WHERE user_id = $3 AND purpose = $2 AND created_at > at - interval '1 hour') < $6
+       RETURNING 1`,
+      [digest(token), purpose, userId, email, LIFETIME[purpose], MAX_AN_HOUR],
+    );
+    return issued.length > 0 ? token : null;
+  }
+
+  /** Without using it up. */
+  async find(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
+    const rows: Granted[] = await this.unitOfWork.manager.query(
+      `SELECT ${FOUND} FROM one_time_tokens WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()`,
+      [digest(token), purposes],
+    );
+    return rows[0] ?? null;
+  }
+
+  /** Of callers who race one gets it; the account's other tokens for that purpose die with it. */
+  async use(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
+    const [rows]: [Granted[]] = await this.unitOfWork.manager.query(
+      `DELETE FROM one_time_tokens WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()
+       RETURNING ${FOUND}`,
+      [digest(token), purposes],
+    );
+    const granted = rows[0];
+    if (!granted) return null;
+    await this.unitOfWork.manager.query('DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2', [
+      granted.userId,
+      granted.purpose,
+    ]);
+    return granted;
+  }
+
+  /** Those that have expired an hour ago count for nothing any more. @returns how many there were */
+  async deleteExpired(limit: number): Promise<number> {
+    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+      `DELETE FROM one_time_tokens WHERE hash IN (
+         SELECT hash FROM one_time_tokens WHERE expires_at < clock_timestamp() - interval '1 hour'
+         LIMIT $1 FOR UPDATE SKIP LOCKED)`,
+      [limit],
+    );
+    return count;
+  }
+}
+
+const digest = (token: string): Buffer => createHash('sha256').update(token).digest();

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import type { Permission } from '../../common/authorization/permissions.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Session } from './session.entity.js';
+
+/** An account and its session as they stand now. */
+export interface Access {
+  readonly roles: string[];
+  readonly permissions: Permission[];
+  /** Of the session's life, by the clock of the database. */
+  readonly msLeft: number;
+  /** Of the minute that runs, by the same clock. */
+  readonly msOfMinute: number;
+  /** Whether the session has not been seen in this minute yet. */
+  readonly unseen: boolean;
+}
+
+@Injectable()
+export class PrincipalsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** One indexed query; null unless the account is active and the session alive. */
+  async find(userId: string, sessionId: string): Promise<Access | null> {
+    const rows: Access[] = await this.unitOfWork.manager.getRepository(Session).query(
+      `SELECT u.roles,
+              extract(epoch FROM s.expires_at - clock_timestamp())::float * 1000 AS "msLeft",
+              60000 - extract(milliseconds FROM clock_timestamp())::float AS "msOfMinute",
+              s.last_seen_at < date_trunc('minute', clock_timestamp()) AS unseen,
+              ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (u.roles)) AS permissions
+       FROM sessions s JOIN users u ON u.id = s.user_id
+       WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > clock_timestamp() AND u.status = 'active'`,
+      [sessionId, userId],
+    );
+    return rows[0] ?? null;
+  }
+}

@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { UsersService } from '../users/users.service.js';
+import { AccountMails } from './account-mails.js';
+import { BruteForce } from './brute-force.js';
+import type { Client } from './client.js';
+import type { ChangeEmailDto } from './dto/change-email.dto.js';
+import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
+
+/** What is proven by mail: that an address is somebody's, and who may set a new password. */
+@Injectable()
+export class RecoveryService {
+  constructor(
+    private readonly users: UsersService,
+    private readonly tokens: OneTimeTokensRepository,
+    private readonly mails: AccountMails,
+    private readonly hasher: PasswordHasher,
+    private readonly bruteForce: BruteForce,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  forgotPassword(email: string): Promise<void> {
+    return this.mails.request('reset-password', email);
+  }
+
+  resendVerification(email: string): Promise<void> {
+    return this.mails.request('verify-email', email);
+  }
+
+  /**
+   * The token is used up together with the change: a password that is refused leaves it good.
+   * @throws AppError `VALIDATION_ERROR` for a token or a password that is not accepted
+   */
+  async resetPassword(token: string, password: string): Promise<void> {
+    const granted = await this.tokens.find(token, ['reset-password']);
+    if (!granted) throw refusedToken();
+    const user = await this.users.getWithPassword(granted.userId);
+    const hash = await this.users.hashPassword(password, user, 'new_password');
+    await this.unitOfWork.run(async () => {
+      if (!(await this.tokens.use(token, ['reset-password']))) throw refusedToken();
+      await this.users.replacePassword(user, hash);
+    });
+  }
+
+  /** Confirms an address, be it the account's own or the one that it is to have. */
+  async confirmEmail(token: string): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const granted = await this.tokens.use(token, ['verify-email', 'change-email']);
+      if (!granted) throw refusedToken();
+      await this.users.confirmEmail(granted.userId, granted.email);
+    });
+  }
+
+  /**
+   * Mails the new address a token, and the old one a word. Whether the new one is taken is not said.
+   * @throws AppError `VALIDATION_ERROR` when the password is wrong
+   */
+  async requestEmailChange(caller: Principal, input: ChangeEmailDto, client: Client): Promise<void> {
+    const user = await this.users.getWithPassword(caller.userId);
+    const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
+    if (!(await attempt.judge(this.hasher.matches(input.password, user.passwordHash)))) {
+      throw AppError.invalid('password', 'password is wrong');
+    }
+    await attempt.takeBack();
+    await this.unitOfWork.run(async () => {
+      await this.mails.sendToken('change-email', user, input.new_email);
+      await this.mails.send('email-change-requested', user);
+    });
+  }
+}
+
+const refusedToken = (): AppError =>
+  AppError.invalid('token', 'token is not valid, was used, or has expired');

@@ -1,0 +1,24 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** One refresh token by its id; the token itself is stored nowhere. */
+@Entity('refresh_tokens')
+export class RefreshToken {
+  @PrimaryColumn('uuid')
+  jti: string;
+
+  @Column('uuid', { name: 'session_id' })
+  sessionId: string;
+
+  /** In whole seconds, as in the token: a successor that is handed out again is the same. */
+  @Column({ type: 'timestamptz', name: 'issued_at', precision: 0 })
+  issuedAt: Date;
+
+  @Column({ type: 'timestamptz', name: 'expires_at', precision: 0 })
+  expiresAt: Date;
+
+  @Column({ type: 'timestamptz', name: 'spent_at', precision: 3, nullable: true })
+  spentAt: Date | null;
+
+  @Column('uuid', { nullable: true })
+  successor: string | null;
+}

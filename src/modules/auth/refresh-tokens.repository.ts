@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { RefreshToken } from './refresh-token.entity.js';
+
+/** A refresh token as it travels inside its JWT; times in seconds since 1970. */
+export interface RefreshClaims {
+  readonly jti: string;
+  readonly iat: number;
+  readonly exp: number;
+}
+
+export interface Presented {
+  readonly successor: string | null;
+  /** Since it was spent; null while it is not. By the clock of the database. */
+  readonly secondsSinceSpent: number | null;
+}
+
+/** Of a row of refresh_tokens. */
+export const CLAIMS = `jti, extract(epoch FROM issued_at)::integer AS iat, extract(epoch FROM expires_at)::integer AS exp`;
+
+@Injectable()
+export class RefreshTokensRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** It expires with its session, whose row must be there. */
+  async insert(jti: string, sessionId: string): Promise<RefreshClaims> {
+    const rows: [RefreshClaims] = await this.tokens.query(
+      `INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
+       SELECT $1, id, date_trunc('second', clock_timestamp()), date_trunc('second', expires_at)
+       FROM sessions WHERE id = $2
+       RETURNING ${CLAIMS}`,
+      [jti, sessionId],
+    );
+    return rows[0];
+  }
+
+  /** Holds the row until the unit of work ends. */
+  async findForUpdate(jti: string, sessionId: string): Promise<Presented | null> {
+    const rows: Presented[] = await this.tokens.query(
+      `SELECT successor, extract(epoch FROM clock_timestamp() - spent_at)::float AS "secondsSinceSpent"
+       FROM refresh_tokens WHERE jti = $1 AND session_id = $2 FOR UPDATE`,
+      [jti, sessionId],
+    );
+    return rows[0] ?? null;
+  }
+
+  async findClaims(jti: string): Promise<RefreshClaims | null> {
+    const rows: RefreshClaims[] = await this.tokens.query(
+      `SELECT ${CLAIMS} FROM refresh_tokens WHERE jti = $1`,
+      [jti],
+    );
+    return rows[0] ?? null;
+  }
+
+  async spend(jti: string, successor: string): Promise<void> {
+    await this.tokens.query(
+      'UPDATE refresh_tokens SET spent_at = clock_timestamp(), successor = $2 WHERE jti = $1',
+      [jti, successor],
+    );
+  }
+
+  private get tokens() {
+    return this.unitOfWork.manager.getRepository(RefreshToken);
+  }
+}

@@ -1,0 +1,134 @@
+import { Injectable } from '@nestjs/common';
+import type { Position } from '../../common/pagination/cursor.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { CLAIMS, type RefreshClaims } from './refresh-tokens.repository.js';
+import { Session } from './session.entity.js';
+
+interface NewSession {
+  readonly id: string;
+  readonly userId: string;
+  readonly device: string;
+  readonly ip: string;
+}
+
+/** In seconds. */
+interface Lifetime {
+  readonly idle: number;
+  readonly total: number;
+}
+
+const ALIVE = 'session.expiresAt > clock_timestamp()';
+
+/** Sessions that are alive: what has ended or expired is not there. */
+@Injectable()
+export class SessionsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** With its first refresh token, in one statement: every sign-in waits for it. */
+  async insert(
+    { id, userId, device, ip }: NewSession,
+    jti: string,
+    { idle, total }: Lifetime,
+  ): Promise<RefreshClaims> {
+    const rows: [RefreshClaims] = await this.sessions.query(
+      `WITH session AS (
+         INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
+         SELECT $1, $2, $3, $4, at, date_trunc('minute', at),
+                at + make_interval(secs => least($5::integer, $6::integer)), at + make_interval(secs => $6::integer)
+         FROM clock_timestamp() AS at
+         RETURNING id, created_at, expires_at)
+       INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
+       SELECT $7, id, date_trunc('second', created_at), date_trunc('second', expires_at) FROM session
+       RETURNING ${CLAIMS}`,
+      [id, userId, device, ip, idle, total, jti],
+    );
+    return rows[0];
+  }
+
+  /** Holds the row until the unit of work ends: whatever happens to its tokens waits for it. */
+  findAliveForUpdate(id: string): Promise<Session | null> {
+    return this.sessions
+      .createQueryBuilder('session')
+      .where({ id })
+      .andWhere(ALIVE)
+      .setLock('pessimistic_write')
+      .getOne();
+  }
+
+  findPageOfUser(
+    userId: string,
+    page: { limit: number; offset: number; after: Position | null },
+  ): Promise<Session[]> {
+    const query = this.sessions.createQueryBuilder('session').where({ userId }).andWhere(ALIVE);
+    if (page.after) query.andWhere('(session.createdAt, session.id) > (:key, :id)', page.after);
+    return query
+      .orderBy('session.createdAt')
+      .addOrderBy('session.id')
+      .limit(page.limit)
+      .offset(page.offset)
+      .getMany();
+  }
+
+  /** Where the account is signed in; bounded. */
+  async findAddressesOfUser(userId: string): Promise<string[]> {
+    const rows: { ip: string }[] = await this.sessions.query(
+      'SELECT DISTINCT ip FROM sessions WHERE user_id = $1 AND expires_at > clock_timestamp() LIMIT 100',
+      [userId],
+    );
+    return rows.map((row) => row.ip);
+  }
+
+  countOfUser(userId: string): Promise<number> {
+    return this.sessions.createQueryBuilder('session').where({ userId }).andWhere(ALIVE).getCount();
+  }
+
+  /** Moves the expiry of a session that is held on by `idleSeconds` from now, up to its end. */
+  async prolong(id: string, idleSeconds: number): Promise<void> {
+    await this.sessions.query(
+      `UPDATE sessions
+       SET expires_at = least(ends_at, clock_timestamp() + make_interval(secs => $2::integer)),
+           last_seen_at = date_trunc('minute', clock_timestamp())
+       WHERE id = $1`,
+      [id, idleSeconds],
+    );
+  }
+
+  async touch(id: string): Promise<void> {
+    await this.sessions.query(
+      `UPDATE sessions SET last_seen_at = date_trunc('minute', clock_timestamp())
+       WHERE id = $1 AND last_seen_at < date_trunc('minute', clock_timestamp())`,
+      [id],
+    );
+  }
+
+  /** @returns whether there was such a session of that account */
+  async deleteOfUser(id: string, userId: string): Promise<boolean> {
+    const [, count]: [unknown, number] = await this.sessions.query(
+      'DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp()',
+      [id, userId],
+    );
+    return count === 1;
+  }
+
+  /** Ends every session of the account but that one. */
+  async deleteAllOfUser(userId: string, exceptId: string | null): Promise<void> {
+    await this.sessions.query('DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2', [
+      userId,
+      exceptId,
+    ]);
+  }
+
+  /** Bounded, so that one call never holds many rows. @returns how many there were */
+  async deleteExpired(limit: number): Promise<number> {
+    const [, count]: [unknown, number] = await this.sessions.query(
+      `DELETE FROM sessions WHERE id IN (
+         SELECT id FROM sessions WHERE expires_at < clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED)`,
+      [limit],
+    );
+    return count;
+  }
+
+  private get sessions() {
+    return this.unitOfWork.manager.getRepository(Session);
+  }
+}

@@ -1,0 +1,125 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../common/errors/app-error.js';
+import { newId } from '../../common/ids.js';
+import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { type Page, toPage } from '../../common/pagination/page.js';
+import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
+import type { Client } from './client.js';
+import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.repository.js';
+import { PrincipalCache } from './principal-cache.js';
+import type { Session } from './session.entity.js';
+import { SessionsRepository } from './sessions.repository.js';
+
+/** What came of presenting a refresh token. */
+export type Rotation =
+  | {
+      readonly outcome: 'rotated';
+      readonly userId: string;
+      readonly sessionId: string;
+      readonly next: RefreshClaims;
+    }
+  | { readonly outcome: 'refused' }
+  | { readonly outcome: 'stolen' };
+
+/** Sessions from sign-in to their end, and the one live refresh token that each of them has. */
+@Injectable()
+export class SessionsService {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly sessions: SessionsRepository,
+    private readonly tokens: RefreshTokensRepository,
+    private readonly principals: PrincipalCache,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  async start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
+    const sessionId = newId();
+    const lifetime = { idle: this.config.REFRESH_TOKEN_TTL_SECONDS, total: this.config.SESSION_MAX_SECONDS };
+    const refresh = await this.sessions.insert({ id: sessionId, userId, ...client }, newId(), lifetime);
+    return { sessionId, refresh };
+  }
+
+  /**
+   * Spends a refresh token for its successor. The session's row is held all the while, so callers who
+   * race come one after the other; within the grace period all of them get the same successor, and
+   * the family never forks. After it a spent token was stolen (RFC 9700, 4.14): its session ends.
+   * Theft is a value, not an exception: ending the session must commit.
+   */
+  rotate(jti: string, sessionId: string): Promise<Rotation> {
+    const presentedAt = performance.now();
+    return this.unitOfWork.run(async (): Promise<Rotation> => {
+      const session = await this.sessions.findAliveForUpdate(sessionId);
+      const presented = session && (await this.tokens.findForUpdate(jti, sessionId));
+      if (!presented) return { outcome: 'refused' };
+      const { userId } = session;
+      const { successor, secondsSinceSpent } = presented;
+      if (successor === null || secondsSinceSpent === null) {
+        return { outcome: 'rotated', userId, sessionId, next: await this.succeed(jti, sessionId) };
+      }
+      // What counts is when it was presented: waiting for the others, or for a connection, is no theft.
+      const waitedSeconds = (performance.now() - presentedAt) / 1000;
+      if (secondsSinceSpent - waitedSeconds > this.config.REFRESH_GRACE_SECONDS) {
+        await this.sessions.deleteOfUser(sessionId, userId);
+        await this.principals.invalidate([sessionId]);
+        return { outcome: 'stolen' };
+      }
+      const next = await this.tokens.findClaims(successor);
+      return next ? { outcome: 'rotated', userId, sessionId, next } : { outcome: 'refused' };
+    });
+  }
+
+  async list(userId: string, query: PageQuery): Promise<Page<Session>> {
+    assertOneWayToPage(query);
+    const { limit = DEFAULT_LIMIT, offset = 0, cursor } = query;
+    const scope = { list: 'sessions', userId };
+    const after = cursor === undefined ? null : decodeCursor(cursor, scope);
+    if (after) assertTimeKey(after.key);
+    const rows = await this.sessions.findPageOfUser(userId, { limit: limit + 1, offset, after });
+    return toPage(
+      rows,
+      query,
+      (last) => encodeCursor({ key: last.createdAt.toISOString(), id: last.id }, scope),
+      () => this.sessions.countOfUser(userId),
+    );
+  }
+
+  /** @throws AppError `NOT_FOUND` when it is another's, or has ended */
+  async end(sessionId: string, userId: string): Promise<void> {
+    if (!(await this.endIfAlive(sessionId, userId))) throw new AppError('NOT_FOUND');
+  }
+
+  /** @returns whether there was such a session of that account */
+  endIfAlive(sessionId: string, userId: string): Promise<boolean> {
+    return this.unitOfWork.run(async () => {
+      const ended = await this.sessions.deleteOfUser(sessionId, userId);
+      if (ended) await this.principals.invalidate([sessionId]);
+      return ended;
+    });
+  }
+
+  async endAll(userId: string, exceptId: string | null = null): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      await this.sessions.deleteAllOfUser(userId, exceptId);
+      await this.principals.invalidate([userId]);
+    });
+  }
+
+  @OnDomainEvent(userEventTypes.disabled)
+  @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  async endWithAccess({ userId }: UserEvent): Promise<void> {
+    await this.endAll(userId);
+  }
+
+  private async succeed(jti: string, sessionId: string): Promise<RefreshClaims> {
+    await this.sessions.prolong(sessionId, this.config.REFRESH_TOKEN_TTL_SECONDS);
+    const next = await this.tokens.insert(newId(), sessionId);
+    await this.tokens.spend(jti, next.jti);
+    return next;
+  }
+}

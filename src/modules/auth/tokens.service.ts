@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { canonicalId, newId } from '../../common/ids.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import type { RefreshClaims } from './refresh-tokens.repository.js';
+import { SigningKeysService } from './signing-keys.service.js';
+import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
+
+/** Whom a token is about. */
+export interface Subject {
+  readonly id: string;
+  readonly email: string;
+  readonly roles: readonly string[];
+}
+
+/** What a verified refresh token says. */
+export interface PresentedRefresh {
+  readonly jti: string;
+  readonly sessionId: string;
+}
+
+/** Issues the tokens of a session: access tokens for every service, refresh tokens for this one. */
+@Injectable()
+export class TokensService {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly jwt: JwtService,
+    private readonly keys: SigningKeysService,
+  ) {}
+
+  /** `roles` and `email` are for other services; here rights come from the account, not the claim. */
+  issueAccess(subject: Subject, sessionId: string): Promise<string> {
+    const { kid, privateKey } = this.keys.signing;
+    return this.jwt.signAsync(
+      { email: subject.email, roles: subject.roles, sid: sessionId },
+      {
+        algorithm: SIGNING_ALGORITHM,
+        privateKey,
+        header: { alg: SIGNING_ALGORITHM, kid, typ: tokenKinds.access.type },
+        subject: subject.id,
+        issuer: this.config.PUBLIC_URL,
+        audience: tokenKinds.access.audience,
+        jwtid: newId(),
+        expiresIn: this.config.ACCESS_TOKEN_TTL_SECONDS,
+      },
+    );
+  }
+
+  issueRefresh(userId: string, sessionId: string, { jti, iat, exp }: RefreshClaims): Promise<string> {
+    const { kid, privateKey } = this.keys.signing;
+    return this.jwt.signAsync(
+      { sid: sessionId, iat, exp },
+      {
+        algorithm: SIGNING_ALGORITHM,
+        privateKey,
+        header: { alg: SIGNING_ALGORITHM, kid, typ: tokenKinds.refresh.type },
+        subject: userId,
+        issuer: this.config.PUBLIC_URL,
+        audience: tokenKinds.refresh.audience,
+        jwtid: jti,
+      },
+    );
+  }
+
+  /** Null for whatever is not one of our refresh tokens, or has expired. */
+  async verifyRefresh(token: string): Promise<PresentedRefresh | null> {
+    const { kid, typ } = tokenHeader(token);
+    const publicKey = typ === tokenKinds.refresh.type ? this.keys.findPublicKey(kid) : null;
+    if (!publicKey) return null;
+    try {
+      const claims = await this.jwt.verifyAsync<Record<string, unknown>>(token, {
+        // A KeyObject, as jsonwebtoken takes it and is fastest with; the types know text only.
+        publicKey: publicKey as unknown as string,
+        algorithms: [SIGNING_ALGORITHM],
+        issuer: this.config.PUBLIC_URL,
+        audience: tokenKinds.refresh.audience,
+      });
+      const jti = canonicalId(claims['jti']);
+      const sessionId = canonicalId(claims['sid']);
+      return jti !== null && sessionId !== null ? { jti, sessionId } : null;
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { Controller, Delete, Get, HttpCode, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiNoContentResponse, ApiNotFoundResponse, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Caller } from '../../common/authorization/caller.js';
+import { Requires } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
+import { ApiPage } from '../../common/pagination/api-page.js';
+import { PageQuery } from '../../common/pagination/page-query.dto.js';
+import { sendPage } from '../../common/pagination/page.js';
+import { IdPipe } from '../../common/validation/id.pipe.js';
+import { UsersService } from '../users/users.service.js';
+import { SessionResponse, toSessionResponse } from './dto/session.response.js';
+import { SessionsService } from './sessions.service.js';
+
+@ApiTags('auth')
+@Controller('api/users/:id/sessions')
+export class UserSessionsController {
+  constructor(
+    private readonly sessions: SessionsService,
+    private readonly users: UsersService,
+  ) {}
+
+  /** Where another account is signed in. */
+  @Get()
+  @Requires('sessions:revoke')
+  @ApiPage(SessionResponse)
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account' })
+  async list(
+    @Param('id', IdPipe) id: string,
+    @Query() query: PageQuery,
+    @Caller() caller: Principal,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<SessionResponse[]> {
+    await this.users.get(id, caller);
+    const page = await this.sessions.list(id, query);
+    return sendPage(page, request, response).map((session) => toSessionResponse(session, caller.sessionId));
+  }
+
+  /** Ends every session of another account. */
+  @Delete()
+  @Requires('sessions:revoke')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account' })
+  async endAll(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
+    await this.users.get(id, caller);
+    await this.sessions.endAll(id);
+  }
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { VerifiedTokens } from './verified-tokens.js';
+
+const bearer = { userId: 'a user', sessionId: 'a session' };
+const inSeconds = (seconds: number): number => Date.now() / 1000 + seconds;
+
+describe('the tokens that were verified', () => {
+  it('are known by all of their text and nothing less', () => {
+    const tokens = new VerifiedTokens();
+    tokens.remember('head.claims.signature', bearer, inSeconds(60));
+    expect(tokens.find('head.claims.signature')).toMatchObject(bearer);
+    for (const other of [
+      'head.claims.signaturf',
+      'head.claims.',
+      'head.claims',
+      'head.claims.signature ',
+      '',
+    ]) {
+      expect([other, tokens.find(other)]).toEqual([other, null]);
+    }
+  });
+
+  it('are forgotten when they expire, to the millisecond', () => {
+    const tokens = new VerifiedTokens();
+    const exp = inSeconds(0.02);
+    tokens.remember('token', bearer, exp);
+    expect(tokens.find('token')).not.toBeNull();
+    while (Date.now() < exp * 1000);
+    expect(tokens.find('token')).toBeNull();
+  });
+
+  it('are bounded in number: the one used longest ago goes first', () => {
+    const tokens = new VerifiedTokens();
+    for (let i = 0; i <= 50_000; i++) {
+      tokens.remember(`token ${i}`, bearer, inSeconds(60));
+      tokens.find('token 0');
+    }
+    expect(tokens.find('token 1')).toBeNull();
+    expect(tokens.find('token 0')).not.toBeNull();
+    expect(tokens.find('token 50000')).not.toBeNull();
+  });
+});

@@ -1,0 +1,23 @@
+import type { DomainEvent } from '../../../platform/events/domain-events.js';
+
+export const userEventTypes = {
+  created: 'user.created',
+  updated: 'user.updated',
+  emailConfirmed: 'user.email_confirmed',
+  disabled: 'user.disabled',
+  enabled: 'user.enabled',
+  deleted: 'user.deleted',
+  restored: 'user.restored',
+  rolesChanged: 'user.roles_changed',
+  passwordChanged: 'user.password_changed',
+} as const;
+
+export type UserEventType = (typeof userEventTypes)[keyof typeof userEventTypes];
+
+/** Something has happened to an account; published in the transaction that made it so. */
+export class UserEvent implements DomainEvent {
+  constructor(
+    readonly type: UserEventType,
+    readonly userId: string,
+  ) {}
+}

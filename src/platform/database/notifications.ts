@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import pg from 'pg';
+import type { DataSource } from 'typeorm';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { APPLICATION_NAME } from './data-source.js';
+import { Lease } from './lease.js';
+
+const HEARTBEAT_EVERY_MS = 250;
+const LEASE_MS = 1000;
+/** A heartbeat that has not come back by then never will: the connection is replaced. */
+const DEAF_AFTER_MS = 5000;
+const RECONNECT_AFTER_MS = 250;
+const FIRST_HEARTBEAT_TIMEOUT_MS = 5000;
+
+type Listener = (payload: string) => void;
+
+/**
+ * Hears what other instances notify, on a connection of its own that never opens a transaction. A
+ * connection can go deaf without an error (a frozen backend, a dead path), so a heartbeat goes round
+ * over it all the time, and `lease` holds only while it comes back. That alone proves nothing behind a
+ * pooler: a session hears its own notices before the end of its own statement, when the pooler still
+ * passes them on. So each connection first has to hear, while it is idle, a notice sent by the pool;
+ * that also shows that both are connected to the same database.
+ */
+@Injectable()
+export class Notifications implements OnModuleInit, OnModuleDestroy {
+  readonly lease = new Lease(LEASE_MS);
+  private readonly logger = new Logger(Notifications.name);
+  /** Of this instance alone, so that heartbeats wake nobody else. */
+  private readonly pulse = `gatehouse_pulse_${randomUUID().replaceAll('-', '')}`;
+  private readonly listeners = new Map<string, Listener>();
+  private readonly onReconnect: (() => void)[] = [];
+  private client: pg.Client | null = null;
+  /** The notice by the pool that the present connection has to hear. */
+  private proof = '';
+  private proven = false;
+  private timer: NodeJS.Timeout | undefined;
+  private connectedAt = 0;
+  private heardAt = 0;
+  private beating = false;
+  private stopped = false;
+
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    @InjectDataSource() private readonly dataSource: DataSource,
+  ) {}
+
+  /** Before the module is initialised. `lost` is called when notices may have been missed. */
+  subscribe(channel: string, listener: Listener, lost: () => void): void {
+    this.listeners.set(channel, listener);
+    this.onReconnect.push(lost);
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.connect();
+    this.timer = setInterval(() => void this.beat(), HEARTBEAT_EVERY_MS);
+    await this.firstHeartbeat();
+    if (!this.lease.holds) {
+      this.logger.warn(
+        'Notifications do not arrive (is there a pooler? set LISTEN_DATABASE_URL): callers are looked up on every request',
+      );
+    }
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    clearInterval(this.timer);
+    await this.discard();
+  }
+
+  private async connect(): Promise<void> {
+    const client = new pg.Client({
+      connectionString: this.config.LISTEN_DATABASE_URL ?? this.config.DATABASE_URL,
+      application_name: `${APPLICATION_NAME}:listen`,
+      connectionTimeoutMillis: this.config.DB_CONNECT_TIMEOUT_MS,
+      // A path that dies right after the connection was made must not keep it waiting for ever.
+      query_timeout: DEAF_AFTER_MS,
+      keepAlive: true,
+    });
+    // Without a listener a broken connection would end the process; the heartbeat notices it.
+    client.on('error', () => this.lease.break());
+    client.on('notification', ({ channel, payload }) => this.hear(channel, payload ?? ''));
+    try {
+      await client.connect();
+      for (const channel of [this.pulse, ...this.listeners.keys()]) await client.query(`LISTEN ${channel}`);
+      await this.sendProof();
+    } catch (error) {
+      // Not politely: it may never answer.
+      client.connection.stream.destroy();
+      throw error;
+    }
+    this.client = client;
+    if (this.stopped) return this.discard();
+    this.connectedAt = performance.now();
+    this.heardAt = this.connectedAt;
+    // What was notified while nobody listened is lost: whatever was remembered by then may be stale.
+    for (const lost of this.onReconnect) lost();
+    void this.beat();
+  }
+
+  /** Over the pool: the listening connection stays idle, and hears it only if it is really its own. */
+  private async sendProof(): Promise<void> {
+    this.proven = false;
+    this.proof = randomUUID();
+    await this.dataSource.query('SELECT pg_notify($1, $2)', [this.pulse, this.proof]);
+  }
+
+  private hear(channel: string, payload: string): void {
+    if (channel !== this.pulse) return this.listeners.get(channel)?.(payload);
+    this.heardAt = performance.now();
+    if (payload === this.proof) {
+      this.proven = true;
+      void this.beat();
+    } else if (Number(payload) >= this.connectedAt) this.lease.prove(Number(payload));
+  }
+
+  private async beat(): Promise<void> {
+    const { client } = this;
+    if (!client) return;
+    if (performance.now() - this.heardAt > DEAF_AFTER_MS) return this.reconnect();
+    if (this.beating || !this.proven) return;
+    this.beating = true;
+    try {
+      await client.query('SELECT pg_notify($1, $2)', [this.pulse, String(performance.now())]);
+    } catch {
+      if (this.client === client) await this.reconnect();
+    } finally {
+      this.beating = false;
+    }
+  }
+
+  private async reconnect(): Promise<void> {
+    await this.discard();
+    while (!this.stopped) {
+      try {
+        return await this.connect();
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, RECONNECT_AFTER_MS));
+      }
+    }
+  }
+
+  private async discard(): Promise<void> {
+    this.lease.break();
+    const { client } = this;
+    this.client = null;
+    // A frozen backend never answers a goodbye.
+    client?.connection.stream.destroy();
+  }
+
+  private async firstHeartbeat(): Promise<void> {
+    const deadline = performance.now() + FIRST_HEARTBEAT_TIMEOUT_MS;
+    while (!this.lease.holds && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, HEARTBEAT_EVERY_MS / 10));
+    }
+  }
+}

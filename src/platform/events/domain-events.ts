@@ -1,0 +1,21 @@
+import { Injectable } from '@nestjs/common';
+import { EventEmitter2, OnEvent } from '@nestjs/event-emitter';
+
+/** A fact of a module, in the past tense: `user.disabled`. */
+export interface DomainEvent {
+  readonly type: string;
+}
+
+/** Hands a fact to the modules that react to it, without knowing them. */
+@Injectable()
+export class DomainEvents {
+  constructor(private readonly emitter: EventEmitter2) {}
+
+  /** Waits for those who listen: they act in the publisher's transaction, and their failure is its own. */
+  async publish(event: DomainEvent): Promise<void> {
+    await this.emitter.emitAsync(event.type, event);
+  }
+}
+
+/** Runs the method in the transaction of whoever publishes such an event. */
+export const OnDomainEvent = (type: string): MethodDecorator => OnEvent(type, { suppressErrors: false });

@@ -1,0 +1,77 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import nodemailer from 'nodemailer';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { newId } from '../../common/ids.js';
+
+export interface Mail {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+type Deliver = (mail: Mail) => Promise<void>;
+
+const SMTP_TIMEOUT_MS = 10_000;
+/** What a test looks at; older ones make room. */
+const KEPT_IN_MEMORY = 1000;
+
+/** Sends mail by SMTP; without `SMTP_URL` as files that a mail program opens, in tests into memory. */
+@Injectable()
+export class Mailer implements OnModuleDestroy {
+  /** In tests alone. */
+  readonly sent: Mail[] = [];
+  private readonly deliver: Deliver;
+  private close: () => void = () => {};
+
+  constructor(@InjectConfig() private readonly config: Config) {
+    if (config.SMTP_URL !== undefined) this.deliver = this.overSmtp(config.SMTP_URL);
+    else if (config.NODE_ENV === 'test' && config.MAIL_DIR === undefined) this.deliver = this.intoMemory;
+    else this.deliver = this.intoFiles(config.MAIL_DIR ?? join(config.DATA_DIR, 'mail'));
+  }
+
+  /** @throws when the mail was not taken; the job that sends it tries again */
+  send(mail: Mail): Promise<void> {
+    return this.deliver(mail);
+  }
+
+  onModuleDestroy(): void {
+    this.close();
+  }
+
+  private overSmtp(url: string): Deliver {
+    const timeouts = {
+      connectionTimeout: SMTP_TIMEOUT_MS,
+      greetingTimeout: SMTP_TIMEOUT_MS,
+      socketTimeout: SMTP_TIMEOUT_MS,
+    };
+    const transport = nodemailer.createTransport({ url, ...timeouts });
+    this.close = () => transport.close();
+    return async (mail) => {
+      await transport.sendMail({ from: this.sender, ...mail });
+    };
+  }
+
+  /** One `.eml` a mail, complete from the moment it is there. */
+  private intoFiles(folder: string): Deliver {
+    const transport = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
+    return async (mail) => {
+      const { message } = await transport.sendMail({ from: this.sender, ...mail });
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const file = join(folder, `${newId()}.eml`);
+      await writeFile(`${file}.part`, message, { mode: 0o600 });
+      await rename(`${file}.part`, file);
+    };
+  }
+
+  private readonly intoMemory: Deliver = async (mail) => {
+    this.sent.push(mail);
+    if (this.sent.length > KEPT_IN_MEMORY) this.sent.shift();
+  };
+
+  private get sender(): string {
+    return `Gatehouse <no-reply@${new URL(this.config.PUBLIC_URL).hostname}>`;
+  }
+}

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { LocalStorage } from './local-storage.js';
+
+const WINDOW_MS = 60_000;
+
+describe('LocalStorage', () => {
+  let storage: LocalStorage;
+  beforeEach(() => {
+    jest.useFakeTimers();
+    storage = new LocalStorage();
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  const take = (limit = 3, key = 'somebody') => storage.increment(key, WINDOW_MS, limit);
+  const times = async (count: number, limit = 3) => {
+    const results = await Promise.all(Array.from({ length: count }, () => take(limit)));
+    return results.filter(({ isBlocked }) => !isBlocked).length;
+  };
+
+  it('admits exactly the limit of any number at once', async () => {
+    expect(await times(15)).toBe(3);
+    expect(await times(5000, 1000)).toBe(997);
+  });
+
+  it('refills nothing inside the window, and all of it at its end', async () => {
+    await times(1);
+    jest.advanceTimersByTime(30_000);
+    expect(await times(10)).toBe(2);
+    jest.advanceTimersByTime(29_999);
+    expect(await times(10)).toBe(0);
+    jest.advanceTimersByTime(1);
+    expect(await times(10)).toBe(3);
+  });
+
+  it('begins the window with the first that is admitted, which refused ones do not prolong', async () => {
+    jest.advanceTimersByTime(100_000);
+    expect(await take()).toEqual({ totalHits: 1, timeToExpire: 60, isBlocked: false, timeToBlockExpire: 0 });
+    jest.advanceTimersByTime(59_001);
+    await times(9);
+    expect(await take()).toEqual({ totalHits: 3, timeToExpire: 1, isBlocked: true, timeToBlockExpire: 1 });
+    jest.advanceTimersByTime(999);
+    expect(await take()).toMatchObject({ totalHits: 1, timeToExpire: 60, isBlocked: false });
+  });
+
+  it('rounds the wait up: whoever waits that long is admitted', async () => {
+    await times(3);
+    jest.advanceTimersByTime(500);
+    const { timeToBlockExpire } = await take();
+    jest.advanceTimersByTime(timeToBlockExpire * 1000);
+    expect((await take()).isBlocked).toBe(false);
+  });
+
+  it('judges the same bucket by whatever limit holds now', async () => {
+    await times(3);
+    expect(await take(10)).toMatchObject({ totalHits: 4, isBlocked: false });
+    expect(await take(3)).toMatchObject({ totalHits: 4, isBlocked: true });
+  });
+
+  it('keeps callers apart', async () => {
+    await times(3);
+    expect((await take(3, 'somebody else')).isBlocked).toBe(false);
+  });
+
+  it('goes on from what was counted elsewhere, until that window ends', async () => {
+    storage.remember('somebody', 2, 10_000);
+    expect(await times(5)).toBe(1);
+    jest.advanceTimersByTime(10_000);
+    expect(await times(5)).toBe(3);
+  });
+});

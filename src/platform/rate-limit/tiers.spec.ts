@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Principal } from '../../common/authorization/principal.js';
+import { readConfig } from '../../config/config.js';
+import { limitOf, tierOf } from './tiers.js';
+
+const caller = (...roles: string[]): Principal => ({
+  userId: 'somebody',
+  sessionId: 'a session',
+  roles,
+  permissions: new Set(),
+});
+
+describe('tierOf', () => {
+  it('is the highest of the account’s roles', () => {
+    expect(tierOf(null)).toBe('anonymous');
+    for (const roles of [[], ['user'], ['auditor', 'user'], ['support']]) {
+      expect(tierOf(caller(...roles))).toBe('authenticated');
+    }
+    for (const roles of [['premium'], ['user', 'premium'], ['admin'], ['support', 'admin', 'user']]) {
+      expect(tierOf(caller(...roles))).toBe('premium');
+    }
+  });
+});
+
+describe('limitOf', () => {
+  it('is 30, 100 and 1000 by default', () => {
+    const config = readConfig({});
+    expect((['anonymous', 'authenticated', 'premium'] as const).map((tier) => limitOf(tier, config))).toEqual(
+      [30, 100, 1000],
+    );
+  });
+
+  it('is what is configured, 0 too', () => {
+    const config = readConfig({
+      RATE_LIMIT_ANONYMOUS: '0',
+      RATE_LIMIT_AUTHENTICATED: '7',
+      RATE_LIMIT_PREMIUM: '8',
+    });
+    expect((['anonymous', 'authenticated', 'premium'] as const).map((tier) => limitOf(tier, config))).toEqual(
+      [0, 7, 8],
+    );
+  });
+});

@@ -1,0 +1,34 @@
+import { announce } from './banner.js';
+import { createApp } from './bootstrap.js';
+import { FirstAdministrator } from './modules/users/first-administrator.js';
+import { migrate } from './platform/database/migrate.js';
+import type { OpenDatabase } from './platform/database/open-database.js';
+import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
+import { Lifecycle } from './platform/lifecycle/lifecycle.js';
+import { stopOnSignals } from './platform/lifecycle/shutdown.js';
+import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
+import { ServiceLogger } from './platform/logging/service-logger.js';
+
+/** From a database that is open to a service that answers; `onServing` when it can stop in order. */
+export async function serve({ config, close }: OpenDatabase, onServing: () => void): Promise<void> {
+  await migrate(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL);
+  const app = await createApp(config);
+  try {
+    await app.init();
+    const administrator = await app.get(FirstAdministrator).ensure();
+    // Before anybody can be kept waiting by it.
+    releaseStartMemory();
+    await app.listen(config.PORT, config.HOST);
+    onServing();
+    // Until here the log was held back (see createApp); without this it would be for ever.
+    app.flushLogs();
+    logWhatNobodyCaught(app.get(ServiceLogger));
+    stopOnSignals(app, config, close);
+    app.get(Lifecycle).serve();
+    announce({ config, address: await app.getUrl(), administrator });
+  } catch (error) {
+    // Its connections must be gone before the embedded server stops.
+    await app.close();
+    throw error;
+  }
+}

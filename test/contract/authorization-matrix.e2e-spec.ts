@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { JwtService } from '@nestjs/jwt';
+import type { Express } from 'express';
+import { ConfigModule } from '../../src/config/config.module.js';
+import type { Config } from '../../src/config/config.js';
+import { SigningKeysService } from '../../src/modules/auth/signing-keys.service.js';
+import { TokensService } from '../../src/modules/auth/tokens.service.js';
+import { expectEnvelope } from '../support/envelope.js';
+import { type Answer, bearer, closeConnections, send } from '../support/send.js';
+import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
+import { NOBODY } from '../support/users.js';
+
+/** Those with rights; `{id}` in a path is the account of `user`. */
+const ALIVE = ['nobody', 'user', 'other', 'premium', 'auditor', 'admin'] as const;
+/** Tokens that were good once. */
+const DEAD = ['disabled', 'deleted', 'expired', 'logged-out'] as const;
+type Caller = (typeof ALIVE)[number] | (typeof DEAD)[number];
+
+/** `in`: let in, and judged by what was asked: done, or told what is wrong with the input. */
+type Verdict = 'in' | '401' | '403' | '404';
+
+interface Request {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What is asked ends sessions: whoever comes next signs in again. */
+  readonly endsSessions?: true;
+}
+
+/** Input that is refused for itself, so that nothing changes for the next row. */
+const WRONG = { body: { wrong: true } };
+const WRONG_VERSION = { headers: { 'If-Match': '"0"' } };
+const ENDS = { endsSessions: true } as const;
+
+/**
+ * API.md as a table: who may call what. The dead tokens follow from the first column: where nobody is
+ * let in they are let in too, and elsewhere they are a 401.
+ */
+const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Request]>> = {
+  //                                   nobody user other premium auditor admin
+  'POST /api/users': ['                in     in   in    in      in      in ', WRONG],
+  'GET /api/users': ['                 401    403  403   403     in      in '],
+  'GET /api/users/me': ['              401    in   in    in      in      in '],
+  'PATCH /api/users/me': ['            401    in   in    in      in      in ', WRONG],
+  'GET /api/users/{id}': ['            401    in   404   404     in      in '],
+  'PATCH /api/users/{id}': ['          401    403  403   403     403     in ', WRONG],
+  'PUT /api/users/{id}/roles': ['      401    403  403   403     403     in ', WRONG],
+  'DELETE /api/users/{id}': ['         401    in   404   404     404     in ', WRONG_VERSION],
+  'POST /api/users/{id}/restore': ['   401    403  403   403     403     in '],
+  'GET /api/users/{id}/sessions': ['   401    403  403   403     403     in '],
+  'DELETE /api/users/{id}/sessions': ['401    403  403   403     403     in ', ENDS],
+  'GET /api/roles': ['                 401    in   in    in      in      in '],
+  'PUT /api/roles/{name}': ['          401    403  403   403     403     in ', WRONG],
+  'POST /api/auth/login': ['           in     in   in    in      in      in ', WRONG],
+  'POST /api/auth/refresh': ['         in     in   in    in      in      in ', WRONG],
+  'POST /api/auth/logout': ['          401    in   in    in      in      in ', ENDS],
+  'GET /api/auth/sessions': ['         401    in   in    in      in      in '],
+  'DELETE /api/auth/sessions': ['      401    in   in    in      in      in ', ENDS],
+  'DELETE /api/auth/sessions/{id}': [' 401    in   in    in      in      in ', ENDS],
+  'PUT /api/auth/password': ['         401    in   in    in      in      in ', WRONG],
+  'POST /api/auth/password/forgot': [' in     in   in    in      in      in ', WRONG],
+  'POST /api/auth/password/reset': ['  in     in   in    in      in      in ', WRONG],
+  'POST /api/auth/email/verify': ['    in     in   in    in      in      in ', WRONG],
+  'POST /api/auth/email/resend': ['    in     in   in    in      in      in ', WRONG],
+  'POST /api/users/me/email': ['       401    in   in    in      in      in ', WRONG],
+  'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
+  'GET /health': ['                    in     in   in    in      in      in '],
+  'GET /health/live': ['               in     in   in    in      in      in '],
+  'GET /health/ready': ['              in     in   in    in      in      in '],
+  'GET /health/startup': ['            in     in   in    in      in      in '],
+  'GET /metrics': ['                   in     in   in    in      in      in '],
+};
+
+function verdictOn(row: string, caller: Caller): Verdict {
+  const verdicts = row.trim().split(/ +/) as Verdict[];
+  if (verdicts.length !== ALIVE.length) throw new Error(`not a row: ${row}`);
+  const column = (ALIVE as readonly Caller[]).indexOf(caller);
+  return (column < 0 ? verdicts[0] : verdicts[column]) ?? '401';
+}
+
+const claimsOf = ({ token }: Account): { sub: string; sid: string } =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string; sid: string };
+
+describe('who may call what', () => {
+  let app: TestApp;
+  const accounts = new Map<Caller, Account>();
+  const password = (caller: Caller): string => (caller === 'admin' ? ADMIN.password : PASSWORD);
+
+  beforeAll(async () => {
+    app = await TestApp.create();
+    accounts.set('admin', app.admin);
+    for (const caller of ['user', 'other', ...DEAD] as const) accounts.set(caller, await app.account());
+    for (const role of ['premium', 'auditor'] as const) accounts.set(role, await app.account(['user', role]));
+    const as = (caller: Caller) => idOf(caller);
+    await app
+      .as(app.admin, 'patch', `/api/users/${as('disabled')}`)
+      .send({ status: 'disabled' })
+      .expect(200);
+    await app.as(app.admin, 'delete', `/api/users/${as('deleted')}`).expect(204);
+    await app.as(account('logged-out'), 'post', '/api/auth/logout').expect(204);
+    accounts.set('expired', { ...account('expired'), token: await expiredToken(account('expired')) });
+  });
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  function account(caller: Caller): Account {
+    const found = accounts.get(caller);
+    if (!found) throw new Error(`nobody is ${caller}`);
+    return found;
+  }
+  const idOf = (caller: Caller): string => account(caller).id;
+
+  /** By our own key and of a session that lives: nothing is wrong with it but its time. */
+  function expiredToken(of: Account): Promise<string> {
+    const config = app.nest.get<Config>(ConfigModule.token);
+    const tokens = new TokensService(
+      { ...config, ACCESS_TOKEN_TTL_SECONDS: -1 },
+      app.nest.get(JwtService, { strict: false }),
+      app.nest.get(SigningKeysService),
+    );
+    return tokens.issueAccess({ id: of.id, email: of.email, roles: ['user'] }, claimsOf(of).sid);
+  }
+
+  async function ask(name: string, caller: Caller, { body, headers }: Request): Promise<Answer> {
+    const [method = '', pattern = ''] = name.split(' ');
+    const own = caller === 'nobody' ? NOBODY : claimsOf(account(caller)).sid;
+    const path = pattern
+      .replace('/sessions/{id}', `/sessions/${own}`)
+      .replace('{id}', idOf('user'))
+      .replace('{name}', 'support');
+    const authorization = caller === 'nobody' ? {} : bearer(account(caller));
+    return send(app.url, { method, path, headers: { ...authorization, ...headers }, body });
+  }
+
+  function expectVerdict(verdict: Verdict, caller: Caller, answer: Answer): void {
+    if (verdict === 'in') {
+      expect([200, 201, 204, 400, 409, 412]).toContain(answer.status);
+      return;
+    }
+    if (verdict === '401') {
+      expectEnvelope(answer, 'UNAUTHORIZED');
+      const challenge = caller === 'nobody' ? 'Bearer' : 'Bearer error="invalid_token"';
+      expect(answer.headers['www-authenticate']).toBe(challenge);
+    } else expectEnvelope(answer, verdict === '403' ? 'FORBIDDEN' : 'NOT_FOUND');
+  }
+
+  it('has a row for every route, and no row without one', () => {
+    expect(Object.keys(MATRIX).toSorted()).toEqual(routesOf(app).toSorted());
+  });
+
+  describe.each(Object.entries(MATRIX))('%s', (name, [row, request = {}]) => {
+    it.each([...ALIVE, ...DEAD])('by %s', async (caller) => {
+      const verdict = verdictOn(row, caller);
+      const answer = await ask(name, caller, request);
+      expectVerdict(verdict, caller, answer);
+      if (name.startsWith('GET ')) {
+        const head = await ask(name.replace('GET', 'HEAD'), caller, request);
+        expect(head.status).toBe(answer.status);
+      }
+      if (request.endsSessions !== true || verdict !== 'in') return;
+      for (const ended of new Set([caller, 'user'] as const)) {
+        if (ended !== 'nobody')
+          accounts.set(ended, await signIn(app.url, account(ended).email, password(ended)));
+      }
+    });
+  });
+});
+
+function routesOf(app: TestApp): string[] {
+  const express: Express = app.nest.getHttpAdapter().getInstance();
+  return express.router.stack.flatMap(({ route }) => {
+    const methods = Object.keys((route as unknown as { methods?: object } | undefined)?.methods ?? {});
+    // Nest registers middleware as routes of every method there is; the documentation is for everybody.
+    if (!route || methods.includes('trace') || /^\/(?:docs|openapi\.json)/.test(route.path)) return [];
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    return methods.map((method) => `${method.toUpperCase()} ${path}`);
+  });
+}

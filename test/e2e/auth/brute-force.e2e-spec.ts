@@ -1,0 +1,369 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { SignInFailuresRepository } from '../../../src/modules/auth/sign-in-failures.repository.js';
+import { expectEnvelope } from '../../support/envelope.js';
+import {
+  age,
+  ANYWHERE,
+  comparable,
+  counters,
+  elsewhere,
+  fail,
+  HELD_SECONDS,
+  holdBack,
+  login,
+} from '../../support/guesses.js';
+import { Instance } from '../../support/instance.js';
+import { bearer, closeConnections, send } from '../../support/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+const HOUR = 3600;
+
+describe('guessing passwords', () => {
+  let app: TestApp;
+  let owner: Account;
+  beforeAll(async () => {
+    app = await TestApp.create({ config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 2 } });
+    owner = await app.account();
+  });
+  beforeEach(() => app.database.query('DELETE FROM sign_in_failures'));
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  const email = () => owner.email;
+  const guess = (ip?: string) => login(app, { email: email(), ...(ip !== undefined && { ip }) });
+  const signIn = (ip?: string) =>
+    login(app, { email: email(), password: PASSWORD, ...(ip !== undefined && { ip }) });
+  /** Of the one account that is guessed at: failures from networks that differ meet in it, and in all. */
+  const highest = async () => (await counters(app))[0]?.failures ?? 0;
+
+  it('is slowed down after ten failures on one account, wherever they come from', async () => {
+    for (let i = 0; i < 10; i++) expectEnvelope(await guess(), 'UNAUTHORIZED');
+    await age(app, -HELD_SECONDS);
+    const answer = await guess();
+    expectEnvelope(answer, 'RATE_LIMITED');
+    expect(answer.headers['retry-after']).toMatch(/^\d+$/);
+    const right = await signIn();
+    expectEnvelope(right, 'RATE_LIMITED');
+    const other = await app.account();
+    expect((await login(app, { email: other.email, password: PASSWORD })).status).toBe(200);
+  });
+
+  it('never locks the account for good: after the time that Retry-After names the owner gets in', async () => {
+    await holdBack(app, email());
+    const answer = await guess();
+    await age(app, Number(answer.headers['retry-after']));
+    expect((await signIn()).status).toBe(200);
+  });
+
+  it('waits twice as long after each further failure, a quarter of an hour at most', async () => {
+    await fail(app, email(), 9);
+    for (const delay of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]) {
+      await fail(app, email(), 1);
+      const [blocked] = (await counters(app)).filter((counter) => counter.delay !== null);
+      expect(blocked?.delay).toBe(delay);
+      await age(app, -HELD_SECONDS);
+      const refused = await guess();
+      expectEnvelope(refused, 'RATE_LIMITED');
+      const wait = Number(refused.headers['retry-after']);
+      expect(wait).toBeGreaterThan(0);
+      expect(wait).toBeLessThanOrEqual(HELD_SECONDS + delay);
+      await age(app, HELD_SECONDS + delay);
+    }
+  });
+
+  it('does not count guesses that it holds back', async () => {
+    await holdBack(app, email());
+    const before = await counters(app);
+    for (let i = 0; i < 3; i++) expect((await guess('192.0.2.1')).status).toBe(429);
+    const rows = new Map((await counters(app)).map((row) => [row.key.toString('hex'), row]));
+    for (const row of before) {
+      expect(rows.get(row.key.toString('hex'))).toEqual(row);
+      rows.delete(row.key.toString('hex'));
+    }
+    // The network has been asked, and given back.
+    expect([...rows.values()].map(({ failures }) => failures)).toEqual([0]);
+  });
+
+  it('lets exactly ten of sixty parallel guesses through', async () => {
+    const started = performance.now();
+    const answers = await Promise.all(Array.from({ length: 60 }, () => guess()));
+    const through = answers.filter(({ status }) => status === 401).length;
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(60 - through);
+    // One more after a second, another one two seconds later: only where the machine needs so long.
+    const waited = Math.floor(Math.log2(1 + (performance.now() - started) / 1000));
+    expect(through).toBeGreaterThanOrEqual(10);
+    expect(through).toBeLessThanOrEqual(10 + waited);
+  });
+
+  it('takes back the attempt that succeeds, and no other failure', async () => {
+    await fail(app, email(), 9);
+    expect((await signIn()).status).toBe(200);
+    expect((await signIn()).status).toBe(200);
+    expect(await highest()).toBe(9);
+    await fail(app, email(), 1);
+    await age(app, -HELD_SECONDS);
+    expect((await guess()).status).toBe(429);
+  });
+
+  it('lets a success clear what it held back itself, and not what others have since', async () => {
+    const failures = app.nest.get(SignInFailuresRepository);
+    const counter = {
+      key: Buffer.alloc(32, 7),
+      failures: 2,
+      forgetAfterSeconds: HOUR,
+      forgetFrom: 'last',
+    } as const;
+    const delay = async () => (await counters(app))[0]?.delay;
+    const attempt = () => failures.count([counter]);
+    await attempt();
+    const alone = await attempt();
+    expect(alone).toHaveLength(1);
+    expect(await delay()).toBe(1);
+    await failures.takeBack(alone);
+    expect(await delay()).toBeNull();
+    const mine = await attempt();
+    await age(app, 5);
+    expect(await attempt()).toHaveLength(1);
+    await failures.takeBack(mine);
+    expect(await delay()).toBe(2);
+    await age(app, -HELD_SECONDS);
+    expect(await attempt()).toEqual([]);
+  });
+
+  it('takes back many successes of one network at once, and leaves nothing counted', async () => {
+    const ip = elsewhere();
+    const accounts = await Promise.all(Array.from({ length: 8 }, () => app.account()));
+    await app.database.query('DELETE FROM sign_in_failures');
+    const answers = await Promise.all(
+      [...accounts, ...accounts, ...accounts].map((account) =>
+        login(app, { email: account.email, password: PASSWORD, ip }),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array<number>(24).fill(200));
+    expect((await counters(app)).map(({ failures }) => failures)).not.toContain(1);
+  });
+
+  it('forgets failures of more than an hour ago', async () => {
+    await fail(app, email(), 10);
+    await age(app, HOUR + 1);
+    await fail(app, email(), 1);
+    expect(await highest()).toBe(1);
+    await fail(app, email(), 9);
+    await age(app, -HELD_SECONDS);
+    expect((await guess()).status).toBe(429);
+  });
+
+  it('keeps digests, and neither addresses nor networks', async () => {
+    await fail(app, email(), 2);
+    await guess('198.51.100.77');
+    const rows = await counters(app);
+    // In all, the account, and three networks.
+    expect(rows).toHaveLength(5);
+    for (const { key } of rows) expect(key).toHaveLength(32);
+    const text = rows.map(({ key }) => key.toString('latin1')).join('\n');
+    for (const personal of [email(), email().split('@')[0] ?? '', '198.51.100', owner.id]) {
+      expect(text).not.toContain(personal);
+    }
+  });
+
+  describe('of an account', () => {
+    it('counts every spelling of its address as one', async () => {
+      for (const spelling of [email().toUpperCase(), ` ${email()} `]) {
+        for (let i = 0; i < 5; i++) expect((await login(app, { email: spelling })).status).toBe(401);
+      }
+      await age(app, -HELD_SECONDS);
+      expect((await guess()).status).toBe(429);
+    });
+
+    it('counts an address that nobody has alike: the same answers, byte for byte', async () => {
+      const both = () => Promise.all([guess(), login(app, { email: 'nobody.at.all@example.com' })] as const);
+      for (let i = 0; i < 10; i++) {
+        const [known, unknown] = await both();
+        expectEnvelope(known, 'UNAUTHORIZED');
+        expect(comparable(unknown)).toEqual(comparable(known));
+      }
+      await age(app, -HELD_SECONDS);
+      const [known, unknown] = await both();
+      expectEnvelope(known, 'RATE_LIMITED');
+      expect(comparable(unknown)).toEqual(comparable(known));
+      expect((await login(app, { email: 'Nobody.At.All@example.com' })).status).toBe(429);
+    });
+
+    it("does not hold the owner back by a stranger's guesses where the owner is signed in", async () => {
+      const home = elsewhere();
+      expect((await signIn(home)).status).toBe(200);
+      await holdBack(app, email());
+      expect((await signIn()).status).toBe(429);
+      expect((await signIn(home)).status).toBe(200);
+      // Nor in IPv6, where the same household has many addresses.
+      await app.database.query('DELETE FROM sign_in_failures');
+      expect((await signIn('2001:db8:1:2::3')).status).toBe(200);
+      await holdBack(app, email());
+      expect((await signIn('2001:db8:1:3::3')).status).toBe(429);
+      expect((await signIn('2001:db8:1:2:ffff::9')).status).toBe(200);
+    });
+
+    it('slows guesses down there too, and then no others', async () => {
+      const home = elsewhere();
+      expect((await signIn(home)).status).toBe(200);
+      for (let i = 0; i < 10; i++) expect((await guess(home)).status).toBe(401);
+      await age(app, -HELD_SECONDS);
+      expect((await guess(home)).status).toBe(429);
+      expect((await signIn()).status).toBe(200);
+    });
+
+    it('knows no network from which the session has ended', async () => {
+      const home = elsewhere();
+      expect((await signIn(home)).status).toBe(200);
+      await app.database.query(`DELETE FROM sessions WHERE ip = $1`, [home]);
+      await holdBack(app, email());
+      expect((await signIn(home)).status).toBe(429);
+    });
+  });
+
+  describe('by network and in all', () => {
+    /** Two failures from one network and one from another; the rows then differ in their numbers. */
+    async function failFrom(ip: string): Promise<{ network: Buffer; all: Buffer }> {
+      for (const each of [ip, ip, elsewhere()]) {
+        await login(app, { email: `${elsewhere()}@example.com`, ip: each });
+      }
+      const [all, network] = await counters(app);
+      if (all?.failures !== 3 || network?.failures !== 2) throw new Error('was counted otherwise');
+      return { network: network.key, all: all.key };
+    }
+    const set = (key: Buffer, failures: number) =>
+      app.database.query('UPDATE sign_in_failures SET failures = $2 WHERE key = $1', [key, failures]);
+
+    it('slows a network down after a hundred failures on any accounts, and no other one', async () => {
+      const ip = '2001:db8:7:7::1';
+      await set((await failFrom(ip)).network, 99);
+      expect((await guess(ip)).status).toBe(401);
+      await age(app, -HELD_SECONDS);
+      const answer = await login(app, { email: app.admin.email, ip: '2001:db8:7:7:ffff::2' });
+      expectEnvelope(answer, 'RATE_LIMITED');
+      expect((await signIn('2001:db8:7:8::1')).status).toBe(200);
+    });
+
+    it('slows all down after ten thousand failures, but where the owner is signed in', async () => {
+      const home = elsewhere();
+      expect((await signIn(home)).status).toBe(200);
+      await app.database.query('DELETE FROM sign_in_failures');
+      await set((await failFrom(elsewhere())).all, 9999);
+      expect((await guess()).status).toBe(401);
+      await age(app, -HELD_SECONDS);
+      expect((await guess()).status).toBe(429);
+      expect((await login(app, { email: 'nobody@example.com' })).status).toBe(429);
+      expect((await signIn(home)).status).toBe(200);
+    });
+
+    it('forgets what many share by the first failure: there is always somebody who fails', async () => {
+      const ip = elsewhere();
+      const { network, all } = await failFrom(ip);
+      await set(network, 98);
+      await age(app, HOUR - 60);
+      await login(app, { email: 'somebody.else@example.com', ip });
+      await age(app, 120);
+      await login(app, { email: 'somebody.else@example.com', ip });
+      const rows = await counters(app);
+      expect(rows.find(({ key }) => key.equals(network))?.failures).toBe(1);
+      expect(rows.find(({ key }) => key.equals(all))?.failures).toBe(1);
+    });
+  });
+
+  describe('a failure stays counted', () => {
+    it('when the client has gone', async () => {
+      const body = JSON.stringify({ email: email(), password: 'not the right one' });
+      for (let i = 0; i < 10; i++) {
+        const request = httpRequest(`${app.url}/api/auth/login`, {
+          method: 'POST',
+          agent: false,
+          headers: { 'Content-Type': 'application/json', 'X-Forwarded-For': elsewhere() },
+        });
+        request.on('error', () => undefined);
+        request.end(body);
+        await until(async () => (await highest()) > i, 10_000, `failure ${i + 1}`);
+        request.destroy();
+      }
+      await age(app, -HELD_SECONDS);
+      expect((await guess()).status).toBe(429);
+    });
+
+    it('when the connections to the database break afterwards', async () => {
+      const answers = Array.from({ length: 10 }, () => guess().catch(() => null));
+      await until(async () => (await highest()) === 10, 10_000, 'ten failures');
+      await app.database.query(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+      );
+      await Promise.all(answers);
+      expect(await highest()).toBe(10);
+      await age(app, -HELD_SECONDS);
+      await until(async () => (await guess()).status === 429, 10_000, 'a guess that is held back');
+    });
+
+    it('when the instance is killed before it has answered', async () => {
+      const instance = await Instance.start({
+        env: {
+          DATABASE_URL: app.database.url,
+          MASTER_KEY,
+          TRUSTED_PROXIES: '127.0.0.1',
+          PASSWORD_CONCURRENCY: '1',
+          LOG_LEVEL: 'silent',
+        },
+      });
+      let answered = 0;
+      const answers = Array.from({ length: 10 }, () =>
+        login(instance, { email: email() }).then(
+          () => answered++,
+          () => undefined,
+        ),
+      );
+      await until(async () => (await highest()) === 10, 10_000, 'ten failures');
+      await instance.stop('SIGKILL');
+      await Promise.all(answers);
+      expect(answered).toBeLessThan(10);
+      await age(app, -HELD_SECONDS);
+      expect((await guess()).status).toBe(429);
+    });
+  });
+
+  it('does not take for a guess what nobody had time to judge', async () => {
+    const busy = await TestApp.create({
+      database: app.database,
+      config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 1 },
+    });
+    await app.database.query('DELETE FROM sign_in_failures');
+    const answers = await Promise.all(
+      Array.from({ length: 90 }, (_, i) => login(busy, { email: `nobody-${i}@example.com` })),
+    );
+    const wrong = answers.filter(({ status }) => status === 401).length;
+    const overloaded = answers.filter(({ status }) => status === 503);
+    expect(wrong + overloaded.length).toBe(90);
+    expect(overloaded.length).toBeGreaterThan(0);
+    for (const answer of overloaded) expectEnvelope(answer, 'OVERLOADED');
+    expect(await highest()).toBe(wrong);
+    await busy.close();
+  });
+
+  it('through PUT /api/auth/password is slowed down alike', async () => {
+    const account = await app.account();
+    const change = (current_password: string) =>
+      send(app.url, {
+        method: 'PUT',
+        path: '/api/auth/password',
+        headers: bearer(account),
+        body: { current_password, new_password: 'another horse battery' },
+      });
+    for (let i = 0; i < 10; i++) expectEnvelope(await change('not the right one'), 'VALIDATION_ERROR');
+    await age(app, -HELD_SECONDS);
+    expectEnvelope(await change('not the right one'), 'RATE_LIMITED');
+    const right = await change(PASSWORD);
+    expectEnvelope(right, 'RATE_LIMITED');
+    await age(app, Number(right.headers['retry-after']));
+    expect((await change(PASSWORD)).status).toBe(200);
+  });
+});

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import supertest from 'supertest';
+import { Instance } from '../../support/instance.js';
+import {
+  ageSpent,
+  claimsOf,
+  logIn,
+  type Pair,
+  presentRefresh,
+  refreshed,
+  statusOf,
+} from '../../support/sessions.js';
+import { ADMIN } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+
+const CALLERS = 50;
+const ROUNDS = 4;
+
+describe('a session on two instances', () => {
+  let database: TestDatabase;
+  let instances: Instance[];
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    const env = {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      DATABASE_URL: database.url,
+      ADMIN_PASSWORD: ADMIN.password,
+      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      REFRESH_GRACE_SECONDS: '60',
+    };
+    instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
+    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+  });
+  afterAll(async () => {
+    await Promise.all(instances.map((instance) => instance.stop()));
+    await database.drop();
+  });
+
+  const on = (instance: number): string => instances[instance % 2]?.url ?? '';
+  const login = () => logIn(on(0), ADMIN.email, ADMIN.password);
+  const race = (token: string) =>
+    Array.from({ length: CALLERS }, (_, caller) => presentRefresh(on(caller), token));
+  const logout = (instance: number, token: string) =>
+    supertest(on(instance)).post('/api/auth/logout').auth(token, { type: 'bearer' });
+  const tokensOf = (sid: string) =>
+    database.query<{ jti: string; spent: boolean }>(
+      'SELECT jti, spent_at IS NOT NULL AS spent FROM refresh_tokens WHERE session_id = $1 ORDER BY issued_at, spent_at',
+      [sid],
+    );
+  /** Both know the caller now, and would take the token without asking the database. */
+  const seen = async (token: string) =>
+    expect([await statusOf(on(0), token), await statusOf(on(1), token)]).toEqual([200, 200]);
+
+  it('goes on with one token when fifty refresh it at once', async () => {
+    let { refresh_token: token } = await login();
+    for (let round = 0; round < ROUNDS; round++) {
+      const answers = await Promise.all(race(token));
+      const pairs = answers.map(({ body }) => body as Pair);
+      expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
+      const successors = new Set(pairs.map((pair) => claimsOf(pair.refresh_token).jti));
+      expect(successors.size).toBe(1);
+      const live = (await tokensOf(claimsOf(token).sid)).filter(({ spent }) => !spent);
+      expect(live.map(({ jti }) => jti)).toEqual([...successors]);
+      token = pairs[round]?.refresh_token ?? '';
+    }
+  });
+
+  it('ends with none when it is logged out in the midst of that', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const pair = await login();
+      const racing = race(pair.refresh_token);
+      // Some of them have been answered by then, and most have not.
+      await Promise.race(racing);
+      expect((await logout(round, pair.access_token)).status).toBe(204);
+      const answers = await Promise.all(racing);
+      for (const { status } of answers) expect([200, 401]).toContain(status);
+      const given = answers.filter(({ status }) => status === 200).map(({ body }) => body as Pair);
+      expect(new Set(given.map((each) => claimsOf(each.refresh_token).jti)).size).toBeLessThanOrEqual(1);
+      expect(await tokensOf(claimsOf(pair.access_token).sid)).toEqual([]);
+      const last = given.at(-1) ?? pair;
+      for (const instance of [0, 1]) {
+        expect((await presentRefresh(on(instance), last.refresh_token)).status).toBe(401);
+      }
+      expect(await statusOf(on(round), last.access_token)).toBe(401);
+      await until(async () => (await statusOf(on(round + 1), last.access_token)) === 401);
+    }
+  });
+
+  it('is dead at once where it was logged out, and a moment later on the other', async () => {
+    const pair = await login();
+    await seen(pair.access_token);
+    expect((await logout(0, pair.access_token)).status).toBe(204);
+    expect(await statusOf(on(0), pair.access_token)).toBe(401);
+    for (const instance of [0, 1]) {
+      expect((await presentRefresh(on(instance), pair.refresh_token)).status).toBe(401);
+    }
+    await until(async () => (await statusOf(on(1), pair.access_token)) === 401);
+  });
+
+  it('is dead on both after a theft', async () => {
+    const first = await login();
+    const pair = await refreshed(on(1), first.refresh_token);
+    await seen(pair.access_token);
+    await ageSpent(database, first.refresh_token, 61);
+    expect((await presentRefresh(on(0), first.refresh_token)).status).toBe(401);
+    expect(await statusOf(on(0), pair.access_token)).toBe(401);
+    expect((await presentRefresh(on(1), pair.refresh_token)).status).toBe(401);
+    await until(async () => (await statusOf(on(1), pair.access_token)) === 401);
+  });
+
+  it('is dead on the other too when the password changes', async () => {
+    const pair = await login();
+    await seen(pair.access_token);
+    const answer = await supertest(on(1))
+      .put('/api/auth/password')
+      .auth(pair.access_token, { type: 'bearer' })
+      .send({ current_password: ADMIN.password, new_password: 'a better horse battery' });
+    expect(answer.status).toBe(200);
+    expect(await statusOf(on(1), pair.access_token)).toBe(401);
+    await until(async () => (await statusOf(on(0), pair.access_token)) === 401);
+    expect(await statusOf(on(0), (answer.body as Pair).access_token)).toBe(200);
+  });
+});

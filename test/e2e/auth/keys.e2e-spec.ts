@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SigningKeysService } from '../../../src/modules/auth/signing-keys.service.js';
+import { Instance } from '../../support/instance.js';
+import { headerOf, logIn, type Pair, presentRefresh, refreshed, statusOf } from '../../support/sessions.js';
+import { ADMIN, TestApp } from '../../support/test-app.js';
+
+const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
+const NINETY_DAYS = 90 * 86_400;
+
+describe('the signing keys', () => {
+  let app: TestApp;
+  let keys: SigningKeysService;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    keys = app.nest.get(SigningKeysService);
+  });
+  afterAll(() => app.close());
+
+  const published = async (): Promise<string[]> => {
+    const answer = await app.request('get', '/.well-known/jwks.json').expect(200);
+    expect(answer.get('Cache-Control')).toBe('public, max-age=300');
+    return (answer.body as { keys: { kid: string }[] }).keys.map(({ kid }) => kid);
+  };
+  const login = () => logIn(app.url, ADMIN.email, ADMIN.password);
+  const kidsOf = (pair: Pair) =>
+    [pair.access_token, pair.refresh_token].map((token) => headerOf(token)['kid']);
+  /** What every instance does each minute. */
+  const upkeep = () => keys.rotateIfOlderThan(NINETY_DAYS);
+  const publishedLongEnough = (kid: string) =>
+    app.database.query(`UPDATE signing_keys SET signs_from = now() - interval '1 second' WHERE kid = $1`, [
+      kid,
+    ]);
+
+  it('are published before they sign, sign in their turn, and log nobody out', async () => {
+    const [old] = await published();
+    const before = await login();
+    const next = await keys.rotateIfOlderThan(0);
+    expect((await published()).toSorted()).toEqual([old, next].map(String).toSorted());
+    expect(kidsOf(await login())).toEqual([old, old]);
+
+    await publishedLongEnough(String(next));
+    expect(await upkeep()).toBeNull();
+    const after = await login();
+    expect(kidsOf(after)).toEqual([next, next]);
+    expect((await published()).toSorted()).toEqual([old, next].map(String).toSorted());
+    expect(await statusOf(app.url, before.access_token)).toBe(200);
+    const renewed = await refreshed(app.url, before.refresh_token);
+    expect(kidsOf(renewed)).toEqual([next, next]);
+    expect(await statusOf(app.url, renewed.access_token)).toBe(200);
+  });
+
+  it('verify until the last token that they sign is dead, and no longer', async () => {
+    const [old] = (await app.database.query<{ kid: string }>(
+      'SELECT kid FROM signing_keys WHERE verifies_until IS NULL',
+    )) as [{ kid: string }];
+    const pair = await login();
+    expect(kidsOf(pair)).toEqual([old.kid, old.kid]);
+    const next = String(await keys.rotateIfOlderThan(0));
+    const rows = await app.database.query<{ kept: boolean }>(
+      `SELECT old.verifies_until >= next.signs_from + interval '30 days' AS kept
+       FROM signing_keys old, signing_keys next WHERE old.kid = $1 AND next.kid = $2`,
+      [old.kid, next],
+    );
+    expect(rows).toEqual([{ kept: true }]);
+
+    await publishedLongEnough(next);
+    await app.database.query(
+      `UPDATE signing_keys SET verifies_until = now() - interval '1 second' WHERE kid <> $1`,
+      [next],
+    );
+    await upkeep();
+    expect(await published()).toEqual([next]);
+    expect(await statusOf(app.url, pair.access_token)).toBe(401);
+    expect((await presentRefresh(app.url, pair.refresh_token)).status).toBe(401);
+    expect(kidsOf(await login())).toEqual([next, next]);
+  });
+
+  it('are made anew after 90 days, one by all instances together', async () => {
+    expect(await upkeep()).toBeNull();
+    await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
+    const made = await Promise.all([upkeep(), upkeep(), upkeep()]);
+    expect(made.filter((kid) => kid !== null)).toHaveLength(1);
+  });
+
+  it('are rotated by npm run keys:rotate while an instance runs', async () => {
+    const before = await published();
+    const pair = await login();
+    const env = { NODE_ENV: 'test', DATABASE_URL: app.database.url, MASTER_KEY };
+    const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
+    expect([await command.exitCode, command.stderr]).toEqual([0, '']);
+    await command.stop();
+    const kid = /^Published the signing key ([\w-]{43})\n$/.exec(command.stdout)?.[1];
+    expect(kid).toBeDefined();
+    expect(before).not.toContain(kid);
+    await upkeep();
+    expect((await published()).toSorted()).toEqual([...before, kid].map(String).toSorted());
+    expect(headerOf((await login()).access_token)['kid']).not.toBe(kid);
+    expect(await statusOf(app.url, pair.access_token)).toBe(200);
+    await refreshed(app.url, pair.refresh_token);
+  });
+
+  it('are not rotated by the command without the key that seals them', async () => {
+    const env = {
+      NODE_ENV: 'test',
+      DATABASE_URL: app.database.url,
+      MASTER_KEY: 'bm90IHRoZSBvbmUgdGhhdCBzZWFsZWQgdGhlIGtleXM=',
+    };
+    // One is due: it must not be made by a process whose keys nobody else could open.
+    await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
+    const before = await app.database.query('SELECT kid FROM signing_keys ORDER BY kid');
+    const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
+    expect(await command.exitCode).toBe(1);
+    await command.stop();
+    expect(command.stderr).toContain('MASTER_KEY is not the one that sealed the keys in this database');
+    expect(await app.database.query('SELECT kid FROM signing_keys ORDER BY kid')).toEqual(before);
+  });
+});

@@ -1,0 +1,239 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Mailer } from '../../../src/platform/mail/mailer.js';
+import { mailTo, tokenIn } from '../../support/mails.js';
+import { SmtpSink } from '../../support/smtp-sink.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+const NEW_PASSWORD = 'a better horse battery';
+
+describe('mail', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+  });
+  afterAll(() => app.close());
+
+  const post = (path: string, body: object) => app.request('post', path).send(body);
+  const verify = (token: string) => post('/api/auth/email/verify', { token });
+  const reset = (token: string, password = NEW_PASSWORD) =>
+    post('/api/auth/password/reset', { token, new_password: password });
+  const login = (email: string, password: string) => post('/api/auth/login', { email, password });
+  const me = async (account: Account) =>
+    (await app.as(account, 'get', '/api/users/me')).body as {
+      email: string;
+      email_verified: boolean;
+      version: number;
+    };
+  const sentTo = (to: string) => app.nest.get(Mailer).sent.filter((mail) => mail.to === to);
+  /** What a job does for an address that nobody has cannot be waited for; the queue running dry can. */
+  const jobsDone = () =>
+    until(async () => {
+      const [row] = await app.database.query<{ jobs: string }>(
+        'SELECT count(*) AS jobs FROM graphile_worker.jobs',
+      );
+      return row?.jobs === '0';
+    });
+
+  describe('that confirms an address', () => {
+    it('is sent at sign-up, and confirms it once', async () => {
+      const account = await app.account();
+      expect((await me(account)).email_verified).toBe(false);
+      const token = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/)).text);
+      expect((await verify(token)).status).toBe(204);
+      expect(await me(account)).toMatchObject({ email_verified: true, version: 2 });
+      expect((await verify(token)).status).toBe(400);
+      expect(await me(account)).toMatchObject({ email_verified: true, version: 2 });
+    });
+
+    it('is sent again when asked for, but not where there is nothing to confirm', async () => {
+      const account = await app.account();
+      const first = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
+      expect((await post('/api/auth/email/resend', { email: account.email })).status).toBe(202);
+      const second = tokenIn((await mailTo(app, account.email, /^Confirm/, 2)).text);
+      expect(second).not.toBe(first);
+      expect((await verify(second)).status).toBe(204);
+      // The other tokens for the same purpose die with the one that was used.
+      expect((await verify(first)).status).toBe(400);
+      expect((await post('/api/auth/email/resend', { email: account.email })).status).toBe(202);
+      await jobsDone();
+      expect(sentTo(account.email)).toHaveLength(2);
+    });
+
+    it('is sent five times an hour at most, however often it is asked for', async () => {
+      const account = await app.account();
+      for (let i = 0; i < 8; i++) await post('/api/auth/email/resend', { email: account.email });
+      await jobsDone();
+      expect(sentTo(account.email)).toHaveLength(5);
+    });
+
+    it('is good for a day', async () => {
+      const account = await app.account();
+      const token = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
+      await app.database.query(
+        `UPDATE one_time_tokens SET expires_at = now() - interval '1 second' WHERE user_id = $1`,
+        [account.id],
+      );
+      expect((await verify(token)).status).toBe(400);
+    });
+  });
+
+  describe('about a forgotten password', () => {
+    it('lets its reader set a new one, once, and ends every session', async () => {
+      const account = await app.account();
+      expect((await post('/api/auth/password/forgot', { email: account.email.toUpperCase() })).status).toBe(
+        202,
+      );
+      const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
+      expect((await reset(token, 'password123')).status).toBe(400);
+      expect((await reset(token)).status).toBe(204);
+      expect((await app.as(account, 'get', '/api/users/me')).status).toBe(401);
+      expect((await login(account.email, PASSWORD)).status).toBe(401);
+      expect((await login(account.email, NEW_PASSWORD)).status).toBe(200);
+      expect((await reset(token)).status).toBe(400);
+      await mailTo(app, account.email, /^Your password was changed/);
+    });
+
+    it('works for one of many who use it at once', async () => {
+      const account = await app.account();
+      await post('/api/auth/password/forgot', { email: account.email });
+      const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
+      const answers = await Promise.all(
+        Array.from({ length: 5 }, (_, i) => reset(token, `${NEW_PASSWORD} ${i}`)),
+      );
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+        204, 400, 400, 400, 400,
+      ]);
+    });
+
+    it('is not sent for an address that nobody has, or whose account is disabled; the answers are the same', async () => {
+      const disabled = await app.account();
+      await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' }).expect(200);
+      const known = await app.account();
+      const answers = [];
+      for (const email of [known.email, disabled.email, 'nobody@example.com', 'no address']) {
+        const answer = await post('/api/auth/password/forgot', { email });
+        const { 'x-request-id': _id, date: _date, ...headers } = answer.headers as Record<string, string>;
+        answers.push([answer.status, headers, answer.text]);
+      }
+      expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+      await mailTo(app, known.email, /^Set a new password/);
+      await jobsDone();
+      for (const email of [disabled.email, 'nobody@example.com', 'no address'])
+        expect(sentTo(email).filter(({ subject }) => subject.startsWith('Set'))).toEqual([]);
+    });
+
+    it('has a token that no other door takes', async () => {
+      const account = await app.account();
+      await post('/api/auth/password/forgot', { email: account.email });
+      const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
+      expect((await verify(token)).status).toBe(400);
+      expect((await post('/api/auth/refresh', { refresh_token: token })).status).toBe(401);
+      const confirm = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
+      expect((await reset(confirm)).status).toBe(400);
+      expect((await reset(token)).status).toBe(204);
+    });
+  });
+
+  describe('about another address', () => {
+    const change = (account: Account, newEmail: string, password = PASSWORD) =>
+      app.as(account, 'post', '/api/users/me/email').send({ new_email: newEmail, password });
+
+    it('takes effect when the new address is confirmed, and tells the old one', async () => {
+      const account = await app.account();
+      expect((await change(account, 'Somebody.New@example.com')).status).toBe(202);
+      await mailTo(app, account.email, /about to change/);
+      expect((await me(account)).email).toBe(account.email);
+      const token = tokenIn((await mailTo(app, 'Somebody.New@example.com', /^Confirm your new/)).text);
+      expect((await verify(token)).status).toBe(204);
+      expect(await me(account)).toMatchObject({ email: 'Somebody.New@example.com', email_verified: true });
+      expect((await login('somebody.new@example.com', PASSWORD)).status).toBe(200);
+      expect((await login(account.email, PASSWORD)).status).toBe(401);
+      const found = await app.as(app.admin, 'get', '/api/users?search=somebody.NEW');
+      expect(found.body).toMatchObject([{ id: account.id }]);
+    });
+
+    it('needs the password', async () => {
+      const account = await app.account();
+      const answer = await change(account, 'other@example.com', 'wrong wrong');
+      expect(answer.status).toBe(400);
+      await jobsDone();
+      expect(sentTo('other@example.com')).toEqual([]);
+    });
+
+    it('says nothing of one that is taken until it is confirmed, and then changes nothing', async () => {
+      const [account, owner] = [await app.account(), await app.account()];
+      expect((await change(account, owner.email)).status).toBe(202);
+      const token = tokenIn((await mailTo(app, owner.email, /^Confirm your new/)).text);
+      expect((await verify(token)).status).toBe(409);
+      expect((await me(account)).email).toBe(account.email);
+      expect((await me(owner)).email).toBe(owner.email);
+    });
+  });
+
+  it('keeps no token and no address in clear in the queue or the table of tokens', async () => {
+    const [holder] = await app.database.query<{ locked: boolean }>(
+      `SELECT count(*) > 0 AS locked FROM graphile_worker._private_tasks WHERE identifier = 'mail.send'`,
+    );
+    expect(holder?.locked).toBe(true);
+    const dump = await app.database.query<{ row: string }>(
+      `SELECT to_jsonb(t)::text AS row FROM one_time_tokens AS t UNION ALL SELECT payload::text FROM graphile_worker._private_jobs`,
+    );
+    const sent = app.nest.get(Mailer).sent.flatMap(({ text }) => text.match(/^[\w-]{43}$/m) ?? []);
+    expect(sent.length).toBeGreaterThan(0);
+    for (const token of sent) expect(dump.some(({ row }) => row.includes(token))).toBe(false);
+  });
+
+  it('and its sign-up are one: a sign-up that fails leaves no mail behind', async () => {
+    const account = await app.account();
+    await jobsDone();
+    const before = sentTo(account.email).length;
+    const again = await post('/api/users', { email: account.email, password: PASSWORD, name: 'Twice' });
+    expect(again.status).toBe(409);
+    await jobsDone();
+    expect(sentTo(account.email)).toHaveLength(before);
+  });
+});
+
+describe('the ways of mail', () => {
+  it('is a real SMTP conversation where SMTP_URL says so, tried again when the server refuses for now', async () => {
+    const sink = await SmtpSink.listen(1);
+    const app = await TestApp.create({ config: { SMTP_URL: sink.url } });
+    try {
+      const account = await app.account();
+      const toAccount = () => sink.mails.filter((mail) => mail.includes(`To: ${account.email}`));
+      // A refused job waits before it is tried again; how long is not the point here.
+      await until(async () => {
+        await app.database.query(
+          'UPDATE graphile_worker._private_jobs SET run_at = now() WHERE attempts > 0',
+        );
+        return sink.mails.length === 2;
+      });
+      expect(toAccount()[0]).toMatch(/^Subject: Confirm your e-mail address$/m);
+      expect(toAccount()).toHaveLength(1);
+    } finally {
+      await app.close();
+      sink.close();
+    }
+  });
+
+  it('is a file that a mail program opens where MAIL_DIR says so', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gatehouse-mail-'));
+    const app = await TestApp.create({ config: { MAIL_DIR: folder } });
+    try {
+      const account = await app.account(['user'], 'Zoë Ünal');
+      const files = async () => (await readdir(folder)).filter((file) => file.endsWith('.eml'));
+      await until(async () => (await files()).length === 2);
+      const mails = await Promise.all((await files()).map((file) => readFile(join(folder, file), 'utf8')));
+      const mail = mails.find((text) => text.includes(`To: ${account.email}`)) ?? '';
+      expect(mail).toMatch(/^From: Gatehouse <no-reply@localhost>\r$/m);
+      expect(mail).toMatch(/^Content-Type: text\/plain; charset=utf-8\r$/m);
+    } finally {
+      await app.close();
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,112 @@
+import { pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { argon2d, argon2i, argon2id, hash as argon2 } from 'argon2';
+import { hash as bcrypt } from 'bcrypt';
+import { ANYWHERE, login } from '../../support/guesses.js';
+import { closeConnections } from '../../support/send.js';
+import { TestApp } from '../../support/test-app.js';
+import { read } from '../../support/users.js';
+
+const TODAY = /^\$argon2id\$v=19\$m=19456,p=1,t=2\$/;
+/** Not the same bytes in every normal form: other systems hashed what they were sent. */
+const PASSWORD = 'pa\u0308ssword of old';
+const salt = randomBytes(16);
+
+const b64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');
+const ab64 = (bytes: Buffer) => b64(bytes).replaceAll('+', '.');
+const weak = { memoryCost: 4096, timeCost: 1, parallelism: 1 };
+
+const FORMATS: Readonly<Record<string, () => string | Promise<string>>> = {
+  'bcrypt $2b$': () => bcrypt(PASSWORD, 4),
+  'bcrypt $2a$': async () => (await bcrypt(PASSWORD, 4)).replace('$2b$', '$2a$'),
+  'bcrypt $2y$ of PHP': async () => (await bcrypt(PASSWORD, 4)).replace('$2b$', '$2y$'),
+  'scrypt in PHC': () =>
+    `$scrypt$ln=10,r=8,p=2$${b64(salt)}$${b64(scryptSync(PASSWORD, salt, 32, { N: 1024, r: 8, p: 2 }))}`,
+  'pbkdf2-sha256 in PHC': () =>
+    `$pbkdf2-sha256$i=2000,l=32$${b64(salt)}$${b64(pbkdf2Sync(PASSWORD, salt, 2000, 32, 'sha256'))}`,
+  'pbkdf2-sha512 in PHC': () =>
+    `$pbkdf2-sha512$i=2000$${b64(salt)}$${b64(pbkdf2Sync(PASSWORD, salt, 2000, 64, 'sha512'))}`,
+  'pbkdf2-sha256 of passlib': () =>
+    `$pbkdf2-sha256$2000$${ab64(salt)}$${ab64(pbkdf2Sync(PASSWORD, salt, 2000, 32, 'sha256'))}`,
+  'pbkdf2-sha512 of passlib': () =>
+    `$pbkdf2-sha512$2000$${ab64(salt)}$${ab64(pbkdf2Sync(PASSWORD, salt, 2000, 64, 'sha512'))}`,
+  argon2i: () => argon2(PASSWORD, { ...weak, type: argon2i }),
+  argon2d: () => argon2(PASSWORD, { ...weak, type: argon2d }),
+  'argon2id with weaker parameters': () => argon2(PASSWORD, { ...weak, type: argon2id }),
+  'argon2id in several lanes': () => argon2(PASSWORD, { memoryCost: 8192, timeCost: 3, parallelism: 4 }),
+  'argon2id of version 1.0': () => argon2(PASSWORD, { ...weak, type: argon2id, version: 16 }),
+};
+
+describe('a password hash that another system made', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create({ config: ANYWHERE });
+  });
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  const stored = async (id: string) =>
+    (
+      await app.database.query<{ hash: string }>('SELECT password_hash AS hash FROM users WHERE id = $1', [
+        id,
+      ])
+    )[0]?.hash ?? '';
+
+  async function accountWithHash(hash: string): Promise<{ id: string; email: string }> {
+    const account = await app.account();
+    await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [account.id, hash]);
+    return account;
+  }
+
+  it.each(Object.entries(FORMATS))('lets its owner in, and is renewed then: %s', async (_, make) => {
+    const foreign = await make();
+    const { id, email } = await accountWithHash(foreign);
+    const { version, updated_at } = await read(app, id);
+    expect((await login(app, { email, password: `${PASSWORD}!` })).status).toBe(401);
+    expect((await login(app, { email, password: foreign })).status).toBe(401);
+    expect(await stored(id)).toBe(foreign);
+    expect((await login(app, { email, password: PASSWORD })).status).toBe(200);
+    const renewed = await stored(id);
+    expect(renewed).toMatch(TODAY);
+    expect(await read(app, id)).toMatchObject({ version, updated_at });
+    // Ours is over the normal form: every keyboard's spelling is one from now on.
+    expect((await login(app, { email, password: PASSWORD.normalize('NFC') })).status).toBe(200);
+    expect((await login(app, { email, password: `${PASSWORD}!` })).status).toBe(401);
+    expect(await stored(id)).toBe(renewed);
+  });
+
+  it('ends no session when it is renewed', async () => {
+    const account = await app.account();
+    const foreign = await bcrypt(PASSWORD, 4);
+    await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [account.id, foreign]);
+    expect((await login(app, { email: account.email, password: PASSWORD })).status).toBe(200);
+    expect((await app.as(account, 'get', '/api/users/me')).status).toBe(200);
+  });
+
+  it('is renewed once by sign-ins that race, and all of them succeed', async () => {
+    const { email, id } = await accountWithHash(await bcrypt(PASSWORD, 4));
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => login(app, { email, password: PASSWORD })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect(await stored(id)).toMatch(TODAY);
+  });
+
+  it.each([
+    ['$argon2id$v=19$m=4194304,t=1000,p=4$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObG'],
+    ['$2b$31$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
+    ['$scrypt$ln=30,r=8,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs'],
+    ['$pbkdf2-sha512$i=9999999$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs'],
+    ['{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3'],
+    ['correct horse battery'],
+    [''],
+  ])('is believed by nobody when its cost is absurd or its form unknown: %s', async (hash) => {
+    const { id, email } = await accountWithHash(hash);
+    for (const password of [PASSWORD, 'correct horse battery', hash || ' ']) {
+      expect((await login(app, { email, password })).status).toBe(401);
+    }
+    expect(await stored(id)).toBe(hash);
+  });
+});

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Response } from 'supertest';
+import {
+  claimsOf,
+  logIn,
+  type Pair,
+  presentRefresh,
+  refreshed,
+  statusOf,
+  whileChanging,
+} from '../../support/sessions.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { read } from '../../support/users.js';
+
+const BETTER = 'a better horse battery';
+
+describe('PUT /api/auth/password', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+  });
+  afterAll(() => app.close());
+
+  const change = (token: string, body: object) =>
+    app.request('put', '/api/auth/password').auth(token, { type: 'bearer' }).send(body);
+  const toBetter = { current_password: PASSWORD, new_password: BETTER };
+  const login = (account: Account, password: string) =>
+    app.request('post', '/api/auth/login').send({ email: account.email, password });
+  const sessionsOf = (account: Account) =>
+    app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [account.id]);
+
+  it('answers a new pair of a new session, and refuses every earlier token of the account', async () => {
+    const account = await app.account();
+    const before = await read(app, account.id);
+    const earlier = [await logIn(app.url, account.email), await logIn(app.url, account.email)];
+    const [first] = earlier as [Pair, Pair];
+    earlier.push(await refreshed(app.url, first.refresh_token));
+    for (const { access_token: token } of earlier) expect(await statusOf(app.url, token)).toBe(200);
+
+    const answer = await change(first.access_token, toBetter);
+    expect(answer.status).toBe(200);
+    expect(answer.get('Cache-Control')).toBe('no-store');
+    expect(answer.body).toEqual({
+      access_token: expect.any(String),
+      refresh_token: expect.any(String),
+      token_type: 'Bearer',
+      expires_in: 900,
+    });
+    const pair = answer.body as Pair;
+    const { sid } = claimsOf(pair.access_token);
+    expect(claimsOf(pair.refresh_token).sid).toBe(sid);
+    expect(await sessionsOf(account)).toEqual([{ id: sid }]);
+
+    for (const token of [account.token, ...earlier.map((each) => each.access_token)]) {
+      expect(await statusOf(app.url, token)).toBe(401);
+    }
+    for (const each of earlier) {
+      expect((await presentRefresh(app.url, each.refresh_token)).status).toBe(401);
+    }
+    expect(await statusOf(app.url, pair.access_token)).toBe(200);
+    expect(await statusOf(app.url, (await refreshed(app.url, pair.refresh_token)).access_token)).toBe(200);
+    expect((await login(account, PASSWORD)).status).toBe(401);
+    expect((await login(account, BETTER)).status).toBe(200);
+
+    const after = await read(app, account.id);
+    expect(after.version).toBe(before.version + 1);
+    expect(after.updated_at > before.updated_at).toBe(true);
+  });
+
+  it('leaves other accounts alone', async () => {
+    const [account, other] = [await app.account(), await app.account()];
+    await change(account.token, toBetter).expect(200);
+    expect(await statusOf(app.url, other.token)).toBe(200);
+  });
+
+  it('answers 400 for a wrong current password, and changes nothing', async () => {
+    const account = await app.account();
+    const before = await read(app, account.id);
+    const answer = await change(account.token, { ...toBetter, current_password: 'not the right one' });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({
+      error: { code: 'VALIDATION_ERROR', details: [{ field: 'current_password' }] },
+    });
+    expect(await statusOf(app.url, account.token)).toBe(200);
+    expect((await login(account, PASSWORD)).status).toBe(200);
+    expect((await read(app, account.id)).version).toBe(before.version);
+  });
+
+  it.each([
+    ['short', 'seven 7'],
+    ['long', 'x'.repeat(129)],
+    ['common', 'password123'],
+    ['like the address', 'my-somebody-words'],
+    ['like the product', 'the Gatehouse is open'],
+    ['of control characters', 'correct\u0007horse battery'],
+  ])('refuses a new password that is too %s', async (_, password) => {
+    const account = await app.account();
+    const answer = await change(account.token, { ...toBetter, new_password: password });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({
+      error: { code: 'VALIDATION_ERROR', details: [{ field: 'new_password' }] },
+    });
+    expect(await statusOf(app.url, account.token)).toBe(200);
+  });
+
+  it.each([
+    ['nothing', {}],
+    ['no current password', { new_password: BETTER }],
+    ['no new password', { current_password: PASSWORD }],
+    ['another property', { ...toBetter, id: 'x' }],
+  ])('refuses %s', async (_, body) => {
+    expect((await change(app.admin.token, body)).status).toBe(400);
+  });
+
+  it('is for the signed in alone', async () => {
+    const answer = await app.request('put', '/api/auth/password').send(toBetter);
+    expect([answer.status, answer.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
+  });
+
+  it('lets one of two changes at once win', async () => {
+    const account = await app.account();
+    const wanted = ['one horse battery staple', 'two horse battery staple'];
+    const answers = await whileChanging(
+      app.database,
+      { sql: 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', values: [account.id] },
+      {
+        start: () => wanted.map((password) => change(account.token, { ...toBetter, new_password: password })),
+      },
+    );
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
+    const won = answers.findIndex(({ status }) => status === 200);
+    const { sid } = claimsOf(((answers[won] as Response).body as Pair).access_token);
+    expect(await sessionsOf(account)).toEqual([{ id: sid }]);
+    const signIns = await Promise.all(wanted.map((password) => login(account, password)));
+    expect(signIns.map(({ status }) => status)).toEqual(won === 0 ? [200, 401] : [401, 200]);
+  });
+
+  it('starts no session of an account that was disabled meanwhile, and keeps its password', async () => {
+    const account = await app.account();
+    const [answer] = await whileChanging(
+      app.database,
+      { sql: 'UPDATE users SET disabled = true WHERE id = $1', values: [account.id] },
+      { start: () => [change(account.token, toBetter)] },
+    );
+    expect(answer?.status).toBe(401);
+    await app.database.query('UPDATE users SET disabled = false WHERE id = $1', [account.id]);
+    expect((await login(account, PASSWORD)).status).toBe(200);
+  });
+});
+
+describe('a sign-in that meets a change of its account', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+  });
+  afterAll(() => app.close());
+
+  it.each([
+    ['is disabled', 'UPDATE users SET disabled = true WHERE id = $1'],
+    ['is deleted', 'UPDATE users SET deleted_at = now() WHERE id = $1'],
+    [
+      'gets another password',
+      `UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE 'admin' = ANY (roles)) WHERE id = $1`,
+    ],
+  ])('is refused when it %s while the password is compared, and starts no session', async (_, sql) => {
+    const { id, email } = await app.account();
+    const before = await app.database.query('SELECT id FROM sessions WHERE user_id = $1', [id]);
+    const [answer] = await whileChanging(
+      app.database,
+      { sql, values: [id] },
+      { start: () => [app.request('post', '/api/auth/login').send({ email, password: PASSWORD })] },
+    );
+    expect(answer?.status).toBe(401);
+    expect(await app.database.query('SELECT id FROM sessions WHERE user_id = $1', [id])).toEqual(before);
+  });
+
+  it('goes on when it is merely renamed', async () => {
+    const { id, email } = await app.account();
+    const [answer] = await whileChanging(
+      app.database,
+      { sql: `UPDATE users SET name = 'Renamed' WHERE id = $1`, values: [id] },
+      { start: () => [app.request('post', '/api/auth/login').send({ email, password: PASSWORD })] },
+    );
+    expect(answer?.status).toBe(200);
+  });
+});

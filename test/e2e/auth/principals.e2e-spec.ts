@@ -1,0 +1,275 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import supertest from 'supertest';
+import { newId } from '../../../src/common/ids.js';
+import { PrincipalCache } from '../../../src/modules/auth/principal-cache.js';
+import { Notifications } from '../../../src/platform/database/notifications.js';
+import { Instance } from '../../support/instance.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
+import { statements, statementsOf } from '../../support/statements.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+import { NOBODY } from '../../support/users.js';
+import { wherePossible } from '../../support/where-possible.js';
+
+/** Long enough for one request to begin before it; a test that came too late finds out by itself. */
+const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
+
+type Method = 'get' | 'put' | 'patch' | 'post' | 'delete';
+
+const sessionOf = ({ token }: Account): string =>
+  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
+
+describe('principals', () => {
+  let app: TestApp;
+  let user: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    user = await app.account();
+  });
+  afterAll(() => app.close());
+
+  const listing = (account: Account) => app.as(account, 'get', '/api/users?limit=1');
+  const setRoles = (account: Account, roles: string[]) =>
+    app
+      .as(app.admin, 'put', `/api/users/${account.id}/roles`)
+      .set('If-Match', '*')
+      .send({ roles })
+      .expect(200);
+
+  /** What a request costs of somebody seen lately. A new minute looks everybody up once: then again. */
+  async function costOf(request: () => PromiseLike<unknown>): Promise<number> {
+    await request();
+    const costs: number[] = [];
+    for (let i = 0; i < 3; i++) costs.push(await statementsOf(request));
+    return Math.min(...costs);
+  }
+
+  /** The session's next fill has to write, and waits for the lock: between reading and storing. */
+  async function holdFill(account: Account): Promise<HeldLock> {
+    const values = [sessionOf(account)];
+    await app.database.query(
+      `UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = $1`,
+      values,
+    );
+    return HeldLock.take(app.database.url, 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', values);
+  }
+
+  const fillWaits = () =>
+    until(async () => {
+      const waiting = await app.database.query(
+        `SELECT 1 FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE sessions%'`,
+      );
+      return waiting.length === 1;
+    });
+
+  describe('cost a caller seen lately', () => {
+    const refused: [what: string, method: Method, path: string, status: number][] = [
+      ['a route for others', 'get', '/api/users', 403],
+      ['a change for others', 'put', '/api/roles/support', 403],
+      ["another's account", 'get', `/api/users/${NOBODY}`, 404],
+      ['wrong input', 'patch', '/api/users/me', 400],
+      ['a wrong query', 'get', '/api/roles?limit=0', 400],
+    ];
+    it.each(refused)('no statement for %s', async (_, method, path, status) => {
+      const request = () => app.as(user, method, path).send({ wrong: true }).expect(status);
+      expect(await costOf(method === 'get' ? () => app.as(user, method, path).expect(status) : request)).toBe(
+        0,
+      );
+    });
+
+    it('one statement for the account itself: the row that is shown', async () => {
+      expect(await costOf(() => app.as(user, 'get', '/api/users/me').expect(200))).toBe(1);
+    });
+
+    it('one for each list or record that is asked for, and none for the guards', async () => {
+      expect(await costOf(() => app.as(user, 'get', '/api/roles').expect(200))).toBe(1);
+      expect(await costOf(() => listing(app.admin).expect(200))).toBe(1);
+    });
+
+    it('no statement with a forged or a foreign token', async () => {
+      const forged = { ...user, token: `${user.token.slice(0, -4)}AAAA` };
+      expect(await costOf(() => app.as(forged, 'get', '/api/users/me').expect(401))).toBe(0);
+    });
+  });
+
+  it('are not looked up by probes, metrics and the key set, whoever sends a token along', async () => {
+    const fresh = await app.account();
+    for (const path of ['/health/live', '/health/startup', '/metrics', '/.well-known/jwks.json']) {
+      expect([path, await statementsOf(() => app.as(fresh, 'get', path).expect(200))]).toEqual([path, 0]);
+    }
+    // Its own question to the database, and no other.
+    for (const path of ['/health', '/health/ready']) {
+      const without = await statementsOf(() => app.request('get', path).expect(200));
+      expect([path, await statementsOf(() => app.as(fresh, 'get', path).expect(200))]).toEqual([
+        path,
+        without,
+      ]);
+    }
+  });
+
+  it('are never stored by a fill that began before a change', async () => {
+    const promoted = await app.account(['user', 'auditor']);
+    const held = await holdFill(promoted);
+    const before = listing(promoted).then(({ status }) => status);
+    await fillWaits();
+    await setRoles(promoted, ['user']);
+    await held.release();
+    // It was under way when its rights were taken, and may be answered by them, once.
+    expect(await before).toBe(200);
+    expect((await listing(promoted)).status).toBe(403);
+    expect((await listing(promoted)).status).toBe(403);
+  });
+
+  it('end with their session, to the moment', async () => {
+    const brief = await app.account();
+    const id = sessionOf(brief);
+    await app.database.query(IN_A_MOMENT, [id]);
+    const me = () => app.as(brief, 'get', '/api/users/me');
+    expect((await me()).status).toBe(200);
+    await until(() => expired(id));
+    const answer = await me();
+    expect([answer.status, answer.get('WWW-Authenticate')]).toEqual([401, 'Bearer error="invalid_token"']);
+  });
+
+  it('end with their session also when it took long to find them', async () => {
+    const brief = await app.account();
+    const id = sessionOf(brief);
+    await app.database.query(IN_A_MOMENT, [id]);
+    const held = await holdFill(brief);
+    const me = () => app.as(brief, 'get', '/api/users/me').then(({ status }) => status);
+    const first = me();
+    await fillWaits();
+    await until(() => expired(id));
+    await held.release();
+    expect(await first).toBe(200);
+    expect(await me()).toBe(401);
+  });
+
+  const expired = async (id: string): Promise<boolean> => {
+    const rows = await app.database.query(
+      'SELECT 1 FROM sessions WHERE id = $1 AND expires_at < clock_timestamp()',
+      [id],
+    );
+    return rows.length === 1;
+  };
+
+  it('follow a role that comes to permit more or less', async () => {
+    const put = (permissions: string[]) =>
+      app.as(app.admin, 'put', '/api/roles/reader').send({ permissions }).expect(200);
+    await put([]);
+    const reader = await app.account(['user', 'reader']);
+    expect((await listing(reader)).status).toBe(403);
+    await put(['users:read']);
+    expect((await listing(reader)).status).toBe(200);
+    await put(['events:read']);
+    expect((await listing(reader)).status).toBe(403);
+  });
+
+  it('come from the account and not from the claim: a role change ends no session', async () => {
+    const changed = await app.account();
+    await setRoles(changed, ['user', 'auditor']);
+    expect((await listing(changed)).status).toBe(200);
+    await setRoles(changed, ['user']);
+    expect((await listing(changed)).status).toBe(403);
+    expect((await app.as(changed, 'get', '/api/users/me')).status).toBe(200);
+  });
+
+  it('are found again after the listening connection was ended, and looked up meanwhile', async () => {
+    const { lease } = app.nest.get(Notifications);
+    const [listener] = await app.database.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gatehouse:listen'`,
+    );
+    await app.as(user, 'get', '/api/users/me').expect(200);
+    await app.database.query('SELECT pg_terminate_backend($1)', [listener?.pid]);
+    await until(() => !lease.holds);
+    await until(() => lease.holds);
+    expect(await costOf(() => app.as(user, 'get', '/api/users/me').expect(200))).toBe(1);
+    const listeners = await app.database.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gatehouse:listen'`,
+    );
+    expect(listeners).toHaveLength(1);
+  });
+
+  it('are bounded in number, and so is what is kept to find them by account', async () => {
+    const cache = app.nest.get(PrincipalCache);
+    const principals = Array.from({ length: 20_100 }, () => ({
+      userId: newId(),
+      sessionId: newId(),
+      roles: ['user'],
+      permissions: new Set<never>(),
+    }));
+    const { sessionsOf } = cache as unknown as { readonly sessionsOf: ReadonlyMap<string, unknown> };
+    const isKept = ({ userId, sessionId }: (typeof principals)[number]) =>
+      cache.get(userId, sessionId) !== null;
+    for (const principal of principals) {
+      // Filling so many can take longer than the lease lasts: then again, after a heartbeat.
+      await until(() => {
+        cache.set(cache.beginFill(), principal, 60_000);
+        return isKept(principal);
+      });
+    }
+    expect(principals.slice(0, 100).some(isKept)).toBe(false);
+    expect(sessionsOf.size).toBe(20_000);
+  });
+});
+
+wherePossible(noPgBouncer, 'a pooler', () =>
+  describe('behind a pooler that swallows notices', () => {
+    let database: TestDatabase;
+    let pooler: PgBouncer;
+    let app: TestApp;
+    let instance: Instance;
+    beforeAll(async () => {
+      database = await TestDatabase.create();
+      pooler = await PgBouncer.before(database.url);
+      const env = {
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'warn',
+        DATABASE_URL: pooler.url,
+        MIGRATION_DATABASE_URL: database.url,
+        MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      };
+      // One that logs, beside one whose statements can be counted: both wait for a notice, at once.
+      [app, instance] = await Promise.all([
+        TestApp.create({ database, config: { DATABASE_URL: pooler.url } }),
+        Instance.spawn({ env }),
+      ]);
+      await instance.until(() => instance.stdout.includes('is ready'));
+    });
+    afterAll(async () => {
+      await app.close();
+      await instance.stop();
+      await pooler.stop();
+      await database.drop();
+    });
+
+    it('the service starts, and says once what is missing', async () => {
+      expect((await supertest(instance.url).get('/health/ready')).status).toBe(200);
+      const said = (): number => instance.stdout.match(/set LISTEN_DATABASE_URL/g)?.length ?? 0;
+      await until(() => said() > 0);
+      expect(said()).toBe(1);
+    });
+
+    it('the service works, looks everybody up on every request, and never trusts its cache', async () => {
+      const { lease } = app.nest.get(Notifications);
+      const account = await app.account(['user', 'auditor']);
+      // Heartbeats that come back inside their own statement must not pass for hearing.
+      for (let i = 0; i < 30; i++) {
+        expect(lease.holds).toBe(false);
+        const before = await statements();
+        await app.as(account, 'get', '/api/users').expect(200);
+        expect((await statements()) - before).toBeGreaterThanOrEqual(2);
+      }
+      // Somebody else's change, of which no notice ever arrives.
+      await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [account.id]);
+      await app.as(account, 'get', '/api/users').expect(403);
+      const again = await app
+        .request('post', '/api/auth/login')
+        .send({ email: account.email, password: PASSWORD });
+      expect(again.status).toBe(200);
+    });
+  }),
+);

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { freeze, noSignals } from '../../support/backends.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { LEASE_MS, Pair } from '../../support/pair.js';
+import { prepareRoles, revocations, tryOut } from '../../support/revocations.js';
+import { closeConnections } from '../../support/send.js';
+import type { Account } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+import { wherePossible } from '../../support/where-possible.js';
+
+let addresses = 0;
+const address = (): string => `revoked-${++addresses}@example.com`;
+
+describe('revocation on two instances', () => {
+  let database: TestDatabase;
+  let pair: Pair;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    pair = await Pair.start(database);
+  });
+  beforeEach(() => prepareRoles(pair));
+  afterAll(async () => {
+    closeConnections();
+    await pair.stop();
+    await database.drop();
+  });
+
+  it.each(Object.entries(revocations))('acts by %s: here at once, there within a second', async (_, way) => {
+    const account = await pair.account(address(), way.roles);
+    const { admitted, lastAdmittedMs } = await tryOut(pair, account, way);
+    expect(admitted.here).toBe(0);
+    expect(lastAdmittedMs).toBeLessThanOrEqual(LEASE_MS);
+  });
+
+  it('is not undone by a fill of the other instance that began before it', async () => {
+    const account = await pair.account(address(), ['user', 'auditor']);
+    const sid = [sessionOf(account)];
+    await database.query(
+      `UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = $1`,
+      sid,
+    );
+    // The fill has read the old rights, has to note the minute, and waits.
+    const held = await HeldLock.take(database.url, 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', sid);
+    const listing = () => pair.call('there', account, { path: '/api/users?limit=1' });
+    const early = listing();
+    await until(async () => {
+      const rows = await database.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rows.length === 1;
+    });
+    await pair.setRoles(account, ['user']);
+    const revokedAt = performance.now();
+    await held.release();
+    await early;
+    const sent: { afterMs: number; status: number }[] = [];
+    do {
+      const afterMs = performance.now() - revokedAt;
+      sent.push({ afterMs, status: (await listing()).status });
+    } while ((sent.at(-1)?.afterMs ?? 0) < LEASE_MS + 200);
+    expect(sent.filter(({ status, afterMs }) => status !== 403 && afterMs > LEASE_MS)).toEqual([]);
+    expect(sent.at(-1)?.status).toBe(403);
+  });
+
+  describe('while the other instance cannot hear', () => {
+    let watched: Account;
+    beforeAll(async () => {
+      watched = await pair.account(address());
+    });
+    const trusts = () => until(() => pair.remembers('there', watched), 30_000, 'the cache is used again');
+    beforeEach(trusts);
+
+    async function expectRevocation(): Promise<void> {
+      const role = await pair.account(address(), revocations['a role that is taken'].roles);
+      const session = await pair.account(address());
+      for (const outcome of await Promise.all([
+        tryOut(pair, role, revocations['a role that is taken']),
+        tryOut(pair, session, revocations.logout),
+      ])) {
+        expect(outcome.admitted.here).toBe(0);
+        expect(outcome.lastAdmittedMs).toBeLessThanOrEqual(LEASE_MS);
+      }
+    }
+
+    wherePossible(noSignals, 'a frozen listener', () =>
+      it('because its listener is frozen, until it thaws', async () => {
+        const pid = await pair.listenerThere();
+        const thaw = freeze(pid ?? 0);
+        try {
+          await expectRevocation();
+          expect(await pair.remembers('there', watched)).toBe(false);
+        } finally {
+          thaw();
+        }
+        await trusts();
+      }),
+    );
+
+    it('because its listener was ended', async () => {
+      await database.query('SELECT pg_terminate_backend($1)', [await pair.listenerThere()]);
+      await expectRevocation();
+      await trusts();
+    });
+
+    it('because its path is cut', async () => {
+      await pair.path.cut();
+      try {
+        await expectRevocation();
+        expect(await pair.remembers('there', watched)).toBe(false);
+      } finally {
+        await pair.path.restore();
+      }
+      await trusts();
+    });
+
+    it('because its path is dead and nobody says so', async () => {
+      pair.path.silence();
+      try {
+        await expectRevocation();
+        expect(await pair.remembers('there', watched)).toBe(false);
+      } finally {
+        await pair.path.restore();
+      }
+      await trusts();
+    });
+
+    it('because its path dies as soon as it wants to listen', async () => {
+      pair.path.swallow('LISTEN ');
+      await database.query('SELECT pg_terminate_backend($1)', [await pair.listenerThere()]);
+      await until(() => pair.path.swallowed > 0);
+      await expectRevocation();
+      expect(await pair.remembers('there', watched)).toBe(false);
+      pair.path.swallow(null);
+      // By itself: the connection that hangs is given up.
+      await trusts();
+    });
+  });
+});
+
+const sessionOf = ({ token }: Account): string =>
+  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;

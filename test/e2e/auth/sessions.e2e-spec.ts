@@ -1,0 +1,336 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  claimsOf,
+  logIn,
+  type Pair,
+  presentRefresh,
+  refreshed,
+  type SessionBody,
+  statusOf,
+  whileChanging,
+} from '../../support/sessions.js';
+import { closeConnections, send } from '../../support/send.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+import { accountWith, nextPage, NOBODY } from '../../support/users.js';
+
+describe('sessions', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+  });
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  const sidOf = ({ token }: { token: string }): string => claimsOf(token).sid;
+  const login = (account: Account): Promise<Pair> => logIn(app.url, account.email);
+  const list = async (account: Account, query = ''): Promise<SessionBody[]> => {
+    const answer = await app.as(account, 'get', `/api/auth/sessions${query}`);
+    expect([answer.status, answer.get('Cache-Control')]).toEqual([200, 'no-store']);
+    return answer.body as SessionBody[];
+  };
+  const idsOf = (sessions: readonly SessionBody[]): string[] => sessions.map(({ id }) => id);
+  /** Whether each of its tokens is taken. */
+  const tokensOf = async (pair: Pair): Promise<[number, number]> => [
+    await statusOf(app.url, pair.access_token),
+    (await presentRefresh(app.url, pair.refresh_token)).status,
+  ];
+  const DEAD: [number, number] = [401, 401];
+  const ALIVE: [number, number] = [200, 200];
+
+  describe('POST /api/auth/logout', () => {
+    it('answers 204 with nothing, and kills both tokens of this session at once', async () => {
+      const account = await app.account();
+      const [pair, other] = [await login(account), await login(account)];
+      expect(await statusOf(app.url, pair.access_token)).toBe(200);
+      const answer = await app
+        .request('post', '/api/auth/logout')
+        .auth(pair.access_token, { type: 'bearer' });
+      expect([answer.status, answer.text]).toEqual([204, '']);
+      expect(answer.get('Clear-Site-Data')).toBe('"cache", "storage"');
+      expect(await tokensOf(pair)).toEqual(DEAD);
+      expect(await tokensOf(other)).toEqual(ALIVE);
+      expect(
+        await app.database.query('SELECT 1 FROM sessions WHERE id = $1', [
+          sidOf({ token: pair.access_token }),
+        ]),
+      ).toEqual([]);
+    });
+
+    it('answers 401 to who is not signed in, or no longer', async () => {
+      const none = await app.request('post', '/api/auth/logout');
+      expect([none.status, none.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
+      const account = await app.account();
+      await app.as(account, 'post', '/api/auth/logout').expect(204);
+      const again = await app.as(account, 'post', '/api/auth/logout');
+      expect([again.status, again.get('WWW-Authenticate')]).toEqual([401, 'Bearer error="invalid_token"']);
+      expect(again.get('Clear-Site-Data')).toBeUndefined();
+    });
+
+    it('answers 204 to both of two at once', async () => {
+      const account = await app.account();
+      const answers = await whileChanging(
+        app.database,
+        { sql: 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', values: [sidOf(account)] },
+        { start: () => [1, 2].map(() => app.as(account, 'post', '/api/auth/logout')) },
+      );
+      expect(answers.map(({ status }) => status)).toEqual([204, 204]);
+    });
+
+    it('wins against a refresh that waits for it, whose pair would be dead anyway', async () => {
+      const account = await app.account();
+      const pair = await login(account);
+      const { sid } = claimsOf(pair.access_token);
+      const [answer] = await whileChanging(
+        app.database,
+        { sql: 'DELETE FROM sessions WHERE id = $1', values: [sid] },
+        { start: () => [presentRefresh(app.url, pair.refresh_token)] },
+      );
+      expect(answer?.status).toBe(401);
+      expect(await app.database.query('SELECT 1 FROM refresh_tokens WHERE session_id = $1', [sid])).toEqual(
+        [],
+      );
+    });
+  });
+
+  describe('GET /api/auth/sessions', () => {
+    it('shows each session with its facts, and which of them asks', async () => {
+      const account = await app.account();
+      const pair = await login(account);
+      const sessions = await list(account);
+      const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+      const facts = { device: expect.any(String), ip: '127.0.0.1', created_at: time, expires_at: time };
+      const lastSeen = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:00\.000Z$/);
+      expect(sessions).toEqual([
+        { id: sidOf(account), ...facts, last_seen_at: lastSeen, current: true },
+        { id: claimsOf(pair.access_token).sid, ...facts, last_seen_at: lastSeen, current: false },
+      ]);
+      for (const { created_at: created, expires_at: expires } of sessions) {
+        expect(Date.parse(expires) - Date.parse(created)).toBe(2_592_000_000);
+      }
+      const asOther = await list({ ...account, token: pair.access_token });
+      expect(asOther.map(({ current }) => current)).toEqual([false, true]);
+    });
+
+    it('shows the agent as it called itself, cut to 256 characters and without control characters', async () => {
+      const { email } = await app.account();
+      const agent = `A\tB\u0085C${'x'.repeat(400)}`;
+      const answer = await send(app.url, {
+        method: 'POST',
+        path: '/api/auth/login',
+        headers: { 'User-Agent': agent },
+        body: { email, password: PASSWORD },
+      });
+      const { access_token: token } = answer.json as Pair;
+      const session = (await list({ id: '', email, token })).find(({ current }) => current);
+      expect(session?.device).toBe(`A B C${'x'.repeat(251)}`);
+      const silent = await send(app.url, {
+        method: 'POST',
+        path: '/api/auth/login',
+        body: { email, password: PASSWORD },
+      });
+      const { access_token: other } = silent.json as Pair;
+      expect((await list({ id: '', email, token: other })).find(({ current }) => current)?.device).toBe('');
+    });
+
+    it('moves last_seen_at to the minute in which the session is used', async () => {
+      const account = await app.account();
+      const [before] = await list(account);
+      await app.database.query(
+        `WITH aged AS (UPDATE sessions SET last_seen_at = last_seen_at - interval '10 minutes' WHERE id = $1)
+         SELECT pg_notify('gatehouse_principals', $1::text)`,
+        [sidOf(account)],
+      );
+      await until(async () => {
+        const [now] = await list(account);
+        return now !== undefined && before !== undefined && now.last_seen_at >= before.last_seen_at;
+      });
+    });
+
+    it('shows no session that has expired, nor one of another account', async () => {
+      const [account, other] = [await app.account(), await app.account()];
+      const pair = await login(account);
+      await app.database.query(`UPDATE sessions SET expires_at = now() WHERE id = $1`, [
+        claimsOf(pair.access_token).sid,
+      ]);
+      expect(idsOf(await list(account))).toEqual([sidOf(account)]);
+      expect(idsOf(await list(other))).toEqual([sidOf(other)]);
+      const { sid } = claimsOf(pair.access_token);
+      expect((await app.as(account, 'delete', `/api/auth/sessions/${sid}`)).status).toBe(404);
+    });
+
+    it('pages as every list does', async () => {
+      const account = await app.account();
+      for (let i = 0; i < 4; i++) await login(account);
+      const all = idsOf(await list(account));
+      expect(all).toHaveLength(5);
+      const walked: string[] = [];
+      let path: string | null = '/api/auth/sessions?limit=2&total=exact';
+      let pages = 0;
+      while (path !== null) {
+        const answer = await app.as(account, 'get', path);
+        expect([answer.status, answer.get('X-Total-Count')]).toEqual([200, '5']);
+        walked.push(...idsOf(answer.body as SessionBody[]));
+        path = nextPage(answer);
+        pages++;
+      }
+      expect([walked, pages]).toEqual([all, 3]);
+      expect(idsOf(await list(account, '?offset=3'))).toEqual(all.slice(3));
+      expect(
+        (await app.as(account, 'get', '/api/auth/sessions?total=estimate')).get('X-Total-Estimate'),
+      ).toBe('5');
+
+      const first = nextPage(await app.as(account, 'get', '/api/auth/sessions?limit=2')) ?? '';
+      const stranger = await app.account();
+      const refused = [
+        app.as(stranger, 'get', first),
+        app.as(account, 'get', `${first}&offset=1`),
+        app.as(account, 'get', '/api/auth/sessions?cursor=abc'),
+        app.as(account, 'get', '/api/auth/sessions?limit=0'),
+        app.as(account, 'get', '/api/auth/sessions?limit=101'),
+        app.as(account, 'get', '/api/auth/sessions?status=active'),
+      ];
+      for (const answer of await Promise.all(refused)) expect(answer.status).toBe(400);
+    });
+  });
+
+  describe('DELETE /api/auth/sessions/{id}', () => {
+    it('ends one session, at once, and once', async () => {
+      const account = await app.account();
+      const [pair, kept] = [await login(account), await login(account)];
+      expect(await statusOf(app.url, pair.access_token)).toBe(200);
+      const path = `/api/auth/sessions/${claimsOf(pair.access_token).sid}`;
+      await app.as(account, 'delete', path).expect(204);
+      expect(await tokensOf(pair)).toEqual(DEAD);
+      expect(await tokensOf(kept)).toEqual(ALIVE);
+      await app.as(account, 'delete', path).expect(404);
+    });
+
+    it('ends the one that asks too', async () => {
+      const account = await app.account();
+      await app.as(account, 'delete', `/api/auth/sessions/${sidOf(account)}`).expect(204);
+      expect(await statusOf(app.url, account.token)).toBe(401);
+    });
+
+    it("answers 404 for another account's, to administrators too, and 400 for what is no id", async () => {
+      const [account, other] = [await app.account(), await app.account()];
+      const bodies = [];
+      for (const id of [sidOf(other), NOBODY]) {
+        const answer = await app.as(account, 'delete', `/api/auth/sessions/${id}`);
+        expect(answer.status).toBe(404);
+        const { error } = answer.body as { error: { code: string; message: string } };
+        bodies.push([error.code, error.message]);
+      }
+      expect(bodies[0]).toEqual(bodies[1]);
+      expect((await app.as(app.admin, 'delete', `/api/auth/sessions/${sidOf(other)}`)).status).toBe(404);
+      expect((await app.as(account, 'delete', '/api/auth/sessions/no-id')).status).toBe(
+        (await app.as(app.admin, 'get', '/api/users/no-id')).status,
+      );
+      expect(await statusOf(app.url, other.token)).toBe(200);
+    });
+  });
+
+  describe('DELETE /api/auth/sessions', () => {
+    it('ends all others of this account, and no other', async () => {
+      const [account, stranger] = [await app.account(), await app.account()];
+      const others = [await login(account), await login(account)];
+      for (const pair of others) expect(await statusOf(app.url, pair.access_token)).toBe(200);
+      await app.as(account, 'delete', '/api/auth/sessions').expect(204);
+      for (const pair of others) expect(await tokensOf(pair)).toEqual(DEAD);
+      expect(idsOf(await list(account))).toEqual([sidOf(account)]);
+      expect(await statusOf(app.url, stranger.token)).toBe(200);
+    });
+  });
+
+  describe('/api/users/{id}/sessions', () => {
+    it('shows and ends those of another account to holders of sessions:revoke', async () => {
+      const revoker = await accountWith(app, ['sessions:revoke']);
+      const account = await app.account();
+      const pair = await login(account);
+      const path = `/api/users/${account.id}/sessions`;
+      const shown = await app.as(revoker, 'get', `${path}?total=exact`);
+      expect([shown.status, shown.get('X-Total-Count')]).toEqual([200, '2']);
+      const own = await list(account);
+      expect(shown.body).toEqual(own.map((session) => ({ ...session, current: false })));
+      const page = nextPage(await app.as(revoker, 'get', `${path}?limit=1`)) ?? '';
+      expect(idsOf((await app.as(revoker, 'get', page)).body as SessionBody[])).toEqual([own[1]?.id]);
+
+      await app.as(revoker, 'delete', path).expect(204);
+      expect(await tokensOf(pair)).toEqual(DEAD);
+      expect(await statusOf(app.url, account.token)).toBe(401);
+      expect(await statusOf(app.url, revoker.token)).toBe(200);
+      expect((await app.as(revoker, 'get', path)).body).toEqual([]);
+      await app.as(revoker, 'delete', path).expect(204);
+    });
+
+    it('marks the own session of who asks about themselves, and ends that one as well', async () => {
+      const revoker = await accountWith(app, ['sessions:revoke']);
+      const path = `/api/users/${revoker.id}/sessions`;
+      expect((await app.as(revoker, 'get', path)).body).toMatchObject([
+        { id: sidOf(revoker), current: true },
+      ]);
+      await app.as(revoker, 'delete', path).expect(204);
+      expect(await statusOf(app.url, revoker.token)).toBe(401);
+    });
+
+    it.each(['get', 'delete'] as const)(
+      'answers %s 403 to others, to the account itself too',
+      async (method) => {
+        const account = await app.account();
+        for (const id of [account.id, app.admin.id, NOBODY]) {
+          const answer = await app.as(account, method, `/api/users/${id}/sessions`);
+          expect([id, answer.status]).toEqual([id, 403]);
+        }
+        expect((await app.request(method, `/api/users/${account.id}/sessions`)).status).toBe(401);
+      },
+    );
+
+    it.each(['get', 'delete'] as const)('answers %s 404 for an account that is not there', async (method) => {
+      expect((await app.as(app.admin, method, `/api/users/${NOBODY}/sessions`)).status).toBe(404);
+      const revoker = await accountWith(app, ['sessions:revoke']);
+      const gone = await app.account();
+      await app.as(gone, 'delete', `/api/users/${gone.id}`).expect(204);
+      expect((await app.as(revoker, method, `/api/users/${gone.id}/sessions`)).status).toBe(404);
+    });
+  });
+
+  describe('end for good', () => {
+    it('when the account is disabled: enabling it revives none', async () => {
+      const account = await app.account();
+      const pair = await refreshed(app.url, (await login(account)).refresh_token);
+      const set = (status: string) =>
+        app.as(app.admin, 'patch', `/api/users/${account.id}`).send({ status }).expect(200);
+      await set('disabled');
+      expect(await tokensOf(pair)).toEqual(DEAD);
+      await set('active');
+      expect(await tokensOf(pair)).toEqual(DEAD);
+      expect(await statusOf(app.url, account.token)).toBe(401);
+      expect(idsOf(await list(await signIn(app.url, account.email, PASSWORD)))).toHaveLength(1);
+    });
+
+    it('when the account is deleted: restoring it revives none', async () => {
+      const account = await app.account();
+      const pair = await login(account);
+      await app.as(account, 'delete', `/api/users/${account.id}`).expect(204);
+      expect(await tokensOf(pair)).toEqual(DEAD);
+      await app.as(app.admin, 'post', `/api/users/${account.id}/restore`).expect(200);
+      expect(await tokensOf(pair)).toEqual(DEAD);
+      expect(await statusOf(app.url, account.token)).toBe(401);
+      expect(idsOf(await list(await signIn(app.url, account.email, PASSWORD)))).toHaveLength(1);
+    });
+
+    it('but not when its roles change', async () => {
+      const account = await app.account();
+      const pair = await login(account);
+      await app
+        .as(app.admin, 'put', `/api/users/${account.id}/roles`)
+        .set('If-Match', '*')
+        .send({ roles: ['user', 'auditor'] })
+        .expect(200);
+      expect((await app.as({ ...account, token: pair.access_token }, 'get', '/api/users')).status).toBe(200);
+      expect(await tokensOf(pair)).toEqual(ALIVE);
+    });
+  });
+});

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { noSignals } from '../support/backends.js';
+import { LEASE_MS, Pair } from '../support/pair.js';
+import { revocations, tryOut } from '../support/revocations.js';
+import { closeConnections } from '../support/send.js';
+import type { Account } from '../support/test-app.js';
+import { TestDatabase } from '../support/test-database.js';
+import { until } from '../support/until.js';
+import { wherePossible } from '../support/where-possible.js';
+
+const ROUNDS = 5;
+
+// The faults run one after the other, so the server of the run is theirs to crash.
+wherePossible(noSignals, 'a database that crashes', () =>
+  describe('a database that crashes and comes back', () => {
+    let database: TestDatabase;
+    let pair: Pair;
+    let watched: Account;
+    beforeAll(async () => {
+      database = await TestDatabase.create();
+      pair = await Pair.start(database);
+      watched = await pair.account('watched@example.com');
+    });
+    afterAll(async () => {
+      closeConnections();
+      await pair.stop();
+      await database.drop();
+    });
+
+    const trusts = (where: 'here' | 'there') =>
+      until(() => pair.remembers(where, watched), 30_000, `the cache is used again ${where}`);
+    const serves = (where: 'here' | 'there') =>
+      until(
+        async () => (await pair.call(where, pair.admin, { path: '/api/users?limit=1' })).status === 200,
+        30_000,
+        `an answer ${where}`,
+      );
+
+    const connect = async (): Promise<{ client: pg.Client; ended: Promise<void> }> => {
+      const client = new pg.Client({ connectionString: database.url });
+      const ended = new Promise<void>((resolve) => client.once('end', resolve));
+      client.on('error', () => {});
+      await client.connect();
+      return { client, ended };
+    };
+    const accepts = async (): Promise<boolean> => {
+      try {
+        await (await connect()).client.end();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+
+    /** One process killed with -9 takes all the others down: PostgreSQL then recovers as after a crash. */
+    async function crash(): Promise<void> {
+      const [victim, witness] = [await connect(), await connect()];
+      const { rows } = await victim.client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      // The server of the tests does not write every commit at once, and this is not about what it loses.
+      await victim.client.query('CHECKPOINT');
+      process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
+      // The others go a moment after it; before that the service could still be answered.
+      await Promise.all([victim.ended, witness.ended]);
+      await until(accepts, 60_000, 'the server is back');
+    }
+
+    it(`leaves no stale yes behind, and the cache comes back by itself, ${ROUNDS} times`, async () => {
+      const said: string[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        const demoted = await pair.account(`demoted-${round}@example.com`, ['user', 'auditor']);
+        const gone = await pair.account(`gone-${round}@example.com`);
+        await Promise.all([trusts('here'), trusts('there')]);
+        const crashedAt = performance.now();
+        await crash();
+        await Promise.all([serves('here'), serves('there')]);
+        const served = performance.now() - crashedAt;
+        for (const outcome of [
+          await tryOut(pair, demoted, revocations['a role that is taken']),
+          await tryOut(pair, gone, revocations.logout),
+        ]) {
+          expect(outcome.admitted.here).toBe(0);
+          expect(outcome.lastAdmittedMs).toBeLessThanOrEqual(LEASE_MS);
+        }
+        await Promise.all([trusts('here'), trusts('there')]);
+        said.push(`${served.toFixed(0)}/${(performance.now() - crashedAt).toFixed(0)}`);
+      }
+      process.stdout.write(`served again / cache used again, ms after the crash: ${said.join(', ')}\n`);
+    }, 300_000);
+  }),
+);

@@ -1,0 +1,140 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Instance } from '../support/instance.js';
+import { claimsOf, logIn, type Pair } from '../support/sessions.js';
+import { ADMIN } from '../support/test-app.js';
+import { TestDatabase } from '../support/test-database.js';
+
+const RACES = Number(process.env['REFRESH_RACES'] ?? 10_000);
+const SESSIONS = 20;
+const CALLERS = 4;
+
+/** Every race: some callers, spread over two processes, present one refresh token at once. */
+describe(`${RACES} refresh races on two instances`, () => {
+  let database: TestDatabase;
+  let instances: Instance[];
+  const agent = new Agent({ keepAlive: true });
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    const env = {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      DATABASE_URL: database.url,
+      ADMIN_PASSWORD: ADMIN.password,
+      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+    };
+    instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
+    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+  }, 120_000);
+  afterAll(async () => {
+    agent.destroy();
+    await Promise.all(instances.map((instance) => instance.stop()));
+    await database.drop();
+  });
+
+  /** Kept connections: at this number, new ones would be most of the work. */
+  function present(instance: number, token: string): Promise<{ status: number; pair: Pair }> {
+    const body = JSON.stringify({ refresh_token: token });
+    return new Promise((resolve, reject) => {
+      const request = httpRequest(`${instances[instance % 2]?.url}/api/auth/refresh`, {
+        method: 'POST',
+        agent,
+        headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
+      });
+      request.on('error', reject);
+      request.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('error', reject);
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            pair: JSON.parse(Buffer.concat(chunks).toString()) as Pair,
+          }),
+        );
+      });
+      request.end(body);
+    });
+  }
+
+  it('fork no family, and take nobody for a thief', async () => {
+    const started = performance.now();
+    const seen = { answers: 0, refused: 0, forks: 0, byStatus: new Map<number, number>() };
+
+    /** One race after the other along one session; every third also brings the token before, still in its grace. */
+    async function family(
+      races: number,
+      session: number,
+      first: string,
+    ): Promise<{ sid: string; last: string }> {
+      let token = first;
+      let before: string | null = null;
+      for (let race = 0; race < races; race++) {
+        const late = before !== null && race % 3 === 0 ? [present(race, before)] : [];
+        const racing = Array.from({ length: CALLERS }, (_, caller) => present(race + caller, token));
+        const answers = await Promise.all([...racing, ...late]);
+        for (const { status } of answers) {
+          seen.answers++;
+          seen.byStatus.set(status, (seen.byStatus.get(status) ?? 0) + 1);
+        }
+        const given = answers.slice(0, CALLERS).filter(({ status }) => status === 200);
+        const successors = new Set(given.map(({ pair }) => claimsOf(pair.refresh_token).jti));
+        if (successors.size !== 1) seen.forks++;
+        for (const { status, pair } of answers.slice(CALLERS)) {
+          if (status === 200 && claimsOf(pair.refresh_token).jti !== claimsOf(token).jti) seen.forks++;
+        }
+        const next = given[0]?.pair.refresh_token;
+        if (next === undefined) throw new Error(`race ${race} of session ${session} gave nobody a token`);
+        before = token;
+        token = next;
+      }
+      return { sid: claimsOf(token).sid, last: claimsOf(token).jti };
+    }
+
+    const races = Math.floor(RACES / SESSIONS);
+    // One after the other: many sign-ins to one account at once look like guesses.
+    const firsts: string[] = [];
+    for (let i = 0; i < SESSIONS; i++) {
+      firsts.push((await logIn(instances[i % 2]?.url ?? '', ADMIN.email, ADMIN.password)).refresh_token);
+    }
+    const families = await Promise.all(firsts.map((first, i) => family(races, i, first)));
+
+    const rows = await database.query<{
+      sid: string;
+      live: string[];
+      tokens: number;
+      successors: number;
+      chained: number;
+    }>(
+      `SELECT s.id AS sid, array_agg(t.jti) FILTER (WHERE t.spent_at IS NULL) AS live,
+              count(*)::integer AS tokens, count(DISTINCT t.successor)::integer AS successors,
+              count(n.jti)::integer AS chained
+       FROM sessions s JOIN refresh_tokens t ON t.session_id = s.id
+       LEFT JOIN refresh_tokens n ON n.jti = t.successor AND n.session_id = t.session_id
+       WHERE s.id = ANY ($1) GROUP BY s.id`,
+      [families.map(({ sid }) => sid)],
+    );
+    const seconds = (performance.now() - started) / 1000;
+    process.stdout.write(
+      `${races * SESSIONS} races in ${SESSIONS} sessions, ${seen.answers} answers ${JSON.stringify(
+        Object.fromEntries(seen.byStatus),
+      )} in ${seconds.toFixed(1)} s; forks ${seen.forks}; sessions alive ${rows.length}, ` +
+        `live tokens ${rows.map(({ live }) => live?.length ?? 0).join()}; ` +
+        `tokens ${rows.reduce((sum, { tokens }) => sum + tokens, 0)}\n`,
+    );
+
+    expect(seen.forks).toBe(0);
+    expect([...seen.byStatus.keys()]).toEqual([200]);
+    // No session was ended for a theft, each has one live token, and the chain has no second branch.
+    const expected = families.map(({ sid, last }) => ({
+      sid,
+      live: [last],
+      tokens: races + 1,
+      successors: races,
+      chained: races,
+    }));
+    const inOrder = (list: { sid: string }[]) => list.toSorted((a, b) => (a.sid < b.sid ? -1 : 1));
+    expect(inOrder(rows)).toEqual(inOrder(expected));
+  }, 1_800_000);
+});

@@ -1,0 +1,65 @@
+import { elsewhere } from './guesses.js';
+import { type Answer, bearer, send } from './send.js';
+import type { Account } from './test-app.js';
+
+/** Those of the contract. */
+export const LIMITS = {
+  RATE_LIMIT_ANONYMOUS: 30,
+  RATE_LIMIT_AUTHENTICATED: 100,
+  RATE_LIMIT_PREMIUM: 1000,
+} as const;
+
+/** Of different controllers, with and without a way in for everybody. */
+const ROUTES = ['/api/users/me', '/api/roles', '/api/auth/sessions', '/api/users?limit=nonsense'];
+
+interface Limit {
+  readonly status: number;
+  readonly tier: string;
+  readonly quota: number;
+  readonly left: number;
+  readonly seconds: number;
+}
+
+/** What an answer says of its limit (draft-ietf-httpapi-ratelimit-headers). */
+export function limitOf({ status, headers, text }: Answer): Limit {
+  const policy = /^"(\w+)";q=(\d+);w=60$/.exec(String(headers['ratelimit-policy']));
+  const limit = /^"(\w+)";r=(\d+);t=(\d+)$/.exec(String(headers['ratelimit']));
+  if (!policy || !limit || policy[1] !== limit[1]) {
+    throw new Error(`an answer of ${status} says nothing of a limit: ${JSON.stringify(headers)} ${text}`);
+  }
+  return {
+    status,
+    tier: policy[1] ?? '',
+    quota: Number(policy[2]),
+    left: Number(limit[2]),
+    seconds: Number(limit[3]),
+  };
+}
+
+interface Storm {
+  readonly times: number;
+  /** Without one each request comes from elsewhere. */
+  readonly ip?: string;
+  readonly account?: Account;
+}
+
+/** So many requests at once, over several routes and over all those instances in turn. */
+export function storm(
+  instances: { readonly url: string } | readonly { readonly url: string }[],
+  { times, ip, account }: Storm,
+): Promise<Answer[]> {
+  const urls = [instances].flat().map(({ url }) => url);
+  return Promise.all(
+    Array.from({ length: times }, (_, i) =>
+      send(urls[i % urls.length] ?? '', {
+        path: ROUTES[Math.floor(i / urls.length) % ROUTES.length] ?? '',
+        headers: { 'X-Forwarded-For': ip ?? elsewhere(), ...(account && bearer(account)) },
+      }),
+    ),
+  );
+}
+
+export function statusesOf(answers: readonly Answer[]): { admitted: number; refused: number } {
+  const refused = answers.filter(({ status }) => status === 429).length;
+  return { admitted: answers.length - refused, refused };
+}

@@ -1,0 +1,36 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Mailer, type Mail } from '../../src/platform/mail/mailer.js';
+import type { TestApp } from './test-app.js';
+import { until } from './until.js';
+
+const TOKEN = /^[\w-]{43}$/m;
+
+/** The newest mail of that subject to that address, once it has been sent. */
+export async function mailTo(app: TestApp, to: string, subject: RegExp, count = 1): Promise<Mail> {
+  const { sent } = app.nest.get(Mailer);
+  const matching = () => sent.filter((mail) => mail.to === to && subject.test(mail.subject));
+  await until(() => matching().length >= count);
+  const mail = matching().at(-1);
+  if (!mail) throw new Error('no such mail');
+  return mail;
+}
+
+/** The token in a mail's text. */
+export function tokenIn(text: string): string {
+  const [token] = TOKEN.exec(text) ?? [];
+  if (token === undefined) throw new Error(`no token in: ${text}`);
+  return token;
+}
+
+/** The token of the newest mail of that subject that was written into the folder. */
+export async function tokenInFolder(folder: string, subject: string): Promise<string> {
+  let found: string | undefined;
+  await until(async () => {
+    const files = (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.eml')).toSorted();
+    const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+    found = texts.findLast((text) => text.includes(`Subject: ${subject}`));
+    return found !== undefined;
+  });
+  return tokenIn(found?.replaceAll('\r', '') ?? '');
+}

@@ -1,0 +1,86 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe } from '@jest/globals';
+import { Redis as Client } from 'ioredis';
+import { freePort } from './free-port.js';
+import { until } from './until.js';
+
+/** Why there is no Redis on this machine; null when there is one. */
+const missing = ((): string | null => {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+    return null;
+  } catch (error) {
+    return `redis-server cannot be run (${String(error)}): .ci/run installs it, as does "apt-get install redis-server"`;
+  }
+})();
+
+/** As `describe`; on a machine without Redis it says why, and is skipped. */
+export function describeWithRedis(name: string, tests: () => void): void {
+  if (missing === null) {
+    describe(name, tests);
+    return;
+  }
+  process.stderr.write(`skipped: ${name}: ${missing}\n`);
+  describe.skip(name, tests);
+}
+
+/** A real Redis as a process of its own, in memory only, which can really be killed. */
+export class TestRedis {
+  private process: ChildProcess | null = null;
+
+  private constructor(private readonly port: number) {}
+
+  /** A place for one: nothing listens there yet. */
+  static async prepare(): Promise<TestRedis> {
+    return new TestRedis(await freePort());
+  }
+
+  static async start(): Promise<TestRedis> {
+    const redis = await TestRedis.prepare();
+    await redis.start();
+    return redis;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Empty, on the same port as before. */
+  async start(): Promise<void> {
+    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    this.process = child;
+    await until(() => said.includes('Ready to accept connections'), 10_000, 'a Redis that is ready');
+  }
+
+  /** As a crash would: nothing is said to anybody. */
+  async kill(): Promise<void> {
+    const { process: child } = this;
+    this.process = null;
+    if (!child || child.exitCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  /** Still there, and silent: connections stay up, nothing is answered. */
+  freeze(): void {
+    this.process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.process?.kill('SIGCONT');
+  }
+
+  async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
+    const client = new Client(this.url);
+    try {
+      return await question(client);
+    } finally {
+      client.disconnect();
+    }
+  }
+}

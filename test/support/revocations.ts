@@ -1,0 +1,121 @@
+import { LEASE_MS, type Pair, type Where } from './pair.js';
+import type { Answer } from './send.js';
+import { PASSWORD, type Account } from './test-app.js';
+import { until } from './until.js';
+
+/** A change that takes something from an account, and what it could do before and cannot after. */
+export interface Revocation {
+  readonly roles: readonly string[];
+  readonly asked: string;
+  readonly refusal: number;
+  readonly revoke: (pair: Pair, account: Account) => Promise<Answer>;
+}
+
+const NEW_PASSWORD = 'another horse battery';
+const sessionOf = ({ token }: Account): string =>
+  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
+
+const ends = (revoke: Revocation['revoke']): Revocation => ({
+  roles: ['user'],
+  // Not the caller's own record: of a deleted account it is gone before its caller is.
+  asked: '/api/roles?limit=1',
+  refusal: 401,
+  revoke,
+});
+const demotes = (roles: readonly string[], revoke: Revocation['revoke']): Revocation => ({
+  roles,
+  asked: '/api/users?limit=1',
+  refusal: 403,
+  revoke,
+});
+
+export const revocations = {
+  logout: ends((pair, account) => pair.call('here', account, { method: 'POST', path: '/api/auth/logout' })),
+  'the end of one session': ends((pair, account) =>
+    pair.call('here', account, { method: 'DELETE', path: `/api/auth/sessions/${sessionOf(account)}` }),
+  ),
+  'the end of all sessions by an administrator': ends((pair, account) =>
+    pair.order({ method: 'DELETE', path: `/api/users/${account.id}/sessions` }),
+  ),
+  'the end of all other sessions': ends(async (pair, account) => {
+    const other = await pair.signIn(account.email);
+    return pair.call('here', other, { method: 'DELETE', path: '/api/auth/sessions' });
+  }),
+  disabling: ends((pair, account) =>
+    pair.order({ method: 'PATCH', path: `/api/users/${account.id}`, body: { status: 'disabled' } }),
+  ),
+  deletion: ends((pair, account) => pair.order({ method: 'DELETE', path: `/api/users/${account.id}` })),
+  'deletion by oneself': ends((pair, account) =>
+    pair.call('here', account, { method: 'DELETE', path: `/api/users/${account.id}` }),
+  ),
+  'a new password': ends((pair, account) =>
+    pair.call('here', account, {
+      method: 'PUT',
+      path: '/api/auth/password',
+      body: { current_password: PASSWORD, new_password: NEW_PASSWORD },
+    }),
+  ),
+  'a role that is taken': demotes(['user', 'auditor'], (pair, account) => pair.setRoles(account, ['user'])),
+  'a role that permits less': demotes(['user', 'reader'], (pair) =>
+    pair.order({ method: 'PUT', path: '/api/roles/reader', body: { permissions: [] } }),
+  ),
+} as const satisfies Record<string, Revocation>;
+
+/** Roles of their own, as they are before a revocation. */
+export const prepareRoles = (pair: Pair): Promise<Answer> =>
+  pair.order({ method: 'PUT', path: '/api/roles/reader', body: { permissions: ['users:read'] } });
+
+export interface Outcome {
+  /** Requests sent after the 2xx that were let in nevertheless; those here must be none. */
+  readonly admitted: Readonly<Record<Where, number>>;
+  /** How long after the 2xx the last request that was let in on the other instance was sent. */
+  readonly lastAdmittedMs: number;
+  /** ... and the first that was refused came back. */
+  readonly refusedAfterMs: number;
+}
+
+/**
+ * Revokes while both instances are asked all the time, so that there are fills under way, and goes on
+ * until both refuse. Times are of the sending: the bound is the lease's, not the machine's.
+ */
+export async function tryOut(
+  pair: Pair,
+  account: Account,
+  { asked, refusal, revoke }: Revocation,
+  callers = 2,
+): Promise<Outcome> {
+  let revokedAt = Number.POSITIVE_INFINITY;
+  let lastAdmittedMs = 0;
+  let refusedAfterMs = 0;
+  const admitted = { here: 0, there: 0 };
+  const seen = { here: 0, there: 0 };
+  const ask = async (where: Where): Promise<void> => {
+    for (;;) {
+      const sentAt = performance.now();
+      const { status } = await pair.call(where, account, { path: asked });
+      seen[where]++;
+      const sentAfterMs = sentAt - revokedAt;
+      if (status === refusal) {
+        if (sentAfterMs < 0) continue;
+        if (where === 'there') refusedAfterMs = Math.max(refusedAfterMs, performance.now() - revokedAt);
+        return;
+      }
+      if (status !== 200) throw new Error(`asking answered ${status}`);
+      if (sentAfterMs < 0) continue;
+      admitted[where]++;
+      if (where === 'there') lastAdmittedMs = Math.max(lastAdmittedMs, sentAfterMs);
+      if (sentAfterMs > 20 * LEASE_MS) throw new Error(`still let in ${where} after ${sentAfterMs} ms`);
+    }
+  };
+  const asking = (['here', 'there'] as const).flatMap((where) =>
+    Array.from({ length: callers }, () => ask(where)),
+  );
+  const revoking = (async () => {
+    await until(() => seen.here >= callers && seen.there >= callers, 20_000, 'both have answered');
+    const { status, text } = await revoke(pair, account);
+    if (status >= 300) throw new Error(`revoking answered ${status}: ${text}`);
+    revokedAt = performance.now();
+  })();
+  await Promise.all([revoking, ...asking]);
+  return { admitted, lastAdmittedMs, refusedAfterMs };
+}

@@ -1,0 +1,102 @@
+import pg from 'pg';
+import supertest, { type Response } from 'supertest';
+import { PASSWORD } from './test-app.js';
+import type { TestDatabase } from './test-database.js';
+import { until } from './until.js';
+
+/** What signing in, refreshing and changing the password answer. */
+export interface Pair {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly token_type: string;
+  readonly expires_in: number;
+}
+
+export interface Claims {
+  readonly sub: string;
+  readonly jti: string;
+  readonly sid: string;
+  readonly iat: number;
+  readonly exp: number;
+  readonly roles?: string[];
+}
+
+/** A session as a client reads it. */
+export interface SessionBody {
+  readonly id: string;
+  readonly device: string;
+  readonly ip: string;
+  readonly created_at: string;
+  readonly last_seen_at: string;
+  readonly expires_at: string;
+  readonly current: boolean;
+}
+
+const part = (token: string, index: number): unknown =>
+  JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString());
+
+export const headerOf = (token: string) => part(token, 0) as Record<string, unknown>;
+export const claimsOf = (token: string) => part(token, 1) as Claims;
+
+/** A new session of that account. */
+export async function logIn(url: string, email: string, password = PASSWORD): Promise<Pair> {
+  const answer = await supertest(url).post('/api/auth/login').send({ email, password });
+  if (answer.status !== 200) throw new Error(`sign-in answered ${answer.status}: ${answer.text}`);
+  return answer.body as Pair;
+}
+
+export const presentRefresh = (url: string, token: string): Promise<Response> =>
+  supertest(url)
+    .post('/api/auth/refresh')
+    .send({ refresh_token: token })
+    .then((answer) => answer);
+
+export async function refreshed(url: string, token: string): Promise<Pair> {
+  const answer = await presentRefresh(url, token);
+  if (answer.status !== 200) throw new Error(`refreshing answered ${answer.status}: ${answer.text}`);
+  return answer.body as Pair;
+}
+
+/** What a request with that bearer token is told about its own account: 200 or 401. */
+export const statusOf = async (url: string, accessToken: string): Promise<number> =>
+  (await supertest(url).get('/api/users/me').auth(accessToken, { type: 'bearer' })).status;
+
+/** As if the token had been spent that much longer ago. */
+export async function ageSpent(database: TestDatabase, token: string, seconds: number): Promise<void> {
+  await database.query(
+    'UPDATE refresh_tokens SET spent_at = spent_at - make_interval(secs => $2) WHERE jti = $1',
+    [claimsOf(token).jti, seconds],
+  );
+}
+
+/** Waits until that many connections of the service wait for somebody else's lock. */
+export async function lockWaiters(database: TestDatabase, count: number): Promise<void> {
+  const waiting = async () => {
+    const rows = await database.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows.length;
+  };
+  await until(async () => (await waiting()) >= count, 20_000, `${count} waiting connections`);
+}
+
+/** Somebody else's change that is under way: `work` begins while it holds the rows, and it commits then. */
+export async function whileChanging<T>(
+  database: TestDatabase,
+  change: { sql: string; values: unknown[] },
+  work: { start: () => PromiseLike<T>[] },
+): Promise<T[]> {
+  const other = new pg.Client({ connectionString: database.url });
+  await other.connect();
+  try {
+    await other.query('BEGIN');
+    await other.query(change.sql, change.values);
+    // A supertest request is sent when it is first asked for its answer.
+    const started = work.start().map((request) => request.then((answer) => answer));
+    await lockWaiters(database, started.length);
+    await other.query('COMMIT');
+    return await Promise.all(started);
+  } finally {
+    await other.end();
+  }
+}

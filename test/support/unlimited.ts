@@ -1,0 +1,6 @@
+/** Limits are for the tests that are about them. */
+export const UNLIMITED = {
+  RATE_LIMIT_ANONYMOUS: '0',
+  RATE_LIMIT_AUTHENTICATED: '0',
+  RATE_LIMIT_PREMIUM: '0',
+} as const;
