@@ -119,7 +119,7 @@ export const variables = {
     schema: postgresUrl.optional(),
     secret: true,
     description:
-      'The same database without a pooler in between, for notifications. By default `DATABASE_URL`',
+      'The same database without a pooler in between, for notifications and jobs. By default `DATABASE_URL`',
   }),
   DB_POOL_MAX: row({ schema: whole(1, 1000), default: '10', description: 'Connections at most' }),
   DB_POOL_MIN: row({ schema: whole(0, 1000), default: '0', description: 'Idle connections that are kept' }),

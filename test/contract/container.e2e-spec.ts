@@ -292,7 +292,10 @@ describe('docker-compose.yml', () => {
     }
     const withoutReferences = text.replace(reference, '<given>');
     expect(withoutReferences).not.toContain('${');
-    expect(withoutReferences.match(/:\/\/[^\s/@]*:[^\s/@]+@/g)).toEqual(['://gatehouse:<given>@']);
+    expect(withoutReferences.match(/:\/\/[^\s/@]*:[^\s/@]+@/g)).toEqual([
+      '://gatehouse:<given>@',
+      '://:<given>@',
+    ]);
     expect(withoutReferences.match(/requirepass\S*\s+\S+/g)).toEqual([expect.stringContaining('<given>')]);
   });
 
@@ -327,12 +330,12 @@ describe('docker-compose.yml', () => {
     expect(database.password).toBe(secrets.get('POSTGRES_PASSWORD'));
   });
 
-  it('checks the health of every service and starts ours when its database is healthy', () => {
+  it('checks the health of every service and starts ours when what it needs is healthy', () => {
     for (const [, service] of everyService) {
       const inImage = service.build !== undefined && all(lastStage, 'HEALTHCHECK').length === 1;
       expect(service.healthcheck !== undefined || inImage).toBe(true);
     }
-    expect(Object.keys(gatehouse.depends_on)).toEqual(['postgres']);
+    expect(Object.keys(gatehouse.depends_on)).toEqual(['postgres', 'redis', 'mailpit']);
   });
 
   it('leaves the service more time to stop than it takes at most', () => {
