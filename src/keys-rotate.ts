@@ -13,7 +13,9 @@ try {
     const app = await createApp({ ...database.config, LOG_LEVEL: 'warn' });
     await app.init();
     const kid = await app.get(SigningKeysService).rotateIfOlderThan(0);
-    process.stdout.write(`Published the signing key ${kid}\n`);
+    process.stdout.write(
+      kid ? `Published the signing key ${kid}\n` : 'A signing key was published this very moment\n',
+    );
     await app.close();
   } finally {
     await database.close();
