@@ -148,7 +148,7 @@ describeWithRedis('rate limits shared through Redis', () => {
   it('hold while Redis is not there yet at the start, and are shared once it is', async () => {
     const server = await TestRedis.prepare();
     const instance = await startAlone(server);
-    expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
+    await until(() => said(instance, UNREACHABLE) > 0);
     expect(statusesOf(await storm(instance, { ip: elsewhere(), times: 150 }))).toEqual({
       admitted: 30,
       refused: 120,
