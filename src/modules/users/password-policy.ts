@@ -13,18 +13,18 @@ export interface ChosenPassword {
 }
 
 /**
- * Why a new password is refused, as a message for the client, or null when it may be used. Its shape
+ * Why a new password is refused, as a message for the client about that field, or null when it may be used. Its shape
  * was checked before. Compared in NFC and without regard to case; there are no composition rules
  * (NIST SP 800-63B-4, 3.1.1.2), and no guesses from a common password to its variations: those are
  * for the list of breached ones.
  */
-export function checkPassword({ password, email, name }: ChosenPassword): string | null {
+export function checkPassword({ password, email, name }: ChosenPassword, field = 'password'): string | null {
   const folded = foldCase(password);
-  if (folded.includes(PRODUCT_NAME)) return 'password must not contain the name of the product';
+  if (folded.includes(PRODUCT_NAME)) return `${field} must not contain the name of the product`;
   if (containsWord(folded, [localPart(email)]))
-    return 'password must not contain the name in the e-mail address';
-  if (containsWord(folded, name.split(WORD_BREAKS))) return 'password must not contain a word of the name';
-  if (isCommon(password)) return 'password must not be a commonly used one';
+    return `${field} must not contain the name in the e-mail address`;
+  if (containsWord(folded, name.split(WORD_BREAKS))) return `${field} must not contain a word of the name`;
+  if (isCommon(password)) return `${field} must not be a commonly used one`;
   return null;
 }
 

@@ -158,7 +158,7 @@ export class UsersService {
 
   /** @throws AppError `VALIDATION_ERROR` of that field when the policy refuses the password */
   hashPassword(password: string, { email, name }: User, field: string): Promise<string> {
-    const refusal = checkPassword({ password, email, name });
+    const refusal = checkPassword({ password, email, name }, field);
     if (refusal) throw AppError.invalid(field, refusal);
     return this.hasher.hash(password);
   }

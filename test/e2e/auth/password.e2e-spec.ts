@@ -98,7 +98,10 @@ describe('PUT /api/auth/password', () => {
     const answer = await change(account.token, { ...toBetter, new_password: password });
     expect(answer.status).toBe(400);
     expect(answer.body).toMatchObject({
-      error: { code: 'VALIDATION_ERROR', details: [{ field: 'new_password' }] },
+      error: {
+        code: 'VALIDATION_ERROR',
+        details: [{ field: 'new_password', message: expect.stringMatching(/^new_password must /) }],
+      },
     });
     expect(await statusOf(app.url, account.token)).toBe(200);
   });
