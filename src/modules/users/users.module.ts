@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RolesModule } from '../roles/roles.module.js';
 import { FirstAdministrator } from './first-administrator.js';
+import { LastLogins } from './last-logins.js';
 import { MeController } from './me.controller.js';
 import { User } from './user.entity.js';
 import { UsersController } from './users.controller.js';
@@ -11,7 +12,7 @@ import { UsersService } from './users.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([User]), RolesModule],
   controllers: [MeController, UsersController],
-  providers: [UsersService, UsersRepository, FirstAdministrator],
+  providers: [UsersService, UsersRepository, FirstAdministrator, LastLogins],
   exports: [UsersService],
 })
 export class UsersModule {}

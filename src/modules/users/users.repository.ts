@@ -96,16 +96,27 @@ export class UsersRepository {
   }
 
   /**
-   * Stands apart from the row's version, and from its `updated_at`.
-   * @returns whether the account is active and has the password of `user`
+   * Holds the row until the unit of work ends, with others who sign in.
+   * @returns the time, or null unless the account is active and has the password of `user`
    */
-  async touchLastLogin(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
-    const [, count]: [unknown, number] = await this.users.query(
-      `UPDATE users SET last_login_at = clock_timestamp()
-       WHERE id = $1 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $2`,
+  async findSignInTime(user: Pick<User, 'id' | 'passwordHash'>): Promise<Date | null> {
+    const rows: { at: Date }[] = await this.users.query(
+      `SELECT clock_timestamp() AS at FROM users
+       WHERE id = $1 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $2 FOR SHARE`,
       [user.id, user.passwordHash],
     );
-    return count === 1;
+    return rows[0]?.at ?? null;
+  }
+
+  /** Stands apart from each row's version, and from its `updated_at`. Locks in the order of ids, as everybody. */
+  async touchLastLogins(logins: ReadonlyMap<string, Date>): Promise<void> {
+    await this.users.query(
+      `WITH login AS (
+         SELECT id, login.at FROM unnest($1::uuid[], $2::timestamptz[]) AS login (id, at)
+         JOIN users USING (id) ORDER BY id FOR NO KEY UPDATE OF users)
+       UPDATE users SET last_login_at = greatest(last_login_at, login.at) FROM login WHERE users.id = login.id`,
+      [[...logins.keys()], [...logins.values()]],
+    );
   }
 
   findPage(page: UserPage): Promise<User[]> {

@@ -15,6 +15,7 @@ import type { CreateUserDto } from './dto/create-user.dto.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UpdateUserDto } from './dto/update-user.dto.js';
 import { UserEvent, type UserEventType, userEventTypes } from './events/user-events.js';
+import { LastLogins } from './last-logins.js';
 import { checkPassword } from './password-policy.js';
 import { foldedKeys } from './user-keys.js';
 import type { User } from './user.entity.js';
@@ -39,6 +40,7 @@ export class UsersService {
     private readonly hasher: PasswordHasher,
     private readonly unitOfWork: UnitOfWork,
     private readonly events: DomainEvents,
+    private readonly lastLogins: LastLogins,
   ) {}
 
   async create(input: CreateUserDto): Promise<User> {
@@ -139,8 +141,10 @@ export class UsersService {
    * Holds the account until the unit of work ends.
    * @returns whether it is still active, and its password still the one in `user`
    */
-  recordSignIn(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
-    return this.repository.touchLastLogin(user);
+  async recordSignIn(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
+    const at = await this.repository.findSignInTime(user);
+    if (at) this.unitOfWork.afterCommit(() => this.lastLogins.gather(user.id, at));
+    return at !== null;
   }
 
   /** The account, if it may act. */

@@ -1,0 +1,60 @@
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { UsersRepository } from './users.repository.js';
+
+/** The contract lets `last_login_at` lag by 5 s. */
+const WRITE_EVERY_MS = 2000;
+/** Accounts in one statement, which holds their rows. */
+const BATCH = 5000;
+/** Accounts that wait while nothing can be written; the longest waiting makes room. */
+const MAX_WAITING = 100_000;
+
+/**
+ * Gathers sign-ins and writes them together: a row with a dozen indexes is dear to change, and of an
+ * account's sign-ins within two seconds only the last counts. A normal stop loses none.
+ */
+@Injectable()
+export class LastLogins implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger(LastLogins.name);
+  private readonly waiting = new Map<string, Date>();
+  private timer: NodeJS.Timeout | undefined;
+  private writing: Promise<void> | null = null;
+
+  constructor(private readonly repository: UsersRepository) {}
+
+  onModuleInit(): void {
+    this.timer = setInterval(() => void this.write(), WRITE_EVERY_MS);
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writing;
+    await this.write();
+  }
+
+  gather(userId: string, at: Date): void {
+    const known = this.waiting.get(userId);
+    if (known && known > at) return;
+    this.waiting.set(userId, at);
+    const [longest] = this.waiting.keys();
+    if (this.waiting.size > MAX_WAITING && longest !== undefined) this.waiting.delete(longest);
+  }
+
+  private write(): Promise<void> {
+    this.writing ??= this.writeAll().finally(() => (this.writing = null));
+    return this.writing;
+  }
+
+  private async writeAll(): Promise<void> {
+    while (this.waiting.size > 0) {
+      const batch = new Map([...this.waiting].slice(0, BATCH));
+      for (const userId of batch.keys()) this.waiting.delete(userId);
+      try {
+        await this.repository.touchLastLogins(batch);
+      } catch (error) {
+        for (const [userId, at] of batch) this.gather(userId, at);
+        this.logger.warn(`last sign-ins could not be written, and wait: ${String(error)}`);
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HeldLock } from '../../support/held-lock.js';
+import { Instance } from '../../support/instance.js';
+import { signIn, TestApp, PASSWORD, type Account } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+
+const lastLogins = (database: TestDatabase, accounts: readonly Account[]) =>
+  database.query<{ at: Date | null; row: string }>(
+    'SELECT last_login_at AS at, xmin::text AS row FROM users WHERE id = ANY ($1)',
+    [accounts.map(({ id }) => id)],
+  );
+
+describe('last sign-ins', () => {
+  let app: TestApp;
+  let accounts: Account[];
+  beforeAll(async () => {
+    app = await TestApp.create();
+    accounts = await Promise.all(Array.from({ length: 6 }, () => app.account()));
+  });
+  afterAll(() => app.close());
+
+  const signInAll = () => Promise.all(accounts.map(({ email }) => signIn(app.url, email, PASSWORD)));
+  const written = async () => (await lastLogins(app.database, accounts)).every(({ at }) => at !== null);
+
+  it('of many accounts are written in one statement, also when it has to be tried again', async () => {
+    const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR SHARE', [
+      accounts[3]?.id,
+    ]);
+    try {
+      await signInAll();
+      // It waits for the row that is held, and is cut off there.
+      await until(async () => (await held.waiting()) > 0);
+      const cut = await app.database.query(
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      expect(cut).toHaveLength(1);
+      expect((await lastLogins(app.database, accounts)).filter(({ at }) => at !== null)).toEqual([]);
+    } finally {
+      await held.release();
+    }
+    await until(written);
+    const rows = await lastLogins(app.database, accounts);
+    expect(new Set(rows.map(({ row }) => row)).size).toBe(1);
+  });
+
+  it('never go back', async () => {
+    await app.database.query(`UPDATE users SET last_login_at = '2999-01-01' WHERE id = $1`, [
+      accounts[0]?.id,
+    ]);
+    const before = await lastLogins(app.database, accounts.slice(1));
+    await signInAll();
+    await until(async () => {
+      const now = await lastLogins(app.database, accounts.slice(1));
+      return now.every(({ at }) => before.every((earlier) => Number(at) > Number(earlier.at)));
+    });
+    const [first] = await lastLogins(app.database, accounts.slice(0, 1));
+    expect(first?.at?.getUTCFullYear()).toBe(2999);
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('are all there after a stop by %s', async (signal) => {
+    const database = await TestDatabase.create();
+    const instance = await Instance.start({
+      env: { DATABASE_URL: database.url, ADMIN_PASSWORD: PASSWORD, SHUTDOWN_GRACE_MS: '0' },
+    });
+    await signIn(instance.url, 'admin@gatehouse.local', PASSWORD);
+    expect(await instance.stop(signal)).toBe(0);
+    const rows = await database.query<{ at: Date | null }>('SELECT last_login_at AS at FROM users');
+    await database.drop();
+    expect(rows).toEqual([{ at: expect.any(Date) }]);
+  });
+});
