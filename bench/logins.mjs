@@ -58,14 +58,15 @@ async function throughput() {
     bare.push(await during(ROUND_MS, CORES, () => verify(passwordHash, PASSWORD)));
     logins.push(await during(ROUND_MS, CONCURRENCY, login));
   }
-  const share = median(logins) / median(bare);
+  // Of neighbours: the machine is not equally fast all the while.
+  const share = median(logins.map((rate, round) => rate / bare[round]));
   process.stdout.write(
     `Node ${process.versions.node}, ${CORES} cores, ${ROUNDS} rounds of ${ROUND_MS / 1000} s in turns\n\n` +
       `${table([
         ['', 'median a second', 'least', 'most'],
         ['bare argon2', ...summary(bare)],
         [`sign-ins, ${CONCURRENCY} at once`, ...summary(logins)],
-      ])}\n\nshare ${(share * 100).toFixed(1)} %, to be at least ${MIN_SHARE * 100} %${share < MIN_SHARE ? ' !' : ''}\n\n`,
+      ])}\n\nshare, the median of the rounds', ${(share * 100).toFixed(1)} %, to be at least ${MIN_SHARE * 100} %${share < MIN_SHARE ? ' !' : ''}\n\n`,
   );
   if (share < MIN_SHARE) process.exitCode = 1;
 }
