@@ -12,6 +12,8 @@ export async function start(): Promise<void> {
     const config = readConfig();
     // To load the service takes about as long as to start the database: they go side by side.
     const service = import('./serve.js');
+    // Its failure is told where it is awaited.
+    service.catch(() => {});
     database = await openDatabase(config);
     const { serve } = await service;
     await serve(database, () => process.off('SIGTERM', giveUp).off('SIGINT', giveUp));

@@ -14,5 +14,7 @@ const storage = new AsyncLocalStorage<RequestContext>();
 
 export const requestContext = {
   run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
+  /** For what must be done although the request is over. */
+  leave: <T>(work: () => T): T => storage.exit(work),
   current: (): RequestContext | undefined => storage.getStore(),
 };

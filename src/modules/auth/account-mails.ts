@@ -51,10 +51,11 @@ export class AccountMails implements OnModuleInit {
     await this.jobs.enqueue(REQUESTED, { purpose, email });
   }
 
-  /** Mails a token for `email`, unless the account was sent enough of them lately. */
-  async sendToken(purpose: Purpose, user: Addressee, email: string): Promise<void> {
+  /** Mails a token for `email`, unless the account was sent enough of them lately. @returns whether it did */
+  async sendToken(purpose: Purpose, user: Addressee, email: string): Promise<boolean> {
     const token = await this.tokens.issue({ purpose, userId: user.id, email });
     if (token !== null) await this.send(purpose, { ...user, email }, { token });
+    return token !== null;
   }
 
   async send(

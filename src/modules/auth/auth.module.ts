@@ -22,6 +22,7 @@ import { PrincipalCache } from './principal-cache.js';
 import { PrincipalsService } from './principals.service.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { RefreshTokensRepository } from './refresh-tokens.repository.js';
+import { SecurityLog } from './security-log.js';
 import { Session } from './session.entity.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -51,6 +52,7 @@ import { UserSessionsController } from './user-sessions.controller.js';
     CleanUp,
     OneTimeTokensRepository,
     BruteForce,
+    SecurityLog,
     SignInFailuresRepository,
     SessionsService,
     SessionsRepository,

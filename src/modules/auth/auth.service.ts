@@ -13,6 +13,7 @@ import type { Client } from './client.js';
 import type { ChangePasswordDto } from './dto/change-password.dto.js';
 import type { TokenResponse } from './dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
+import { SecurityLog } from './security-log.js';
 import { SessionsService } from './sessions.service.js';
 import { type Subject, TokensService } from './tokens.service.js';
 
@@ -33,6 +34,7 @@ export class AuthService {
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
     private readonly unitOfWork: UnitOfWork,
+    private readonly log: SecurityLog,
   ) {}
 
   /**
@@ -91,6 +93,7 @@ export class AuthService {
   ): Promise<TokenResponse> {
     const matches = await attempt.judge(this.hasher.matches(password, user?.passwordHash ?? null));
     if (!user || !matches || user.status !== 'active') {
+      this.log.refused('sign_in.refused', { user_id: user?.id ?? null });
       throw unauthorized(false, 'The e-mail address or the password is wrong');
     }
     await this.renewHash(user, password);

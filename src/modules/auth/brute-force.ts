@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
+import { requestContext } from '../../common/context/request-context.js';
 import { clientNetwork } from '../../common/http/client-network.js';
 import { type Allowance, type Counter, SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -63,7 +64,8 @@ export class BruteForce {
       try {
         return await matches;
       } catch (error) {
-        await takeBack();
+        // The request may be over its time, and its statements would be refused.
+        await requestContext.leave(takeBack);
         throw error;
       }
     };

@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
+import { clientAddress } from '../../common/http/client-network.js';
 
 const MAX_DEVICE_LENGTH = 256;
 
@@ -13,5 +14,5 @@ export interface Client {
 export const ClientInfo = createParamDecorator((_: unknown, context: ExecutionContext): Client => {
   const request = context.switchToHttp().getRequest<Request>();
   const agent = (request.get('user-agent') ?? '').replace(/\p{Cc}/gu, ' ').toWellFormed();
-  return { device: agent.slice(0, MAX_DEVICE_LENGTH), ip: request.ip ?? '' };
+  return { device: agent.slice(0, MAX_DEVICE_LENGTH), ip: clientAddress(request.ip ?? '') };
 });

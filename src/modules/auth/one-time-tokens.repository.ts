@@ -28,8 +28,13 @@ const FOUND = `purpose, user_id AS "userId", email`;
 export class OneTimeTokensRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** @returns the token; null when the account was sent enough of them */
+  /** Within a unit of work. @returns the token; null when the account was sent enough of them */
   async issue({ purpose, userId, email }: Granted): Promise<string | null> {
+    // One after the other for an account: of those side by side none would see the others.
+    await this.unitOfWork.manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      `one_time_tokens:${userId}`,
+    ]);
+    if (purpose === 'change-email') await this.expireOfUser(userId, purpose);
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const issued: unknown[] = await this.unitOfWork.manager.query(
       `INSERT INTO one_time_tokens (hash, purpose, user_id, email, created_at, expires_at)
@@ -51,20 +56,24 @@ export class OneTimeTokensRepository {
     return rows[0] ?? null;
   }
 
-  /** Of callers who race one gets it; the account's other tokens for that purpose die with it. */
+  /** Of callers who race one gets it. Its row stays, for it counts as a mail that was sent. */
   async use(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
     const [rows]: [Granted[]] = await this.unitOfWork.manager.query(
-      `DELETE FROM one_time_tokens WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()
+      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
+       WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()
        RETURNING ${FOUND}`,
       [digest(token), purposes],
     );
-    const granted = rows[0];
-    if (!granted) return null;
-    await this.unitOfWork.manager.query('DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2', [
-      granted.userId,
-      granted.purpose,
-    ]);
-    return granted;
+    return rows[0] ?? null;
+  }
+
+  /** None of the account's tokens, for that purpose or for any, is good any more. */
+  async expireOfUser(userId: string, purpose: Purpose | null = null): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
+       WHERE user_id = $1 AND ($2::text IS NULL OR purpose = $2) AND expires_at > clock_timestamp()`,
+      [userId, purpose],
+    );
   }
 
   /** Those that have expired an hour ago count for nothing any more. @returns how many there were */

@@ -3,6 +3,8 @@ import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { UsersService } from '../users/users.service.js';
 import { AccountMails } from './account-mails.js';
 import { BruteForce } from './brute-force.js';
@@ -38,6 +40,8 @@ export class RecoveryService {
     const granted = await this.tokens.find(token, ['reset-password']);
     if (!granted) throw refusedToken();
     const user = await this.users.getWithPassword(granted.userId);
+    // It proves who reads that address, which may be the account's no more.
+    if (user.status !== 'active' || user.email !== granted.email) throw refusedToken();
     const hash = await this.users.hashPassword(password, user, 'new_password');
     await this.unitOfWork.run(async () => {
       if (!(await this.tokens.use(token, ['reset-password']))) throw refusedToken();
@@ -50,7 +54,8 @@ export class RecoveryService {
     await this.unitOfWork.run(async () => {
       const granted = await this.tokens.use(token, ['verify-email', 'change-email']);
       if (!granted) throw refusedToken();
-      await this.users.confirmEmail(granted.userId, granted.email);
+      if (granted.purpose === 'change-email') await this.users.changeEmail(granted.userId, granted.email);
+      else if (!(await this.users.verifyEmail(granted.userId, granted.email))) throw refusedToken();
     });
   }
 
@@ -66,9 +71,16 @@ export class RecoveryService {
     }
     await attempt.takeBack();
     await this.unitOfWork.run(async () => {
-      await this.mails.sendToken('change-email', user, input.new_email);
-      await this.mails.send('email-change-requested', user);
+      const sent = await this.mails.sendToken('change-email', user, input.new_email);
+      if (sent) await this.mails.send('email-change-requested', user);
     });
+  }
+
+  /** With the password or the address the account may have changed hands: what was mailed before says nothing. */
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  @OnDomainEvent(userEventTypes.emailConfirmed)
+  async expireTokens({ userId }: UserEvent): Promise<void> {
+    await this.tokens.expireOfUser(userId);
   }
 }
 

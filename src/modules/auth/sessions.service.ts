@@ -12,6 +12,7 @@ import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import type { Client } from './client.js';
 import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.repository.js';
 import { PrincipalCache } from './principal-cache.js';
+import { SecurityLog } from './security-log.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 
@@ -34,14 +35,21 @@ export class SessionsService {
     private readonly sessions: SessionsRepository,
     private readonly tokens: RefreshTokensRepository,
     private readonly principals: PrincipalCache,
+    private readonly log: SecurityLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  async start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
-    const sessionId = newId();
-    const lifetime = { idle: this.config.REFRESH_TOKEN_TTL_SECONDS, total: this.config.SESSION_MAX_SECONDS };
-    const refresh = await this.sessions.insert({ id: sessionId, userId, ...client }, newId(), lifetime);
-    return { sessionId, refresh };
+  start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
+    return this.unitOfWork.run(async () => {
+      const sessionId = newId();
+      const lifetime = {
+        idle: this.config.REFRESH_TOKEN_TTL_SECONDS,
+        total: this.config.SESSION_MAX_SECONDS,
+      };
+      const refresh = await this.sessions.insert({ id: sessionId, userId, ...client }, newId(), lifetime);
+      this.log.changed('session.started', { user_id: userId, session_id: sessionId });
+      return { sessionId, refresh };
+    });
   }
 
   /**
@@ -59,13 +67,14 @@ export class SessionsService {
       const { userId } = session;
       const { successor, secondsSinceSpent } = presented;
       if (successor === null || secondsSinceSpent === null) {
-        return { outcome: 'rotated', userId, sessionId, next: await this.succeed(jti, sessionId) };
+        return { outcome: 'rotated', userId, sessionId, next: await this.succeed(jti, sessionId, userId) };
       }
       // What counts is when it was presented: waiting for the others, or for a connection, is no theft.
       const waitedSeconds = (performance.now() - presentedAt) / 1000;
       if (secondsSinceSpent - waitedSeconds > this.config.REFRESH_GRACE_SECONDS) {
         await this.sessions.deleteOfUser(sessionId, userId);
         await this.principals.invalidate([sessionId]);
+        this.log.changed('session.refresh_token_reused', { user_id: userId, session_id: sessionId });
         return { outcome: 'stolen' };
       }
       const next = await this.tokens.findClaims(successor);
@@ -97,8 +106,10 @@ export class SessionsService {
   endIfAlive(sessionId: string, userId: string): Promise<boolean> {
     return this.unitOfWork.run(async () => {
       const ended = await this.sessions.deleteOfUser(sessionId, userId);
-      if (ended) await this.principals.invalidate([sessionId]);
-      return ended;
+      if (!ended) return false;
+      await this.principals.invalidate([sessionId]);
+      this.log.changed('session.ended', { user_id: userId, session_id: sessionId });
+      return true;
     });
   }
 
@@ -106,6 +117,7 @@ export class SessionsService {
     await this.unitOfWork.run(async () => {
       await this.sessions.deleteAllOfUser(userId, exceptId);
       await this.principals.invalidate([userId]);
+      this.log.changed('sessions.ended', { user_id: userId });
     });
   }
 
@@ -116,10 +128,11 @@ export class SessionsService {
     await this.endAll(userId);
   }
 
-  private async succeed(jti: string, sessionId: string): Promise<RefreshClaims> {
+  private async succeed(jti: string, sessionId: string, userId: string): Promise<RefreshClaims> {
     await this.sessions.prolong(sessionId, this.config.REFRESH_TOKEN_TTL_SECONDS);
     const next = await this.tokens.insert(newId(), sessionId);
     await this.tokens.spend(jti, next.jti);
+    this.log.changed('session.refreshed', { user_id: userId, session_id: sessionId });
     return next;
   }
 }

@@ -168,16 +168,31 @@ export class UsersService {
   }
 
   /**
-   * The address has proven to be its account's: it is from now on, and is verified.
+   * The address has proven to be read by the account's owner. It is not made the account's own: one that it
+   * had before must not come back.
+   * @returns whether the account is active, and has that address
+   */
+  verifyEmail(id: string, email: string): Promise<boolean> {
+    return this.unitOfWork.run(async () => {
+      const user = await this.repository.findByIdForUpdate(id);
+      if (user?.status !== 'active' || user.email !== email) return false;
+      if (user.emailVerified) return true;
+      await this.repository.update(user, { emailVerified: true });
+      await this.events.publish(new UserEvent(userEventTypes.emailConfirmed, id));
+      return true;
+    });
+  }
+
+  /**
+   * The address that was asked for is the account's from now on, and verified.
    * @throws AppError `CONFLICT` when another account has it by now, `NOT_FOUND` when this one is not active
    */
-  async confirmEmail(id: string, email: string): Promise<void> {
+  async changeEmail(id: string, email: string): Promise<void> {
     await this.unitOfWork.run(async () => {
       const user = await this.repository.findByIdForUpdate(id);
       if (user?.status !== 'active') throw new AppError('NOT_FOUND');
       const emailKey = canonicalEmail(email);
       const changes = { email, emailKey, ...foldedKeys(user.name, email), emailVerified: true };
-      if (user.emailVerified && user.email === email) return;
       if (!(await this.repository.updateEmail(user, changes))) {
         throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
       }

@@ -13,7 +13,9 @@ export class DomainEvents {
 
   /** Waits for those who listen: they act in the publisher's transaction, and their failure is its own. */
   async publish(event: DomainEvent): Promise<void> {
-    await this.emitter.emitAsync(event.type, event);
+    // One after the other: they share a connection, and none may go on once another has failed.
+    const listeners = this.emitter.listeners(event.type) as ((event: DomainEvent) => Promise<void>)[];
+    for (const listener of listeners) await listener(event);
   }
 }
 

@@ -6,12 +6,6 @@ import { UnitOfWork } from '../database/unit-of-work.js';
 /** With growing pauses that is about three days. */
 const MAX_ATTEMPTS = 20;
 
-export interface JobOptions {
-  /** A job that waits under the same key is replaced. */
-  readonly key?: string;
-  readonly maxAttempts?: number;
-}
-
 /**
  * Work that is done later, and survives a crash. A job is written by the connection, and in the
  * transaction, of whoever wants it: neither exists without the other. What it carries is sealed.
@@ -23,11 +17,11 @@ export class Jobs {
     private readonly sealer: Sealer,
   ) {}
 
-  async enqueue(task: string, payload: object, { key, maxAttempts }: JobOptions = {}): Promise<void> {
+  async enqueue(task: string, payload: object): Promise<void> {
     const sealed = this.sealer.seal(Buffer.from(JSON.stringify(payload)), sealPurpose(task));
     await this.unitOfWork.manager.query(
-      `SELECT ${JOB_SCHEMA}.add_job($1, $2::json, max_attempts => $3::integer, job_key => $4)`,
-      [task, { sealed: sealed.toString('base64') }, maxAttempts ?? MAX_ATTEMPTS, key ?? null],
+      `SELECT ${JOB_SCHEMA}.add_job($1, $2::json, max_attempts => $3::integer)`,
+      [task, { sealed: sealed.toString('base64') }, MAX_ATTEMPTS],
     );
   }
 }

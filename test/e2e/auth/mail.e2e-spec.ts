@@ -164,6 +164,54 @@ describe('mail', () => {
       expect(sentTo('other@example.com')).toEqual([]);
     });
 
+    const tokenFor = async (email: string, subject: RegExp) =>
+      tokenIn((await mailTo(app, email, subject)).text);
+
+    it('cannot be undone by what was mailed to the old one before', async () => {
+      const account = await app.account();
+      const confirmOld = await tokenFor(account.email, /^Confirm your e-mail/);
+      await post('/api/auth/password/forgot', { email: account.email });
+      const resetOld = await tokenFor(account.email, /^Set a new password/);
+      await change(account, 'left.behind@example.com');
+      expect((await verify(await tokenFor('left.behind@example.com', /^Confirm your new/))).status).toBe(204);
+      expect((await verify(confirmOld)).status).toBe(400);
+      expect((await reset(resetOld)).status).toBe(400);
+      expect(await me(account)).toMatchObject({ email: 'left.behind@example.com', email_verified: true });
+      expect((await login('left.behind@example.com', PASSWORD)).status).toBe(200);
+    });
+
+    it('is the one that was asked for last', async () => {
+      const account = await app.account();
+      await change(account, 'mistyped@example.com');
+      const mistyped = await tokenFor('mistyped@example.com', /^Confirm your new/);
+      await change(account, 'as.meant@example.com');
+      const meant = await tokenFor('as.meant@example.com', /^Confirm your new/);
+      expect((await verify(mistyped)).status).toBe(400);
+      expect((await verify(meant)).status).toBe(204);
+      expect((await me(account)).email).toBe('as.meant@example.com');
+    });
+
+    it.each(['changed', 'reset'] as const)(
+      'is not given by a token from before the password was %s',
+      async (how) => {
+        const account = await app.account();
+        const wanted = `thief.${how}@example.com`;
+        await change(account, wanted);
+        const stolen = await tokenFor(wanted, /^Confirm your new/);
+        await post('/api/auth/password/forgot', { email: account.email });
+        const resetToken = await tokenFor(account.email, /^Set a new password/);
+        if (how === 'changed') {
+          const answer = await app
+            .as(account, 'put', '/api/auth/password')
+            .send({ current_password: PASSWORD, new_password: NEW_PASSWORD });
+          expect(answer.status).toBe(200);
+        } else expect((await reset(resetToken)).status).toBe(204);
+        expect((await verify(stolen)).status).toBe(400);
+        expect((await reset(resetToken)).status).toBe(400);
+        expect((await login(account.email, NEW_PASSWORD)).status).toBe(200);
+      },
+    );
+
     it('says nothing of one that is taken until it is confirmed, and then changes nothing', async () => {
       const [account, owner] = [await app.account(), await app.account()];
       expect((await change(account, owner.email)).status).toBe(202);

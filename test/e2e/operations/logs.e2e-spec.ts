@@ -4,10 +4,12 @@ import supertest from 'supertest';
 import { Instance } from '../../support/instance.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 import { ADMIN, signIn } from '../../support/test-app.js';
+import { logIn, type Pair, refreshed } from '../../support/sessions.js';
 import { TestDatabase } from '../../support/test-database.js';
 
 const METRICS_TOKEN = 'metrics-token-of-the-log-test';
 const PERSON = { email: 'ada.private@example.com', password: 'a secret of Ada 42', name: 'Ada Hidden' };
+const CHANGED = 'another secret of Ada 43';
 const WRONG = 'a wrong guess of Eve 17';
 
 type Line = Readonly<Record<string, unknown>>;
@@ -16,7 +18,7 @@ type Line = Readonly<Record<string, unknown>>;
 describe('the log of a process in production', () => {
   let database: TestDatabase;
   let instance: Instance;
-  const secrets: string[] = [MASTER_KEY, METRICS_TOKEN, ADMIN.password, PERSON.password, WRONG];
+  const secrets: string[] = [MASTER_KEY, METRICS_TOKEN, ADMIN.password, PERSON.password, CHANGED, WRONG];
   const ids = { ok: 'log-test.ok', refused: 'log-test.refused', failed: 'log-test.failed' };
 
   beforeAll(async () => {
@@ -55,6 +57,19 @@ describe('the log of a process in production', () => {
     await client.get('/api/users?search=very-private-words').auth(token, { type: 'bearer' }).expect(200);
     await client.get('/metrics').auth(METRICS_TOKEN, { type: 'bearer' }).expect(200);
     secrets.push('very-private-words', 'access_token=');
+    const first = await logIn(url, PERSON.email, PERSON.password);
+    const second = await refreshed(url, first.refresh_token);
+    const changed = await client
+      .put('/api/auth/password')
+      .auth(second.access_token, { type: 'bearer' })
+      .send({ current_password: PERSON.password, new_password: CHANGED })
+      .expect(200);
+    const third = changed.body as Pair;
+    await client.post('/api/auth/logout').auth(third.access_token, { type: 'bearer' }).expect(204);
+    for (const pair of [first, second, third]) {
+      for (const issued of [pair.access_token, pair.refresh_token])
+        secrets.push(...issued.split('.').slice(1));
+    }
     await database.query(`ALTER TABLE users ADD CONSTRAINT broken CHECK (name <> 'Broken Row') NOT VALID`);
     const broken = { email: 'broken.row@example.com', password: PERSON.password, name: 'Broken Row' };
     await client.post('/api/users').set('X-Request-Id', ids.failed).send(broken).expect(500);
@@ -73,6 +88,25 @@ describe('the log of a process in production', () => {
       .slice(0, -1)
       .map((line) => JSON.parse(line) as Line);
 
+  it('tells every change of sessions and credentials, by ids', async () => {
+    await linesOf(ids.failed);
+    const told = lines().filter((line) => line['context'] === 'Security');
+    expect(new Set(told.map((line) => line['msg']))).toEqual(
+      new Set([
+        'user.created',
+        'session.started',
+        'sign_in.refused',
+        'session.refreshed',
+        'user.password_changed',
+        'sessions.ended',
+        'session.ended',
+      ]),
+    );
+    for (const line of told) expect(line['user_id']).toMatch(/^[0-9a-f-]{36}$/);
+    // The first account is made by the start.
+    for (const line of told.slice(1)) expect(line['request_id']).toEqual(expect.any(String));
+  });
+
   it('is one JSON object a line, with its time and level', async () => {
     await linesOf(ids.failed);
     expect(lines().length).toBeGreaterThan(10);
@@ -87,6 +121,7 @@ describe('the log of a process in production', () => {
 
   it('has the id of the request in each of its lines, the one that the answer has', async () => {
     expect(await linesOf(ids.ok)).toEqual([
+      expect.objectContaining({ request_id: ids.ok, context: 'Security', msg: 'user.created' }),
       expect.objectContaining({
         msg: 'request',
         method: 'POST',

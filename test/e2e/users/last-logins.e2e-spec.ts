@@ -24,18 +24,20 @@ describe('last sign-ins', () => {
   const written = async () => (await lastLogins(app.database, accounts)).every(({ at }) => at !== null);
 
   it('of many accounts are written in one statement, also when it has to be tried again', async () => {
-    const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR SHARE', [
-      accounts[3]?.id,
+    const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR SHARE', [
+      accounts.map(({ id }) => id),
     ]);
+    const waits = () => until(async () => (await held.waiting()) > 0);
     try {
       await signInAll();
-      // It waits for the row that is held, and is cut off there.
-      await until(async () => (await held.waiting()) > 0);
+      await waits();
       const cut = await app.database.query(
         `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
       );
       expect(cut).toHaveLength(1);
+      await until(async () => (await held.waiting()) === 0);
+      await waits();
       expect((await lastLogins(app.database, accounts)).filter(({ at }) => at !== null)).toEqual([]);
     } finally {
       await held.release();

@@ -1,0 +1,39 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
+
+interface Ids {
+  readonly user_id: string | null;
+  readonly session_id?: string;
+}
+
+/** What happens to sessions and credentials, by ids alone: no token, password or address is logged. */
+@Injectable()
+export class SecurityLog {
+  private readonly logger = new Logger('Security');
+
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** A change, within the unit of work that makes it: it is told once it has happened. */
+  changed(what: string, ids: Ids): void {
+    this.unitOfWork.afterCommit(() => this.logger.log(ids, what));
+  }
+
+  /** A refusal, which changes nothing. */
+  refused(what: string, ids: Ids): void {
+    this.logger.warn(ids, what);
+  }
+
+  @OnDomainEvent(userEventTypes.created)
+  @OnDomainEvent(userEventTypes.emailConfirmed)
+  @OnDomainEvent(userEventTypes.disabled)
+  @OnDomainEvent(userEventTypes.enabled)
+  @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.restored)
+  @OnDomainEvent(userEventTypes.rolesChanged)
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  async tell({ type, userId }: UserEvent): Promise<void> {
+    this.changed(type, { user_id: userId });
+  }
+}
