@@ -19,7 +19,7 @@ interface Pair {
 export async function askAboutMail(ask: Ask, folder: string, { email, token }: Account): Promise<void> {
   const nobody = { token: undefined };
   await ask('POST /api/auth/email/resend', { body: { email }, ...nobody });
-  const confirm = await tokenInFolder(folder, 'Confirm your e-mail address');
+  const confirm = await tokenInFolder(folder, email, 'Confirm your e-mail address');
   await ask('POST /api/auth/email/verify', { body: { token: confirm }, ...nobody });
   await ask('POST /api/auth/email/verify', { body: { token: confirm }, ...nobody });
   await ask('POST /api/users/me/email', { body: { new_email: 'x@example.com', password: PASSWORD }, token });
@@ -30,7 +30,7 @@ export async function askAboutMail(ask: Ask, folder: string, { email, token }: A
 export async function askToResetPassword(ask: Ask, folder: string, email: string): Promise<void> {
   const nobody = { token: undefined };
   await ask('POST /api/auth/password/forgot', { body: { email }, ...nobody });
-  const token = await tokenInFolder(folder, 'Set a new password');
+  const token = await tokenInFolder(folder, email, 'Set a new password');
   await ask('POST /api/auth/password/reset', { body: { token, new_password: PASSWORD }, ...nobody });
   await ask('POST /api/auth/password/reset', { body: { token, new_password: PASSWORD }, ...nobody });
 }

@@ -23,13 +23,13 @@ export function tokenIn(text: string): string {
   return token;
 }
 
-/** The token of the newest mail of that subject that was written into the folder. */
-export async function tokenInFolder(folder: string, subject: string): Promise<string> {
+/** The token of the newest mail of that subject to that address that was written into the folder. */
+export async function tokenInFolder(folder: string, to: string, subject: string): Promise<string> {
   let found: string | undefined;
   await until(async () => {
     const files = (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.eml')).toSorted();
     const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
-    found = texts.findLast((text) => text.includes(`Subject: ${subject}`));
+    found = texts.findLast((text) => text.includes(`To: ${to}`) && text.includes(`Subject: ${subject}`));
     return found !== undefined;
   });
   return tokenIn(found?.replaceAll('\r', '') ?? '');

@@ -82,6 +82,8 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private async run(): Promise<void> {
     const runner = await run({
       pgPool: this.pool,
+      // Without a batch nobody handles it when the end of a job cannot be written; so the runner ends, and starts again.
+      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       schema: JOB_SCHEMA,
       taskList: this.tasks,
       concurrency: CONCURRENCY,
