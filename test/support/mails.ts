@@ -23,11 +23,19 @@ export function tokenIn(text: string): string {
   return token;
 }
 
-/** The token of the newest mail of that subject to that address that was written into the folder. */
-export async function tokenInFolder(folder: string, to: string, subject: string): Promise<string> {
+export const mailsIn = async (folder: string): Promise<string[]> =>
+  (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.eml')).toSorted();
+
+/** The token of the newest mail of that subject to that address, which none of `known` is. */
+export async function tokenInFolder(
+  folder: string,
+  to: string,
+  subject: string,
+  known: readonly string[] = [],
+): Promise<string> {
   let found: string | undefined;
   await until(async () => {
-    const files = (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.eml')).toSorted();
+    const files = (await mailsIn(folder)).filter((file) => !known.includes(file));
     const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
     found = texts.findLast((text) => text.includes(`To: ${to}`) && text.includes(`Subject: ${subject}`));
     return found !== undefined;
