@@ -43,7 +43,6 @@ try {
 } finally {
   agent.destroy();
   await service.stop();
-  // oxlint-disable-next-line typescript/await-thenable -- of compiled JavaScript the types are a guess
   await embedded.leave();
   await rm(dataDir, { recursive: true, force: true });
 }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
-import type { Express } from 'express';
 import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
 import { SigningKeysService } from '../../src/modules/auth/signing-keys.service.js';
@@ -9,6 +8,7 @@ import { expectEnvelope } from '../support/envelope.js';
 import { type Answer, bearer, closeConnections, send } from '../support/send.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 import { NOBODY } from '../support/users.js';
+import { routesOf } from '../support/routes.js';
 
 /** Those with rights; `{id}` in a path is the account of `user`. */
 const ALIVE = ['nobody', 'user', 'other', 'premium', 'auditor', 'admin'] as const;
@@ -166,14 +166,3 @@ describe('who may call what', () => {
     });
   });
 });
-
-function routesOf(app: TestApp): string[] {
-  const express: Express = app.nest.getHttpAdapter().getInstance();
-  return express.router.stack.flatMap(({ route }) => {
-    const methods = Object.keys((route as unknown as { methods?: object } | undefined)?.methods ?? {});
-    // Nest registers middleware as routes of every method there is; the documentation is for everybody.
-    if (!route || methods.includes('trace') || /^\/(?:docs|openapi\.json)/.test(route.path)) return [];
-    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    return methods.map((method) => `${method.toUpperCase()} ${path}`);
-  });
-}

@@ -2,7 +2,6 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Express } from 'express';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import supertest from 'supertest';
 import { errorCodes } from '../../src/common/errors/error-codes.js';
@@ -18,6 +17,7 @@ import { Instance } from '../support/instance.js';
 import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
+import { routesOf } from '../support/routes.js';
 
 const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
@@ -209,18 +209,6 @@ describe('the OpenAPI document', () => {
 
 const securityOf = (name: string) =>
   OPEN.has(name) ? [] : [{ [name === 'GET /metrics' ? 'metrics' : 'bearer']: [] }];
-
-/** `GET /api/users/{id}` for every route that Express knows, but for those of the documentation. */
-function routesOf(app: TestApp): string[] {
-  const express: Express = app.nest.getHttpAdapter().getInstance();
-  return express.router.stack.flatMap(({ route }) => {
-    const methods = Object.keys((route as unknown as { methods?: object } | undefined)?.methods ?? {});
-    // Nest registers middleware as routes of every method there is.
-    if (!route || methods.includes('trace') || /^\/(?:docs|openapi\.json)/.test(route.path)) return [];
-    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    return methods.map((method) => `${method.toUpperCase()} ${path}`);
-  });
-}
 
 function lacksExample(document: Document, { responses }: Operation): boolean {
   return Object.entries(responses).some(([status, { content }]) => {

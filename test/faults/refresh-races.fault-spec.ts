@@ -1,9 +1,10 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Instance } from '../support/instance.js';
+import type { Instance } from '../support/instance.js';
 import { claimsOf, logIn, type Pair } from '../support/sessions.js';
 import { ADMIN } from '../support/test-app.js';
 import { TestDatabase } from '../support/test-database.js';
+import { startTwo } from '../support/two-instances.js';
 
 const RACES = Number(process.env['REFRESH_RACES'] ?? 10_000);
 const SESSIONS = 20;
@@ -17,15 +18,7 @@ describe(`${RACES} refresh races on two instances`, () => {
 
   beforeAll(async () => {
     database = await TestDatabase.create();
-    const env = {
-      NODE_ENV: 'test',
-      LOG_LEVEL: 'silent',
-      DATABASE_URL: database.url,
-      ADMIN_PASSWORD: ADMIN.password,
-      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
-    };
-    instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
-    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+    instances = await startTwo(database);
   }, 120_000);
   afterAll(async () => {
     agent.destroy();

@@ -3,6 +3,7 @@ import { type Answer, bearer, send } from './send.js';
 import { TcpProxy } from './tcp-proxy.js';
 import { type Account, ADMIN, PASSWORD, signIn } from './test-app.js';
 import { TestDatabase } from './test-database.js';
+import { MASTER_KEY } from './secrets.js';
 
 /** The cache is a lease that lasts this long without a heartbeat: the contract's bound. */
 export const LEASE_MS = 1000;
@@ -34,7 +35,7 @@ export class Pair {
       LOG_LEVEL: 'silent',
       DATABASE_URL: database.url,
       ADMIN_PASSWORD: ADMIN.password,
-      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      MASTER_KEY,
     };
     const here = await Instance.start({ env });
     const [listener = 0] = await listeners(database);

@@ -1,12 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { describe } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import { freePort } from './free-port.js';
 import { until } from './until.js';
 
 /** Why there is no Redis on this machine; null when there is one. */
-const missing = ((): string | null => {
+export const noRedis = ((): string | null => {
   try {
     execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
     return null;
@@ -14,16 +13,6 @@ const missing = ((): string | null => {
     return `redis-server cannot be run (${String(error)}): .ci/run installs it, as does "apt-get install redis-server"`;
   }
 })();
-
-/** As `describe`; on a machine without Redis it says why, and is skipped. */
-export function describeWithRedis(name: string, tests: () => void): void {
-  if (missing === null) {
-    describe(name, tests);
-    return;
-  }
-  process.stderr.write(`skipped: ${name}: ${missing}\n`);
-  describe.skip(name, tests);
-}
 
 /** A real Redis as a process of its own, in memory only, which can really be killed. */
 export class TestRedis {

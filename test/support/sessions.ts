@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import pg from 'pg';
 import supertest, { type Response } from 'supertest';
 import { PASSWORD } from './test-app.js';
@@ -19,6 +20,18 @@ export interface Claims {
   readonly iat: number;
   readonly exp: number;
   readonly roles?: string[];
+}
+
+/** All that is answered, and not to be stored by caches. */
+export function expectPair(answer: Response): void {
+  expect(answer.status).toBe(200);
+  expect(answer.get('Cache-Control')).toBe('no-store');
+  expect(answer.body).toEqual({
+    access_token: expect.any(String),
+    refresh_token: expect.any(String),
+    token_type: 'Bearer',
+    expires_in: 900,
+  });
 }
 
 /** A session as a client reads it. */

@@ -17,8 +17,9 @@ import { Instance } from '../../support/instance.js';
 import { bearer, closeConnections, send } from '../../support/send.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { HeldThreads } from '../../support/held-threads.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 const HOUR = 3600;
 
 describe('guessing passwords', () => {
@@ -347,6 +348,24 @@ describe('guessing passwords', () => {
     for (const answer of overloaded) expectEnvelope(answer, 'OVERLOADED');
     expect(await highest()).toBe(wrong);
     await busy.close();
+  });
+
+  it('does not take for a guess what was not judged before its time was over', async () => {
+    const slow = await TestApp.create({
+      database: app.database,
+      config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 1, REQUEST_TIMEOUT_MS: 1000 },
+    });
+    await Promise.all(Array.from({ length: 10 }, () => slow.dataSource.query('SELECT pg_sleep(0.05)')));
+    await app.database.query('DELETE FROM sign_in_failures');
+    const threads = HeldThreads.take();
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, (_, i) => login(slow, { email: `late-${i}@example.com` })),
+    );
+    await threads.release();
+    expect(answers.map(({ status }) => status)).toEqual(Array<number>(5).fill(504));
+    // The one that was being hashed when its time was over is a guess all the same.
+    await until(async () => (await highest()) === 1);
+    await slow.close();
   });
 
   it('through PUT /api/auth/password is slowed down alike', async () => {

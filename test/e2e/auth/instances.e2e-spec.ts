@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
-import { Instance } from '../../support/instance.js';
+import type { Instance } from '../../support/instance.js';
 import {
   ageSpent,
   claimsOf,
@@ -13,6 +13,7 @@ import {
 import { ADMIN } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
+import { startTwo } from '../../support/two-instances.js';
 
 const CALLERS = 50;
 const ROUNDS = 4;
@@ -22,16 +23,7 @@ describe('a session on two instances', () => {
   let instances: Instance[];
   beforeAll(async () => {
     database = await TestDatabase.create();
-    const env = {
-      NODE_ENV: 'test',
-      LOG_LEVEL: 'silent',
-      DATABASE_URL: database.url,
-      ADMIN_PASSWORD: ADMIN.password,
-      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
-      REFRESH_GRACE_SECONDS: '60',
-    };
-    instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
-    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+    instances = await startTwo(database, { REFRESH_GRACE_SECONDS: '60' });
   });
   afterAll(async () => {
     await Promise.all(instances.map((instance) => instance.stop()));

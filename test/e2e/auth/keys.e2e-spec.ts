@@ -3,8 +3,8 @@ import { SigningKeysService } from '../../../src/modules/auth/signing-keys.servi
 import { Instance } from '../../support/instance.js';
 import { headerOf, logIn, type Pair, presentRefresh, refreshed, statusOf } from '../../support/sessions.js';
 import { ADMIN, TestApp } from '../../support/test-app.js';
+import { MASTER_KEY } from '../../support/secrets.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 const NINETY_DAYS = 90 * 86_400;
 
 describe('the signing keys', () => {

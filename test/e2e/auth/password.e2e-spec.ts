@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import {
   claimsOf,
+  expectPair,
   logIn,
   type Pair,
   presentRefresh,
@@ -38,14 +39,7 @@ describe('PUT /api/auth/password', () => {
     for (const { access_token: token } of earlier) expect(await statusOf(app.url, token)).toBe(200);
 
     const answer = await change(first.access_token, toBetter);
-    expect(answer.status).toBe(200);
-    expect(answer.get('Cache-Control')).toBe('no-store');
-    expect(answer.body).toEqual({
-      access_token: expect.any(String),
-      refresh_token: expect.any(String),
-      token_type: 'Bearer',
-      expires_in: 900,
-    });
+    expectPair(answer);
     const pair = answer.body as Pair;
     const { sid } = claimsOf(pair.access_token);
     expect(claimsOf(pair.refresh_token).sid).toBe(sid);

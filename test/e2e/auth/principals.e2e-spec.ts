@@ -12,6 +12,7 @@ import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 import { NOBODY } from '../../support/users.js';
 import { wherePossible } from '../../support/where-possible.js';
+import { MASTER_KEY } from '../../support/secrets.js';
 
 /** Long enough for one request to begin before it; a test that came too late finds out by itself. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
@@ -230,7 +231,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
         LOG_LEVEL: 'warn',
         DATABASE_URL: pooler.url,
         MIGRATION_DATABASE_URL: database.url,
-        MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+        MASTER_KEY,
       };
       // One that logs, beside one whose statements can be counted: both wait for a notice, at once.
       [app, instance] = await Promise.all([

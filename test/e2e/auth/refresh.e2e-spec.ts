@@ -8,6 +8,7 @@ import {
   ageSpent,
   type Claims,
   claimsOf,
+  expectPair,
   headerOf,
   logIn,
   type Pair,
@@ -143,14 +144,7 @@ describe('POST /api/auth/refresh', () => {
   it('answers a new pair of the same session, not to be stored by caches', async () => {
     const pair = await login();
     const answer = await present(pair.refresh_token);
-    expect(answer.status).toBe(200);
-    expect(answer.get('Cache-Control')).toBe('no-store');
-    expect(answer.body).toEqual({
-      access_token: expect.any(String),
-      refresh_token: expect.any(String),
-      token_type: 'Bearer',
-      expires_in: 900,
-    });
+    expectPair(answer);
     const next = answer.body as Pair;
     const ids = [pair, next].flatMap((each) => [claimsOf(each.access_token), claimsOf(each.refresh_token)]);
     expect(new Set(ids.map(({ jti }) => jti)).size).toBe(4);

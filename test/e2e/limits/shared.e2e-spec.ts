@@ -1,170 +1,175 @@
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, describe } from '@jest/globals';
 import { elsewhere } from '../../support/guesses.js';
 import { Instance } from '../../support/instance.js';
 import { LIMITS, limitOf, statusesOf, storm } from '../../support/limits.js';
-import { describeWithRedis, TestRedis } from '../../support/redis.js';
+import { noRedis, TestRedis } from '../../support/redis.js';
 import { closeConnections, send } from '../../support/send.js';
 import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { wherePossible } from '../../support/where-possible.js';
 
-const MASTER_KEY = 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=';
 const UNREACHABLE = /Redis cannot be asked/g;
 const REACHABLE = /Redis answers/g;
 
-describeWithRedis('rate limits shared through Redis', () => {
-  let free: TestApp;
-  let redis: TestRedis;
-  let instances: readonly [Instance, Instance];
-  const more: (Instance | TestRedis)[] = [];
-  beforeAll(async () => {
-    free = await TestApp.create();
-    redis = await TestRedis.start();
-    instances = [await start(redis.url), await start(redis.url)];
-  });
-  afterEach(async () => {
-    for (const each of more.splice(0)) await (each instanceof TestRedis ? each.kill() : each.stop('SIGKILL'));
-  });
-  afterAll(async () => {
-    closeConnections();
-    await Promise.all(instances.map((instance) => instance.stop('SIGKILL')));
-    await redis.kill();
-    await free.close();
-  });
-
-  function start(url: string): Promise<Instance> {
-    const limits = Object.fromEntries(Object.entries(LIMITS).map(([name, limit]) => [name, String(limit)]));
-    return Instance.start({
-      env: {
-        ...limits,
-        DATABASE_URL: free.database.url,
-        MASTER_KEY,
-        REDIS_URL: url,
-        TRUSTED_PROXIES: '127.0.0.1',
-        LOG_LEVEL: 'info',
-      },
+wherePossible(noRedis, 'Redis', () =>
+  describe('rate limits shared through Redis', () => {
+    let free: TestApp;
+    let redis: TestRedis;
+    let instances: readonly [Instance, Instance];
+    const more: (Instance | TestRedis)[] = [];
+    beforeAll(async () => {
+      free = await TestApp.create();
+      redis = await TestRedis.start();
+      instances = [await start(redis.url), await start(redis.url)];
     });
-  }
-  /** One of its own, over a Redis of its own, which the test may take away. */
-  async function startAlone(server: TestRedis): Promise<Instance> {
-    more.push(server);
-    const instance = await start(server.url);
-    more.push(instance);
-    return instance;
-  }
-  const said = (instance: Instance, what: RegExp) => instance.stdout.match(what)?.length ?? 0;
-  const limitFor = async (instance: { readonly url: string }, ip: string) =>
-    limitOf(await send(instance.url, { path: '/api/users/me', headers: { 'X-Forwarded-For': ip } }));
-  const keyOf = (ip: string) => `gatehouse:rate:network:${ip}`;
-
-  it('admit exactly 30 of 150 parallel requests of one address over two instances', async () => {
-    const ip = elsewhere();
-    const answers = await storm(instances, { ip, times: 150 });
-    expect(statusesOf(answers)).toEqual({ admitted: 30, refused: 120 });
-    // Refused requests have not counted, and each answer knew how many were left.
-    expect(await redis.ask((client) => client.get(keyOf(ip)))).toBe('30');
-    const left = answers.filter(({ status }) => status !== 429).map((answer) => limitOf(answer).left);
-    expect(left.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
-  });
-
-  it('admit exactly 100 of 500 parallel requests of one account over two instances', async () => {
-    const account = await free.account();
-    expect(statusesOf(await storm(instances, { account, times: 500 }))).toEqual({
-      admitted: 100,
-      refused: 400,
+    afterEach(async () => {
+      for (const each of more.splice(0))
+        await (each instanceof TestRedis ? each.kill() : each.stop('SIGKILL'));
     });
-  });
-
-  it('begin a window with the first request, which later and refused ones do not move', async () => {
-    const ip = elsewhere();
-    expect(await limitFor(instances[0], ip)).toMatchObject({ left: 29, seconds: 60 });
-    const end = await redis.ask((client) => client.pexpiretime(keyOf(ip)));
-    await storm(instances, { ip, times: 40 });
-    expect(await redis.ask((client) => client.pexpiretime(keyOf(ip)))).toBe(end);
-    await redis.ask((client) => client.pexpire(keyOf(ip), 20_000));
-    const refused = await limitFor(instances[1], ip);
-    expect(refused).toMatchObject({ status: 429, left: 0 });
-    expect(refused.seconds).toBeLessThanOrEqual(20);
-  });
-
-  it('admit again when the window has ended, and begin another', async () => {
-    const ip = elsewhere();
-    await storm(instances, { ip, times: 60 });
-    await redis.ask((client) => client.pexpire(keyOf(ip), 1));
-    await until(async () => (await redis.ask((client) => client.exists(keyOf(ip)))) === 0);
-    expect(await limitFor(instances[1], ip)).toMatchObject({ status: 401, left: 29, seconds: 60 });
-    expect(await limitFor(instances[0], ip)).toMatchObject({ status: 401, left: 28 });
-  });
-
-  it('hold on each instance alone while Redis is gone, from where they stood, and are shared again', async () => {
-    const server = await TestRedis.start();
-    const pair = [await startAlone(server), await startAlone(server)] as const;
-    const [first, second] = pair;
-    const ip = elsewhere();
-    await storm(first, { ip, times: 10 });
-    await server.kill();
-    expect(statusesOf(await storm(first, { ip, times: 150 }))).toEqual({ admitted: 20, refused: 130 });
-    expect(statusesOf(await storm(second, { ip, times: 150 }))).toEqual({ admitted: 30, refused: 120 });
-    const unseen = elsewhere();
-    expect(statusesOf(await storm(first, { ip: unseen, times: 150 }))).toEqual({
-      admitted: 30,
-      refused: 120,
+    afterAll(async () => {
+      closeConnections();
+      await Promise.all(instances.map((instance) => instance.stop('SIGKILL')));
+      await redis.kill();
+      await free.close();
     });
-    for (const instance of pair) {
+
+    function start(url: string): Promise<Instance> {
+      const limits = Object.fromEntries(Object.entries(LIMITS).map(([name, limit]) => [name, String(limit)]));
+      return Instance.start({
+        env: {
+          ...limits,
+          DATABASE_URL: free.database.url,
+          MASTER_KEY,
+          REDIS_URL: url,
+          TRUSTED_PROXIES: '127.0.0.1',
+          LOG_LEVEL: 'info',
+        },
+      });
+    }
+    /** One of its own, over a Redis of its own, which the test may take away. */
+    async function startAlone(server: TestRedis): Promise<Instance> {
+      more.push(server);
+      const instance = await start(server.url);
+      more.push(instance);
+      return instance;
+    }
+    const said = (instance: Instance, what: RegExp) => instance.stdout.match(what)?.length ?? 0;
+    const limitFor = async (instance: { readonly url: string }, ip: string) =>
+      limitOf(await send(instance.url, { path: '/api/users/me', headers: { 'X-Forwarded-For': ip } }));
+    const keyOf = (ip: string) => `gatehouse:rate:network:${ip}`;
+
+    it('admit exactly 30 of 150 parallel requests of one address over two instances', async () => {
+      const ip = elsewhere();
+      const answers = await storm(instances, { ip, times: 150 });
+      expect(statusesOf(answers)).toEqual({ admitted: 30, refused: 120 });
+      // Refused requests have not counted, and each answer knew how many were left.
+      expect(await redis.ask((client) => client.get(keyOf(ip)))).toBe('30');
+      const left = answers.filter(({ status }) => status !== 429).map((answer) => limitOf(answer).left);
+      expect(left.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
+    });
+
+    it('admit exactly 100 of 500 parallel requests of one account over two instances', async () => {
+      const account = await free.account();
+      expect(statusesOf(await storm(instances, { account, times: 500 }))).toEqual({
+        admitted: 100,
+        refused: 400,
+      });
+    });
+
+    it('begin a window with the first request, which later and refused ones do not move', async () => {
+      const ip = elsewhere();
+      expect(await limitFor(instances[0], ip)).toMatchObject({ left: 29, seconds: 60 });
+      const end = await redis.ask((client) => client.pexpiretime(keyOf(ip)));
+      await storm(instances, { ip, times: 40 });
+      expect(await redis.ask((client) => client.pexpiretime(keyOf(ip)))).toBe(end);
+      await redis.ask((client) => client.pexpire(keyOf(ip), 20_000));
+      const refused = await limitFor(instances[1], ip);
+      expect(refused).toMatchObject({ status: 429, left: 0 });
+      expect(refused.seconds).toBeLessThanOrEqual(20);
+    });
+
+    it('admit again when the window has ended, and begin another', async () => {
+      const ip = elsewhere();
+      await storm(instances, { ip, times: 60 });
+      await redis.ask((client) => client.pexpire(keyOf(ip), 1));
+      await until(async () => (await redis.ask((client) => client.exists(keyOf(ip)))) === 0);
+      expect(await limitFor(instances[1], ip)).toMatchObject({ status: 401, left: 29, seconds: 60 });
+      expect(await limitFor(instances[0], ip)).toMatchObject({ status: 401, left: 28 });
+    });
+
+    it('hold on each instance alone while Redis is gone, from where they stood, and are shared again', async () => {
+      const server = await TestRedis.start();
+      const pair = [await startAlone(server), await startAlone(server)] as const;
+      const [first, second] = pair;
+      const ip = elsewhere();
+      await storm(first, { ip, times: 10 });
+      await server.kill();
+      expect(statusesOf(await storm(first, { ip, times: 150 }))).toEqual({ admitted: 20, refused: 130 });
+      expect(statusesOf(await storm(second, { ip, times: 150 }))).toEqual({ admitted: 30, refused: 120 });
+      const unseen = elsewhere();
+      expect(statusesOf(await storm(first, { ip: unseen, times: 150 }))).toEqual({
+        admitted: 30,
+        refused: 120,
+      });
+      for (const instance of pair) {
+        expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
+        // Once in a while, and not once a request.
+        expect(said(instance, UNREACHABLE)).toBeLessThan(20);
+      }
+      await server.start();
+      const again = elsewhere();
+      await until(async () => {
+        await limitFor(first, again);
+        await limitFor(second, again);
+        return (await server.ask((client) => client.get(keyOf(again)))) !== null && pair.every(shares);
+      });
+      const next = elsewhere();
+      expect(statusesOf(await storm(pair, { ip: next, times: 150 }))).toEqual({ admitted: 30, refused: 120 });
+    });
+
+    it('hold on each instance alone while Redis says nothing, and requests do not wait for it', async () => {
+      const server = await TestRedis.start();
+      const instance = await startAlone(server);
+      const ip = elsewhere();
+      await storm(instance, { ip, times: 10 });
+      server.freeze();
+      expect(statusesOf(await storm(instance, { ip, times: 150 }))).toEqual({ admitted: 20, refused: 130 });
+      const waits: number[] = [];
+      for (let i = 0; i < 40; i++) {
+        const started = performance.now();
+        expect((await limitFor(instance, ip)).status).toBe(429);
+        waits.push(performance.now() - started);
+      }
+      // Each waiting for its own time-out would be a quarter of a second each.
+      expect(waits.toSorted((a, b) => a - b)[20]).toBeLessThan(250);
       expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
-      // Once in a while, and not once a request.
-      expect(said(instance, UNREACHABLE)).toBeLessThan(20);
-    }
-    await server.start();
-    const again = elsewhere();
-    await until(async () => {
-      await limitFor(first, again);
-      await limitFor(second, again);
-      return (await server.ask((client) => client.get(keyOf(again)))) !== null && pair.every(shares);
+      server.thaw();
+      await until(() => limitFor(instance, elsewhere()).then(() => shares(instance)));
     });
-    const next = elsewhere();
-    expect(statusesOf(await storm(pair, { ip: next, times: 150 }))).toEqual({ admitted: 30, refused: 120 });
-  });
 
-  it('hold on each instance alone while Redis says nothing, and requests do not wait for it', async () => {
-    const server = await TestRedis.start();
-    const instance = await startAlone(server);
-    const ip = elsewhere();
-    await storm(instance, { ip, times: 10 });
-    server.freeze();
-    expect(statusesOf(await storm(instance, { ip, times: 150 }))).toEqual({ admitted: 20, refused: 130 });
-    const waits: number[] = [];
-    for (let i = 0; i < 40; i++) {
-      const started = performance.now();
-      expect((await limitFor(instance, ip)).status).toBe(429);
-      waits.push(performance.now() - started);
-    }
-    // Each waiting for its own time-out would be a quarter of a second each.
-    expect(waits.toSorted((a, b) => a - b)[20]).toBeLessThan(250);
-    expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
-    server.thaw();
-    await until(() => limitFor(instance, elsewhere()).then(() => shares(instance)));
-  });
-
-  it('hold while Redis is not there yet at the start, and are shared once it is', async () => {
-    const server = await TestRedis.prepare();
-    const instance = await startAlone(server);
-    await until(() => said(instance, UNREACHABLE) > 0);
-    expect(statusesOf(await storm(instance, { ip: elsewhere(), times: 150 }))).toEqual({
-      admitted: 30,
-      refused: 120,
+    it('hold while Redis is not there yet at the start, and are shared once it is', async () => {
+      const server = await TestRedis.prepare();
+      const instance = await startAlone(server);
+      await until(() => said(instance, UNREACHABLE) > 0);
+      expect(statusesOf(await storm(instance, { ip: elsewhere(), times: 150 }))).toEqual({
+        admitted: 30,
+        refused: 120,
+      });
+      await server.start();
+      await until(() => shares(instance));
+      const ip = elsewhere();
+      await storm(instance, { ip, times: 5 });
+      expect(await server.ask((client) => client.get(keyOf(ip)))).toBe('5');
     });
-    await server.start();
-    await until(() => shares(instance));
-    const ip = elsewhere();
-    await storm(instance, { ip, times: 5 });
-    expect(await server.ask((client) => client.get(keyOf(ip)))).toBe('5');
-  });
 
-  /** It has said so since it last said otherwise. */
-  function shares(instance: Instance): boolean {
-    return (
-      said(instance, REACHABLE) > 0 && instance.stdout.lastIndexOf('Redis answers') > lastComplaint(instance)
-    );
-  }
-  const lastComplaint = (instance: Instance) => instance.stdout.lastIndexOf('Redis cannot be asked');
-});
+    /** It has said so since it last said otherwise. */
+    function shares(instance: Instance): boolean {
+      return (
+        said(instance, REACHABLE) > 0 &&
+        instance.stdout.lastIndexOf('Redis answers') > lastComplaint(instance)
+      );
+    }
+    const lastComplaint = (instance: Instance) => instance.stdout.lastIndexOf('Redis cannot be asked');
+  }),
+);

@@ -6,6 +6,7 @@ import { version as versionOf } from 'uuid';
 import { canonicalEmail } from '../../../src/common/email-address.js';
 import { foldedKeys } from '../../../src/modules/users/user-keys.js';
 import { TestDatabase } from '../../support/test-database.js';
+import { MASTER_KEY } from '../../support/secrets.js';
 
 const run = promisify(execFile);
 
@@ -78,7 +79,7 @@ describe('npm run seed', () => {
   it('refuses to put accounts with a known password into production', async () => {
     const environment = {
       NODE_ENV: 'production',
-      MASTER_KEY: 'LPv7oXq0rYGdM1bE3fCk9wJ5sT2uZ8hN6aKxQyVtR4I=',
+      MASTER_KEY,
       METRICS_TOKEN: 'a token for the metrics',
     };
     await expect(seed('1', environment)).rejects.toMatchObject({

@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
 import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
+import type { Instance } from '../../support/instance.js';
 import { type Account, ADMIN, PASSWORD, signIn } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 import type { UserBody } from '../../support/users.js';
+import { startTwo } from '../../support/two-instances.js';
 
 const ROUNDS = 12;
 
@@ -17,17 +17,7 @@ describe('two instances over one database', () => {
 
   beforeAll(async () => {
     database = await TestDatabase.create();
-    const env = {
-      NODE_ENV: 'test',
-      LOG_LEVEL: 'silent',
-      DATABASE_URL: database.url,
-      ADMIN_PASSWORD: ADMIN.password,
-      MASTER_KEY,
-    };
-    // At once, as a deployment does it: they also race for the first administrator and the first key.
-    // Known before they serve, so that one is stopped even when the other cannot start.
-    instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
-    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+    instances = await startTwo(database);
   });
   afterAll(async () => {
     await Promise.all(instances.map((instance) => instance.stop()));
