@@ -1,15 +1,20 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { createValidationPipe } from './common/validation/validation.pipe.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { AccessTokenGuard } from './modules/auth/access-token.guard.js';
+import { AuditModule } from './modules/audit/audit.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { PolicyGuard } from './modules/auth/policy.guard.js';
+import { FeedModule } from './modules/feed/feed.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
 import { UsersModule } from './modules/users/users.module.js';
+import { AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
+import { EventStoreModule } from './platform/event-store/event-store.module.js';
 import { EventsModule } from './platform/events/events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { ErrorFilter } from './platform/http/error.filter.js';
@@ -34,8 +39,10 @@ const platform = [
   RateLimitModule,
   JobsModule,
   MailModule,
+  EventStoreModule,
+  AuditTrailModule,
 ];
-const features = [RolesModule, UsersModule, AuthModule];
+const features = [RolesModule, UsersModule, AuthModule, FeedModule, AuditModule];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */
 @Module({})
@@ -43,7 +50,7 @@ export class AppModule {
   static with(config: Config): DynamicModule {
     return {
       module: AppModule,
-      imports: [ConfigModule.with(config), ...platform, ...features],
+      imports: [ConfigModule.with(config), CqrsModule.forRoot(), ...platform, ...features],
       providers: [
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },

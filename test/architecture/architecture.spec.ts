@@ -38,7 +38,11 @@ const BROKEN: readonly (readonly [rule: string, from: string, to: string])[] = [
   ['platform-knows-no-feature', 'src/platform/mail/a.ts', 'src/modules/users/users.service.ts'],
   ['modules-do-not-know-the-app', 'src/modules/users/a.ts', 'src/bootstrap.ts'],
   ['users-and-roles-do-not-know-auth', 'src/modules/roles/a.ts', 'src/modules/auth/auth.service.ts'],
-  ['only-services-events-and-dtos-leave-a-module', 'src/modules/export/a.ts', 'src/modules/users/b.ts'],
+  [
+    'only-services-commands-events-and-dtos-leave-a-module',
+    'src/modules/export/a.ts',
+    'src/modules/users/b.ts',
+  ],
   ['listeners-see-only-events', 'src/modules/audit/a.ts', 'src/modules/users/users.service.ts'],
   ['no-cycles', 'src/common/c.ts', 'src/common/d.ts'],
 ];

@@ -48,6 +48,10 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'POST /api/users/{id}/restore': ['   401    403  403   403     403     in '],
   'GET /api/users/{id}/sessions': ['   401    403  403   403     403     in '],
   'DELETE /api/users/{id}/sessions': ['401    403  403   403     403     in ', ENDS],
+  'GET /api/users/{id}/events': ['     401    in   404   404     in      in '],
+  'GET /api/events': ['                401    403  403   403     in      in '],
+  'GET /api/audit': ['                 401    403  403   403     in      in '],
+  'GET /api/audit/{id}': ['            401    403  403   403     in      in '],
   'GET /api/roles': ['                 401    in   in    in      in      in '],
   'PUT /api/roles/{name}': ['          401    403  403   403     403     in ', WRONG],
   'POST /api/auth/login': ['           in     in   in    in      in      in ', WRONG],
@@ -82,6 +86,8 @@ const claimsOf = ({ token }: Account): { sub: string; sid: string } =>
 
 describe('who may call what', () => {
   let app: TestApp;
+  /** Of the audit trail. */
+  let entryId: string;
   const accounts = new Map<Caller, Account>();
   const password = (caller: Caller): string => (caller === 'admin' ? ADMIN.password : PASSWORD);
 
@@ -97,6 +103,8 @@ describe('who may call what', () => {
       .expect(200);
     await app.as(app.admin, 'delete', `/api/users/${as('deleted')}`).expect(204);
     await app.as(account('logged-out'), 'post', '/api/auth/logout').expect(204);
+    const [entry] = (await app.as(app.admin, 'get', '/api/audit')).body as [{ id: string }];
+    entryId = entry.id;
     accounts.set('expired', { ...account('expired'), token: await expiredToken(account('expired')) });
   });
   afterAll(() => {
@@ -127,6 +135,7 @@ describe('who may call what', () => {
     const own = caller === 'nobody' ? NOBODY : claimsOf(account(caller)).sid;
     const path = pattern
       .replace('/sessions/{id}', `/sessions/${own}`)
+      .replace('/audit/{id}', `/audit/${entryId}`)
       .replace('{id}', idOf('user'))
       .replace('{name}', 'support');
     const authorization = caller === 'nobody' ? {} : bearer(account(caller));

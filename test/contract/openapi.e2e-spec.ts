@@ -16,6 +16,7 @@ import {
 import { Instance } from '../support/instance.js';
 import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
+import { NOBODY } from '../support/users.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 import { routesOf } from '../support/routes.js';
 
@@ -336,11 +337,27 @@ async function realAnswers(url: string) {
   await ask('POST /api/users/{id}/restore', account);
   await ask('DELETE /api/users/{id}', { key: admin.id });
 
+  await askAboutHistory(ask, account);
+
   await ask('GET /api/roles', {});
   await ask('PUT /api/roles/{name}', { key: 'support', body: { permissions: ['users:read'] } });
   await ask('PUT /api/roles/{name}', { key: 'admin', body: { permissions: [] } });
   await ask('PUT /api/roles/{name}', { key: 'Not a role', body: { permissions: [] } });
   return answers;
+}
+
+type Ask = (operation: string, given?: Asked) => Promise<{ body: unknown }>;
+
+async function askAboutHistory(ask: Ask, account: { key: string }): Promise<void> {
+  await ask('GET /api/events', { query: '?limit=100' });
+  await ask('GET /api/events', { query: '?after=1' });
+  await ask('GET /api/users/{id}/events', account);
+  await ask('GET /api/users/{id}/events', { key: NOBODY });
+  const entries = await ask('GET /api/audit', { query: '?limit=100&total=estimate' });
+  const [entry] = entries.body as [{ id: string }];
+  await ask('GET /api/audit', { query: '?from=then' });
+  await ask('GET /api/audit/{id}', { key: entry.id });
+  await ask('GET /api/audit/{id}', { key: NOBODY });
 }
 
 interface Asked {

@@ -12,6 +12,8 @@ interface AppErrorOptions {
   /** Only where a row has two statuses: `DB_ERROR` is 503 when the database cannot be reached. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether rights were missing; of course so for `FORBIDDEN`, and not to be seen in a `NOT_FOUND`. */
+  readonly denied?: boolean;
   /** For the log alone. */
   readonly cause?: unknown;
 }
@@ -19,6 +21,8 @@ interface AppErrorOptions {
 /** The one error that use cases throw: a row of the table, and what is known of the case. */
 export class AppError extends Error {
   readonly status: number;
+  /** Not allowed, whatever the answer says. */
+  readonly denied: boolean;
   readonly details: readonly ErrorDetail[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
@@ -30,6 +34,7 @@ export class AppError extends Error {
     super(options.message ?? row.message, { cause: options.cause });
     this.name = 'AppError';
     this.status = options.status ?? row.status;
+    this.denied = options.denied ?? code === 'FORBIDDEN';
     this.details = options.details;
     const { retryAfterSeconds } = row;
     this.headers = {

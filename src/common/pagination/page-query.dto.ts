@@ -48,7 +48,7 @@ interface WholeNumberOptions {
 }
 
 /** An optional whole number in a query: digits alone, since `Number` would take "1e3", "0x10" and " ". */
-function IsWholeNumber(minimum: number, maximum: number, options: WholeNumberOptions = {}) {
+export function IsWholeNumber(minimum: number, maximum: number, options: WholeNumberOptions = {}) {
   return applyDecorators(
     ApiPropertyOptional({ type: 'integer', minimum, maximum, default: options.default }),
     IsOptionalProperty(),

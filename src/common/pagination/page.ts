@@ -30,7 +30,7 @@ export async function toPage<T>(
 
 /** Sends a page: a bare array as its body, the rest as headers (`Link` as in RFC 8288). */
 export function sendPage<T>(page: Page<T>, request: Request, response: Response): readonly T[] {
-  if (page.nextCursor !== null) response.set('Link', `<${nextUrl(request, page.nextCursor)}>; rel="next"`);
+  if (page.nextCursor !== null) linkNext(request, response, { cursor: page.nextCursor });
   if (page.total) {
     response.set(
       page.total.kind === 'exact' ? 'X-Total-Count' : 'X-Total-Estimate',
@@ -40,12 +40,15 @@ export function sendPage<T>(page: Page<T>, request: Request, response: Response)
   return page.items;
 }
 
-/** Relative, so that it holds behind any proxy: no header of the caller's goes into an address. */
-function nextUrl(request: Request, cursor: string): string {
+/**
+ * Names the next page: the address of this one, with another place to go on from. Relative, so that it
+ * holds behind any proxy: no header of the caller's goes into an address.
+ */
+export function linkNext(request: Request, response: Response, place: Record<string, string>): void {
   const { originalUrl, path } = request;
   // A query may hold further question marks.
   const parameters = new URLSearchParams(originalUrl.replace(/^[^?]*/, ''));
   parameters.delete('offset');
-  parameters.set('cursor', cursor);
-  return `${path}?${parameters.toString()}`;
+  for (const [name, value] of Object.entries(place)) parameters.set(name, value);
+  response.set('Link', `<${path}?${parameters.toString()}>; rel="next"`);
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { AppError } from '../../common/errors/app-error.js';
 import { unauthorized } from '../../common/http/bearer.js';
 import { findCanonicalEmail } from '../../common/email-address.js';
@@ -7,6 +8,7 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { ReplacePassword } from '../users/commands/replace-password.command.js';
 import { UsersService } from '../users/users.service.js';
 import { type Attempt, BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
@@ -29,6 +31,7 @@ export class AuthService {
   constructor(
     @InjectConfig() private readonly config: Config,
     private readonly users: UsersService,
+    private readonly commands: CommandBus,
     private readonly hasher: PasswordHasher,
     private readonly bruteForce: BruteForce,
     private readonly sessions: SessionsService,
@@ -77,7 +80,7 @@ export class AuthService {
     await attempt.takeBack();
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
     const started = await this.unitOfWork.run(async () => {
-      await this.users.replacePassword(user, hash);
+      await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_change'));
       // Disabled meanwhile: a session started now would be alive as soon as the account is enabled again.
       if (!(await this.users.findActive(user.id))) throw unauthorized(true);
       return this.sessions.start(user.id, client);

@@ -21,7 +21,7 @@ export class PolicyGuard implements CanActivate {
     if (policy.kind === 'signed-in' || caller.permissions.has(policy.permission)) return true;
     if (policy.kind === 'permission') throw new AppError('FORBIDDEN');
     if (isSelf(caller, context)) return true;
-    throw new AppError('NOT_FOUND');
+    throw new AppError('NOT_FOUND', { denied: true });
   }
 }
 

@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { OnDomainEvent } from '../../platform/events/domain-events.js';
 import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
+import { ChangeEmail } from '../users/commands/change-email.command.js';
+import { ReplacePassword } from '../users/commands/replace-password.command.js';
+import { VerifyEmail } from '../users/commands/verify-email.command.js';
 import { UsersService } from '../users/users.service.js';
 import { AccountMails } from './account-mails.js';
 import { BruteForce } from './brute-force.js';
@@ -17,6 +21,7 @@ import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
 export class RecoveryService {
   constructor(
     private readonly users: UsersService,
+    private readonly commands: CommandBus,
     private readonly tokens: OneTimeTokensRepository,
     private readonly mails: AccountMails,
     private readonly hasher: PasswordHasher,
@@ -45,7 +50,7 @@ export class RecoveryService {
     const hash = await this.users.hashPassword(password, user, 'new_password');
     await this.unitOfWork.run(async () => {
       if (!(await this.tokens.use(token, ['reset-password']))) throw refusedToken();
-      await this.users.replacePassword(user, hash);
+      await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_reset'));
     });
   }
 
@@ -54,8 +59,8 @@ export class RecoveryService {
     await this.unitOfWork.run(async () => {
       const granted = await this.tokens.use(token, ['verify-email', 'change-email']);
       if (!granted) throw refusedToken();
-      if (granted.purpose === 'change-email') await this.users.changeEmail(granted.userId, granted.email);
-      else if (!(await this.users.verifyEmail(granted.userId, granted.email))) throw refusedToken();
+      const Confirm = granted.purpose === 'change-email' ? ChangeEmail : VerifyEmail;
+      await this.commands.execute(new Confirm(granted.userId, granted.email));
     });
   }
 

@@ -5,6 +5,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { DomainEvents } from '../../platform/events/domain-events.js';
 import { RoleChanged } from './events/role-events.js';
@@ -22,6 +23,7 @@ export class RolesService {
   constructor(
     private readonly repository: RolesRepository,
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditTrail,
     private readonly events: DomainEvents,
   ) {}
 
@@ -56,6 +58,11 @@ export class RolesService {
       if (!before) await this.create(name);
       if (before && permissions.toSorted().join() === before.permissions.join()) return before;
       await this.repository.replacePermissions(name, permissions);
+      await this.audit.record({
+        action: 'role.update',
+        target: { type: 'role', id: name },
+        changes: { permissions: { from: before?.permissions ?? null, to: permissions } },
+      });
       await this.events.publish(new RoleChanged(name));
       return this.get(name);
     });

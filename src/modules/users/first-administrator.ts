@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { validate } from 'class-validator';
 import { AppError } from '../../common/errors/app-error.js';
 import { type Config, ConfigError } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { CreateFirstAdministrator } from './commands/create-first-administrator.command.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
 import { UsersRepository } from './users.repository.js';
-import { UsersService } from './users.service.js';
 
 const GENERATED_PASSWORD_BYTES = 18;
 
@@ -21,7 +22,7 @@ export interface CreatedAdministrator {
 export class FirstAdministrator {
   constructor(
     @InjectConfig() private readonly config: Config,
-    private readonly users: UsersService,
+    private readonly commands: CommandBus,
     private readonly repository: UsersRepository,
   ) {}
 
@@ -58,7 +59,7 @@ export class FirstAdministrator {
 
   private async create(account: CreateUserDto): Promise<boolean> {
     try {
-      return (await this.users.createFirstAdministrator(account)) !== null;
+      return (await this.commands.execute(new CreateFirstAdministrator(account))) !== null;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       const name = error.code === 'CONFLICT' ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD';

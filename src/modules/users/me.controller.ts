@@ -1,10 +1,12 @@
 import { Body, Controller, Get, Patch } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Caller } from '../../common/authorization/caller.js';
 import { SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
 import { ApiIfMatch, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { UpdateUser } from './commands/update-user.command.js';
 import { UpdateMeDto } from './dto/update-me.dto.js';
 import { toUserResponse, UserResponse } from './dto/user.response.js';
 import { UsersService } from './users.service.js';
@@ -12,7 +14,10 @@ import { UsersService } from './users.service.js';
 @ApiTags('users')
 @Controller('api/users/me')
 export class MeController {
-  constructor(private readonly users: UsersService) {}
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly users: UsersService,
+  ) {}
 
   /** The caller's own account. */
   @Get()
@@ -34,6 +39,8 @@ export class MeController {
     @Caller() caller: Principal,
     @IfMatch() condition: TagCondition | null,
   ): Promise<UserResponse> {
-    return toUserResponse(await this.users.update(caller.userId, body, caller, condition));
+    return toUserResponse(
+      await this.commands.execute(new UpdateUser(caller.userId, body, caller, condition)),
+    );
   }
 }

@@ -12,6 +12,7 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import {
   ApiConflictResponse,
   ApiCreatedResponse,
@@ -29,8 +30,14 @@ import { ApiIfMatch, ConditionalGet, Versioned } from '../../common/http/version
 import { ApiPage } from '../../common/pagination/api-page.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
+import { CreateUser } from './commands/create-user.command.js';
+import { DeleteUser } from './commands/delete-user.command.js';
+import { RestoreUser } from './commands/restore-user.command.js';
+import { SetRoles } from './commands/set-roles.command.js';
+import { UpdateUser } from './commands/update-user.command.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
 import { ListUsersDto } from './dto/list-users.dto.js';
+import { ReadUserDto } from './dto/read-user.dto.js';
 import { SetRolesDto } from './dto/set-roles.dto.js';
 import { UpdateUserDto } from './dto/update-user.dto.js';
 import { toUserResponse, UserResponse } from './dto/user.response.js';
@@ -39,7 +46,10 @@ import { UsersService } from './users.service.js';
 @ApiTags('users')
 @Controller('api/users')
 export class UsersController {
-  constructor(private readonly users: UsersService) {}
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly users: UsersService,
+  ) {}
 
   /** Signs up an account. */
   @Post()
@@ -51,7 +61,7 @@ export class UsersController {
     @Body() body: CreateUserDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<UserResponse> {
-    const user = toUserResponse(await this.users.create(body));
+    const user = toUserResponse(await this.commands.execute(new CreateUser(body)));
     response.location(`/api/users/${user.id}`);
     return user;
   }
@@ -75,7 +85,12 @@ export class UsersController {
   @SelfOr('users:read')
   @ConditionalGet()
   @ApiOkResponse({ type: UserResponse })
-  async read(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<UserResponse> {
+  async read(
+    @Param('id', IdPipe) id: string,
+    @Query() { at }: ReadUserDto,
+    @Caller() caller: Principal,
+  ): Promise<UserResponse> {
+    if (at !== undefined) return this.users.getAsOf(id, new Date(at), caller);
     return toUserResponse(await this.users.get(id, caller));
   }
 
@@ -92,7 +107,7 @@ export class UsersController {
     @Caller() caller: Principal,
     @IfMatch() condition: TagCondition | null,
   ): Promise<UserResponse> {
-    return toUserResponse(await this.users.update(id, body, caller, condition));
+    return toUserResponse(await this.commands.execute(new UpdateUser(id, body, caller, condition)));
   }
 
   /** Replaces the roles of an account. Nobody grants a permission that they do not hold. */
@@ -108,7 +123,7 @@ export class UsersController {
     @Caller() caller: Principal,
     @IfMatch() condition: TagCondition | null,
   ): Promise<UserResponse> {
-    return toUserResponse(await this.users.setRoles(id, body.roles, caller, condition));
+    return toUserResponse(await this.commands.execute(new SetRoles(id, body.roles, caller, condition)));
   }
 
   /** Deletes an account; it can be restored for 30 days, and keeps its address that long. */
@@ -123,7 +138,7 @@ export class UsersController {
     @Caller() caller: Principal,
     @IfMatch() condition: TagCondition | null,
   ): Promise<void> {
-    await this.users.delete(id, caller, condition);
+    await this.commands.execute(new DeleteUser(id, caller, condition));
   }
 
   /** Undoes a deletion. */
@@ -137,6 +152,6 @@ export class UsersController {
     description: 'The account is not deleted, or was deleted too long ago',
   })
   async restore(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<UserResponse> {
-    return toUserResponse(await this.users.restore(id, caller));
+    return toUserResponse(await this.commands.execute(new RestoreUser(id, caller)));
   }
 }

@@ -1,18 +1,53 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RolesModule } from '../roles/roles.module.js';
+import { AccountChanges } from './account-changes.js';
+import { AccountHistory } from './account-history.js';
+import { ChangeEmailHandler } from './commands/change-email.command.js';
+import { CreateFirstAdministratorHandler } from './commands/create-first-administrator.command.js';
+import { CreateUserHandler } from './commands/create-user.command.js';
+import { DeleteUserHandler } from './commands/delete-user.command.js';
+import { ReplacePasswordHandler } from './commands/replace-password.command.js';
+import { RestoreUserHandler } from './commands/restore-user.command.js';
+import { SetRolesHandler } from './commands/set-roles.command.js';
+import { UpdateUserHandler } from './commands/update-user.command.js';
+import { VerifyEmailHandler } from './commands/verify-email.command.js';
 import { FirstAdministrator } from './first-administrator.js';
+import { LastAdmin } from './last-admin.js';
 import { LastLogins } from './last-logins.js';
 import { MeController } from './me.controller.js';
+import { NewAccounts } from './new-accounts.js';
 import { User } from './user.entity.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
 
+const commands = [
+  CreateUserHandler,
+  CreateFirstAdministratorHandler,
+  UpdateUserHandler,
+  SetRolesHandler,
+  DeleteUserHandler,
+  RestoreUserHandler,
+  VerifyEmailHandler,
+  ChangeEmailHandler,
+  ReplacePasswordHandler,
+];
+
 @Module({
   imports: [TypeOrmModule.forFeature([User]), RolesModule],
   controllers: [MeController, UsersController],
-  providers: [UsersService, UsersRepository, FirstAdministrator, LastLogins],
+  providers: [
+    UsersService,
+    UsersRepository,
+    AccountChanges,
+    AccountHistory,
+    NewAccounts,
+    LastAdmin,
+    FirstAdministrator,
+    LastLogins,
+    ...commands,
+  ],
   exports: [UsersService],
 })
 export class UsersModule {}

@@ -54,16 +54,6 @@ export class UsersRepository {
     return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ id }).getOne();
   }
 
-  /** As `update`. @returns null when another account has the address */
-  async updateEmail(user: User, changes: UserChanges): Promise<User | null> {
-    try {
-      return await this.update(user, changes);
-    } catch (error) {
-      if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
-      throw error;
-    }
-  }
-
   async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
     await this.users.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
       id,
@@ -72,27 +62,32 @@ export class UsersRepository {
     ]);
   }
 
-  /** @returns whether the stored hash was still the one in `user` */
-  async replacePassword(user: User, passwordHash: string): Promise<boolean> {
-    const [, count]: [unknown, number] = await this.users.query(
+  /** As its next version. @returns null when the stored hash is no longer the one in `user` */
+  async replacePassword(user: User, passwordHash: string): Promise<User | null> {
+    const [rows]: [object[], number] = await this.users.query(
       `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
-       WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $3`,
+       WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $3 RETURNING *`,
       [user.id, passwordHash, user.passwordHash],
     );
-    return count === 1;
+    return rows.length === 0 ? null : this.hydrate(rows);
   }
 
-  /** Writes `changes` to a row that is held, as its next version. */
-  async update(user: User, { deleted, ...changes }: UserChanges): Promise<User> {
+  /** Writes `changes` to a row that is held, so many versions on. @returns null when another account has the address */
+  async update(user: User, { deleted, ...changes }: UserChanges, versions: number): Promise<User | null> {
     const deletion = deleted === undefined ? {} : { deletedAt: deleted ? DATABASE_TIME : null };
-    const result = await this.users
-      .createQueryBuilder()
-      .update()
-      .set({ ...changes, ...deletion, version: user.version + 1, updatedAt: DATABASE_TIME })
-      .where({ id: user.id })
-      .returning('*')
-      .execute();
-    return this.hydrate(result.raw);
+    try {
+      const result = await this.users
+        .createQueryBuilder()
+        .update()
+        .set({ ...changes, ...deletion, version: user.version + versions, updatedAt: DATABASE_TIME })
+        .where({ id: user.id })
+        .returning('*')
+        .execute();
+      return this.hydrate(result.raw);
+    } catch (error) {
+      if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
+      throw error;
+    }
   }
 
   /**

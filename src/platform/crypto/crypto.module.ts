@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
+import { AccountKeys } from './account-keys.js';
 import { masterKey } from './master-key.js';
 import { PasswordHasher } from './password-hasher.js';
 import { MASTER_KEY, Sealer } from './sealer.js';
@@ -15,7 +16,8 @@ import { MASTER_KEY, Sealer } from './sealer.js';
     },
     Sealer,
     PasswordHasher,
+    AccountKeys,
   ],
-  exports: [Sealer, PasswordHasher],
+  exports: [Sealer, PasswordHasher, AccountKeys],
 })
 export class CryptoModule {}

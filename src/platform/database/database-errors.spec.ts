@@ -10,7 +10,13 @@ const system = (code: string) => Object.assign(new Error(`connect ${code} 10.0.0
 /** As in a request whose time is over. */
 const afterTheLimit = <T>(work: () => T): T =>
   requestContext.run(
-    { requestId: 'r', signal: AbortSignal.abort(), caller: { principal: null, rejected: false } },
+    {
+      requestId: 'r',
+      traceId: null,
+      client: { ip: '', userAgent: '' },
+      signal: AbortSignal.abort(),
+      caller: { principal: null, rejected: false },
+    },
     work,
   );
 

@@ -40,6 +40,8 @@ export async function migrate(url: string): Promise<string[]> {
     await refuseOldServer(lock);
     await takeTurn(lock);
     const names = await runPending(url);
+    // Before anything is written: in another cluster, or after a promotion, transaction ids begin anew.
+    await lock.query('SELECT begin_epoch()');
     // The job queue brings its own schema, and its own lock on it.
     await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
     return names;

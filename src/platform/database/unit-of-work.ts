@@ -53,6 +53,13 @@ export class UnitOfWork {
     transaction.afterCommit.push(effect);
   }
 
+  /** Like `afterCommit`; at once when nothing is under way that could be undone. */
+  onceCommitted(effect: () => void): void {
+    const transaction = this.storage.getStore();
+    if (transaction) transaction.afterCommit.push(effect);
+    else effect();
+  }
+
   private async attempt<T>(work: () => Promise<T>): Promise<T> {
     const afterCommit: Transaction['afterCommit'] = [];
     const result = await this.dataSource.transaction((manager) =>

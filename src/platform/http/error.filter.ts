@@ -12,6 +12,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
+import { AuditTrail } from '../audit-trail/audit-trail.js';
 import { databaseError } from '../database/database-errors.js';
 import { boundRestOfBody } from './refused-body.js';
 import { allowedMethods } from './routes.js';
@@ -29,13 +30,15 @@ export class ErrorFilter implements ExceptionFilter {
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly logger: PinoLogger,
+    private readonly audit: AuditTrail,
   ) {}
 
-  catch(thrown: unknown, host: ArgumentsHost): void {
+  async catch(thrown: unknown, host: ArgumentsHost): Promise<void> {
     const request = host.switchToHttp().getRequest<Request>();
     const response = host.switchToHttp().getResponse<Response>();
     const error = this.translate(thrown, request);
     this.log(error, thrown);
+    if (error.denied) await this.recordDenial(request);
     if (response.headersSent) {
       // Half an answer must not look whole.
       response.destroy();
@@ -60,6 +63,20 @@ export class ErrorFilter implements ExceptionFilter {
     const methods = allowedMethods(this.adapterHost.httpAdapter.getInstance(), request.path);
     if (methods.length === 0) return new AppError('NOT_FOUND');
     return new AppError('METHOD_NOT_ALLOWED', { headers: { Allow: methods.join(', ') } });
+  }
+
+  /** By now what was refused is rolled back; the entry stands by itself. */
+  private async recordDenial({ method, route }: Request): Promise<void> {
+    const { path } = route as { path: string };
+    try {
+      await this.audit.record({
+        action: 'permission.check',
+        target: { type: 'route', id: `${method} ${path}` },
+        outcome: 'denied',
+      });
+    } catch (error) {
+      this.logger.error({ err: error }, 'a refusal could not be written into the audit trail');
+    }
   }
 
   private log(error: AppError, thrown: unknown): void {

@@ -1,8 +1,11 @@
 import type { NextFunction, Request, Response } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
+import { clientOf } from '../../common/http/client.js';
 import { newId } from '../../common/ids.js';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
+/** Of W3C Trace Context, 3.2: version, trace, parent, flags. */
+const TRACE_PARENT = /^[0-9a-f]{2}-(?<traceId>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
 /**
  * Opens the context of a request, first of all: its id (the caller's own when it is harmless in a
@@ -17,6 +20,8 @@ export function requestContextMiddleware(timeLimitMs: number) {
     const timer = setTimeout(() => limit.abort(), timeLimitMs);
     response.once('close', () => clearTimeout(timer));
     const caller = { principal: null, rejected: false };
-    requestContext.run({ requestId, signal: limit.signal, caller }, next);
+    const traceId = TRACE_PARENT.exec(request.get('traceparent') ?? '')?.groups?.['traceId'] ?? null;
+    const context = { requestId, traceId, client: clientOf(request), signal: limit.signal, caller };
+    requestContext.run(context, next);
   };
 }

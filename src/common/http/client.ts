@@ -1,0 +1,11 @@
+import type { Request } from 'express';
+import type { Client } from '../context/request-context.js';
+import { clientAddress } from './client-network.js';
+
+const MAX_USER_AGENT_LENGTH = 256;
+
+/** A proxy's word for the address counts only if the proxy is configured. */
+export function clientOf(request: Request): Client {
+  const userAgent = (request.get('user-agent') ?? '').replace(/\p{Cc}/gu, ' ').toWellFormed();
+  return { ip: clientAddress(request.ip ?? ''), userAgent: userAgent.slice(0, MAX_USER_AGENT_LENGTH) };
+}

@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import type { Position } from '../../common/pagination/cursor.js';
+import type { AuditAction, ActorType, AuditOutcome } from '../../platform/audit-trail/audit-actions.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+
+export interface AuditFilters {
+  readonly actor_id?: string;
+  readonly target_id?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  /** Inclusive, and exclusive. */
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** An entry as it is stored: what is personal is sealed. */
+export interface SealedEntry {
+  readonly id: string;
+  readonly occurredAt: Date;
+  readonly actorType: ActorType;
+  readonly actorId: string | null;
+  readonly sessionId: string | null;
+  readonly action: AuditAction;
+  readonly targetType: string | null;
+  readonly targetId: string | null;
+  readonly outcome: AuditOutcome;
+  readonly requestId: string | null;
+  readonly traceId: string | null;
+  /** The account under whose key it is sealed; null is the master key. */
+  readonly originKey: string | null;
+  readonly originSealed: Buffer | null;
+  readonly changesKey: string | null;
+  readonly changesSealed: Buffer | null;
+}
+
+const COLUMNS = `id, occurred_at AS "occurredAt", actor_type AS "actorType", actor_id AS "actorId",
+  session_id AS "sessionId", action, target_type AS "targetType", target_id AS "targetId", outcome,
+  request_id AS "requestId", trace_id AS "traceId", origin_key AS "originKey", origin_sealed AS "originSealed",
+  changes_key AS "changesKey", changes_sealed AS "changesSealed"`;
+
+const CONDITIONS: Readonly<Record<keyof AuditFilters, string>> = {
+  actor_id: 'actor_id = ?::uuid',
+  target_id: 'target_id = ?',
+  action: 'action = ?',
+  outcome: 'outcome = ?',
+  from: 'occurred_at >= ?::timestamptz',
+  to: 'occurred_at < ?::timestamptz',
+};
+
+/** Reads the trail; AuditTrail writes it. */
+@Injectable()
+export class AuditEntriesRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** Newest first. */
+  findPage(
+    filters: AuditFilters,
+    page: { limit: number; offset: number; after: Position | null },
+  ): Promise<SealedEntry[]> {
+    const { conditions, values } = where(filters);
+    if (page.after) {
+      values.push(page.after.key, page.after.id);
+      conditions.push(`(occurred_at, id) < ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
+    }
+    values.push(page.limit, page.offset);
+    return this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries WHERE ${conditions.join(' AND ')}
+       ORDER BY occurred_at DESC, id DESC LIMIT $${values.length - 1} OFFSET $${values.length}`,
+      values,
+    );
+  }
+
+  async findById(id: string): Promise<SealedEntry | null> {
+    const rows: SealedEntry[] = await this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1`,
+      [id],
+    );
+    return rows[0] ?? null;
+  }
+
+  async count(filters: AuditFilters): Promise<number> {
+    const { conditions, values } = where(filters);
+    const rows: [{ entries: number }] = await this.unitOfWork.manager.query(
+      `SELECT count(*)::integer AS entries FROM audit_entries WHERE ${conditions.join(' AND ')}`,
+      values,
+    );
+    return rows[0].entries;
+  }
+
+  /** What the planner expects. */
+  async estimate(filters: AuditFilters): Promise<number> {
+    const { conditions, values } = where(filters);
+    const rows: [{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }] = await this.unitOfWork.manager.query(
+      `EXPLAIN (FORMAT JSON) SELECT 1 FROM audit_entries WHERE ${conditions.join(' AND ')}`,
+      values,
+    );
+    return rows[0]['QUERY PLAN'][0].Plan['Plan Rows'];
+  }
+}
+
+function where(filters: AuditFilters): { conditions: string[]; values: unknown[] } {
+  const given = (Object.keys(CONDITIONS) as (keyof AuditFilters)[]).filter(
+    (name) => filters[name] !== undefined,
+  );
+  return {
+    conditions: ['true', ...given.map((name, index) => CONDITIONS[name].replace('?', `$${index + 1}`))],
+    values: given.map((name) => filters[name]),
+  };
+}

@@ -1,0 +1,38 @@
+import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Requires } from '../../common/authorization/policy.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
+import { ApiPage } from '../../common/pagination/api-page.js';
+import { sendPage } from '../../common/pagination/page.js';
+import { IdPipe } from '../../common/validation/id.pipe.js';
+import { AuditService } from './audit.service.js';
+import { AuditEntryResponse, toAuditEntryResponse } from './dto/audit-entry.response.js';
+import { ListAuditDto } from './dto/list-audit.dto.js';
+
+@ApiTags('audit')
+@Controller('api/audit')
+export class AuditController {
+  constructor(private readonly audit: AuditService) {}
+
+  /** What was done and what was refused, newest first. To read it leaves an entry as well. */
+  @Get()
+  @Requires('audit:read')
+  @ApiPage(AuditEntryResponse)
+  async list(
+    @Query() query: ListAuditDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<AuditEntryResponse[]> {
+    return sendPage(await this.audit.list(query), request, response).map(toAuditEntryResponse);
+  }
+
+  /** One entry. */
+  @Get(':id')
+  @Requires('audit:read')
+  @ApiOkResponse({ type: AuditEntryResponse })
+  @ApiNotFoundResponse({ type: ErrorResponse })
+  async read(@Param('id', IdPipe) id: string): Promise<AuditEntryResponse> {
+    return toAuditEntryResponse(await this.audit.get(id));
+  }
+}

@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../common/errors/app-error.js';
+import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { type Page, toPage } from '../../common/pagination/page.js';
+import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import {
+  type AuditChanges,
+  type AuditOrigin,
+  auditSealPurpose,
+  AuditTrail,
+} from '../../platform/audit-trail/audit-trail.js';
+import { AccountKeys } from '../../platform/crypto/account-keys.js';
+import { Sealer } from '../../platform/crypto/sealer.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { AuditEntriesRepository, type SealedEntry } from './audit-entries.repository.js';
+import type { ListAuditDto } from './dto/list-audit.dto.js';
+
+/** An entry with what could be opened of it: nothing, once the account that it is about is erased. */
+export interface OpenedEntry extends SealedEntry {
+  readonly origin: AuditOrigin | null;
+  readonly changes: AuditChanges | null;
+}
+
+/** Reading the trail, which itself leaves an entry. */
+@Injectable()
+export class AuditService {
+  constructor(
+    private readonly entries: AuditEntriesRepository,
+    private readonly trail: AuditTrail,
+    private readonly keys: AccountKeys,
+    private readonly master: Sealer,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  async list(query: ListAuditDto): Promise<Page<OpenedEntry>> {
+    assertOneWayToPage(query);
+    const { actor_id, target_id, action, outcome, from, to, limit = DEFAULT_LIMIT, offset = 0 } = query;
+    const filters = { actor_id, target_id, action, outcome, from, to };
+    const scope = { list: 'audit', ...filters };
+    const after = query.cursor === undefined ? null : decodeCursor(query.cursor, scope);
+    if (after) assertTimeKey(after.key);
+    return this.unitOfWork.run(async () => {
+      const rows = await this.entries.findPage(filters, { limit: limit + 1, offset, after });
+      await this.trail.record({ action: 'audit.read', target: null });
+      const page = await toPage(
+        rows,
+        query,
+        (last) => encodeCursor({ key: last.occurredAt.toISOString(), id: last.id }, scope),
+        (kind) => (kind === 'exact' ? this.entries.count(filters) : this.entries.estimate(filters)),
+      );
+      return { ...page, items: await this.openAll(page.items) };
+    });
+  }
+
+  /** @throws AppError `NOT_FOUND` */
+  get(id: string): Promise<OpenedEntry> {
+    return this.unitOfWork.run(async () => {
+      const entry = await this.entries.findById(id);
+      if (!entry) throw new AppError('NOT_FOUND');
+      await this.trail.record({ action: 'audit.read', target: { type: 'audit_entry', id } });
+      return this.open(entry);
+    });
+  }
+
+  /** One after the other: they share the connection. */
+  private async openAll(entries: readonly SealedEntry[]): Promise<OpenedEntry[]> {
+    const opened: OpenedEntry[] = [];
+    for (const entry of entries) opened.push(await this.open(entry));
+    return opened;
+  }
+
+  private async open(entry: SealedEntry): Promise<OpenedEntry> {
+    const { id, originKey, originSealed, changesKey, changesSealed } = entry;
+    return {
+      ...entry,
+      origin: await this.unseal(originKey, originSealed, auditSealPurpose(id, 'origin')),
+      changes: await this.unseal(changesKey, changesSealed, auditSealPurpose(id, 'changes')),
+    };
+  }
+
+  private async unseal<T>(account: string | null, sealed: Buffer | null, purpose: string): Promise<T | null> {
+    if (!sealed) return null;
+    const opener = account === null ? this.master : await this.keys.openerOf(account);
+    return opener ? (JSON.parse(opener.open(sealed, purpose).toString()) as T) : null;
+  }
+}

@@ -1,0 +1,91 @@
+import { ApiProperty } from '@nestjs/swagger';
+import {
+  type ActorType,
+  actorTypes,
+  type AuditAction,
+  auditActions,
+  type AuditOutcome,
+  auditOutcomes,
+} from '../../../platform/audit-trail/audit-actions.js';
+import type { AuditChanges } from '../../../platform/audit-trail/audit-trail.js';
+import type { OpenedEntry } from '../audit.service.js';
+
+const ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+
+class AuditActorResponse {
+  @ApiProperty({ enum: actorTypes, example: 'user' })
+  type: ActorType;
+
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, example: ID })
+  id: string | null;
+
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, example: ID })
+  session_id: string | null;
+}
+
+class AuditTargetResponse {
+  /** @example user */
+  type: string;
+
+  /** @example 0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10 */
+  id: string;
+}
+
+/** An entry of the audit trail as it travels. What is personal in it is null once its account is erased. */
+export class AuditEntryResponse {
+  @ApiProperty({ format: 'uuid', example: ID })
+  id: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-01T12:00:00.000Z' })
+  occurred_at: string;
+
+  actor: AuditActorResponse;
+
+  @ApiProperty({ enum: auditActions, example: 'user.update' })
+  action: AuditAction;
+
+  @ApiProperty({ type: AuditTargetResponse, nullable: true, example: { type: 'user', id: ID } })
+  target: AuditTargetResponse | null;
+
+  @ApiProperty({ enum: auditOutcomes, example: 'success' })
+  outcome: AuditOutcome;
+
+  /** From what to what, by field */
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+    example: { name: { from: 'Ada', to: 'Ada Lovelace' } },
+  })
+  changes: AuditChanges | null;
+
+  @ApiProperty({ type: String, nullable: true, example: '203.0.113.7' })
+  ip: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0' })
+  user_agent: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: ID })
+  request_id: string | null;
+
+  /** Of the W3C trace that the request belonged to */
+  @ApiProperty({ type: String, nullable: true, example: '4bf92f3577b34da6a3ce929d0e0e4736' })
+  trace_id: string | null;
+}
+
+export function toAuditEntryResponse(entry: OpenedEntry): AuditEntryResponse {
+  const { targetType, targetId, origin } = entry;
+  return {
+    id: entry.id,
+    occurred_at: entry.occurredAt.toISOString(),
+    actor: { type: entry.actorType, id: entry.actorId, session_id: entry.sessionId },
+    action: entry.action,
+    target: targetType === null || targetId === null ? null : { type: targetType, id: targetId },
+    outcome: entry.outcome,
+    changes: entry.changes,
+    ip: origin?.ip ?? null,
+    user_agent: origin?.userAgent ?? null,
+    request_id: entry.requestId,
+    trace_id: entry.traceId,
+  };
+}

@@ -1,0 +1,47 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsUUID } from 'class-validator';
+import { PageQuery } from '../../../common/pagination/page-query.dto.js';
+import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
+import { IsTime } from '../../../common/validation/time.decorator.js';
+import {
+  type AuditAction,
+  auditActions,
+  type AuditOutcome,
+  auditOutcomes,
+} from '../../../platform/audit-trail/audit-actions.js';
+
+const MAX_TARGET_LENGTH = 200;
+
+export class ListAuditDto extends PageQuery {
+  /** The account that did it */
+  @IsOptionalProperty()
+  @IsUUID()
+  @ApiPropertyOptional({ format: 'uuid' })
+  actor_id?: string;
+
+  /** What it was done to: the id of an account, a session, a resource, or the name of a role */
+  @IsOptionalProperty()
+  @IsText(1, MAX_TARGET_LENGTH)
+  @ApiPropertyOptional({ maxLength: MAX_TARGET_LENGTH })
+  target_id?: string;
+
+  @IsOptionalProperty()
+  @IsIn(auditActions)
+  @ApiPropertyOptional({ enum: auditActions })
+  action?: AuditAction;
+
+  @IsOptionalProperty()
+  @IsIn(auditOutcomes)
+  @ApiPropertyOptional({ enum: auditOutcomes })
+  outcome?: AuditOutcome;
+
+  /** From that time on */
+  @IsOptionalProperty()
+  @IsTime()
+  from?: string;
+
+  /** Before that time */
+  @IsOptionalProperty()
+  @IsTime()
+  to?: string;
+}

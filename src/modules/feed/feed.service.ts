@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/authorization/principal.js';
+import { DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { EventStore } from '../../platform/event-store/event-store.js';
+import { parsePosition } from '../../platform/event-store/position.js';
+import { UsersService } from '../users/users.service.js';
+import { type EventResponse, toEventResponse } from './dto/event.response.js';
+import type { FeedQuery } from './dto/feed-query.dto.js';
+
+interface FeedPage {
+  readonly events: readonly EventResponse[];
+  /** The position to go on from; null when there was no more just now. */
+  readonly next: string | null;
+}
+
+/** The ordered feed of events, for readers who follow positions. */
+@Injectable()
+export class FeedService {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly store: EventStore,
+    private readonly users: UsersService,
+  ) {}
+
+  all(query: FeedQuery): Promise<FeedPage> {
+    return this.read(query);
+  }
+
+  /** @throws AppError `NOT_FOUND` for an account that the caller would not see */
+  async ofAccount(id: string, query: FeedQuery, caller: Principal): Promise<FeedPage> {
+    await this.users.get(id, caller);
+    return this.read(query, id);
+  }
+
+  private async read({ after, type, limit = DEFAULT_LIMIT }: FeedQuery, subject?: string): Promise<FeedPage> {
+    const position = after === undefined ? null : parsePosition(after);
+    // One more than is sent: it says that there is more.
+    const found = await this.store.findSettled(position, { type, subject }, limit + 1);
+    const events = found.slice(0, limit).map(toEventResponse(this.config.PUBLIC_URL));
+    return { events, next: found.length > limit ? (events.at(-1)?.position ?? null) : null };
+  }
+}

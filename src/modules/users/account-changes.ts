@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { assertMatch, type TagCondition } from '../../common/http/entity-tag.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { AccountHistory } from './account-history.js';
+import { assertVisible } from './account-rules.js';
+import type { UserEventType } from './events/user-events.js';
+import type { User } from './user.entity.js';
+import { type UserChanges, UsersRepository } from './users.repository.js';
+
+/** What a command makes of an account, and what has happened by that. */
+export interface Change {
+  readonly changes: UserChanges;
+  readonly events: readonly UserEventType[];
+}
+
+interface Target {
+  readonly id: string;
+  readonly caller: Principal;
+  readonly condition: TagCondition | null;
+}
+
+type Decide = (user: User) => Change | null | Promise<Change | null>;
+
+/** Changes one account at a time: the row is held, the change decided, written, and put down in its history. */
+@Injectable()
+export class AccountChanges {
+  constructor(
+    private readonly repository: UsersRepository,
+    private readonly history: AccountHistory,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /**
+   * As the caller sees it, and if the condition holds: both are tested once the row is held.
+   * @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED`
+   */
+  asCaller({ id, caller, condition }: Target, decide: Decide): Promise<User> {
+    return this.unitOfWork.run(async () => {
+      const user = assertVisible(await this.repository.findByIdForUpdate(id), caller);
+      assertMatch(condition, user.version);
+      return this.apply(user, decide);
+    });
+  }
+
+  /** By the service itself. @throws AppError `NOT_FOUND` unless the account is active */
+  ofActive(id: string, decide: Decide): Promise<User> {
+    return this.unitOfWork.run(async () => {
+      const user = await this.repository.findByIdForUpdate(id);
+      if (user?.status !== 'active') throw new AppError('NOT_FOUND');
+      return this.apply(user, decide);
+    });
+  }
+
+  /** A null decision changes nothing. @throws AppError `CONFLICT` when another account has the address by now */
+  private async apply(user: User, decide: Decide): Promise<User> {
+    const change = await decide(user);
+    if (!change) return user;
+    const changed = await this.repository.update(user, change.changes, change.events.length);
+    if (!changed) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+    await this.history.record(user, changed, change.events);
+    return changed;
+  }
+}

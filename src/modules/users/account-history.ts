@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import type { AuditAction } from '../../platform/audit-trail/audit-actions.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { EventStore } from '../../platform/event-store/event-store.js';
+import { DomainEvents } from '../../platform/events/domain-events.js';
+import { changesOf, eventData } from './account-facts.js';
+import { UserEvent, type UserEventType, userEventTypes } from './events/user-events.js';
+import type { User } from './user.entity.js';
+
+const actions: Readonly<Record<UserEventType, AuditAction>> = {
+  [userEventTypes.created]: 'user.create',
+  [userEventTypes.updated]: 'user.update',
+  [userEventTypes.emailConfirmed]: 'user.update',
+  [userEventTypes.disabled]: 'user.disable',
+  [userEventTypes.enabled]: 'user.enable',
+  [userEventTypes.deleted]: 'user.delete',
+  [userEventTypes.restored]: 'user.restore',
+  [userEventTypes.rolesChanged]: 'user.roles_change',
+  [userEventTypes.passwordChanged]: 'auth.password_change',
+};
+
+/** What an account goes through: kept as events, told to the audit trail, and published to whoever reacts. */
+@Injectable()
+export class AccountHistory {
+  constructor(
+    private readonly store: EventStore,
+    private readonly audit: AuditTrail,
+    private readonly events: DomainEvents,
+  ) {}
+
+  /**
+   * In the unit of work of the change, which has raised the version by one for each of `types`.
+   * `action`: what the trail calls it, when that is not what it calls such an event otherwise.
+   */
+  async record(
+    before: User | null,
+    after: User,
+    types: readonly UserEventType[],
+    action?: AuditAction,
+  ): Promise<void> {
+    const { id, updatedAt: occurredAt } = after;
+    let version = after.version - types.length;
+    for (const type of types) {
+      version++;
+      const data = eventData(type, after);
+      await this.store.append({ type, stream: id, version, subject: id, occurredAt, data });
+      await this.audit.record({
+        action: action ?? actions[type],
+        target: { type: 'user', id },
+        changes: changesOf(type, before, after),
+      });
+    }
+    for (const type of types) await this.events.publish(new UserEvent(type, id));
+  }
+}

@@ -1,0 +1,31 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { ADMIN } from '../account-rules.js';
+import type { CreateUserDto } from '../dto/create-user.dto.js';
+import { NewAccounts } from '../new-accounts.js';
+import type { User } from '../user.entity.js';
+import { UsersRepository } from '../users.repository.js';
+
+/** Unless there is an active admin, which gives null: of instances that start at once, one makes it. */
+export class CreateFirstAdministrator extends Command<User | null> {
+  constructor(readonly input: CreateUserDto) {
+    super();
+  }
+}
+
+@CommandHandler(CreateFirstAdministrator)
+export class CreateFirstAdministratorHandler implements ICommandHandler<CreateFirstAdministrator> {
+  constructor(
+    private readonly accounts: NewAccounts,
+    private readonly repository: UsersRepository,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  async execute({ input }: CreateFirstAdministrator): Promise<User | null> {
+    const user = await this.accounts.prepare(input, [ADMIN, 'user']);
+    return this.unitOfWork.run(async () => {
+      await this.repository.lockAdmins();
+      return (await this.repository.existsActiveAdmin(null)) ? null : this.accounts.insert(user);
+    });
+  }
+}

@@ -1,0 +1,33 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Principal } from '../../../common/authorization/principal.js';
+import type { TagCondition } from '../../../common/http/entity-tag.js';
+import { AccountChanges } from '../account-changes.js';
+import { userEventTypes } from '../events/user-events.js';
+import { LastAdmin } from '../last-admin.js';
+
+/** Deletes an account, restorably. To delete a deleted one again changes nothing. */
+export class DeleteUser extends Command<void> {
+  constructor(
+    readonly id: string,
+    readonly caller: Principal,
+    readonly condition: TagCondition | null,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(DeleteUser)
+export class DeleteUserHandler implements ICommandHandler<DeleteUser> {
+  constructor(
+    private readonly accounts: AccountChanges,
+    private readonly lastAdmin: LastAdmin,
+  ) {}
+
+  async execute(target: DeleteUser): Promise<void> {
+    await this.accounts.asCaller(target, async (user) => {
+      if (user.status === 'deleted') return null;
+      await this.lastAdmin.assertNot(user);
+      return { changes: { deleted: true }, events: [userEventTypes.deleted] };
+    });
+  }
+}

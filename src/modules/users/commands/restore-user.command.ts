@@ -1,0 +1,36 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Principal } from '../../../common/authorization/principal.js';
+import { AppError } from '../../../common/errors/app-error.js';
+import { AccountChanges } from '../account-changes.js';
+import { userEventTypes } from '../events/user-events.js';
+import type { User } from '../user.entity.js';
+
+const RESTORABLE_DAYS = 30;
+const DAY_MS = 86_400_000;
+
+/** Undoes a deletion. @throws AppError `CONFLICT` when there is none, or it is too long ago */
+export class RestoreUser extends Command<User> {
+  constructor(
+    readonly id: string,
+    readonly caller: Principal,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(RestoreUser)
+export class RestoreUserHandler implements ICommandHandler<RestoreUser> {
+  constructor(private readonly accounts: AccountChanges) {}
+
+  execute({ id, caller }: RestoreUser): Promise<User> {
+    return this.accounts.asCaller({ id, caller, condition: null }, (user) => {
+      if (!user.deletedAt) throw new AppError('CONFLICT', { message: 'The account is not deleted' });
+      if (Date.now() - user.deletedAt.getTime() > RESTORABLE_DAYS * DAY_MS) {
+        throw new AppError('CONFLICT', {
+          message: `The account was deleted more than ${RESTORABLE_DAYS} days ago`,
+        });
+      }
+      return { changes: { deleted: false }, events: [userEventTypes.restored] };
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Principal } from '../../../common/authorization/principal.js';
+import { AppError } from '../../../common/errors/app-error.js';
+import { assertMatch, type TagCondition } from '../../../common/http/entity-tag.js';
+import { RolesService } from '../../roles/roles.service.js';
+import { AccountChanges, type Change } from '../account-changes.js';
+import { ADMIN, assertNotDeleted } from '../account-rules.js';
+import { userEventTypes } from '../events/user-events.js';
+import { LastAdmin } from '../last-admin.js';
+import type { User } from '../user.entity.js';
+
+/** Replaces the roles of an account. @throws AppError `PRECONDITION_REQUIRED` without a condition */
+export class SetRoles extends Command<User> {
+  constructor(
+    readonly id: string,
+    readonly roles: readonly string[],
+    readonly caller: Principal,
+    readonly condition: TagCondition | null,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(SetRoles)
+export class SetRolesHandler implements ICommandHandler<SetRoles> {
+  constructor(
+    private readonly accounts: AccountChanges,
+    private readonly roles: RolesService,
+    private readonly lastAdmin: LastAdmin,
+  ) {}
+
+  async execute(command: SetRoles): Promise<User> {
+    const { id, caller, condition } = command;
+    if (!condition) throw new AppError('PRECONDITION_REQUIRED');
+    // What is not allowed (403) or makes no sense (400) is said before the condition is judged (412).
+    return this.accounts.asCaller({ id, caller, condition: null }, (user) => this.decide(user, command));
+  }
+
+  private async decide(user: User, { roles, caller, condition }: SetRoles): Promise<Change | null> {
+    assertNotDeleted(user);
+    const wanted = roles.toSorted();
+    await this.roles.assertGrantable(
+      wanted.filter((role) => !user.roles.includes(role)),
+      caller,
+    );
+    assertMatch(condition, user.version);
+    if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.lastAdmin.assertNot(user);
+    if (wanted.join() === user.roles.join()) return null;
+    return { changes: { roles: wanted }, events: [userEventTypes.rolesChanged] };
+  }
+}

@@ -1,0 +1,31 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { AppError } from '../../../common/errors/app-error.js';
+import { AccountChanges } from '../account-changes.js';
+import { userEventTypes } from '../events/user-events.js';
+
+/**
+ * The address has proven to be read by the account's owner. It is not made the account's own: one that
+ * it had before must not come back.
+ * @throws AppError `NOT_FOUND` unless the account is active and has that address
+ */
+export class VerifyEmail extends Command<void> {
+  constructor(
+    readonly id: string,
+    readonly email: string,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(VerifyEmail)
+export class VerifyEmailHandler implements ICommandHandler<VerifyEmail> {
+  constructor(private readonly accounts: AccountChanges) {}
+
+  async execute({ id, email }: VerifyEmail): Promise<void> {
+    await this.accounts.ofActive(id, (user) => {
+      if (user.email !== email) throw new AppError('NOT_FOUND');
+      if (user.emailVerified) return null;
+      return { changes: { emailVerified: true }, events: [userEventTypes.emailConfirmed] };
+    });
+  }
+}

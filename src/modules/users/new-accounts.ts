@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { canonicalEmail } from '../../common/email-address.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { newId } from '../../common/ids.js';
+import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { AccountHistory } from './account-history.js';
+import type { CreateUserDto } from './dto/create-user.dto.js';
+import { userEventTypes } from './events/user-events.js';
+import { checkPassword } from './password-policy.js';
+import { foldedKeys } from './user-keys.js';
+import type { User } from './user.entity.js';
+import { type NewUser, UsersRepository } from './users.repository.js';
+
+/** How an account begins. */
+@Injectable()
+export class NewAccounts {
+  constructor(
+    private readonly repository: UsersRepository,
+    private readonly hasher: PasswordHasher,
+    private readonly history: AccountHistory,
+  ) {}
+
+  /** Hashing takes its time: it is done before any row is held. @throws AppError `VALIDATION_ERROR` */
+  async prepare(input: CreateUserDto, roles: string[]): Promise<NewUser> {
+    const refusal = checkPassword(input);
+    if (refusal) throw AppError.invalid('password', refusal);
+    return {
+      id: newId(),
+      ...foldedKeys(input.name, input.email),
+      email: input.email,
+      emailKey: canonicalEmail(input.email),
+      name: input.name,
+      passwordHash: await this.hasher.hash(input.password),
+      roles,
+    };
+  }
+
+  /** In a unit of work. @throws AppError `CONFLICT` when the address is taken */
+  async insert(user: NewUser): Promise<User> {
+    const inserted = await this.repository.insert(user);
+    if (!inserted) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+    await this.history.record(null, inserted, [userEventTypes.created]);
+    return inserted;
+  }
+}

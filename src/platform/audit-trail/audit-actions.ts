@@ -1,0 +1,38 @@
+/** What the audit trail tells of: a thing, and what was done to it. */
+export const auditActions = [
+  'auth.login',
+  'auth.refresh',
+  'auth.logout',
+  'auth.password_change',
+  'auth.password_reset',
+  'auth.reuse_detected',
+  'user.create',
+  'user.update',
+  'user.disable',
+  'user.enable',
+  'user.roles_change',
+  'user.delete',
+  'user.restore',
+  'user.erase',
+  'role.update',
+  'session.revoke',
+  'resource.create',
+  'resource.delete',
+  'resource.transfer',
+  'audit.read',
+  'audit.verify',
+  'permission.check',
+  'key.rotate',
+] as const;
+
+export type AuditAction = (typeof auditActions)[number];
+
+/** `failure`: could not be done; `denied`: not allowed. */
+export const auditOutcomes = ['success', 'failure', 'denied'] as const;
+
+export type AuditOutcome = (typeof auditOutcomes)[number];
+
+/** `anonymous` came with a request and nobody knows who it was; `system` did it by itself. */
+export const actorTypes = ['user', 'anonymous', 'system'] as const;
+
+export type ActorType = (typeof actorTypes)[number];

@@ -1,0 +1,116 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../common/errors/app-error.js';
+import { newId } from '../../common/ids.js';
+import { AccountKeys } from '../crypto/account-keys.js';
+import { violatesUnique } from '../database/database-errors.js';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import type { Position } from './position.js';
+
+const VERSION_CONSTRAINT = 'events_pkey';
+
+/** A fact as it is stored: what changed, in the spelling of the wire. */
+export interface NewEvent {
+  readonly type: string;
+  /** What it happened to: an account, a session, a resource. */
+  readonly stream: string;
+  /** Of that, after the event: each has one version more than the one before. */
+  readonly version: number;
+  /** The account that it is about, and under whose key its data are sealed. */
+  readonly subject: string;
+  readonly occurredAt: Date;
+  readonly data: object;
+}
+
+export interface StoredEvent extends Omit<NewEvent, 'data'> {
+  readonly id: string;
+  readonly position: Position;
+  /** Null once the account is erased. */
+  readonly data: object | null;
+}
+
+export interface EventFilter {
+  readonly type?: string;
+  readonly subject?: string;
+}
+
+interface EventRow extends Omit<NewEvent, 'data'>, Position {
+  readonly id: string;
+  readonly sealed: Buffer | null;
+}
+
+const COLUMNS = `epoch, xid::text, seq::text, id, type, stream, stream_version AS version, subject,
+                 occurred_at AS "occurredAt", data_sealed AS sealed`;
+
+/** What happened, beside the rows that tell how things are. Nothing in it ever changes. */
+@Injectable()
+export class EventStore {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly keys: AccountKeys,
+  ) {}
+
+  /**
+   * In the unit of work of the change.
+   * @throws AppError `CONFLICT` when the stream has an event of that version: somebody else was first
+   */
+  async append(event: NewEvent): Promise<void> {
+    const { type, stream, version, subject, occurredAt, data } = event;
+    const id = newId();
+    const sealer = await this.keys.sealerOf(subject);
+    const sealed = sealer?.seal(Buffer.from(JSON.stringify(data)), sealPurpose(id)) ?? null;
+    try {
+      await this.unitOfWork.manager.query(
+        `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at, data_sealed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+        [id, type, stream, version, subject, occurredAt, sealed],
+      );
+    } catch (error) {
+      if (violatesUnique(error, VERSION_CONSTRAINT)) throw new AppError('CONFLICT', { cause: error });
+      throw error;
+    }
+  }
+
+  /**
+   * The next events in the order that never changes, oldest first. Below the oldest transaction that
+   * still runs: nothing can come before them any more.
+   */
+  async findSettled(
+    after: Position | null,
+    { type, subject }: EventFilter,
+    limit: number,
+  ): Promise<StoredEvent[]> {
+    const { epoch, xid, seq } = after ?? { epoch: 0, xid: '0', seq: '0' };
+    const rows: EventRow[] = await this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM events
+       WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
+         AND (epoch < current_epoch() OR xid < pg_snapshot_xmin(pg_current_snapshot()))
+         ${type === undefined ? '' : 'AND type = $5'} ${subject === undefined ? '' : `AND subject = $${type === undefined ? 5 : 6}`}
+       ORDER BY epoch, xid, seq LIMIT $4`,
+      [epoch, xid, seq, limit, ...[type, subject].filter((value) => value !== undefined)],
+    );
+    return this.open(rows);
+  }
+
+  /** Of one stream by version, up to that time. Bounded by the stream's own length. */
+  async findStream(stream: string, until: Date): Promise<StoredEvent[]> {
+    const rows: EventRow[] = await this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM events WHERE stream = $1 AND occurred_at <= $2 ORDER BY stream_version`,
+      [stream, until],
+    );
+    return this.open(rows);
+  }
+
+  private async open(rows: readonly EventRow[]): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
+    for (const { epoch, xid, seq, sealed, ...event } of rows) {
+      const opener = sealed && (await this.keys.openerOf(event.subject));
+      const data = opener
+        ? (JSON.parse(opener.open(sealed, sealPurpose(event.id)).toString()) as object)
+        : null;
+      events.push({ ...event, position: { epoch, xid, seq }, data });
+    }
+    return events;
+  }
+}
+
+const sealPurpose = (id: string): string => `event:${id}`;

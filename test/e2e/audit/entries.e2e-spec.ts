@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestApp } from '../../support/test-app.js';
+import { accountWith, NOBODY, nextPage, signUp } from '../../support/users.js';
+
+interface EntryBody {
+  readonly id: string;
+  readonly occurred_at: string;
+  readonly actor: { readonly type: string; readonly id: string | null; readonly session_id: string | null };
+  readonly action: string;
+  readonly target: { readonly type: string; readonly id: string } | null;
+  readonly outcome: string;
+  readonly changes: unknown;
+  readonly ip: string | null;
+  readonly request_id: string | null;
+}
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app?.close());
+
+async function entries(query: Record<string, string>): Promise<EntryBody[]> {
+  const answer = await app.as(app.admin, 'get', '/api/audit').query(query);
+  if (answer.status !== 200) throw new Error(`the trail answered ${answer.status}: ${answer.text}`);
+  return answer.body as EntryBody[];
+}
+
+describe('the audit trail', () => {
+  it('tells who changed what, from what to what, and from where', async () => {
+    const { id } = await signUp(app, 'Ada', 'ada@audit.example');
+    const changed = await app
+      .as(app.admin, 'patch', `/api/users/${id}`)
+      .set('User-Agent', 'tests/1.0')
+      .set('traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')
+      .send({ name: 'Ada L', status: 'disabled' });
+    const [disabled, renamed, created] = await entries({ target_id: id });
+    expect(created).toMatchObject({
+      actor: { type: 'anonymous', id: null, session_id: null },
+      action: 'user.create',
+      outcome: 'success',
+      changes: { email: { from: null, to: 'ada@audit.example' }, roles: { from: null, to: ['user'] } },
+    });
+    expect(renamed).toMatchObject({
+      actor: { type: 'user', id: app.admin.id },
+      action: 'user.update',
+      target: { type: 'user', id },
+      changes: { name: { from: 'Ada', to: 'Ada L' } },
+      ip: '127.0.0.1',
+      user_agent: 'tests/1.0',
+      request_id: changed.get('X-Request-Id'),
+      trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+    });
+    expect(disabled).toMatchObject({
+      action: 'user.disable',
+      changes: { status: { from: 'active', to: 'disabled' } },
+    });
+    const one = await app.as(app.admin, 'get', `/api/audit/${disabled?.id}`);
+    expect(one.body).toEqual(disabled);
+  });
+
+  it('holds what the service did by itself', async () => {
+    const [created] = await entries({ target_id: app.admin.id, action: 'user.create' });
+    expect(created).toMatchObject({ actor: { type: 'system', id: null }, ip: null, request_id: null });
+  });
+
+  it('holds each refusal for want of rights, also the one that is told as 404, and one inside the change', async () => {
+    const nobody = await app.account();
+    const granter = await accountWith(app, ['roles:grant']);
+    await app.as(nobody, 'get', '/api/users');
+    await app.as(nobody, 'get', `/api/users/${app.admin.id}`);
+    const raised = await app
+      .as(granter, 'put', `/api/users/${nobody.id}/roles`)
+      .set('If-Match', '*')
+      .send({ roles: ['admin', 'user'] });
+    expect(raised.status).toBe(403);
+    const denied = await entries({ action: 'permission.check', outcome: 'denied' });
+    expect(denied.slice(0, 3).map(({ actor, target }) => [actor.id, target?.id])).toEqual([
+      [granter.id, 'PUT /api/users/:id/roles'],
+      [nobody.id, 'GET /api/users/:id'],
+      [nobody.id, 'GET /api/users'],
+    ]);
+  });
+
+  it('holds each reading of itself', async () => {
+    const auditor = await app.account(['auditor', 'user']);
+    const answer = await app.as(auditor, 'get', '/api/audit');
+    const [read] = await entries({ action: 'audit.read', actor_id: auditor.id });
+    expect(read?.request_id).toBe(answer.get('X-Request-Id'));
+  });
+
+  it('leads through all pages of a filter, newest first, each entry once', async () => {
+    const actor = await app.account();
+    for (let n = 0; n < 7; n++) {
+      await app.as(actor, 'patch', '/api/users/me').send({ name: `Name ${n}` });
+    }
+    const found: EntryBody[] = [];
+    let pages = 0;
+    for (
+      let next: string | null = `/api/audit?actor_id=${actor.id}&action=user.update&limit=3`;
+      next !== null;
+    ) {
+      const answer = await app.as(app.admin, 'get', next);
+      found.push(...(answer.body as EntryBody[]));
+      next = nextPage(answer);
+      pages++;
+    }
+    expect(pages).toBe(3);
+    expect(found.map(({ changes }) => (changes as { name: { to: string } }).name.to)).toEqual(
+      [6, 5, 4, 3, 2, 1, 0].map((n) => `Name ${n}`),
+    );
+    const [newest, , , oldest] = found;
+    expect(
+      await entries({
+        actor_id: actor.id,
+        action: 'user.update',
+        from: oldest?.occurred_at ?? '',
+        to: newest?.occurred_at ?? '',
+      }),
+    ).toEqual(found.slice(1, 4));
+  });
+
+  it.each([
+    ['actor_id', 'nonsense'],
+    ['target_id', ''],
+    ['action', 'user.nonsense'],
+    ['outcome', 'nonsense'],
+    ['from', 'yesterday'],
+    ['to', '2026-13-01T00:00:00Z'],
+  ])('refuses %s=%s', async (field, value) => {
+    const answer = await app.as(app.admin, 'get', '/api/audit').query({ [field]: value });
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
+  });
+
+  it('knows no entry by another id', async () => {
+    expect((await app.as(app.admin, 'get', `/api/audit/${NOBODY}`)).status).toBe(404);
+  });
+});

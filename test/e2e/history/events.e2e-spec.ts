@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { TestApp } from '../../support/test-app.js';
+import { accountWith, NOBODY, nextPage, read, signUp } from '../../support/users.js';
+
+interface EventBody {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly data: Record<string, unknown>;
+  readonly position: string;
+}
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app?.close());
+
+async function feed(path = '/api/events?limit=100'): Promise<EventBody[]> {
+  const events: EventBody[] = [];
+  for (let next: string | null = path; next !== null;) {
+    const answer = await app.as(app.admin, 'get', next);
+    if (answer.status !== 200) throw new Error(`the feed answered ${answer.status}: ${answer.text}`);
+    events.push(...(answer.body as EventBody[]));
+    next = nextPage(answer);
+  }
+  return events;
+}
+
+const patch = (id: string, body: object) => app.as(app.admin, 'patch', `/api/users/${id}`).send(body);
+
+describe('the history of an account', () => {
+  it('tells each change once, in the order of versions, as CloudEvents', async () => {
+    const { id } = await signUp(app, 'Ada', 'ada@history.example');
+    await patch(id, { name: 'Ada L', status: 'disabled' });
+    await app.as(app.admin, 'delete', `/api/users/${id}`);
+    await app.as(app.admin, 'post', `/api/users/${id}/restore`);
+    await app
+      .as(app.admin, 'put', `/api/users/${id}/roles`)
+      .set('If-Match', '*')
+      .send({ roles: ['premium', 'user'] });
+    const events = await feed(`/api/users/${id}/events`);
+    expect(events.map(({ type, data }) => [type, data])).toEqual([
+      [
+        'user.created',
+        {
+          email: 'ada@history.example',
+          name: 'Ada',
+          status: 'active',
+          roles: ['user'],
+          email_verified: false,
+        },
+      ],
+      ['user.updated', { name: 'Ada L' }],
+      ['user.disabled', { status: 'disabled' }],
+      ['user.deleted', { status: 'deleted' }],
+      ['user.restored', { status: 'disabled' }],
+      ['user.roles_changed', { roles: ['premium', 'user'] }],
+    ]);
+    expect(events[0]).toMatchObject({
+      specversion: '1.0',
+      source: 'http://localhost:3000',
+      subject: id,
+      datacontenttype: 'application/json',
+    });
+    expect(events.map(({ position }) => position)).toEqual(events.map(({ position }) => position).toSorted());
+    expect((await read(app, id)).version).toBe(events.length);
+  });
+
+  it('gives the account as it stood at any time', async () => {
+    const created = await signUp(app, 'First', 'first@history.example');
+    const renamed = (await patch(created.id, { name: 'Second' })).body as typeof created;
+    const asOf = (at: string) => app.as(app.admin, 'get', `/api/users/${created.id}`).query({ at });
+    expect((await asOf(created.updated_at)).body).toEqual(created);
+    expect((await asOf(renamed.updated_at)).body).toEqual(renamed);
+    expect((await asOf('2999-01-01T00:00:00+02:00')).body).toEqual(renamed);
+    expect((await asOf('2000-01-01T00:00:00Z')).status).toBe(404);
+    expect((await asOf('2026-02-30T00:00:00Z')).body).toMatchObject({
+      error: { code: 'VALIDATION_ERROR', details: [{ field: 'at' }] },
+    });
+  });
+
+  it('is for the account itself and for events:read; to others it is not there', async () => {
+    const owner = await app.account();
+    const reader = await accountWith(app, ['events:read']);
+    const path = `/api/users/${owner.id}/events`;
+    expect((await app.as(owner, 'get', path)).status).toBe(200);
+    expect((await app.as(reader, 'get', path)).status).toBe(200);
+    expect((await app.as(await app.account(), 'get', path)).status).toBe(404);
+    expect((await app.as(reader, 'get', `/api/users/${NOBODY}/events`)).status).toBe(404);
+    expect((await app.as(owner, 'get', '/api/events')).status).toBe(403);
+  });
+});
+
+describe('GET /api/events', () => {
+  it('leads from page to page through every event once, by the position alone', async () => {
+    for (let n = 0; n < 5; n++) await signUp(app, 'Paged', `paged-${n}@history.example`);
+    const all = await feed();
+    const byThree = await feed('/api/events?limit=3');
+    expect(byThree.slice(0, all.length)).toEqual(all);
+    const created = await feed('/api/events?type=user.created&limit=2');
+    expect(created).toEqual(all.filter(({ type }) => type === 'user.created'));
+    const middle = all[2];
+    expect(await feed(`/api/events?after=${middle?.position}&limit=100`)).toEqual(all.slice(3));
+  });
+
+  it.each(['1', 'x'.repeat(43), '9'.repeat(43), '0'.repeat(44)])('refuses the position %s', async (after) => {
+    const answer = await app.as(app.admin, 'get', '/api/events').query({ after });
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'after' }] } });
+  });
+
+  it('shows what commits late neither twice nor never, and in an order that stays', async () => {
+    const [last] = (await feed()).slice(-1);
+    const late = new pg.Client({ connectionString: app.database.url });
+    await late.connect();
+    const seen: EventBody[] = [];
+    const poll = async () => {
+      const after = seen.at(-1)?.position ?? last?.position;
+      seen.push(...(await feed(`/api/events?limit=100&after=${after}`)));
+    };
+    try {
+      // A writer that is slow to commit: its event has an earlier position than those that others commit meanwhile.
+      await late.query('BEGIN');
+      await late.query(
+        `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
+         VALUES (gen_random_uuid(), 'test.late', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp())`,
+      );
+      for (let n = 0; n < 3; n++) {
+        await signUp(app, 'Meanwhile', `meanwhile-${n}@history.example`);
+        await poll();
+      }
+      expect(seen).toEqual([]);
+      await late.query('COMMIT');
+    } finally {
+      await late.end();
+    }
+    await poll();
+    expect(seen.map(({ type }) => type)).toEqual([
+      'test.late',
+      'user.created',
+      'user.created',
+      'user.created',
+    ]);
+    expect(await feed(`/api/events?limit=100&after=${last?.position}`)).toEqual(seen);
+  });
+});
+
+describe('the events of an account', () => {
+  it('cannot be changed, deleted or cut, whoever asks the database', async () => {
+    for (const table of ['events', 'audit_entries'] as const) {
+      for (const statement of [
+        `UPDATE ${table} SET id = gen_random_uuid()`,
+        `DELETE FROM ${table}`,
+        `TRUNCATE ${table}`,
+      ]) {
+        await expect(app.database.query(statement)).rejects.toThrow('append-only');
+      }
+    }
+    const [partition] = await app.database.query<{ name: string }>(
+      `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'audit_entries'::regclass LIMIT 1`,
+    );
+    await expect(app.database.query(`TRUNCATE ${partition?.name}`)).rejects.toThrow('append-only');
+  });
+
+  it('start again when one that began first would come second in the order', async () => {
+    const stream = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+    const insert = (version: number) => ({
+      text: `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
+             VALUES (gen_random_uuid(), 'test.order', $1, $2, $1, clock_timestamp())`,
+      values: [stream, version],
+    });
+    const first = new pg.Client({ connectionString: app.database.url });
+    const second = new pg.Client({ connectionString: app.database.url });
+    await Promise.all([first.connect(), second.connect()]);
+    try {
+      await first.query('BEGIN; SELECT pg_current_xact_id()');
+      await second.query(insert(1));
+      await expect(first.query(insert(2))).rejects.toMatchObject({ code: '40001' });
+      await first.query('ROLLBACK');
+      await first.query(insert(2));
+      await expect(second.query(insert(2))).rejects.toMatchObject({ constraint: 'events_pkey' });
+    } finally {
+      await Promise.all([first.end(), second.end()]);
+    }
+  });
+});
