@@ -42,6 +42,7 @@ export class SessionsService {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
+  /** Ends those seen least recently when the account has as many as it may. */
   start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
     return this.unitOfWork.run(async () => {
       const sessionId = newId();
@@ -49,7 +50,10 @@ export class SessionsService {
         idle: this.config.REFRESH_TOKEN_TTL_SECONDS,
         total: this.config.SESSION_MAX_SECONDS,
       };
-      const refresh = await this.sessions.insert({ id: sessionId, userId, ...client }, newId(), lifetime);
+      const session = { id: sessionId, userId, ...client };
+      const { refresh, ended } = await this.sessions.insert(session, newId(), lifetime);
+      if (ended.length > 0) await this.principals.invalidate(ended);
+      for (const id of ended) this.log.changed('session.ended', { user_id: userId, session_id: id });
       this.log.changed('session.started', { user_id: userId, session_id: sessionId });
       return { sessionId, refresh };
     });
