@@ -162,7 +162,8 @@ describe('principals', () => {
 
   it('are remembered for a minute from when each was read', async () => {
     const fresh = await app.account();
-    const { entries } = app.nest.get(PrincipalCache) as unknown as {
+    const cache = app.nest.get(PrincipalCache);
+    const { entries } = cache as unknown as {
       readonly entries: { getRemainingTTL(key: string): number };
     };
     const started = performance.now();
