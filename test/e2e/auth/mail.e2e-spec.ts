@@ -277,6 +277,24 @@ describe('mail', () => {
     });
   });
 
+  it('says nothing that whoever signs up has chosen', async () => {
+    const account = await app.account(['user'], 'Click example.org NOW');
+    await post('/api/auth/password/forgot', { email: account.email });
+    await app
+      .as(account, 'post', '/api/users/me/email')
+      .send({ new_email: 'a.stranger@example.com', password: PASSWORD })
+      .expect(202);
+    await app
+      .as(account, 'put', '/api/auth/password')
+      .send({ current_password: PASSWORD, new_password: NEW_PASSWORD })
+      .expect(200);
+    await mailTo(app, account.email, /^Your password was changed/);
+    await jobsDone();
+    const mails = [...sentTo(account.email), ...sentTo('a.stranger@example.com')];
+    expect(mails).toHaveLength(5);
+    for (const mail of mails) expect(JSON.stringify(mail)).not.toContain('Click');
+  });
+
   it('keeps no token and no address in clear in the queue or the table of tokens', async () => {
     const [holder] = await app.database.query<{ locked: boolean }>(
       `SELECT count(*) > 0 AS locked FROM graphile_worker._private_tasks WHERE identifier = 'mail.send'`,
