@@ -34,8 +34,8 @@ export class SessionsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /**
-   * With its first refresh token, in one statement: every sign-in waits for it. A session that somebody
-   * holds is in use, and stays.
+   * With its first refresh token, in one statement: every sign-in waits for it. That is why it stands
+   * here, and not with the other tokens. A session that somebody holds is in use, and stays.
    */
   async insert(
     { id, userId, device, ip }: NewSession,
