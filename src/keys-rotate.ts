@@ -1,22 +1,51 @@
-import { createApp } from './bootstrap.js';
+import { NestFactory } from '@nestjs/core';
 import { readConfig } from './config/config.js';
+import { ConfigModule } from './config/config.module.js';
+import { SigningKeysModule } from './modules/auth/signing-keys.module.js';
 import { SigningKeysService } from './modules/auth/signing-keys.service.js';
+import { CryptoModule } from './platform/crypto/crypto.module.js';
+import { DatabaseModule } from './platform/database/database.module.js';
 import { migrate } from './platform/database/migrate.js';
-import { openDatabase } from './platform/database/open-database.js';
+import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
+import { MetricsModule } from './platform/metrics/metrics.module.js';
+
+/** What the keys need, and nothing that serves, listens on a port or does jobs. */
+class KeysModule {
+  static with(config: OpenDatabase['config']) {
+    const imports = [
+      ConfigModule.with(config),
+      MetricsModule,
+      CryptoModule,
+      DatabaseModule,
+      SigningKeysModule,
+    ];
+    return { module: KeysModule, imports };
+  }
+}
+
+/** @returns the id of the key that was published */
+async function rotate(config: OpenDatabase['config']): Promise<string | null> {
+  await migrate(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL);
+  const app = await NestFactory.createApplicationContext(KeysModule.with(config), {
+    abortOnError: false,
+    logger: ['error', 'warn'],
+  });
+  try {
+    return await app.get(SigningKeysService).rotateIfOlderThan(0);
+  } finally {
+    await app.close();
+  }
+}
 
 /** `npm run keys:rotate`: publishes the next signing key; every instance signs with it 15 minutes later. */
 try {
   const database = await openDatabase(readConfig());
   try {
-    await migrate(database.config.MIGRATION_DATABASE_URL ?? database.config.DATABASE_URL);
-    const app = await createApp({ ...database.config, LOG_LEVEL: 'warn' });
-    await app.init();
-    const kid = await app.get(SigningKeysService).rotateIfOlderThan(0);
+    const kid = await rotate(database.config);
     process.stdout.write(
       kid ? `Published the signing key ${kid}\n` : 'A signing key was published this very moment\n',
     );
-    await app.close();
   } finally {
     await database.close();
   }

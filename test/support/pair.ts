@@ -39,7 +39,9 @@ export class Pair {
     };
     const here = await Instance.start({ env });
     const [listener = 0] = await listeners(database);
-    const there = await Instance.start({ env: { ...env, LISTEN_DATABASE_URL: path.through(database.url) } });
+    const there = await Instance.start({
+      env: { ...env, LOG_LEVEL: 'warn', LISTEN_DATABASE_URL: path.through(database.url) },
+    });
     const admin = await signIn(here.url, ADMIN.email, ADMIN.password);
     return new Pair(database, here, there, path, admin, listener);
   }

@@ -26,9 +26,10 @@ export class SmtpSink {
           data = null;
           say('250 taken');
         } else if (/^(?:EHLO|HELO|MAIL|RCPT|RSET|NOOP)/i.test(line)) {
-          const refused = /^MAIL/i.test(line) && refusals > 0;
+          const refused = /^RCPT/i.test(line) && refusals > 0;
           if (refused) refusals--;
-          say(refused ? '451 try again' : '250 sink');
+          // As real ones do, it repeats the address.
+          say(refused ? `451 4.2.1 ${line.slice(8)} try again` : '250 sink');
         } else if (/^DATA/i.test(line)) {
           data = [];
           say('354 go on');

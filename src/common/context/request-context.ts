@@ -20,11 +20,28 @@ export interface RequestContext {
   caller: { readonly principal: Principal | null; readonly rejected: boolean };
 }
 
+const NOWHERE: Client = { ip: '', userAgent: '' };
+
 const storage = new AsyncLocalStorage<RequestContext>();
 
 export const requestContext = {
   run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
   /** For what must be done although the request is over. */
   leave: <T>(work: () => T): T => storage.exit(work),
+  /**
+   * For work that several requests wait for: it does not end with the one that began it, but has
+   * `timeLimitMs` of its own, after which its queries are cancelled.
+   */
+  share: async <T>(timeLimitMs: number, work: () => Promise<T>): Promise<T> => {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), timeLimitMs);
+    const caller = { principal: null, rejected: false };
+    const beganBy = storage.getStore() ?? { requestId: '', traceId: null, client: NOWHERE };
+    try {
+      return await storage.run({ ...beganBy, signal: limit.signal, caller }, work);
+    } finally {
+      clearTimeout(timer);
+    }
+  },
   current: (): RequestContext | undefined => storage.getStore(),
 };

@@ -22,7 +22,6 @@ interface Requested {
 interface Addressee {
   readonly id: string;
   readonly email: string;
-  readonly name: string;
 }
 
 /** The mails of accounts: each is a job, written in the transaction of what it is about. */
@@ -63,11 +62,8 @@ export class AccountMails implements OnModuleInit {
     user: Addressee,
     values: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    const mail = renderMail(template, user.email, {
-      name: user.name,
-      url: this.config.PUBLIC_URL,
-      ...values,
-    });
+    // No name: whoever signs up with a stranger's address would choose words that we mail to it.
+    const mail = renderMail(template, user.email, { url: this.config.PUBLIC_URL, ...values });
     await this.jobs.enqueue(SEND, mail);
   }
 

@@ -13,10 +13,9 @@ import { RecoveryController } from './recovery.controller.js';
 import { RecoveryService } from './recovery.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
+import { EmailController } from './email.controller.js';
 import { JwksController } from './jwks.controller.js';
-import { SigningKey } from './signing-key.entity.js';
-import { SigningKeysRepository } from './signing-keys.repository.js';
-import { SigningKeysService } from './signing-keys.service.js';
+import { SigningKeysModule } from './signing-keys.module.js';
 import { PrincipalsRepository } from './principals.repository.js';
 import { PrincipalCache } from './principal-cache.js';
 import { PrincipalsService } from './principals.service.js';
@@ -33,14 +32,16 @@ import { UserSessionsController } from './user-sessions.controller.js';
 
 @Module({
   imports: [
-    TypeOrmModule.forFeature([SigningKey, Session, RefreshToken]),
+    TypeOrmModule.forFeature([Session, RefreshToken]),
     JwtModule.register({}),
     PassportModule,
     UsersModule,
+    SigningKeysModule,
   ],
   controllers: [
     AuthController,
     RecoveryController,
+    EmailController,
     SessionsController,
     UserSessionsController,
     JwksController,
@@ -63,8 +64,6 @@ import { UserSessionsController } from './user-sessions.controller.js';
     TokensService,
     AccessTokenStrategy,
     VerifiedTokens,
-    SigningKeysService,
-    SigningKeysRepository,
   ],
   exports: [PrincipalsService, VerifiedTokens],
 })

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { clientNetwork } from '../../common/http/client-network.js';
+import { Sealer } from '../../platform/crypto/sealer.js';
 import { type Allowance, type Counter, SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
 
@@ -13,6 +14,9 @@ const IN_ALL: Allowance = { failures: 10_000, forgetAfterSeconds: 60, forgetFrom
 
 /** The nil UUID (RFC 9562, 5.9): no account has it. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
+
+/** Where nobody of the account is signed in. */
+const ANYWHERE = 'anywhere';
 
 /** An attempt that was counted as a failure, until it turns out to be none. */
 export interface Attempt {
@@ -30,26 +34,32 @@ interface Claimed {
 
 /**
  * Slows guessing down, by account, by network and in all. It never locks an account for good, and a
- * network from which the account is signed in is counted apart: a stranger's guesses hold back
- * strangers, not the owner.
+ * network from which the account is signed in is counted apart: where the owner has a session that is
+ * alive, a stranger's guesses from elsewhere hold back strangers, not the owner.
  */
 @Injectable()
 export class BruteForce {
+  /** Without it an address in a digest could be guessed. */
+  private readonly key: Buffer;
+
   constructor(
     private readonly failures: SignInFailuresRepository,
     private readonly sessions: SessionsRepository,
-  ) {}
+    sealer: Sealer,
+  ) {
+    this.key = sealer.deriveKey('sign-in-failures');
+  }
 
   /** Unknown addresses are counted alike, so that the answer does not tell them apart. @throws AppError `RATE_LIMITED` */
   async begin({ emailKey, userId }: Claimed, ip: string): Promise<Attempt> {
     const network = clientNetwork(ip);
     // Asked of nobody's account too: an unknown address must not answer sooner.
     const known = await this.isKnown(userId ?? NOBODY, network);
-    const from = known ? network : 'anywhere';
+    const from = known ? network : ANYWHERE;
     const counters: readonly Counter[] = [
-      { key: digest(`all:${from}`), ...IN_ALL },
-      { key: digest(`network:${network}`), ...PER_NETWORK },
-      { key: digest(`account:${emailKey}:${from}`), ...PER_ACCOUNT },
+      { key: this.digest(`all:${from}`), ...IN_ALL },
+      { key: this.digest(`network:${network}`), ...PER_NETWORK },
+      { key: this.accountKey(emailKey, from), ...PER_ACCOUNT },
     ];
     const counted = await this.failures.count(counters);
     if (counted.length < counters.length) {
@@ -72,10 +82,23 @@ export class BruteForce {
     return { takeBack, judge };
   }
 
+  /** The owner has proven to be one by other means: within the unit of work, before their sessions end. */
+  async forget(emailKey: string, userId: string): Promise<void> {
+    const addresses = await this.sessions.findAddressesOfUser(userId);
+    const from = [ANYWHERE, ...addresses.map(clientNetwork)];
+    await this.failures.delete(from.map((network) => this.accountKey(emailKey, network)));
+  }
+
   private async isKnown(userId: string, network: string): Promise<boolean> {
     const addresses = await this.sessions.findAddressesOfUser(userId);
     return addresses.some((address) => clientNetwork(address) === network);
   }
-}
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  private accountKey(emailKey: string, from: string): Buffer {
+    return this.digest(`account:${emailKey}:${from}`);
+  }
+
+  private digest(text: string): Buffer {
+    return createHmac('sha256', this.key).update(text).digest();
+  }
+}

@@ -10,6 +10,15 @@ const EVERYBODY = 'all';
 const MAX_IDS = 100;
 const MAX_ENTRIES = 20_000;
 
+/** Whom a token names. */
+type Named = Pick<Principal, 'userId' | 'sessionId'>;
+
+/** What was found: null is one who may not do anything. */
+interface Entry {
+  readonly userId: string;
+  readonly principal: Principal | null;
+}
+
 /** A fill that is under way; what came of it is kept only if nothing was invalidated meanwhile. */
 export interface Fill {
   readonly generation: number;
@@ -18,16 +27,16 @@ export interface Fill {
 }
 
 /**
- * The callers that were seen lately, on this instance. It is a lease: used only while this instance
+ * The callers that were seen lately, on this instance, those who were refused too. It is a lease: used only while this instance
  * provably hears of every change, and a principal read before a change is never stored after it.
  */
 @Injectable()
 export class PrincipalCache {
-  private readonly entries = new LRUCache<string, Principal>({
+  private readonly entries = new LRUCache<string, Entry>({
     max: MAX_ENTRIES,
     ttlResolution: 0,
     ttlAutopurge: false,
-    dispose: (principal, sessionId) => this.forget(principal.userId, sessionId),
+    dispose: ({ userId }, sessionId) => this.forget(userId, sessionId),
   });
   private readonly sessionsOf = new Map<string, Set<string>>();
   private generation = 0;
@@ -43,10 +52,16 @@ export class PrincipalCache {
     );
   }
 
-  get(userId: string, sessionId: string): Principal | null {
-    if (!this.notifications.lease.holds) return null;
-    const principal = this.entries.get(sessionId);
-    return principal?.userId === userId ? principal : null;
+  /** Whether what is remembered, or is being read, is as good as looking again. */
+  get isTrusted(): boolean {
+    return this.notifications.lease.holds;
+  }
+
+  /** Undefined when nothing is remembered; null for whoever was refused. */
+  get({ userId, sessionId }: Named): Principal | null | undefined {
+    if (!this.isTrusted) return undefined;
+    const entry = this.entries.get(sessionId);
+    return entry?.userId === userId ? entry.principal : undefined;
   }
 
   /** To be called before the principal is read. */
@@ -55,11 +70,11 @@ export class PrincipalCache {
   }
 
   /** `ttlMs`: how long it may be used, counted from the fill's start, so that a slow fill adds nothing. */
-  set(fill: Fill, principal: Principal, ttlMs: number): void {
-    if (fill.generation !== this.generation || ttlMs <= 0 || !this.notifications.lease.holds) return;
-    this.entries.set(principal.sessionId, principal, { ttl: ttlMs, start: fill.startedAt });
-    const sessions = this.sessionsOf.get(principal.userId) ?? new Set();
-    this.sessionsOf.set(principal.userId, sessions.add(principal.sessionId));
+  set(fill: Fill, { userId, sessionId }: Named, principal: Principal | null, ttlMs: number): void {
+    if (fill.generation !== this.generation || ttlMs <= 0 || !this.isTrusted) return;
+    this.entries.set(sessionId, { userId, principal }, { ttl: ttlMs, start: fill.startedAt });
+    const sessions = this.sessionsOf.get(userId) ?? new Set();
+    this.sessionsOf.set(userId, sessions.add(sessionId));
   }
 
   /**

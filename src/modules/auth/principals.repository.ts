@@ -9,8 +9,6 @@ export interface Access {
   readonly permissions: Permission[];
   /** Of the session's life, by the clock of the database. */
   readonly msLeft: number;
-  /** Of the minute that runs, by the same clock. */
-  readonly msOfMinute: number;
   /** Whether the session has not been seen in this minute yet. */
   readonly unseen: boolean;
 }
@@ -24,7 +22,6 @@ export class PrincipalsRepository {
     const rows: Access[] = await this.unitOfWork.manager.getRepository(Session).query(
       `SELECT u.roles,
               extract(epoch FROM s.expires_at - clock_timestamp())::float * 1000 AS "msLeft",
-              60000 - extract(milliseconds FROM clock_timestamp())::float AS "msOfMinute",
               s.last_seen_at < date_trunc('minute', clock_timestamp()) AS unseen,
               ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (u.roles)) AS permissions
        FROM sessions s JOIN users u ON u.id = s.user_id

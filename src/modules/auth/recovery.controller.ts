@@ -1,21 +1,17 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiConflictResponse, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
-import { Caller } from '../../common/authorization/caller.js';
-import { Public, SignedIn } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Public } from '../../common/authorization/policy.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { type Client, ClientInfo } from './client.js';
-import { ChangeEmailDto } from './dto/change-email.dto.js';
-import { EmailDto, ResetPasswordDto, TokenDto } from './dto/recovery.dto.js';
+import { EmailDto, ResetPasswordDto } from './dto/recovery.dto.js';
 import { RecoveryService } from './recovery.service.js';
 
 @ApiTags('auth')
-@Controller('api')
+@Controller('api/auth/password')
 export class RecoveryController {
   constructor(private readonly recovery: RecoveryService) {}
 
   /** Mails a token to set a new password, if an account has this address: the answer does not tell. */
-  @Post('auth/password/forgot')
+  @Post('forgot')
   @Public()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'Always' })
@@ -24,44 +20,12 @@ export class RecoveryController {
   }
 
   /** Sets a new password with a mailed token; every session of the account ends. */
-  @Post('auth/password/reset')
+  @Post('reset')
   @Public()
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The password was changed meanwhile' })
   reset(@Body() body: ResetPasswordDto): Promise<void> {
     return this.recovery.resetPassword(body.token, body.new_password);
-  }
-
-  /** Confirms an address with a mailed token, also the new one of a change. */
-  @Post('auth/email/verify')
-  @Public()
-  @HttpCode(204)
-  @ApiNoContentResponse()
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The new address was taken meanwhile' })
-  verify(@Body() body: TokenDto): Promise<void> {
-    return this.recovery.confirmEmail(body.token);
-  }
-
-  /** Mails the token that confirms an address again, if an account needs it: the answer does not tell. */
-  @Post('auth/email/resend')
-  @Public()
-  @HttpCode(202)
-  @ApiAcceptedResponse({ description: 'Always' })
-  resend(@Body() body: EmailDto): Promise<void> {
-    return this.recovery.resendVerification(body.email);
-  }
-
-  /** Asks for another address: it takes effect when the token mailed to it is confirmed. */
-  @Post('users/me/email')
-  @SignedIn()
-  @HttpCode(202)
-  @ApiAcceptedResponse({ description: 'Mailed to the new address' })
-  changeEmail(
-    @Body() body: ChangeEmailDto,
-    @Caller() caller: Principal,
-    @ClientInfo() client: Client,
-  ): Promise<void> {
-    return this.recovery.requestEmailChange(caller, body, client);
   }
 }

@@ -38,7 +38,8 @@ export class RecoveryService {
   }
 
   /**
-   * The token is used up together with the change: a password that is refused leaves it good.
+   * The token is used up together with the change: a password that is refused leaves it good. Whoever
+   * guessed at the old one holds nobody back from the new one.
    * @throws AppError `VALIDATION_ERROR` for a token or a password that is not accepted
    */
   async resetPassword(token: string, password: string): Promise<void> {
@@ -50,6 +51,7 @@ export class RecoveryService {
     const hash = await this.users.hashPassword(password, user, 'new_password');
     await this.unitOfWork.run(async () => {
       if (!(await this.tokens.use(token, ['reset-password']))) throw refusedToken();
+      await this.bruteForce.forget(user.emailKey, user.id);
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_reset'));
     });
   }

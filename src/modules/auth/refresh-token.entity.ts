@@ -1,6 +1,9 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** One refresh token by its id; the token itself is stored nowhere. */
+/**
+ * One refresh token by its id; the token itself is stored nowhere. Of a session that is alive there
+ * are its live token and those that were spent lately: one that is not here was spent long ago.
+ */
 @Entity('refresh_tokens')
 export class RefreshToken {
   @PrimaryColumn('uuid')

@@ -52,10 +52,15 @@ export class RefreshTokensRepository {
     return rows[0] ?? null;
   }
 
-  async spend(jti: string, successor: string): Promise<void> {
+  /** Forgets those of the session that were spent more than `keepSpentSeconds` ago: they cannot pile up. */
+  async spend(jti: string, successor: string, keepSpentSeconds: number): Promise<void> {
     await this.tokens.query(
-      'UPDATE refresh_tokens SET spent_at = clock_timestamp(), successor = $2 WHERE jti = $1',
-      [jti, successor],
+      `WITH forgotten AS (
+         DELETE FROM refresh_tokens
+         WHERE session_id = (SELECT session_id FROM refresh_tokens WHERE jti = $1)
+           AND spent_at < clock_timestamp() - make_interval(secs => $3))
+       UPDATE refresh_tokens SET spent_at = clock_timestamp(), successor = $2 WHERE jti = $1`,
+      [jti, successor, keepSpentSeconds],
     );
   }
 

@@ -17,6 +17,15 @@ interface Lifetime {
   readonly total: number;
 }
 
+/** Of one account: past it a sign-in ends those seen least recently. Sign-ins side by side end the same ones. */
+const MAX_SESSIONS = 100;
+
+interface Started {
+  readonly refresh: RefreshClaims;
+  /** Sessions that had to make room. */
+  readonly ended: string[];
+}
+
 const ALIVE = 'session.expiresAt > clock_timestamp()';
 
 /** Sessions that are alive: what has ended or expired is not there. */
@@ -24,14 +33,24 @@ const ALIVE = 'session.expiresAt > clock_timestamp()';
 export class SessionsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** With its first refresh token, in one statement: every sign-in waits for it. */
+  /**
+   * With its first refresh token, in one statement: every sign-in waits for it. That is why it stands
+   * here, and not with the other tokens. A session that somebody holds is in use, and stays.
+   */
   async insert(
     { id, userId, device, ip }: NewSession,
     jti: string,
     { idle, total }: Lifetime,
-  ): Promise<RefreshClaims> {
-    const rows: [RefreshClaims] = await this.sessions.query(
-      `WITH session AS (
+  ): Promise<Started> {
+    const rows: [RefreshClaims & { ended: string[] }] = await this.sessions.query(
+      `WITH ended AS (
+         DELETE FROM sessions WHERE id IN (
+           SELECT id FROM sessions WHERE id IN (
+             SELECT id FROM sessions WHERE user_id = $2 AND expires_at > clock_timestamp()
+             ORDER BY last_seen_at DESC, id DESC OFFSET $8::integer)
+           FOR UPDATE SKIP LOCKED)
+         RETURNING id),
+       session AS (
          INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
          SELECT $1, $2, $3, $4, at, date_trunc('minute', at),
                 at + make_interval(secs => least($5::integer, $6::integer)), at + make_interval(secs => $6::integer)
@@ -39,10 +58,11 @@ export class SessionsRepository {
          RETURNING id, created_at, expires_at)
        INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
        SELECT $7, id, date_trunc('second', created_at), date_trunc('second', expires_at) FROM session
-       RETURNING ${CLAIMS}`,
-      [id, userId, device, ip, idle, total, jti],
+       RETURNING ${CLAIMS}, ARRAY(SELECT id FROM ended) AS ended`,
+      [id, userId, device, ip, idle, total, jti, MAX_SESSIONS - 1],
     );
-    return rows[0];
+    const [{ ended, ...refresh }] = rows;
+    return { refresh, ended };
   }
 
   /** Holds the row until the unit of work ends: whatever happens to its tokens waits for it. */
@@ -69,10 +89,10 @@ export class SessionsRepository {
       .getMany();
   }
 
-  /** Where the account is signed in; bounded. */
+  /** Where the account is signed in. */
   async findAddressesOfUser(userId: string): Promise<string[]> {
     const rows: { ip: string }[] = await this.sessions.query(
-      'SELECT DISTINCT ip FROM sessions WHERE user_id = $1 AND expires_at > clock_timestamp() LIMIT 100',
+      `SELECT DISTINCT ip FROM sessions WHERE user_id = $1 AND expires_at > clock_timestamp() LIMIT ${MAX_SESSIONS}`,
       [userId],
     );
     return rows.map((row) => row.ip);

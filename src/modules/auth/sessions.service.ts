@@ -16,6 +16,9 @@ import { SecurityLog } from './security-log.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 
+/** Seconds after the grace period in which a spent token is still known, at least. */
+const REMEMBERED_AFTER_GRACE_SECONDS = 60;
+
 /** What came of presenting a refresh token. */
 export type Rotation =
   | {
@@ -39,6 +42,7 @@ export class SessionsService {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
+  /** Ends those seen least recently when the account has as many as it may. */
   start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
     return this.unitOfWork.run(async () => {
       const sessionId = newId();
@@ -46,7 +50,10 @@ export class SessionsService {
         idle: this.config.REFRESH_TOKEN_TTL_SECONDS,
         total: this.config.SESSION_MAX_SECONDS,
       };
-      const refresh = await this.sessions.insert({ id: sessionId, userId, ...client }, newId(), lifetime);
+      const session = { id: sessionId, userId, ...client };
+      const { refresh, ended } = await this.sessions.insert(session, newId(), lifetime);
+      if (ended.length > 0) await this.principals.invalidate(ended);
+      for (const id of ended) this.log.changed('session.ended', { user_id: userId, session_id: id });
       this.log.changed('session.started', { user_id: userId, session_id: sessionId });
       return { sessionId, refresh };
     });
@@ -56,15 +63,17 @@ export class SessionsService {
    * Spends a refresh token for its successor. The session's row is held all the while, so callers who
    * race come one after the other; within the grace period all of them get the same successor, and
    * the family never forks. After it a spent token was stolen (RFC 9700, 4.14): its session ends.
+   * Whoever calls has verified the token, so one that its live session does not know is such a one too.
    * Theft is a value, not an exception: ending the session must commit.
    */
   rotate(jti: string, sessionId: string): Promise<Rotation> {
     const presentedAt = performance.now();
     return this.unitOfWork.run(async (): Promise<Rotation> => {
       const session = await this.sessions.findAliveForUpdate(sessionId);
-      const presented = session && (await this.tokens.findForUpdate(jti, sessionId));
-      if (!presented) return { outcome: 'refused' };
+      if (!session) return { outcome: 'refused' };
       const { userId } = session;
+      const presented = await this.tokens.findForUpdate(jti, sessionId);
+      if (!presented) return this.endStolen(sessionId, userId);
       const { successor, secondsSinceSpent } = presented;
       if (successor === null || secondsSinceSpent === null) {
         return { outcome: 'rotated', userId, sessionId, next: await this.succeed(jti, sessionId, userId) };
@@ -72,10 +81,7 @@ export class SessionsService {
       // What counts is when it was presented: waiting for the others, or for a connection, is no theft.
       const waitedSeconds = (performance.now() - presentedAt) / 1000;
       if (secondsSinceSpent - waitedSeconds > this.config.REFRESH_GRACE_SECONDS) {
-        await this.sessions.deleteOfUser(sessionId, userId);
-        await this.principals.invalidate([sessionId]);
-        this.log.changed('session.refresh_token_reused', { user_id: userId, session_id: sessionId });
-        return { outcome: 'stolen' };
+        return this.endStolen(sessionId, userId);
       }
       const next = await this.tokens.findClaims(successor);
       return next ? { outcome: 'rotated', userId, sessionId, next } : { outcome: 'refused' };
@@ -128,11 +134,24 @@ export class SessionsService {
     await this.endAll(userId);
   }
 
+  private async endStolen(sessionId: string, userId: string): Promise<Rotation> {
+    await this.sessions.deleteOfUser(sessionId, userId);
+    await this.principals.invalidate([sessionId]);
+    this.log.changed('session.refresh_token_reused', { user_id: userId, session_id: sessionId });
+    return { outcome: 'stolen' };
+  }
+
   private async succeed(jti: string, sessionId: string, userId: string): Promise<RefreshClaims> {
     await this.sessions.prolong(sessionId, this.config.REFRESH_TOKEN_TTL_SECONDS);
     const next = await this.tokens.insert(newId(), sessionId);
-    await this.tokens.spend(jti, next.jti);
+    await this.tokens.spend(jti, next.jti, this.keepSpentSeconds);
     this.log.changed('session.refreshed', { user_id: userId, session_id: sessionId });
     return next;
+  }
+
+  /** Past the grace period by what a caller may have waited: those who came in time are no thieves. */
+  private get keepSpentSeconds(): number {
+    const { REFRESH_GRACE_SECONDS, REQUEST_TIMEOUT_MS } = this.config;
+    return REFRESH_GRACE_SECONDS + Math.max(REMEMBERED_AFTER_GRACE_SECONDS, REQUEST_TIMEOUT_MS / 1000);
   }
 }

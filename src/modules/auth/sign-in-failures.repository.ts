@@ -93,6 +93,10 @@ export class SignInFailuresRepository {
     );
   }
 
+  async delete(keys: readonly Buffer[]): Promise<void> {
+    await this.unitOfWork.manager.query('DELETE FROM sign_in_failures WHERE key = ANY ($1)', [keys]);
+  }
+
   /** @returns how many there were */
   async deleteForgotten(olderThanSeconds: number, limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.unitOfWork.manager.query(

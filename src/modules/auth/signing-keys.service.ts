@@ -46,6 +46,7 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(SigningKeysService.name);
   private pairs: ReadonlyMap<string, KeyPair> = new Map();
   private signingKid: string | null = null;
+  private upkeeping = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -85,7 +86,15 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
    * @returns the id of the key that was made
    */
   async rotateIfOlderThan(seconds: number): Promise<string | null> {
-    const made = await this.unitOfWork.run(async () => {
+    // Nearly always there is nothing to do, and nobody has to wait for the table then.
+    const made = (await this.repository.isDue(seconds)) ? await this.rotate(seconds) : null;
+    await this.reload();
+    return made;
+  }
+
+  /** Looks again under the lock: another instance may have been faster. */
+  private rotate(seconds: number): Promise<string | null> {
+    return this.unitOfWork.run(async () => {
       await this.repository.lock();
       if (!(await this.repository.isDue(seconds))) return null;
       // Fails with another master key than theirs, before it seals a key that no other instance can open.
@@ -95,8 +104,6 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
       await this.repository.retireOthers(key.kid, this.longestTokenSeconds);
       return key.kid;
     });
-    await this.reload();
-    return made;
   }
 
   private async reload(): Promise<void> {
@@ -105,12 +112,17 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     this.signingKid = signs;
   }
 
+  /** A round that takes long is not joined by the next one. */
   private async upkeep(): Promise<void> {
+    if (this.upkeeping) return;
+    this.upkeeping = true;
     try {
       await this.rotateIfOlderThan(ROTATED_AFTER_SECONDS);
     } catch (error) {
       // The keys that are known go on working; the next round tries again.
       this.logger.error(error, 'the signing keys could not be read');
+    } finally {
+      this.upkeeping = false;
     }
   }
 

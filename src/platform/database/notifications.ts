@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { requestContext } from '../../common/context/request-context.js';
 import { APPLICATION_NAME } from './data-source.js';
 import { Lease } from './lease.js';
 
@@ -13,6 +14,7 @@ const LEASE_MS = 1000;
 /** A heartbeat that has not come back by then never will: the connection is replaced. */
 const DEAF_AFTER_MS = 5000;
 const RECONNECT_AFTER_MS = 250;
+const PROOF_TIMEOUT_MS = 5000;
 const FIRST_HEARTBEAT_TIMEOUT_MS = 5000;
 
 type Listener = (payload: string) => void;
@@ -41,6 +43,8 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private connectedAt = 0;
   private heardAt = 0;
   private beating = false;
+  /** From the loss of a connection until another one hears. */
+  private lost = false;
   private stopped = false;
 
   constructor(
@@ -105,7 +109,9 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private async sendProof(): Promise<void> {
     this.proven = false;
     this.proof = randomUUID();
-    await this.dataSource.query('SELECT pg_notify($1, $2)', [this.pulse, this.proof]);
+    await requestContext.share(PROOF_TIMEOUT_MS, () =>
+      this.dataSource.query('SELECT pg_notify($1, $2)', [this.pulse, this.proof]),
+    );
   }
 
   private hear(channel: string, payload: string): void {
@@ -114,7 +120,11 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     if (payload === this.proof) {
       this.proven = true;
       void this.beat();
-    } else if (Number(payload) >= this.connectedAt) this.lease.prove(Number(payload));
+    } else if (Number(payload) >= this.connectedAt) {
+      this.lease.prove(Number(payload));
+      if (this.lost) this.logger.warn('Notifications arrive again');
+      this.lost = false;
+    }
   }
 
   private async beat(): Promise<void> {
@@ -134,6 +144,10 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
 
   private async reconnect(): Promise<void> {
     await this.discard();
+    if (!this.lost && !this.stopped) {
+      this.logger.warn('The listening connection was lost: callers are looked up on every request');
+      this.lost = true;
+    }
     while (!this.stopped) {
       try {
         return await this.connect();

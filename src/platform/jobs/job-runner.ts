@@ -15,10 +15,15 @@ import { Sealer } from '../crypto/sealer.js';
 import { APPLICATION_NAME } from '../database/data-source.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { sealPurpose } from './jobs.js';
+import { within } from './within.js';
 
-/** Does one kind of job; it may be called again for one that was nearly done. */
+/**
+ * Does one kind of job; it may be called again for one that was nearly done. After {@link HANDLER_LIMIT_MS}
+ * it counts as failed, though what it does goes on.
+ */
 export type JobHandler = (payload: unknown) => Promise<void>;
 
+const HANDLER_LIMIT_MS = 10 * 60_000;
 const CONCURRENCY = 2;
 const MAX_CONNECTIONS = 2;
 const RESTART_AFTER_MS = 5000;
@@ -54,12 +59,12 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Before the application has started. */
   register(task: string, handler: JobHandler): void {
-    this.tasks[task] = (payload) => handler(this.open(task, payload));
+    this.tasks[task] = (payload) => within(HANDLER_LIMIT_MS, handler(this.open(task, payload)));
   }
 
   /** `pattern` as in a crontab, in UTC; once for all instances. Before the application has started. */
   registerPeriodic(task: string, pattern: string, handler: () => Promise<void>): void {
-    this.tasks[task] = handler;
+    this.tasks[task] = () => within(HANDLER_LIMIT_MS, handler());
     this.periodic.push({ task, match: pattern, options: { maxAttempts: 1 } });
   }
 

@@ -3,8 +3,8 @@ import { Sealer } from '../crypto/sealer.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 
-/** With growing pauses that is about three days. */
-const MAX_ATTEMPTS = 20;
+/** With growing pauses that is about 16 hours: what a job carries dies within a day. */
+const MAX_ATTEMPTS = 12;
 
 /**
  * Work that is done later, and survives a crash. A job is written by the connection, and in the

@@ -1,6 +1,6 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import nodemailer from 'nodemailer';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
@@ -29,12 +29,21 @@ export class Mailer implements OnModuleDestroy {
   constructor(@InjectConfig() private readonly config: Config) {
     if (config.SMTP_URL !== undefined) this.deliver = this.overSmtp(config.SMTP_URL);
     else if (config.NODE_ENV === 'test' && config.MAIL_DIR === undefined) this.deliver = this.intoMemory;
-    else this.deliver = this.intoFiles(config.MAIL_DIR ?? join(config.DATA_DIR, 'mail'));
+    else {
+      this.deliver = this.intoFiles(config.MAIL_DIR ?? join(config.DATA_DIR, 'mail'));
+      if (config.NODE_ENV === 'production') {
+        new Logger(Mailer.name).warn('Mails reach nobody: without SMTP_URL they are written to files');
+      }
+    }
   }
 
-  /** @throws when the mail was not taken; the job that sends it tries again */
-  send(mail: Mail): Promise<void> {
-    return this.deliver(mail);
+  /** @throws Error when the mail was not taken, which names nobody; the job that sends it tries again */
+  async send(mail: Mail): Promise<void> {
+    try {
+      await this.deliver(mail);
+    } catch (error) {
+      throw withoutAddresses(error);
+    }
   }
 
   onModuleDestroy(): void {
@@ -74,4 +83,11 @@ export class Mailer implements OnModuleDestroy {
   private get sender(): string {
     return `Gatehouse <no-reply@${new URL(this.config.PUBLIC_URL).hostname}>`;
   }
+}
+
+/** Servers repeat the address that they refuse, and what is thrown here is stored and logged. */
+function withoutAddresses(error: unknown): Error {
+  const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
+  const facts = [code, responseCode].filter((fact) => typeof fact === 'string' || typeof fact === 'number');
+  return new Error(`the mail was not taken (${facts.join(' ') || 'no reason given'})`);
 }

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigningKeysService } from '../../../src/modules/auth/signing-keys.service.js';
+import { HeldLock } from '../../support/held-lock.js';
 import { Instance } from '../../support/instance.js';
 import { headerOf, logIn, type Pair, presentRefresh, refreshed, statusOf } from '../../support/sessions.js';
 import { ADMIN, TestApp } from '../../support/test-app.js';
 import { MASTER_KEY } from '../../support/secrets.js';
+import { until } from '../../support/until.js';
 
 const NINETY_DAYS = 90 * 86_400;
 
@@ -80,6 +82,26 @@ describe('the signing keys', () => {
     await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
     const made = await Promise.all([upkeep(), upkeep(), upkeep()]);
     expect(made.filter((kid) => kid !== null)).toHaveLength(1);
+  });
+
+  it('are looked after without keeping anybody waiting, unless one is due', async () => {
+    const lock = await HeldLock.take(app.database.url, 'LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE');
+    expect(await upkeep()).toBeNull();
+    await lock.release();
+  });
+
+  it('are looked after by one round at a time', async () => {
+    await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
+    const service = keys as unknown as { upkeep(): Promise<void> };
+    const before = await published();
+    const lock = await HeldLock.take(app.database.url, 'LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE');
+    const first = service.upkeep();
+    await until(async () => (await lock.waiting()) === 1);
+    // Does not wait for the lock, as it would if it were a round of its own.
+    await service.upkeep();
+    await lock.release();
+    await first;
+    expect(await published()).toHaveLength(before.length + 1);
   });
 
   it('are rotated by npm run keys:rotate while an instance runs', async () => {

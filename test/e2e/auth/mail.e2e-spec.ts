@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { JobUpkeep } from '../../../src/platform/jobs/job-upkeep.js';
+import { Jobs } from '../../../src/platform/jobs/jobs.js';
 import { Mailer } from '../../../src/platform/mail/mailer.js';
 import { mailTo, tokenIn } from '../../support/mails.js';
 import { SmtpSink } from '../../support/smtp-sink.js';
@@ -222,6 +224,77 @@ describe('mail', () => {
     });
   });
 
+  describe('whose job', () => {
+    const upkeep = () => app.nest.get(JobUpkeep);
+    /** A job of a kind that nobody does here, so that it stays as it is. */
+    const lay = async (state: string): Promise<string> => {
+      const [job] = await app.database.query<{ id: string }>(
+        `SELECT id FROM graphile_worker.add_job('tests.undone', max_attempts => 12)`,
+      );
+      await app.database.query(`UPDATE graphile_worker._private_jobs SET ${state} WHERE id = $1`, [job?.id]);
+      return String(job?.id);
+    };
+    const find = async (id: string) =>
+      (
+        await app.database.query<{ holder: string | null }>(
+          'SELECT locked_by AS holder FROM graphile_worker.jobs WHERE id = $1',
+          [id],
+        )
+      )[0];
+    const remove = (ids: string[]) =>
+      app.database.query('DELETE FROM graphile_worker._private_jobs WHERE id = ANY ($1)', [ids]);
+
+    it('was held by an instance that was killed is done again after a quarter of an hour', async () => {
+      const lost = await lay(`locked_by = 'killed', locked_at = now() - interval '16 minutes'`);
+      const held = await lay(`locked_by = 'alive', locked_at = now() - interval '14 minutes'`);
+      await upkeep().freeLost();
+      expect([await find(lost), await find(held)]).toEqual([{ holder: null }, { holder: 'alive' }]);
+      await remove([lost, held]);
+    });
+
+    it('has failed for good is deleted a day after it was written, with what it carries', async () => {
+      const old = `created_at = now() - interval '25 hours'`;
+      const failed = await lay(`attempts = 12, ${old}`);
+      const kept = [
+        await lay(`attempts = 12, created_at = now() - interval '23 hours'`),
+        await lay(`attempts = 11, ${old}`),
+        await lay(`attempts = 12, ${old}, locked_by = 'alive', locked_at = now()`),
+      ];
+      await upkeep().deleteFailed();
+      expect(await find(failed)).toBeUndefined();
+      for (const id of kept) expect(await find(id)).toBeDefined();
+      await remove(kept);
+    });
+
+    it('is tried twelve times', async () => {
+      await app.nest.get(Jobs).enqueue('tests.undone', {});
+      const rows = await app.database.query(
+        `DELETE FROM graphile_worker._private_jobs WHERE task_id =
+           (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'tests.undone')
+         RETURNING max_attempts AS tries`,
+      );
+      expect(rows).toEqual([{ tries: 12 }]);
+    });
+  });
+
+  it('says nothing that whoever signs up has chosen', async () => {
+    const account = await app.account(['user'], 'Click example.org NOW');
+    await post('/api/auth/password/forgot', { email: account.email });
+    await app
+      .as(account, 'post', '/api/users/me/email')
+      .send({ new_email: 'a.stranger@example.com', password: PASSWORD })
+      .expect(202);
+    await app
+      .as(account, 'put', '/api/auth/password')
+      .send({ current_password: PASSWORD, new_password: NEW_PASSWORD })
+      .expect(200);
+    await mailTo(app, account.email, /^Your password was changed/);
+    await jobsDone();
+    const mails = [...sentTo(account.email), ...sentTo('a.stranger@example.com')];
+    expect(mails).toHaveLength(5);
+    for (const mail of mails) expect(JSON.stringify(mail)).not.toContain('Click');
+  });
+
   it('keeps no token and no address in clear in the queue or the table of tokens', async () => {
     const [holder] = await app.database.query<{ locked: boolean }>(
       `SELECT count(*) > 0 AS locked FROM graphile_worker._private_tasks WHERE identifier = 'mail.send'`,
@@ -247,12 +320,27 @@ describe('mail', () => {
 });
 
 describe('the ways of mail', () => {
+  /** What is noted of the jobs that failed, once there are some. */
+  async function failures(app: TestApp): Promise<string[]> {
+    let errors: string[] = [];
+    await until(async () => {
+      const rows = await app.database.query<{ error: string }>(
+        'SELECT last_error AS error FROM graphile_worker.jobs WHERE last_error IS NOT NULL',
+      );
+      errors = rows.map(({ error }) => error);
+      return errors.length > 0;
+    });
+    return errors;
+  }
+
   it('is a real SMTP conversation where SMTP_URL says so, tried again when the server refuses for now', async () => {
     const sink = await SmtpSink.listen(1);
     const app = await TestApp.create({ config: { SMTP_URL: sink.url } });
     try {
       const account = await app.account();
       const toAccount = () => sink.mails.filter((mail) => mail.includes(`To: ${account.email}`));
+      const [failed] = await failures(app);
+      expect(failed).toEqual('the mail was not taken (EENVELOPE 451)');
       // A refused job waits before it is tried again; how long is not the point here.
       await until(async () => {
         await app.database.query(

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
+import { expectEnvelope } from '../../support/envelope.js';
+import { age, HELD_SECONDS } from '../../support/guesses.js';
+import { bearer, send } from '../../support/send.js';
 import {
   claimsOf,
   expectPair,
@@ -179,5 +182,23 @@ describe('a sign-in that meets a change of its account', () => {
       { start: () => [app.request('post', '/api/auth/login').send({ email, password: PASSWORD })] },
     );
     expect(answer?.status).toBe(200);
+  });
+
+  it('is slowed down by wrong passwords, as a sign-in is', async () => {
+    const account = await app.account();
+    const attempt = (current_password: string) =>
+      send(app.url, {
+        method: 'PUT',
+        path: '/api/auth/password',
+        headers: bearer(account),
+        body: { current_password, new_password: BETTER },
+      });
+    for (let i = 0; i < 10; i++) expectEnvelope(await attempt('not the right one'), 'VALIDATION_ERROR');
+    await age(app, -HELD_SECONDS);
+    expectEnvelope(await attempt('not the right one'), 'RATE_LIMITED');
+    const right = await attempt(PASSWORD);
+    expectEnvelope(right, 'RATE_LIMITED');
+    await age(app, Number(right.headers['retry-after']));
+    expect((await attempt(PASSWORD)).status).toBe(200);
   });
 });

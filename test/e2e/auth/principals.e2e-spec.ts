@@ -39,7 +39,7 @@ describe('principals', () => {
       .send({ roles })
       .expect(200);
 
-  /** What a request costs of somebody seen lately. A new minute looks everybody up once: then again. */
+  /** What a request costs of somebody seen lately, who is looked up again once a minute: so the least of three. */
   async function costOf(request: () => PromiseLike<unknown>): Promise<number> {
     await request();
     const costs: number[] = [];
@@ -57,13 +57,13 @@ describe('principals', () => {
     return HeldLock.take(app.database.url, 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', values);
   }
 
-  const fillWaits = () =>
+  const fillWaits = (fills = 1) =>
     until(async () => {
       const waiting = await app.database.query(
         `SELECT 1 FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE sessions%'`,
       );
-      return waiting.length === 1;
+      return waiting.length === fills;
     });
 
   describe('cost a caller seen lately', () => {
@@ -88,6 +88,13 @@ describe('principals', () => {
     it('one for each list or record that is asked for, and none for the guards', async () => {
       expect(await costOf(() => app.as(user, 'get', '/api/roles').expect(200))).toBe(1);
       expect(await costOf(() => listing(app.admin).expect(200))).toBe(1);
+    });
+
+    it('no statement once the session is dead, however often its token is tried', async () => {
+      const gone = await app.account();
+      await app.as(gone, 'post', '/api/auth/logout').expect(204);
+      expect(await costOf(() => app.as(gone, 'get', '/api/users/me').expect(401))).toBe(0);
+      expect(await costOf(() => app.as(gone, 'get', '/api/users').expect(401))).toBe(0);
     });
 
     it('no statement with a forged or a foreign token', async () => {
@@ -122,6 +129,66 @@ describe('principals', () => {
     expect(await before).toBe(200);
     expect((await listing(promoted)).status).toBe(403);
     expect((await listing(promoted)).status).toBe(403);
+  });
+
+  it('are read once for all who ask at the same time', async () => {
+    const popular = await app.account();
+    const held = await holdFill(popular);
+    const me = () => app.as(popular, 'get', '/api/users/me').then(({ status }) => status);
+    const cost = await statementsOf(async () => {
+      const first = me();
+      await fillWaits();
+      const others = [me(), me(), me(), me()];
+      // Answered by then: the others are inside, and wait for the same fill.
+      await app.request('get', '/health/live').expect(200);
+      await held.release();
+      expect(await Promise.all([first, ...others])).toEqual([200, 200, 200, 200, 200]);
+    });
+    // One reads, and notes the minute; each of the five reads its own account.
+    expect(cost).toBe(2 + 5);
+  });
+
+  it('are read anew for who comes after a change, also while an earlier fill is under way', async () => {
+    const promoted = await app.account(['user', 'auditor']);
+    const held = await holdFill(promoted);
+    const before = listing(promoted).then(({ status }) => status);
+    await fillWaits();
+    await setRoles(promoted, ['user']);
+    const after = listing(promoted).then(({ status }) => status);
+    await fillWaits(2);
+    await held.release();
+    expect([await before, await after]).toEqual([200, 403]);
+  });
+
+  it('are remembered for a minute from when each was read', async () => {
+    const fresh = await app.account();
+    const cache = app.nest.get(PrincipalCache);
+    const { entries } = cache as unknown as {
+      readonly entries: { getRemainingTTL(key: string): number };
+    };
+    const started = performance.now();
+    await until(async () => {
+      await app.as(fresh, 'get', '/api/users/me').expect(200);
+      return entries.getRemainingTTL(sessionOf(fresh)) > 0;
+    });
+    const left = entries.getRemainingTTL(sessionOf(fresh));
+    expect(left).toBeLessThanOrEqual(60_000);
+    expect(left).toBeGreaterThanOrEqual(60_000 - (performance.now() - started));
+  });
+
+  it('that were refused are looked up again when something of them changes', async () => {
+    const paused = await app.account();
+    const expiresIn = (interval: string) =>
+      app.database.query(
+        `WITH moved AS (UPDATE sessions SET expires_at = now() + $2::interval WHERE id = $1)
+         SELECT pg_notify('gatehouse_principals', $1::text)`,
+        [sessionOf(paused), interval],
+      );
+    const status = async () => (await app.as(paused, 'get', '/api/users/me')).status;
+    await expiresIn('-1 hour');
+    await until(async () => (await status()) === 401);
+    await expiresIn('1 hour');
+    await until(async () => (await status()) === 200);
   });
 
   it('end with their session, to the moment', async () => {
@@ -204,11 +271,11 @@ describe('principals', () => {
     }));
     const { sessionsOf } = cache as unknown as { readonly sessionsOf: ReadonlyMap<string, unknown> };
     const isKept = ({ userId, sessionId }: (typeof principals)[number]) =>
-      cache.get(userId, sessionId) !== null;
+      cache.get({ userId, sessionId }) !== undefined;
     for (const principal of principals) {
       // Filling so many can take longer than the lease lasts: then again, after a heartbeat.
       await until(() => {
-        cache.set(cache.beginFill(), principal, 60_000);
+        cache.set(cache.beginFill(), principal, principal, 60_000);
         return isKept(principal);
       });
     }

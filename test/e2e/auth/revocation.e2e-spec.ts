@@ -103,7 +103,9 @@ describe('revocation on two instances', () => {
       await trusts();
     });
 
-    it('because its path is cut', async () => {
+    it('because its path is cut, and it says so once', async () => {
+      const before = pair.there.stdout.length;
+      const said = (what: RegExp) => pair.there.stdout.slice(before).match(what)?.length ?? 0;
       await pair.path.cut();
       try {
         await expectRevocation();
@@ -112,6 +114,8 @@ describe('revocation on two instances', () => {
         await pair.path.restore();
       }
       await trusts();
+      await until(() => said(/Notifications arrive again/g) > 0);
+      expect([said(/connection was lost/g), said(/Notifications arrive again/g)]).toEqual([1, 1]);
     });
 
     it('because its path is dead and nobody says so', async () => {

@@ -196,6 +196,52 @@ describe('sessions', () => {
     });
   });
 
+  describe('of one account', () => {
+    const start = (userId: string, count: number) =>
+      app.database.query(
+        `INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
+         SELECT gen_random_uuid(), $1, 'elsewhere', '192.0.2.1', at, at, at + interval '1 day', at + interval '1 day'
+         FROM clock_timestamp() AS at, generate_series(1, $2)`,
+        [userId, count],
+      );
+    const seen = (sid: string, ago: string) =>
+      app.database.query('UPDATE sessions SET last_seen_at = now() - $2::interval WHERE id = $1', [sid, ago]);
+    const idsAlive = async (account: Account) => [
+      ...idsOf(await list(account, '?limit=100')),
+      ...idsOf(await list(account, '?limit=100&offset=100')),
+    ];
+
+    it('are a hundred at most: a sign-in ends the one seen least recently, at once', async () => {
+      const account = await app.account();
+      const [stale, older] = [await login(account), await login(account)];
+      expect(await statusOf(app.url, stale.access_token)).toBe(200);
+      expect(await statusOf(app.url, older.access_token)).toBe(200);
+      await seen(claimsOf(stale.access_token).sid, '3 hours');
+      await seen(claimsOf(older.access_token).sid, '2 hours');
+      await start(account.id, 97);
+      expect(await idsAlive(account)).toHaveLength(100);
+      const next = await login(account);
+      expect(await tokensOf(stale)).toEqual(DEAD);
+      const alive = await idsAlive(account);
+      expect(alive).toHaveLength(100);
+      expect(alive).toContain(claimsOf(older.access_token).sid);
+      expect(alive).toContain(claimsOf(next.access_token).sid);
+      await login(account);
+      expect(await tokensOf(older)).toEqual(DEAD);
+      expect(await tokensOf(next)).toEqual(ALIVE);
+    });
+
+    it('are a hundred at most also where there were more, and others keep theirs', async () => {
+      const [account, other] = [await app.account(), await app.account()];
+      await start(account.id, 150);
+      await start(other.id, 2);
+      await seen(sidOf(account), '0 minutes');
+      await login(account);
+      expect(await idsAlive(account)).toHaveLength(100);
+      expect(await idsAlive(other)).toHaveLength(3);
+    });
+  });
+
   describe('DELETE /api/auth/sessions/{id}', () => {
     it('ends one session, at once, and once', async () => {
       const account = await app.account();

@@ -51,6 +51,8 @@ describe('overload', () => {
   }
 
   it('of the pool: what finds the queue full is told so at once, and the rest is served', async () => {
+    // Known by then: those who ask for the same caller at once would wait together.
+    await me();
     lock = await HeldLock.takeUsers(app.database.url);
     const admitted = DB_POOL_MAX + POOL_QUEUE;
     const requests = inParallel(admitted + 29, me);
@@ -98,8 +100,9 @@ describe('overload', () => {
       config: { DB_POOL_MAX: 1, DB_CONNECT_TIMEOUT_MS: 300 },
       database: app.database,
     });
-    lock = await HeldLock.takeUsers(app.database.url);
     const request = () => send(impatient.url, { path: '/api/users/me', headers: bearer(impatient.admin) });
+    await request();
+    lock = await HeldLock.takeUsers(app.database.url);
     const first = request();
     const answers = await Promise.all([request(), request()]);
     answers.forEach(expectOverloaded);
@@ -110,6 +113,7 @@ describe('overload', () => {
 
   /** So that no request has to wait for a handshake, which hashes. */
   async function openWholePool(): Promise<void> {
+    await me();
     const held = (lock = await HeldLock.takeUsers(app.database.url));
     const requests = inParallel(DB_POOL_MAX, me);
     await until(async () => (await held.waiting()) === DB_POOL_MAX);

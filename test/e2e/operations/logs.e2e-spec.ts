@@ -107,6 +107,12 @@ describe('the log of a process in production', () => {
     for (const line of told.slice(1)) expect(line['request_id']).toEqual(expect.any(String));
   });
 
+  it('warns that mails go to files', () => {
+    expect(lines().filter(({ context, level }) => context === 'Mailer' && level === 'warn')).toMatchObject([
+      { msg: expect.stringContaining('SMTP_URL') },
+    ]);
+  });
+
   it('is one JSON object a line, with its time and level', async () => {
     await linesOf(ids.failed);
     expect(lines().length).toBeGreaterThan(10);
