@@ -176,6 +176,8 @@ const withoutComments = (text: string): string =>
 const PUBLIC = [
   'AuthController.login',
   'AuthController.refresh',
+  'EmailController.resend',
+  'EmailController.verify',
   'HealthController.all',
   'HealthController.live',
   'HealthController.ready',
@@ -183,9 +185,7 @@ const PUBLIC = [
   'JwksController.read',
   'MetricsController.read',
   'RecoveryController.forgot',
-  'RecoveryController.resend',
   'RecoveryController.reset',
-  'RecoveryController.verify',
   'UsersController.create',
 ];
 
