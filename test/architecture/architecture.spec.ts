@@ -180,6 +180,8 @@ const withoutComments = (text: string): string =>
 const PUBLIC = [
   'AuthController.login',
   'AuthController.refresh',
+  'EmailController.resend',
+  'EmailController.verify',
   'HealthController.all',
   'HealthController.live',
   'HealthController.ready',
@@ -187,9 +189,7 @@ const PUBLIC = [
   'JwksController.read',
   'MetricsController.read',
   'RecoveryController.forgot',
-  'RecoveryController.resend',
   'RecoveryController.reset',
-  'RecoveryController.verify',
   'UsersController.create',
 ];
 

@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { OneTimeTokensRepository } from '../../../src/modules/auth/one-time-tokens.repository.js';
+import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
 import { JobUpkeep } from '../../../src/platform/jobs/job-upkeep.js';
 import { Jobs } from '../../../src/platform/jobs/jobs.js';
 import { Mailer } from '../../../src/platform/mail/mailer.js';
@@ -70,6 +72,22 @@ describe('mail', () => {
       for (let i = 0; i < 8; i++) await post('/api/auth/email/resend', { email: account.email });
       await jobsDone();
       expect(sentTo(account.email)).toHaveLength(5);
+    });
+
+    it('is not sent more often by asking side by side', async () => {
+      const account = await app.account();
+      const [unitOfWork, tokens] = [app.nest.get(UnitOfWork), app.nest.get(OneTimeTokensRepository)];
+      const granted = { purpose: 'reset-password', userId: account.id, email: account.email } as const;
+      const issued = await Promise.all(
+        Array.from({ length: 8 }, () =>
+          unitOfWork.run(async () => {
+            // By then each of them has a connection, and has begun.
+            await unitOfWork.manager.query('SELECT pg_sleep(0.05)');
+            return tokens.issue(granted);
+          }),
+        ),
+      );
+      expect(issued.filter((token) => token !== null)).toHaveLength(5);
     });
 
     it('is good for a day', async () => {
