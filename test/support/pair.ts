@@ -99,9 +99,9 @@ export class Pair {
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
-  /** Whether that instance knows who calls without asking the database: what is asked is refused. */
+  /** Whether that instance knows who calls without asking the database: what is asked is no input. */
   async remembers(where: Where, account: Account): Promise<boolean> {
-    const refused = () => this.call(where, account, { method: 'PUT', path: '/api/roles/support', body: {} });
+    const refused = () => this.call(where, account, { method: 'PUT', path: '/api/auth/password', body: {} });
     await refused();
     const before = await this.statements(where);
     await refused();

@@ -62,12 +62,8 @@ export class AuditTrail {
     private readonly master: Sealer,
   ) {}
 
-  /** In the unit of work of the change; outside one in a transaction of its own. */
-  record(fact: AuditFact): Promise<void> {
-    return this.unitOfWork.run(() => this.insert(fact));
-  }
-
-  private async insert({ action, target, outcome = 'success', changes, actor }: AuditFact): Promise<void> {
+  /** In the unit of work of the change; outside one in a statement of its own. */
+  async record({ action, target, outcome = 'success', changes, actor }: AuditFact): Promise<void> {
     const id = newId();
     const context = requestContext.current();
     const who = actor ?? callerOf(context);
