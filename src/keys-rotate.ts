@@ -9,7 +9,7 @@ import { startFailure } from './platform/lifecycle/start-failure.js';
 try {
   const database = await openDatabase(readConfig());
   try {
-    await migrate(database.config.MIGRATION_DATABASE_URL ?? database.config.DATABASE_URL);
+    await migrate(database.config);
     const app = await createApp({ ...database.config, LOG_LEVEL: 'warn' });
     await app.init();
     const kid = await app.get(SigningKeysService).rotateIfOlderThan(0);

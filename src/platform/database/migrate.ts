@@ -4,6 +4,7 @@ import { runMigrations } from 'graphile-worker';
 import pg from 'pg';
 import { JOB_SCHEMA } from '../jobs/job-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
+import { grantServicePrivileges } from './service-privileges.js';
 
 /** The oldest PostgreSQL whose features the service's SQL uses. */
 const OLDEST_VERSION = 160_000;
@@ -19,15 +20,24 @@ export class DatabaseStartError extends Error {
 
 type MigrationClass = new () => MigrationInterface;
 
+export interface DatabaseAddresses {
+  readonly DATABASE_URL: string;
+  /** Of the owner, when that is another role than the service's. */
+  readonly MIGRATION_DATABASE_URL?: string | undefined;
+}
+
 /**
- * Brings the schema up to date, one transaction a migration. Many instances may do so at once: they
- * queue for an advisory lock, and the second finds nothing to do. The lock is a session's, so the
- * connection must be a direct one, not a pooler's.
+ * Brings the schema up to date as its owner, one transaction a migration, and grants the service's role
+ * what it needs of it. Many instances may do so at once: they queue for an advisory lock, and the second
+ * finds nothing to do. The lock is a session's, so the connection must be a direct one, not a pooler's.
  * @returns the names of the migrations that ran
  * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or another
  * instance has been migrating for 120 s
  */
-export async function migrate(url: string): Promise<string[]> {
+export async function migrate({
+  DATABASE_URL,
+  MIGRATION_DATABASE_URL: url = DATABASE_URL,
+}: DatabaseAddresses): Promise<string[]> {
   const lock = new pg.Client({
     connectionString: url,
     application_name: 'gatehouse:migrate',
@@ -42,6 +52,7 @@ export async function migrate(url: string): Promise<string[]> {
     const names = await runPending(url);
     // The job queue brings its own schema, and its own lock on it.
     await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
+    await grantServicePrivileges(lock, DATABASE_URL);
     return names;
   } finally {
     await lock.end();

@@ -225,12 +225,12 @@ wherePossible(noPgBouncer, 'a pooler', () =>
     let instance: Instance;
     beforeAll(async () => {
       database = await TestDatabase.create();
-      pooler = await PgBouncer.before(database.url);
+      pooler = await PgBouncer.before(database.serviceUrl);
       const env = {
         NODE_ENV: 'test',
         LOG_LEVEL: 'warn',
+        ...database.addresses,
         DATABASE_URL: pooler.url,
-        MIGRATION_DATABASE_URL: database.url,
         MASTER_KEY,
       };
       // One that logs, beside one whose statements can be counted: both wait for a notice, at once.

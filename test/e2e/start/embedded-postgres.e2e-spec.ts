@@ -19,7 +19,7 @@ const PROGRAM = `
   try {
     const notice = (message) => say({ notice: message });
     const database = await joinEmbeddedPostgres({ dataDir: process.argv[1], notice });
-    say({ url: database.url });
+    say({ url: database.urls.ownerUrl });
     process.stdin.once('data', async () => {
       await database.leave();
       process.exit(0);
