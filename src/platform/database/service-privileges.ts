@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { JOB_SCHEMA } from '../jobs/job-schema.js';
+import { connectForStart } from './start-connection.js';
 
 /**
  * Bounds on how long the service's role may hold back the horizon of the event log (and vacuum). Of no use
@@ -107,6 +108,7 @@ const CHANGES = `
  * tables let nobody but their owner see a row, gets a policy for it.
  * @param owner a connection of the role that has migrated
  * @returns the statements that were needed
+ * @throws DatabaseStartError when the service's role cannot connect
  */
 export async function grantServicePrivileges(owner: pg.ClientBase, serviceUrl: string): Promise<string[]> {
   const service = new pg.Client({ connectionString: serviceUrl }).user;
@@ -137,12 +139,11 @@ async function limitTransactions(
       LIMITS.map(({ since }) => since),
     ],
   );
-  if (rows.length === 0) return [];
   const statements = rows.map(({ name, value }) => `ALTER ROLE CURRENT_USER SET ${name} = '${value}'`);
-  const client = new pg.Client({ connectionString: serviceUrl, application_name: 'gatehouse:migrate' });
-  await client.connect();
+  // Made in any case: an address that does not work is better told now than by the first who needs it.
+  const client = await connectForStart(serviceUrl);
   try {
-    await client.query(statements.join(';\n'));
+    if (statements.length > 0) await client.query(statements.join(';\n'));
   } finally {
     await client.end();
   }
