@@ -180,6 +180,10 @@ describe('the log of a process in production', () => {
     if (forged !== '') expect(instance.stdout).not.toContain(forged);
   });
 
+  it('does not warn of the role of the database where it owns nothing', () => {
+    expect(instance.stdout).not.toContain('triggers alone');
+  });
+
   it('cannot be given a line by a path, a header or an agent', async () => {
     const line = '{"level":"fatal","msg":"injected"}';
     const tail = encodeURIComponent(`\n${line}\n`);

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { migrate } from '../../../src/platform/database/migrate.js';
@@ -7,6 +9,7 @@ import { mailTo } from '../../support/mails.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
+import { wherePossible } from '../../support/where-possible.js';
 
 const TRAIL = `
   CREATE TABLE trail (id integer NOT NULL, said text NOT NULL) PARTITION BY RANGE (id);
@@ -161,6 +164,51 @@ describe('a service whose role owns the tables', () => {
     } finally {
       await instance.stop();
       await database.drop();
+    }
+  });
+});
+
+const noPsql =
+  spawnSync('psql', ['--version']).status === 0 ? null : 'psql is not installed (postgresql-client)';
+
+wherePossible(noPsql, 'deploy/database-roles.sql', () => {
+  it('makes, however often it is run, a database in which the service runs and nobody else', async () => {
+    const own = await TestDatabase.create({ empty: true });
+    const [database, owner, service] = ['', '_owner', '_service'].map(
+      (suffix) => `test_${randomBytes(4).toString('hex')}"${suffix}`,
+    ) as [string, string, string];
+    const names = Object.entries({ database, owner, service }).map((pair) => `--variable=${pair.join('=')}`);
+    const urlOf = (role: string) => {
+      const url = new URL(`/${encodeURIComponent(database)}`, own.url);
+      url.username = encodeURIComponent(role);
+      url.password = 'given';
+      return url.href;
+    };
+    try {
+      for (let times = 0; times < 2; times++) {
+        const { status, stderr } = spawnSync(
+          'psql',
+          ['--no-psqlrc', '--quiet', `--dbname=${own.url}`, ...names, '--file=deploy/database-roles.sql'],
+          { encoding: 'utf8' },
+        );
+        expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      }
+      for (const role of [owner, service])
+        await own.query(`ALTER ROLE ${pg.escapeIdentifier(role)} PASSWORD 'given'`);
+      const addresses = { DATABASE_URL: urlOf(service), MIGRATION_DATABASE_URL: urlOf(owner) };
+      expect(await migrate(addresses)).not.toEqual([]);
+      expect(await migrate(addresses)).toEqual([]);
+      const [row] = await own.query(
+        `SELECT rolsuper OR rolcreatedb OR rolcreaterole AS powerful,
+                has_database_privilege('public', $1, 'CONNECT') AS anybody FROM pg_roles WHERE rolname = $2`,
+        [database, service],
+      );
+      expect(row).toEqual({ powerful: false, anybody: false });
+    } finally {
+      await own.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`);
+      for (const role of [owner, service])
+        await own.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(role)}`);
+      await own.drop();
     }
   });
 });
