@@ -38,7 +38,7 @@ const services = [];
 try {
   const [small, big] = [await fill('bench_small', SMALL), await fill('bench_big', BIG)];
   await describeSetup(big.url);
-  for (const { url } of [small, big]) services.push(await serve(url));
+  for (const { addresses } of [small, big]) services.push(await serve(addresses));
   const rows = await queriesFor(big.url);
   await warmUp(rows);
   const measured = [];
@@ -52,22 +52,23 @@ try {
 }
 
 async function fill(name, accounts) {
-  const url = new URL(embedded.url);
-  const known = await sql(url.href, 'SELECT 1 FROM pg_database WHERE datname = $1', [name]);
-  if (known.length === 0) await sql(url.href, `CREATE DATABASE ${name}`);
-  url.pathname = `/${name}`;
-  await migrate(url.href);
-  const [{ filled }] = await sql(url.href, 'SELECT EXISTS (SELECT FROM users) AS filled');
+  const { superuserUrl, url: serviceUrl } = embedded.urls;
+  const known = await sql(superuserUrl, 'SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+  if (known.length === 0) await sql(superuserUrl, `CREATE DATABASE ${name}`);
+  const [url, DATABASE_URL] = [superuserUrl, serviceUrl].map((address) => new URL(`/${name}`, address).href);
+  const addresses = { DATABASE_URL, MIGRATION_DATABASE_URL: url };
+  await migrate(addresses);
+  const [{ filled }] = await sql(url, 'SELECT EXISTS (SELECT FROM users) AS filled');
   if (!filled) {
     const started = performance.now();
-    await seed(url.href, readConfig({}), accounts);
+    await seed(url, readConfig({}), accounts);
     say(`${accounts} accounts in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
-  return { url: url.href };
+  return { url, addresses };
 }
 
-async function serve(url) {
-  const process = await startService({ DATABASE_URL: url, DATA_DIR: dataDir });
+async function serve(addresses) {
+  const process = await startService({ ...addresses, DATA_DIR: dataDir });
   return { process, token: await signIn(process) };
 }
 

@@ -31,7 +31,8 @@ const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
 const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
 const service = await startService({
   DATA_DIR: dataDir,
-  DATABASE_URL: embedded.url,
+  DATABASE_URL: embedded.urls.url,
+  MIGRATION_DATABASE_URL: embedded.urls.ownerUrl,
   TRUSTED_PROXIES: '127.0.0.1',
 });
 const passwordHash = await hash(PASSWORD, PARAMETERS);
@@ -177,7 +178,7 @@ async function measure(read, work) {
 }
 
 async function seed() {
-  const client = new pg.Client({ connectionString: embedded.url });
+  const client = new pg.Client({ connectionString: embedded.urls.url });
   await client.connect();
   await client.query(
     `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles)

@@ -17,7 +17,9 @@ const rows = [];
 try {
   rows.push(['embedded database, started with it', ...(await measure({ DATA_DIR: dataDir }))]);
   const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
-  rows.push(['running database', ...(await measure({ DATA_DIR: dataDir, DATABASE_URL: embedded.url }))]);
+  const { url, ownerUrl } = embedded.urls;
+  const addresses = { DATABASE_URL: url, MIGRATION_DATABASE_URL: ownerUrl };
+  rows.push(['running database', ...(await measure({ DATA_DIR: dataDir, ...addresses }))]);
   await embedded.leave();
 } finally {
   await rm(dataDir, { recursive: true, force: true });

@@ -21,10 +21,9 @@ const MAX_RATIO = 2.0;
 
 const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
 const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
-await migrate(embedded.url);
-const app = await createApp({
-  ...readConfig({ DATABASE_URL: embedded.url, LOG_LEVEL: 'silent', DATA_DIR: dataDir }),
-});
+const { url: DATABASE_URL, ownerUrl: MIGRATION_DATABASE_URL } = embedded.urls;
+await migrate({ DATABASE_URL, MIGRATION_DATABASE_URL });
+const app = await createApp(readConfig({ DATABASE_URL, LOG_LEVEL: 'silent', DATA_DIR: dataDir }));
 try {
   await app.init();
   const commands = app.get(CommandBus);

@@ -35,7 +35,7 @@ export class History1795500001000 implements MigrationInterface {
     // Called by the owner, under the lock of the start.
     await runner.query(`
       CREATE FUNCTION begin_epoch() RETURNS void
-      LANGUAGE sql SET search_path FROM CURRENT AS $$
+      LANGUAGE sql SET search_path = public, pg_temp AS $$
         WITH here AS (
           SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline FROM pg_control_system()
         ), latest AS (
@@ -47,8 +47,9 @@ export class History1795500001000 implements MigrationInterface {
       $$`);
     await runner.query(`
       CREATE FUNCTION current_epoch() RETURNS integer
-      LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$ SELECT max(epoch) FROM history_epochs $$`);
+      LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$ SELECT max(epoch) FROM history_epochs $$`);
     await runner.query(`SELECT begin_epoch()`);
+    await runner.query(`COMMENT ON TABLE history_epochs IS 'read-only: the owner begins one at a start'`);
   }
 
   /** One an account, wrapped by the master key. A destroyed one leaves its row, so that it is never made anew. */
@@ -108,7 +109,7 @@ export class History1795500001000 implements MigrationInterface {
     await runner.query(`CREATE INDEX events_by_type ON events (type, epoch, xid, seq)`);
     // Ids are in the order of first writes, not of versions: one that came first but goes on second starts again.
     await runner.query(`
-      CREATE FUNCTION keep_event_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+      CREATE FUNCTION keep_event_order() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
       BEGIN
         IF EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND stream_version = NEW.stream_version - 1
                    AND (epoch, xid) > (NEW.epoch, NEW.xid)) THEN
@@ -119,6 +120,7 @@ export class History1795500001000 implements MigrationInterface {
     await runner.query(`
       CREATE TRIGGER keep_event_order BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION keep_event_order()`);
     await runner.query(`SELECT make_append_only('events')`);
+    await runner.query(`COMMENT ON TABLE events IS 'append-only: what happened'`);
   }
 
   /** Partitions of a month, by the time of writing. What is personal is sealed under the keys that are named beside it. */
@@ -157,9 +159,10 @@ export class History1795500001000 implements MigrationInterface {
       `CREATE INDEX audit_entries_refused ON audit_entries (outcome, occurred_at, id) WHERE outcome <> 'success'`,
     );
     await runner.query(`SELECT make_append_only('audit_entries')`);
+    await runner.query(`COMMENT ON TABLE audit_entries IS 'append-only: the audit trail'`);
     await runner.query(`
       CREATE FUNCTION make_audit_partition(month date) RETURNS void
-      LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
       DECLARE
         first date := date_trunc('month', month);
         name text := 'audit_entries_' || to_char(first, 'YYYY_MM');

@@ -30,7 +30,8 @@ async function main() {
   const database = await openDatabase(config);
   try {
     const settings = await prepare(database.config);
-    if (!stop.signal.aborted) await watch({ ...settings, DATABASE_URL: database.config.DATABASE_URL });
+    const { DATABASE_URL, MIGRATION_DATABASE_URL } = database.config;
+    if (!stop.signal.aborted) await watch({ ...settings, DATABASE_URL, MIGRATION_DATABASE_URL });
   } finally {
     await database.close();
   }
@@ -42,7 +43,7 @@ async function prepare(config) {
   const { seed } = await import('./seed.mjs');
   const { SAMPLE_PASSWORD } = await import('./sample-accounts.mjs');
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL;
-  await migrate(url);
+  await migrate(config);
   const { empty, admin } = await lookAt(url);
   if (empty) await seed(url, config, SAMPLE_ACCOUNTS);
   const settings = admin || config.ADMIN_PASSWORD !== undefined ? {} : { ADMIN_PASSWORD: SAMPLE_PASSWORD };
@@ -98,7 +99,13 @@ async function watch(settings) {
   const args = [NEST, 'start', '--watch', '--preserveWatchOutput', '--no-shell', '--exec', process.execPath];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
-    env: { ...DEVELOPMENT, ...process.env, ...settings, DATABASE_URL_FILE: '' },
+    env: {
+      ...DEVELOPMENT,
+      ...process.env,
+      ...settings,
+      DATABASE_URL_FILE: '',
+      MIGRATION_DATABASE_URL_FILE: '',
+    },
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: !ON_WINDOWS,
   });

@@ -55,7 +55,7 @@ async function main() {
   const database = await openDatabase(config);
   try {
     const { DATABASE_URL, MIGRATION_DATABASE_URL } = database.config;
-    await migrate(MIGRATION_DATABASE_URL ?? DATABASE_URL);
+    await migrate(database.config);
     await seed(MIGRATION_DATABASE_URL ?? DATABASE_URL, config, accounts, sayProgress(accounts));
   } finally {
     await database.close();

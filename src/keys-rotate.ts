@@ -26,7 +26,7 @@ class KeysModule {
 
 /** @returns the id of the key that was published */
 async function rotate(config: OpenDatabase['config']): Promise<string | null> {
-  await migrate(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL);
+  await migrate(config);
   const app = await NestFactory.createApplicationContext(KeysModule.with(config), {
     abortOnError: false,
     logger: ['error', 'warn'],

@@ -7,8 +7,7 @@ import { startFailure } from './platform/lifecycle/start-failure.js';
 try {
   const database = await openDatabase(readConfig());
   try {
-    const { MIGRATION_DATABASE_URL, DATABASE_URL } = database.config;
-    const names = await migrate(MIGRATION_DATABASE_URL ?? DATABASE_URL);
+    const names = await migrate(database.config);
     process.stdout.write(names.length === 0 ? 'Nothing to migrate\n' : `Migrated: ${names.join(', ')}\n`);
   } finally {
     await database.close();

@@ -11,7 +11,7 @@ import { ServiceLogger } from './platform/logging/service-logger.js';
 
 /** From a database that is open to a service that answers; `onServing` when it can stop in order. */
 export async function serve({ config, close }: OpenDatabase, onServing: () => void): Promise<void> {
-  await migrate(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL);
+  await migrate(config);
   const app = await createApp(config);
   try {
     await app.init();

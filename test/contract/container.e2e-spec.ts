@@ -273,6 +273,7 @@ describe('docker-compose.yml', () => {
   const { services, volumes } = Compose.parse(parse(text));
   const { gatehouse, ...others } = services;
   const everyService = Object.entries(services);
+  const [roles, passwords] = [read('deploy/database-roles.sql'), read('deploy/compose-database.sh')];
   const reference = /\$\{(\w+):\?[^}]+\}/g;
 
   it('builds the service and pins every other image to an exact version', () => {
@@ -293,7 +294,8 @@ describe('docker-compose.yml', () => {
     const withoutReferences = text.replace(reference, '<given>');
     expect(withoutReferences).not.toContain('${');
     expect(withoutReferences.match(/:\/\/[^\s/@]*:[^\s/@]+@/g)).toEqual([
-      '://gatehouse:<given>@',
+      '://gatehouse_service:<given>@',
+      '://gatehouse_owner:<given>@',
       '://:<given>@',
     ]);
     expect(withoutReferences.match(/requirepass\S*\s+\S+/g)).toEqual([expect.stringContaining('<given>')]);
@@ -322,12 +324,29 @@ describe('docker-compose.yml', () => {
     ]);
     const environment: Record<string, string> = Object.fromEntries(filled);
     expect(() => readConfig({ ...environment, NODE_ENV: 'production', HOST: '0.0.0.0' })).not.toThrow();
-    const database = new URL(environment['DATABASE_URL'] ?? '');
-    expect(others.postgres.environment).toMatchObject({
-      POSTGRES_USER: database.username,
-      POSTGRES_DB: database.pathname.slice(1),
-    });
-    expect(database.password).toBe(secrets.get('POSTGRES_PASSWORD'));
+    // The names are those of deploy/database-roles.sql, the passwords those that its companion sets.
+    for (const [variable, role] of [
+      ['DATABASE_URL', 'service'],
+      ['MIGRATION_DATABASE_URL', 'owner'],
+    ] as const) {
+      const url = new URL(environment[variable] ?? '');
+      const secret = `${role.toUpperCase()}_PASSWORD`;
+      expect(roles).toContain(`\\set ${role} ${url.username} \\endif\n`);
+      expect(roles).toContain(`\\set database ${url.pathname.slice(1)} \\endif\n`);
+      expect(url.password).toBe(secrets.get(secret));
+      expect(others.postgres.environment[secret]).toContain(`\${${secret}:?`);
+      expect(passwords).toContain(`\\getenv ${role}_password ${secret}\n`);
+      expect(passwords).toContain(`ALTER ROLE ${url.username} PASSWORD :'${role}_password'`);
+    }
+  });
+
+  it('has the roles of the database made by the files of this checkout', () => {
+    const files = others.postgres.volumes.filter((volume) => volume.startsWith('./'));
+    expect(files.map((volume) => volume.split(':'))).toEqual([
+      ['./deploy/compose-database.sh', expect.stringMatching(/^\/docker-entrypoint-initdb\.d\//), 'ro'],
+      ['./deploy/database-roles.sql', '/deploy/database-roles.sql', 'ro'],
+    ]);
+    expect(passwords).toContain('--file=/deploy/database-roles.sql');
   });
 
   it('checks the health of every service and starts ours when what it needs is healthy', () => {
@@ -354,10 +373,10 @@ describe('docker-compose.yml', () => {
 
   it('keeps the database on a named volume, where PostgreSQL 18 has its data', () => {
     expect(others.postgres.image).toMatch(/^postgres:18\./);
-    expect(others.postgres.volumes).toEqual(['postgres-data:/var/lib/postgresql']);
-    const mounted = everyService.flatMap(([, service]) =>
-      service.volumes.map((volume) => volume.split(':')[0]),
-    );
+    expect(others.postgres.volumes).toContain('postgres-data:/var/lib/postgresql');
+    const mounted = everyService
+      .flatMap(([, service]) => service.volumes.map((volume) => volume.split(':')[0] ?? ''))
+      .filter((volume) => !volume.startsWith('./'));
     expect(mounted).toEqual(Object.keys(volumes));
   });
 

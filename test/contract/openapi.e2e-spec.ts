@@ -51,7 +51,7 @@ describe('the OpenAPI document', () => {
     app = await TestApp.create({ config: { MAIL_DIR } });
     instance = await Instance.start({
       env: {
-        DATABASE_URL: app.database.url,
+        ...app.database.addresses,
         PUBLIC_URL: 'https://accounts.gatehouse.test',
         LOG_LEVEL: 'silent',
         MASTER_KEY,

@@ -216,7 +216,7 @@ describe('a start', () => {
   it('of two instances at once on an empty database does everything once, and both come up', async () => {
     const database = await TestDatabase.create({ empty: true });
     open.push(() => database.drop());
-    const env = { DATABASE_URL: database.url, MASTER_KEY, LOG_LEVEL: 'silent' };
+    const env = { ...database.addresses, MASTER_KEY, LOG_LEVEL: 'silent' };
     // Known before they serve, so that one is stopped even when the other cannot start.
     const instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
     running.push(...instances);

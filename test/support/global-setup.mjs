@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,11 +27,25 @@ async function prepare(made) {
   const { migrate } = await import('../../dist/src/platform/database/migrate.js');
   made.server = process.env.TEST_DATABASE_URL ?? (await startServer(made));
   const template = `test_template_${process.pid}`;
-  await run(made.server, `CREATE DATABASE ${template}`);
+  const urls = await makeRoles(made, template);
+  await run(made.server, `CREATE DATABASE ${template} OWNER ${urls.owner.username}`);
   made.template = template;
-  const url = new URL(made.server);
-  url.pathname = `/${template}`;
-  await migrate(url.href);
+  await migrate({ DATABASE_URL: urls.service.href, MIGRATION_DATABASE_URL: urls.owner.href });
+  process.env.TEST_OWNER_URL = urls.owner.href;
+  process.env.TEST_SERVICE_URL = urls.service.href;
+}
+
+/** As in production: one role that owns the databases, and one that owns nothing. */
+async function makeRoles(made, template) {
+  const urls = {};
+  for (const role of ['owner', 'service']) {
+    const url = (urls[role] = new URL(`/${template}`, made.server));
+    url.username = `test_${role}_${process.pid}`;
+    url.password = randomBytes(12).toString('hex');
+    await run(made.server, `CREATE ROLE ${url.username} LOGIN PASSWORD '${url.password}'`);
+    (made.roles ??= []).push(url.username);
+  }
+  return urls;
 }
 
 async function startServer(made) {
@@ -38,11 +53,11 @@ async function startServer(made) {
     await import('../../dist/src/platform/database/embedded/embedded-postgres.js');
   made.dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
   made.embedded = await joinEmbeddedPostgres({ dataDir: made.dataDir, notice: () => {} });
-  const { url } = made.embedded;
+  const { superuserUrl } = made.embedded.urls;
   // Nothing here has to survive a crash.
   for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
-    await run(url, `ALTER SYSTEM SET ${setting} = off`);
+    await run(superuserUrl, `ALTER SYSTEM SET ${setting} = off`);
   }
-  await run(url, 'SELECT pg_reload_conf()');
-  return url;
+  await run(superuserUrl, 'SELECT pg_reload_conf()');
+  return superuserUrl;
 }

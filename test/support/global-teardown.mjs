@@ -3,10 +3,13 @@ import pg from 'pg';
 
 /** Takes back what the set-up has made, however far it came. */
 export default async function tearDown() {
-  const { compileCache, embedded, dataDir, server, template } = globalThis.testDatabase;
+  const { compileCache, embedded, dataDir, server, template, roles = [] } = globalThis.testDatabase;
   try {
     if (embedded) await embedded.leave();
-    else if (template) await run(server, `DROP DATABASE IF EXISTS ${template}`);
+    else {
+      if (template) await run(server, `DROP DATABASE IF EXISTS ${template}`);
+      for (const role of roles) await run(server, `DROP ROLE ${role}`);
+    }
   } finally {
     for (const folder of [dataDir, compileCache]) {
       if (folder) await rm(folder, { recursive: true, force: true });

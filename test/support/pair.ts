@@ -29,18 +29,18 @@ export class Pair {
   ) {}
 
   static async start(database: TestDatabase): Promise<Pair> {
-    const path = await TcpProxy.before(database.url);
+    const path = await TcpProxy.before(database.serviceUrl);
     const env = {
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
-      DATABASE_URL: database.url,
+      ...database.addresses,
       ADMIN_PASSWORD: ADMIN.password,
       MASTER_KEY,
     };
     const here = await Instance.start({ env });
     const [listener = 0] = await listeners(database);
     const there = await Instance.start({
-      env: { ...env, LOG_LEVEL: 'warn', LISTEN_DATABASE_URL: path.through(database.url) },
+      env: { ...env, LOG_LEVEL: 'warn', LISTEN_DATABASE_URL: path.through(database.serviceUrl) },
     });
     const admin = await signIn(here.url, ADMIN.email, ADMIN.password);
     return new Pair(database, here, there, path, admin, listener);

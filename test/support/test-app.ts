@@ -51,7 +51,7 @@ export class TestApp {
     const environment = {
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
-      DATABASE_URL: own.url,
+      ...own.addresses,
       ...UNLIMITED,
       ADMIN_PASSWORD: ADMIN.password,
       MASTER_KEY,

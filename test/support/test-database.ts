@@ -3,19 +3,35 @@ import pg from 'pg';
 
 /** A clone of the migrated template, for one test file alone. */
 export class TestDatabase {
-  private constructor(
-    readonly url: string,
-    private readonly name: string,
-  ) {}
+  private constructor(private readonly name: string) {}
 
   /** `empty`: not even migrated. */
   static async create(options: { empty?: boolean } = {}): Promise<TestDatabase> {
     const name = `test_${randomBytes(8).toString('hex')}`;
     const template = options.empty ? 'template0' : environment('TEST_TEMPLATE');
-    await onServer(`CREATE DATABASE ${name} TEMPLATE ${template}`);
-    const url = new URL(environment('TEST_SERVER_URL'));
-    url.pathname = `/${name}`;
-    return new TestDatabase(url.href, name);
+    const owner = new URL(environment('TEST_OWNER_URL')).username;
+    await onServer(`CREATE DATABASE ${name} TEMPLATE ${template} OWNER ${owner}`);
+    return new TestDatabase(name);
+  }
+
+  /** As a superuser: what a test does to the database by itself. */
+  get url(): string {
+    return this.urlOf('TEST_SERVER_URL');
+  }
+
+  /** As the role of the running service, which owns nothing. */
+  get serviceUrl(): string {
+    return this.urlOf('TEST_SERVICE_URL');
+  }
+
+  /** As in production, for the environment of an instance. */
+  get addresses(): { readonly DATABASE_URL: string; readonly MIGRATION_DATABASE_URL: string } {
+    return { DATABASE_URL: this.serviceUrl, MIGRATION_DATABASE_URL: this.urlOf('TEST_OWNER_URL') };
+  }
+
+  /** What a test has made by itself, for the service to use. */
+  async share(table: string): Promise<void> {
+    await this.query(`GRANT ALL ON ${table} TO ${new URL(this.serviceUrl).username}`);
   }
 
   /** Runs one statement on a connection of its own, so that no test can leave one open. */
@@ -31,6 +47,10 @@ export class TestDatabase {
 
   async drop(): Promise<void> {
     await onServer(`DROP DATABASE ${this.name} WITH (FORCE)`);
+  }
+
+  private urlOf(variable: string): string {
+    return new URL(`/${this.name}`, environment(variable)).href;
   }
 }
 

@@ -15,7 +15,7 @@ export async function startTwo(
   const env = {
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
-    DATABASE_URL: database.url,
+    ...database.addresses,
     ADMIN_PASSWORD: ADMIN.password,
     MASTER_KEY,
     ...more,

@@ -7,6 +7,7 @@ import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { dataSourceOptions } from './data-source.js';
 import { Notifications } from './notifications.js';
+import { ServiceRoleCheck } from './service-role-check.js';
 import { UnitOfWork } from './unit-of-work.js';
 
 /** The connection pool and the unit of work, for every module. */
@@ -23,7 +24,7 @@ import { UnitOfWork } from './unit-of-work.js';
       }),
     }),
   ],
-  providers: [UnitOfWork, Notifications],
+  providers: [UnitOfWork, Notifications, ServiceRoleCheck],
   exports: [UnitOfWork, Notifications],
 })
 export class DatabaseModule implements OnModuleInit {

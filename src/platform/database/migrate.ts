@@ -1,9 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
-import pg from 'pg';
+import type pg from 'pg';
 import { JOB_SCHEMA } from '../jobs/job-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
+import { grantServicePrivileges } from './service-privileges.js';
+import { CONNECT_TIMEOUT_MS, connectForStart, DatabaseStartError, MIGRATOR } from './start-connection.js';
 
 /** The oldest PostgreSQL whose features the service's SQL uses. */
 const OLDEST_VERSION = 160_000;
@@ -11,31 +13,28 @@ const OLDEST_VERSION = 160_000;
 const MIGRATION_LOCK = 0x67617465;
 const LOCK_TIMEOUT_MS = 120_000;
 const LOCK_NOT_AVAILABLE = '55P03';
-const CONNECT_TIMEOUT_MS = 10_000;
-
-export class DatabaseStartError extends Error {
-  override readonly name = 'DatabaseStartError';
-}
 
 type MigrationClass = new () => MigrationInterface;
 
+export interface DatabaseAddresses {
+  readonly DATABASE_URL: string;
+  /** Of the owner, when that is another role than the service's. */
+  readonly MIGRATION_DATABASE_URL?: string | undefined;
+}
+
 /**
- * Brings the schema up to date, one transaction a migration. Many instances may do so at once: they
- * queue for an advisory lock, and the second finds nothing to do. The lock is a session's, so the
- * connection must be a direct one, not a pooler's.
+ * Brings the schema up to date as its owner, one transaction a migration, and grants the service's role
+ * what it needs of it. Many instances may do so at once: they queue for an advisory lock, and the second
+ * finds nothing to do. The lock is a session's, so the connection must be a direct one, not a pooler's.
  * @returns the names of the migrations that ran
  * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or another
  * instance has been migrating for 120 s
  */
-export async function migrate(url: string): Promise<string[]> {
-  const lock = new pg.Client({
-    connectionString: url,
-    application_name: 'gatehouse:migrate',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-  });
-  // It is idle while the migrations run: a loss then is theirs to report, not an uncaught event.
-  lock.on('error', () => undefined);
-  await connect(lock);
+export async function migrate({
+  DATABASE_URL,
+  MIGRATION_DATABASE_URL: url = DATABASE_URL,
+}: DatabaseAddresses): Promise<string[]> {
+  const lock = await connectForStart(url);
   try {
     await refuseOldServer(lock);
     await takeTurn(lock);
@@ -44,6 +43,7 @@ export async function migrate(url: string): Promise<string[]> {
     await lock.query('SELECT begin_epoch()');
     // The job queue brings its own schema, and its own lock on it.
     await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
+    if (url !== DATABASE_URL) await grantServicePrivileges(lock, DATABASE_URL);
     return names;
   } finally {
     await lock.end();
@@ -65,7 +65,7 @@ async function runPending(url: string): Promise<string[]> {
   const dataSource = new DataSource({
     type: 'postgres',
     url,
-    applicationName: 'gatehouse:migrate',
+    applicationName: MIGRATOR,
     migrations: await findMigrations(),
     migrationsTransactionMode: 'each',
     installExtensions: false,
@@ -89,15 +89,6 @@ async function takeTurn(client: pg.Client): Promise<void> {
       `Another instance has been migrating for more than ${LOCK_TIMEOUT_MS / 1000} s`,
       { cause },
     );
-  }
-}
-
-async function connect(client: pg.Client): Promise<void> {
-  try {
-    await client.connect();
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : '';
-    throw new DatabaseStartError(`The database cannot be reached: ${reason}`, { cause });
   }
 }
 

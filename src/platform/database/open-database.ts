@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.js';
 import { joinEmbeddedPostgres } from './embedded/embedded-postgres.js';
 
 export interface OpenDatabase {
-  /** The configuration, with the address of the database in it. */
+  /** The configuration, with the addresses of the database in it. */
   readonly config: Config & { readonly DATABASE_URL: string };
   /** Leaves the embedded server, which stops with the last instance that does; a given one is left alone. */
   readonly close: () => Promise<void>;
@@ -19,5 +19,7 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
     dataDir: resolve(config.DATA_DIR),
     notice: (message) => process.stderr.write(`${message}\n`),
   });
-  return { config: Object.freeze({ ...config, DATABASE_URL: embedded.url }), close: () => embedded.leave() };
+  const { url, ownerUrl } = embedded.urls;
+  const addresses = { DATABASE_URL: url, MIGRATION_DATABASE_URL: ownerUrl };
+  return { config: Object.freeze({ ...config, ...addresses }), close: () => embedded.leave() };
 }

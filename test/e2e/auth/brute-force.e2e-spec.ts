@@ -314,7 +314,7 @@ describe('guessing passwords', () => {
     it('when the instance is killed before it has answered', async () => {
       const instance = await Instance.start({
         env: {
-          DATABASE_URL: app.database.url,
+          ...app.database.addresses,
           MASTER_KEY,
           TRUSTED_PROXIES: '127.0.0.1',
           PASSWORD_CONCURRENCY: '1',

@@ -107,7 +107,7 @@ describe('the signing keys', () => {
   it('are rotated by npm run keys:rotate while an instance runs', async () => {
     const before = await published();
     const pair = await login();
-    const env = { NODE_ENV: 'test', DATABASE_URL: app.database.url, MASTER_KEY };
+    const env = { NODE_ENV: 'test', ...app.database.addresses, MASTER_KEY };
     const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
     expect([await command.exitCode, command.stderr]).toEqual([0, '']);
     await command.stop();
@@ -124,7 +124,7 @@ describe('the signing keys', () => {
   it('are not rotated by the command without the key that seals them', async () => {
     const env = {
       NODE_ENV: 'test',
-      DATABASE_URL: app.database.url,
+      ...app.database.addresses,
       MASTER_KEY: 'bm90IHRoZSBvbmUgdGhhdCBzZWFsZWQgdGhlIGtleXM=',
     };
     // One is due: it must not be made by a process whose keys nobody else could open.

@@ -17,8 +17,6 @@ import { MASTER_KEY } from '../../support/secrets.js';
 /** Long enough for one request to begin before it; a test that came too late finds out by itself. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
 
-type Method = 'get' | 'put' | 'patch' | 'post' | 'delete';
-
 const sessionOf = ({ token }: Account): string =>
   (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
@@ -294,12 +292,12 @@ wherePossible(noPgBouncer, 'a pooler', () =>
     let instance: Instance;
     beforeAll(async () => {
       database = await TestDatabase.create();
-      pooler = await PgBouncer.before(database.url);
+      pooler = await PgBouncer.before(database.serviceUrl);
       const env = {
         NODE_ENV: 'test',
         LOG_LEVEL: 'warn',
+        ...database.addresses,
         DATABASE_URL: pooler.url,
-        MIGRATION_DATABASE_URL: database.url,
         MASTER_KEY,
       };
       // One that logs, beside one whose statements can be counted: both wait for a notice, at once.

@@ -17,8 +17,8 @@ describe('when the database is gone', () => {
   let proxy: TcpProxy;
   beforeAll(async () => {
     database = await TestDatabase.create();
-    proxy = await TcpProxy.before(database.url);
-    const DATABASE_URL = proxy.through(database.url);
+    proxy = await TcpProxy.before(database.serviceUrl);
+    const DATABASE_URL = proxy.through(database.serviceUrl);
     app = await TestApp.create({
       database,
       config: { DATABASE_URL, REQUEST_TIMEOUT_MS: LIMIT_MS, DB_CONNECT_TIMEOUT_MS: 500 },

@@ -39,7 +39,7 @@ wherePossible(noRedis, 'Redis', () =>
       return Instance.start({
         env: {
           ...limits,
-          DATABASE_URL: free.database.url,
+          ...free.database.addresses,
           MASTER_KEY,
           REDIS_URL: url,
           TRUSTED_PROXIES: '127.0.0.1',

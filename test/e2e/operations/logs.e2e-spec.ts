@@ -23,7 +23,7 @@ describe('the log of a process in production', () => {
 
   beforeAll(async () => {
     database = await TestDatabase.create();
-    const env = { DATABASE_URL: database.url, MASTER_KEY, METRICS_TOKEN, ADMIN_PASSWORD: ADMIN.password };
+    const env = { ...database.addresses, MASTER_KEY, METRICS_TOKEN, ADMIN_PASSWORD: ADMIN.password };
     instance = await Instance.startInProduction({
       env: { ...env, LOG_LEVEL: 'debug', SHUTDOWN_GRACE_MS: '0' },
     });
@@ -37,7 +37,11 @@ describe('the log of a process in production', () => {
   /** Signs up, signs in, fails, sends tokens where they belong and where they do not, and breaks the database. */
   async function live(url: string): Promise<void> {
     const { token } = await signIn(url, ADMIN.email, ADMIN.password);
-    secrets.push(token, ...token.split('.').slice(1), decodeURIComponent(new URL(database.url).password));
+    secrets.push(
+      token,
+      ...token.split('.').slice(1),
+      decodeURIComponent(new URL(database.serviceUrl).password),
+    );
     const client = supertest(url);
     await client.post('/api/users').set('X-Request-Id', ids.ok).send(PERSON).expect(201);
     await client.post('/api/users').send(PERSON).expect(409);
@@ -180,6 +184,10 @@ describe('the log of a process in production', () => {
     expect((await linesOf(id)).length).toBeGreaterThan(0);
     expect(instance.stdout).not.toContain('forged');
     if (forged !== '') expect(instance.stdout).not.toContain(forged);
+  });
+
+  it('does not warn of the role of the database where it owns nothing', () => {
+    expect(instance.stdout).not.toContain('triggers alone');
   });
 
   it('cannot be given a line by a path, a header or an agent', async () => {

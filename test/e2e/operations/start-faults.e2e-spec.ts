@@ -19,7 +19,7 @@ describe('a start that a person can mend', () => {
     empty = await TestDatabase.create();
     // The first start seals a signing key with MASTER_KEY, and makes the first administrator.
     const first = await Instance.start({
-      env: { DATABASE_URL: database.url, MASTER_KEY, ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'silent' },
+      env: { ...database.addresses, MASTER_KEY, ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'silent' },
     });
     await first.stop();
   });
@@ -31,7 +31,7 @@ describe('a start that a person can mend', () => {
   /** What it says before it ends; it says nothing of the secrets it was given. */
   async function faultOf(env: Record<string, string>): Promise<string> {
     const instance = await Instance.spawn({
-      env: { DATABASE_URL: database.url, MASTER_KEY, LOG_LEVEL: 'info', ...env },
+      env: { ...database.addresses, MASTER_KEY, LOG_LEVEL: 'info', ...env },
     });
     expect(await instance.exitCode).toBe(1);
     expect(instance.stderr).toMatch(/^Gatehouse could not start: [^\n]+\n$/);
@@ -74,7 +74,7 @@ describe('a start that a person can mend', () => {
 
   it('asks for the password of the first administrator in production', async () => {
     const production = { NODE_ENV: 'production', METRICS_TOKEN: 'sixteen characters or so' };
-    const fault = await faultOf({ ...production, PORT: '0', DATABASE_URL: empty.url });
+    const fault = await faultOf({ ...production, PORT: '0', ...empty.addresses });
     expect(fault).toContain('ADMIN_PASSWORD is required for the first start in production');
   });
 
@@ -83,7 +83,7 @@ describe('a start that a person can mend', () => {
     ['password123', 'password must not be a commonly used one'],
     ['the gatehouse 42', 'password must not contain the name of the product'],
   ])('refuses %s as the password of the first administrator', async (password, reason) => {
-    const fault = await faultOf({ DATABASE_URL: empty.url, ADMIN_PASSWORD: password });
+    const fault = await faultOf({ ...empty.addresses, ADMIN_PASSWORD: password });
     expect(fault).toContain('ADMIN_PASSWORD');
     expect(fault).toContain(reason);
     expect(await empty.query('SELECT 1 FROM users')).toEqual([]);
@@ -101,7 +101,7 @@ describe('a start that a person can mend', () => {
   });
 
   it('tells a wrong password of the database from one that is not there', async () => {
-    const url = new URL(database.url);
+    const url = new URL(database.serviceUrl);
     url.password = 'hidden-word';
     expect(await faultOf({ DATABASE_URL: url.href })).toMatch(
       /^The database cannot be reached: password authentication failed/,

@@ -33,7 +33,7 @@ afterAll(() => database.drop());
 /** An instance that has all the time there is, but for what the test says. */
 async function start(env: Record<string, string>): Promise<Instance> {
   const rest = { ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'info', SHUTDOWN_DEADLINE_MS: FOREVER_MS };
-  const instance = await Instance.start({ env: { DATABASE_URL: database.url, MASTER_KEY, ...rest, ...env } });
+  const instance = await Instance.start({ env: { ...database.addresses, MASTER_KEY, ...rest, ...env } });
   running.push(instance);
   return instance;
 }

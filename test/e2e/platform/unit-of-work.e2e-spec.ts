@@ -10,6 +10,7 @@ describe('the unit of work', () => {
     app = await TestApp.create({ config: { DB_POOL_MAX: 4 } });
     unit = app.nest.get(UnitOfWork);
     await app.database.query('CREATE TABLE notes (id integer PRIMARY KEY, text text NOT NULL)');
+    await app.database.share('notes');
   });
   afterEach(async () => {
     const open = await app.database.query(
@@ -98,7 +99,9 @@ describe('the unit of work', () => {
       throw new Error('no');
     });
     await expect(failing).rejects.toThrow('no');
-    await run(`ALTER TABLE notes ADD CONSTRAINT late UNIQUE (text) DEFERRABLE INITIALLY DEFERRED`);
+    await app.database.query(
+      `ALTER TABLE notes ADD CONSTRAINT late UNIQUE (text) DEFERRABLE INITIALLY DEFERRED`,
+    );
     try {
       const refusedAtCommit = unit.run(async () => {
         unit.afterCommit(() => void seen.push('refused at commit'));
@@ -107,7 +110,7 @@ describe('the unit of work', () => {
       });
       await expect(refusedAtCommit).rejects.toMatchObject({ driverError: { code: '23505' } });
     } finally {
-      await run('ALTER TABLE notes DROP CONSTRAINT late');
+      await app.database.query('ALTER TABLE notes DROP CONSTRAINT late');
     }
     expect(seen).toEqual([]);
     expect(await ids()).toEqual([]);

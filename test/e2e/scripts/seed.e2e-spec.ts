@@ -37,7 +37,7 @@ describe('npm run seed', () => {
 
   const seed = (accounts: string, environment: Record<string, string> = {}) =>
     run(process.execPath, ['scripts/seed.mjs', '--accounts', accounts], {
-      env: { PATH: process.env['PATH'], DATABASE_URL: database.url, ...environment },
+      env: { PATH: process.env['PATH'], ...database.addresses, ...environment },
     });
 
   it('adds as many accounts as were asked for, on top of those of an earlier run', () => {

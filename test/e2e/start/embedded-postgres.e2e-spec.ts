@@ -9,6 +9,8 @@ import { pathToFileURL } from 'node:url';
 
 import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
+import type { EmbeddedUrls } from '../../../src/platform/database/embedded/roles.js';
+import { migrate } from '../../../src/platform/database/migrate.js';
 import { until } from '../../support/until.js';
 
 // Real processes, so that they can really be killed; they run the compiled service.
@@ -19,7 +21,7 @@ const PROGRAM = `
   try {
     const notice = (message) => say({ notice: message });
     const database = await joinEmbeddedPostgres({ dataDir: process.argv[1], notice });
-    say({ url: database.url });
+    say({ urls: database.urls });
     process.stdin.once('data', async () => {
       await database.leave();
       process.exit(0);
@@ -40,7 +42,10 @@ const processes: ChildProcess[] = [];
 
 class Member {
   readonly notices: string[] = [];
+  /** As the owner, as the service, and as the superuser. */
   url = '';
+  serviceUrl = '';
+  superuserUrl = '';
   error = '';
   readonly #child: ChildProcess;
   readonly #settled: Promise<void>;
@@ -60,12 +65,18 @@ class Member {
         const fact: unknown = JSON.parse(line);
         if (typeof fact !== 'object' || fact === null) return;
         if ('notice' in fact) this.notices.push(String(fact.notice));
-        if ('url' in fact) this.url = String(fact.url);
+        if ('urls' in fact) this.#learn(fact.urls as EmbeddedUrls);
         if ('error' in fact) this.error = String(fact.error);
         if (this.url !== '' || this.error !== '') resolve();
       });
       child.once('exit', () => resolve());
     });
+  }
+
+  #learn({ url, ownerUrl, superuserUrl }: EmbeddedUrls): void {
+    this.url = ownerUrl;
+    this.serviceUrl = url;
+    this.superuserUrl = superuserUrl;
   }
 
   async joined(): Promise<this> {
@@ -169,10 +180,10 @@ describe('embedded PostgreSQL', () => {
   });
 
   it('is reachable with the password alone, on the loopback address, and sorts by code point', async () => {
-    const { url } = await new Member(shared).joined();
+    const { url, superuserUrl } = await new Member(shared).joined();
 
     const facts = await query(
-      url,
+      superuserUrl,
       `select current_setting('listen_addresses') as listen, current_setting('unix_socket_directories') as sockets,
          current_setting('server_encoding') as encoding, datlocprovider as provider, current_database() as name
        from pg_database where datname = current_database()`,
@@ -211,7 +222,11 @@ describe('embedded PostgreSQL', () => {
     const [first, second] = [new Member(shared), new Member(shared)];
     await Promise.all([first.joined(), second.joined()]);
     const members = async () =>
-      query(first.url, `SELECT pid FROM pg_stat_activity WHERE application_name = 'gatehouse:member'`);
+      query(
+        first.url,
+        `SELECT pid FROM pg_stat_activity JOIN pg_locks USING (pid)
+         WHERE application_name = 'gatehouse:member' AND locktype = 'advisory' AND granted`,
+      );
     const before = (await members()) as { pid: number }[];
     process.kill(before[0]?.pid ?? 0, 'SIGKILL');
     // All connections end with the crash; both members come back on new ones.
@@ -259,6 +274,44 @@ describe('embedded PostgreSQL', () => {
     expect(serverPid(shared)).not.toBe(stranger.pid);
     await member.leave();
     expect(stranger.exitCode).toBeNull();
+  });
+
+  it('gives what an earlier version made as the superuser to its owner, and the service a role of its own', async () => {
+    const before = await new Member(shared).joined();
+    const { superuserUrl } = before;
+    const server = new URL('/postgres', superuserUrl).href;
+    for (const sql of [
+      'drop database gatehouse',
+      'drop role gatehouse_owner',
+      'drop role gatehouse_service',
+    ]) {
+      await query(server, sql);
+    }
+    await query(server, 'create database gatehouse');
+    await migrate({ DATABASE_URL: superuserUrl });
+    await query(superuserUrl, `insert into roles (name) values ('kept')`);
+    await before.leave();
+
+    const after = await new Member(shared).joined();
+    await migrate({ DATABASE_URL: after.serviceUrl, MIGRATION_DATABASE_URL: after.url });
+    expect(await query(after.serviceUrl, `select name from roles where name = 'kept'`)).toHaveLength(1);
+    await query(after.serviceUrl, `select graphile_worker.add_job('nothing')`);
+    const owners = `
+      select distinct pg_get_userbyid(owner) as owner from (
+        select relowner as owner from pg_class where relnamespace in ('public'::regnamespace, 'graphile_worker'::regnamespace)
+        union all select nspowner from pg_namespace where nspname = 'graphile_worker'
+        union all select typowner from pg_type where typnamespace = 'graphile_worker'::regnamespace
+        union all select proowner from pg_proc where pronamespace = 'graphile_worker'::regnamespace
+        union all select proowner from pg_proc where proname = 'search_pairs'
+        union all select datdba from pg_database where datname = 'gatehouse') as things`;
+    expect(await query(after.url, owners)).toEqual([{ owner: 'gatehouse_owner' }]);
+    const powers = `select rolname as name, rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls as powerful
+                    from pg_roles where rolname in ('gatehouse_owner', 'gatehouse_service') order by 1`;
+    expect(await query(after.url, powers)).toEqual([
+      { name: 'gatehouse_owner', powerful: false },
+      { name: 'gatehouse_service', powerful: false },
+    ]);
+    await after.leave();
   });
 
   it('refuses a cluster of another version, and says what to do', async () => {

@@ -64,7 +64,7 @@ describe('last sign-ins', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('are all there after a stop by %s', async (signal) => {
     const database = await TestDatabase.create();
     const instance = await Instance.start({
-      env: { DATABASE_URL: database.url, ADMIN_PASSWORD: PASSWORD, SHUTDOWN_GRACE_MS: '0' },
+      env: { ...database.addresses, ADMIN_PASSWORD: PASSWORD, SHUTDOWN_GRACE_MS: '0' },
     });
     await signIn(instance.url, 'admin@gatehouse.local', PASSWORD);
     expect(await instance.stop(signal)).toBe(0);

@@ -52,7 +52,7 @@ describe('GET /api/users over many accounts', () => {
   beforeAll(async () => {
     app = await TestApp.create();
     await promisify(execFile)(process.execPath, ['scripts/seed.mjs', '--accounts', ACCOUNTS], {
-      env: { PATH: process.env['PATH'], DATABASE_URL: app.database.url },
+      env: { PATH: process.env['PATH'], ...app.database.addresses },
     });
     rows = await app.database.query<Row>('SELECT * FROM users');
   });

@@ -15,17 +15,17 @@ const NOT_YET = new Set(['57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET'
 const NOT_YET_TEXT = /timeout|terminated unexpectedly/i;
 
 /**
- * A connection to the embedded server, at most 2 s in the making. Every option is given: pg would ask PG*
- * variables.
+ * A superuser's connection to the embedded server, at most 2 s in the making. Every option is given: pg would
+ * ask PG* variables. By default not to the service's own database: that one can be dropped and restored while
+ * services are members.
  */
-export async function connect(port: number, password: string): Promise<Client> {
+export async function connect(port: number, password: string, database = 'postgres'): Promise<Client> {
   const client = new Client({
     host: '127.0.0.1',
     port,
     user: SUPERUSER,
     password,
-    // Not the service's own database: that one can be dropped and restored while services are members.
-    database: 'postgres',
+    database,
     ssl: false,
     application_name: 'gatehouse:member',
     keepAlive: true,

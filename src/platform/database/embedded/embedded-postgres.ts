@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 
 import { locateBinaries, majorVersion, type PostgresBinaries } from './binaries.js';
-import { type Cluster, prepareCluster, prepareDataDir, SUPERUSER } from './cluster.js';
+import { type Cluster, prepareCluster, prepareDataDir } from './cluster.js';
 import { close, connect, holdProcess } from './connection.js';
 import { toEmbeddedPostgresError } from './embedded-postgres.error.js';
 import { findPostmaster } from './postmaster.js';
 import { acquireProcessLock, type ProcessLock } from './process-lock.js';
+import { type EmbeddedUrls, prepareDatabase, urlsOf } from './roles.js';
 import { openServer, type Server, stopServer } from './server.js';
 
-const DATABASE = 'gatehouse';
 /** Longer than the slowest first start of another process: initdb, then the server. */
 const JOIN_LOCK_TIMEOUT_MS = 300_000;
 const LEAVE_LOCK_TIMEOUT_MS = 30_000;
@@ -27,8 +27,7 @@ const RETURN_EVERY_MS = 100;
 const LAST_ONE_TIMEOUT_MS = 250;
 
 export interface EmbeddedPostgres {
-  /** Of the database `gatehouse`, with the password. */
-  readonly url: string;
+  readonly urls: EmbeddedUrls;
   /**
    * Leaves; the last one out stops the server. Never fails, ends within about 90 s at worst; a second call
    * joins the first.
@@ -72,7 +71,7 @@ export async function joinEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
     try {
       const cluster = await prepareCluster(dataDir, binaries, major, options.notice);
       const server = await openServer(cluster);
-      await enlistOrWithdraw(server.client, cluster);
+      await enlistOrWithdraw(server, cluster);
       const how = server.joined ? 'joined the running' : 'started';
       options.notice(`${how} PostgreSQL ${major} on 127.0.0.1:${server.port}, data in ${cluster.dir}`);
       return new Membership(cluster, server, options.notice);
@@ -99,19 +98,18 @@ function lockPath(dataDir: string): string {
   return join(dataDir, 'postgres.lock');
 }
 
-async function enlist(client: Client): Promise<void> {
+async function enlist({ client, port }: Server, cluster: Cluster): Promise<void> {
   await client.query(`set lock_timeout = ${ENLIST_TIMEOUT_MS}`);
   await client.query('select pg_advisory_lock_shared($1)', [MEMBERSHIP]);
-  const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);
-  if (rowCount === 0) await client.query(`create database ${DATABASE}`);
+  await prepareDatabase(client, cluster, port);
 }
 
 /** A member that fails to become one, say on a full disk, does not leave a server behind that nobody uses. */
-async function enlistOrWithdraw(client: Client, cluster: Cluster): Promise<void> {
+async function enlistOrWithdraw(server: Server, cluster: Cluster): Promise<void> {
   try {
-    await enlist(client);
+    await enlist(server, cluster);
   } catch (error) {
-    if (await withdraw(client)) await stopServer(cluster);
+    if (await withdraw(server.client)) await stopServer(cluster);
     throw error;
   }
 }
@@ -148,7 +146,7 @@ async function isLast(client: Client): Promise<boolean> {
 }
 
 class Membership implements EmbeddedPostgres {
-  readonly url: string;
+  readonly urls: EmbeddedUrls;
   readonly #port: number;
   #client: Client | null = null;
   #left: Promise<void> | null = null;
@@ -158,8 +156,7 @@ class Membership implements EmbeddedPostgres {
     server: Server,
     private readonly notice: (message: string) => void,
   ) {
-    const credentials = `${SUPERUSER}:${encodeURIComponent(cluster.password)}`;
-    this.url = `postgres://${credentials}@127.0.0.1:${server.port}/${DATABASE}`;
+    this.urls = urlsOf(cluster, server.port);
     this.#port = server.port;
     this.#adopt(server.client);
   }

@@ -1,0 +1,40 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+
+const POWERS = `
+  SELECT current_user AS role, r.rolsuper AS superuser,
+         (SELECT count(*)::integer FROM pg_class c
+          WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+            AND pg_has_role(c.relowner, 'MEMBER')) AS owned
+  FROM pg_roles r WHERE r.rolname = current_user`;
+
+interface Powers {
+  readonly role: string;
+  readonly superuser: boolean;
+  readonly owned: number;
+}
+
+/** Says at the start, in production, when the service could change what it may only add to. */
+@Injectable()
+export class ServiceRoleCheck implements OnApplicationBootstrap {
+  private readonly logger = new Logger(ServiceRoleCheck.name);
+
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    @InjectDataSource() private readonly dataSource: DataSource,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.config.NODE_ENV !== 'production') return;
+    const [powers] = await this.dataSource.query<Powers[]>(POWERS);
+    if (!powers || (!powers.superuser && powers.owned === 0)) return;
+    const { role, superuser, owned } = powers;
+    this.logger.warn(
+      `DATABASE_URL's role "${role}" ${superuser ? 'is a superuser' : `owns ${owned} tables`}: triggers alone keep it from ` +
+        'changing the history. Give the service a role that owns nothing, and the owner MIGRATION_DATABASE_URL (see README, "Roles of the database")',
+    );
+  }
+}
