@@ -69,7 +69,8 @@ const TAKE_OVER = `
       with schemas as (
         select oid, nspname, nspowner from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
       ), bound as (
-        select classid, objid from pg_depend where deptype in ('e', 'a', 'i')
+        -- A partitioned table depends on its own key.
+        select classid, objid from pg_depend where deptype in ('e', 'a', 'i') and refobjid <> objid
       )
       select format('schema %I', nspname) from schemas where nspowner = '${SUPERUSER}'::regrole
       union all
