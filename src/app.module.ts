@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { createValidationPipe } from './common/validation/validation.pipe.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
+import { SealsModule } from './modules/audit/seals/seals.module.js';
 import { AccessTokenGuard } from './modules/auth/access-token.guard.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { PolicyGuard } from './modules/auth/policy.guard.js';
@@ -35,7 +36,7 @@ const platform = [
   JobsModule,
   MailModule,
 ];
-const features = [RolesModule, UsersModule, AuthModule];
+const features = [RolesModule, UsersModule, AuthModule, SealsModule];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */
 @Module({})

@@ -216,3 +216,10 @@ describe('the first fault of seals', () => {
     expect(firstFault).toMatchObject({ kind: 'head_replaced', seal: 3 });
   });
 });
+
+describe('a key', () => {
+  it('is named by its thumbprint (RFC 8037, A.3), whatever name it comes with', () => {
+    const named = { x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', kid: 'another' };
+    expect([...keySetOf([named]).keys()]).toEqual(['kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k']);
+  });
+});

@@ -1,5 +1,5 @@
 import type { StoredEntry } from './leaf.js';
-import { type EntryFaultKind, findEntryFault } from './entry-faults.js';
+import { findEntryFault } from './entry-faults.js';
 import type { KeySet } from './key-set.js';
 import { rootOf } from './merkle.js';
 import { BEGINNING, isAfter } from './position.js';
@@ -21,15 +21,20 @@ export interface Trust {
   readonly since?: Seal;
 }
 
-export type FaultKind =
-  | EntryFaultKind
-  | 'seal_missing'
-  | 'seal_changed'
-  | 'chain_broken'
-  | 'key_unknown'
-  | 'signature_wrong'
-  | 'head_missing'
-  | 'head_replaced';
+export const faultKinds = [
+  'entry_changed',
+  'entry_missing',
+  'entry_inserted',
+  'entry_reordered',
+  'seal_missing',
+  'seal_changed',
+  'chain_broken',
+  'key_unknown',
+  'signature_wrong',
+  'head_missing',
+  'head_replaced',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
 
 export interface Fault {
   readonly kind: FaultKind;
