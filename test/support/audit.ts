@@ -60,3 +60,6 @@ export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<v
   await ask('POST /api/audit/verify', { body: {} });
   await ask('POST /api/audit/verify', { body: { from: 'yesterday' } });
 }
+
+/** For tests that count the statements or the connections of an app: from now on it seals nothing. */
+export const stopSealing = (app: TestApp): Promise<void> => app.nest.get(SealWriter).onModuleDestroy();
