@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { sign } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -218,24 +219,31 @@ describe('a superuser who switches the triggers off', () => {
     expect(await faultOf()).toMatchObject({ kind: 'seal_missing', seal: number });
   });
 
-  it('and replaces a seal by one of another key, which he puts beside ours, is found out', async () => {
-    const { kid, x } = makeAuditKey();
+  it('and replaces a seal, is found out', async () => {
+    await tampering.do([`UPDATE audit_seals SET root = sha256('') WHERE number = $1`, [number]]);
+    expect(await faultOf()).toMatchObject({ kind: 'seal_changed', seal: number });
+  });
+
+  it('and replaces a seal by one that a key of his own has signed, which he puts beside ours, is found out', async () => {
+    const { kid, x, privateKey } = makeAuditKey();
+    const forged = await hashOf(number, kid);
+    const signed = sign(null, forged, privateKey);
     await tampering.do(
       [
         'INSERT INTO audit_keys (kid, public_key, private_key_sealed) VALUES ($1, $2, $2)',
         [kid, Buffer.from(x, 'base64url')],
       ],
-      [`UPDATE audit_seals SET root = sha256('') WHERE number = $1`, [number]],
+      [
+        'UPDATE audit_seals SET kid = $2, hash = $3, signature = $4 WHERE number = $1',
+        [number, kid, forged, signed],
+      ],
     );
-    expect(await faultOf()).toMatchObject({ kind: 'seal_changed', seal: number });
-    await tampering.undo();
-    const { kid: other } = makeAuditKey();
-    const forged = await forgedHash(number, other);
-    await tampering.do([
-      'UPDATE audit_seals SET kid = $2, hash = $3 WHERE number = $1',
-      [number, other, forged],
-    ]);
     expect(await faultOf()).toMatchObject({ kind: 'key_unknown', seal: number });
+    await tampering.do([
+      'UPDATE audit_seals SET signature = $2, kid = $3, hash = $4 WHERE number = $1',
+      [number, signed, (await latest()).kid, await hashOf(number, (await latest()).kid)],
+    ]);
+    expect(await faultOf()).toMatchObject({ kind: 'signature_wrong', seal: number });
   });
 
   it('and cuts the end off, is found out by a head that was kept', async () => {
@@ -306,7 +314,7 @@ describe('a superuser who switches the triggers off', () => {
   });
 
   /** What the hash of that seal is when another key is named in it. */
-  async function forgedHash(which: number, kid: string): Promise<Buffer> {
+  async function hashOf(which: number, kid: string): Promise<Buffer> {
     const all = (await get('seals?limit=100').expect(200)).body as SealBody[];
     const seal = all.find((each) => each.number === which);
     if (!seal) throw new Error(`there is no seal ${which}`);
