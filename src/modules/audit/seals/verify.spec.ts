@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { entryAt, makeAuditKey, makeTrail, sealOver } from '../../../../test/support/trail.js';
 import { keySetOf } from './key-set.js';
-import type { StoredEntry } from './leaf.js';
+import { leafHash, type StoredEntry } from './leaf.js';
 import { MAX_SEALED, type StoredSeal } from './seal.js';
 import { type Block, type Trust, verifyTrail } from './verify.js';
 
@@ -171,6 +171,13 @@ describe('the first fault of seals', () => {
   ])('is one that had %s changed', async (_, change) => {
     const blocks = withSeal(trail(), 1, (seal) => ({ ...seal, ...change }));
     expect(await faultOf(blocks)).toMatchObject({ kind: 'seal_changed', seal: 2 });
+  });
+
+  it('is one whose hashes were changed along with an entry', async () => {
+    const blocks = trail((entries) => entries.splice(2, 1, { ...at(entries, 2), outcome: 'denied' }));
+    const leafHashes = entriesOf(blocks, 1).map(leafHash);
+    const changed = withSeal(blocks, 1, (seal) => ({ ...seal, leafHashes }));
+    expect(await faultOf(changed)).toMatchObject({ kind: 'seal_changed', seal: 2 });
   });
 
   it('is one that was made anew over other entries, without the key', async () => {
