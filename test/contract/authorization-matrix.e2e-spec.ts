@@ -4,6 +4,7 @@ import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
 import { SigningKeysService } from '../../src/modules/auth/signing-keys.service.js';
 import { TokensService } from '../../src/modules/auth/tokens.service.js';
+import { sealed } from '../support/audit.js';
 import { expectEnvelope } from '../support/envelope.js';
 import { type Answer, bearer, closeConnections, send } from '../support/send.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
@@ -66,6 +67,10 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'POST /api/auth/email/verify': ['    in     in   in    in      in      in ', WRONG],
   'POST /api/auth/email/resend': ['    in     in   in    in      in      in ', WRONG],
   'POST /api/users/me/email': ['       401    in   in    in      in      in ', WRONG],
+  'GET /api/audit/seals': ['           401    403  403   403     in      in '],
+  'GET /api/audit/seals/latest': ['    401    403  403   403     in      in '],
+  'GET /api/audit/{id}/proof': ['      401    403  403   403     in      in '],
+  'POST /api/audit/verify': ['         401    403  403   403     in      in ', WRONG],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
   'GET /health': ['                    in     in   in    in      in      in '],
   'GET /health/live': ['               in     in   in    in      in      in '],
@@ -105,6 +110,7 @@ describe('who may call what', () => {
     await app.as(account('logged-out'), 'post', '/api/auth/logout').expect(204);
     const [entry] = (await app.as(app.admin, 'get', '/api/audit')).body as [{ id: string }];
     entryId = entry.id;
+    await sealed(app, [entryId]);
     accounts.set('expired', { ...account('expired'), token: await expiredToken(account('expired')) });
   });
   afterAll(() => {

@@ -14,11 +14,13 @@ import {
   type Schema,
 } from '../support/openapi-document.js';
 import { Instance } from '../support/instance.js';
+import { askAboutSeals } from '../support/audit.js';
 import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
 import { NOBODY } from '../support/users.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 import { routesOf } from '../support/routes.js';
+import type { TestDatabase } from '../support/test-database.js';
 
 const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
@@ -143,7 +145,7 @@ describe('the OpenAPI document', () => {
 
   it('describes what the service really answers, to the last property', async () => {
     const check = answerChecker(document);
-    const answers = await realAnswers(instance.url);
+    const answers = await realAnswers(instance.url, app.database);
     expect(answers.flatMap(check)).toEqual([]);
     const succeeded = new Set(answers.filter(({ status }) => status < 300).map(({ operation }) => operation));
     // A route that is missing here wants a request of its own in realAnswers().
@@ -268,7 +270,7 @@ function typeOf(source: string): RegExp {
 }
 
 /** One request at least to every route, and some that are refused. */
-async function realAnswers(url: string) {
+async function realAnswers(url: string, database: TestDatabase) {
   const answers: { operation: string; status: number; type: string; body: unknown }[] = [];
   const admin = await signIn(url, ADMIN.email, ADMIN.password);
   const ask = async (operation: string, given: Asked = {}) => {
@@ -338,6 +340,7 @@ async function realAnswers(url: string) {
   await ask('DELETE /api/users/{id}', { key: admin.id });
 
   await askAboutHistory(ask, account);
+  await askAboutSeals(ask, database);
 
   await ask('GET /api/roles', {});
   await ask('PUT /api/roles/{name}', { key: 'support', body: { permissions: ['users:read'] } });

@@ -21,6 +21,11 @@ export class HeldLock {
     return HeldLock.take(url, 'LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
   }
 
+  /** In the same transaction. */
+  async query(sql: string): Promise<void> {
+    await this.client.query(sql);
+  }
+
   /** How many connections to this database wait for somebody's lock. */
   async waiting(): Promise<number> {
     // Within one transaction the view would show its first state for ever.

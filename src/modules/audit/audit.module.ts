@@ -2,6 +2,11 @@ import { Module } from '@nestjs/common';
 import { AuditController } from './audit.controller.js';
 import { AuditEntriesRepository } from './audit-entries.repository.js';
 import { AuditService } from './audit.service.js';
+import { SealsModule } from './seals/seals.module.js';
 
-@Module({ controllers: [AuditController], providers: [AuditService, AuditEntriesRepository] })
+@Module({
+  imports: [SealsModule],
+  controllers: [AuditController],
+  providers: [AuditService, AuditEntriesRepository],
+})
 export class AuditModule {}

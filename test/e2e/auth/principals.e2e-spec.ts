@@ -3,6 +3,7 @@ import supertest from 'supertest';
 import { newId } from '../../../src/common/ids.js';
 import { PrincipalCache } from '../../../src/modules/auth/principal-cache.js';
 import { Notifications } from '../../../src/platform/database/notifications.js';
+import { sealedOf, stopSealing, writeEntries } from '../../support/audit.js';
 import { Instance } from '../../support/instance.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
@@ -25,6 +26,7 @@ describe('principals', () => {
   let user: Account;
   beforeAll(async () => {
     app = await TestApp.create();
+    await stopSealing(app);
     user = await app.account();
   });
   afterAll(() => app.close());
@@ -305,6 +307,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
         TestApp.create({ database, config: { DATABASE_URL: pooler.url } }),
         Instance.spawn({ env }),
       ]);
+      await stopSealing(app);
       await instance.until(() => instance.stdout.includes('is ready'));
     });
     afterAll(async () => {
@@ -312,6 +315,11 @@ wherePossible(noPgBouncer, 'a pooler', () =>
       await instance.stop();
       await pooler.stop();
       await database.drop();
+    });
+
+    it('the audit trail is sealed', async () => {
+      const ids = await writeEntries(database, 2);
+      await until(async () => (await sealedOf(database, ids)) === 2);
     });
 
     it('the service starts, and says once what is missing', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/envelope.js';
+import { stopSealing } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { HeldThreads } from '../../support/held-threads.js';
 import { type Answer, bearer, send } from '../../support/send.js';
@@ -24,6 +25,7 @@ describe('overload', () => {
         TRUSTED_PROXIES: ['127.0.0.1'],
       },
     });
+    await stopSealing(app);
   });
   afterEach(async () => {
     await threads?.release();
@@ -100,6 +102,7 @@ describe('overload', () => {
       config: { DB_POOL_MAX: 1, DB_CONNECT_TIMEOUT_MS: 300 },
       database: app.database,
     });
+    await stopSealing(impatient);
     const request = () => send(impatient.url, { path: '/api/users/me', headers: bearer(impatient.admin) });
     await request();
     lock = await HeldLock.takeUsers(app.database.url);

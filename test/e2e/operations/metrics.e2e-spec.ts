@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { stopSealing } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { ADMIN, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
@@ -34,6 +35,7 @@ describe('GET /metrics', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await TestApp.create();
+    await stopSealing(app);
   });
   afterAll(() => app.close());
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
+import { stopSealing } from '../../support/audit.js';
 import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
@@ -8,6 +9,7 @@ describe('the unit of work', () => {
   let unit: UnitOfWork;
   beforeAll(async () => {
     app = await TestApp.create({ config: { DB_POOL_MAX: 4 } });
+    await stopSealing(app);
     unit = app.nest.get(UnitOfWork);
     await app.database.query('CREATE TABLE notes (id integer PRIMARY KEY, text text NOT NULL)');
     await app.database.share('notes');

@@ -1,0 +1,56 @@
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { type HeadFile, parseHead } from './modules/audit/seals/kept-head.js';
+import { keySetOf } from './modules/audit/seals/key-set.js';
+import { readTrailFile } from './modules/audit/seals/trail-file.js';
+import { type Verdict, verifyTrail } from './modules/audit/seals/verify.js';
+
+const USAGE = 'npm run audit:verify -- <file> [--head <file>]';
+const INVALID = 1;
+const CANNOT_READ = 2;
+
+/** `npm run audit:verify`: verifies an exported trail, without a database, and ends with 0, 1 (invalid) or 2. */
+try {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { head: { type: 'string' } },
+  });
+  const [path] = positionals;
+  if (path === undefined || positionals.length > 1) throw new Error(`how to use it: ${USAGE}`);
+  const head = values.head === undefined ? null : await readHead(values.head);
+  const { keys, blocks } = await readTrailFile(createReadStream(path));
+  // A kept head brings its own key: those in the file are the word of whoever wrote it.
+  const trusted = keySetOf(head?.key ? [head.key] : keys);
+  const verdict = await verifyTrail(blocks, { keys: trusted, ...(head && { head }) });
+  process.stdout.write(`${report(verdict, head)}\n`);
+  if (!verdict.valid) process.exitCode = INVALID;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = CANNOT_READ;
+}
+
+async function readHead(path: string): Promise<HeadFile> {
+  const text = await readFile(path, 'utf8');
+  try {
+    return parseHead(text);
+  } catch (cause) {
+    throw new Error(`${path} is not an answer of GET /api/audit/seals/latest`, { cause });
+  }
+}
+
+function report({ firstFault, ...verdict }: Verdict, head: HeadFile | null): string {
+  const read = `${verdict.seals} seals over ${verdict.entries} entries`;
+  if (firstFault) {
+    const { kind, entryId, message } = firstFault;
+    return `INVALID: ${kind}: ${message}${entryId === undefined ? '' : ` (entry ${entryId})`}\n${read} before it are right`;
+  }
+  return [
+    `VALID: ${read}`,
+    `Not covered: ${verdict.unsealed} entries after the last seal`,
+    head
+      ? `Not covered: ${verdict.sealsAfterHead} seals after the kept head ${head.number}: more may have been cut off`
+      : 'Not covered: no head was given (--head), so an end that was cut off is not seen',
+    ...(head?.key ? [] : ['The keys are those of the file itself: compare them with ones kept elsewhere']),
+  ].join('\n');
+}

@@ -1,0 +1,88 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { ConfigError } from '../../../config/config.js';
+import { Sealer } from '../../../platform/crypto/sealer.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { type AuditKeyRow, AuditKeysRepository } from './audit-keys.repository.js';
+import { type AuditJwk, type KeySet, keySetOf, toJwk } from './key-set.js';
+
+interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+}
+
+/** The keys that sign seals: their own, since nobody who may sign a token should prove the past by that. */
+@Injectable()
+export class AuditKeysService implements OnModuleInit {
+  private current: SigningKey | null = null;
+
+  constructor(
+    private readonly repository: AuditKeysRepository,
+    private readonly sealer: Sealer,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /** Instances that start at once make one key between them. */
+  async onModuleInit(): Promise<void> {
+    const rows = await this.unitOfWork.run(async () => {
+      await this.repository.lock();
+      const existing = await this.repository.findAll();
+      return existing.length > 0 ? existing : [await this.make()];
+    });
+    for (const row of rows) {
+      const privateKey = this.open(row);
+      if (privateKey) this.current ??= { kid: row.kid, privateKey };
+    }
+    if (!this.current) {
+      throw new ConfigError(['MASTER_KEY is not the one that sealed the audit keys in this database']);
+    }
+  }
+
+  get signing(): SigningKey {
+    if (!this.current) throw new Error('there is no audit key yet');
+    return this.current;
+  }
+
+  /**
+   * The keys whose seals count, the newest first: those whose private half the master key opens. Whoever
+   * can write to the table, and does not have the master key, cannot add one of their own.
+   */
+  async findTrusted(): Promise<AuditJwk[]> {
+    const rows = await this.repository.findAll();
+    return rows.flatMap((row) => {
+      const privateKey = this.open(row);
+      return privateKey ? [toJwk(createPublicKey(privateKey))] : [];
+    });
+  }
+
+  async findKeySet(): Promise<KeySet> {
+    return keySetOf(await this.findTrusted());
+  }
+
+  private async make(): Promise<AuditKeyRow> {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const { kid, x } = toJwk(publicKey);
+    const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
+    const row = {
+      kid,
+      public_key: Buffer.from(x, 'base64url'),
+      private_key_sealed: this.sealer.seal(pkcs8, purposeOf(kid)),
+    };
+    await this.repository.insert(row);
+    return row;
+  }
+
+  private open({ kid, private_key_sealed: sealed }: AuditKeyRow): KeyObject | null {
+    try {
+      return createPrivateKey({
+        key: this.sealer.open(sealed, purposeOf(kid)),
+        format: 'der',
+        type: 'pkcs8',
+      });
+    } catch {
+      return null;
+    }
+  }
+}
+
+const purposeOf = (kid: string): string => `audit-key:${kid}`;

@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { entryColumns, type StoredEntry } from './leaf.js';
+import type { TrailPosition } from './position.js';
+
+const COLUMNS = entryColumns.map(([name]) => (name === 'xid' ? 'xid::text' : name)).join(', ');
+const ORDER = 'audit_entries.epoch, audit_entries.xid, audit_entries.seq, id';
+
+/** Everything below it is settled: what is there will stay, and nothing more comes. */
+export interface Horizon {
+  readonly epoch: number;
+  readonly xid: string;
+  /** The clock of the database. */
+  readonly at: Date;
+}
+
+/** The entries as they are stored. Those of an epoch that has passed are settled, all of them. */
+@Injectable()
+export class EntriesRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** The oldest transaction that may still write: whoever writes later has a greater id, and an epoch not less. */
+  async findHorizon(): Promise<Horizon> {
+    const rows: [Horizon] = await this.unitOfWork.manager.query(
+      `SELECT current_epoch() AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text AS xid,
+              clock_timestamp()::timestamptz(3) AS at`,
+    );
+    return rows[0];
+  }
+
+  /** In order, after a position and below the horizon. */
+  findSettled(after: TrailPosition, { epoch, xid }: Horizon, limit: number): Promise<StoredEntry[]> {
+    return this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries
+       WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) AND (epoch, xid) < ($4::integer, $5::xid8)
+       ORDER BY ${ORDER} LIMIT $6`,
+      [after.epoch, after.xid, after.seq, epoch, xid, limit],
+    );
+  }
+
+  /** In order, after a position, up to and with another one. */
+  findBetween(after: TrailPosition, to: TrailPosition, limit: number): Promise<StoredEntry[]> {
+    return this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries
+       WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
+         AND (epoch, xid, seq) <= ($4::integer, $5::xid8, $6::bigint)
+       ORDER BY ${ORDER} LIMIT $7`,
+      [after.epoch, after.xid, after.seq, to.epoch, to.xid, to.seq, limit],
+    );
+  }
+
+  /** In order, whether settled or not. */
+  findAfter(after: TrailPosition, limit: number): Promise<StoredEntry[]> {
+    return this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries
+       WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) ORDER BY ${ORDER} LIMIT $4`,
+      [after.epoch, after.xid, after.seq, limit],
+    );
+  }
+
+  async findById(id: string): Promise<StoredEntry | null> {
+    const rows: StoredEntry[] = await this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1 ORDER BY ${ORDER} LIMIT 1`,
+      [id],
+    );
+    return rows[0] ?? null;
+  }
+}

@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import type { KeptHead } from './verify.js';
+
+const schema = z.object({
+  number: z.int().min(1),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  public_key: z.object({ x: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }).optional(),
+});
+
+export interface HeadFile extends KeptHead {
+  /** The key of the head; a number and a hash alone, as the log has them, come without. */
+  readonly key: { readonly x: string } | null;
+}
+
+/** The answer of `GET /api/audit/seals/latest`, as it was kept. @throws when it is something else */
+export function parseHead(text: string): HeadFile {
+  const { number, hash, public_key: key = null } = schema.parse(JSON.parse(text));
+  return { number, hash: Buffer.from(hash, 'hex'), key };
+}

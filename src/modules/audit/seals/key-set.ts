@@ -1,0 +1,32 @@
+import { createPublicKey, hash, type KeyObject } from 'node:crypto';
+
+/** The public half of a key that signs seals (RFC 8037). */
+export interface AuditJwk {
+  readonly kty: 'OKP';
+  readonly crv: 'Ed25519';
+  readonly x: string;
+  readonly kid: string;
+}
+
+/** The keys whose seals count, by their ids. */
+export type KeySet = ReadonlyMap<string, KeyObject>;
+
+export function toJwk(publicKey: KeyObject): AuditJwk {
+  const { x } = publicKey.export({ format: 'jwk' });
+  if (publicKey.asymmetricKeyType !== 'ed25519' || x === undefined) throw new Error('not an Ed25519 key');
+  return { kty: 'OKP', crv: 'Ed25519', x, kid: thumbprint(x) };
+}
+
+/** Under the ids that follow from the keys, whatever ids they came with: none can pass for another. */
+export function keySetOf(keys: readonly Pick<AuditJwk, 'x'>[]): KeySet {
+  return new Map(
+    keys.map(({ x }) => [
+      thumbprint(x),
+      createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }),
+    ]),
+  );
+}
+
+/** RFC 7638. */
+const thumbprint = (x: string): string =>
+  hash('sha256', JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x }), 'base64url');

@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { AuditKeysRepository } from './audit-keys.repository.js';
+import { AuditKeysService } from './audit-keys.service.js';
+import { EntriesRepository } from './entries.repository.js';
+import { SealWriter } from './seal-writer.js';
+import { Sealing } from './sealing.js';
+import { SealsController } from './seals.controller.js';
+import { SealsRepository } from './seals.repository.js';
+import { SealsService } from './seals.service.js';
+import { Trail } from './trail.js';
+
+/** What proves the audit trail: seals over its entries, and their verification. */
+@Module({
+  controllers: [SealsController],
+  providers: [
+    SealsService,
+    SealWriter,
+    Sealing,
+    AuditKeysService,
+    AuditKeysRepository,
+    SealsRepository,
+    EntriesRepository,
+    Trail,
+  ],
+})
+export class SealsModule {}

@@ -1,0 +1,149 @@
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { AuditJwk } from './key-set.js';
+import { type ColumnKind, entryColumns, type StoredEntry } from './leaf.js';
+import { MAX_SEALED, splitHashes, type StoredSeal } from './seal.js';
+import type { Block } from './verify.js';
+
+/*
+ * An exported trail: NDJSON. The first line is the header `{format, version, keys}`. Each further one is
+ * `{"entry": {...}}`, with every column as it is stored (bytes in base64), or `{"seal": {...}}`, after the
+ * entries that it covers. Entries after the last seal are sealed by none.
+ */
+const FORMAT = 'gatehouse-audit-trail';
+const VERSION = 1;
+
+/** The file is not an exported trail, or is damaged; says in which line. */
+export class TrailFileError extends Error {
+  override readonly name = 'TrailFileError';
+}
+
+/** The one spelling of each value: another one would not be the bytes that were sealed. */
+const decimal = z.string().regex(/^(?:0|[1-9]\d{0,19})$/);
+const whole = z.int().min(0);
+const base64 = z.codec(z.string(), z.instanceof(Buffer), {
+  decode: (text, context) => {
+    const bytes = Buffer.from(text, 'base64');
+    if (bytes.toString('base64') !== text) context.issues.push({ code: 'custom', input: text });
+    return bytes;
+  },
+  encode: (bytes) => bytes.toString('base64'),
+});
+const time = z.codec(z.string(), z.date(), {
+  decode: (text, context) => {
+    const date = new Date(text);
+    if (Number.isNaN(date.getTime()) || date.toISOString() !== text) {
+      context.issues.push({ code: 'custom', input: text });
+      return new Date(0);
+    }
+    return date;
+  },
+  encode: (date) => date.toISOString(),
+});
+
+const columnSchemas: Readonly<Record<ColumnKind, z.ZodType>> = {
+  number: decimal,
+  uuid: z.string().regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+  time,
+  text: z.string(),
+  bytes: base64,
+};
+const entrySchema = z.strictObject({
+  ...Object.fromEntries(entryColumns.map(([name, kind]) => [name, columnSchemas[kind].nullable()])),
+  epoch: whole,
+});
+const sealSchema = z.strictObject({
+  number: whole,
+  position: z.strictObject({ epoch: whole, xid: decimal, seq: decimal }),
+  entries: whole,
+  root: base64,
+  previous: base64,
+  sealedAt: time,
+  kid: z.string(),
+  hash: base64,
+  signature: base64,
+  leafHashes: base64,
+});
+const headerSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  version: z.literal(VERSION),
+  keys: z.array(
+    z.strictObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }),
+  ),
+});
+const lineSchema = z.union([z.strictObject({ entry: entrySchema }), z.strictObject({ seal: sealSchema })]);
+
+/** The lines of a trail, each with its line break. */
+export async function* trailLines(
+  keys: readonly AuditJwk[],
+  blocks: AsyncIterable<Block>,
+): AsyncGenerator<string> {
+  yield line({ format: FORMAT, version: VERSION, keys });
+  for await (const { entries, seal } of blocks) {
+    for (const entry of entries) yield line({ entry: entrySchema.encode(entry) });
+    if (seal) {
+      const leafHashes = Buffer.concat(seal.leafHashes);
+      yield line({ seal: sealSchema.encode({ ...seal, leafHashes }) });
+    }
+  }
+}
+
+const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
+
+export interface TrailFile {
+  /** As the file has it: whoever wrote it may have made them. */
+  readonly keys: readonly AuditJwk[];
+  readonly blocks: AsyncGenerator<Block>;
+}
+
+/** @throws TrailFileError, also while the blocks are read */
+export async function readTrailFile(input: Readable): Promise<TrailFile> {
+  const lines = parsedLines(input);
+  const first = await lines.next();
+  const header = headerSchema.safeParse(first.value?.value);
+  if (!header.success) throw new TrailFileError('line 1 is not the header of an exported trail');
+  return { keys: header.data.keys, blocks: blocksOf(lines) };
+}
+
+interface NumberedLine {
+  readonly number: number;
+  readonly value: unknown;
+}
+
+async function* parsedLines(input: Readable): AsyncGenerator<NumberedLine, undefined> {
+  let number = 0;
+  for await (const text of createInterface({ input, crlfDelay: Infinity })) {
+    number++;
+    yield { number, value: parsed(text, number) };
+  }
+  return undefined;
+}
+
+function parsed(text: string, number: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TrailFileError(`line ${number} is not JSON`, { cause });
+  }
+}
+
+async function* blocksOf(lines: AsyncIterable<NumberedLine>): AsyncGenerator<Block> {
+  let entries: StoredEntry[] = [];
+  for await (const { number, value } of lines) {
+    const read = lineSchema.safeParse(value);
+    if (!read.success) throw new TrailFileError(`line ${number} is neither an entry nor a seal`);
+    if ('entry' in read.data) entries.push(read.data.entry as unknown as StoredEntry);
+    // One more than a seal can hold: enough to show that it is too many.
+    const full = entries.length > MAX_SEALED + 1;
+    if (!('seal' in read.data) && !full) continue;
+    yield { entries, seal: 'seal' in read.data ? toStoredSeal(read.data.seal) : null };
+    entries = [];
+  }
+  if (entries.length > 0) yield { entries, seal: null };
+}
+
+const toStoredSeal = (seal: z.output<typeof sealSchema>): StoredSeal => ({
+  ...seal,
+  leafHashes: splitHashes(seal.leafHashes),
+});

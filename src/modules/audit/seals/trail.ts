@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { EntriesRepository } from './entries.repository.js';
+import type { StoredEntry } from './leaf.js';
+import { BEGINNING, isAfter, type TrailPosition } from './position.js';
+import { MAX_SEALED, type Seal } from './seal.js';
+import { SealsRepository } from './seals.repository.js';
+import type { Block } from './verify.js';
+
+/** The numbers of the seals to read; without `last` also what no seal covers yet. */
+export interface TrailRange {
+  readonly since: Seal | null;
+  readonly last?: number;
+}
+
+/**
+ * The trail as it stands in the database, block by block. In memory is one group at a time: as many
+ * entries as one seal may hold, by short statements, so that no snapshot is held however long it takes.
+ */
+@Injectable()
+export class Trail {
+  constructor(
+    private readonly seals: SealsRepository,
+    private readonly entries: EntriesRepository,
+  ) {}
+
+  async *blocks({ since, last }: TrailRange): AsyncGenerator<Block> {
+    let number = since?.number ?? 0;
+    let position = since?.position ?? BEGINNING;
+    for (;;) {
+      const group = await this.seals.findGroup(number, last ?? Number.MAX_SAFE_INTEGER);
+      const end = group.at(-1);
+      if (!end) break;
+      const sealed = group.reduce((sum, seal) => sum + seal.entries, 0);
+      // One more than there should be: then the first that is too much stands among them, with all before it.
+      const found = await this.entries.findBetween(position, end.position, sealed + 1);
+      let from = 0;
+      for (const seal of group) {
+        const to = endOf(found, from, seal.position);
+        yield { seal, entries: found.slice(from, to) };
+        from = to;
+      }
+      ({ number, position } = end);
+    }
+    if (last === undefined) yield* this.unsealed(position);
+  }
+
+  private async *unsealed(position: TrailPosition): AsyncGenerator<Block> {
+    for (let after: TrailPosition | undefined = position; after;) {
+      const entries = await this.entries.findAfter(after, MAX_SEALED);
+      if (entries.length > 0) yield { seal: null, entries };
+      after = entries.length === MAX_SEALED ? entries.at(-1) : undefined;
+    }
+  }
+}
+
+function endOf(entries: readonly StoredEntry[], from: number, position: TrailPosition): number {
+  let to = from;
+  for (let entry = entries[to]; entry && !isAfter(entry, position); entry = entries[to]) to++;
+  return to;
+}

@@ -1,0 +1,138 @@
+import type { StoredEntry } from './leaf.js';
+import { findEntryFault } from './entry-faults.js';
+import type { KeySet } from './key-set.js';
+import { rootOf } from './merkle.js';
+import { BEGINNING, isAfter } from './position.js';
+import { isSignedBy, NO_SEAL, type Seal, sealHash, type StoredSeal } from './seal.js';
+
+/** A seal, and the entries that stand between the one before and it. Without a seal: entries after the last. */
+export interface Block {
+  readonly entries: readonly StoredEntry[];
+  readonly seal: StoredSeal | null;
+}
+
+/** A head that was kept where nobody who could change the trail could change it too. */
+export type KeptHead = Pick<Seal, 'number' | 'hash'>;
+
+export interface Trust {
+  readonly keys: KeySet;
+  readonly head?: KeptHead;
+  /** The seal before the first block; none: the trail begins with the first. */
+  readonly since?: Seal;
+}
+
+export const faultKinds = [
+  'entry_changed',
+  'entry_missing',
+  'entry_inserted',
+  'entry_reordered',
+  'seal_missing',
+  'seal_changed',
+  'chain_broken',
+  'key_unknown',
+  'signature_wrong',
+  'head_missing',
+  'head_replaced',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** The number of the seal at fault, or of the one that covers the entry. */
+  readonly seal?: number;
+  readonly entryId?: string;
+  readonly message: string;
+}
+
+export interface Verdict {
+  readonly valid: boolean;
+  /** Sealed entries and seals that were found to be right: all of them, or those before the fault. */
+  readonly entries: number;
+  readonly seals: number;
+  /** Entries after the last seal: nothing proves them yet. */
+  readonly unsealed: number;
+  /** Seals after the kept head, and without one all: whoever holds the keys could have cut some off. */
+  readonly sealsAfterHead: number;
+  readonly firstFault?: Fault;
+}
+
+/** Reads a trail from its beginning, or from a seal on, to its end or to its first fault. */
+export async function verifyTrail(blocks: AsyncIterable<Block>, trust: Trust): Promise<Verdict> {
+  let last = trust.since ?? null;
+  const count = { entries: 0, seals: 0, unsealed: 0, sealsAfterHead: 0 };
+  const failed = (firstFault: Fault): Verdict => ({ valid: false, ...count, firstFault });
+
+  for await (const { seal, entries } of blocks) {
+    if (!seal) {
+      const intruder = entries.find((entry) => !isAfter(entry, last?.position ?? BEGINNING));
+      if (intruder) return failed(unsealedFault(intruder));
+      count.unsealed += entries.length;
+      continue;
+    }
+    if (count.unsealed > 0) return failed(overfullFault(seal));
+    const fault = sealFault(seal, last, trust) ?? (await entriesFault(entries, seal));
+    if (fault) return failed(fault);
+    last = seal;
+    count.seals++;
+    count.entries += seal.entries;
+    if (seal.number > (trust.head?.number ?? 0)) count.sealsAfterHead++;
+  }
+  const fault = cutFault(last, trust.head);
+  return fault ? failed(fault) : { valid: true, ...count };
+}
+
+function sealFault(seal: StoredSeal, last: Seal | null, { keys, head }: Trust): Fault | null {
+  const { number } = seal;
+  const fault = (kind: FaultKind, message: string): Fault => ({ kind, seal: number, message });
+  const expected = (last?.number ?? 0) + 1;
+  if (number !== expected) {
+    return {
+      kind: 'seal_missing',
+      seal: expected,
+      message: `seal ${expected} is missing before seal ${number}`,
+    };
+  }
+  if (!sealHash(seal).equals(seal.hash))
+    return fault('seal_changed', `seal ${number} does not have its own hash`);
+  if (!seal.previous.equals(last?.hash ?? NO_SEAL)) {
+    return fault('chain_broken', `seal ${number} does not follow from the seal before it`);
+  }
+  const key = keys.get(seal.kid);
+  if (!key) return fault('key_unknown', `seal ${number} is signed by a key that is not trusted`);
+  if (!isSignedBy(seal, key)) return fault('signature_wrong', `seal ${number} is not signed by its key`);
+  if (seal.leafHashes.length !== seal.entries || !rootOf(seal.leafHashes).equals(seal.root)) {
+    return fault('seal_changed', `the hashes of the entries in seal ${number} do not lead to its root`);
+  }
+  if (number === head?.number && !seal.hash.equals(head.hash)) {
+    return fault('head_replaced', `seal ${number} is not the head that was kept`);
+  }
+  return null;
+}
+
+async function entriesFault(entries: readonly StoredEntry[], seal: StoredSeal): Promise<Fault | null> {
+  const fault = await findEntryFault(entries, seal);
+  return fault && { ...fault, seal: seal.number };
+}
+
+const unsealedFault = (entry: StoredEntry): Fault => ({
+  kind: 'entry_inserted',
+  entryId: entry.id,
+  message: 'an entry stands below the last seal and is in no seal',
+});
+
+/** Only a file can hold so many: reading stops at what a seal may hold. */
+const overfullFault = ({ number }: Seal): Fault => ({
+  kind: 'entry_inserted',
+  seal: number,
+  message: `more entries stand before seal ${number} than a seal can hold`,
+});
+
+function cutFault(last: Seal | null, head: KeptHead | undefined): Fault | null {
+  const number = last?.number ?? 0;
+  if (!head || number >= head.number) return null;
+  return {
+    kind: 'head_missing',
+    seal: number + 1,
+    message: `the trail ends with seal ${number}, and seal ${head.number} was kept: its end was cut off`,
+  };
+}

@@ -1,0 +1,383 @@
+import { execFile } from 'node:child_process';
+import { sign } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { SealWriter } from '../../../src/modules/audit/seals/seal-writer.js';
+import { ENTRY, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/audit.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { Instance } from '../../support/instance.js';
+import { type SealBody, sealClient as client } from '../../support/seal-client.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { makeAuditKey } from '../../support/trail.js';
+import { Tampering } from '../../support/tampering.js';
+import { TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+import { NOBODY } from '../../support/users.js';
+
+interface Verdict {
+  readonly valid: boolean;
+  readonly entries: number;
+  readonly seals: number;
+  readonly unsealed: number;
+  readonly first_fault?: { kind: string; seal?: number; entry_id?: string; message: string };
+}
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app.close());
+
+const get = (path: string) => app.as(app.admin, 'get', `/api/audit/${path}`);
+const verify = async (body: object = {}): Promise<Verdict> =>
+  (await app.as(app.admin, 'post', '/api/audit/verify').send(body).expect(200)).body as Verdict;
+const latest = async () =>
+  (await get('seals/latest').expect(200)).body as SealBody & { public_key: { x: string; kid: string } };
+/** So many entries in a seal that covers no others of this file. */
+async function sealOf(count: number): Promise<string[]> {
+  const ids = await writeEntries(app.database, count);
+  await sealed(app, ids);
+  return ids;
+}
+
+describe('the audit trail', () => {
+  it('has no head before the first entry', async () => {
+    expect((await get('seals/latest')).status).toBe(404);
+    expect(await verify()).toEqual({ valid: true, entries: 0, seals: 0, unsealed: 0 });
+  });
+
+  it('proves each entry to a client that hashes for itself', async () => {
+    const ids = await sealOf(5);
+    const { public_key: key, ...head } = await latest();
+    for (const id of ids) {
+      const { body } = await get(`${id}/proof`).expect(200);
+      const proof = body as {
+        leaf_data: string;
+        leaf_index: number;
+        tree_size: number;
+        path: string[];
+        seal: SealBody;
+      };
+      const data = Buffer.from(proof.leaf_data, 'base64');
+      expect(data.toString('hex')).toContain(id.replaceAll('-', ''));
+      const leaf = client.sha256(Buffer.of(0), data);
+      const path = proof.path.map((hash) => Buffer.from(hash, 'hex'));
+      const root = Buffer.from(proof.seal.root, 'hex');
+      expect(client.isIncluded(leaf, proof.leaf_index, proof.tree_size, path, root)).toBe(true);
+      expect(proof.tree_size).toBe(proof.seal.entries);
+      expect(client.sealHash(proof.seal)).toBe(proof.seal.hash);
+      expect(client.isSigned(proof.seal, key.x)).toBe(true);
+    }
+    expect(client.sealHash(head)).toBe(head.hash);
+    expect(client.isSigned(head, makeAuditKey().x)).toBe(false);
+  });
+
+  it('knows no proof of an entry that is not there', async () => {
+    expect((await get(`${NOBODY}/proof`)).status).toBe(404);
+    expect((await get('no-id/proof')).status).toBe(400);
+  });
+
+  it('lists its seals by pages, the newest first, each following from the one before', async () => {
+    await sealOf(1);
+    await sealOf(1);
+    const all = (await get('seals?limit=100&total=exact').expect(200)).body as SealBody[];
+    expect(all.map(({ number }) => number)).toEqual(all.map((_, index) => all.length - index));
+    expect(all.slice(0, -1).map(({ previous }) => previous)).toEqual(all.slice(1).map(({ hash }) => hash));
+    expect(all.at(-1)?.previous).toBe('00'.repeat(32));
+    const first = await get('seals?limit=1').expect(200);
+    const next = /^<([^>]+)>; rel="next"$/.exec(first.get('Link') ?? '')?.[1] ?? '';
+    const second = (await app.as(app.admin, 'get', next).expect(200)).body as SealBody[];
+    expect(second).toEqual(all.slice(1, 2));
+  });
+
+  it('verifies the seals made between two times', async () => {
+    const { sealed_at: at, number } = await latest();
+    expect(await verify()).toMatchObject({ valid: true, seals: number });
+    expect(await verify({ from: at, to: at })).toMatchObject({ valid: true });
+    expect(await verify({ from: '2999-01-01T00:00:00Z' })).toMatchObject({ valid: true, seals: 0 });
+    const early = { to: '2000-01-01T00:00:00.000Z' };
+    expect(await verify(early)).toMatchObject({ valid: true, seals: 1 });
+    for (const body of [{ from: 'yesterday' }, { to: '2026-02-30T00:00:00Z' }, { ...early, from: at }]) {
+      expect((await app.as(app.admin, 'post', '/api/audit/verify').send(body)).status).toBe(400);
+    }
+  });
+});
+
+describe('a writer', () => {
+  it('who holds a transaction open is sealed later, once, and neither waits for the sealer nor it for him', async () => {
+    const before = await writeEntries(app.database);
+    const slow = new pg.Client({ connectionString: app.database.url });
+    await slow.connect();
+    let late: string[];
+    let meanwhile: string[];
+    try {
+      await slow.query('BEGIN');
+      late = (await slow.query<{ id: string }>(`${ENTRY} RETURNING id`, [2])).rows.map(({ id }) => id);
+      meanwhile = await writeEntries(app.database, 3);
+      // What came before is sealed while he is still writing.
+      await sealed(app, before);
+      await app.nest.get(SealWriter).sealSettled();
+      expect(await sealedOf(app.database, meanwhile)).toBe(0);
+      const waiting = await get(`${meanwhile[0]}/proof`);
+      expect([waiting.status, waiting.get('Retry-After')]).toEqual([409, '1']);
+      await slow.query('COMMIT');
+    } finally {
+      await slow.end();
+    }
+    await sealed(app, [...late, ...meanwhile]);
+    for (const id of [...before, ...late, ...meanwhile]) await get(`${id}/proof`).expect(200);
+    const [count] = await app.database.query<{ written: string; sealed: string }>(
+      'SELECT (SELECT count(*) FROM audit_entries) AS written, (SELECT sum(entries) FROM audit_seals) AS sealed',
+    );
+    expect(count?.sealed).toBe(count?.written);
+    expect(await verify()).toMatchObject({ valid: true, unsealed: 0 });
+  });
+
+  it('does not wait while somebody seals', async () => {
+    const sealer = await HeldLock.take(app.database.url, 'SELECT pg_advisory_xact_lock($1)', [SEAL_LOCK]);
+    try {
+      await sealer.query('SELECT * FROM audit_seals FOR SHARE');
+      const ids = await writeEntries(app.database, 2);
+      await app.nest.get(SealWriter).sealSettled();
+      expect(await sealedOf(app.database, ids)).toBe(0);
+    } finally {
+      await sealer.release();
+    }
+  });
+});
+
+describe('a superuser who switches the triggers off', () => {
+  let ids: string[];
+  let number: number;
+  let tampering: Tampering;
+  let folder: string;
+  const file = (name: string) => join(folder, name);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'gatehouse-trail-'));
+    await sealOf(2);
+    ids = await sealOf(5);
+    ({ number } = await latest());
+    await sealOf(2);
+    await writeFile(file('head.json'), JSON.stringify(await latest()));
+    tampering = await Tampering.prepare(app.database);
+  });
+  afterEach(() => tampering.undo());
+  afterAll(async () => {
+    expect(await verify()).toMatchObject({ valid: true });
+    await rm(folder, { recursive: true });
+  });
+
+  const faultOf = async () => (await verify()).first_fault;
+  const id = (index: number): string => ids[index] ?? '';
+  const exported = async (name: string): Promise<string> => {
+    const env = { DATABASE_URL: app.database.url, MASTER_KEY, NODE_ENV: 'test' };
+    await run('dist/src/audit-export.js', [file(name)], env);
+    return file(name);
+  };
+
+  it('and alters a value, is found out', async () => {
+    await tampering.do([`UPDATE audit_entries SET outcome = 'denied' WHERE id = $1`, [id(2)]]);
+    expect(await faultOf()).toMatchObject({ kind: 'entry_changed', seal: number, entry_id: id(2) });
+    expect((await get(`${id(2)}/proof`)).status).toBe(409);
+  });
+
+  it('and deletes an entry, is found out', async () => {
+    await tampering.do(['DELETE FROM audit_entries WHERE id = $1', [id(1)]]);
+    const fault = await faultOf();
+    expect(fault).toMatchObject({ kind: 'entry_missing', seal: number, entry_id: id(2) });
+    expect(fault?.message).toContain('entry 2 of the 5');
+  });
+
+  it('and inserts an entry in the past, is found out', async () => {
+    await tampering.do([
+      `INSERT INTO audit_entries (epoch, xid, seq, id, occurred_at, actor_type, action, outcome)
+       SELECT epoch, xid, seq, $2, occurred_at, actor_type, action, outcome FROM audit_entries WHERE id = $1`,
+      [id(3), NOBODY],
+    ]);
+    expect(await faultOf()).toMatchObject({ kind: 'entry_inserted', seal: number, entry_id: NOBODY });
+  });
+
+  it('and swaps two entries, is found out', async () => {
+    await tampering.do([
+      `UPDATE audit_entries AS one SET seq = other.seq FROM audit_entries AS other
+       WHERE (one.id = $1 AND other.id = $2) OR (one.id = $2 AND other.id = $1)`,
+      [id(1), id(3)],
+    ]);
+    expect(await faultOf()).toMatchObject({ kind: 'entry_reordered', seal: number, entry_id: id(3) });
+  });
+
+  it('and takes away a seal with its entries, is found out', async () => {
+    await tampering.do(
+      ['DELETE FROM audit_entries WHERE id = ANY ($1)', [ids]],
+      ['DELETE FROM audit_seals WHERE number = $1', [number]],
+    );
+    expect(await faultOf()).toMatchObject({ kind: 'seal_missing', seal: number });
+  });
+
+  it('and replaces a seal, is found out', async () => {
+    await tampering.do([`UPDATE audit_seals SET root = sha256('') WHERE number = $1`, [number]]);
+    expect(await faultOf()).toMatchObject({ kind: 'seal_changed', seal: number });
+  });
+
+  it('and replaces a seal by one that a key of his own has signed, which he puts beside ours, is found out', async () => {
+    const { kid, x, privateKey } = makeAuditKey();
+    const forged = await hashOf(number, kid);
+    const signed = sign(null, forged, privateKey);
+    await tampering.do(
+      [
+        'INSERT INTO audit_keys (kid, public_key, private_key_sealed) VALUES ($1, $2, $2)',
+        [kid, Buffer.from(x, 'base64url')],
+      ],
+      [
+        'UPDATE audit_seals SET kid = $2, hash = $3, signature = $4 WHERE number = $1',
+        [number, kid, forged, signed],
+      ],
+    );
+    expect(await faultOf()).toMatchObject({ kind: 'key_unknown', seal: number });
+    await tampering.do([
+      'UPDATE audit_seals SET signature = $2, kid = $3, hash = $4 WHERE number = $1',
+      [number, signed, (await latest()).kid, await hashOf(number, (await latest()).kid)],
+    ]);
+    expect(await faultOf()).toMatchObject({ kind: 'signature_wrong', seal: number });
+  });
+
+  it('and cuts the end off, is found out by a head that was kept', async () => {
+    await tampering.do(
+      [
+        `DELETE FROM audit_entries WHERE (epoch, xid, seq) >
+         (SELECT epoch, xid, seq FROM audit_seals WHERE number = $1)`,
+        [number],
+      ],
+      ['DELETE FROM audit_seals WHERE number > $1', [number]],
+    );
+    expect(await verify()).toMatchObject({ valid: true, seals: number });
+    const trail = await exported('cut.ndjson');
+    expect(await check(trail)).toMatchObject({ code: 0 });
+    const { code, out } = await check(trail, '--head', file('head.json'));
+    expect(code).toBe(1);
+    expect(out).toContain(`INVALID: head_missing: the trail ends with seal ${number}`);
+  });
+
+  describe('and a trail that was exported before', () => {
+    let trail: string;
+    let lines: string[];
+    beforeAll(async () => {
+      trail = await exported('trail.ndjson');
+      lines = (await readFile(trail, 'utf8')).trimEnd().split('\n');
+    });
+    const checked = async (name: string, changed: readonly string[], ...more: string[]) => {
+      await writeFile(file(name), changed.join('\n'));
+      return check(file(name), ...more);
+    };
+
+    it('is verified without a database, and says what is not covered', async () => {
+      const { code, out } = await check(trail, '--head', file('head.json'));
+      expect([code, out]).toEqual([
+        0,
+        expect.stringMatching(/^VALID: \d+ seals over \d+ entries\nNot covered: 0 /),
+      ]);
+      expect((await check(trail)).out).toContain('no head was given');
+    });
+
+    it('is not trusted with another key, nor with another order, nor without a line', async () => {
+      const header = JSON.parse(lines[0] ?? '') as { keys: object[] };
+      const forged = { ...header, keys: [{ kty: 'OKP', crv: 'Ed25519', ...jwkOf(makeAuditKey()) }] };
+      const rest = lines.slice(1);
+      expect((await checked('key', [JSON.stringify(forged), ...rest])).out).toContain('key_unknown');
+      const swapped = [...lines.slice(0, 1), lines[2] ?? '', lines[1] ?? '', ...lines.slice(3)];
+      expect((await checked('order', swapped)).out).toContain('entry_reordered');
+      expect((await checked('line', lines.toSpliced(1, 1))).out).toContain('entry_missing');
+      const wrongHead = {
+        ...(JSON.parse(await readFile(file('head.json'), 'utf8')) as object),
+        hash: '00'.repeat(32),
+      };
+      await writeFile(file('other.json'), JSON.stringify(wrongHead));
+      expect((await check(trail, '--head', file('other.json'))).out).toContain('head_replaced');
+    });
+
+    it('ends with 2 when it cannot be read', async () => {
+      for (const [name, changed] of [
+        ['empty', []],
+        ['text', ['not JSON']],
+        ['half', [...lines.slice(0, 2), '{"entry": {}}']],
+      ] as const) {
+        expect([name, (await checked(name, changed)).code]).toEqual([name, 2]);
+      }
+      expect((await check(file('nowhere'))).code).toBe(2);
+      expect((await check(trail, '--head', trail)).code).toBe(2);
+    });
+  });
+
+  /** What the hash of that seal is when another key is named in it. */
+  async function hashOf(which: number, kid: string): Promise<Buffer> {
+    const all = (await get('seals?limit=100').expect(200)).body as SealBody[];
+    const seal = all.find((each) => each.number === which);
+    if (!seal) throw new Error(`there is no seal ${which}`);
+    return Buffer.from(client.sealHash({ ...seal, kid }), 'hex');
+  }
+});
+
+const jwkOf = ({ x, kid }: { x: string; kid: string }) => ({ x, kid });
+const check = (...args: string[]) => run('dist/src/audit-verify.js', args, {});
+
+/** A command as a process of its own, with that environment and no other. */
+function run(entry: string, args: string[], env: Record<string, string>) {
+  return new Promise<{ code: number; out: string }>((resolve) => {
+    execFile(process.execPath, [entry, ...args], { env }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, out: stdout + stderr }),
+    );
+  });
+}
+
+describe('of two instances', () => {
+  let database: TestDatabase;
+  const instances = new Map<string, Instance>();
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    for (const name of ['one', 'other']) {
+      const url = `${database.url}?application_name=${name}`;
+      const env = { NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, MASTER_KEY };
+      instances.set(name, await Instance.spawn({ env }));
+    }
+    await Promise.all(
+      [...instances.values()].map((each) => each.until(() => each.stdout.includes('is ready'))),
+    );
+  });
+  afterAll(async () => {
+    await Promise.all([...instances.values()].map((instance) => instance.stop()));
+    await database.drop();
+  });
+
+  const sealers = () =>
+    database.query<{ name: string }>(
+      `SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
+       WHERE locktype = 'advisory' AND objid = $1 AND granted AND pg_locks.database =
+         (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      [SEAL_LOCK],
+    );
+
+  it('one seals at a time, and when it is killed the other goes on within seconds', async () => {
+    // Whoever seals now is held up in the middle of it.
+    const held = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
+    let ids: string[];
+    try {
+      ids = await writeEntries(database, 3);
+      await until(async () => (await sealers()).length > 0);
+      const [sealer] = await sealers();
+      for (const end = Date.now() + 2500; Date.now() < end;) {
+        expect(await sealers()).toEqual([sealer]);
+      }
+      await instances.get(sealer?.name ?? '')?.stop('SIGKILL');
+    } finally {
+      await held.release();
+    }
+    await until(async () => (await sealedOf(database, ids)) === 3, 10_000, 'the other one seals');
+    // They made their key between them when they started at once.
+    expect(await database.query('SELECT kid FROM audit_keys')).toHaveLength(1);
+  });
+});

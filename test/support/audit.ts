@@ -1,0 +1,65 @@
+import { SealWriter } from '../../src/modules/audit/seals/seal-writer.js';
+import type { TestApp } from './test-app.js';
+import type { TestDatabase } from './test-database.js';
+import { until } from './until.js';
+import { NOBODY } from './users.js';
+
+/** "seal" in ASCII, as the sealer has it. */
+export const SEAL_LOCK = 0x7365616c;
+
+export const ENTRY = `INSERT INTO audit_entries
+  (id, occurred_at, actor_type, actor_id, action, outcome, request_id, origin_key, origin_sealed)
+  SELECT gen_random_uuid(), clock_timestamp(), 'user', gen_random_uuid(), 'auth.login', 'success',
+         'request-' || n, gen_random_uuid(), sha256(n::text::bytea)
+  FROM generate_series(1, $1::integer) AS n`;
+
+/** Entries as writers leave them, in one transaction. @returns their ids, in order */
+export async function writeEntries(database: TestDatabase, count = 1): Promise<string[]> {
+  const rows = await database.query<{ id: string }>(
+    `WITH written AS (${ENTRY} RETURNING seq, id) SELECT id FROM written ORDER BY seq`,
+    [count],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** How many entries of these stand below the last seal. */
+export async function sealedOf(database: TestDatabase, ids: readonly string[]): Promise<number> {
+  const [row] = await database.query<{ count: number }>(
+    `SELECT count(*)::integer FROM audit_entries WHERE id = ANY ($1)
+     AND (epoch, xid, seq) <= (SELECT epoch, xid, seq FROM audit_seals ORDER BY number DESC LIMIT 1)`,
+    [ids],
+  );
+  return row?.count ?? 0;
+}
+
+/** As soon as nobody's transaction holds the horizon: other tests share the server. */
+export async function sealed(app: TestApp, ids: readonly string[]): Promise<void> {
+  await until(
+    async () => {
+      await app.nest.get(SealWriter).sealSettled();
+      return (await sealedOf(app.database, ids)) === ids.length;
+    },
+    20_000,
+    'all entries are sealed',
+  );
+}
+
+type Ask = (
+  operation: string,
+  given?: { readonly key?: string; readonly query?: string; readonly body?: object },
+) => Promise<unknown>;
+
+/** Asks for every answer there is about seals, of a trail with one entry that is sealed. */
+export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<void> {
+  const [id = ''] = await writeEntries(database);
+  await until(async () => (await sealedOf(database, [id])) === 1);
+  await ask('GET /api/audit/seals', { query: '?limit=1' });
+  await ask('GET /api/audit/seals/latest');
+  await ask('GET /api/audit/{id}/proof', { key: id });
+  await ask('GET /api/audit/{id}/proof', { key: NOBODY });
+  await ask('POST /api/audit/verify', { body: {} });
+  await ask('POST /api/audit/verify', { body: { from: 'yesterday' } });
+}
+
+/** For tests that count the statements or the connections of an app: from now on it seals nothing. */
+export const stopSealing = (app: TestApp): Promise<void> => app.nest.get(SealWriter).onModuleDestroy();
