@@ -216,7 +216,7 @@ export class UsersService {
     });
   }
 
-  /** Hashing takes its time: it is done before any row is held. @throws AppError `VALIDATION_ERROR` */
+  /** Hashing takes its time: it is done before any row or connection is held. @throws AppError `VALIDATION_ERROR` */
   private async newUser(input: CreateUserDto, roles: string[]): Promise<NewUser> {
     const refusal = checkPassword(input);
     if (refusal) throw AppError.invalid('password', refusal);
@@ -226,7 +226,7 @@ export class UsersService {
       email: input.email,
       emailKey: canonicalEmail(input.email),
       name: input.name,
-      passwordHash: await this.hasher.hash(input.password),
+      passwordHash: await this.unitOfWork.beforehand(() => this.hasher.hash(input.password)),
       roles,
     };
   }

@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
+import { KeyedDigest } from './keyed-digest.js';
 import { masterKey } from './master-key.js';
 import { PasswordHasher } from './password-hasher.js';
 import { MASTER_KEY, Sealer } from './sealer.js';
@@ -14,8 +15,9 @@ import { MASTER_KEY, Sealer } from './sealer.js';
       useFactory: (config: Config) => masterKey(config),
     },
     Sealer,
+    KeyedDigest,
     PasswordHasher,
   ],
-  exports: [Sealer, PasswordHasher],
+  exports: [Sealer, KeyedDigest, PasswordHasher],
 })
 export class CryptoModule {}
