@@ -2,6 +2,7 @@ import type { Request } from 'express';
 import { AppError } from '../../common/errors/app-error.js';
 
 export const KEY_HEADER = 'Idempotency-Key';
+export const REPLAYED_HEADER = 'Idempotency-Replayed';
 export const MAX_KEY_LENGTH = 255;
 /** Visible ASCII (VCHAR of RFC 5234). Of a header given twice Node joins the values with a space in between. */
 const KEY = new RegExp(`^[!-~]{1,${MAX_KEY_LENGTH}}$`);

@@ -12,10 +12,9 @@ import { type Answer, prepareAnswer } from '../http/answer.js';
 import { errorAnswer, toAppError } from '../http/error-answer.js';
 import { routePattern } from '../http/routes.js';
 import { AnswerDraft } from './answer-draft.js';
-import { idempotencyKey, takesIdempotencyKey } from './idempotency-key.js';
+import { idempotencyKey, REPLAYED_HEADER, takesIdempotencyKey } from './idempotency-key.js';
 import { IdempotencyRecords, type KeyedRequest } from './idempotency-records.js';
 
-const REPLAYED_HEADER = 'Idempotency-Replayed';
 /** Refusals that may well be none the next time. */
 const NOT_KEPT: ReadonlySet<number> = new Set([401, 408, 409, 429]);
 
