@@ -17,9 +17,12 @@ import { DatabaseModule } from './platform/database/database.module.js';
 import { EventStoreModule } from './platform/event-store/event-store.module.js';
 import { EventsModule } from './platform/events/events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
+import { BodyInterceptor } from './platform/http/body.interceptor.js';
 import { ErrorFilter } from './platform/http/error.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
+import { IdempotencyInterceptor } from './platform/idempotency/idempotency.interceptor.js';
+import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { JobsModule } from './platform/jobs/jobs.module.js';
 import { MailModule } from './platform/mail/mail.module.js';
 import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
@@ -38,6 +41,7 @@ const platform = [
   HealthModule,
   RateLimitModule,
   JobsModule,
+  IdempotencyModule,
   MailModule,
   EventStoreModule,
   AuditTrailModule,
@@ -56,6 +60,8 @@ export class AppModule {
         { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: PolicyGuard },
         { provide: APP_INTERCEPTOR, useClass: TimeLimitInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
         { provide: APP_INTERCEPTOR, useClass: InputInterceptor },
         { provide: APP_PIPE, useFactory: createValidationPipe },
         { provide: APP_FILTER, useClass: ErrorFilter },

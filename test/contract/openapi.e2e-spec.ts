@@ -10,6 +10,7 @@ import {
   type Document,
   operationsOf,
   type Operation,
+  type Response as OpenApiResponse,
   resolveSchema,
   type Schema,
 } from '../support/openapi-document.js';
@@ -128,6 +129,27 @@ describe('the OpenAPI document', () => {
         expect(content).toHaveProperty(['application/problem+json', 'examples']);
       }
     }
+  });
+
+  it('offers an Idempotency-Key, and says how its answers are told, on every POST but those to sign in', () => {
+    const posts = operationsOf(document).filter(([name]) => name.startsWith('POST '));
+    const told = posts.map(([name, { parameters = [], responses }]) => {
+      const headersOf = ([, { headers = {} }]: [string, OpenApiResponse]) => Object.keys(headers);
+      const successes = Object.entries(responses).filter(([status]) => status.startsWith('2'));
+      return {
+        name,
+        taken: parameters.some((each) => each.in === 'header' && each.name === 'Idempotency-Key'),
+        replayed: successes.flatMap(headersOf).includes('Idempotency-Replayed'),
+        waits: Object.keys(responses['409']?.headers ?? {}).includes('Retry-After'),
+        mismatch: responses['422'] !== undefined,
+      };
+    });
+    expect(told).toEqual(
+      posts.map(([name]) => {
+        const is = !name.startsWith('POST /api/auth/');
+        return { name, taken: is, replayed: is, waits: is, mismatch: is };
+      }),
+    );
   });
 
   it('bounds every parameter and every property of a body', () => {
@@ -298,6 +320,11 @@ async function realAnswers(url: string, database: TestDatabase) {
   const { id } = created.body as { id: string };
   const account = { key: id };
   await ask('POST /api/users', { body: person });
+  const once = { headers: { 'Idempotency-Key': 'once' }, token: undefined };
+  const another = { ...person, email: 'another@example.com' };
+  await ask('POST /api/users', { ...once, body: another });
+  await ask('POST /api/users', { ...once, body: another });
+  await ask('POST /api/users', { ...once, body: person });
   await ask('POST /api/users', { body: { email: 'no' } });
   await ask('POST /api/users', { body: 'text', headers: { 'content-type': 'text/plain' } });
   await askToResetPassword(ask, MAIL_DIR, person.email);

@@ -1,9 +1,8 @@
-import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { clientNetwork } from '../../common/http/client-network.js';
-import { Sealer } from '../../platform/crypto/sealer.js';
+import { KeyedDigest } from '../../platform/crypto/keyed-digest.js';
 import { type Allowance, type Counter, SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
 
@@ -40,15 +39,11 @@ interface Claimed {
 @Injectable()
 export class BruteForce {
   /** Without it an address in a digest could be guessed. */
-  private readonly key: Buffer;
-
   constructor(
     private readonly failures: SignInFailuresRepository,
     private readonly sessions: SessionsRepository,
-    sealer: Sealer,
-  ) {
-    this.key = sealer.deriveKey('sign-in-failures');
-  }
+    private readonly digests: KeyedDigest,
+  ) {}
 
   /** Unknown addresses are counted alike, so that the answer does not tell them apart. @throws AppError `RATE_LIMITED` */
   async begin({ emailKey, userId }: Claimed, ip: string): Promise<Attempt> {
@@ -99,6 +94,6 @@ export class BruteForce {
   }
 
   private digest(text: string): Buffer {
-    return createHmac('sha256', this.key).update(text).digest();
+    return this.digests.of('sign-in-failures', [text]);
   }
 }

@@ -1,12 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { inBatches } from '../../platform/jobs/in-batches.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SignInFailuresRepository } from './sign-in-failures.repository.js';
 
-/** A statement's worth: none holds rows for long. */
-const BATCH = 1000;
-const MAX_BATCHES = 100;
 const FAILURES_KEPT_SECONDS = 86_400;
 
 /** Deletes what has expired, once an hour, on one instance. */
@@ -24,15 +22,8 @@ export class CleanUp implements OnModuleInit {
   }
 
   async run(): Promise<void> {
-    await inBatches(() => this.sessions.deleteExpired(BATCH));
-    await inBatches(() => this.tokens.deleteExpired(BATCH));
-    await inBatches(() => this.failures.deleteForgotten(FAILURES_KEPT_SECONDS, BATCH));
-  }
-}
-
-/** What is left after so many is the next hour's. */
-async function inBatches(deleteSome: () => Promise<number>): Promise<void> {
-  for (let batch = 0; batch < MAX_BATCHES; batch++) {
-    if ((await deleteSome()) < BATCH) return;
+    await inBatches((limit) => this.sessions.deleteExpired(limit));
+    await inBatches((limit) => this.tokens.deleteExpired(limit));
+    await inBatches((limit) => this.failures.deleteForgotten(FAILURES_KEPT_SECONDS, limit));
   }
 }

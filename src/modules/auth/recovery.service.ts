@@ -16,6 +16,8 @@ import type { Client } from './client.js';
 import type { ChangeEmailDto } from './dto/change-email.dto.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
 
+type Asked = Awaited<ReturnType<UsersService['getWithPassword']>>;
+
 /** What is proven by mail: that an address is somebody's, and who may set a new password. */
 @Injectable()
 export class RecoveryService {
@@ -72,11 +74,8 @@ export class RecoveryService {
    */
   async requestEmailChange(caller: Principal, input: ChangeEmailDto, client: Client): Promise<void> {
     const user = await this.users.getWithPassword(caller.userId);
-    const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
-    if (!(await attempt.judge(this.hasher.matches(input.password, user.passwordHash)))) {
-      throw AppError.invalid('password', 'password is wrong');
-    }
-    await attempt.takeBack();
+    // A failure stays counted, although the refusal takes back what else was done.
+    await this.unitOfWork.beforehand(() => this.assertPassword(user, input.password, client));
     await this.unitOfWork.run(async () => {
       const sent = await this.mails.sendToken('change-email', user, input.new_email);
       if (sent) await this.mails.send('email-change-requested', user);
@@ -88,6 +87,14 @@ export class RecoveryService {
   @OnDomainEvent(userEventTypes.emailConfirmed)
   async expireTokens({ userId }: UserEvent): Promise<void> {
     await this.tokens.expireOfUser(userId);
+  }
+
+  private async assertPassword(user: Asked, password: string, { ip }: Client): Promise<void> {
+    const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, ip);
+    if (!(await attempt.judge(this.hasher.matches(password, user.passwordHash)))) {
+      throw AppError.invalid('password', 'password is wrong');
+    }
+    await attempt.takeBack();
   }
 }
 

@@ -4,7 +4,7 @@ import { DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
-import { parsePosition } from '../../platform/event-store/position.js';
+import { parsePosition } from '../../common/history-position.js';
 import { UsersService } from '../users/users.service.js';
 import { type EventResponse, toEventResponse } from './dto/event.response.js';
 import type { FeedQuery } from './dto/feed-query.dto.js';

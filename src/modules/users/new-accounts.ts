@@ -3,6 +3,7 @@ import { canonicalEmail } from '../../common/email-address.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { newId } from '../../common/ids.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AccountHistory } from './account-history.js';
 import type { CreateUserDto } from './dto/create-user.dto.js';
 import { userEventTypes } from './events/user-events.js';
@@ -18,9 +19,10 @@ export class NewAccounts {
     private readonly repository: UsersRepository,
     private readonly hasher: PasswordHasher,
     private readonly history: AccountHistory,
+    private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Hashing takes its time: it is done before any row is held. @throws AppError `VALIDATION_ERROR` */
+  /** Hashing takes its time: it is done before any row or connection is held. @throws AppError `VALIDATION_ERROR` */
   async prepare(input: CreateUserDto, roles: string[]): Promise<NewUser> {
     const refusal = checkPassword(input);
     if (refusal) throw AppError.invalid('password', refusal);
@@ -30,7 +32,7 @@ export class NewAccounts {
       email: input.email,
       emailKey: canonicalEmail(input.email),
       name: input.name,
-      passwordHash: await this.hasher.hash(input.password),
+      passwordHash: await this.unitOfWork.beforehand(() => this.hasher.hash(input.password)),
       roles,
     };
   }

@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { AccountKeys } from './account-keys.js';
+import { KeyedDigest } from './keyed-digest.js';
 import { masterKey } from './master-key.js';
 import { PasswordHasher } from './password-hasher.js';
 import { MASTER_KEY, Sealer } from './sealer.js';
@@ -15,9 +16,10 @@ import { MASTER_KEY, Sealer } from './sealer.js';
       useFactory: (config: Config) => masterKey(config),
     },
     Sealer,
+    KeyedDigest,
     PasswordHasher,
     AccountKeys,
   ],
-  exports: [Sealer, PasswordHasher, AccountKeys],
+  exports: [Sealer, KeyedDigest, PasswordHasher, AccountKeys],
 })
 export class CryptoModule {}

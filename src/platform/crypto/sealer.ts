@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 
 export const MASTER_KEY = Symbol('MasterKey');
@@ -6,7 +6,6 @@ export const MASTER_KEY = Symbol('MasterKey');
 const FORMAT = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const DERIVED_BYTES = 32;
 
 /**
  * Seals secrets at rest with the master key (AES-256-GCM, NIST SP 800-38D). `purpose` is
@@ -34,10 +33,5 @@ export class Sealer {
     decipher.setAuthTag(tag);
     const body = sealed.subarray(1 + NONCE_BYTES + TAG_BYTES);
     return Buffer.concat([decipher.update(body), decipher.final()]);
-  }
-
-  /** 32 bytes of their own for that purpose, from the master key (HKDF, RFC 5869). */
-  deriveKey(purpose: string): Buffer {
-    return Buffer.from(hkdfSync('sha256', this.key, '', purpose, DERIVED_BYTES));
   }
 }

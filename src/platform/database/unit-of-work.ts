@@ -4,14 +4,10 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { isTransient } from './database-errors.js';
+import { Transaction } from './transaction.js';
 
 const MAX_TRIES = 5;
 const MAX_BACKOFF_MS = 50;
-
-interface Transaction {
-  readonly manager: EntityManager;
-  readonly afterCommit: (() => void | Promise<void>)[];
-}
 
 /**
  * All or nothing: what runs inside `run` commits together. The transaction travels in
@@ -32,18 +28,30 @@ export class UnitOfWork {
   /**
    * Runs `work` in one transaction (READ COMMITTED); inside another it joins that one. A
    * serialization failure or a deadlock starts `work` again, {@link MAX_TRIES} times in all, so it
-   * must do nothing but database work: everything else belongs into `afterCommit`.
+   * must do nothing but database work: everything else belongs into `afterCommit`, or `beforehand`.
    */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.storage.getStore()) return work();
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.attempt(work);
-      } catch (error) {
-        if (attempt === MAX_TRIES || !isTransient(error)) throw error;
-        await sleep(Math.random() * MAX_BACKOFF_MS * attempt);
-      }
-    }
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const transaction = this.storage.getStore();
+    return transaction ? transaction.join(work) : this.runAnew(work, null);
+  }
+
+  /**
+   * As `run`, around use cases that open units of work of their own: these join it, and what comes
+   * `beforehand` to them is still possible. `begin` is what every transaction that it takes begins with.
+   */
+  runAround<T>(begin: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+    if (this.storage.getStore()) throw new Error('runAround inside a unit of work');
+    return this.runAnew(work, begin);
+  }
+
+  /**
+   * What takes long, or is to stand whatever becomes of the rest: done while no connection is held,
+   * before the first `run` of a use case.
+   */
+  beforehand<T>(preparation: () => Promise<T>): Promise<T> {
+    const transaction = this.storage.getStore();
+    if (!transaction) return preparation();
+    return transaction.interrupt(() => this.storage.exit(preparation));
   }
 
   /** Does `effect` once what runs now has committed, and never if it does not. */
@@ -60,12 +68,20 @@ export class UnitOfWork {
     else effect();
   }
 
-  private async attempt<T>(work: () => Promise<T>): Promise<T> {
-    const afterCommit: Transaction['afterCommit'] = [];
-    const result = await this.dataSource.transaction((manager) =>
-      this.storage.run({ manager, afterCommit }, work),
-    );
-    for (const effect of afterCommit) {
+  private async runAnew<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.attempt(new Transaction(this.dataSource, begin), work);
+      } catch (error) {
+        if (attempt === MAX_TRIES || !isTransient(error)) throw error;
+        await sleep(Math.random() * MAX_BACKOFF_MS * attempt);
+      }
+    }
+  }
+
+  private async attempt<T>(transaction: Transaction, work: () => Promise<T>): Promise<T> {
+    const result = await this.storage.run(transaction, () => transaction.run(work));
+    for (const effect of transaction.afterCommit) {
       try {
         await effect();
       } catch (error) {

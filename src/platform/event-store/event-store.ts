@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
+import { BEGINNING, type HistoryPosition } from '../../common/history-position.js';
 import { newId } from '../../common/ids.js';
 import { AccountKeys } from '../crypto/account-keys.js';
 import { violatesUnique } from '../database/database-errors.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
-import type { Position } from './position.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';
 
@@ -23,7 +23,7 @@ export interface NewEvent {
 
 export interface StoredEvent extends Omit<NewEvent, 'data'> {
   readonly id: string;
-  readonly position: Position;
+  readonly position: HistoryPosition;
   /** Null once the account is erased. */
   readonly data: object | null;
 }
@@ -33,7 +33,7 @@ export interface EventFilter {
   readonly subject?: string;
 }
 
-interface EventRow extends Omit<NewEvent, 'data'>, Position {
+interface EventRow extends Omit<NewEvent, 'data'>, HistoryPosition {
   readonly id: string;
   readonly sealed: Buffer | null;
 }
@@ -75,11 +75,11 @@ export class EventStore {
    * still runs: nothing can come before them any more.
    */
   async findSettled(
-    after: Position | null,
+    after: HistoryPosition | null,
     { type, subject }: EventFilter,
     limit: number,
   ): Promise<StoredEvent[]> {
-    const { epoch, xid, seq } = after ?? { epoch: 0, xid: '0', seq: '0' };
+    const { epoch, xid, seq } = after ?? BEGINNING;
     const rows: EventRow[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM events
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)

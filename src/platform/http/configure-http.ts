@@ -10,6 +10,7 @@ import { documentationPolicy, securityHeaders } from './security-headers.js';
 
 const EXPOSED_HEADERS = [
   'ETag',
+  'Idempotency-Replayed',
   'Link',
   'Location',
   'RateLimit',

@@ -3,6 +3,12 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
+import {
+  KEY_HEADER,
+  MAX_KEY_LENGTH,
+  REPLAYED_HEADER,
+  takesIdempotencyKey,
+} from '../idempotency/idempotency-key.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 type Parameter = NonNullable<Operation['parameters']>[number];
@@ -14,9 +20,18 @@ const REQUEST_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 /** Of every `{id}` in a path: IdPipe holds it to this. */
 const ID_SCHEMA = { type: 'string', format: 'uuid', example: REQUEST_ID } as const;
 
+const REPLAYED = {
+  description: 'Of an answer that is given again',
+  schema: { type: 'string', pattern: '^true$', example: 'true' },
+} as const;
+const RETRY_AFTER = {
+  description: `Seconds, while a request with this ${KEY_HEADER} is still running`,
+  schema: { type: 'integer', minimum: 1 },
+} as const;
+
 /**
  * Adds what no controller has to repeat: that an open route asks for no token, the form of an id in
- * a path, and the errors of input, of conditions, of load and of time, each with examples.
+ * a path, Idempotency-Key, and the errors of input, of conditions, of load and of time, each with examples.
  */
 export function completeOperations(document: OpenAPIObject): OpenAPIObject {
   for (const [path, item] of Object.entries(document.paths)) {
@@ -25,6 +40,7 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       if (!operation) continue;
       operation.security ??= [];
       completeIds(operation);
+      if (takesIdempotencyKey(method.toUpperCase(), path)) addIdempotency(operation);
       for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
       describeResponses(operation);
     }
@@ -35,6 +51,33 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
 function completeIds(operation: Operation): void {
   const id = parameter(operation, 'path', 'id');
   if (id) id.schema = ID_SCHEMA;
+}
+
+/** Its answers say when they are given again; one that is still running is a 409, another request a 422. */
+function addIdempotency(operation: Operation): void {
+  operation.parameters = [
+    ...(operation.parameters ?? []),
+    {
+      name: KEY_HEADER,
+      in: 'header',
+      description:
+        'A request that is repeated with the same key within 24 hours is done once and answered the same',
+      schema: {
+        type: 'string',
+        minLength: 1,
+        maxLength: MAX_KEY_LENGTH,
+        pattern: '^[!-~]+$',
+        example: REQUEST_ID,
+      },
+    },
+  ];
+  addResponse(operation, 'CONFLICT');
+  addResponse(operation, 'IDEMPOTENCY_MISMATCH');
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (!response || '$ref' in response) continue;
+    if (status.startsWith('2')) response.headers = { ...response.headers, [REPLAYED_HEADER]: REPLAYED };
+    if (status === '409') response.headers = { ...response.headers, 'Retry-After': RETRY_AFTER };
+  }
 }
 
 function errorsOf(path: string, method: (typeof METHODS)[number], operation: Operation): ErrorCode[] {

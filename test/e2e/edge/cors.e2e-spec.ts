@@ -30,7 +30,7 @@ const preflight = (url: string, origin: string, path = '/api/users/me', method =
     headers: {
       Origin: origin,
       'Access-Control-Request-Method': method,
-      'Access-Control-Request-Headers': 'authorization,content-type,if-match',
+      'Access-Control-Request-Headers': 'authorization,content-type,idempotency-key,if-match',
     },
   });
 
@@ -63,7 +63,7 @@ describe('CORS', () => {
       expect(answer.headers).toMatchObject({
         'access-control-allow-origin': origin,
         vary: expect.stringMatching(/\bOrigin\b/),
-        'access-control-expose-headers': expect.stringContaining('ETag'),
+        'access-control-expose-headers': expect.stringMatching(/\bETag\b.*\bIdempotency-Replayed\b/),
       });
       expect(answer.headers).not.toHaveProperty('access-control-allow-credentials');
     }
@@ -83,7 +83,7 @@ describe('CORS', () => {
     expect(answer.headers).toMatchObject({
       'access-control-allow-origin': ALLOWED,
       'access-control-allow-methods': expect.stringContaining('PATCH'),
-      'access-control-allow-headers': expect.stringContaining('authorization'),
+      'access-control-allow-headers': expect.stringMatching(/authorization.*idempotency-key/),
       'access-control-max-age': expect.stringMatching(/^\d+$/),
       'x-request-id': expect.any(String),
     });

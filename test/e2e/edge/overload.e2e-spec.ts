@@ -3,7 +3,9 @@ import { expectEnvelope } from '../../support/envelope.js';
 import { stopSealing } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { HeldThreads } from '../../support/held-threads.js';
+import { freshKey, signUpKeyed } from '../../support/keyed.js';
 import { type Answer, bearer, send } from '../../support/send.js';
+import { statements } from '../../support/statements.js';
 import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
@@ -94,6 +96,19 @@ describe('overload', () => {
     const served = (await signIns.all).filter(({ status }) => status !== 503);
     expect(served).toHaveLength(admitted);
     for (const answer of served) expectEnvelope(answer, 'UNAUTHORIZED');
+  });
+
+  it('of the password lane: sign-ups with an Idempotency-Key wait in it without a connection', async () => {
+    await openWholePool();
+    threads = HeldThreads.take();
+    const before = await statements();
+    const signUps = inParallel(DB_POOL_MAX + 1, () => signUpKeyed(app.url, freshKey()));
+    // Each of them has begun by then: what holds on to its connection leaves none.
+    await until(async () => (await statements()) >= before + 3 * DB_POOL_MAX);
+    expect(await me()).toMatchObject({ status: 200 });
+    expect(signUps.answered).toEqual([]);
+    await threads.release();
+    for (const answer of await signUps.all) expect(answer.status).toBe(201);
   });
 
   // The last one: Passport keeps one strategy per process, which is then that of the other app.

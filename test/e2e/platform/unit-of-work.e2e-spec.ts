@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { poolOf } from '../../../src/platform/database/database.module.js';
 import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
 import { stopSealing } from '../../support/audit.js';
 import { TestApp } from '../../support/test-app.js';
@@ -207,5 +208,62 @@ describe('the unit of work', () => {
     const results = await Promise.allSettled(failing);
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
     expect(await unit.run(async () => 'still works')).toBe('still works');
+  });
+
+  describe('around others', () => {
+    const begin = async () => void (await run('SELECT 1'));
+
+    it('lets them join, and does beforehand what must not hold a connection', async () => {
+      const pool = poolOf(app.dataSource);
+      const seen: unknown[] = [];
+      let begun = 0;
+      await unit.runAround(
+        async () => void begun++,
+        async () => {
+          const result = await unit.beforehand(async () => {
+            seen.push(pool.totalCount - pool.idleCount);
+            await add(1);
+            return 'prepared';
+          });
+          seen.push(result, await ids(), pool.totalCount - pool.idleCount);
+          await unit.run(() => add(2));
+          expect(await ids()).toEqual([1]);
+        },
+      );
+      expect(seen).toEqual([0, 'prepared', [1], 1]);
+      expect(begun).toBe(2);
+      expect(await ids()).toEqual([1, 2]);
+    });
+
+    it('keeps what was done beforehand when the rest is taken back', async () => {
+      const work = unit.runAround(begin, async () => {
+        await unit.beforehand(() => add(1));
+        await unit.run(() => add(2));
+        throw new Error('no');
+      });
+      await expect(work).rejects.toThrow('no');
+      expect(await ids()).toEqual([1]);
+    });
+
+    it('passes on what fails beforehand, and can go on after it', async () => {
+      await unit.runAround(begin, async () => {
+        const preparation = unit.beforehand(() => Promise.reject(new Error('not ready')));
+        await expect(preparation).rejects.toThrow('not ready');
+        await add(1);
+      });
+      expect(await ids()).toEqual([1]);
+    });
+
+    it('refuses to do something beforehand too late', async () => {
+      const late = () => unit.beforehand(async () => {});
+      await expect(unit.run(late)).rejects.toThrow(/inside a unit of work/);
+      await expect(unit.runAround(begin, () => unit.run(late))).rejects.toThrow(/inside a unit of work/);
+      const afterWriting = unit.runAround(begin, async () => {
+        await add(1);
+        await late();
+      });
+      await expect(afterWriting).rejects.toThrow(/after something was written/);
+      expect(await ids()).toEqual([]);
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { entryColumns, type StoredEntry } from './leaf.js';
-import type { TrailPosition } from './position.js';
+import type { HistoryPosition } from '../../../common/history-position.js';
 
 const COLUMNS = entryColumns.map(([name]) => (name === 'xid' ? 'xid::text' : name)).join(', ');
 const ORDER = 'audit_entries.epoch, audit_entries.xid, audit_entries.seq, id';
@@ -29,7 +29,7 @@ export class EntriesRepository {
   }
 
   /** In order, after a position and below the horizon. */
-  findSettled(after: TrailPosition, { epoch, xid }: Horizon, limit: number): Promise<StoredEntry[]> {
+  findSettled(after: HistoryPosition, { epoch, xid }: Horizon, limit: number): Promise<StoredEntry[]> {
     return this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) AND (epoch, xid) < ($4::integer, $5::xid8)
@@ -39,7 +39,7 @@ export class EntriesRepository {
   }
 
   /** In order, after a position, up to and with another one. */
-  findBetween(after: TrailPosition, to: TrailPosition, limit: number): Promise<StoredEntry[]> {
+  findBetween(after: HistoryPosition, to: HistoryPosition, limit: number): Promise<StoredEntry[]> {
     return this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
@@ -50,7 +50,7 @@ export class EntriesRepository {
   }
 
   /** In order, whether settled or not. */
-  findAfter(after: TrailPosition, limit: number): Promise<StoredEntry[]> {
+  findAfter(after: HistoryPosition, limit: number): Promise<StoredEntry[]> {
     return this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) ORDER BY ${ORDER} LIMIT $4`,

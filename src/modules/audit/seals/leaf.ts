@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { encodeFields, textField, uuidField } from './canonical.js';
 import { hashLeaf } from './merkle.js';
-import type { TrailPosition } from './position.js';
+import type { HistoryPosition } from '../../../common/history-position.js';
 
 /** An entry as it is stored, personal values sealed: these bytes are what is proven, for ever. */
-export interface StoredEntry extends TrailPosition {
+export interface StoredEntry extends HistoryPosition {
   readonly id: string;
   readonly occurred_at: Date;
   readonly actor_type: string;

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { positionText } from './position.js';
+import { formatPosition } from '../../../common/history-position.js';
 import { MAX_SEALED, type Seal } from './seal.js';
 import { Sealing } from './sealing.js';
 
@@ -58,6 +58,6 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
     if (now - this.headLoggedAt < HEAD_LOGGED_EVERY_MS) return;
     this.headLoggedAt = now;
     const { number, hash, position } = head;
-    this.logger.log(`audit head: seal ${number} ${hash.toString('hex')} at ${positionText(position)}`);
+    this.logger.log(`audit head: seal ${number} ${hash.toString('hex')} at ${formatPosition(position)}`);
   }
 }

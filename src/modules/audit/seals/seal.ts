@@ -1,7 +1,7 @@
 import { hash, type KeyObject, sign, verify } from 'node:crypto';
 import { encodeFields, textField } from './canonical.js';
 import { HASH_BYTES } from './merkle.js';
-import { positionText, type TrailPosition } from './position.js';
+import { formatPosition, type HistoryPosition } from '../../../common/history-position.js';
 
 /** Entries under one seal at most: so much is read, hashed and held at a time. */
 export const MAX_SEALED = 10_000;
@@ -15,7 +15,7 @@ export interface SealStatement {
   /** From 1, without gaps. */
   readonly number: number;
   /** Of the last entry that it covers; the first one is the next after that of the seal before. */
-  readonly position: TrailPosition;
+  readonly position: HistoryPosition;
   readonly entries: number;
   /** Of the tree over the entries. */
   readonly root: Buffer;
@@ -42,7 +42,7 @@ export function sealHash(seal: SealStatement): Buffer {
   const fields = [
     textField(FORMAT),
     textField(String(seal.number)),
-    textField(positionText(seal.position)),
+    textField(formatPosition(seal.position)),
     textField(String(seal.entries)),
     seal.root,
     seal.previous,

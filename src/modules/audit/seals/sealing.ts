@@ -4,7 +4,7 @@ import { AuditKeysService } from './audit-keys.service.js';
 import { EntriesRepository } from './entries.repository.js';
 import { leafHashes } from './leaf.js';
 import { rootOf } from './merkle.js';
-import { BEGINNING } from './position.js';
+import { BEGINNING } from '../../../common/history-position.js';
 import { MAX_SEALED, NO_SEAL, type Seal, signSeal } from './seal.js';
 import { SealsRepository } from './seals.repository.js';
 

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import type { TrailPosition } from './position.js';
+import type { HistoryPosition } from '../../../common/history-position.js';
 import { MAX_SEALED, type Seal, splitHashes, type StoredSeal } from './seal.js';
 
 /** Seals read at once, by far fewer entries than a seal may hold each. */
 const MAX_GROUP = 500;
 const COLUMNS = 'number, epoch, xid::text, seq, entries, root, previous, sealed_at, kid, hash, signature';
 
-interface SealRow extends TrailPosition {
+interface SealRow extends HistoryPosition {
   /** bigint */
   readonly number: string;
   readonly entries: number;
@@ -53,7 +53,7 @@ export class SealsRepository {
   }
 
   /** The seal that covers what stands there. @returns null while none does */
-  async findCovering({ epoch, xid, seq }: TrailPosition): Promise<StoredSeal | null> {
+  async findCovering({ epoch, xid, seq }: HistoryPosition): Promise<StoredSeal | null> {
     const rows: WholeSealRow[] = await this.manager.query(
       `SELECT ${COLUMNS}, leaf_hashes FROM audit_seals
        WHERE (epoch, xid, seq) >= ($1::integer, $2::xid8, $3::bigint) ORDER BY epoch, xid, seq LIMIT 1`,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EntriesRepository } from './entries.repository.js';
 import type { StoredEntry } from './leaf.js';
-import { BEGINNING, isAfter, type TrailPosition } from './position.js';
+import { BEGINNING, isAfter, type HistoryPosition } from '../../../common/history-position.js';
 import { MAX_SEALED, type Seal } from './seal.js';
 import { SealsRepository } from './seals.repository.js';
 import type { Block } from './verify.js';
@@ -44,8 +44,8 @@ export class Trail {
     if (last === undefined) yield* this.unsealed(position);
   }
 
-  private async *unsealed(position: TrailPosition): AsyncGenerator<Block> {
-    for (let after: TrailPosition | undefined = position; after;) {
+  private async *unsealed(position: HistoryPosition): AsyncGenerator<Block> {
+    for (let after: HistoryPosition | undefined = position; after;) {
       const entries = await this.entries.findAfter(after, MAX_SEALED);
       if (entries.length > 0) yield { seal: null, entries };
       after = entries.length === MAX_SEALED ? entries.at(-1) : undefined;
@@ -53,7 +53,7 @@ export class Trail {
   }
 }
 
-function endOf(entries: readonly StoredEntry[], from: number, position: TrailPosition): number {
+function endOf(entries: readonly StoredEntry[], from: number, position: HistoryPosition): number {
   let to = from;
   for (let entry = entries[to]; entry && !isAfter(entry, position); entry = entries[to]) to++;
   return to;

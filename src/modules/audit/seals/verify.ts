@@ -2,7 +2,7 @@ import type { StoredEntry } from './leaf.js';
 import { findEntryFault } from './entry-faults.js';
 import type { KeySet } from './key-set.js';
 import { rootOf } from './merkle.js';
-import { BEGINNING, isAfter } from './position.js';
+import { BEGINNING, isAfter } from '../../../common/history-position.js';
 import { isSignedBy, NO_SEAL, type Seal, sealHash, type StoredSeal } from './seal.js';
 
 /** A seal, and the entries that stand between the one before and it. Without a seal: entries after the last. */

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { StoredEvent } from '../../../platform/event-store/event-store.js';
-import { formatPosition } from '../../../platform/event-store/position.js';
+import { formatPosition } from '../../../common/history-position.js';
 
 /** An event as it travels: CloudEvents 1.0 in its JSON format, with the position as an extension. */
 export class EventResponse {

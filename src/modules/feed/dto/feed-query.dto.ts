@@ -2,7 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ValidateBy } from 'class-validator';
 import { DEFAULT_LIMIT, IsWholeNumber, MAX_LIMIT } from '../../../common/pagination/page-query.dto.js';
 import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
-import { parsePosition } from '../../../platform/event-store/position.js';
+import { parsePosition } from '../../../common/history-position.js';
 
 const MAX_TYPE_LENGTH = 100;
 const EXAMPLE = '0001000000000000000008150000000000000000042';

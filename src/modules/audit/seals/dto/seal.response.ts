@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { AuditJwk } from '../key-set.js';
-import { positionText } from '../position.js';
+import { formatPosition } from '../../../../common/history-position.js';
 import type { Seal } from '../seal.js';
 
 /** Of RFC 8037, appendix A. */
@@ -67,7 +67,7 @@ export class SealHeadResponse extends SealResponse {
 
 export const toSealResponse = (seal: Seal): SealResponse => ({
   number: seal.number,
-  position: positionText(seal.position),
+  position: formatPosition(seal.position),
   entries: seal.entries,
   root: seal.root.toString('hex'),
   previous: seal.previous.toString('hex'),

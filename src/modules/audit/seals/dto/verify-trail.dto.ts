@@ -1,4 +1,4 @@
-import { IsTime } from '../../../../common/validation/is-time.decorator.js';
+import { IsTime } from '../../../../common/validation/time.decorator.js';
 import { IsOptionalProperty } from '../../../../common/validation/text.decorators.js';
 
 export class VerifyTrailDto {

@@ -1,0 +1,73 @@
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+
+/** A unit of work while it runs: one connection, given back in between when it is interrupted. */
+export class Transaction {
+  readonly afterCommit: (() => void | Promise<void>)[] = [];
+  private runner: QueryRunner | null = null;
+  private joined = 0;
+
+  /** `begin`: null where it must not be interrupted. */
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly begin: (() => Promise<void>) | null,
+  ) {}
+
+  get manager(): EntityManager {
+    if (!this.runner) throw new Error('the transaction is over');
+    return this.runner.manager;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      await this.open();
+      const result = await work();
+      await this.runner?.commitTransaction();
+      return result;
+    } finally {
+      await this.close();
+    }
+  }
+
+  async join<T>(work: () => Promise<T>): Promise<T> {
+    this.joined++;
+    try {
+      return await work();
+    } finally {
+      this.joined--;
+    }
+  }
+
+  /** Ends, unless it has written something, and begins again after `preparation`. */
+  async interrupt<T>(preparation: () => Promise<T>): Promise<T> {
+    if (!this.begin || this.joined > 0) throw new Error('beforehand inside a unit of work');
+    const [state]: [{ written: boolean }] = await this.manager.query(
+      'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS written',
+    );
+    if (state.written) throw new Error('beforehand after something was written');
+    await this.close();
+    try {
+      return await preparation();
+    } finally {
+      await this.open();
+    }
+  }
+
+  private async open(): Promise<void> {
+    this.runner = this.dataSource.createQueryRunner();
+    await this.runner.startTransaction();
+    await this.begin?.();
+  }
+
+  /** What was not committed is rolled back. */
+  private async close(): Promise<void> {
+    const { runner } = this;
+    this.runner = null;
+    try {
+      if (runner?.isTransactionActive) await runner.rollbackTransaction();
+    } catch {
+      // The connection is broken, and the pool replaces it: the server rolls back.
+    } finally {
+      await runner?.release();
+    }
+  }
+}

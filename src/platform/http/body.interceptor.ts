@@ -1,0 +1,99 @@
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  type RawBodyRequest,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { Request } from 'express';
+import { from, type Observable, switchMap } from 'rxjs';
+import { policyOf } from '../../common/authorization/policy.js';
+import { AppError } from '../../common/errors/app-error.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+
+/** What an anonymous caller may make the service hold in memory. */
+const PUBLIC_BODY_LIMIT_BYTES = 100_000;
+
+/**
+ * Reads the bytes of the body after the guards: nobody's body is read, or complained about, before it
+ * is known that the route exists and the caller may use it.
+ */
+@Injectable()
+export class BodyInterceptor implements NestInterceptor {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly reflector: Reflector,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
+    if (request.method === 'GET' || request.method === 'HEAD') return next.handle();
+    return from(readBody(request, this.bodyLimit(context))).pipe(
+      switchMap((bytes) => {
+        if (bytes) request.rawBody = bytes;
+        return next.handle();
+      }),
+    );
+  }
+
+  private bodyLimit(context: ExecutionContext): number {
+    const policy = policyOf(this.reflector, context);
+    const limit = this.config.BODY_LIMIT_BYTES;
+    return policy?.kind === 'public' ? Math.min(limit, PUBLIC_BODY_LIMIT_BYTES) : limit;
+  }
+}
+
+/** @throws AppError `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, or `VALIDATION_ERROR` when the client breaks off */
+async function readBody(request: Request, limit: number): Promise<Buffer | undefined> {
+  const length = request.get('content-length');
+  if (request.get('transfer-encoding') === undefined && (length === undefined || length === '0')) {
+    return undefined;
+  }
+  if (Number(length) > limit) throw new AppError('PAYLOAD_TOO_LARGE');
+  if (!isPlainJson(request)) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+  return readBytes(request, limit);
+}
+
+function isPlainJson(request: Request): boolean {
+  const encoding = request.get('content-encoding')?.toLowerCase() ?? 'identity';
+  const [type, ...parameters] = (request.get('content-type') ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  return (
+    encoding === 'identity' &&
+    type === 'application/json' &&
+    parameters.every((part) => !part.startsWith('charset=') || /^charset="?utf-8"?$/.test(part))
+  );
+}
+
+/**
+ * By hand, since body-parser answers a body that turns out too large only when all of it has been
+ * sent. The rest of such a body is read and forgotten: closing the connection under a client that
+ * still sends would take the answer with it. Node's request time-out ends one that never stops.
+ */
+function readBytes(request: Request, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const collect = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limit) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      request.off('data', collect).resume();
+      reject(new AppError('PAYLOAD_TOO_LARGE'));
+    };
+    const fail = (cause?: Error) =>
+      reject(new AppError('VALIDATION_ERROR', { message: 'body could not be read', cause }));
+    request.on('data', collect);
+    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('error', fail);
+    // After an end this settles nothing.
+    request.once('close', () => fail());
+  });
+}

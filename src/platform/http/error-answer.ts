@@ -1,0 +1,38 @@
+import { HttpException } from '@nestjs/common';
+import type { Request } from 'express';
+import { requestContext } from '../../common/context/request-context.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
+import type { ErrorCode } from '../../common/errors/error-codes.js';
+import { databaseError } from '../database/database-errors.js';
+import type { Answer } from './answer.js';
+
+/** What Nest and Express throw themselves, by status; the rest of theirs is our fault: 500. */
+const FRAMEWORK_ERRORS: ReadonlyMap<number, ErrorCode> = new Map([
+  [400, 'VALIDATION_ERROR'],
+  [413, 'PAYLOAD_TOO_LARGE'],
+  [415, 'UNSUPPORTED_MEDIA_TYPE'],
+]);
+
+/** The row of the error table that was meant, whatever was thrown. */
+export function toAppError(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  if (thrown instanceof HttpException) {
+    const code = FRAMEWORK_ERRORS.get(thrown.getStatus());
+    if (code) return new AppError(code, { cause: thrown });
+  }
+  return databaseError(thrown) ?? new AppError('INTERNAL_ERROR', { cause: thrown });
+}
+
+/** The same bytes every time for the same request. */
+export function errorAnswer(error: AppError, request: Request): Answer {
+  const requestId = requestContext.current()?.requestId ?? '';
+  const isProblem = request.accepts(['application/json', PROBLEM_JSON]) === PROBLEM_JSON;
+  const type = isProblem ? PROBLEM_JSON : 'application/json';
+  const body = isProblem ? problemDetails(error, requestId) : errorEnvelope(error, requestId);
+  return {
+    status: error.status,
+    headers: { ...error.headers, 'Content-Type': `${type}; charset=utf-8` },
+    body: JSON.stringify(body),
+  };
+}

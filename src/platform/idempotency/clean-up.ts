@@ -1,0 +1,21 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { inBatches } from '../jobs/in-batches.js';
+import { JobRunner } from '../jobs/job-runner.js';
+import { IdempotencyRepository } from './idempotency.repository.js';
+
+/** Deletes the answers that are not given again any more, once an hour, on one instance. */
+@Injectable()
+export class IdempotencyCleanUp implements OnModuleInit {
+  constructor(
+    private readonly runner: JobRunner,
+    private readonly repository: IdempotencyRepository,
+  ) {}
+
+  onModuleInit(): void {
+    this.runner.registerPeriodic('idempotency.clean-up', '37 * * * *', () => this.run());
+  }
+
+  run(): Promise<void> {
+    return inBatches((limit) => this.repository.deleteExpired(limit));
+  }
+}

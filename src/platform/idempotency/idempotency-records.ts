@@ -1,0 +1,65 @@
+import type { RawBodyRequest } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import type { Request } from 'express';
+import { requestContext } from '../../common/context/request-context.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { clientNetwork } from '../../common/http/client-network.js';
+import { KeyedDigest } from '../crypto/keyed-digest.js';
+import { Sealer } from '../crypto/sealer.js';
+import type { Answer } from '../http/answer.js';
+import { IdempotencyRepository } from './idempotency.repository.js';
+
+/** A request with an Idempotency-Key, as digests. */
+export interface KeyedRequest {
+  /** Of caller, method, path and key. */
+  readonly scope: Buffer;
+  /** Of what was sent: query and body. */
+  readonly content: Buffer;
+}
+
+/** The first answers to requests with an Idempotency-Key. */
+@Injectable()
+export class IdempotencyRecords {
+  constructor(
+    private readonly repository: IdempotencyRepository,
+    private readonly digest: KeyedDigest,
+    private readonly sealer: Sealer,
+  ) {}
+
+  identify(request: RawBodyRequest<Request>, key: string): KeyedRequest {
+    const userId = requestContext.current()?.caller.principal?.userId;
+    const caller = userId === undefined ? `network:${clientNetwork(request.ip ?? '')}` : `account:${userId}`;
+    const [, query = ''] = /\?(.*)$/.exec(request.originalUrl) ?? [];
+    return {
+      scope: this.digest.of('idempotency:scope', [caller, request.method, request.path, key]),
+      content: this.digest.of('idempotency:content', [query, request.rawBody ?? '']),
+    };
+  }
+
+  /**
+   * Holds the scope until the unit of work ends; the first thing that it does.
+   * @returns the answer to give again, null when there is none yet
+   * @throws AppError `CONFLICT` while somebody else holds it, `IDEMPOTENCY_MISMATCH`
+   */
+  async claim({ scope, content }: KeyedRequest): Promise<Answer | null> {
+    if (!(await this.repository.tryLock(scope))) {
+      throw new AppError('CONFLICT', {
+        message: 'A request with this Idempotency-Key is still running',
+        headers: { 'Retry-After': '1' },
+      });
+    }
+    const record = await this.repository.find(scope);
+    if (!record) return null;
+    if (!record.request.equals(content)) throw new AppError('IDEMPOTENCY_MISMATCH');
+    return JSON.parse(this.sealer.open(record.answer, purpose(scope)).toString()) as Answer;
+  }
+
+  /** Of a scope that is held; the last thing that the unit of work does. */
+  async keep({ scope, content }: KeyedRequest, answer: Answer): Promise<void> {
+    const sealed = this.sealer.seal(Buffer.from(JSON.stringify(answer)), purpose(scope));
+    await this.repository.put(scope, { request: content, answer: sealed });
+  }
+}
+
+/** No answer can be moved to another scope. */
+const purpose = (scope: Buffer): string => `idempotency:${scope.toString('hex')}`;

@@ -1,0 +1,95 @@
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  type RawBodyRequest,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { type Answer, prepareAnswer } from '../http/answer.js';
+import { errorAnswer, toAppError } from '../http/error-answer.js';
+import { routePattern } from '../http/routes.js';
+import { AnswerDraft } from './answer-draft.js';
+import { idempotencyKey, REPLAYED_HEADER, takesIdempotencyKey } from './idempotency-key.js';
+import { IdempotencyRecords, type KeyedRequest } from './idempotency-records.js';
+
+/** Refusals that may well be none the next time. */
+const NOT_KEPT: ReadonlySet<number> = new Set([401, 408, 409, 429]);
+
+/** Thrown through a handler that need not go on: its request was answered before. */
+class AnsweredBefore extends Error {
+  constructor(readonly answer: Answer) {
+    super('this request was answered before');
+  }
+}
+
+/**
+ * Does a POST with an `Idempotency-Key` once, and answers the same whenever it is repeated: the
+ * handler runs inside a unit of work that begins by holding the key and ends by keeping the answer.
+ * It stands after the guards, so that nobody is answered again who may no longer ask.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly records: IdempotencyRecords,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
+    if (!takesIdempotencyKey(request.method, routePattern(request))) return next.handle();
+    const key = idempotencyKey(request);
+    if (key === null) return next.handle();
+    const response = context.switchToHttp().getResponse<Response>();
+    return from(this.answer(this.records.identify(request, key), request, response, next));
+  }
+
+  private async answer(
+    keyed: KeyedRequest,
+    request: Request,
+    response: Response,
+    next: CallHandler,
+  ): Promise<string | undefined> {
+    const draft = new AnswerDraft(response);
+    try {
+      const handle = async () => {
+        // What an attempt added that the database made start again.
+        draft.takeBack();
+        return draft.finish(await lastValueFrom(next.handle(), { defaultValue: undefined }));
+      };
+      return prepareAnswer(response, await this.once(keyed, handle).catch(this.keepRefusal(keyed, request)));
+    } catch (error) {
+      draft.takeBack();
+      if (!(error instanceof AnsweredBefore)) throw error;
+      response.set(REPLAYED_HEADER, 'true');
+      return prepareAnswer(response, error.answer);
+    }
+  }
+
+  /** @throws AnsweredBefore, AppError `CONFLICT` or `IDEMPOTENCY_MISMATCH` */
+  private once(keyed: KeyedRequest, answer: () => Promise<Answer>): Promise<Answer> {
+    const begin = async () => {
+      const before = await this.records.claim(keyed);
+      if (before) throw new AnsweredBefore(before);
+    };
+    return this.unitOfWork.runAround(begin, async () => {
+      const given = await answer();
+      await this.records.keep(keyed, given);
+      return given;
+    });
+  }
+
+  /** A refusal has no effect, and what it began was rolled back: it is kept on its own. Then it goes its way. */
+  private keepRefusal(keyed: KeyedRequest, request: Request) {
+    return async (thrown: unknown): Promise<never> => {
+      const error = toAppError(thrown);
+      const { status, code } = error;
+      if (status < 500 && !NOT_KEPT.has(status) && code !== 'IDEMPOTENCY_MISMATCH') {
+        await this.once(keyed, async () => errorAnswer(error, request));
+      }
+      throw thrown;
+    };
+  }
+}

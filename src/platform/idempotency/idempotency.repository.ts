@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../database/unit-of-work.js';
+
+interface IdempotencyRecord {
+  readonly request: Buffer;
+  readonly answer: Buffer;
+}
+
+const EXPIRED = `created_at <= clock_timestamp() - interval '24 hours'`;
+
+@Injectable()
+export class IdempotencyRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** Never waits: an insert that meets another's would. Held until the transaction ends. */
+  async tryLock(scope: Buffer): Promise<boolean> {
+    const rows: [{ locked: boolean }] = await this.unitOfWork.manager.query(
+      'SELECT pg_try_advisory_xact_lock($1) AS locked',
+      [String(scope.readBigInt64BE())],
+    );
+    return rows[0].locked;
+  }
+
+  async find(scope: Buffer): Promise<IdempotencyRecord | null> {
+    const rows: IdempotencyRecord[] = await this.unitOfWork.manager.query(
+      `SELECT request, answer FROM idempotency_records WHERE scope = $1 AND NOT (${EXPIRED})`,
+      [scope],
+    );
+    return rows[0] ?? null;
+  }
+
+  /** In place of one that has expired. */
+  async put(scope: Buffer, { request, answer }: IdempotencyRecord): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `INSERT INTO idempotency_records (scope, request, answer, created_at)
+       VALUES ($1, $2, $3, clock_timestamp())
+       ON CONFLICT (scope) DO UPDATE SET (request, answer, created_at) =
+         (excluded.request, excluded.answer, excluded.created_at)`,
+      [scope, request, answer],
+    );
+  }
+
+  /** @returns how many there were */
+  async deleteExpired(limit: number): Promise<number> {
+    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+      `DELETE FROM idempotency_records WHERE scope IN (
+         SELECT scope FROM idempotency_records WHERE ${EXPIRED} LIMIT $1 FOR UPDATE SKIP LOCKED)`,
+      [limit],
+    );
+    return count;
+  }
+}

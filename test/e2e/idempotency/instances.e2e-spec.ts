@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { expectEnvelope } from '../../support/envelope.js';
+import { Instance } from '../../support/instance.js';
+import { freshKey, isReplay, newcomer, sameAgain, signUpKeyed } from '../../support/keyed.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { closeConnections } from '../../support/send.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { ADMIN } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+
+describe('an Idempotency-Key on two instances', () => {
+  let database: TestDatabase;
+  /** Before the database of the one that is killed: what it sends arrives, and what it hears is up to the test. */
+  let path: TcpProxy;
+  let killed: Instance | null = null;
+  let other: Instance;
+
+  const start = (more: Readonly<Record<string, string>> = {}) =>
+    Instance.start({
+      env: {
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'silent',
+        DATABASE_URL: database.url,
+        LISTEN_DATABASE_URL: database.url,
+        ADMIN_PASSWORD: ADMIN.password,
+        MASTER_KEY,
+        ...more,
+      },
+    });
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    path = await TcpProxy.before(database.url);
+    other = await start();
+  });
+  beforeEach(async () => {
+    path.swallow(null);
+    killed ??= await start({ DATABASE_URL: path.through(database.url) });
+  });
+  afterAll(async () => {
+    closeConnections();
+    await Promise.all([killed?.stop(), other?.stop()]);
+    await path?.cut();
+    await database?.drop();
+  });
+
+  const accountsOf = async (email: string) =>
+    (await database.query('SELECT 1 FROM users WHERE email = $1', [email])).length;
+  const doomed = (): Instance => {
+    if (!killed) throw new Error('it was killed before');
+    return killed;
+  };
+  const kill = async () => {
+    const instance = doomed();
+    killed = null;
+    await instance.stop('SIGKILL');
+  };
+  /** Sends it to the one that is killed. @returns what became of it, in the end */
+  const lost = (key: string, body: object) =>
+    signUpKeyed(doomed().url, key, body).then(
+      ({ status }) => `answered ${status}`,
+      () => 'lost',
+    );
+
+  it('is done once, whoever is asked, and answered the same by both', async () => {
+    const urls = [doomed().url, other.url];
+    for (let round = 0; round < 3; round++) {
+      const key = freshKey();
+      const body = newcomer();
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => signUpKeyed(urls[i % 2] ?? '', key, body)),
+      );
+      const done = answers.filter(({ status }) => status === 201);
+      expect(done.filter((answer) => !isReplay(answer))).toHaveLength(1);
+      for (const answer of answers) {
+        if (answer.status !== 201) expectEnvelope(answer, 'CONFLICT');
+      }
+      for (const url of urls) done.push(await signUpKeyed(url, key, body));
+      for (const answer of done) expect(sameAgain(answer)).toEqual(sameAgain(done[0] ?? answer));
+      expect(await accountsOf(body.email)).toBe(1);
+    }
+  });
+
+  it('is done by the second when the first is killed before its commit', async () => {
+    const key = freshKey();
+    const body = newcomer();
+    path.swallow('INSERT INTO idempotency_records');
+    const before = path.swallowed;
+    const first = lost(key, body);
+    await until(() => path.swallowed > before);
+    const running = await signUpKeyed(other.url, key, body);
+    expectEnvelope(running, 'CONFLICT');
+    expect(running.headers['retry-after']).toBe('1');
+    await kill();
+    expect(await first).toBe('lost');
+    let answer = await signUpKeyed(other.url, key, body);
+    // Until the database has noticed.
+    await until(async () => {
+      if (answer.status === 409) answer = await signUpKeyed(other.url, key, body);
+      return answer.status !== 409;
+    });
+    expect([answer.status, isReplay(answer)]).toEqual([201, false]);
+    expect(await accountsOf(body.email)).toBe(1);
+  });
+
+  it('is answered by the second when the first is killed between its commit and its answer', async () => {
+    const key = freshKey();
+    const body = newcomer();
+    path.swallow('COMMIT');
+    const first = lost(key, body);
+    await until(async () => (await accountsOf(body.email)) === 1);
+    await kill();
+    expect(await first).toBe('lost');
+    const answer = await signUpKeyed(other.url, key, body);
+    expect([answer.status, isReplay(answer)]).toEqual([201, true]);
+    const [row] = await database.query<{ id: string }>('SELECT id FROM users WHERE email = $1', [body.email]);
+    expect(answer.json).toMatchObject({ id: row?.id, email: body.email });
+    expect(answer.headers.location).toBe(`/api/users/${row?.id}`);
+    expect(await accountsOf(body.email)).toBe(1);
+  });
+});
