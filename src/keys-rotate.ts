@@ -3,6 +3,7 @@ import { readConfig } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { SigningKeysModule } from './modules/auth/signing-keys.module.js';
 import { SigningKeysService } from './modules/auth/signing-keys.service.js';
+import { AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { migrate } from './platform/database/migrate.js';
@@ -18,6 +19,7 @@ class KeysModule {
       MetricsModule,
       CryptoModule,
       DatabaseModule,
+      AuditTrailModule,
       SigningKeysModule,
     ];
     return { module: KeysModule, imports };

@@ -16,9 +16,9 @@ import {
 } from '../support/openapi-document.js';
 import { Instance } from '../support/instance.js';
 import { askAboutSeals } from '../support/audit.js';
+import { askAboutHistory } from '../support/history-answers.js';
 import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
-import { NOBODY } from '../support/users.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 import { routesOf } from '../support/routes.js';
 import type { TestDatabase } from '../support/test-database.js';
@@ -374,20 +374,6 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('PUT /api/roles/{name}', { key: 'admin', body: { permissions: [] } });
   await ask('PUT /api/roles/{name}', { key: 'Not a role', body: { permissions: [] } });
   return answers;
-}
-
-type Ask = (operation: string, given?: Asked) => Promise<{ body: unknown }>;
-
-async function askAboutHistory(ask: Ask, account: { key: string }): Promise<void> {
-  await ask('GET /api/events', { query: '?limit=100' });
-  await ask('GET /api/events', { query: '?after=1' });
-  await ask('GET /api/users/{id}/events', account);
-  await ask('GET /api/users/{id}/events', { key: NOBODY });
-  const entries = await ask('GET /api/audit', { query: '?limit=100&total=estimate' });
-  const [entry] = entries.body as [{ id: string }];
-  await ask('GET /api/audit', { query: '?from=then' });
-  await ask('GET /api/audit/{id}', { key: entry.id });
-  await ask('GET /api/audit/{id}', { key: NOBODY });
 }
 
 interface Asked {

@@ -26,7 +26,7 @@ export interface SealedEntry {
   readonly outcome: AuditOutcome;
   readonly requestId: string | null;
   readonly traceId: string | null;
-  /** The account under whose key it is sealed; null is the master key. */
+  /** The account under whose key it is sealed. */
   readonly originKey: string | null;
   readonly originSealed: Buffer | null;
   readonly changesKey: string | null;

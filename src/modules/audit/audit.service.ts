@@ -10,7 +10,6 @@ import {
   AuditTrail,
 } from '../../platform/audit-trail/audit-trail.js';
 import { AccountKeys } from '../../platform/crypto/account-keys.js';
-import { Sealer } from '../../platform/crypto/sealer.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AuditEntriesRepository, type SealedEntry } from './audit-entries.repository.js';
 import type { ListAuditDto } from './dto/list-audit.dto.js';
@@ -28,7 +27,6 @@ export class AuditService {
     private readonly entries: AuditEntriesRepository,
     private readonly trail: AuditTrail,
     private readonly keys: AccountKeys,
-    private readonly master: Sealer,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -79,8 +77,7 @@ export class AuditService {
   }
 
   private async unseal<T>(account: string | null, sealed: Buffer | null, purpose: string): Promise<T | null> {
-    if (!sealed) return null;
-    const opener = account === null ? this.master : await this.keys.openerOf(account);
+    const opener = account !== null && sealed && (await this.keys.openerOf(account));
     return opener ? (JSON.parse(opener.open(sealed, purpose).toString()) as T) : null;
   }
 }

@@ -1,4 +1,5 @@
 import { Body, Controller, Header, HttpCode, Post, Put } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import {
   ApiConflictResponse,
   ApiNoContentResponse,
@@ -10,8 +11,11 @@ import { Caller } from '../../common/authorization/caller.js';
 import { Public, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { AuthService } from './auth.service.js';
 import { type Client, ClientInfo } from './client.js';
+import { ChangePassword } from './commands/change-password.command.js';
+import { EndSession } from './commands/end-session.command.js';
+import { RefreshSession } from './commands/refresh-session.command.js';
+import { SignIn } from './commands/sign-in.command.js';
 import { ChangePasswordDto } from './dto/change-password.dto.js';
 import { LoginDto } from './dto/login.dto.js';
 import { RefreshDto } from './dto/refresh.dto.js';
@@ -20,7 +24,7 @@ import { TokenResponse } from './dto/token.response.js';
 @ApiTags('auth')
 @Controller('api/auth')
 export class AuthController {
-  constructor(private readonly auth: AuthService) {}
+  constructor(private readonly commands: CommandBus) {}
 
   /** Signs in with e-mail and password. */
   @Post('login')
@@ -32,7 +36,7 @@ export class AuthController {
     description: 'Wrong password or unknown address: the same answer',
   })
   login(@Body() body: LoginDto, @ClientInfo() client: Client): Promise<TokenResponse> {
-    return this.auth.login(body.email, body.password, client);
+    return this.commands.execute(new SignIn(body, client));
   }
 
   /** Spends a refresh token for a new pair. */
@@ -45,7 +49,7 @@ export class AuthController {
     description: 'Not valid, expired, or spent too long ago: then its session has ended',
   })
   refresh(@Body() body: RefreshDto): Promise<TokenResponse> {
-    return this.auth.refresh(body.refresh_token);
+    return this.commands.execute(new RefreshSession(body.refresh_token));
   }
 
   /** Ends this session: its tokens are dead at once. */
@@ -54,8 +58,9 @@ export class AuthController {
   @HttpCode(204)
   @Header('Clear-Site-Data', '"cache", "storage"')
   @ApiNoContentResponse()
-  logout(@Caller() caller: Principal): Promise<void> {
-    return this.auth.logout(caller);
+  async logout(@Caller() { sessionId, userId }: Principal): Promise<void> {
+    // Of two at once the second finds the session dead already, which is what it asked for.
+    await this.commands.execute(new EndSession(sessionId, userId, 'auth.logout'));
   }
 
   /** Changes the password. Every earlier token of the account is refused; the answer holds new ones. */
@@ -68,6 +73,6 @@ export class AuthController {
     @Caller() caller: Principal,
     @ClientInfo() client: Client,
   ): Promise<TokenResponse> {
-    return this.auth.changePassword(caller, body, client);
+    return this.commands.execute(new ChangePassword(caller, body, client));
   }
 }

@@ -8,11 +8,15 @@ import { BruteForce } from './brute-force.js';
 import { SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { AccountMails } from './account-mails.js';
 import { CleanUp } from './clean-up.js';
+import { ChangePasswordHandler } from './commands/change-password.command.js';
+import { EndSessionHandler } from './commands/end-session.command.js';
+import { EndSessionsHandler } from './commands/end-sessions.command.js';
+import { RefreshSessionHandler } from './commands/refresh-session.command.js';
+import { SignInHandler } from './commands/sign-in.command.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { RecoveryController } from './recovery.controller.js';
 import { RecoveryService } from './recovery.service.js';
 import { AuthController } from './auth.controller.js';
-import { AuthService } from './auth.service.js';
 import { EmailController } from './email.controller.js';
 import { JwksController } from './jwks.controller.js';
 import { SigningKeysModule } from './signing-keys.module.js';
@@ -23,12 +27,21 @@ import { RefreshToken } from './refresh-token.entity.js';
 import { RefreshTokensRepository } from './refresh-tokens.repository.js';
 import { SecurityLog } from './security-log.js';
 import { Session } from './session.entity.js';
+import { SessionHistory } from './session-history.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { TokensService } from './tokens.service.js';
 import { VerifiedTokens } from './verified-tokens.js';
 import { UserSessionsController } from './user-sessions.controller.js';
+
+const commands = [
+  SignInHandler,
+  RefreshSessionHandler,
+  EndSessionHandler,
+  EndSessionsHandler,
+  ChangePasswordHandler,
+];
 
 @Module({
   imports: [
@@ -47,7 +60,6 @@ import { UserSessionsController } from './user-sessions.controller.js';
     JwksController,
   ],
   providers: [
-    AuthService,
     RecoveryService,
     AccountMails,
     CleanUp,
@@ -64,6 +76,8 @@ import { UserSessionsController } from './user-sessions.controller.js';
     TokensService,
     AccessTokenStrategy,
     VerifiedTokens,
+    SessionHistory,
+    ...commands,
   ],
   exports: [PrincipalsService, VerifiedTokens],
 })

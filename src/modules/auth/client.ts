@@ -1,8 +1,5 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { Request } from 'express';
-import { clientAddress } from '../../common/http/client-network.js';
-
-const MAX_DEVICE_LENGTH = 256;
+import { createParamDecorator } from '@nestjs/common';
+import { requestContext } from '../../common/context/request-context.js';
 
 /** Where a session was started from. */
 export interface Client {
@@ -10,9 +7,8 @@ export interface Client {
   readonly ip: string;
 }
 
-/** The caller's device and address; a proxy's word for the address counts only if the proxy is configured. */
-export const ClientInfo = createParamDecorator((_: unknown, context: ExecutionContext): Client => {
-  const request = context.switchToHttp().getRequest<Request>();
-  const agent = (request.get('user-agent') ?? '').replace(/\p{Cc}/gu, ' ').toWellFormed();
-  return { device: agent.slice(0, MAX_DEVICE_LENGTH), ip: clientAddress(request.ip ?? '') };
+/** The caller's device and address, as the request's context has them. */
+export const ClientInfo = createParamDecorator((): Client => {
+  const client = requestContext.current()?.client;
+  return { device: client?.userAgent ?? '', ip: client?.ip ?? '' };
 });

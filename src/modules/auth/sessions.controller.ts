@@ -1,21 +1,28 @@
 import { Controller, Delete, Get, HttpCode, Param, Query, Req, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiNotFoundResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
 import { SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { ApiPage } from '../../common/pagination/api-page.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
+import { EndSession } from './commands/end-session.command.js';
+import { EndSessions } from './commands/end-sessions.command.js';
 import { SessionResponse, toSessionResponse } from './dto/session.response.js';
 import { SessionsService } from './sessions.service.js';
 
 @ApiTags('auth')
 @Controller('api/auth/sessions')
 export class SessionsController {
-  constructor(private readonly sessions: SessionsService) {}
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly sessions: SessionsService,
+  ) {}
 
   /** Where the caller is signed in. */
   @Get()
@@ -37,8 +44,9 @@ export class SessionsController {
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'Not there, ended, or of another account' })
-  end(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
-    return this.sessions.end(id, caller.userId);
+  async end(@Param('id', IdPipe) id: string, @Caller() { userId }: Principal): Promise<void> {
+    const ended = await this.commands.execute(new EndSession(id, userId, 'session.revoke'));
+    if (!ended) throw new AppError('NOT_FOUND');
   }
 
   /** Ends every session of the caller's but this one. */
@@ -47,6 +55,6 @@ export class SessionsController {
   @HttpCode(204)
   @ApiNoContentResponse()
   endOthers(@Caller() caller: Principal): Promise<void> {
-    return this.sessions.endAll(caller.userId, caller.sessionId);
+    return this.commands.execute(new EndSessions(caller.userId, caller.sessionId, 'session.revoke'));
   }
 }

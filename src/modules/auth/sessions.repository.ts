@@ -130,12 +130,13 @@ export class SessionsRepository {
     return count === 1;
   }
 
-  /** Ends every session of the account but that one. */
-  async deleteAllOfUser(userId: string, exceptId: string | null): Promise<void> {
-    await this.sessions.query('DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2', [
-      userId,
-      exceptId,
-    ]);
+  /** Ends every session of the account but that one. @returns their ids */
+  async deleteAllOfUser(userId: string, exceptId: string | null): Promise<string[]> {
+    const [rows]: [{ id: string }[], number] = await this.sessions.query(
+      'DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 RETURNING id',
+      [userId, exceptId],
+    );
+    return rows.map(({ id }) => id);
   }
 
   /** Bounded, so that one call never holds many rows. @returns how many there were */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../common/errors/app-error.js';
+import { CommandBus } from '@nestjs/cqrs';
 import { newId } from '../../common/ids.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
@@ -10,11 +10,13 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { OnDomainEvent } from '../../platform/events/domain-events.js';
 import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import type { Client } from './client.js';
+import { EndSessions } from './commands/end-sessions.command.js';
 import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.repository.js';
 import { PrincipalCache } from './principal-cache.js';
-import { SecurityLog } from './security-log.js';
+import { SessionHistory } from './session-history.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
+import type { StartedSession } from './tokens.service.js';
 
 /** Seconds after the grace period in which a spent token is still known, at least. */
 const REMEMBERED_AFTER_GRACE_SECONDS = 60;
@@ -38,12 +40,13 @@ export class SessionsService {
     private readonly sessions: SessionsRepository,
     private readonly tokens: RefreshTokensRepository,
     private readonly principals: PrincipalCache,
-    private readonly log: SecurityLog,
+    private readonly history: SessionHistory,
+    private readonly commands: CommandBus,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   /** Ends those seen least recently when the account has as many as it may. */
-  start(userId: string, client: Client): Promise<{ sessionId: string; refresh: RefreshClaims }> {
+  start(userId: string, client: Client): Promise<StartedSession> {
     return this.unitOfWork.run(async () => {
       const sessionId = newId();
       const lifetime = {
@@ -53,8 +56,8 @@ export class SessionsService {
       const session = { id: sessionId, userId, ...client };
       const { refresh, ended } = await this.sessions.insert(session, newId(), lifetime);
       if (ended.length > 0) await this.principals.invalidate(ended);
-      for (const id of ended) this.log.changed('session.ended', { user_id: userId, session_id: id });
-      this.log.changed('session.started', { user_id: userId, session_id: sessionId });
+      await this.history.ended(ended, userId, null);
+      await this.history.started(sessionId, userId, client);
       return { sessionId, refresh };
     });
   }
@@ -103,41 +106,17 @@ export class SessionsService {
     );
   }
 
-  /** @throws AppError `NOT_FOUND` when it is another's, or has ended */
-  async end(sessionId: string, userId: string): Promise<void> {
-    if (!(await this.endIfAlive(sessionId, userId))) throw new AppError('NOT_FOUND');
-  }
-
-  /** @returns whether there was such a session of that account */
-  endIfAlive(sessionId: string, userId: string): Promise<boolean> {
-    return this.unitOfWork.run(async () => {
-      const ended = await this.sessions.deleteOfUser(sessionId, userId);
-      if (!ended) return false;
-      await this.principals.invalidate([sessionId]);
-      this.log.changed('session.ended', { user_id: userId, session_id: sessionId });
-      return true;
-    });
-  }
-
-  async endAll(userId: string, exceptId: string | null = null): Promise<void> {
-    await this.unitOfWork.run(async () => {
-      await this.sessions.deleteAllOfUser(userId, exceptId);
-      await this.principals.invalidate([userId]);
-      this.log.changed('sessions.ended', { user_id: userId });
-    });
-  }
-
   @OnDomainEvent(userEventTypes.disabled)
   @OnDomainEvent(userEventTypes.deleted)
   @OnDomainEvent(userEventTypes.passwordChanged)
   async endWithAccess({ userId }: UserEvent): Promise<void> {
-    await this.endAll(userId);
+    await this.commands.execute(new EndSessions(userId, null, null));
   }
 
   private async endStolen(sessionId: string, userId: string): Promise<Rotation> {
     await this.sessions.deleteOfUser(sessionId, userId);
     await this.principals.invalidate([sessionId]);
-    this.log.changed('session.refresh_token_reused', { user_id: userId, session_id: sessionId });
+    await this.history.reuseDetected(sessionId, userId);
     return { outcome: 'stolen' };
   }
 
@@ -145,7 +124,7 @@ export class SessionsService {
     await this.sessions.prolong(sessionId, this.config.REFRESH_TOKEN_TTL_SECONDS);
     const next = await this.tokens.insert(newId(), sessionId);
     await this.tokens.spend(jti, next.jti, this.keepSpentSeconds);
-    this.log.changed('session.refreshed', { user_id: userId, session_id: sessionId });
+    await this.history.refreshed(sessionId, userId);
     return next;
   }
 

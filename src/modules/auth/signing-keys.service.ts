@@ -8,6 +8,7 @@ import {
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { type Config, ConfigError } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { Sealer } from '../../platform/crypto/sealer.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { SigningKey } from './signing-key.entity.js';
@@ -53,6 +54,7 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     @InjectConfig() private readonly config: Config,
     private readonly repository: SigningKeysRepository,
     private readonly sealer: Sealer,
+    private readonly audit: AuditTrail,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -102,6 +104,7 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
       const key = this.generate();
       await this.repository.insert(key, PUBLISHED_AHEAD_SECONDS);
       await this.repository.retireOthers(key.kid, this.longestTokenSeconds);
+      await this.audit.record({ action: 'key.rotate', target: { type: 'signing_key', id: key.kid } });
       return key.kid;
     });
   }

@@ -3,6 +3,7 @@ import { JwtService } from '@nestjs/jwt';
 import { canonicalId, newId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import type { TokenResponse } from './dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SigningKeysService } from './signing-keys.service.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
@@ -12,6 +13,12 @@ export interface Subject {
   readonly id: string;
   readonly email: string;
   readonly roles: readonly string[];
+}
+
+/** A session with the refresh token that is its live one. */
+export interface StartedSession {
+  readonly sessionId: string;
+  readonly refresh: RefreshClaims;
 }
 
 /** What a verified refresh token says. */
@@ -28,6 +35,16 @@ export class TokensService {
     private readonly jwt: JwtService,
     private readonly keys: SigningKeysService,
   ) {}
+
+  /** Both tokens of a session, as they are answered. */
+  async issuePair(user: Subject, { sessionId, refresh }: StartedSession): Promise<TokenResponse> {
+    return {
+      access_token: await this.issueAccess(user, sessionId),
+      refresh_token: await this.issueRefresh(user.id, sessionId, refresh),
+      token_type: 'Bearer',
+      expires_in: this.config.ACCESS_TOKEN_TTL_SECONDS,
+    };
+  }
 
   /** `roles` and `email` are for other services; here rights come from the account, not the claim. */
   issueAccess(subject: Subject, sessionId: string): Promise<string> {
@@ -47,7 +64,7 @@ export class TokensService {
     );
   }
 
-  issueRefresh(userId: string, sessionId: string, { jti, iat, exp }: RefreshClaims): Promise<string> {
+  private issueRefresh(userId: string, sessionId: string, { jti, iat, exp }: RefreshClaims): Promise<string> {
     const { kid, privateKey } = this.keys.signing;
     return this.jwt.signAsync(
       { sid: sessionId, iat, exp },

@@ -1,4 +1,5 @@
 import { Controller, Delete, Get, HttpCode, Param, Query, Req, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiNotFoundResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
@@ -10,6 +11,7 @@ import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { UsersService } from '../users/users.service.js';
+import { EndSessions } from './commands/end-sessions.command.js';
 import { SessionResponse, toSessionResponse } from './dto/session.response.js';
 import { SessionsService } from './sessions.service.js';
 
@@ -17,6 +19,7 @@ import { SessionsService } from './sessions.service.js';
 @Controller('api/users/:id/sessions')
 export class UserSessionsController {
   constructor(
+    private readonly commands: CommandBus,
     private readonly sessions: SessionsService,
     private readonly users: UsersService,
   ) {}
@@ -46,6 +49,6 @@ export class UserSessionsController {
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account' })
   async endAll(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
     await this.users.get(id, caller);
-    await this.sessions.endAll(id);
+    await this.commands.execute(new EndSessions(id, null, 'session.revoke'));
   }
 }

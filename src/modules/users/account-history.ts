@@ -39,11 +39,18 @@ export class AccountHistory {
     action?: AuditAction,
   ): Promise<void> {
     const { id, updatedAt: occurredAt } = after;
-    let version = after.version - types.length;
+    const first = after.version - types.length + 1;
+    await this.store.append(
+      types.map((type, index) => ({
+        type,
+        stream: id,
+        version: first + index,
+        subject: id,
+        occurredAt,
+        data: eventData(type, after),
+      })),
+    );
     for (const type of types) {
-      version++;
-      const data = eventData(type, after);
-      await this.store.append({ type, stream: id, version, subject: id, occurredAt, data });
       await this.audit.record({
         action: action ?? actions[type],
         target: { type: 'user', id },

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { requestContext } from '../../common/context/request-context.js';
 import { newId } from '../../common/ids.js';
 import { AccountKeys } from '../crypto/account-keys.js';
-import { Sealer } from '../crypto/sealer.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import type { ActorType, AuditAction, AuditOutcome } from './audit-actions.js';
 
@@ -40,13 +39,18 @@ export interface AuditOrigin {
 const SYSTEM: AuditActor = { type: 'system', id: null, sessionId: null };
 const ANONYMOUS: AuditActor = { type: 'anonymous', id: null, sessionId: null };
 const USER = 'user';
-/** The nil UUID (RFC 9562, 5.9): no account has it. */
+/** The nil UUID (RFC 9562, 5.9): no account has it, but a key of its own for what is about no account. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 interface Sealed {
-  /** The account under whose key it is; null is the master key. */
+  /** The account under whose key it is. */
   readonly key: string | null;
   readonly sealed: Buffer | null;
+}
+
+interface Sealing {
+  readonly purpose: string;
+  readonly anew: boolean;
 }
 
 /**
@@ -59,7 +63,6 @@ export class AuditTrail {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly keys: AccountKeys,
-    private readonly master: Sealer,
   ) {}
 
   /** In the unit of work of the change; outside one in a statement of its own. */
@@ -67,9 +70,15 @@ export class AuditTrail {
     const id = newId();
     const context = requestContext.current();
     const who = actor ?? callerOf(context);
-    const targetAccount = target?.type === USER ? target.id : null;
-    const origin = await this.seal(who.id ?? targetAccount, context?.client, auditSealPurpose(id, 'origin'));
-    const changed = await this.seal(targetAccount, changes, auditSealPurpose(id, 'changes'));
+    const about = target?.type === USER ? target.id : NOBODY;
+    const origin = await this.seal(context?.client, who.id ?? about, {
+      purpose: auditSealPurpose(id, 'origin'),
+      anew: who.type === 'anonymous',
+    });
+    const changed = await this.seal(changes, about, {
+      purpose: auditSealPurpose(id, 'changes'),
+      anew: false,
+    });
     await this.unitOfWork.manager.query(
       `INSERT INTO audit_entries (id, occurred_at, actor_type, actor_id, session_id, action, target_type, target_id,
                                   outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed)
@@ -93,16 +102,15 @@ export class AuditTrail {
     );
   }
 
-  /** Nobody's key is looked for as well, so that an entry about an unknown address takes the time of one about a known. */
-  private async seal(account: string | null, value: object | undefined, purpose: string): Promise<Sealed> {
+  /** Of strangers the key is looked up each time: an unknown address must not take less than a known one. */
+  private async seal(
+    value: object | undefined,
+    account: string,
+    { purpose, anew }: Sealing,
+  ): Promise<Sealed> {
     if (!value) return { key: null, sealed: null };
-    const plain = Buffer.from(JSON.stringify(value));
-    if (account === null) {
-      await this.keys.openerOf(NOBODY);
-      return { key: null, sealed: this.master.seal(plain, purpose) };
-    }
-    const sealer = await this.keys.sealerOf(account);
-    return { key: account, sealed: sealer?.seal(plain, purpose) ?? null };
+    const sealer = anew ? await this.keys.sealerOfAnew(account) : await this.keys.sealerOf(account);
+    return { key: account, sealed: sealer?.seal(Buffer.from(JSON.stringify(value)), purpose) ?? null };
   }
 }
 

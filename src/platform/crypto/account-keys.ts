@@ -43,6 +43,12 @@ export class AccountKeys {
     return found === undefined ? this.make(userId) : found;
   }
 
+  /** As `sealerOf`, and asks the database each time: it takes as long for a key that is remembered. */
+  async sealerOfAnew(userId: string): Promise<Sealer | null> {
+    const found = await this.read(userId);
+    return found === undefined ? this.make(userId) : found;
+  }
+
   /** To open what was sealed. @returns null when there is no key, or it was destroyed */
   async openerOf(userId: string): Promise<Sealer | null> {
     return (await this.find(userId)) ?? null;
@@ -62,7 +68,10 @@ export class AccountKeys {
   /** Undefined when there is no key yet. */
   private async find(userId: string): Promise<Sealer | null | undefined> {
     const known = this.notifications.lease.holds ? this.remembered.get(userId) : undefined;
-    if (known) return known;
+    return known ?? this.read(userId);
+  }
+
+  private async read(userId: string): Promise<Sealer | null | undefined> {
     const { generation } = this;
     const rows: KeyRow[] = await this.unitOfWork.manager.query(
       'SELECT wrapped FROM account_keys WHERE user_id = $1',

@@ -17,11 +17,13 @@ export interface NewEvent {
   readonly version: number;
   /** The account that it is about, and under whose key its data are sealed. */
   readonly subject: string;
-  readonly occurredAt: Date;
+  /** Without it: now, by the clock of the database. */
+  readonly occurredAt?: Date;
   readonly data: object;
 }
 
-export interface StoredEvent extends Omit<NewEvent, 'data'> {
+export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt'> {
+  readonly occurredAt: Date;
   readonly id: string;
   readonly position: HistoryPosition;
   /** Null once the account is erased. */
@@ -33,8 +35,7 @@ export interface EventFilter {
   readonly subject?: string;
 }
 
-interface EventRow extends Omit<NewEvent, 'data'>, HistoryPosition {
-  readonly id: string;
+interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, HistoryPosition {
   readonly sealed: Buffer | null;
 }
 
@@ -50,19 +51,25 @@ export class EventStore {
   ) {}
 
   /**
-   * In the unit of work of the change.
-   * @throws AppError `CONFLICT` when the stream has an event of that version: somebody else was first
+   * In the unit of work of the change, in their order.
+   * @throws AppError `CONFLICT` when a stream has an event of that version: somebody else was first
    */
-  async append(event: NewEvent): Promise<void> {
-    const { type, stream, version, subject, occurredAt, data } = event;
-    const id = newId();
-    const sealer = await this.keys.sealerOf(subject);
-    const sealed = sealer?.seal(Buffer.from(JSON.stringify(data)), sealPurpose(id)) ?? null;
+  async append(events: readonly NewEvent[]): Promise<void> {
+    const rows: unknown[][] = [];
+    for (const { type, stream, version, subject, occurredAt, data } of events) {
+      const id = newId();
+      const sealer = await this.keys.sealerOf(subject);
+      const sealed = sealer?.seal(Buffer.from(JSON.stringify(data)), sealPurpose(id)) ?? null;
+      rows.push([id, type, stream, version, subject, occurredAt ?? null, sealed]);
+    }
     try {
       await this.unitOfWork.manager.query(
         `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at, data_sealed)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-        [id, type, stream, version, subject, occurredAt, sealed],
+         SELECT id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), sealed
+         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[])
+              WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, sealed, place)
+         ORDER BY place`,
+        columnsOf(rows),
       );
     } catch (error) {
       if (violatesUnique(error, VERSION_CONSTRAINT)) throw new AppError('CONFLICT', { cause: error });
@@ -114,3 +121,6 @@ export class EventStore {
 }
 
 const sealPurpose = (id: string): string => `event:${id}`;
+
+const columnsOf = (rows: readonly unknown[][]): unknown[][] =>
+  (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));

@@ -45,9 +45,13 @@ async function sealOf(count: number): Promise<string[]> {
 }
 
 describe('the audit trail', () => {
-  it('has no head before the first entry', async () => {
+  it('has no head before the first seal, and says what none covers', async () => {
     expect((await get('seals/latest')).status).toBe(404);
-    expect(await verify()).toEqual({ valid: true, entries: 0, seals: 0, unsealed: 0 });
+    const [{ entries: unsealed } = { entries: 0 }] = await app.database.query<{ entries: number }>(
+      'SELECT count(*)::integer AS entries FROM audit_entries',
+    );
+    expect(unsealed).toBeGreaterThan(0);
+    expect(await verify()).toEqual({ valid: true, entries: 0, seals: 0, unsealed });
   });
 
   it('proves each entry to a client that hashes for itself', async () => {
@@ -260,7 +264,8 @@ describe('a superuser who switches the triggers off', () => {
     expect(await check(trail)).toMatchObject({ code: 0 });
     const { code, out } = await check(trail, '--head', file('head.json'));
     expect(code).toBe(1);
-    expect(out).toContain(`INVALID: head_missing: the trail ends with seal ${number}`);
+    // Replaced, when the trail went on by then: to verify it is itself an entry.
+    expect(out).toMatch(/^INVALID: head_(?:missing|replaced): /);
   });
 
   describe('and a trail that was exported before', () => {
@@ -289,7 +294,9 @@ describe('a superuser who switches the triggers off', () => {
       const forged = { ...header, keys: [{ kty: 'OKP', crv: 'Ed25519', ...jwkOf(makeAuditKey()) }] };
       const rest = lines.slice(1);
       expect((await checked('key', [JSON.stringify(forged), ...rest])).out).toContain('key_unknown');
-      const swapped = [...lines.slice(0, 1), lines[2] ?? '', lines[1] ?? '', ...lines.slice(3)];
+      const isEntry = (line: string) => 'entry' in (JSON.parse(line) as object);
+      const first = lines.findIndex((line, n) => isEntry(line) && isEntry(lines[n + 1] ?? '{}'));
+      const swapped = lines.toSpliced(first, 2, lines[first + 1] ?? '', lines[first] ?? '');
       expect((await checked('order', swapped)).out).toContain('entry_reordered');
       expect((await checked('line', lines.toSpliced(1, 1))).out).toContain('entry_missing');
       const wrongHead = {

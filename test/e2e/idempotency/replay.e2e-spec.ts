@@ -341,7 +341,7 @@ describe('a POST with an Idempotency-Key', () => {
     });
 
     it('starts the handler again after a serialization failure, as a whole', async () => {
-      await app.database.query('CREATE SEQUENCE tries');
+      await app.database.query('CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO PUBLIC');
       await onInsert(`IF nextval('tries') = 1 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;`);
       const body = newcomer();
       const done = await signUp(freshKey(), body);

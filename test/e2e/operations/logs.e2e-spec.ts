@@ -102,8 +102,7 @@ describe('the log of a process in production', () => {
         'sign_in.refused',
         'session.refreshed',
         'user.password_changed',
-        'sessions.ended',
-        'session.ended',
+        'session.revoked',
       ]),
     );
     for (const line of told) expect(line['user_id']).toMatch(/^[0-9a-f-]{36}$/);

@@ -7,6 +7,7 @@ import {
   DEFAULT_LIMIT,
   type PageQuery,
 } from '../../../common/pagination/page-query.dto.js';
+import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
 import { AuditKeysService } from './audit-keys.service.js';
 import type { VerifyTrailDto } from './dto/verify-trail.dto.js';
 import { EntriesRepository } from './entries.repository.js';
@@ -41,6 +42,7 @@ export class SealsService {
     private readonly seals: SealsRepository,
     private readonly entries: EntriesRepository,
     private readonly trail: Trail,
+    private readonly audit: AuditTrail,
   ) {}
 
   async list(query: PageQuery): Promise<Page<Seal>> {
@@ -89,7 +91,12 @@ export class SealsService {
   async verify(input: VerifyTrailDto): Promise<Verdict> {
     const range = await this.rangeOf(input);
     const keys = await this.keys.findKeySet();
-    return verifyTrail(this.trail.blocks(range), { keys, ...(range.since && { since: range.since }) });
+    const verdict = await verifyTrail(this.trail.blocks(range), {
+      keys,
+      ...(range.since && { since: range.since }),
+    });
+    await this.audit.record({ action: 'audit.verify', target: null });
+    return verdict;
   }
 
   /**

@@ -1,0 +1,58 @@
+import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Principal } from '../../../common/authorization/principal.js';
+import { AppError } from '../../../common/errors/app-error.js';
+import { unauthorized } from '../../../common/http/bearer.js';
+import { PasswordHasher } from '../../../platform/crypto/password-hasher.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { ReplacePassword } from '../../users/commands/replace-password.command.js';
+import { UsersService } from '../../users/users.service.js';
+import { BruteForce } from '../brute-force.js';
+import type { Client } from '../client.js';
+import type { ChangePasswordDto } from '../dto/change-password.dto.js';
+import type { TokenResponse } from '../dto/token.response.js';
+import { SessionsService } from '../sessions.service.js';
+import { TokensService } from '../tokens.service.js';
+
+/**
+ * Ends every session of the account, and starts the caller a new one.
+ * @throws AppError `VALIDATION_ERROR` when the current password is wrong, or the new one refused
+ */
+export class ChangePassword extends Command<TokenResponse> {
+  constructor(
+    readonly caller: Principal,
+    readonly input: ChangePasswordDto,
+    readonly client: Client,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(ChangePassword)
+export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly users: UsersService,
+    private readonly hasher: PasswordHasher,
+    private readonly bruteForce: BruteForce,
+    private readonly sessions: SessionsService,
+    private readonly tokens: TokensService,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  async execute({ caller, input, client }: ChangePassword): Promise<TokenResponse> {
+    const user = await this.users.getWithPassword(caller.userId);
+    const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
+    if (!(await attempt.judge(this.hasher.matches(input.current_password, user.passwordHash)))) {
+      throw AppError.invalid('current_password', 'current_password is wrong');
+    }
+    await attempt.takeBack();
+    const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
+    const started = await this.unitOfWork.run(async () => {
+      await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_change'));
+      // Disabled meanwhile: a session started now would be alive as soon as the account is enabled again.
+      if (!(await this.users.findActive(user.id))) throw unauthorized(true);
+      return this.sessions.start(user.id, client);
+    });
+    return this.tokens.issuePair(user, started);
+  }
+}

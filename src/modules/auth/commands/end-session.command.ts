@@ -1,0 +1,36 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { AuditAction } from '../../../platform/audit-trail/audit-actions.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { PrincipalCache } from '../principal-cache.js';
+import { SessionHistory } from '../session-history.js';
+import { SessionsRepository } from '../sessions.repository.js';
+
+/** Ends one session of an account. @returns whether there was such a one */
+export class EndSession extends Command<boolean> {
+  constructor(
+    readonly sessionId: string,
+    readonly userId: string,
+    readonly action: Extract<AuditAction, 'auth.logout' | 'session.revoke'>,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(EndSession)
+export class EndSessionHandler implements ICommandHandler<EndSession> {
+  constructor(
+    private readonly sessions: SessionsRepository,
+    private readonly principals: PrincipalCache,
+    private readonly history: SessionHistory,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  execute({ sessionId, userId, action }: EndSession): Promise<boolean> {
+    return this.unitOfWork.run(async () => {
+      if (!(await this.sessions.deleteOfUser(sessionId, userId))) return false;
+      await this.history.ended([sessionId], userId, action);
+      await this.principals.invalidate([sessionId]);
+      return true;
+    });
+  }
+}

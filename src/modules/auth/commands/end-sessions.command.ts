@@ -1,0 +1,36 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { AuditAction } from '../../../platform/audit-trail/audit-actions.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { PrincipalCache } from '../principal-cache.js';
+import { SessionHistory } from '../session-history.js';
+import { SessionsRepository } from '../sessions.repository.js';
+
+/** Ends every session of an account, but for that one. */
+export class EndSessions extends Command<void> {
+  constructor(
+    readonly userId: string,
+    readonly exceptId: string | null,
+    /** Null when the audit trail tells of what ends them. */
+    readonly action: Extract<AuditAction, 'session.revoke'> | null,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(EndSessions)
+export class EndSessionsHandler implements ICommandHandler<EndSessions> {
+  constructor(
+    private readonly sessions: SessionsRepository,
+    private readonly principals: PrincipalCache,
+    private readonly history: SessionHistory,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  async execute({ userId, exceptId, action }: EndSessions): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const ended = await this.sessions.deleteAllOfUser(userId, exceptId);
+      await this.history.ended(ended, userId, action);
+      await this.principals.invalidate([userId]);
+    });
+  }
+}

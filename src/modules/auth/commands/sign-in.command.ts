@@ -1,0 +1,118 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { findCanonicalEmail } from '../../../common/email-address.js';
+import { AppError } from '../../../common/errors/app-error.js';
+import { unauthorized } from '../../../common/http/bearer.js';
+import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
+import { PasswordHasher } from '../../../platform/crypto/password-hasher.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { UsersService } from '../../users/users.service.js';
+import { type Attempt, BruteForce } from '../brute-force.js';
+import type { Client } from '../client.js';
+import type { LoginDto } from '../dto/login.dto.js';
+import type { TokenResponse } from '../dto/token.response.js';
+import { SecurityLog } from '../security-log.js';
+import { SessionsService } from '../sessions.service.js';
+import { type StartedSession, type Subject, TokensService } from '../tokens.service.js';
+
+/**
+ * Starts a session. One answer, and one duration, for a wrong password, an unknown address and an
+ * account that may not sign in: they cannot be told apart.
+ * @throws AppError `UNAUTHORIZED`, `RATE_LIMITED`
+ */
+export class SignIn extends Command<TokenResponse> {
+  constructor(
+    readonly input: LoginDto,
+    readonly client: Client,
+  ) {
+    super();
+  }
+}
+
+/** The account that a sign-in claims to be of. */
+interface Claimed extends Subject {
+  readonly status: string;
+  passwordHash: string | null;
+}
+
+@CommandHandler(SignIn)
+export class SignInHandler implements ICommandHandler<SignIn> {
+  constructor(
+    private readonly users: UsersService,
+    private readonly hasher: PasswordHasher,
+    private readonly bruteForce: BruteForce,
+    private readonly sessions: SessionsService,
+    private readonly tokens: TokensService,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditTrail,
+    private readonly log: SecurityLog,
+  ) {}
+
+  async execute({ input: { email, password }, client }: SignIn): Promise<TokenResponse> {
+    const user = await this.users.findForSignIn(email);
+    const attempt = await this.begin(email, user, client);
+    return this.signIn(attempt, user, password, client);
+  }
+
+  private async begin(email: string, user: Claimed | null, client: Client): Promise<Attempt> {
+    const emailKey = findCanonicalEmail(email) ?? email;
+    try {
+      return await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'RATE_LIMITED') await this.recordRefusal(user);
+      throw error;
+    }
+  }
+
+  private async signIn(
+    attempt: Attempt,
+    user: Claimed | null,
+    password: string,
+    client: Client,
+  ): Promise<TokenResponse> {
+    const matches = await attempt.judge(this.hasher.matches(password, user?.passwordHash ?? null));
+    if (!user || !matches || user.status !== 'active') {
+      await this.recordRefusal(user);
+      throw unauthorized(false, 'The e-mail address or the password is wrong');
+    }
+    await this.renewHash(user, password);
+    const started = await this.start(attempt, user, client);
+    if (started) return this.tokens.issuePair(user, started);
+    // The account changed while its old password was compared: what that said no longer counts.
+    return this.signIn(attempt, await this.users.findForSignIn(user.email), password, client);
+  }
+
+  /** @returns null when the account may not sign in any more, or not with that password */
+  private start(attempt: Attempt, user: Claimed, client: Client): Promise<StartedSession | null> {
+    return this.unitOfWork.run(async () => {
+      if (!(await this.users.recordSignIn(user))) return null;
+      const session = await this.sessions.start(user.id, client);
+      await this.audit.record({
+        action: 'auth.login',
+        target: { type: 'user', id: user.id },
+        actor: { type: 'user', id: user.id, sessionId: session.sessionId },
+      });
+      // Last, as it holds what every sign-in counts with.
+      await attempt.takeBack();
+      return session;
+    });
+  }
+
+  /** Of an unknown address too, so that both take the same time. */
+  private async recordRefusal(user: Claimed | null): Promise<void> {
+    this.log.refused('sign_in.refused', { user_id: user?.id ?? null });
+    const target = user && { type: 'user', id: user.id };
+    await this.audit.record({ action: 'auth.login', target, outcome: 'denied' });
+  }
+
+  /** When the hasher is too busy the next sign-in does it: this one has succeeded. */
+  private async renewHash(user: Claimed, password: string): Promise<void> {
+    if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
+    try {
+      const renewed = await this.hasher.hash(password);
+      await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);
+      user.passwordHash = renewed;
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'OVERLOADED')) throw error;
+    }
+  }
+}

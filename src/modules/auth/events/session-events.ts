@@ -1,0 +1,5 @@
+export const sessionEventTypes = {
+  started: 'session.started',
+  revoked: 'session.revoked',
+  reuseDetected: 'session.reuse_detected',
+} as const;

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import type { AuditAction } from '../../platform/audit-trail/audit-actions.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { EventStore } from '../../platform/event-store/event-store.js';
+import { sessionEventTypes } from './events/session-events.js';
+import { SecurityLog } from './security-log.js';
+
+/** A session's own events: it starts, and it ends. */
+const STARTED = 1;
+const ENDED = 2;
+
+const user = (id: string) => ({ type: 'user', id });
+
+/** What sessions go through: kept as events, told to the audit trail and to the log; each in the unit of work that does it. */
+@Injectable()
+export class SessionHistory {
+  constructor(
+    private readonly store: EventStore,
+    private readonly audit: AuditTrail,
+    private readonly log: SecurityLog,
+  ) {}
+
+  async started(sessionId: string, userId: string, where: { device: string; ip: string }): Promise<void> {
+    const data = { session_id: sessionId, ...where };
+    const type = sessionEventTypes.started;
+    await this.store.append([{ type, stream: sessionId, version: STARTED, subject: userId, data }]);
+    this.log.changed(type, { user_id: userId, session_id: sessionId });
+  }
+
+  /** No event: the session is what it was. */
+  async refreshed(sessionId: string, userId: string): Promise<void> {
+    const actor = { type: 'user', id: userId, sessionId } as const;
+    await this.audit.record({ action: 'auth.refresh', target: user(userId), actor });
+    this.log.changed('session.refreshed', { user_id: userId, session_id: sessionId });
+  }
+
+  /** `action`: what the audit trail calls it; null when it tells of the cause itself. */
+  async ended(sessionIds: readonly string[], userId: string, action: AuditAction | null): Promise<void> {
+    if (sessionIds.length === 0) return;
+    const type = sessionEventTypes.revoked;
+    await this.store.append(
+      sessionIds.map((id) => ({
+        type,
+        stream: id,
+        version: ENDED,
+        subject: userId,
+        data: { session_id: id },
+      })),
+    );
+    if (action !== null) await this.audit.record({ action, target: user(userId) });
+    for (const id of sessionIds) this.log.changed(type, { user_id: userId, session_id: id });
+  }
+
+  /** The session has ended by that. */
+  async reuseDetected(sessionId: string, userId: string): Promise<void> {
+    const data = { session_id: sessionId };
+    const type = sessionEventTypes.reuseDetected;
+    await this.store.append([{ type, stream: sessionId, version: ENDED, subject: userId, data }]);
+    await this.audit.record({
+      action: 'auth.reuse_detected',
+      target: user(userId),
+      outcome: 'denied',
+    });
+    this.log.changed(type, { user_id: userId, session_id: sessionId });
+  }
+}

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { signUp } from '../../support/users.js';
+
+interface EntryBody {
+  readonly actor: { readonly type: string; readonly id: string | null; readonly session_id: string | null };
+  readonly action: string;
+  readonly target: { readonly id: string } | null;
+  readonly outcome: string;
+  readonly user_agent: string | null;
+}
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create({ config: { REFRESH_GRACE_SECONDS: 0 } });
+});
+afterAll(() => app?.close());
+
+/** Oldest first, without what is told of the account itself. */
+async function told(query: Record<string, string>): Promise<EntryBody[]> {
+  const answer = await app.as(app.admin, 'get', '/api/audit').query({ limit: '100', ...query });
+  if (answer.status !== 200) throw new Error(`the trail answered ${answer.status}: ${answer.text}`);
+  return (answer.body as EntryBody[]).filter(({ action }) => !action.startsWith('user.')).toReversed();
+}
+
+async function eventsOf(id: string): Promise<[type: string, data: Record<string, unknown>][]> {
+  const answer = await app.as(app.admin, 'get', `/api/users/${id}/events?limit=100`);
+  return (answer.body as { type: string; data: Record<string, unknown> }[])
+    .filter(({ type }) => type.startsWith('session.'))
+    .map(({ type, data }) => [type, data]);
+}
+
+const login = (email: string, password = PASSWORD) =>
+  app.request('post', '/api/auth/login').set('User-Agent', 'tests of the trail').send({ email, password });
+const claimsOf = (token: string) =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string };
+
+describe('what sign-ins leave behind', () => {
+  it('is an entry for each that succeeds, each that is refused, each refresh and each end', async () => {
+    const { id, email } = await signUp(app, 'Told', 'told@sign-in.example');
+    const { body } = await login(email);
+    const pair = body as { access_token: string; refresh_token: string };
+    const { sid } = claimsOf(pair.access_token);
+    await login(email, 'not the password');
+    await app.request('post', '/api/auth/refresh').send({ refresh_token: pair.refresh_token }).expect(200);
+    await app.request('post', '/api/auth/logout').auth(pair.access_token, { type: 'bearer' }).expect(204);
+    const entries = await told({ target_id: id });
+    expect(entries.map(({ action, outcome, actor }) => [action, outcome, actor])).toEqual([
+      ['auth.login', 'success', { type: 'user', id, session_id: sid }],
+      ['auth.login', 'denied', { type: 'anonymous', id: null, session_id: null }],
+      ['auth.refresh', 'success', { type: 'user', id, session_id: sid }],
+      ['auth.logout', 'success', { type: 'user', id, session_id: sid }],
+    ]);
+    expect(entries[1]?.user_agent).toBe('tests of the trail');
+    expect(await eventsOf(id)).toEqual([
+      ['session.started', { session_id: sid, device: 'tests of the trail', ip: '127.0.0.1' }],
+      ['session.revoked', { session_id: sid }],
+    ]);
+  });
+
+  it('is an entry without a target for an address that nobody has', async () => {
+    await login('nobody@sign-in.example');
+    const [latest] = (await told({ action: 'auth.login', outcome: 'denied' })).toReversed();
+    expect(latest).toMatchObject({ target: null, user_agent: 'tests of the trail' });
+  });
+
+  it('tells of a stolen refresh token, in the transaction that ends its session', async () => {
+    const { id, email } = await signUp(app, 'Robbed', 'robbed@sign-in.example');
+    const { refresh_token } = (await login(email)).body as { refresh_token: string };
+    const refresh = () => app.request('post', '/api/auth/refresh').send({ refresh_token });
+    await refresh().expect(200);
+    await refresh().expect(401);
+    expect(await told({ target_id: id, action: 'auth.reuse_detected' })).toMatchObject([
+      { outcome: 'denied' },
+    ]);
+    expect((await eventsOf(id)).map(([type]) => type)).toEqual(['session.started', 'session.reuse_detected']);
+  });
+
+  it('tells of a password that is changed, and ends each session in its history', async () => {
+    const { id, email } = await signUp(app, 'Changing', 'changing@sign-in.example');
+    await signIn(app.url, email, PASSWORD);
+    const { token } = await signIn(app.url, email, PASSWORD);
+    await app
+      .request('put', '/api/auth/password')
+      .auth(token, { type: 'bearer' })
+      .send({ current_password: PASSWORD, new_password: 'another horse battery' })
+      .expect(200);
+    expect(await told({ target_id: id, action: 'auth.password_change' })).toMatchObject([
+      { actor: { id }, outcome: 'success' },
+    ]);
+    expect((await eventsOf(id)).map(([type]) => type).toSorted()).toEqual([
+      'session.revoked',
+      'session.revoked',
+      'session.started',
+      'session.started',
+      'session.started',
+    ]);
+  });
+});

@@ -1,0 +1,16 @@
+import { NOBODY } from './users.js';
+
+type Ask = (operation: string, given?: { key?: string; query?: string }) => Promise<{ body: unknown }>;
+
+/** Asks for the events of all and of that account, and for what the audit trail tells. */
+export async function askAboutHistory(ask: Ask, account: { key: string }): Promise<void> {
+  await ask('GET /api/events', { query: '?limit=100' });
+  await ask('GET /api/events', { query: '?after=1' });
+  await ask('GET /api/users/{id}/events', account);
+  await ask('GET /api/users/{id}/events', { key: NOBODY });
+  const entries = await ask('GET /api/audit', { query: '?limit=100&total=estimate' });
+  const [entry] = entries.body as [{ id: string }];
+  await ask('GET /api/audit', { query: '?from=then' });
+  await ask('GET /api/audit/{id}', { key: entry.id });
+  await ask('GET /api/audit/{id}', { key: NOBODY });
+}
