@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+import type { StoredEvent } from '../../platform/event-store/event-store.js';
+import { replay } from './account-replay.js';
+
+const ACCOUNT = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+const FACTS = { email: 'a@example.com', name: 'A', status: 'active', roles: ['user'], email_verified: false };
+
+const event = (version: number, data: object | null): StoredEvent => ({
+  id: ACCOUNT,
+  type: 'user.updated',
+  stream: ACCOUNT,
+  version,
+  subject: ACCOUNT,
+  occurredAt: new Date(version),
+  position: { epoch: 1, xid: String(version), seq: String(version) },
+  data,
+});
+
+describe('the replay of an account', () => {
+  it('has what each event left, and the times of the first and the last', () => {
+    expect(replay([event(1, FACTS), event(2, { name: 'B' }), event(3, { status: 'disabled' })])).toEqual({
+      id: ACCOUNT,
+      ...FACTS,
+      name: 'B',
+      status: 'disabled',
+      version: 3,
+      last_login_at: null,
+      created_at: new Date(1).toISOString(),
+      updated_at: new Date(3).toISOString(),
+    });
+  });
+
+  it.each<[string, StoredEvent[]]>([
+    ['there are none', []],
+    ['the first is missing', [event(2, { name: 'B' })]],
+    ['one cannot be read any more', [event(1, FACTS), event(2, null)]],
+  ])('is nothing when %s', (_, events) => {
+    expect(replay(events)).toBeNull();
+  });
+});
