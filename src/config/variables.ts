@@ -123,6 +123,12 @@ export const variables = {
   }),
   DB_POOL_MAX: row({ schema: whole(1, 1000), default: '10', description: 'Connections at most' }),
   DB_POOL_MIN: row({ schema: whole(0, 1000), default: '0', description: 'Idle connections that are kept' }),
+  DB_PREPARED: row({
+    schema: boolean,
+    default: 'true',
+    description:
+      'Connections keep the most frequent statements parsed and planned. `false` before a pooler that knows no prepared statements, such as PgBouncer before 1.21',
+  }),
   DB_CONNECT_TIMEOUT_MS: row({
     schema: whole(1, 60_000),
     default: '5000',

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
+import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Session } from './session.entity.js';
 
@@ -13,21 +14,24 @@ export interface Access {
   readonly unseen: boolean;
 }
 
+const FIND = prepared(
+  `SELECT u.roles,
+          extract(epoch FROM s.expires_at - clock_timestamp())::float * 1000 AS "msLeft",
+          s.last_seen_at < date_trunc('minute', clock_timestamp()) AS unseen,
+          ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (u.roles)) AS permissions
+   FROM sessions s JOIN users u ON u.id = s.user_id
+   WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > clock_timestamp() AND u.status = 'active'`,
+);
+
 @Injectable()
 export class PrincipalsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /** One indexed query; null unless the account is active and the session alive. */
   async find(userId: string, sessionId: string): Promise<Access | null> {
-    const rows: Access[] = await this.unitOfWork.manager.getRepository(Session).query(
-      `SELECT u.roles,
-              extract(epoch FROM s.expires_at - clock_timestamp())::float * 1000 AS "msLeft",
-              s.last_seen_at < date_trunc('minute', clock_timestamp()) AS unseen,
-              ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (u.roles)) AS permissions
-       FROM sessions s JOIN users u ON u.id = s.user_id
-       WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > clock_timestamp() AND u.status = 'active'`,
-      [sessionId, userId],
-    );
+    const rows: Access[] = await this.unitOfWork.manager
+      .getRepository(Session)
+      .query(FIND, [sessionId, userId]);
     return rows[0] ?? null;
   }
 }

@@ -19,7 +19,7 @@ export function dataSourceOptions(config: Config, observe: QueryObserver) {
     // A connection that breaks while nobody uses it: the pool has replaced it already.
     poolErrorHandler: (error: Error) => new Logger('Database').warn(error.message),
     extra: {
-      Client: createClientClass(observe),
+      Client: createClientClass(observe, config.DB_PREPARED),
       max: config.DB_POOL_MAX,
       min: config.DB_POOL_MIN,
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,

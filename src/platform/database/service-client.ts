@@ -3,6 +3,7 @@ import pg from 'pg';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { cancelQuery, type CancelTarget } from './cancel-query.js';
+import { preparedName } from './prepared.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
 
@@ -18,13 +19,16 @@ const CANCEL_GRACE_MS = 500;
 
 const OPERATIONS: ReadonlySet<string> = new Set(['select', 'insert', 'update', 'delete', 'copy']);
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
+/** Of a kept statement: a column that it reads or returns has got another type. */
+const STALE_STATEMENT = '0A000';
 
 /**
  * The pool's connections. Every statement of a request passes here, whoever built it, so this is
  * where statements are timed and where a request whose time is over stops: what runs is cancelled,
- * and nothing more is sent for it, least of all its COMMIT.
+ * and nothing more is sent for it, least of all its COMMIT. Those marked as `prepared` are kept by each
+ * connection, unless `keepsStatements` is off: not every pooler knows them.
  */
-export function createClientClass(observe: QueryObserver): typeof pg.Client {
+export function createClientClass(observe: QueryObserver, keepsStatements: boolean): typeof pg.Client {
   class ServiceClient extends pg.Client {
     // pg.Client.query has six overloads; this passes through whatever it was given.
     override query(...args: unknown[]): never {
@@ -37,8 +41,14 @@ export function createClientClass(observe: QueryObserver): typeof pg.Client {
         release?.();
         observe(operationOf(text), (performance.now() - started) / 1000);
       };
-      const result: unknown = super.query(...(withCallback(args, settled) as [string]));
-      if (result instanceof Promise) void result.then(settled, settled);
+      const name = keepsStatements ? preparedName(text) : undefined;
+      const sent = name === undefined ? args : [{ name, text, values: args[1] }, ...args.slice(2)];
+      const result: unknown = super.query(...(withCallback(sent, settled) as [string]));
+      if (!(result instanceof Promise)) return result as never;
+      void result.then(settled, (error: unknown) => {
+        settled();
+        if (name !== undefined && isStale(error)) void this.end();
+      });
       return result as never;
     }
   }
@@ -94,6 +104,9 @@ function refuse(args: unknown[]): Promise<never> | undefined {
   process.nextTick(() => Reflect.apply(last, undefined, [error]));
   return undefined;
 }
+
+const isStale = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'code' in error && error.code === STALE_STATEMENT;
 
 const backend = (client: pg.Client): Backend => client as unknown as Backend;
 

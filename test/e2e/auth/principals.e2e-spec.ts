@@ -301,10 +301,11 @@ wherePossible(noPgBouncer, 'a pooler', () =>
         ...database.addresses,
         DATABASE_URL: pooler.url,
         MASTER_KEY,
+        DB_PREPARED: 'false',
       };
       // One that logs, beside one whose statements can be counted: both wait for a notice, at once.
       [app, instance] = await Promise.all([
-        TestApp.create({ database, config: { DATABASE_URL: pooler.url } }),
+        TestApp.create({ database, config: { DATABASE_URL: pooler.url, DB_PREPARED: false } }),
         Instance.spawn({ env }),
       ]);
       await stopSealing(app);
@@ -346,6 +347,12 @@ wherePossible(noPgBouncer, 'a pooler', () =>
         .request('post', '/api/auth/login')
         .send({ email: account.email, password: PASSWORD });
       expect(again.status).toBe(200);
+    });
+
+    it('callers at once take turns on its connections, which keep no statement of theirs', async () => {
+      const account = await app.account();
+      const callers = Array.from({ length: 30 }, () => app.as(account, 'get', '/api/users/me').expect(200));
+      await Promise.all(callers);
     });
   }),
 );

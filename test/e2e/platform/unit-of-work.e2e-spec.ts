@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { poolOf } from '../../../src/platform/database/database.module.js';
+import { prepared } from '../../../src/platform/database/prepared.js';
 import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
 import { stopSealing } from '../../support/audit.js';
 import { TestApp } from '../../support/test-app.js';
@@ -196,6 +197,31 @@ describe('the unit of work', () => {
     });
     await expect(work).rejects.toMatchObject({ driverError: { code } });
     expect(tries).toBe(1);
+  });
+
+  it('keeps marked statements on their connection, once each, and no others', async () => {
+    const marked = prepared('SELECT text FROM notes WHERE id = $1');
+    await unit.run(async () => {
+      const kept = () =>
+        run(`SELECT statement, generic_plans + custom_plans AS runs FROM pg_prepared_statements
+             WHERE statement LIKE '%FROM notes%'`);
+      await add(1, 'one');
+      for (let i = 1; i <= 3; i++) {
+        expect(await run(marked, [1])).toEqual([{ text: 'one' }]);
+        await run('SELECT id, text FROM notes WHERE id = $1', [1]);
+        expect(await kept()).toEqual([{ statement: marked, runs: String(i) }]);
+      }
+    });
+  });
+
+  it('parts with a connection whose kept statement the schema has outlived', async () => {
+    const marked = prepared('SELECT id, text FROM notes WHERE id = $1');
+    const kept = () => unit.run(() => run(marked, [1]));
+    await add(1, 'one');
+    await kept();
+    await app.database.query('ALTER TABLE notes ALTER text TYPE varchar(9)');
+    await expect(kept()).rejects.toMatchObject({ driverError: { code: '0A000' } });
+    expect(await kept()).toEqual([{ id: 1, text: 'one' }]);
   });
 
   it('leaves no connection behind, however many fail', async () => {
