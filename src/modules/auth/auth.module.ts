@@ -6,6 +6,7 @@ import { UsersModule } from '../users/users.module.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';
 import { BruteForce } from './brute-force.js';
 import { SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { SignInsRepository } from './sign-ins.repository.js';
 import { AccountMails } from './account-mails.js';
 import { CleanUp } from './clean-up.js';
 import { ChangePasswordHandler } from './commands/change-password.command.js';
@@ -67,6 +68,7 @@ const commands = [
     BruteForce,
     SecurityLog,
     SignInFailuresRepository,
+    SignInsRepository,
     SessionsService,
     SessionsRepository,
     RefreshTokensRepository,

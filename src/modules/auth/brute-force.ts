@@ -11,9 +11,6 @@ const PER_ACCOUNT: Allowance = { failures: 10, forgetAfterSeconds: 3600, forgetF
 const PER_NETWORK: Allowance = { failures: 100, forgetAfterSeconds: 3600, forgetFrom: 'first' };
 const IN_ALL: Allowance = { failures: 10_000, forgetAfterSeconds: 60, forgetFrom: 'first' };
 
-/** The nil UUID (RFC 9562, 5.9): no account has it. */
-const NOBODY = '00000000-0000-0000-0000-000000000000';
-
 /** Where nobody of the account is signed in. */
 const ANYWHERE = 'anywhere';
 
@@ -28,7 +25,8 @@ export interface Attempt {
 interface Claimed {
   /** Canonical; also of an account that does not exist. */
   readonly emailKey: string;
-  readonly userId: string | null;
+  /** Where it is signed in. */
+  readonly addresses: readonly string[];
 }
 
 /**
@@ -38,7 +36,6 @@ interface Claimed {
  */
 @Injectable()
 export class BruteForce {
-  /** Without it an address in a digest could be guessed. */
   constructor(
     private readonly failures: SignInFailuresRepository,
     private readonly sessions: SessionsRepository,
@@ -46,10 +43,9 @@ export class BruteForce {
   ) {}
 
   /** Unknown addresses are counted alike, so that the answer does not tell them apart. @throws AppError `RATE_LIMITED` */
-  async begin({ emailKey, userId }: Claimed, ip: string): Promise<Attempt> {
+  async begin({ emailKey, addresses }: Claimed, ip: string): Promise<Attempt> {
     const network = clientNetwork(ip);
-    // Asked of nobody's account too: an unknown address must not answer sooner.
-    const known = await this.isKnown(userId ?? NOBODY, network);
+    const known = addresses.some((address) => clientNetwork(address) === network);
     const from = known ? network : ANYWHERE;
     const counters: readonly Counter[] = [
       { key: this.digest(`all:${from}`), ...IN_ALL },
@@ -84,9 +80,9 @@ export class BruteForce {
     await this.failures.delete(from.map((network) => this.accountKey(emailKey, network)));
   }
 
-  private async isKnown(userId: string, network: string): Promise<boolean> {
-    const addresses = await this.sessions.findAddressesOfUser(userId);
-    return addresses.some((address) => clientNetwork(address) === network);
+  /** As `begin`, of an account that is known. */
+  async beginOf({ id, emailKey }: { id: string; emailKey: string }, ip: string): Promise<Attempt> {
+    return this.begin({ emailKey, addresses: await this.sessions.findAddressesOfUser(id) }, ip);
   }
 
   private accountKey(emailKey: string, from: string): Buffer {

@@ -90,7 +90,7 @@ export class RecoveryService {
   }
 
   private async assertPassword(user: Asked, password: string, { ip }: Client): Promise<void> {
-    const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, ip);
+    const attempt = await this.bruteForce.beginOf(user, ip);
     if (!(await attempt.judge(this.hasher.matches(password, user.passwordHash)))) {
       throw AppError.invalid('password', 'password is wrong');
     }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
+import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { CLAIMS, type RefreshClaims } from './refresh-tokens.repository.js';
 import { Session } from './session.entity.js';
@@ -26,6 +27,25 @@ interface Started {
   readonly ended: string[];
 }
 
+const INSERT = prepared(
+  `WITH ended AS (
+     DELETE FROM sessions WHERE id IN (
+       SELECT id FROM sessions WHERE id IN (
+         SELECT id FROM sessions WHERE user_id = $2 AND expires_at > clock_timestamp()
+         ORDER BY last_seen_at DESC, id DESC OFFSET $8::integer)
+       FOR UPDATE SKIP LOCKED)
+     RETURNING id),
+   session AS (
+     INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
+     SELECT $1, $2, $3, $4, at, date_trunc('minute', at),
+            at + make_interval(secs => least($5::integer, $6::integer)), at + make_interval(secs => $6::integer)
+     FROM clock_timestamp() AS at
+     RETURNING id, created_at, expires_at)
+   INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
+   SELECT $7, id, date_trunc('second', created_at), date_trunc('second', expires_at) FROM session
+   RETURNING ${CLAIMS}, ARRAY(SELECT id FROM ended) AS ended`,
+);
+
 const ALIVE = 'session.expiresAt > clock_timestamp()';
 
 /** Sessions that are alive: what has ended or expired is not there. */
@@ -42,25 +62,16 @@ export class SessionsRepository {
     jti: string,
     { idle, total }: Lifetime,
   ): Promise<Started> {
-    const rows: [RefreshClaims & { ended: string[] }] = await this.sessions.query(
-      `WITH ended AS (
-         DELETE FROM sessions WHERE id IN (
-           SELECT id FROM sessions WHERE id IN (
-             SELECT id FROM sessions WHERE user_id = $2 AND expires_at > clock_timestamp()
-             ORDER BY last_seen_at DESC, id DESC OFFSET $8::integer)
-           FOR UPDATE SKIP LOCKED)
-         RETURNING id),
-       session AS (
-         INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
-         SELECT $1, $2, $3, $4, at, date_trunc('minute', at),
-                at + make_interval(secs => least($5::integer, $6::integer)), at + make_interval(secs => $6::integer)
-         FROM clock_timestamp() AS at
-         RETURNING id, created_at, expires_at)
-       INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
-       SELECT $7, id, date_trunc('second', created_at), date_trunc('second', expires_at) FROM session
-       RETURNING ${CLAIMS}, ARRAY(SELECT id FROM ended) AS ended`,
-      [id, userId, device, ip, idle, total, jti, MAX_SESSIONS - 1],
-    );
+    const rows: [RefreshClaims & { ended: string[] }] = await this.sessions.query(INSERT, [
+      id,
+      userId,
+      device,
+      ip,
+      idle,
+      total,
+      jti,
+      MAX_SESSIONS - 1,
+    ]);
     const [{ ended, ...refresh }] = rows;
     return { refresh, ended };
   }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { requestContext } from '../../common/context/request-context.js';
 import { newId } from '../../common/ids.js';
 import { AccountKeys } from '../crypto/account-keys.js';
+import { prepared } from '../database/prepared.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import type { ActorType, AuditAction, AuditOutcome } from './audit-actions.js';
 
@@ -48,6 +49,12 @@ interface Sealed {
   readonly sealed: Buffer | null;
 }
 
+const INSERT = prepared(
+  `INSERT INTO audit_entries (id, occurred_at, actor_type, actor_id, session_id, action, target_type, target_id,
+                              outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed)
+   VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+);
+
 interface Sealing {
   readonly purpose: string;
   readonly anew: boolean;
@@ -79,27 +86,22 @@ export class AuditTrail {
       purpose: auditSealPurpose(id, 'changes'),
       anew: false,
     });
-    await this.unitOfWork.manager.query(
-      `INSERT INTO audit_entries (id, occurred_at, actor_type, actor_id, session_id, action, target_type, target_id,
-                                  outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed)
-       VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-      [
-        id,
-        who.type,
-        who.id,
-        who.sessionId,
-        action,
-        target?.type ?? null,
-        target?.id ?? null,
-        outcome,
-        context?.requestId ?? null,
-        context?.traceId ?? null,
-        origin.key,
-        origin.sealed,
-        changed.key,
-        changed.sealed,
-      ],
-    );
+    await this.unitOfWork.manager.query(INSERT, [
+      id,
+      who.type,
+      who.id,
+      who.sessionId,
+      action,
+      target?.type ?? null,
+      target?.id ?? null,
+      outcome,
+      context?.requestId ?? null,
+      context?.traceId ?? null,
+      origin.key,
+      origin.sealed,
+      changed.key,
+      changed.sealed,
+    ]);
   }
 
   /** Of strangers the key is looked up each time: an unknown address must not take less than a known one. */

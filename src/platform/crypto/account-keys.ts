@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Notifications } from '../database/notifications.js';
+import { prepared } from '../database/prepared.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { Sealer } from './sealer.js';
 
 const CHANNEL = 'gatehouse_account_keys';
 const KEY_BYTES = 32;
 const MAX_REMEMBERED = 20_000;
+
+const FIND = prepared('SELECT wrapped FROM account_keys WHERE user_id = $1');
 
 interface KeyRow {
   /** Null when it was destroyed. */
@@ -73,10 +76,7 @@ export class AccountKeys {
 
   private async read(userId: string): Promise<Sealer | null | undefined> {
     const { generation } = this;
-    const rows: KeyRow[] = await this.unitOfWork.manager.query(
-      'SELECT wrapped FROM account_keys WHERE user_id = $1',
-      [userId],
-    );
+    const rows: KeyRow[] = await this.unitOfWork.manager.query(FIND, [userId]);
     const [row] = rows;
     return row && this.unwrap(userId, row, generation);
   }

@@ -4,6 +4,7 @@ import { BEGINNING, type HistoryPosition } from '../../common/history-position.j
 import { newId } from '../../common/ids.js';
 import { AccountKeys } from '../crypto/account-keys.js';
 import { violatesUnique } from '../database/database-errors.js';
+import { prepared } from '../database/prepared.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';
@@ -42,6 +43,14 @@ interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, HistoryPositi
 const COLUMNS = `epoch, xid::text, seq::text, id, type, stream, stream_version AS version, subject,
                  occurred_at AS "occurredAt", data_sealed AS sealed`;
 
+const INSERT = prepared(
+  `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at, data_sealed)
+   SELECT id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), sealed
+   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[])
+        WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, sealed, place)
+   ORDER BY place`,
+);
+
 /** What happened, beside the rows that tell how things are. Nothing in it ever changes. */
 @Injectable()
 export class EventStore {
@@ -63,14 +72,7 @@ export class EventStore {
       rows.push([id, type, stream, version, subject, occurredAt ?? null, sealed]);
     }
     try {
-      await this.unitOfWork.manager.query(
-        `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at, data_sealed)
-         SELECT id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), sealed
-         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[])
-              WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, sealed, place)
-         ORDER BY place`,
-        columnsOf(rows),
-      );
+      await this.unitOfWork.manager.query(INSERT, columnsOf(rows));
     } catch (error) {
       if (violatesUnique(error, VERSION_CONSTRAINT)) throw new AppError('CONFLICT', { cause: error });
       throw error;

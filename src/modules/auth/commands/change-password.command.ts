@@ -41,7 +41,7 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
 
   async execute({ caller, input, client }: ChangePassword): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
-    const attempt = await this.bruteForce.begin({ emailKey: user.emailKey, userId: user.id }, client.ip);
+    const attempt = await this.bruteForce.beginOf(user, client.ip);
     if (!(await attempt.judge(this.hasher.matches(input.current_password, user.passwordHash)))) {
       throw AppError.invalid('current_password', 'current_password is wrong');
     }

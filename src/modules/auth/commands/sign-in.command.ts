@@ -12,7 +12,8 @@ import type { LoginDto } from '../dto/login.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
 import { SecurityLog } from '../security-log.js';
 import { SessionsService } from '../sessions.service.js';
-import { type StartedSession, type Subject, TokensService } from '../tokens.service.js';
+import { type Claim, type ClaimedAccount, SignInsRepository } from '../sign-ins.repository.js';
+import { type StartedSession, TokensService } from '../tokens.service.js';
 
 /**
  * Starts a session. One answer, and one duration, for a wrong password, an unknown address and an
@@ -28,16 +29,11 @@ export class SignIn extends Command<TokenResponse> {
   }
 }
 
-/** The account that a sign-in claims to be of. */
-interface Claimed extends Subject {
-  readonly status: string;
-  passwordHash: string | null;
-}
-
 @CommandHandler(SignIn)
 export class SignInHandler implements ICommandHandler<SignIn> {
   constructor(
     private readonly users: UsersService,
+    private readonly signIns: SignInsRepository,
     private readonly hasher: PasswordHasher,
     private readonly bruteForce: BruteForce,
     private readonly sessions: SessionsService,
@@ -48,24 +44,25 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   ) {}
 
   async execute({ input: { email, password }, client }: SignIn): Promise<TokenResponse> {
-    const user = await this.users.findForSignIn(email);
-    const attempt = await this.begin(email, user, client);
-    return this.signIn(attempt, user, password, client);
+    // What is no address at all belongs to nobody, and is counted all the same.
+    const canonical = findCanonicalEmail(email);
+    const claim = await this.signIns.find(canonical);
+    const attempt = await this.begin(canonical ?? email, claim, client);
+    return this.signIn(attempt, claim.account, password, client);
   }
 
-  private async begin(email: string, user: Claimed | null, client: Client): Promise<Attempt> {
-    const emailKey = findCanonicalEmail(email) ?? email;
+  private async begin(emailKey: string, { account, addresses }: Claim, client: Client): Promise<Attempt> {
     try {
-      return await this.bruteForce.begin({ emailKey, userId: user?.id ?? null }, client.ip);
+      return await this.bruteForce.begin({ emailKey, addresses }, client.ip);
     } catch (error) {
-      if (error instanceof AppError && error.code === 'RATE_LIMITED') await this.recordRefusal(user);
+      if (error instanceof AppError && error.code === 'RATE_LIMITED') await this.recordRefusal(account);
       throw error;
     }
   }
 
   private async signIn(
     attempt: Attempt,
-    user: Claimed | null,
+    user: ClaimedAccount | null,
     password: string,
     client: Client,
   ): Promise<TokenResponse> {
@@ -78,11 +75,12 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     const started = await this.start(attempt, user, client);
     if (started) return this.tokens.issuePair(user, started);
     // The account changed while its old password was compared: what that said no longer counts.
-    return this.signIn(attempt, await this.users.findForSignIn(user.email), password, client);
+    const { account } = await this.signIns.find(findCanonicalEmail(user.email));
+    return this.signIn(attempt, account, password, client);
   }
 
   /** @returns null when the account may not sign in any more, or not with that password */
-  private start(attempt: Attempt, user: Claimed, client: Client): Promise<StartedSession | null> {
+  private start(attempt: Attempt, user: ClaimedAccount, client: Client): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
       if (!(await this.users.recordSignIn(user))) return null;
       const session = await this.sessions.start(user.id, client);
@@ -98,14 +96,14 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   }
 
   /** Of an unknown address too, so that both take the same time. */
-  private async recordRefusal(user: Claimed | null): Promise<void> {
+  private async recordRefusal(user: ClaimedAccount | null): Promise<void> {
     this.log.refused('sign_in.refused', { user_id: user?.id ?? null });
     const target = user && { type: 'user', id: user.id };
     await this.audit.record({ action: 'auth.login', target, outcome: 'denied' });
   }
 
   /** When the hasher is too busy the next sign-in does it: this one has succeeded. */
-  private async renewHash(user: Claimed, password: string): Promise<void> {
+  private async renewHash(user: ClaimedAccount, password: string): Promise<void> {
     if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
     try {
       const renewed = await this.hasher.hash(password);

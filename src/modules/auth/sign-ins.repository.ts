@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { prepared } from '../../platform/database/prepared.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+
+/** The account that a sign-in claims to be of. */
+export interface ClaimedAccount {
+  readonly id: string;
+  readonly email: string;
+  readonly roles: string[];
+  readonly status: string;
+  passwordHash: string | null;
+}
+
+/** `addresses` are those it is signed in from; bounded. */
+export interface Claim {
+  readonly account: ClaimedAccount | null;
+  readonly addresses: string[];
+}
+
+type Row = (ClaimedAccount | { readonly id: null }) & { readonly addresses: string[] };
+
+/** The nil UUID (RFC 9562, 5.9): no account has it. */
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
+/** Asks for the sessions of nobody too: an unknown address must not answer sooner. */
+const FIND = prepared(
+  `SELECT u.id, u.email, u.roles, u.status, u.password_hash AS "passwordHash",
+          ARRAY(SELECT DISTINCT ip FROM sessions
+                WHERE user_id = coalesce(u.id, '${NOBODY}') AND expires_at > clock_timestamp() LIMIT 100) AS addresses
+   FROM (VALUES ($1::text)) AS asked (email_key) LEFT JOIN users u USING (email_key)`,
+);
+
+@Injectable()
+export class SignInsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  /** All that a sign-in asks before it is counted, in one statement. `null` belongs to nobody. */
+  async find(emailKey: string | null): Promise<Claim> {
+    const [row]: [Row] = await this.unitOfWork.manager.query(FIND, [emailKey]);
+    return { account: row.id === null ? null : row, addresses: row.addresses };
+  }
+}
