@@ -127,8 +127,9 @@ export class TestApp {
 async function signedIn(nest: NestExpressApplication, email: string): Promise<Account> {
   const user = await nest.get(UsersService).findForSignIn(email);
   if (!user) throw new Error(`there is no account of ${email}`);
-  const { sessionId } = await nest.get(SessionsService).start(user.id, { device: 'tests', ip: '127.0.0.1' });
-  return { id: user.id, email, token: await nest.get(TokensService).issueAccess(user, sessionId) };
+  const session = await nest.get(SessionsService).start(user, { device: 'tests', ip: '127.0.0.1' });
+  if (!session) throw new Error(`the account of ${email} may not sign in`);
+  return { id: user.id, email, token: await nest.get(TokensService).issueAccess(user, session.sessionId) };
 }
 
 export async function signIn(url: string, email: string, password: string): Promise<Account> {

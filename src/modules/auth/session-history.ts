@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { AuditAction } from '../../platform/audit-trail/audit-actions.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
+import type { Client } from './client.js';
 import { sessionEventTypes } from './events/session-events.js';
 import { SecurityLog } from './security-log.js';
 
@@ -20,10 +21,12 @@ export class SessionHistory {
     private readonly log: SecurityLog,
   ) {}
 
-  async started(sessionId: string, userId: string, where: { device: string; ip: string }): Promise<void> {
-    const data = { session_id: sessionId, ...where };
+  async started(sessionId: string, userId: string, { at, device, ip }: Client & { at: Date }): Promise<void> {
+    const data = { session_id: sessionId, device, ip };
     const type = sessionEventTypes.started;
-    await this.store.append([{ type, stream: sessionId, version: STARTED, subject: userId, data }]);
+    await this.store.append([
+      { type, stream: sessionId, version: STARTED, subject: userId, occurredAt: at, data },
+    ]);
     this.log.changed(type, { user_id: userId, session_id: sessionId });
   }
 

@@ -5,9 +5,15 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { CLAIMS, type RefreshClaims } from './refresh-tokens.repository.js';
 import { Session } from './session.entity.js';
 
+/** Whose password was compared, and with what. */
+export interface Claimant {
+  readonly id: string;
+  readonly passwordHash: string | null;
+}
+
 interface NewSession {
   readonly id: string;
-  readonly userId: string;
+  readonly user: Claimant;
   readonly device: string;
   readonly ip: string;
 }
@@ -21,29 +27,36 @@ interface Lifetime {
 /** Of one account: past it a sign-in ends those seen least recently. Sign-ins side by side end the same ones. */
 const MAX_SESSIONS = 100;
 
-interface Started {
+export interface Started {
+  readonly at: Date;
   readonly refresh: RefreshClaims;
   /** Sessions that had to make room. */
   readonly ended: string[];
 }
 
 const INSERT = prepared(
-  `WITH ended AS (
+  `WITH account AS (
+     SELECT id, clock_timestamp() AS at FROM users
+     WHERE id = $2 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $3 FOR SHARE),
+   ended AS (
      DELETE FROM sessions WHERE id IN (
        SELECT id FROM sessions WHERE id IN (
-         SELECT id FROM sessions WHERE user_id = $2 AND expires_at > clock_timestamp()
-         ORDER BY last_seen_at DESC, id DESC OFFSET $8::integer)
+         SELECT sessions.id FROM sessions JOIN account ON user_id = account.id
+         WHERE expires_at > clock_timestamp()
+         ORDER BY last_seen_at DESC, sessions.id DESC OFFSET $9::integer)
        FOR UPDATE SKIP LOCKED)
      RETURNING id),
    session AS (
      INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
-     SELECT $1, $2, $3, $4, at, date_trunc('minute', at),
-            at + make_interval(secs => least($5::integer, $6::integer)), at + make_interval(secs => $6::integer)
-     FROM clock_timestamp() AS at
-     RETURNING id, created_at, expires_at)
-   INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
-   SELECT $7, id, date_trunc('second', created_at), date_trunc('second', expires_at) FROM session
-   RETURNING ${CLAIMS}, ARRAY(SELECT id FROM ended) AS ended`,
+     SELECT $1, id, $4, $5, at, date_trunc('minute', at),
+            at + make_interval(secs => least($6::integer, $7::integer)), at + make_interval(secs => $7::integer)
+     FROM account
+     RETURNING id, created_at, expires_at),
+   token AS (
+     INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
+     SELECT $8, id, date_trunc('second', created_at), date_trunc('second', expires_at) FROM session
+     RETURNING ${CLAIMS})
+   SELECT jti, iat, exp, created_at AS at, ARRAY(SELECT id FROM ended) AS ended FROM token, session`,
 );
 
 const ALIVE = 'session.expiresAt > clock_timestamp()';
@@ -55,25 +68,26 @@ export class SessionsRepository {
 
   /**
    * With its first refresh token, in one statement: every sign-in waits for it. That is why it stands
-   * here, and not with the other tokens. A session that somebody holds is in use, and stays.
+   * here, and not with the other tokens. A session that somebody holds is in use, and stays. Holds the
+   * account until the unit of work ends, with others who sign in.
+   * @returns null unless the account is active and has that password
    */
-  async insert(
-    { id, userId, device, ip }: NewSession,
-    jti: string,
-    { idle, total }: Lifetime,
-  ): Promise<Started> {
-    const rows: [RefreshClaims & { ended: string[] }] = await this.sessions.query(INSERT, [
+  async insert({ id, user, device, ip }: NewSession, jti: string, life: Lifetime): Promise<Started | null> {
+    const rows: (RefreshClaims & Omit<Started, 'refresh'>)[] = await this.sessions.query(INSERT, [
       id,
-      userId,
+      user.id,
+      user.passwordHash,
       device,
       ip,
-      idle,
-      total,
+      life.idle,
+      life.total,
       jti,
       MAX_SESSIONS - 1,
     ]);
-    const [{ ended, ...refresh }] = rows;
-    return { refresh, ended };
+    const [row] = rows;
+    if (!row) return null;
+    const { at, ended, ...refresh } = row;
+    return { at, ended, refresh };
   }
 
   /** Holds the row until the unit of work ends: whatever happens to its tokens waits for it. */

@@ -15,11 +15,16 @@ import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.re
 import { PrincipalCache } from './principal-cache.js';
 import { SessionHistory } from './session-history.js';
 import type { Session } from './session.entity.js';
-import { SessionsRepository } from './sessions.repository.js';
-import type { StartedSession } from './tokens.service.js';
+import { type Claimant, SessionsRepository } from './sessions.repository.js';
+import type { LiveSession } from './tokens.service.js';
 
 /** Seconds after the grace period in which a spent token is still known, at least. */
 const REMEMBERED_AFTER_GRACE_SECONDS = 60;
+
+/** With its live refresh token, and when it began. */
+export interface StartedSession extends LiveSession {
+  readonly at: Date;
+}
 
 /** What came of presenting a refresh token. */
 export type Rotation =
@@ -45,20 +50,25 @@ export class SessionsService {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Ends those seen least recently when the account has as many as it may. */
-  start(userId: string, client: Client): Promise<StartedSession> {
+  /**
+   * Ends those seen least recently when the account has as many as it may. Holds the account until the
+   * unit of work ends.
+   * @returns null unless it is still active, and its password still the one in `user`
+   */
+  start(user: Claimant, client: Client): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
       const sessionId = newId();
       const lifetime = {
         idle: this.config.REFRESH_TOKEN_TTL_SECONDS,
         total: this.config.SESSION_MAX_SECONDS,
       };
-      const session = { id: sessionId, userId, ...client };
-      const { refresh, ended } = await this.sessions.insert(session, newId(), lifetime);
+      const started = await this.sessions.insert({ id: sessionId, user, ...client }, newId(), lifetime);
+      if (!started) return null;
+      const { at, ended, refresh } = started;
       if (ended.length > 0) await this.principals.invalidate(ended);
-      await this.history.ended(ended, userId, null);
-      await this.history.started(sessionId, userId, client);
-      return { sessionId, refresh };
+      await this.history.ended(ended, user.id, null);
+      await this.history.started(sessionId, user.id, { at, ...client });
+      return { sessionId, at, refresh };
     });
   }
 

@@ -16,7 +16,7 @@ export interface Subject {
 }
 
 /** A session with the refresh token that is its live one. */
-export interface StartedSession {
+export interface LiveSession {
   readonly sessionId: string;
   readonly refresh: RefreshClaims;
 }
@@ -37,7 +37,7 @@ export class TokensService {
   ) {}
 
   /** Both tokens of a session, as they are answered. */
-  async issuePair(user: Subject, { sessionId, refresh }: StartedSession): Promise<TokenResponse> {
+  async issuePair(user: Subject, { sessionId, refresh }: LiveSession): Promise<TokenResponse> {
     return {
       access_token: await this.issueAccess(user, sessionId),
       refresh_token: await this.issueRefresh(user.id, sessionId, refresh),

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { violatesUnique } from '../../platform/database/database-errors.js';
-import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User } from './user.entity.js';
 import { findPage, matchingUsers, readPlan, type UserFilters, type UserPage } from './users-page.js';
@@ -22,11 +21,6 @@ export type UserChanges = Partial<
 
 /** The time of the database, whatever the clock of this machine says. */
 const DATABASE_TIME = () => 'clock_timestamp()';
-
-const SIGN_IN_TIME = prepared(
-  `SELECT clock_timestamp() AS at FROM users
-   WHERE id = $1 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $2 FOR SHARE`,
-);
 
 @Injectable()
 export class UsersRepository {
@@ -94,15 +88,6 @@ export class UsersRepository {
       if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
       throw error;
     }
-  }
-
-  /**
-   * Holds the row until the unit of work ends, with others who sign in.
-   * @returns the time, or null unless the account is active and has the password of `user`
-   */
-  async findSignInTime(user: Pick<User, 'id' | 'passwordHash'>): Promise<Date | null> {
-    const rows: { at: Date }[] = await this.users.query(SIGN_IN_TIME, [user.id, user.passwordHash]);
-    return rows[0]?.at ?? null;
   }
 
   /** Stands apart from each row's version, and from its `updated_at`. Locks in the order of ids, as everybody. */

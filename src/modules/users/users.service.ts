@@ -68,14 +68,9 @@ export class UsersService {
     return emailKey === null ? null : this.repository.findByEmailWithPassword(emailKey);
   }
 
-  /**
-   * Holds the account until the unit of work ends.
-   * @returns whether it is still active, and its password still the one in `user`
-   */
-  async recordSignIn(user: Pick<User, 'id' | 'passwordHash'>): Promise<boolean> {
-    const at = await this.repository.findSignInTime(user);
-    if (at) this.unitOfWork.afterCommit(() => this.lastLogins.gather(user.id, at));
-    return at !== null;
+  /** The account has signed in, if the unit of work commits. */
+  recordSignIn(id: string, at: Date): void {
+    this.unitOfWork.afterCommit(() => this.lastLogins.gather(id, at));
   }
 
   /** The account, if it may act. */

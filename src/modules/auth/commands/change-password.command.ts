@@ -49,9 +49,10 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
     const started = await this.unitOfWork.run(async () => {
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_change'));
+      const session = await this.sessions.start({ id: user.id, passwordHash: hash }, client);
       // Disabled meanwhile: a session started now would be alive as soon as the account is enabled again.
-      if (!(await this.users.findActive(user.id))) throw unauthorized(true);
-      return this.sessions.start(user.id, client);
+      if (!session) throw unauthorized(true);
+      return session;
     });
     return this.tokens.issuePair(user, started);
   }

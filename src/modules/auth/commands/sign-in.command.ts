@@ -11,9 +11,9 @@ import type { Client } from '../client.js';
 import type { LoginDto } from '../dto/login.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
 import { SecurityLog } from '../security-log.js';
-import { SessionsService } from '../sessions.service.js';
+import { SessionsService, type StartedSession } from '../sessions.service.js';
 import { type Claim, type ClaimedAccount, SignInsRepository } from '../sign-ins.repository.js';
-import { type StartedSession, TokensService } from '../tokens.service.js';
+import { TokensService } from '../tokens.service.js';
 
 /**
  * Starts a session. One answer, and one duration, for a wrong password, an unknown address and an
@@ -82,8 +82,9 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   /** @returns null when the account may not sign in any more, or not with that password */
   private start(attempt: Attempt, user: ClaimedAccount, client: Client): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
-      if (!(await this.users.recordSignIn(user))) return null;
-      const session = await this.sessions.start(user.id, client);
+      const session = await this.sessions.start(user, client);
+      if (!session) return null;
+      this.users.recordSignIn(user.id, session.at);
       await this.audit.record({
         action: 'auth.login',
         target: { type: 'user', id: user.id },
