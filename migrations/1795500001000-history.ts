@@ -167,10 +167,14 @@ export class History1795500001000 implements MigrationInterface {
         first date := date_trunc('month', month);
         name text := 'audit_entries_' || to_char(first, 'YYYY_MM');
       BEGIN
+        IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
         -- Instances that make it at once queue here.
         PERFORM pg_advisory_xact_lock(hashtext('make_audit_partition'));
-        IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
-        EXECUTE format('CREATE TABLE %I PARTITION OF audit_entries FOR VALUES FROM (%L) TO (%L)', name,
+        -- Read from the table: what to_regclass knows is not renewed by waiting.
+        IF EXISTS (SELECT FROM pg_class WHERE relname = name AND relnamespace = 'public'::regnamespace) THEN RETURN; END IF;
+        -- Made apart and then attached: PARTITION OF would lock the trail against its writers.
+        EXECUTE format('CREATE TABLE %I (LIKE audit_entries INCLUDING DEFAULTS)', name);
+        EXECUTE format('ALTER TABLE audit_entries ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name,
                        first::timestamp AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
         PERFORM make_append_only(name::regclass);
       END $$`);

@@ -11,7 +11,7 @@ import { PolicyGuard } from './modules/auth/policy.guard.js';
 import { FeedModule } from './modules/feed/feed.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
 import { UsersModule } from './modules/users/users.module.js';
-import { AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
+import { AuditPartitionsModule, AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { EventStoreModule } from './platform/event-store/event-store.module.js';
@@ -45,6 +45,7 @@ const platform = [
   MailModule,
   EventStoreModule,
   AuditTrailModule,
+  AuditPartitionsModule,
 ];
 const features = [RolesModule, UsersModule, AuthModule, FeedModule, AuditModule];
 

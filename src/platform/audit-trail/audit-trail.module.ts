@@ -1,6 +1,12 @@
 import { Global, Module } from '@nestjs/common';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { AuditPartitions } from './audit-partitions.js';
 import { AuditTrail } from './audit-trail.js';
 
 @Global()
 @Module({ providers: [AuditTrail], exports: [AuditTrail] })
 export class AuditTrailModule {}
+
+/** Apart: who only writes an entry starts no jobs. */
+@Module({ imports: [JobsModule], providers: [AuditPartitions] })
+export class AuditPartitionsModule {}
