@@ -5,6 +5,7 @@ import type pg from 'pg';
 import { JOB_SCHEMA } from '../jobs/job-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
 import { grantServicePrivileges } from './service-privileges.js';
+import { assertAppendOnly } from './append-only.js';
 import { CONNECT_TIMEOUT_MS, connectForStart, DatabaseStartError, MIGRATOR } from './start-connection.js';
 
 /** The oldest PostgreSQL whose features the service's SQL uses. */
@@ -28,7 +29,7 @@ export interface DatabaseAddresses {
  * finds nothing to do. The lock is a session's, so the connection must be a direct one, not a pooler's.
  * @returns the names of the migrations that ran
  * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or another
- * instance has been migrating for 120 s
+ * instance has been migrating for 120 s, and when the history could be changed
  */
 export async function migrate({
   DATABASE_URL,
@@ -39,6 +40,7 @@ export async function migrate({
     await refuseOldServer(lock);
     await takeTurn(lock);
     const names = await runPending(url);
+    await assertAppendOnly(lock);
     // Before anything is written: in another cluster, or after a promotion, transaction ids begin anew.
     await lock.query('SELECT begin_epoch()');
     // The job queue brings its own schema, and its own lock on it.

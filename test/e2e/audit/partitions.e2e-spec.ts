@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { AuditPartitions } from '../../../src/platform/audit-trail/audit-partitions.js';
+import { migrate } from '../../../src/platform/database/migrate.js';
 import { TestApp } from '../../support/test-app.js';
 
 const MONTH = 'audit_entries_2031_05';
@@ -67,6 +68,27 @@ describe('the months of the audit trail', () => {
       await writer.end();
     }
     expect(await partitions()).toContain('audit_entries_2031_06');
+  });
+
+  it('are all guarded, or no start goes on', async () => {
+    const start = () => migrate({ DATABASE_URL: app.database.url });
+    await expect(start()).resolves.toEqual([]);
+    for (const [off, on] of [
+      [
+        `ALTER TABLE ${MONTH} DISABLE TRIGGER refuse_change`,
+        `ALTER TABLE ${MONTH} ENABLE ALWAYS TRIGGER refuse_change`,
+      ],
+      [
+        `ALTER TABLE ${MONTH} ENABLE TRIGGER refuse_truncate`,
+        `ALTER TABLE ${MONTH} ENABLE ALWAYS TRIGGER refuse_truncate`,
+      ],
+      [`DROP TRIGGER refuse_truncate ON ${MONTH}`, `SELECT make_append_only('${MONTH}')`],
+    ] as const) {
+      await app.database.query(off);
+      await expect(start()).rejects.toThrow(`triggers are missing or off on ${MONTH}`);
+      await app.database.query(on);
+    }
+    await expect(start()).resolves.toEqual([]);
   });
 
   it('cannot be reached past the trail by the service', async () => {

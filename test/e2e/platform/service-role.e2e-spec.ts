@@ -15,8 +15,7 @@ const TRAIL = `
   CREATE TABLE trail (id integer NOT NULL, said text NOT NULL) PARTITION BY RANGE (id);
   COMMENT ON TABLE trail IS 'append-only: what a test says';
   CREATE TABLE trail_1 PARTITION OF trail FOR VALUES FROM (1) TO (10);
-  CREATE FUNCTION keep_trail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'kept'; END $$;
-  CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON trail FOR EACH ROW EXECUTE FUNCTION keep_trail();
+  SELECT make_append_only('trail'), make_append_only('trail_1');
   CREATE TABLE epochs (id integer);
   COMMENT ON TABLE epochs IS 'read-only: the owner writes it';
   CREATE FUNCTION extend_trail() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
@@ -63,7 +62,7 @@ describe('the role of the service', () => {
     ['ALTER TABLE trail DETACH PARTITION trail_1'],
     ['ALTER TABLE trail ADD COLUMN more text'],
     ['ALTER TABLE trail DISABLE TRIGGER ALL'],
-    ['DROP TRIGGER keep ON trail'],
+    ['DROP TRIGGER refuse_change ON trail'],
     ['DROP TABLE trail_1'],
     ['DROP TABLE trail'],
     [`COMMENT ON TABLE trail IS 'ordinary'`],
@@ -71,7 +70,7 @@ describe('the role of the service', () => {
     ['INSERT INTO epochs VALUES (1)'],
     [`INSERT INTO migrations (timestamp, name) VALUES (1, 'never ran')`],
     ['CREATE TABLE public.own (id integer)'],
-    [`CREATE OR REPLACE FUNCTION keep_trail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`],
+    [`CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`],
   ])('is refused: %s', async (sql) => {
     await expect(service.query(sql)).rejects.toMatchObject({ code: '42501' });
   });

@@ -1,0 +1,30 @@
+import type { Client } from 'pg';
+import { DatabaseStartError } from './start-connection.js';
+
+/** Whether each table that is declared append-only, and each of its partitions, has both triggers, for everybody. */
+const UNGUARDED = `
+  WITH RECURSIVE history AS (
+    SELECT c.oid FROM pg_class c
+    JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+    WHERE c.relnamespace = 'public'::regnamespace AND d.description ~ '^append-only\\M'
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN history ON inhparent = history.oid
+  )
+  SELECT history.oid::regclass::text AS name FROM history
+  WHERE (SELECT count(*) FROM pg_trigger
+         WHERE tgrelid = history.oid AND tgname IN ('refuse_change', 'refuse_truncate') AND tgenabled = 'A') < 2
+  ORDER BY 1`;
+
+/**
+ * The rights of the service's role are the first guard of the history, triggers (`make_append_only`) the second: a
+ * start does not go on without them.
+ * @throws DatabaseStartError which names the tables
+ */
+export async function assertAppendOnly(client: Client): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(UNGUARDED);
+  if (rows.length === 0) return;
+  const names = rows.map(({ name }) => name).join(', ');
+  throw new DatabaseStartError(
+    `The history is not guarded against changes: triggers are missing or off on ${names}`,
+  );
+}
