@@ -10,6 +10,7 @@ const ROUNDS = 3;
 const AT_ONCE = 50;
 
 let app: TestApp;
+/** Anew for each test that moves something. */
 let ada: Account;
 let ben: Account;
 let manager: Account;
@@ -18,11 +19,11 @@ beforeAll(async () => {
   manager = await accountWith(app, ['resources:transfer']);
 });
 afterAll(() => app?.close());
-beforeEach(async () => {
+
+async function twoPeople(): Promise<void> {
   ada = await app.account();
   ben = await app.account();
-});
-
+}
 /** Sent when it is made, not when it is first asked for its answer. */
 const transfer = (by: Account, body: object): Promise<Response> =>
   app
@@ -56,6 +57,8 @@ const events = async (account: Account) =>
   }[];
 
 describe('a transfer', () => {
+  beforeEach(twoPeople);
+
   it('moves all, each as its next version, and is told once to each side and to the trail', async () => {
     const ids = await some(ada, 3);
     const answer = await give(ada, ben, ids);
@@ -166,29 +169,6 @@ describe('a transfer', () => {
     expect(await events(ada)).toHaveLength(1);
   });
 
-  it.each([
-    ['to_user_id', { to_user_id: 'nonsense' }],
-    ['to_user_id', { to_user_id: undefined }],
-    ['from_user_id', { from_user_id: null }],
-    ['resource_ids', { resource_ids: [] }],
-    ['resource_ids', { resource_ids: NOBODY }],
-    ['resource_ids', { resource_ids: [NOBODY, 'nonsense'] }],
-    ['resource_ids', { resource_ids: [NOBODY, NOBODY.toUpperCase()] }],
-    ['resource_ids', { resource_ids: Array.from({ length: 200_000 }, (_, n) => String(n)) }],
-    ['dry_run', { dry_run: 'true' }],
-    ['more', { more: 1 }],
-  ])('refuses a wrong %s', async (field, wrong) => {
-    const answer = await transfer(ada, { to_user_id: ben.id, resource_ids: [NOBODY], ...wrong });
-    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
-  });
-
-  it('to the giver is refused', async () => {
-    const answer = await give(ada, ada, await some(ada, 1));
-    expect(answer.body).toMatchObject({
-      error: { code: 'VALIDATION_ERROR', details: [{ field: 'to_user_id' }] },
-    });
-  });
-
   it('is done once when it is repeated with its key', async () => {
     const ids = await some(ada, 1);
     const send = () =>
@@ -203,7 +183,34 @@ describe('a transfer', () => {
   });
 });
 
+describe('what is no transfer', () => {
+  it.each([
+    ['to_user_id', { to_user_id: 'nonsense' }],
+    ['to_user_id', { to_user_id: undefined }],
+    ['from_user_id', { from_user_id: null }],
+    ['resource_ids', { resource_ids: [] }],
+    ['resource_ids', { resource_ids: NOBODY }],
+    ['resource_ids', { resource_ids: [NOBODY, 'nonsense'] }],
+    ['resource_ids', { resource_ids: [NOBODY, NOBODY.toUpperCase()] }],
+    ['resource_ids', { resource_ids: Array.from({ length: 200_000 }, (_, n) => String(n)) }],
+    ['dry_run', { dry_run: 'true' }],
+    ['more', { more: 1 }],
+  ])('is refused for a wrong %s', async (field, wrong) => {
+    const answer = await transfer(manager, { to_user_id: NOBODY, resource_ids: [NOBODY], ...wrong });
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
+  });
+
+  it('is one to the giver', async () => {
+    const answer = await give(manager, manager, [NOBODY]);
+    expect(answer.body).toMatchObject({
+      error: { code: 'VALIDATION_ERROR', details: [{ field: 'to_user_id' }] },
+    });
+  });
+});
+
 describe('transfers at once', () => {
+  beforeEach(twoPeople);
+
   it(`have one winner of ${AT_ONCE}, one owner, and one audit entry`, async () => {
     const [id = ''] = await some(ada, 1);
     const people = await receivers(app.database, AT_ONCE);
