@@ -263,63 +263,84 @@ describe('transfers at once', () => {
   };
 
   it('hold the accounts in the order of ids, then the resources in theirs', async () => {
-    // The later in order is the earlier on disk, where a search without an order would begin.
-    const [low = '', high = ''] = [await some(ada, 1), await some(ada, 1)].flat().toSorted();
-    await app.database.query(`UPDATE resources SET name = name WHERE id = $1`, [low]);
-    const [first, second] = [ada.id, ben.id].toSorted();
+    const [low = '', high = ''] = (await some(ada, 2)).toSorted();
+    const [first = '', second = ''] = [ada.id, ben.id].toSorted();
     const body = { from_user_id: ada.id, to_user_id: ben.id, resource_ids: [high, low] };
-
-    const account = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [
-      first,
-    ]);
-    const pending = transfer(manager, body);
-    await until(async () => (await account.waiting()) === 1);
-    expect(await isFree('users', second ?? '')).toBe(true);
-    expect(await isFree('resources', low)).toBe(true);
-    const resource = await HeldLock.take(
-      app.database.url,
-      'SELECT 1 FROM resources WHERE id = $1 FOR UPDATE',
-      [low],
-    );
-    await account.release();
-    await until(async () => (await resource.waiting()) === 1 && !(await isFree('users', second ?? '')));
-    expect(await isFree('resources', high)).toBe(true);
-    await resource.release();
-    expect((await pending).body).toMatchObject({ transferred: 2 });
+    const answer = await whileHeld(RESOURCE, [low], async (resource) => {
+      const pending = await whileHeld(ACCOUNT, [first], async (account) => {
+        const sent = transfer(manager, body);
+        await until(async () => (await account.waiting()) === 1);
+        expect(await isFree('users', second)).toBe(true);
+        return { sent };
+      });
+      await until(async () => (await resource.waiting()) === 1 && !(await isFree('users', second)));
+      expect(await isFree('resources', high)).toBe(true);
+      return pending;
+    });
+    expect((await answer.sent).body).toMatchObject({ transferred: 2 });
   });
 
   it('are told in the order in which they moved, also when one that began first moves second', async () => {
     const [id = ''] = await some(ada, 1);
     // It takes no place in the order of events yet, and lets nobody hold a resource.
-    const gate = await HeldLock.take(app.database.url, 'LOCK TABLE resources IN EXCLUSIVE MODE');
-    const body = { from_user_id: ben.id, to_user_id: ada.id, resource_ids: [id] };
-    const back = transfer(manager, body);
-    await until(async () => (await gate.waiting()) === 1);
-    await gate.query(`UPDATE resources SET owner_id = '${ben.id}' WHERE id = '${id}'`);
-    await gate.query(
-      `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
-       VALUES (gen_random_uuid(), 'ownership.transferred', gen_random_uuid(), 1, '${id}', clock_timestamp())`,
-    );
-    await gate.query('COMMIT');
-    await gate.release();
+    const { back } = await whileHeld('LOCK TABLE resources IN EXCLUSIVE MODE', [], async (gate) => {
+      const sent = transfer(manager, { from_user_id: ben.id, to_user_id: ada.id, resource_ids: [id] });
+      await until(async () => (await gate.waiting()) === 1);
+      await gate.query(`UPDATE resources SET owner_id = '${ben.id}' WHERE id = '${id}'`);
+      await gate.query(
+        `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
+         VALUES (gen_random_uuid(), 'ownership.transferred', gen_random_uuid(), 1, '${id}', clock_timestamp())`,
+      );
+      await gate.query('COMMIT');
+      return { back: sent };
+    });
     expect((await back).status).toBe(200);
     expect((await told(app.database)).slice(-3)).toEqual([id, ben.id, ada.id]);
   });
 
-  it('and the end of the receiver end in one order: nobody who is gone is given anything', async () => {
+  it('and the end of the receiver have one order: nobody who is gone is given anything', async () => {
     const ids = await some(ada, 1);
-    const gate = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [
-      ben.id,
-    ]);
-    const pending = give(ada, ben, ids);
-    await until(async () => (await gate.waiting()) === 1);
-    await gate.query(`UPDATE users SET deleted_at = now() WHERE id = '${ben.id}'`);
-    await gate.query('COMMIT');
-    await gate.release();
+    const { pending } = await whileHeld(ACCOUNT, [ben.id], async (gate) => {
+      const sent = give(ada, ben, ids);
+      await until(async () => (await gate.waiting()) === 1);
+      await gate.query(`UPDATE users SET deleted_at = now() WHERE id = '${ben.id}'`);
+      await gate.query('COMMIT');
+      return { pending: sent };
+    });
     expect((await pending).status).toBe(404);
     expect(await state(ids)).toEqual([{ owner_id: ada.id, version: 1 }]);
   });
+
+  it('and the end of the resource have one order: what is deleted goes to nobody', async () => {
+    const ids = await some(ada, 1);
+    const answers = await whileHeld(RESOURCE, ids, async (gate) => {
+      const removed = app.as(ada, 'delete', `/api/resources/${ids[0]}`).then(({ status }) => status);
+      await until(async () => (await gate.waiting()) === 1);
+      const given = give(ada, ben, ids).then(({ status }) => status);
+      await until(async () => (await gate.waiting()) === 2);
+      return { removed, given };
+    });
+    expect(await Promise.all([answers.removed, answers.given])).toEqual([204, 409]);
+    expect(await state(ids)).toEqual([]);
+  });
 });
+
+const ACCOUNT = 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE';
+const RESOURCE = 'SELECT 1 FROM resources WHERE id = $1 FOR UPDATE';
+
+/** What `work` sends while somebody else holds that, it hands on inside an object: nobody waits for it before. */
+async function whileHeld<T>(
+  sql: string,
+  values: unknown[],
+  work: (gate: HeldLock) => Promise<T>,
+): Promise<T> {
+  const gate = await HeldLock.take(app.database.url, sql, values);
+  try {
+    return await work(gate);
+  } finally {
+    await gate.release();
+  }
+}
 
 /** A lock that was taken and let go leaves its mark in the row. */
 function withoutLocks(rows: object | undefined): unknown {
