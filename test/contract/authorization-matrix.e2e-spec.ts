@@ -6,12 +6,13 @@ import { SigningKeysService } from '../../src/modules/auth/signing-keys.service.
 import { TokensService } from '../../src/modules/auth/tokens.service.js';
 import { sealed } from '../support/audit.js';
 import { expectEnvelope } from '../support/envelope.js';
+import { type ResourceBody, resourcesOf } from '../support/resources.js';
 import { type Answer, bearer, closeConnections, send } from '../support/send.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
 import { NOBODY } from '../support/users.js';
 import { routesOf } from '../support/routes.js';
 
-/** Those with rights; `{id}` in a path is the account of `user`. */
+/** Those with rights; `{id}` in a path is the account of `user`, or what is theirs. */
 const ALIVE = ['nobody', 'user', 'other', 'premium', 'auditor', 'admin'] as const;
 /** Tokens that were good once. */
 const DEAD = ['disabled', 'deleted', 'expired', 'logged-out'] as const;
@@ -71,6 +72,11 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/audit/seals/latest': ['    401    403  403   403     in      in '],
   'GET /api/audit/{id}/proof': ['      401    403  403   403     in      in '],
   'POST /api/audit/verify': ['         401    403  403   403     in      in ', WRONG],
+  'POST /api/resources': ['            401    in   in    in      in      in ', WRONG],
+  'GET /api/resources': ['             401    in   in    in      in      in '],
+  'GET /api/resources/{id}': ['        401    in   404   404     404     in '],
+  'DELETE /api/resources/{id}': ['     401    in   404   404     404     in ', WRONG_VERSION],
+  'POST /api/resources/transfer': ['   401    in   in    in      in      in ', WRONG],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
   'GET /health': ['                    in     in   in    in      in      in '],
   'GET /health/live': ['               in     in   in    in      in      in '],
@@ -93,6 +99,8 @@ describe('who may call what', () => {
   let app: TestApp;
   /** Of the audit trail. */
   let entryId: string;
+  /** Of `user`. */
+  let resourceId: string;
   const accounts = new Map<Caller, Account>();
   const password = (caller: Caller): string => (caller === 'admin' ? ADMIN.password : PASSWORD);
 
@@ -111,6 +119,7 @@ describe('who may call what', () => {
     const [entry] = (await app.as(app.admin, 'get', '/api/audit')).body as [{ id: string }];
     entryId = entry.id;
     await sealed(app, [entryId]);
+    [{ id: resourceId }] = (await resourcesOf(app, account('user'), 1)) as [ResourceBody];
     accounts.set('expired', { ...account('expired'), token: await expiredToken(account('expired')) });
   });
   afterAll(() => {
@@ -142,6 +151,7 @@ describe('who may call what', () => {
     const path = pattern
       .replace('/sessions/{id}', `/sessions/${own}`)
       .replace('/audit/{id}', `/audit/${entryId}`)
+      .replace('/resources/{id}', `/resources/${resourceId}`)
       .replace('{id}', idOf('user'))
       .replace('{name}', 'support');
     const authorization = caller === 'nobody' ? {} : bearer(account(caller));

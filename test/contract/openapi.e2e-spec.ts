@@ -17,6 +17,7 @@ import {
 import { Instance } from '../support/instance.js';
 import { askAboutSeals } from '../support/audit.js';
 import { askAboutHistory } from '../support/history-answers.js';
+import { askAboutResources } from '../support/resources.js';
 import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
 import { MASTER_KEY } from '../support/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
@@ -337,6 +338,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   const some = await signIn(url, person.email, PASSWORD);
   await askAboutMail(ask, MAIL_DIR, some);
   await askAboutSessions(ask, some, id);
+  await askAboutResources(ask, { id, token: some.token });
   await ask('GET /api/users', { query: '?limit=2&total=exact' });
   await ask('GET /api/users', { token: some.token });
   await ask('GET /api/users', { query: '?limit=0' });

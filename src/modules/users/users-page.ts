@@ -1,6 +1,7 @@
 import type { Repository, SelectQueryBuilder } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
 import { foldCase, likePattern } from '../../common/text.js';
+import { readPlan } from '../../platform/database/estimate-rows.js';
 import type { User, UserStatus } from './user.entity.js';
 
 /** What gathering costs, in index entries passed (a third of a microsecond): to read the inverted index, ... */
@@ -184,17 +185,6 @@ function pairsOf(text: string): string[] {
   const characters = Array.from(text);
   if (characters.length < 2) return characters;
   return characters.slice(1).map((character, index) => `${characters[index]}${character}`);
-}
-
-interface Plan {
-  readonly 'Plan Rows': number;
-  readonly Plans?: readonly Plan[];
-}
-
-/** Of the answer to EXPLAIN (FORMAT JSON). */
-export function readPlan(rows: unknown): { readonly Plan: Plan } {
-  const [row] = rows as [{ 'QUERY PLAN': [{ Plan: Plan }] }];
-  return row['QUERY PLAN'][0];
 }
 
 const all = (conditions: readonly string[]): string => conditions.join(' AND ');

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { violatesUnique } from '../../platform/database/database-errors.js';
+import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { User } from './user.entity.js';
-import { findPage, matchingUsers, readPlan, type UserFilters, type UserPage } from './users-page.js';
+import { User, type UserStatus } from './user.entity.js';
+import { findPage, matchingUsers, type UserFilters, type UserPage } from './users-page.js';
 
-/** Rows that an estimate counts before it asks the planner. */
-const COUNTED_ROWS = 1000;
 const EMAIL_CONSTRAINT = 'users_email_key_key';
 
 export type NewUser = Pick<
@@ -90,6 +89,15 @@ export class UsersRepository {
     }
   }
 
+  /** Of those that there are. `hold`: the rows until the unit of work ends, in the order of ids, as everybody. */
+  async findStatuses(ids: readonly string[], hold: boolean): Promise<Map<string, UserStatus>> {
+    const rows: Pick<User, 'id' | 'status'>[] = await this.users.query(
+      `SELECT id, status FROM users WHERE id = ANY ($1) ORDER BY id ${hold ? 'FOR SHARE' : ''}`,
+      [ids],
+    );
+    return new Map(rows.map(({ id, status }) => [id, status]));
+  }
+
   /** Stands apart from each row's version, and from its `updated_at`. Locks in the order of ids, as everybody. */
   async touchLastLogins(logins: ReadonlyMap<string, Date>): Promise<void> {
     await this.users.query(
@@ -109,16 +117,9 @@ export class UsersRepository {
     return matchingUsers(this.users, filters).getCount();
   }
 
-  /** Exact up to {@link COUNTED_ROWS}, past it the planner's guess: the cost does not grow with the answer. */
-  async estimate(filters: UserFilters): Promise<number> {
+  estimate(filters: UserFilters): Promise<number> {
     const [sql, parameters] = matchingUsers(this.users, filters).select('1').getQueryAndParameters();
-    const counted: [{ rows: number }] = await this.users.query(
-      `SELECT count(*)::integer AS rows FROM (${sql} LIMIT ${COUNTED_ROWS + 1}) AS counted`,
-      parameters,
-    );
-    if (counted[0].rows <= COUNTED_ROWS) return counted[0].rows;
-    const rows: unknown = await this.users.query(`EXPLAIN (FORMAT JSON) ${sql}`, parameters);
-    return readPlan(rows).Plan['Plan Rows'];
+    return estimateRows(this.unitOfWork.manager, sql, parameters);
   }
 
   /**

@@ -14,7 +14,7 @@ import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
 import { LastLogins } from './last-logins.js';
 import { checkPassword } from './password-policy.js';
-import type { User } from './user.entity.js';
+import type { User, UserStatus } from './user.entity.js';
 import { sortColumns, type UserOrder } from './users-page.js';
 import { UsersRepository } from './users.repository.js';
 
@@ -77,6 +77,14 @@ export class UsersService {
   async findActive(id: string): Promise<User | null> {
     const user = await this.repository.findById(id);
     return user?.status === 'active' ? user : null;
+  }
+
+  /**
+   * Of those of these accounts that there are. `hold`: what it says stays so until the unit of work
+   * ends; take it before rows that belong to accounts.
+   */
+  findStatuses(ids: readonly string[], { hold }: { hold: boolean }): Promise<Map<string, UserStatus>> {
+    return this.repository.findStatuses(ids, hold);
   }
 
   /** With its password hash. @throws AppError `NOT_FOUND` */

@@ -27,6 +27,8 @@ export interface AuditFact {
   /** `success` unless it says otherwise. */
   readonly outcome?: AuditOutcome;
   readonly changes?: AuditChanges;
+  /** The account whose personal data the changes are, when it is not the target itself. */
+  readonly about?: string;
   /** When it is not the caller of the request: who has just signed in. */
   readonly actor?: AuditActor;
 }
@@ -73,11 +75,12 @@ export class AuditTrail {
   ) {}
 
   /** In the unit of work of the change; outside one in a statement of its own. */
-  async record({ action, target, outcome = 'success', changes, actor }: AuditFact): Promise<void> {
+  async record(fact: AuditFact): Promise<void> {
+    const { action, target, outcome = 'success', changes, actor } = fact;
     const id = newId();
     const context = requestContext.current();
     const who = actor ?? callerOf(context);
-    const about = target?.type === USER ? target.id : NOBODY;
+    const about = fact.about ?? (target?.type === USER ? target.id : NOBODY);
     const origin = await this.seal(context?.client, who.id ?? about, {
       purpose: auditSealPurpose(id, 'origin'),
       anew: who.type === 'anonymous',

@@ -61,18 +61,22 @@ export class EventStore {
 
   /**
    * In the unit of work of the change, in their order.
+   * @returns their ids
    * @throws AppError `CONFLICT` when a stream has an event of that version: somebody else was first
    */
-  async append(events: readonly NewEvent[]): Promise<void> {
+  async append(events: readonly NewEvent[]): Promise<string[]> {
+    const ids: string[] = [];
     const rows: unknown[][] = [];
     for (const { type, stream, version, subject, occurredAt, data } of events) {
       const id = newId();
       const sealer = await this.keys.sealerOf(subject);
       const sealed = sealer?.seal(Buffer.from(JSON.stringify(data)), sealPurpose(id)) ?? null;
+      ids.push(id);
       rows.push([id, type, stream, version, subject, occurredAt ?? null, sealed]);
     }
     try {
       await this.unitOfWork.manager.query(INSERT, columnsOf(rows));
+      return ids;
     } catch (error) {
       if (violatesUnique(error, VERSION_CONSTRAINT)) throw new AppError('CONFLICT', { cause: error });
       throw error;

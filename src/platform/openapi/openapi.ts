@@ -28,6 +28,7 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .addTag('auth', 'Signing in')
     .addTag('users', 'Accounts')
     .addTag('roles', 'Roles and their permissions')
+    .addTag('resources', 'What accounts own, and hand on')
     .addTag('events', 'What happened, in order')
     .addTag('audit', 'The audit trail and its proofs')
     .addTag('operations', 'Probes and metrics')

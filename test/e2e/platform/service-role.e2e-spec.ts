@@ -70,7 +70,9 @@ describe('the role of the service', () => {
     ['INSERT INTO epochs VALUES (1)'],
     [`INSERT INTO migrations (timestamp, name) VALUES (1, 'never ran')`],
     ['CREATE TABLE public.own (id integer)'],
-    [`CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`],
+    [
+      `CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`,
+    ],
   ])('is refused: %s', async (sql) => {
     await expect(service.query(sql)).rejects.toMatchObject({ code: '42501' });
   });

@@ -1,0 +1,56 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiProperty } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { ValidateBy } from 'class-validator';
+import { canonicalId } from '../ids.js';
+
+const EXAMPLE = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+
+/** An id, from here on in its one canonical spelling, so that ids can be compared. */
+export function IsId(): PropertyDecorator {
+  return applyDecorators(
+    ApiProperty({ format: 'uuid', example: EXAMPLE }),
+    Transform(({ value }: { value: unknown }) => canonical(value)),
+    ValidateBy({
+      name: 'isId',
+      validator: {
+        validate: (value) => canonicalId(value) !== null,
+        defaultMessage: (args) => `${args?.property} must be a UUID`,
+      },
+    }),
+  );
+}
+
+/**
+ * 1 to `maximum` different ids, in their canonical spelling. One rule, the length first: class-validator
+ * would compare each item of an endless list with all before.
+ */
+export function IsIdList(maximum: number): PropertyDecorator {
+  return applyDecorators(
+    ApiProperty({
+      type: 'array',
+      items: { type: 'string', format: 'uuid' },
+      minItems: 1,
+      maxItems: maximum,
+      uniqueItems: true,
+      example: [EXAMPLE],
+    }),
+    Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? value.map(canonical) : value)),
+    ValidateBy({
+      name: 'isIdList',
+      validator: {
+        validate: (value) => faultOf(value, maximum) === null,
+        defaultMessage: (args) => `${args?.property} ${faultOf(args?.value, maximum)}`,
+      },
+    }),
+  );
+}
+
+const canonical = (value: unknown): unknown => canonicalId(value) ?? value;
+
+function faultOf(value: unknown, maximum: number): string | null {
+  if (!Array.isArray(value)) return 'must be a list of UUIDs';
+  if (value.length < 1 || value.length > maximum) return `must hold 1 to ${maximum} UUIDs`;
+  if (!value.every((item) => canonicalId(item) !== null)) return 'must hold UUIDs only';
+  return new Set(value).size === value.length ? null : 'must not name one twice';
+}

@@ -1,0 +1,37 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Principal } from '../../../common/authorization/principal.js';
+import { newId } from '../../../common/ids.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import type { CreateResourceDto } from '../dto/create-resource.dto.js';
+import { ResourceHistory } from '../resource-history.js';
+import type { Resource } from '../resource.js';
+import { ResourcesRepository } from '../resources.repository.js';
+
+/** Makes a resource that the caller owns. */
+export class CreateResource extends Command<Resource> {
+  constructor(
+    readonly input: CreateResourceDto,
+    readonly caller: Principal,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CreateResource)
+export class CreateResourceHandler implements ICommandHandler<CreateResource> {
+  constructor(
+    private readonly repository: ResourcesRepository,
+    private readonly history: ResourceHistory,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  execute({ input, caller }: CreateResource): Promise<Resource> {
+    const { type, name, external_id: externalId } = input;
+    const made = { id: newId(), type, name, externalId: externalId ?? null, ownerId: caller.userId };
+    return this.unitOfWork.run(async () => {
+      const resource = await this.repository.insert(made);
+      await this.history.created(resource);
+      return resource;
+    });
+  }
+}

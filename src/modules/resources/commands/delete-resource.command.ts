@@ -1,0 +1,36 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Principal } from '../../../common/authorization/principal.js';
+import { assertMatch, type TagCondition } from '../../../common/http/entity-tag.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { ResourceHistory } from '../resource-history.js';
+import { assertVisible } from '../resource.js';
+import { ResourcesRepository } from '../resources.repository.js';
+
+/** Deletes a resource, for good. @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED` */
+export class DeleteResource extends Command<void> {
+  constructor(
+    readonly id: string,
+    readonly caller: Principal,
+    readonly condition: TagCondition | null,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(DeleteResource)
+export class DeleteResourceHandler implements ICommandHandler<DeleteResource> {
+  constructor(
+    private readonly repository: ResourcesRepository,
+    private readonly history: ResourceHistory,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  execute({ id, caller, condition }: DeleteResource): Promise<void> {
+    return this.unitOfWork.run(async () => {
+      const resource = assertVisible(await this.repository.findByIdForUpdate(id), caller);
+      assertMatch(condition, resource.version);
+      await this.repository.deleteById(id);
+      await this.history.deleted(resource);
+    });
+  }
+}

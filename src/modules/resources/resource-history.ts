@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { newId } from '../../common/ids.js';
+import { type AuditChanges, AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { EventStore } from '../../platform/event-store/event-store.js';
+import { resourceEventTypes } from './events/resource-events.js';
+import type { Resource } from './resource.js';
+
+export interface Transfer {
+  readonly resourceIds: readonly string[];
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What resources go through: kept as events, and told to the audit trail; each in the unit of work that does it. */
+@Injectable()
+export class ResourceHistory {
+  constructor(
+    private readonly store: EventStore,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  async created(resource: Resource): Promise<void> {
+    const { id, version, ownerId: subject } = resource;
+    const facts = factsOf(resource);
+    const data = { resource_id: id, ...facts };
+    await this.store.append([{ type: resourceEventTypes.created, stream: id, version, subject, data }]);
+    const changes = changesOf(facts, (value) => ({ from: null, to: value }));
+    await this.audit.record({ action: 'resource.create', target: target(id), changes, about: subject });
+  }
+
+  async deleted(resource: Resource): Promise<void> {
+    const { id, ownerId: subject } = resource;
+    const version = resource.version + 1;
+    const data = { resource_id: id };
+    await this.store.append([{ type: resourceEventTypes.deleted, stream: id, version, subject, data }]);
+    const changes = changesOf(factsOf(resource), (value) => ({ from: value, to: null }));
+    await this.audit.record({ action: 'resource.delete', target: target(id), changes, about: subject });
+  }
+
+  /** Told to both, each in their own history; once to the trail. @returns the id of the giver's event */
+  async transferred({ resourceIds, from, to }: Transfer): Promise<string> {
+    const stream = newId();
+    const data = { transfer_id: stream, resource_ids: resourceIds, from_user_id: from, to_user_id: to };
+    const type = resourceEventTypes.transferred;
+    const [eventId = ''] = await this.store.append(
+      [from, to].map((subject, index) => ({ type, stream, version: index + 1, subject, data })),
+    );
+    const [only = '', ...others] = resourceIds;
+    await this.audit.record({
+      action: 'resource.transfer',
+      target: others.length === 0 ? target(only) : { type: 'user', id: to },
+      changes: { owner_id: { from, to }, resource_ids: { from: null, to: resourceIds } },
+    });
+    return eventId;
+  }
+}
+
+const target = (id: string) => ({ type: 'resource', id });
+
+const factsOf = ({ type, name, externalId, ownerId }: Resource) => ({
+  type,
+  name,
+  external_id: externalId,
+  owner_id: ownerId,
+});
+
+const changesOf = (facts: object, change: (value: unknown) => AuditChanges[string]): AuditChanges =>
+  Object.fromEntries(Object.entries(facts).map(([field, value]) => [field, change(value)]));

@@ -1,0 +1,18 @@
+import { Module } from '@nestjs/common';
+import { UsersModule } from '../users/users.module.js';
+import { CreateResourceHandler } from './commands/create-resource.command.js';
+import { DeleteResourceHandler } from './commands/delete-resource.command.js';
+import { TransferResourcesHandler } from './commands/transfer-resources.command.js';
+import { ResourceHistory } from './resource-history.js';
+import { ResourcesController } from './resources.controller.js';
+import { ResourcesRepository } from './resources.repository.js';
+import { ResourcesService } from './resources.service.js';
+
+const commands = [CreateResourceHandler, DeleteResourceHandler, TransferResourcesHandler];
+
+@Module({
+  imports: [UsersModule],
+  controllers: [ResourcesController],
+  providers: [ResourcesService, ResourcesRepository, ResourceHistory, ...commands],
+})
+export class ResourcesModule {}

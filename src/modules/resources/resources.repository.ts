@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import type { Position } from '../../common/pagination/cursor.js';
+import { estimateRows } from '../../platform/database/estimate-rows.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { Resource } from './resource.js';
+
+const COLUMNS = `id, type, name, external_id AS "externalId", owner_id AS "ownerId", version,
+                 created_at AS "createdAt", updated_at AS "updatedAt"`;
+
+export type NewResource = Pick<Resource, 'id' | 'type' | 'name' | 'externalId' | 'ownerId'>;
+
+export interface ResourcePage {
+  /** Null: of everybody. */
+  readonly ownerId: string | null;
+  readonly limit: number;
+  readonly offset: number;
+  readonly after: Position | null;
+}
+
+@Injectable()
+export class ResourcesRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  async insert({ id, type, name, externalId, ownerId }: NewResource): Promise<Resource> {
+    const rows: [Resource] = await this.unitOfWork.manager.query(
+      `INSERT INTO resources (id, type, name, external_id, owner_id) VALUES ($1, $2, $3, $4, $5)
+       RETURNING ${COLUMNS}`,
+      [id, type, name, externalId, ownerId],
+    );
+    return rows[0];
+  }
+
+  findById(id: string): Promise<Resource | null> {
+    return this.findOne(id, '');
+  }
+
+  /** Holds the row until the unit of work ends. */
+  findByIdForUpdate(id: string): Promise<Resource | null> {
+    return this.findOne(id, 'FOR UPDATE');
+  }
+
+  /** Oldest first. */
+  findPage({ ownerId, limit, offset, after }: ResourcePage): Promise<Resource[]> {
+    const { condition, values } = ownedBy(ownerId);
+    const next = values.length + 1;
+    const isAfter = after ? `AND (created_at, id) > ($${next + 2}::timestamptz, $${next + 3}::uuid)` : '';
+    return this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM resources WHERE ${condition} ${isAfter}
+       ORDER BY created_at, id LIMIT $${next} OFFSET $${next + 1}`,
+      [...values, limit, offset, ...(after ? [after.key, after.id] : [])],
+    );
+  }
+
+  async count(ownerId: string | null): Promise<number> {
+    const { condition, values } = ownedBy(ownerId);
+    const rows: [{ resources: number }] = await this.unitOfWork.manager.query(
+      `SELECT count(*)::integer AS resources FROM resources WHERE ${condition}`,
+      values,
+    );
+    return rows[0].resources;
+  }
+
+  estimate(ownerId: string | null): Promise<number> {
+    const { condition, values } = ownedBy(ownerId);
+    return estimateRows(this.unitOfWork.manager, `SELECT 1 FROM resources WHERE ${condition}`, values);
+  }
+
+  /**
+   * Which of these the account owns. `hold`: all that there are, until the unit of work ends, in the
+   * order of ids, so that two who hold several never wait for each other.
+   */
+  async findOwned(ids: readonly string[], ownerId: string, hold: boolean): Promise<Set<string>> {
+    const rows: Pick<Resource, 'id' | 'ownerId'>[] = await this.unitOfWork.manager.query(
+      `SELECT id, owner_id AS "ownerId" FROM resources WHERE id = ANY ($1) ORDER BY id ${hold ? 'FOR UPDATE' : ''}`,
+      [ids],
+    );
+    return new Set(rows.filter((row) => row.ownerId === ownerId).map(({ id }) => id));
+  }
+
+  /** Of rows that are held, each as its next version. */
+  async changeOwner(ids: readonly string[], ownerId: string): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `UPDATE resources SET owner_id = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = ANY ($1)`,
+      [ids, ownerId],
+    );
+  }
+
+  async deleteById(id: string): Promise<void> {
+    await this.unitOfWork.manager.query('DELETE FROM resources WHERE id = $1', [id]);
+  }
+
+  private async findOne(id: string, lock: 'FOR UPDATE' | ''): Promise<Resource | null> {
+    const rows: Resource[] = await this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM resources WHERE id = $1 ${lock}`,
+      [id],
+    );
+    return rows[0] ?? null;
+  }
+}
+
+/** Two texts, not one with a choice in it: each has an index of its own. */
+const ownedBy = (ownerId: string | null): { condition: string; values: unknown[] } =>
+  ownerId === null ? { condition: 'true', values: [] } : { condition: 'owner_id = $1', values: [ownerId] };

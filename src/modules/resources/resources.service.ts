@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { type Page, toPage } from '../../common/pagination/page.js';
+import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import type { ListResourcesDto } from './dto/list-resources.dto.js';
+import { assertVisible, mayManage, type Resource } from './resource.js';
+import { ResourcesRepository } from './resources.repository.js';
+
+/** What is asked of resources. What is done to them are commands. */
+@Injectable()
+export class ResourcesService {
+  constructor(private readonly repository: ResourcesRepository) {}
+
+  /** Oldest first. */
+  async list(query: ListResourcesDto, caller: Principal): Promise<Page<Resource>> {
+    assertOneWayToPage(query);
+    const ownerId = ownerOf(query, caller);
+    const { limit = DEFAULT_LIMIT, offset = 0 } = query;
+    const scope = { list: 'resources', owner: ownerId ?? undefined };
+    const after = query.cursor === undefined ? null : decodeCursor(query.cursor, scope);
+    if (after) assertTimeKey(after.key);
+    const rows = await this.repository.findPage({ ownerId, limit: limit + 1, offset, after });
+    return toPage(
+      rows,
+      query,
+      (last) => encodeCursor({ key: last.createdAt.toISOString(), id: last.id }, scope),
+      (kind) => (kind === 'exact' ? this.repository.count(ownerId) : this.repository.estimate(ownerId)),
+    );
+  }
+
+  /** @throws AppError `NOT_FOUND` */
+  async get(id: string, caller: Principal): Promise<Resource> {
+    return assertVisible(await this.repository.findById(id), caller);
+  }
+}
+
+/** Whose resources are asked for; null: everybody's. @throws AppError `FORBIDDEN` */
+function ownerOf({ owner_id: ownerId }: ListResourcesDto, caller: Principal): string | null {
+  if (mayManage(caller)) return ownerId ?? null;
+  if (ownerId !== undefined && ownerId !== caller.userId) throw new AppError('FORBIDDEN');
+  return caller.userId;
+}

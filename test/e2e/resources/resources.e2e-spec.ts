@@ -1,0 +1,210 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Response } from 'supertest';
+import { type ResourceBody, resourcesOf } from '../../support/resources.js';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { accountWith, NOBODY, nextPage, withoutRequestId } from '../../support/users.js';
+
+let app: TestApp;
+let owner: Account;
+let other: Account;
+let manager: Account;
+beforeAll(async () => {
+  app = await TestApp.create();
+  owner = await app.account();
+  other = await app.account();
+  manager = await accountWith(app, ['resources:transfer']);
+});
+afterAll(() => app?.close());
+
+const make = (by: Account, body: object) => app.as(by, 'post', '/api/resources').send(body);
+const idsOf = (rows: unknown) => (rows as ResourceBody[]).map(({ id }) => id);
+
+async function walk(by: Account, path: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let next: string | null = path; next !== null;) {
+    const answer: Response = await app.as(by, 'get', next);
+    expect(answer.status).toBe(200);
+    ids.push(...idsOf(answer.body));
+    next = nextPage(answer);
+  }
+  return ids;
+}
+
+describe('POST /api/resources', () => {
+  it('makes one that is the caller’s, tells where it is, and puts it into their history and the trail', async () => {
+    const maker = await app.account();
+    const answer = await make(maker, { type: 'project', name: 'Engine', external_id: 'e-1' });
+    const made = answer.body as ResourceBody;
+    expect(answer.status).toBe(201);
+    expect(answer.get('Location')).toBe(`/api/resources/${made.id}`);
+    expect(answer.get('ETag')).toBe('"1"');
+    expect(made).toEqual({
+      id: made.id,
+      type: 'project',
+      name: 'Engine',
+      external_id: 'e-1',
+      owner_id: maker.id,
+      version: 1,
+      created_at: made.updated_at,
+      updated_at: made.created_at,
+    });
+    expect((await app.as(maker, 'get', `/api/resources/${made.id}`)).body).toEqual(made);
+    const facts = { type: 'project', name: 'Engine', external_id: 'e-1', owner_id: maker.id };
+    const events = await app.as(maker, 'get', `/api/users/${maker.id}/events?type=resource.created`);
+    expect(events.body).toMatchObject([{ subject: maker.id, data: { resource_id: made.id, ...facts } }]);
+    const entries = await app.as(app.admin, 'get', `/api/audit?target_id=${made.id}`);
+    expect(entries.body).toMatchObject([
+      {
+        action: 'resource.create',
+        actor: { id: maker.id },
+        target: { type: 'resource', id: made.id },
+        changes: { name: { from: null, to: 'Engine' }, owner_id: { from: null, to: maker.id } },
+      },
+    ]);
+    // Personal, so it goes when the key of the account goes.
+    const keys = await app.database.query('SELECT changes_key FROM audit_entries WHERE target_id = $1', [
+      made.id,
+    ]);
+    expect(keys).toEqual([{ changes_key: maker.id }]);
+  });
+
+  it('takes the longest of each, counted in characters, and two with one external id', async () => {
+    const longest = { type: '🙂'.repeat(100), name: '🙂'.repeat(200), external_id: '🙂'.repeat(255) };
+    for (let n = 0; n < 2; n++) {
+      expect((await make(owner, longest)).body).toMatchObject(longest);
+    }
+  });
+
+  it.each([
+    ['type', { type: '' }],
+    ['type', { type: 'x'.repeat(101) }],
+    ['type', { type: 'a\tb' }],
+    ['type', { type: undefined }],
+    ['name', { name: '' }],
+    ['name', { name: 'x'.repeat(201) }],
+    ['name', { name: 7 }],
+    ['external_id', { external_id: '' }],
+    ['external_id', { external_id: 'x'.repeat(256) }],
+    ['external_id', { external_id: null }],
+    ['owner_id', { owner_id: NOBODY }],
+  ])('refuses a wrong %s: %j', async (field, wrong) => {
+    const answer = await make(owner, { type: 'project', name: 'Engine', ...wrong });
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
+  });
+
+  it('makes one only when it is repeated with its key', async () => {
+    const send = () => make(other, { type: 'once', name: 'Once' }).set('Idempotency-Key', 'once');
+    const first = await send();
+    const second = await send();
+    expect([second.status, second.text]).toEqual([201, first.text]);
+    expect(second.get('Idempotency-Replayed')).toBe('true');
+    expect(idsOf((await app.as(other, 'get', '/api/resources')).body)).toHaveLength(1);
+  });
+});
+
+describe('GET /api/resources', () => {
+  let collector: Account;
+  let ids: string[];
+  beforeAll(async () => {
+    collector = await app.account();
+    ids = idsOf(await resourcesOf(app, collector, 7));
+    // Of one moment: a page must end inside a group of equals.
+    await app.database.query(`UPDATE resources SET created_at = '2026-01-01' WHERE id = ANY ($1)`, [ids]);
+    ids.sort();
+  });
+
+  it('leads through one’s own, each once, and through no others', async () => {
+    expect(await walk(collector, '/api/resources?limit=3')).toEqual(ids);
+    expect(await walk(collector, `/api/resources?limit=2&owner_id=${collector.id}`)).toEqual(ids);
+    const skipped = await app.as(collector, 'get', '/api/resources?offset=5&total=exact');
+    expect(idsOf(skipped.body)).toEqual(ids.slice(5));
+    expect(skipped.get('X-Total-Count')).toBe('7');
+    const estimated = await app.as(collector, 'get', '/api/resources?total=estimate');
+    expect(estimated.get('X-Total-Estimate')).toBe('7');
+  });
+
+  it('holds everybody’s for resources:transfer, or those of one account', async () => {
+    const [count] = await app.database.query<{ all: number }>(
+      'SELECT count(*)::integer AS all FROM resources',
+    );
+    const all = await walk(manager, '/api/resources?limit=4');
+    expect(all).toHaveLength(count?.all ?? 0);
+    expect(new Set(all).size).toBe(all.length);
+    expect(await walk(manager, `/api/resources?limit=4&owner_id=${collector.id}`)).toEqual(ids);
+    expect((await app.as(manager, 'get', '/api/resources?total=exact')).get('X-Total-Count')).toBe(
+      String(all.length),
+    );
+  });
+
+  it('refuses others’ to whoever may not see them', async () => {
+    const answer = await app.as(collector, 'get', `/api/resources?owner_id=${owner.id}`);
+    expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
+  });
+
+  it('refuses a cursor with an offset, of another owner, and of no list', async () => {
+    const first = await app.as(collector, 'get', '/api/resources?limit=1');
+    const next = nextPage(first) ?? '';
+    const cursor = new URLSearchParams(next.split('?')[1]).get('cursor') ?? '';
+    for (const [by, query] of [
+      [collector, `cursor=${cursor}&offset=1`],
+      [manager, `cursor=${cursor}`],
+      [collector, 'cursor=nonsense'],
+      [collector, 'offset=10001'],
+      [collector, 'limit=101'],
+      [collector, 'sort=name'],
+    ] as const) {
+      const answer = await app.as(by, 'get', `/api/resources?${query}`);
+      expect([query, answer.body]).toMatchObject([query, { error: { code: 'VALIDATION_ERROR' } }]);
+    }
+  });
+});
+
+describe('one resource', () => {
+  it('is there for its owner and for resources:transfer; for others it is not, as if there were none', async () => {
+    const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
+    for (const by of [owner, manager, app.admin]) {
+      expect((await app.as(by, 'get', `/api/resources/${id}`)).status).toBe(200);
+    }
+    for (const method of ['get', 'delete'] as const) {
+      const hidden = await app.as(other, method, `/api/resources/${id}`);
+      const missing = await app.as(other, method, `/api/resources/${NOBODY}`);
+      expect(hidden.status).toBe(404);
+      expect(withoutRequestId(hidden)).toBe(withoutRequestId(missing));
+    }
+    const denied = await app.as(app.admin, 'get', `/api/audit?actor_id=${other.id}&outcome=denied`);
+    expect(denied.body).toMatchObject([
+      { action: 'permission.check', target: { id: 'DELETE /api/resources/:id' } },
+      { action: 'permission.check', target: { id: 'GET /api/resources/:id' } },
+    ]);
+  });
+
+  it('is not sent again to whoever has that version', async () => {
+    const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
+    const get = () => app.as(owner, 'get', `/api/resources/${id}`);
+    expect((await get().set('If-None-Match', '"1"')).status).toBe(304);
+    expect((await get().set('If-None-Match', '"2"')).status).toBe(200);
+    expect((await get()).get('Cache-Control')).toBe('private, no-cache');
+  });
+
+  it('is deleted in the version that was seen, for good, and that is told and put down', async () => {
+    const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
+    const remove = () => app.as(owner, 'delete', `/api/resources/${id}`);
+    const stale = await remove().set('If-Match', '"2"');
+    expect([stale.status, stale.get('ETag')]).toEqual([412, '"1"']);
+    expect((await remove().set('If-Match', '"1"')).status).toBe(204);
+    expect((await remove()).status).toBe(404);
+    const events = await app.as(owner, 'get', `/api/users/${owner.id}/events?type=resource.deleted`);
+    expect(events.body).toMatchObject([{ data: { resource_id: id } }]);
+    const [entry] = (await app.as(app.admin, 'get', `/api/audit?target_id=${id}`)).body as object[];
+    expect(entry).toMatchObject({
+      action: 'resource.delete',
+      changes: { name: { from: 'Thing 0', to: null } },
+    });
+  });
+
+  it('is deleted by a holder of resources:transfer, who could take it as well', async () => {
+    const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
+    expect((await app.as(manager, 'delete', `/api/resources/${id}`)).status).toBe(204);
+    expect((await app.as(owner, 'get', `/api/resources/${id}`)).status).toBe(404);
+  });
+});
