@@ -9,6 +9,7 @@ import { AuditModule } from './modules/audit/audit.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { PolicyGuard } from './modules/auth/policy.guard.js';
 import { FeedModule } from './modules/feed/feed.module.js';
+import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
@@ -46,7 +47,7 @@ const platform = [
   EventStoreModule,
   AuditTrailModule,
 ];
-const features = [RolesModule, UsersModule, AuthModule, FeedModule, AuditModule];
+const features = [RolesModule, UsersModule, AuthModule, FeedModule, AuditModule, PersonalDataModule];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */
 @Module({})

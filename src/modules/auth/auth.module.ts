@@ -79,6 +79,6 @@ const commands = [
     SessionHistory,
     ...commands,
   ],
-  exports: [PrincipalsService, VerifiedTokens],
+  exports: [PrincipalsService, VerifiedTokens, SessionsService, RecoveryService],
 })
 export class AuthModule {}

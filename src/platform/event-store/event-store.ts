@@ -51,7 +51,7 @@ export class EventStore {
   ) {}
 
   /**
-   * In the unit of work of the change, in their order.
+   * In the unit of work of the change, in their order. What is about an account that is erased is kept without data.
    * @throws AppError `CONFLICT` when a stream has an event of that version: somebody else was first
    */
   async append(events: readonly NewEvent[]): Promise<void> {
