@@ -255,6 +255,28 @@ describe('POST /api/users/{id}/erase', () => {
     expect(await read(app, id)).toMatchObject({ status: 'deleted' });
   });
 
+  it('is known to every instance within a second: none opens what it could', async () => {
+    const there = await TestApp.create({ database: app.database });
+    try {
+      const { id } = await app.account(['user'], 'Known There');
+      const createdThere = async () => {
+        const answer = await there.as(there.admin, 'get', '/api/events?type=user.created&limit=100');
+        const events = answer.body as { subject: string; data: object | null }[];
+        return events.find(({ subject }) => subject === id);
+      };
+      await until(async () => (await createdThere())?.data != null);
+      await remove(id);
+      await erase(id).expect(202);
+      await until(
+        async () => (await createdThere())?.data === null,
+        1000,
+        'the other instance forgets the key',
+      );
+    } finally {
+      await there.close();
+    }
+  });
+
   it('erases once, however many ask at once, with one event', async () => {
     const { id } = await app.account();
     await remove(id);
