@@ -10,6 +10,7 @@ import { AuthModule } from './modules/auth/auth.module.js';
 import { PolicyGuard } from './modules/auth/policy.guard.js';
 import { FeedModule } from './modules/feed/feed.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
+import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditPartitionsModule, AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
@@ -48,7 +49,15 @@ const platform = [
   AuditTrailModule,
   AuditPartitionsModule,
 ];
-const features = [RolesModule, UsersModule, AuthModule, FeedModule, AuditModule, ResourcesModule];
+const features = [
+  RolesModule,
+  UsersModule,
+  AuthModule,
+  FeedModule,
+  AuditModule,
+  ResourcesModule,
+  PersonalDataModule,
+];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */
 @Module({})

@@ -1,5 +1,6 @@
 import { announce } from './banner.js';
 import { createApp } from './bootstrap.js';
+import { Erasures } from './modules/users/erasures.js';
 import { FirstAdministrator } from './modules/users/first-administrator.js';
 import { migrate } from './platform/database/migrate.js';
 import type { OpenDatabase } from './platform/database/open-database.js';
@@ -15,6 +16,7 @@ export async function serve({ config, close }: OpenDatabase, onServing: () => vo
   const app = await createApp(config);
   try {
     await app.init();
+    await app.get(Erasures).repeat();
     const administrator = await app.get(FirstAdministrator).ensure();
     // Before anybody can be kept waiting by it.
     releaseStartMemory();

@@ -48,6 +48,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'PUT /api/users/{id}/roles': ['      401    403  403   403     403     in ', WRONG],
   'DELETE /api/users/{id}': ['         401    in   404   404     404     in ', WRONG_VERSION],
   'POST /api/users/{id}/restore': ['   401    403  403   403     403     in '],
+  'POST /api/users/{id}/erase': ['     401    403  403   403     403     in '],
+  'GET /api/users/{id}/data': ['       401    in   404   404     404     in '],
   'GET /api/users/{id}/sessions': ['   401    403  403   403     403     in '],
   'DELETE /api/users/{id}/sessions': ['401    403  403   403     403     in ', ENDS],
   'GET /api/users/{id}/events': ['     401    in   404   404     in      in '],

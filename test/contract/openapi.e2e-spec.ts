@@ -367,7 +367,6 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('DELETE /api/users/{id}', account);
   await ask('POST /api/users/{id}/restore', account);
   await ask('DELETE /api/users/{id}', { key: admin.id });
-
   await askAboutHistory(ask, account);
   await askAboutSeals(ask, database);
 

@@ -1,6 +1,10 @@
+import { PASSWORD } from './test-app.js';
 import { NOBODY } from './users.js';
 
-type Ask = (operation: string, given?: { key?: string; query?: string }) => Promise<{ body: unknown }>;
+type Ask = (
+  operation: string,
+  given?: { key?: string; query?: string; body?: object },
+) => Promise<{ body: unknown }>;
 
 /** Asks for the events of all and of that account, and for what the audit trail tells. */
 export async function askAboutHistory(ask: Ask, account: { key: string }): Promise<void> {
@@ -8,9 +12,21 @@ export async function askAboutHistory(ask: Ask, account: { key: string }): Promi
   await ask('GET /api/events', { query: '?after=1' });
   await ask('GET /api/users/{id}/events', account);
   await ask('GET /api/users/{id}/events', { key: NOBODY });
+  await askAboutErasure(ask, account);
   const entries = await ask('GET /api/audit', { query: '?limit=100&total=estimate' });
   const [entry] = entries.body as [{ id: string }];
   await ask('GET /api/audit', { query: '?from=then' });
   await ask('GET /api/audit/{id}', { key: entry.id });
   await ask('GET /api/audit/{id}', { key: NOBODY });
+}
+
+async function askAboutErasure(ask: Ask, account: { key: string }): Promise<void> {
+  await ask('GET /api/users/{id}/data', account);
+  await ask('GET /api/users/{id}/data', { key: NOBODY });
+  const body = { email: 'erased@example.com', password: PASSWORD, name: 'Erased' };
+  const { id: key } = (await ask('POST /api/users', { body })).body as { id: string };
+  await ask('POST /api/users/{id}/erase', { key });
+  await ask('DELETE /api/users/{id}', { key });
+  await ask('POST /api/users/{id}/erase', { key });
+  await ask('POST /api/users/{id}/erase', { key });
 }

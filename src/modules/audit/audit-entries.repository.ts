@@ -70,6 +70,21 @@ export class AuditEntriesRepository {
     );
   }
 
+  /** What that account did, and what was done to it; newest first. */
+  findAbout(account: string, before: Position | null, limit: number): Promise<SealedEntry[]> {
+    const older = before ? 'AND (occurred_at, id) < ($3::timestamptz, $4::uuid)' : '';
+    // Each half along an index of its own.
+    const half = (condition: string) =>
+      `(SELECT * FROM audit_entries WHERE ${condition} ${older} ORDER BY occurred_at DESC, id DESC LIMIT $2)`;
+    return this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM (
+         ${half('actor_id = $1::uuid')} UNION ALL
+         ${half('target_id = $1::uuid::text AND actor_id IS DISTINCT FROM $1::uuid')}
+       ) AS about ORDER BY occurred_at DESC, id DESC LIMIT $2`,
+      [account, limit, ...(before ? [before.key, before.id] : [])],
+    );
+  }
+
   async findById(id: string): Promise<SealedEntry | null> {
     const rows: SealedEntry[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1`,

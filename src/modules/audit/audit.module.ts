@@ -8,5 +8,6 @@ import { SealsModule } from './seals/seals.module.js';
   imports: [SealsModule],
   controllers: [AuditController],
   providers: [AuditService, AuditEntriesRepository],
+  exports: [AuditService],
 })
 export class AuditModule {}

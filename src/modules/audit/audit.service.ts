@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
-import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { assertTimeKey, decodeCursor, encodeCursor, type Position } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import {
@@ -48,6 +48,21 @@ export class AuditService {
       );
       return { ...page, items: await this.openAll(page.items) };
     });
+  }
+
+  /**
+   * What a person did, and what was done to their account, newest first. Opened is what is sealed under
+   * their key: where an administrator was, or another's name, is not theirs. To be told so is no reading of the trail.
+   */
+  async findAbout(account: string, before: Position | null, limit: number): Promise<OpenedEntry[]> {
+    const entries = await this.entries.findAbout(account, before, limit);
+    return this.openAll(
+      entries.map((entry) => ({
+        ...entry,
+        originSealed: entry.originKey === account ? entry.originSealed : null,
+        changesSealed: entry.changesKey === account ? entry.changesSealed : null,
+      })),
+    );
   }
 
   /** @throws AppError `NOT_FOUND` */

@@ -14,6 +14,11 @@ import { OneTimeTokensRepository, type Purpose } from './one-time-tokens.reposit
 const SEND = 'mail.send';
 const REQUESTED = 'auth.mail-requested';
 
+/** With whom it is for: nothing goes to an account that was erased meanwhile. */
+interface AccountMail extends Mail {
+  readonly userId: string;
+}
+
 interface Requested {
   readonly purpose: 'verify-email' | 'reset-password';
   readonly email: string;
@@ -38,7 +43,7 @@ export class AccountMails implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.runner.register(SEND, (mail) => this.mailer.send(mail as Mail));
+    this.runner.register(SEND, (mail) => this.deliver(mail as AccountMail));
     this.runner.register(REQUESTED, (request) => this.answer(request as Requested));
   }
 
@@ -64,7 +69,7 @@ export class AccountMails implements OnModuleInit {
   ): Promise<void> {
     // No name: whoever signs up with a stranger's address would choose words that we mail to it.
     const mail = renderMail(template, user.email, { url: this.config.PUBLIC_URL, ...values });
-    await this.jobs.enqueue(SEND, mail);
+    await this.jobs.enqueue(SEND, { ...mail, userId: user.id });
   }
 
   @OnDomainEvent(userEventTypes.created)
@@ -77,6 +82,10 @@ export class AccountMails implements OnModuleInit {
   async tellOfNewPassword({ userId }: UserEvent): Promise<void> {
     const user = await this.users.findActive(userId);
     if (user) await this.send('password-changed', user);
+  }
+
+  private async deliver({ userId, ...mail }: AccountMail): Promise<void> {
+    if (await this.users.exists(userId)) await this.mailer.send(mail);
   }
 
   private async answer({ purpose, email }: Requested): Promise<void> {

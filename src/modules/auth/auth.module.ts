@@ -81,6 +81,6 @@ const commands = [
     SessionHistory,
     ...commands,
   ],
-  exports: [PrincipalsService, VerifiedTokens],
+  exports: [PrincipalsService, VerifiedTokens, SessionsService, RecoveryService],
 })
 export class AuthModule {}

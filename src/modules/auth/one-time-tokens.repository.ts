@@ -21,6 +21,17 @@ export interface Granted {
   readonly email: string;
 }
 
+/** That there is a token, not which. */
+export interface MailedToken {
+  readonly purpose: Purpose;
+  readonly email: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Of what one account can have: so many an hour for each purpose, and none lives for longer than a day. */
+const MAX_OF_USER = 1000;
+
 const FOUND = `purpose, user_id AS "userId", email`;
 
 /** Tokens that are mailed; only their hashes are kept. */
@@ -28,7 +39,7 @@ const FOUND = `purpose, user_id AS "userId", email`;
 export class OneTimeTokensRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Within a unit of work. @returns the token; null when the account was sent enough of them */
+  /** Within a unit of work. @returns the token; null when the account was sent enough of them, or is deleted */
   async issue({ purpose, userId, email }: Granted): Promise<string | null> {
     // One after the other for an account: of those side by side none would see the others.
     await this.unitOfWork.manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
@@ -41,6 +52,7 @@ export class OneTimeTokensRepository {
        SELECT $1, $2, $3, $4, at, at + make_interval(secs => $5::integer) FROM clock_timestamp() AS at
        WHERE (SELECT count(*) FROM one_time_tokens
               WHERE user_id = $3 AND purpose = $2 AND created_at > at - interval '1 hour') < $6
+         AND EXISTS (SELECT FROM users WHERE id = $3 AND deleted_at IS NULL)
        RETURNING 1`,
       [digest(token), purpose, userId, email, LIFETIME[purpose], MAX_AN_HOUR],
     );
@@ -74,6 +86,18 @@ export class OneTimeTokensRepository {
        WHERE user_id = $1 AND ($2::text IS NULL OR purpose = $2) AND expires_at > clock_timestamp()`,
       [userId, purpose],
     );
+  }
+
+  findOfUser(userId: string): Promise<MailedToken[]> {
+    return this.unitOfWork.manager.query(
+      `SELECT purpose, email, created_at AS "createdAt", expires_at AS "expiresAt" FROM one_time_tokens
+       WHERE user_id = $1 ORDER BY created_at LIMIT ${MAX_OF_USER}`,
+      [userId],
+    );
+  }
+
+  async deleteOfUser(userId: string): Promise<void> {
+    await this.unitOfWork.manager.query('DELETE FROM one_time_tokens WHERE user_id = $1', [userId]);
   }
 
   /** Those that have expired an hour ago count for nothing any more. @returns how many there were */

@@ -47,6 +47,7 @@ export class PrincipalsService {
   @OnDomainEvent(userEventTypes.enabled)
   @OnDomainEvent(userEventTypes.deleted)
   @OnDomainEvent(userEventTypes.restored)
+  @OnDomainEvent(userEventTypes.erased)
   @OnDomainEvent(userEventTypes.rolesChanged)
   @OnDomainEvent(userEventTypes.passwordChanged)
   forgetAccount({ userId }: UserEvent): Promise<void> {

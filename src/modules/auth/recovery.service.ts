@@ -14,7 +14,7 @@ import { AccountMails } from './account-mails.js';
 import { BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
 import type { ChangeEmailDto } from './dto/change-email.dto.js';
-import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
+import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
 
 type Asked = Awaited<ReturnType<UsersService['getWithPassword']>>;
 
@@ -82,11 +82,21 @@ export class RecoveryService {
     });
   }
 
+  /** What was mailed to the account, or in its name, lately. */
+  findMailedTokens(userId: string): Promise<MailedToken[]> {
+    return this.tokens.findOfUser(userId);
+  }
+
   /** With the password or the address the account may have changed hands: what was mailed before says nothing. */
   @OnDomainEvent(userEventTypes.passwordChanged)
   @OnDomainEvent(userEventTypes.emailConfirmed)
   async expireTokens({ userId }: UserEvent): Promise<void> {
     await this.tokens.expireOfUser(userId);
+  }
+
+  @OnDomainEvent(userEventTypes.erased)
+  async forgetTokens({ userId }: UserEvent): Promise<void> {
+    await this.tokens.deleteOfUser(userId);
   }
 
   private async assertPassword(user: Asked, password: string, { ip }: Client): Promise<void> {

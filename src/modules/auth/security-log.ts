@@ -31,6 +31,7 @@ export class SecurityLog {
   @OnDomainEvent(userEventTypes.enabled)
   @OnDomainEvent(userEventTypes.deleted)
   @OnDomainEvent(userEventTypes.restored)
+  @OnDomainEvent(userEventTypes.erased)
   @OnDomainEvent(userEventTypes.rolesChanged)
   @OnDomainEvent(userEventTypes.passwordChanged)
   async tell({ type, userId }: UserEvent): Promise<void> {

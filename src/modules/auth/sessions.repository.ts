@@ -25,7 +25,7 @@ interface Lifetime {
 }
 
 /** Of one account: past it a sign-in ends those seen least recently. Sign-ins side by side end the same ones. */
-const MAX_SESSIONS = 100;
+export const MAX_SESSIONS = 100;
 
 export interface Started {
   readonly at: Date;

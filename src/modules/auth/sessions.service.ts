@@ -15,7 +15,7 @@ import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.re
 import { PrincipalCache } from './principal-cache.js';
 import { SessionHistory } from './session-history.js';
 import type { Session } from './session.entity.js';
-import { type Claimant, SessionsRepository } from './sessions.repository.js';
+import { type Claimant, MAX_SESSIONS, SessionsRepository } from './sessions.repository.js';
 import type { LiveSession } from './tokens.service.js';
 
 /** Seconds after the grace period in which a spent token is still known, at least. */
@@ -116,8 +116,14 @@ export class SessionsService {
     );
   }
 
+  /** A hundred at most. */
+  findAllOfUser(userId: string): Promise<Session[]> {
+    return this.sessions.findPageOfUser(userId, { limit: MAX_SESSIONS, offset: 0, after: null });
+  }
+
   @OnDomainEvent(userEventTypes.disabled)
   @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.erased)
   @OnDomainEvent(userEventTypes.passwordChanged)
   async endWithAccess({ userId }: UserEvent): Promise<void> {
     await this.commands.execute(new EndSessions(userId, null, null));

@@ -23,6 +23,8 @@ const fieldsOf: Readonly<Record<UserEventType, readonly Field[]>> = {
   [userEventTypes.deleted]: ['status'],
   [userEventTypes.restored]: ['status'],
   [userEventTypes.rolesChanged]: ['roles'],
+  // Nor could it be sealed any more.
+  [userEventTypes.erased]: [],
   // Not the password, nor anything made of it.
   [userEventTypes.passwordChanged]: [],
 };

@@ -15,6 +15,7 @@ const actions: Readonly<Record<UserEventType, AuditAction>> = {
   [userEventTypes.enabled]: 'user.enable',
   [userEventTypes.deleted]: 'user.delete',
   [userEventTypes.restored]: 'user.restore',
+  [userEventTypes.erased]: 'user.erase',
   [userEventTypes.rolesChanged]: 'user.roles_change',
   [userEventTypes.passwordChanged]: 'auth.password_change',
 };

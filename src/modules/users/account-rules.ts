@@ -3,6 +3,8 @@ import { AppError } from '../../common/errors/app-error.js';
 import type { User } from './user.entity.js';
 
 export const ADMIN = 'admin';
+/** After a deletion; then the account is erased. */
+export const RESTORABLE_DAYS = 30;
 
 /** A deleted account is there only for those who may restore it. @throws AppError `NOT_FOUND` */
 export function assertVisible(user: User | null, caller: Principal): User {

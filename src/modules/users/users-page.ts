@@ -15,6 +15,8 @@ const ENTRIES_PER_FETCH = 15;
 const PATIENCE = 2;
 const SHARE_OF_GATHERING = 0.25;
 const NOT_DELETED = `status <> 'deleted'`;
+/** Those that are erased have none, and the indexes hold it. */
+const NOT_ERASED = `search_key <> ''`;
 /** What pg_trgm has an entry for: three letters or digits in a row. */
 const HAS_TRIGRAM = /[\p{L}\p{N}]{3}/u;
 
@@ -159,6 +161,7 @@ function isAfter({ order, after }: UserPage, table = 'users'): string[] {
 function passes({ search, status, role }: UserFilters): string[] {
   return [
     ...(status === 'active' ? [`status = :status`] : []),
+    ...(status === 'deleted' ? [NOT_ERASED] : []),
     ...(search ? ['search_key LIKE :pattern'] : []),
     ...(role === undefined ? [] : ['roles @> ARRAY[:role]::text[]']),
   ];

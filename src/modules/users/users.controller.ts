@@ -14,9 +14,11 @@ import {
 } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import {
+  ApiAcceptedResponse,
   ApiConflictResponse,
   ApiCreatedResponse,
   ApiNoContentResponse,
+  ApiNotFoundResponse,
   ApiOkResponse,
   ApiTags,
 } from '@nestjs/swagger';
@@ -32,6 +34,7 @@ import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { CreateUser } from './commands/create-user.command.js';
 import { DeleteUser } from './commands/delete-user.command.js';
+import { EraseUser } from './commands/erase-user.command.js';
 import { RestoreUser } from './commands/restore-user.command.js';
 import { SetRoles } from './commands/set-roles.command.js';
 import { UpdateUser } from './commands/update-user.command.js';
@@ -153,5 +156,16 @@ export class UsersController {
   })
   async restore(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<UserResponse> {
     return toUserResponse(await this.commands.execute(new RestoreUser(id, caller)));
+  }
+
+  /** Makes what is personal of a deleted account unreadable everywhere, for good. Its address is free again. */
+  @Post(':id/erase')
+  @Requires('users:delete')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ description: 'Erased; what the planner sampled of it follows within a second' })
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account, or it is erased' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The account is not deleted' })
+  async erase(@Param('id', IdPipe) id: string): Promise<void> {
+    await this.commands.execute(new EraseUser(id));
   }
 }

@@ -7,11 +7,14 @@ import { ChangeEmailHandler } from './commands/change-email.command.js';
 import { CreateFirstAdministratorHandler } from './commands/create-first-administrator.command.js';
 import { CreateUserHandler } from './commands/create-user.command.js';
 import { DeleteUserHandler } from './commands/delete-user.command.js';
+import { EraseUserHandler } from './commands/erase-user.command.js';
 import { ReplacePasswordHandler } from './commands/replace-password.command.js';
 import { RestoreUserHandler } from './commands/restore-user.command.js';
 import { SetRolesHandler } from './commands/set-roles.command.js';
 import { UpdateUserHandler } from './commands/update-user.command.js';
 import { VerifyEmailHandler } from './commands/verify-email.command.js';
+import { ErasureLog } from './erasure-log.js';
+import { Erasures } from './erasures.js';
 import { FirstAdministrator } from './first-administrator.js';
 import { LastAdmin } from './last-admin.js';
 import { LastLogins } from './last-logins.js';
@@ -29,6 +32,7 @@ const commands = [
   SetRolesHandler,
   DeleteUserHandler,
   RestoreUserHandler,
+  EraseUserHandler,
   VerifyEmailHandler,
   ChangeEmailHandler,
   ReplacePasswordHandler,
@@ -45,6 +49,8 @@ const commands = [
     NewAccounts,
     LastAdmin,
     FirstAdministrator,
+    Erasures,
+    ErasureLog,
     LastLogins,
     ...commands,
   ],

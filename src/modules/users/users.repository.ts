@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -18,6 +19,8 @@ export type UserChanges = Partial<
   > & { deleted: boolean }
 >;
 
+/** An account that is erased is not there any more. Its address is none that anybody could ask for. */
+const THERE = { erasedAt: IsNull() };
 /** The time of the database, whatever the clock of this machine says. */
 const DATABASE_TIME = () => 'clock_timestamp()';
 
@@ -37,12 +40,12 @@ export class UsersRepository {
   }
 
   findById(id: string): Promise<User | null> {
-    return this.users.findOneBy({ id });
+    return this.users.findOneBy({ id, ...THERE });
   }
 
   /** Holds the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<User | null> {
-    return this.users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
+    return this.users.findOne({ where: { id, ...THERE }, lock: { mode: 'pessimistic_write' } });
   }
 
   findByEmailWithPassword(emailKey: string): Promise<User | null> {
@@ -50,7 +53,11 @@ export class UsersRepository {
   }
 
   findByIdWithPassword(id: string): Promise<User | null> {
-    return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ id }).getOne();
+    return this.users
+      .createQueryBuilder('user')
+      .addSelect('user.passwordHash')
+      .where({ id, ...THERE })
+      .getOne();
   }
 
   async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
@@ -89,6 +96,50 @@ export class UsersRepository {
     }
   }
 
+  /**
+   * Of a row that is held nothing personal stays, as its next version. Nothing there is an address or a
+   * name: of a search key that is empty the list takes it for one that is erased.
+   */
+  async erase(user: User): Promise<User> {
+    const [rows]: [object[], number] = await this.users.query(
+      `UPDATE users SET email = 'erased:' || id, email_key = 'erased:' || id, name = '', name_key = '', search_key = '',
+              password_hash = NULL, roles = ARRAY['user'], email_verified = false, last_login_at = NULL,
+              disabled = false, deleted_at = coalesce(deleted_at, clock_timestamp()), erased_at = clock_timestamp(),
+              version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 RETURNING *`,
+      [user.id],
+    );
+    return this.hydrate(rows);
+  }
+
+  /** Deleted longer ago than that, and not erased yet; the first of them first. */
+  async findDeletedBefore(days: number, limit: number): Promise<string[]> {
+    const rows: { id: string }[] = await this.users.query(
+      // First what the index tells: of those erased long ago no row is fetched.
+      `WITH deleted AS MATERIALIZED (
+         SELECT id FROM users WHERE status <> 'active' AND status = 'deleted' AND search_key <> '')
+       SELECT id FROM deleted JOIN users USING (id)
+       WHERE deleted_at < clock_timestamp() - make_interval(days => $1) AND erased_at IS NULL
+       ORDER BY deleted_at LIMIT $2`,
+      [days, limit],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** Of these, the accounts that are there. */
+  async findNotErased(ids: readonly string[]): Promise<string[]> {
+    const rows: { id: string }[] = await this.users.query(
+      'SELECT id FROM users WHERE id = ANY ($1) AND erased_at IS NULL',
+      [ids],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** What the planner had sampled of accounts, taken from them as they are now. */
+  async sampleAnew(): Promise<void> {
+    await this.users.query('SELECT sample_accounts_anew()');
+  }
+
   /** Of those that there are. `hold`: the rows until the unit of work ends, in the order of ids, as everybody. */
   async findStatuses(ids: readonly string[], hold: boolean): Promise<Map<string, UserStatus>> {
     const rows: Pick<User, 'id' | 'status'>[] = await this.users.query(
@@ -103,7 +154,7 @@ export class UsersRepository {
     await this.users.query(
       `WITH login AS (
          SELECT id, login.at FROM unnest($1::uuid[], $2::timestamptz[]) AS login (id, at)
-         JOIN users USING (id) ORDER BY id FOR NO KEY UPDATE OF users)
+         JOIN users USING (id) WHERE erased_at IS NULL ORDER BY id FOR NO KEY UPDATE OF users)
        UPDATE users SET last_login_at = greatest(last_login_at, login.at) FROM login WHERE users.id = login.id`,
       [[...logins.keys()], [...logins.values()]],
     );

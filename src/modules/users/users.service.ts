@@ -73,6 +73,11 @@ export class UsersService {
     this.unitOfWork.afterCommit(() => this.lastLogins.gather(id, at));
   }
 
+  /** Also a deleted one, until it is erased. */
+  async exists(id: string): Promise<boolean> {
+    return (await this.repository.findById(id)) !== null;
+  }
+
   /** The account, if it may act. */
   async findActive(id: string): Promise<User | null> {
     const user = await this.repository.findById(id);

@@ -19,6 +19,7 @@ export const auditActions = [
   'resource.create',
   'resource.delete',
   'resource.transfer',
+  'export.run',
   'audit.read',
   'audit.verify',
   'permission.check',

@@ -65,6 +65,8 @@ export class AccountKeys {
       [userId],
     );
     await this.unitOfWork.manager.query('SELECT pg_notify($1, $2)', [CHANNEL, userId]);
+    // At once, so that what the same unit of work still seals is under no key that is gone; and again, for who read it meanwhile.
+    this.drop(userId);
     this.unitOfWork.afterCommit(() => this.drop(userId));
   }
 

@@ -60,7 +60,7 @@ export class EventStore {
   ) {}
 
   /**
-   * In the unit of work of the change, in their order.
+   * In the unit of work of the change, in their order. What is about an account that is erased is kept without data.
    * @returns their ids
    * @throws AppError `CONFLICT` when a stream has an event of that version: somebody else was first
    */
@@ -93,12 +93,13 @@ export class EventStore {
     limit: number,
   ): Promise<StoredEvent[]> {
     const { epoch, xid, seq } = after ?? BEGINNING;
+    // By the columns of the table: as texts, which is what is selected under these names, 10 comes before 9.
     const rows: EventRow[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM events
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
          AND (epoch < current_epoch() OR xid < pg_snapshot_xmin(pg_current_snapshot()))
          ${type === undefined ? '' : 'AND type = $5'} ${subject === undefined ? '' : `AND subject = $${type === undefined ? 5 : 6}`}
-       ORDER BY epoch, xid, seq LIMIT $4`,
+       ORDER BY events.epoch, events.xid, events.seq LIMIT $4`,
       [epoch, xid, seq, limit, ...[type, subject].filter((value) => value !== undefined)],
     );
     return this.open(rows);

@@ -17,11 +17,12 @@ export class Jobs {
     private readonly sealer: Sealer,
   ) {}
 
-  async enqueue(task: string, payload: object): Promise<void> {
+  /** `key`: instead of one under that key that has not begun yet, so that what many want is done once. */
+  async enqueue(task: string, payload: object, key: string | null = null): Promise<void> {
     const sealed = this.sealer.seal(Buffer.from(JSON.stringify(payload)), sealPurpose(task));
     await this.unitOfWork.manager.query(
-      `SELECT ${JOB_SCHEMA}.add_job($1, $2::json, max_attempts => $3::integer)`,
-      [task, { sealed: sealed.toString('base64') }, MAX_ATTEMPTS],
+      `SELECT ${JOB_SCHEMA}.add_job($1, $2::json, max_attempts => $3::integer, job_key => $4::text)`,
+      [task, { sealed: sealed.toString('base64') }, MAX_ATTEMPTS, key],
     );
   }
 }

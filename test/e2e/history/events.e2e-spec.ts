@@ -111,6 +111,19 @@ describe('GET /api/events', () => {
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'after' }] } });
   });
 
+  it('orders positions as numbers, not as texts', async () => {
+    for (const xid of ['9', '10']) {
+      await app.database.query(
+        `INSERT INTO events (xid, id, type, stream, stream_version, subject, occurred_at)
+         VALUES ($1, gen_random_uuid(), 'test.number', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp())`,
+        [xid],
+      );
+    }
+    const positions = (await feed('/api/events?type=test.number')).map(({ position }) => position);
+    expect(positions).toHaveLength(2);
+    expect(positions).toEqual(positions.toSorted());
+  });
+
   it('shows what commits late neither twice nor never, and in an order that stays', async () => {
     const [last] = (await feed()).slice(-1);
     const late = new pg.Client({ connectionString: app.database.url });

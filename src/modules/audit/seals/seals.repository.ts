@@ -56,7 +56,8 @@ export class SealsRepository {
   async findCovering({ epoch, xid, seq }: HistoryPosition): Promise<StoredSeal | null> {
     const rows: WholeSealRow[] = await this.manager.query(
       `SELECT ${COLUMNS}, leaf_hashes FROM audit_seals
-       WHERE (epoch, xid, seq) >= ($1::integer, $2::xid8, $3::bigint) ORDER BY epoch, xid, seq LIMIT 1`,
+       WHERE (epoch, xid, seq) >= ($1::integer, $2::xid8, $3::bigint)
+       ORDER BY audit_seals.epoch, audit_seals.xid, audit_seals.seq LIMIT 1`,
       [epoch, xid, seq],
     );
     return rows[0] ? toStoredSeal(rows[0]) : null;

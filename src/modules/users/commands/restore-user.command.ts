@@ -2,10 +2,10 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { AccountChanges } from '../account-changes.js';
+import { RESTORABLE_DAYS } from '../account-rules.js';
 import { userEventTypes } from '../events/user-events.js';
 import type { User } from '../user.entity.js';
 
-const RESTORABLE_DAYS = 30;
 const DAY_MS = 86_400_000;
 
 /** Undoes a deletion. @throws AppError `CONFLICT` when there is none, or it is too long ago */

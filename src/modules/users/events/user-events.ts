@@ -8,6 +8,7 @@ export const userEventTypes = {
   enabled: 'user.enabled',
   deleted: 'user.deleted',
   restored: 'user.restored',
+  erased: 'user.erased',
   rolesChanged: 'user.roles_changed',
   passwordChanged: 'user.password_changed',
 } as const;

@@ -1,0 +1,24 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { MailedToken } from '../one-time-tokens.repository.js';
+
+/** That a token was mailed, and to whom; not the token. */
+export class MailedTokenResponse {
+  @ApiProperty({ enum: ['verify-email', 'change-email', 'reset-password'], example: 'verify-email' })
+  purpose: string;
+
+  /** @example ada@example.com */
+  email: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-01T12:00:00.000Z' })
+  created_at: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-02T12:00:00.000Z' })
+  expires_at: string;
+}
+
+export const toMailedTokenResponse = (token: MailedToken): MailedTokenResponse => ({
+  purpose: token.purpose,
+  email: token.email,
+  created_at: token.createdAt.toISOString(),
+  expires_at: token.expiresAt.toISOString(),
+});

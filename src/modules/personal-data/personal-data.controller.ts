@@ -1,0 +1,31 @@
+import { Controller, Get, Param, Req, type StreamableFile } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { Caller } from '../../common/authorization/caller.js';
+import { SelfOr } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { IdPipe } from '../../common/validation/id.pipe.js';
+import { streamedJson } from '../../platform/http/streamed-json.js';
+import { PersonalDataResponse } from './dto/personal-data.response.js';
+import { PersonalDataService } from './personal-data.service.js';
+
+@ApiTags('users')
+@Controller('api/users')
+export class PersonalDataController {
+  constructor(private readonly personalData: PersonalDataService) {}
+
+  /** All that is held about one person, streamed as one document (GDPR, Art. 15 and 20). */
+  @Get(':id/data')
+  @SelfOr('users:delete')
+  @ApiOkResponse({
+    type: PersonalDataResponse,
+    headers: { 'Content-Disposition': { schema: { type: 'string' } } },
+  })
+  async read(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+    @Req() request: Request,
+  ): Promise<StreamableFile> {
+    return streamedJson(request, `account-${id}.json`, await this.personalData.partsOf(id, caller));
+  }
+}

@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { UsersModule } from '../users/users.module.js';
+import { PersonalDataController } from './personal-data.controller.js';
+import { PersonalDataService } from './personal-data.service.js';
+
+@Module({
+  imports: [UsersModule, AuthModule, AuditModule],
+  controllers: [PersonalDataController],
+  providers: [PersonalDataService],
+})
+export class PersonalDataModule {}

@@ -1,0 +1,82 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/authorization/principal.js';
+import type { HistoryPosition } from '../../common/history-position.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { EventStore } from '../../platform/event-store/event-store.js';
+import type { JsonPart } from '../../platform/http/streamed-json.js';
+import { AuditService } from '../audit/audit.service.js';
+import { toAuditEntryResponse } from '../audit/dto/audit-entry.response.js';
+import { toMailedTokenResponse } from '../auth/dto/mailed-token.response.js';
+import { toSessionResponse } from '../auth/dto/session.response.js';
+import { RecoveryService } from '../auth/recovery.service.js';
+import { SessionsService } from '../auth/sessions.service.js';
+import { toEventResponse } from '../feed/dto/event.response.js';
+import { toUserResponse } from '../users/dto/user.response.js';
+import { UsersService } from '../users/users.service.js';
+
+/** Of events and entries, read at once: each page is a short statement of its own. */
+const PAGE = 200;
+
+/** Gathers all that is held about one person. */
+@Injectable()
+export class PersonalDataService {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly users: UsersService,
+    private readonly sessions: SessionsService,
+    private readonly recovery: RecoveryService,
+    private readonly store: EventStore,
+    private readonly audit: AuditService,
+    private readonly trail: AuditTrail,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /**
+   * What is held elsewhere some day is one part more. The reading leaves its entry before anything is sent.
+   * @throws AppError `NOT_FOUND` for an account that the caller would not see
+   */
+  partsOf(id: string, caller: Principal): Promise<readonly JsonPart[]> {
+    return this.unitOfWork.run(async () => {
+      const account = await this.users.get(id, caller);
+      await this.trail.record({ action: 'export.run', target: { type: 'user', id } });
+      return [
+        { name: 'account', value: toUserResponse(account) },
+        { name: 'sessions', items: () => this.sessionsOf(id, caller) },
+        { name: 'mailed_tokens', items: () => this.mailedTokensOf(id) },
+        { name: 'events', items: () => this.eventsOf(id) },
+        { name: 'audit_entries', items: () => this.entriesOf(id) },
+      ];
+    });
+  }
+
+  private async *sessionsOf(id: string, { sessionId }: Principal) {
+    const sessions = await this.sessions.findAllOfUser(id);
+    yield sessions.map((session) => toSessionResponse(session, sessionId));
+  }
+
+  private async *mailedTokensOf(id: string) {
+    yield (await this.recovery.findMailedTokens(id)).map(toMailedTokenResponse);
+  }
+
+  private async *eventsOf(subject: string) {
+    let after: HistoryPosition | null = null;
+    do {
+      const events = await this.store.findSettled(after, { subject }, PAGE);
+      yield events.map(toEventResponse(this.config.PUBLIC_URL));
+      after = events.length < PAGE ? null : (events.at(-1)?.position ?? null);
+    } while (after);
+  }
+
+  private async *entriesOf(id: string) {
+    let before: { key: string; id: string } | null = null;
+    do {
+      const entries = await this.audit.findAbout(id, before, PAGE);
+      yield entries.map(toAuditEntryResponse);
+      const last = entries.length < PAGE ? undefined : entries.at(-1);
+      before = last ? { key: last.occurredAt.toISOString(), id: last.id } : null;
+    } while (before);
+  }
+}

@@ -1,0 +1,68 @@
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { JobRunner } from '../../platform/jobs/job-runner.js';
+import { Jobs } from '../../platform/jobs/jobs.js';
+
+const LOG = 'users.log-erasure';
+const FILE = 'erasures.log';
+/** At the end of a line: before it may stand what a crash has left of another. */
+const LINE = /\d{4}-\d\d-\d\dT[\d:.]{12}Z ([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/;
+
+interface Erased {
+  readonly id: string;
+  readonly at: string;
+}
+
+/**
+ * Who was erased, in a file apart from the database: a backup of that brings people back, and knows nothing
+ * of their erasure. A line each, time and id. Written by a job, so that none is lost; one may stand there twice.
+ */
+@Injectable()
+export class ErasureLog implements OnModuleInit {
+  private readonly file: string;
+
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly jobs: Jobs,
+    private readonly runner: JobRunner,
+  ) {
+    this.file = join(config.DATA_DIR, FILE);
+  }
+
+  onModuleInit(): void {
+    this.runner.register(LOG, (erased) => this.append(erased as Erased));
+  }
+
+  /** In the unit of work that erases. */
+  async enqueue(id: string, at: Date): Promise<void> {
+    await this.jobs.enqueue(LOG, { id, at: at.toISOString() });
+  }
+
+  /** The ids, oldest first, a line at a time. None when there is no file. */
+  async *ids(): AsyncGenerator<string> {
+    const file = await open(this.file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (!file) return;
+    // It closes the file, however it ends.
+    for await (const line of file.readLines()) {
+      const id = LINE.exec(line)?.[1];
+      if (id !== undefined) yield id;
+    }
+  }
+
+  private async append({ id, at }: Erased): Promise<void> {
+    await mkdir(this.config.DATA_DIR, { recursive: true, mode: 0o700 });
+    const file = await open(this.file, 'a', 0o600);
+    try {
+      await file.appendFile(`${at} ${id}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { get as httpGet } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+import { accountWith, NOBODY, read } from '../../support/users.js';
+
+interface Data {
+  readonly account: { readonly id: string };
+  readonly sessions: readonly { readonly current: boolean }[];
+  readonly mailed_tokens: readonly { readonly purpose: string; readonly email: string }[];
+  readonly events: readonly { readonly type: string; readonly data: unknown }[];
+  readonly audit_entries: readonly {
+    readonly id: string;
+    readonly action: string;
+    readonly actor: { readonly id: string | null };
+    readonly changes: unknown;
+    readonly ip: string | null;
+  }[];
+}
+
+const LIMIT_MS = 1500;
+const MANY = 5000;
+const ENTRY_BYTES = 2000;
+
+let app: TestApp;
+let owner: Account;
+beforeAll(async () => {
+  app = await TestApp.create({ config: { REQUEST_TIMEOUT_MS: LIMIT_MS } });
+  owner = await app.account(['user'], 'Data Owner');
+});
+afterAll(() => app?.close());
+
+const dataOf = (id: string, caller: Account) => app.as(caller, 'get', `/api/users/${id}/data`);
+
+describe('GET /api/users/{id}/data', () => {
+  it('is all that is held about the person, as a file of JSON', async () => {
+    await app.as(app.admin, 'patch', `/api/users/${owner.id}`).send({ name: 'Data Renamed' }).expect(200);
+    const answer = await dataOf(owner.id, owner);
+    expect(answer.status).toBe(200);
+    expect(answer.get('Content-Type')).toBe('application/json; charset=utf-8');
+    expect(answer.get('Content-Disposition')).toBe(`attachment; filename="account-${owner.id}.json"`);
+    expect(answer.get('Cache-Control')).toBe('no-store');
+    const data = answer.body as Data;
+    expect(data.account).toEqual(await read(app, owner.id));
+    expect(data.sessions).toMatchObject([{ current: true, device: 'tests' }]);
+    expect(data.mailed_tokens).toMatchObject([{ purpose: 'verify-email', email: owner.email }]);
+    expect(data.events.map(({ type }) => type)).toEqual(['user.created', 'session.started', 'user.updated']);
+    expect(data.events[2]?.data).toEqual({ name: 'Data Renamed' });
+    expect(data.audit_entries.map(({ action }) => action)).toEqual([
+      'export.run',
+      'user.update',
+      'user.create',
+    ]);
+  });
+
+  it('opens what is theirs, and not where others were or what others are called', async () => {
+    const helper = await accountWith(app, ['users:write']);
+    await app.as(helper, 'patch', `/api/users/${owner.id}`).send({ name: 'Data Again' }).expect(200);
+    const entryIn = async (id: string, caller: Account) =>
+      ((await dataOf(id, caller)).body as Data).audit_entries.find(
+        ({ action, actor }) => action === 'user.update' && actor.id === helper.id,
+      );
+    const changes = { name: { from: 'Data Renamed', to: 'Data Again' } };
+    expect(await entryIn(owner.id, owner)).toMatchObject({ changes, ip: null });
+    const own = await entryIn(helper.id, helper);
+    expect(own).toMatchObject({ changes: null });
+    expect(own?.ip).not.toBeNull();
+  });
+
+  it('is for the person and for users:delete, which also sees a deleted account', async () => {
+    const deleter = await accountWith(app, ['users:delete']);
+    const reader = await accountWith(app, ['users:read', 'audit:read', 'events:read']);
+    expect((await dataOf(owner.id, reader)).status).toBe(404);
+    expect((await dataOf(NOBODY, deleter)).status).toBe(404);
+    const { id } = await app.account();
+    await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
+    expect((await dataOf(id, deleter)).body).toMatchObject({ account: { id, status: 'deleted' } });
+  });
+
+  it('takes as long as bytes flow, reads no further than the client does, and ends with the client', async () => {
+    await app.database.query(
+      `INSERT INTO audit_entries (id, occurred_at, actor_type, actor_id, action, outcome, request_id)
+       SELECT gen_random_uuid(), clock_timestamp(), 'user', $1, 'auth.refresh', 'success', repeat('x', $3)
+       FROM generate_series(1, $2::integer)`,
+      [owner.id, MANY, ENTRY_BYTES],
+    );
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    httpGet(
+      `${app.url}/api/users/${owner.id}/data`,
+      { headers: { Authorization: `Bearer ${owner.token}` } },
+      (response) => {
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > chunk.length) return;
+          // A client that stands still for longer than a request may take.
+          response.pause();
+          setTimeout(() => response.resume(), LIMIT_MS + 200);
+        });
+        response.on('end', () => resolve(size));
+        response.on('error', reject);
+      },
+    );
+    expect(await promise).toBeGreaterThan(MANY * ENTRY_BYTES);
+
+    const aborted = httpGet(
+      `${app.url}/api/users/${owner.id}/data`,
+      { headers: { Authorization: `Bearer ${owner.token}` } },
+      (response) => response.once('data', () => aborted.destroy()),
+    );
+    aborted.on('error', () => {});
+    // TestApp.close fails when a statement or a connection of it is left.
+    await until(() => aborted.destroyed);
+  });
+});

@@ -1,0 +1,353 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFile, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Response } from 'supertest';
+import { Erasures } from '../../../src/modules/users/erasures.js';
+import { UsersRepository } from '../../../src/modules/users/users.repository.js';
+import { Jobs } from '../../../src/platform/jobs/jobs.js';
+import { Mailer } from '../../../src/platform/mail/mailer.js';
+import { sealed } from '../../support/audit.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { filesHolding, tablesHolding } from '../../support/traces.js';
+import { until } from '../../support/until.js';
+import { accountWith, nextPage, NOBODY, read, signUp } from '../../support/users.js';
+
+const DATA_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-erasures-'));
+
+let app: TestApp;
+let deleter: Account;
+beforeAll(async () => {
+  app = await TestApp.create({ config: { DATA_DIR, TRUSTED_PROXIES: ['127.0.0.1'] } });
+  deleter = await accountWith(app, ['users:delete']);
+});
+afterAll(async () => {
+  await app?.close();
+  rmSync(DATA_DIR, { recursive: true });
+});
+
+const erase = (id: string, caller = deleter) => app.as(caller, 'post', `/api/users/${id}/erase`);
+const remove = (id: string) => app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
+const jobsLeft = async (): Promise<number> => {
+  const rows = await app.database.query(
+    'SELECT 1 FROM graphile_worker._private_jobs WHERE attempts < max_attempts',
+  );
+  return rows.length;
+};
+const jobsDone = () => until(async () => (await jobsLeft()) === 0);
+
+/** Every page that an administrator is answered there. */
+async function pages(path: string): Promise<string> {
+  let text = '';
+  for (let next: string | null = path; next !== null;) {
+    const answer: Response = await app.as(app.admin, 'get', next);
+    text += `${answer.text}\n`;
+    next = answer.status === 200 ? nextPage(answer) : null;
+  }
+  return text.toLowerCase();
+}
+
+describe('an account that is erased', () => {
+  const email = 'Zebulon.7f3a@erasure-proof.example';
+  const other = 'also.7f3a@erasure-proof.example';
+  const name = 'Zebulon Markerton';
+  const renamed = 'Zebediah Markerton';
+  const device = 'MarkerBrowser/7f3a';
+  const ip = '198.51.100.213';
+  const values = [email, other, name, renamed, 'zebulon', 'zebediah', 'markerton', device, ip];
+  let id: string;
+  let wrapped: Buffer;
+  let hash: string;
+
+  /** As its owner, from a place of their own. */
+  const from = <T extends { set(headers: object): T }>(request: T): T =>
+    request.set({ 'User-Agent': device, 'X-Forwarded-For': ip });
+
+  async function live(): Promise<void> {
+    const created = await from(app.request('post', '/api/users'))
+      .set('Idempotency-Key', 'sign-up-7f3a')
+      .send({ email, name, password: PASSWORD });
+    ({ id } = created.body as { id: string });
+    await from(app.request('post', '/api/auth/login')).send({ email, password: 'not this one' }).expect(401);
+    const answer = await from(app.request('post', '/api/auth/login')).send({ email, password: PASSWORD });
+    const { access_token: token } = answer.body as { access_token: string };
+    const owner = { id, email, token };
+    await from(app.as(owner, 'patch', '/api/users/me'))
+      .send({ name: renamed })
+      .expect(200);
+    await from(app.as(owner, 'post', '/api/users/me/email'))
+      .send({ new_email: other, password: PASSWORD })
+      .expect(202);
+    await app.as(app.admin, 'patch', `/api/users/${id}`).send({ name }).expect(200);
+  }
+
+  beforeAll(async () => {
+    await live();
+    // What the planner samples it keeps, whatever becomes of the rows.
+    await app.database.query('ANALYZE');
+    const [secrets] = await app.database.query<{ wrapped: Buffer; hash: string }>(
+      'SELECT wrapped, password_hash AS hash FROM account_keys JOIN users ON id = user_id WHERE id = $1',
+      [id],
+    );
+    ({ wrapped, hash } = secrets ?? { wrapped: Buffer.alloc(0), hash: '' });
+    const before = await tablesHolding(app.database, values);
+    expect(before.toSorted()).toEqual(['one_time_tokens', 'pg_statistic', 'sessions', 'users']);
+    const files = await filesHolding(app.database, [email.toLowerCase()]);
+    const [file] = await app.database.query<{ path: string }>(
+      `SELECT pg_relation_filepath('users_by_email') AS path`,
+    );
+    expect(files).toContain(file?.path.split('/').at(-1));
+    expect(await filesHolding(app.database, [wrapped])).toHaveLength(1);
+
+    await remove(id);
+    await jobsDone();
+    const answer = await erase(id);
+    expect([answer.status, answer.text]).toEqual([202, '']);
+    await jobsDone();
+  });
+
+  it('leaves nothing personal in any table, nor in what the planner has sampled', async () => {
+    expect(await tablesHolding(app.database, [...values, hash])).toEqual([]);
+    const [row] = await app.database.query('SELECT * FROM users WHERE id = $1', [id]);
+    expect(row).toMatchObject({
+      email: `erased:${id}`,
+      email_key: `erased:${id}`,
+      name: '',
+      name_key: '',
+      search_key: '',
+      password_hash: null,
+      roles: ['user'],
+      last_login_at: null,
+      status: 'deleted',
+    });
+  });
+
+  it('leaves nothing in the data files, its key neither, once vacuum has been there', async () => {
+    const traces = [...values, email.toLowerCase(), hash, wrapped];
+    await until(async () => (await filesHolding(app.database, traces)).length === 0);
+  });
+
+  it('leaves a trail and events that verify, with ids and without what was personal', async () => {
+    const rows = await app.database.query<{ id: string }>('SELECT id FROM audit_entries');
+    await sealed(
+      app,
+      rows.map((row) => row.id),
+    );
+    const verdict = await app.as(app.admin, 'post', '/api/audit/verify').send({});
+    expect(verdict.body).toMatchObject({ valid: true });
+    const feed = await app.as(app.admin, 'get', '/api/events?limit=100');
+    const own = (feed.body as { subject: string; type: string; data: unknown }[]).filter(
+      ({ subject }) => subject === id,
+    );
+    expect(own.map((each) => each.type)).toEqual([
+      'user.created',
+      'session.started',
+      'user.updated',
+      'user.updated',
+      'user.deleted',
+      'session.revoked',
+      'user.erased',
+    ]);
+    expect(own.every(({ data }) => data === null)).toBe(true);
+    const entries = (await app.as(app.admin, 'get', `/api/audit?target_id=${id}&limit=100`)).body as object[];
+    expect(entries[0]).toMatchObject({
+      action: 'user.erase',
+      outcome: 'success',
+      changes: null,
+      actor: { id: deleter.id },
+    });
+    expect(entries.at(-1)).toMatchObject({
+      action: 'user.create',
+      changes: null,
+      ip: null,
+      user_agent: null,
+    });
+  });
+
+  it('is in no answer, whoever asks', async () => {
+    const lists = [
+      '/api/users',
+      '/api/users?status=deleted&sort=email',
+      '/api/users?status=deleted&search=zeb',
+      '/api/users?search=erased',
+    ];
+    let text = '';
+    for (const path of [...lists, '/api/events', '/api/audit']) text += await pages(path);
+    for (const value of [...values, 'erased:']) expect(text).not.toContain(value.toLowerCase());
+    const listed = await Promise.all(lists.map((path) => pages(path)));
+    for (const list of listed) expect(list).not.toContain(id);
+    const total = await app.as(app.admin, 'get', '/api/users?status=deleted&total=exact');
+    expect([total.body, total.get('X-Total-Count')]).toEqual([[], '0']);
+    const estimate = await app.as(app.admin, 'get', '/api/users?status=deleted&total=estimate');
+    expect(estimate.get('X-Total-Estimate')).toBe('0');
+  });
+
+  it('is 404 to everybody, by every route, and cannot be restored or erased once more', async () => {
+    const path = `/api/users/${id}`;
+    for (const [method, route, body] of [
+      ['get', path],
+      ['get', `${path}?at=${new Date().toISOString()}`],
+      ['get', `${path}/events`],
+      ['get', `${path}/data`],
+      ['get', `${path}/sessions`],
+      ['delete', `${path}/sessions`],
+      ['patch', path, { name: 'Back' }],
+      ['put', `${path}/roles`, { roles: ['user'] }],
+      ['delete', path],
+      ['post', `${path}/restore`],
+      ['post', `${path}/erase`],
+    ] as const) {
+      const answer = await app.as(app.admin, method, route).set('If-Match', '*').send(body);
+      expect([method, route, answer.status]).toEqual([method, route, 404]);
+    }
+    for (const address of [email, `erased:${id}`]) {
+      const answer = await app
+        .request('post', '/api/auth/login')
+        .send({ email: address, password: PASSWORD });
+      expect([400, 401]).toContain(answer.status);
+    }
+  });
+
+  it('has given its address free', async () => {
+    const again = await signUp(app, 'Somebody Else', email);
+    expect(again.id).not.toBe(id);
+    await signIn(app.url, email, PASSWORD);
+  });
+
+  it('keeps no time of a sign-in that was gathered before', async () => {
+    await app.nest.get(UsersRepository).touchLastLogins(new Map([[id, new Date()]]));
+    const [row] = await app.database.query('SELECT last_login_at FROM users WHERE id = $1', [id]);
+    expect(row).toEqual({ last_login_at: null });
+  });
+
+  it('is sent no mail that waits', async () => {
+    const { sent } = app.nest.get(Mailer);
+    const mail = { to: 'waiting@erasure-proof.example', subject: 'Late', text: 'late' };
+    await app.nest.get(Jobs).enqueue('mail.send', { ...mail, userId: id });
+    await app.nest
+      .get(Jobs)
+      .enqueue('mail.send', { ...mail, to: 'alive@erasure-proof.example', userId: deleter.id });
+    await jobsDone();
+    expect(sent.filter(({ subject }) => subject === 'Late').map(({ to }) => to)).toEqual([
+      'alive@erasure-proof.example',
+    ]);
+  });
+});
+
+describe('POST /api/users/{id}/erase', () => {
+  it('answers 409 for an account that is not deleted, and leaves it alone', async () => {
+    const { id } = await app.account();
+    const before = await read(app, id);
+    const answer = await erase(id);
+    expect(answer.status).toBe(409);
+    expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
+    expect(await read(app, id)).toEqual(before);
+  });
+
+  it('is for users:delete alone, and answers 404 for an account that is not there, 400 for no id', async () => {
+    const { id } = await app.account();
+    await remove(id);
+    const writer = await accountWith(app, ['users:read', 'users:write', 'roles:grant']);
+    expect((await erase(id, writer)).status).toBe(403);
+    expect((await erase(NOBODY)).status).toBe(404);
+    expect((await erase('no-id')).status).toBe(400);
+    expect(await read(app, id)).toMatchObject({ status: 'deleted' });
+  });
+
+  it('is known to every instance within a second: none opens what it could', async () => {
+    const there = await TestApp.create({ database: app.database });
+    try {
+      const { id } = await app.account(['user'], 'Known There');
+      const createdThere = async () => {
+        const answer = await there.as(there.admin, 'get', '/api/events?type=user.created&limit=100');
+        const events = answer.body as { subject: string; data: object | null }[];
+        return events.find(({ subject }) => subject === id);
+      };
+      await until(async () => (await createdThere())?.data != null);
+      await remove(id);
+      await erase(id).expect(202);
+      await until(
+        async () => (await createdThere())?.data === null,
+        1000,
+        'the other instance forgets the key',
+      );
+    } finally {
+      await there.close();
+    }
+  });
+
+  it('erases once, however many ask at once, with one event', async () => {
+    const { id } = await app.account();
+    await remove(id);
+    const answers = await Promise.all(Array.from({ length: 6 }, () => erase(id)));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([202, 404, 404, 404, 404, 404]);
+    const events = await app.database.query(
+      `SELECT stream_version AS version FROM events WHERE stream = $1 AND type = 'user.erased'`,
+      [id],
+    );
+    expect(events).toEqual([{ version: 3 }]);
+  });
+});
+
+describe('what erases by itself', () => {
+  const deletedFor = async (interval: string): Promise<string> => {
+    const { id } = await app.account();
+    await remove(id);
+    await app.database.query(`UPDATE users SET deleted_at = clock_timestamp() - $2::interval WHERE id = $1`, [
+      id,
+      interval,
+    ]);
+    return id;
+  };
+  const isThere = async (id: string) => (await app.as(app.admin, 'get', `/api/users/${id}`)).status === 200;
+
+  it('is a job, for accounts that were deleted more than 30 days ago, as the system', async () => {
+    const [old, young, active] = [
+      await deletedFor('30 days 1 minute'),
+      await deletedFor('29 days 23 hours 59 minutes'),
+      (await app.account()).id,
+    ];
+    await app.nest.get(Erasures).eraseDeleted();
+    expect([await isThere(old), await isThere(young), await isThere(active)]).toEqual([false, true, true]);
+    const [entry] = (await app.as(app.admin, 'get', `/api/audit?target_id=${old}&action=user.erase`))
+      .body as object[];
+    expect(entry).toMatchObject({ actor: { type: 'system', id: null } });
+  });
+
+  it('is a start over a database that a backup has brought back, before anybody is served', async () => {
+    const { id } = await app.account();
+    await app.database.query('CREATE TABLE backup AS SELECT * FROM users WHERE id = $1', [id]);
+    await app.database.query('ALTER TABLE backup DROP COLUMN status');
+    const [key] = await app.database.query<{ wrapped: Buffer }>(
+      'SELECT wrapped FROM account_keys WHERE user_id = $1',
+      [id],
+    );
+    await remove(id);
+    await erase(id).expect(202);
+    const log = join(DATA_DIR, 'erasures.log');
+    const logged = async () => (await readFile(log, 'utf8').catch(() => '')).includes(id);
+    await until(logged);
+
+    await app.database.query(
+      `UPDATE users SET (email, email_key, name, name_key, search_key, password_hash, deleted_at, erased_at)
+         = (SELECT email, email_key, name, name_key, search_key, password_hash, NULL::timestamptz, NULL::timestamptz FROM backup) WHERE id = $1`,
+      [id],
+    );
+    await app.database.query('UPDATE account_keys SET wrapped = $2, destroyed_at = NULL WHERE user_id = $1', [
+      id,
+      key?.wrapped,
+    ]);
+    expect(await isThere(id)).toBe(true);
+    // What a crash has left of a line hides none.
+    const whole = await readFile(log, 'utf8');
+    await appendFile(log, `2026-01-01T00:00:00.000Z 0192${whole.trim().split('\n').at(-1)}\n`);
+    await app.nest.get(Erasures).repeat();
+    expect(await isThere(id)).toBe(false);
+    const [row] = await app.database.query(
+      'SELECT wrapped, destroyed_at IS NULL AS alive FROM account_keys WHERE user_id = $1',
+      [id],
+    );
+    expect(row).toEqual({ wrapped: null, alive: false });
+  });
+});
