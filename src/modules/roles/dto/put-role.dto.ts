@@ -1,11 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsIn } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { type Permission, permissions } from '../../../common/authorization/permissions.js';
+import { IsShortList } from '../../../common/validation/short-list.decorator.js';
 
 export class PutRoleDto {
-  @IsArray()
-  @ArrayMaxSize(permissions.length)
-  @ArrayUnique()
+  @IsShortList(0, permissions.length)
   @IsIn(permissions, { each: true })
   @ApiProperty({
     enum: permissions,

@@ -1,15 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray } from 'class-validator';
+import { IsShortList } from '../../../common/validation/short-list.decorator.js';
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 
 /** More roles than anybody needs; a bound all the same. */
 const MAX_ROLES_OF_ACCOUNT = 16;
 
 export class SetRolesDto {
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_ROLES_OF_ACCOUNT)
-  @ArrayUnique()
+  @IsShortList(1, MAX_ROLES_OF_ACCOUNT)
   @IsRoleName({ each: true })
   @ApiProperty({
     type: 'array',
