@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { settled } from '../../support/settled.js';
 import { PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { signUp } from '../../support/users.js';
 
@@ -24,6 +25,7 @@ async function told(query: Record<string, string>): Promise<EntryBody[]> {
 }
 
 async function eventsOf(id: string): Promise<[type: string, data: Record<string, unknown>][]> {
+  await settled(app.database);
   const answer = await app.as(app.admin, 'get', `/api/users/${id}/events?limit=100`);
   return (answer.body as { type: string; data: Record<string, unknown> }[])
     .filter(({ type }) => type.startsWith('session.'))

@@ -1,5 +1,6 @@
 import { get as httpGet } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { settled } from '../../support/settled.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 import { accountWith, NOBODY, read } from '../../support/users.js';
@@ -35,6 +36,7 @@ const dataOf = (id: string, caller: Account) => app.as(caller, 'get', `/api/user
 describe('GET /api/users/{id}/data', () => {
   it('is all that is held about the person, as a file of JSON', async () => {
     await app.as(app.admin, 'patch', `/api/users/${owner.id}`).send({ name: 'Data Renamed' }).expect(200);
+    await settled(app.database);
     const answer = await dataOf(owner.id, owner);
     expect(answer.status).toBe(200);
     expect(answer.get('Content-Type')).toBe('application/json; charset=utf-8');

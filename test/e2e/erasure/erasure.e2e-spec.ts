@@ -9,6 +9,7 @@ import { UsersRepository } from '../../../src/modules/users/users.repository.js'
 import { Jobs } from '../../../src/platform/jobs/jobs.js';
 import { Mailer } from '../../../src/platform/mail/mailer.js';
 import { sealed } from '../../support/audit.js';
+import { settled } from '../../support/settled.js';
 import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { filesHolding, tablesHolding } from '../../support/traces.js';
 import { until } from '../../support/until.js';
@@ -136,6 +137,7 @@ describe('an account that is erased', () => {
     );
     const verdict = await app.as(app.admin, 'post', '/api/audit/verify').send({});
     expect(verdict.body).toMatchObject({ valid: true });
+    await settled(app.database);
     const feed = await app.as(app.admin, 'get', '/api/events?limit=100');
     const own = (feed.body as { subject: string; type: string; data: unknown }[]).filter(
       ({ subject }) => subject === id,
@@ -260,6 +262,7 @@ describe('POST /api/users/{id}/erase', () => {
     try {
       const { id } = await app.account(['user'], 'Known There');
       const createdThere = async () => {
+        await settled(app.database);
         const answer = await there.as(there.admin, 'get', '/api/events?type=user.created&limit=100');
         const events = answer.body as { subject: string; data: object | null }[];
         return events.find(({ subject }) => subject === id);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { settled } from '../../support/settled.js';
 import { TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, nextPage, read, signUp } from '../../support/users.js';
 
@@ -18,7 +19,14 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
+/** All there is by now. */
 async function feed(path = '/api/events?limit=100'): Promise<EventBody[]> {
+  await settled(app.database);
+  return seenAt(path);
+}
+
+/** What a reader sees at this moment. */
+async function seenAt(path: string): Promise<EventBody[]> {
   const events: EventBody[] = [];
   for (let next: string | null = path; next !== null;) {
     const answer = await app.as(app.admin, 'get', next);
@@ -131,7 +139,7 @@ describe('GET /api/events', () => {
     const seen: EventBody[] = [];
     const poll = async () => {
       const after = seen.at(-1)?.position ?? last?.position;
-      seen.push(...(await feed(`/api/events?limit=100&after=${after}`)));
+      seen.push(...(await seenAt(`/api/events?limit=100&after=${after}`)));
     };
     try {
       // A writer that is slow to commit: its event has an earlier position than those that others commit meanwhile.
@@ -149,6 +157,7 @@ describe('GET /api/events', () => {
     } finally {
       await late.end();
     }
+    await settled(app.database);
     await poll();
     expect(seen.map(({ type }) => type)).toEqual([
       'test.late',

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import { type ResourceBody, resourcesOf } from '../../support/resources.js';
+import { settled } from '../../support/settled.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, nextPage, withoutRequestId } from '../../support/users.js';
 
@@ -50,6 +51,7 @@ describe('POST /api/resources', () => {
     });
     expect((await app.as(maker, 'get', `/api/resources/${made.id}`)).body).toEqual(made);
     const facts = { type: 'project', name: 'Engine', external_id: 'e-1', owner_id: maker.id };
+    await settled(app.database);
     const events = await app.as(maker, 'get', `/api/users/${maker.id}/events?type=resource.created`);
     expect(events.body).toMatchObject([{ subject: maker.id, data: { resource_id: made.id, ...facts } }]);
     const entries = await app.as(app.admin, 'get', `/api/audit?target_id=${made.id}`);
@@ -193,6 +195,7 @@ describe('one resource', () => {
     expect([stale.status, stale.get('ETag')]).toEqual([412, '"1"']);
     expect((await remove().set('If-Match', '"1"')).status).toBe(204);
     expect((await remove()).status).toBe(404);
+    await settled(app.database);
     const events = await app.as(owner, 'get', `/api/users/${owner.id}/events?type=resource.deleted`);
     expect(events.body).toMatchObject([{ data: { resource_id: id } }]);
     const [entry] = (await app.as(app.admin, 'get', `/api/audit?target_id=${id}`)).body as object[];

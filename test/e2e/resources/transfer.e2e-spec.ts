@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Response } from 'supertest';
 import { HeldLock } from '../../support/held-lock.js';
 import { receivers, type ResourceBody, resourcesOf, told, transfersOf } from '../../support/resources.js';
+import { settled } from '../../support/settled.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 import { accountWith, NOBODY } from '../../support/users.js';
@@ -49,12 +50,11 @@ const written = async () => {
   return counts;
 };
 
-const events = async (account: Account) =>
-  (await app.as(app.admin, 'get', `/api/users/${account.id}/events?type=ownership.transferred`)).body as {
-    id: string;
-    subject: string;
-    data: object;
-  }[];
+async function events(account: Account): Promise<{ id: string; subject: string; data: object }[]> {
+  await settled(app.database);
+  const path = `/api/users/${account.id}/events?type=ownership.transferred`;
+  return (await app.as(app.admin, 'get', path)).body as { id: string; subject: string; data: object }[];
+}
 
 describe('a transfer', () => {
   beforeEach(twoPeople);
