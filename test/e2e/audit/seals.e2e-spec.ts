@@ -27,18 +27,18 @@ interface Verdict {
 }
 
 let app: TestApp;
-let database: TestDatabase;
+let own: TestDatabase;
 let unsealed: HeldLock;
 beforeAll(async () => {
-  database = await TestDatabase.create();
+  own = await TestDatabase.create();
   // Nobody seals before the first test has looked.
-  unsealed = await HeldLock.take(database.url, `SELECT pg_advisory_xact_lock(${SEAL_LOCK})`);
-  app = await TestApp.create({ database });
+  unsealed = await HeldLock.take(own.url, `SELECT pg_advisory_xact_lock(${SEAL_LOCK})`);
+  app = await TestApp.create({ database: own });
 });
 afterAll(async () => {
   await unsealed.release();
   await app.close();
-  await database.drop();
+  await own.drop();
 });
 
 const get = (path: string) => app.as(app.admin, 'get', `/api/audit/${path}`);
@@ -56,7 +56,7 @@ async function sealOf(count: number): Promise<string[]> {
 describe('the audit trail', () => {
   it('has no head before the first seal, and says what none covers', async () => {
     expect((await get('seals/latest')).status).toBe(404);
-    const [{ entries } = { entries: 0 }] = await database.query<{ entries: number }>(
+    const [{ entries } = { entries: 0 }] = await own.query<{ entries: number }>(
       'SELECT count(*)::integer AS entries FROM audit_entries',
     );
     expect(entries).toBeGreaterThan(0);
