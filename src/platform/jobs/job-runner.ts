@@ -72,8 +72,9 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     await this.run();
   }
 
-  /** What runs is finished, or put back. A runner that has ended by itself has nothing to stop. */
+  /** What runs is finished, or put back; once more does nothing. A runner that has ended by itself has nothing to stop. */
   async onModuleDestroy(): Promise<void> {
+    if (this.stopping) return;
     this.stopping = true;
     clearTimeout(this.restart);
     try {

@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Type } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { CommandBus, type ICommand } from '@nestjs/cqrs';
+import pg from 'pg';
+import type { Principal } from '../../../src/common/authorization/principal.js';
+import { permissions } from '../../../src/common/authorization/permissions.js';
+import { requestContext } from '../../../src/common/context/request-context.js';
+import { TagCondition } from '../../../src/common/http/entity-tag.js';
+import { newId } from '../../../src/common/ids.js';
+import { ChangePassword } from '../../../src/modules/auth/commands/change-password.command.js';
+import { EndSession } from '../../../src/modules/auth/commands/end-session.command.js';
+import { EndSessions } from '../../../src/modules/auth/commands/end-sessions.command.js';
+import { RefreshSession } from '../../../src/modules/auth/commands/refresh-session.command.js';
+import { SignIn } from '../../../src/modules/auth/commands/sign-in.command.js';
+import { SessionsService } from '../../../src/modules/auth/sessions.service.js';
+import { type StartedSession, TokensService } from '../../../src/modules/auth/tokens.service.js';
+import { CreateResource } from '../../../src/modules/resources/commands/create-resource.command.js';
+import { DeleteResource } from '../../../src/modules/resources/commands/delete-resource.command.js';
+import { TransferResources } from '../../../src/modules/resources/commands/transfer-resources.command.js';
+import { ChangeEmail } from '../../../src/modules/users/commands/change-email.command.js';
+import { CreateFirstAdministrator } from '../../../src/modules/users/commands/create-first-administrator.command.js';
+import { CreateUser } from '../../../src/modules/users/commands/create-user.command.js';
+import { DeleteUser } from '../../../src/modules/users/commands/delete-user.command.js';
+import { EraseUser } from '../../../src/modules/users/commands/erase-user.command.js';
+import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
+import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
+import { SetRoles } from '../../../src/modules/users/commands/set-roles.command.js';
+import { UpdateUser } from '../../../src/modules/users/commands/update-user.command.js';
+import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.command.js';
+import { LastLogins } from '../../../src/modules/users/last-logins.js';
+import { UsersService } from '../../../src/modules/users/users.service.js';
+import { JobRunner } from '../../../src/platform/jobs/job-runner.js';
+import { AllRows } from '../../support/all-rows.js';
+import { stopSealing } from '../../support/audit.js';
+import { ConnectionFaults } from '../../support/connection-faults.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+
+/** As nestjs/cqrs marks the handler of a command. */
+const HANDLES = '__commandHandler__';
+/** Attempts are counted apart, and stand whatever becomes of the rest (ARCHITECTURE, "counters"). */
+const APART = ['sign_in_failures'];
+const CLIENT = { device: 'tests', ip: '127.0.0.1' };
+const OTHER_PASSWORD = 'another horse battery';
+
+let app: TestApp;
+let faults: ConnectionFaults;
+let superuser: pg.Client;
+let rows: AllRows;
+let caller: Principal;
+beforeAll(async () => {
+  app = await TestApp.create();
+  // Nobody else is to change a row meanwhile, nor to do away with a job that should not be there.
+  await Promise.all([stopSealing(app), app.nest.get(LastLogins).onModuleDestroy()]);
+  await app.nest.get(JobRunner).onModuleDestroy();
+  superuser = new pg.Client({ connectionString: app.database.url });
+  await superuser.connect();
+  faults = new ConnectionFaults(app, superuser);
+  rows = await AllRows.of(superuser, APART);
+  caller = principalOf(app.admin, newId());
+  // What is made once and for all is there already.
+  await execute(await transfer());
+});
+afterAll(async () => {
+  await superuser?.end();
+  await app?.close();
+});
+
+const principalOf = ({ id }: Account, sessionId: string): Principal => ({
+  userId: id,
+  sessionId,
+  roles: ['admin'],
+  permissions: new Set(permissions),
+});
+const execute = <T>(command: ICommand): Promise<T> =>
+  requestContext.run(
+    {
+      requestId: newId(),
+      traceId: null,
+      client: { ip: '127.0.0.1', userAgent: 'tests' },
+      signal: new AbortController().signal,
+      caller: { principal: caller, rejected: false },
+    },
+    () => app.nest.get(CommandBus).execute<ICommand, T>(command),
+  );
+const userOf = ({ id }: Account) => app.nest.get(UsersService).getWithPassword(id);
+async function startSession(account: Account): Promise<StartedSession> {
+  const session = await app.nest.get(SessionsService).start(await userOf(account), CLIENT);
+  if (!session) throw new Error('no session was started');
+  return session;
+}
+const makeResource = (owner: Account): Promise<{ id: string }> =>
+  execute(new CreateResource({ type: 'project', name: 'Engine' }, principalOf(owner, newId())));
+async function transfer(): Promise<TransferResources> {
+  const [{ id }, to] = [await makeResource(app.admin), await app.account()];
+  return new TransferResources({ to_user_id: to.id, resource_ids: [id] }, caller);
+}
+const deleted = async (): Promise<string> => {
+  const { id } = await app.account();
+  await execute(new DeleteUser(id, caller, null));
+  return id;
+};
+let addresses = 0;
+const address = (): string => `fault-${++addresses}@example.com`;
+
+/** For each command one that does all that it can do. */
+const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | ICommand])[] = [
+  [CreateUser, () => new CreateUser({ email: address(), name: 'Ada', password: PASSWORD })],
+  [
+    UpdateUser,
+    async () => new UpdateUser((await app.account()).id, { name: 'Ada', status: 'disabled' }, caller, null),
+  ],
+  [
+    SetRoles,
+    async () => new SetRoles((await app.account()).id, ['premium', 'user'], caller, TagCondition.parse('*')),
+  ],
+  [DeleteUser, async () => new DeleteUser((await app.account()).id, caller, null)],
+  [RestoreUser, async () => new RestoreUser(await deleted(), caller)],
+  [EraseUser, async () => new EraseUser(await deleted())],
+  [
+    VerifyEmail,
+    async () => {
+      const { id, email } = await app.account();
+      return new VerifyEmail(id, email);
+    },
+  ],
+  [ChangeEmail, async () => new ChangeEmail((await app.account()).id, address())],
+  [
+    ReplacePassword,
+    async () => {
+      const user = await userOf(await app.account());
+      const hash = await app.nest.get(UsersService).hashPassword(OTHER_PASSWORD, user, 'password');
+      return new ReplacePassword(user, hash, 'auth.password_reset');
+    },
+  ],
+  [SignIn, async () => new SignIn({ email: (await app.account()).email, password: PASSWORD }, CLIENT)],
+  [
+    RefreshSession,
+    async () => {
+      const account = await app.account();
+      const session = await startSession(account);
+      const pair = await app.nest.get(TokensService).issuePair(await userOf(account), session);
+      return new RefreshSession(pair.refresh_token);
+    },
+  ],
+  [
+    EndSession,
+    async () => {
+      const account = await app.account();
+      return new EndSession((await startSession(account)).sessionId, account.id, 'auth.logout');
+    },
+  ],
+  [EndSessions, async () => new EndSessions((await app.account()).id, null, 'session.revoke')],
+  [
+    ChangePassword,
+    async () => {
+      const account = await app.account();
+      const { sessionId } = await startSession(account);
+      const input = { current_password: PASSWORD, new_password: OTHER_PASSWORD };
+      return new ChangePassword(principalOf(account, sessionId), input, CLIENT);
+    },
+  ],
+  [CreateResource, () => new CreateResource({ type: 'project', name: 'Engine' }, caller)],
+  [DeleteResource, async () => new DeleteResource((await makeResource(app.admin)).id, caller, null)],
+  [TransferResources, transfer],
+  // The last one: it wants a service without an administrator.
+  [
+    CreateFirstAdministrator,
+    async () => {
+      await superuser.query(`UPDATE users SET roles = '{user}' WHERE 'admin' = ANY (roles)`);
+      return new CreateFirstAdministrator({ email: address(), name: 'Ada', password: PASSWORD });
+    },
+  ],
+];
+
+describe('a fault of the connection', () => {
+  it('is tried in every command that there is', () => {
+    const handled = [...app.nest.get(ModulesContainer).values()]
+      .flatMap((module) => [...module.providers.values()])
+      .map(({ metatype }): unknown => metatype && Reflect.getMetadata(HANDLES, metatype))
+      .filter((command) => command !== undefined && command !== null);
+    expect(handled.length).toBeGreaterThan(0);
+    expect(new Set(commands.map(([command]) => command))).toEqual(new Set(handled));
+  });
+
+  it.each(commands.map(([{ name }, prepare]) => [name, prepare] as const))(
+    'in the midst of %s leaves no row, event, entry or job behind',
+    async (_, prepare) => {
+      const twin = await prepare();
+      const statements = await faults.statementsOf(() => execute(twin));
+      const last = statements.lastIndexOf('COMMIT') + 1;
+      expect(last).toBeGreaterThan(3);
+
+      const command = await prepare();
+        process.stdout.write(`${JSON.stringify(statements.map((t) => t.slice(0, 70)))}\n`);
+      const before = await rows.now();
+      // From behind: a key that an attempt has read is remembered, and the next one sends less.
+      for (let statement = last; statement > 0; statement--) {
+        // Else these attempts would slow down the next.
+        await superuser.query('DELETE FROM sign_in_failures');
+        const failed = await faults.breaksBefore(statement, () => execute(command));
+        const after = await rows.now();
+        expect({ statement, failed, ...after }).toEqual({ statement, failed: true, ...before });
+      }
+      await execute(command);
+      expect(await rows.now()).not.toEqual(before);
+    },
+  );
+});
