@@ -13,8 +13,8 @@ import { EndSession } from '../../../src/modules/auth/commands/end-session.comma
 import { EndSessions } from '../../../src/modules/auth/commands/end-sessions.command.js';
 import { RefreshSession } from '../../../src/modules/auth/commands/refresh-session.command.js';
 import { SignIn } from '../../../src/modules/auth/commands/sign-in.command.js';
-import { SessionsService } from '../../../src/modules/auth/sessions.service.js';
-import { type StartedSession, TokensService } from '../../../src/modules/auth/tokens.service.js';
+import { SessionsService, type StartedSession } from '../../../src/modules/auth/sessions.service.js';
+import { TokensService } from '../../../src/modules/auth/tokens.service.js';
 import { CreateResource } from '../../../src/modules/resources/commands/create-resource.command.js';
 import { DeleteResource } from '../../../src/modules/resources/commands/delete-resource.command.js';
 import { TransferResources } from '../../../src/modules/resources/commands/transfer-resources.command.js';
@@ -192,7 +192,7 @@ describe('a fault of the connection', () => {
       expect(last).toBeGreaterThan(3);
 
       const command = await prepare();
-        process.stdout.write(`${JSON.stringify(statements.map((t) => t.slice(0, 70)))}\n`);
+      process.stdout.write(`${JSON.stringify(statements.map((t) => t.slice(0, 70)))}\n`);
       const before = await rows.now();
       // From behind: a key that an attempt has read is remembered, and the next one sends less.
       for (let statement = last; statement > 0; statement--) {
