@@ -47,13 +47,13 @@ describe(`${LATE_WRITERS} writers who hold their transactions open for ${HELD_MS
   };
 
   it('are seen, as everybody is, exactly once, and in an order that never changes afterwards', async () => {
-    let writing = true;
+    const enough = new AbortController();
     let written = 0;
     async function write(which: number): Promise<void> {
       const account = { email: `writer-${which}@example.com`, name: 'Writer', password: PASSWORD };
       const created = await send(urlOf(which), { method: 'POST', path: '/api/users', body: account });
       const path = `/api/users/${(created.json as { id: string }).id}`;
-      for (let n = 0; writing; n++) {
+      for (let n = 0; !enough.signal.aborted; n++) {
         const body = { name: `Writer ${n}` };
         const sent = { method: 'PATCH', path, headers: bearer(admin), body };
         // Each time by the other instance.
@@ -84,7 +84,7 @@ describe(`${LATE_WRITERS} writers who hold their transactions open for ${HELD_MS
     const readers = Array.from({ length: READERS }, (_, which) => read(which));
     const writers = Array.from({ length: WRITERS }, (_, which) => write(which));
     await Promise.all(Array.from({ length: LATE_WRITERS }, (_, which) => holdOpen(which)));
-    writing = false;
+    enough.abort();
     await Promise.all(writers);
     settling = false;
     const seen = await Promise.all(readers);
