@@ -1,4 +1,5 @@
 import { SealWriter } from '../../src/modules/audit/seals/seal-writer.js';
+import { HorizonWatch } from '../../src/platform/event-store/horizon-watch.js';
 import type { TestApp } from './test-app.js';
 import type { TestDatabase } from './test-database.js';
 import { until } from './until.js';
@@ -61,5 +62,7 @@ export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<v
   await ask('POST /api/audit/verify', { body: { from: 'yesterday' } });
 }
 
-/** For tests that count the statements or the connections of an app: from now on it seals nothing. */
-export const stopSealing = (app: TestApp): Promise<void> => app.nest.get(SealWriter).onModuleDestroy();
+/** For tests that count the statements or the connections of an app: from now on it seals nothing, and samples nothing. */
+export async function stopSealing({ nest }: TestApp): Promise<void> {
+  await Promise.all([nest.get(SealWriter).onModuleDestroy(), nest.get(HorizonWatch).onModuleDestroy()]);
+}

@@ -7,6 +7,7 @@ import {
 } from '@willsoto/nestjs-prometheus';
 import { DURATION_BUCKETS } from './buckets.js';
 import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database-metrics.js';
+import { HORIZON_LAG } from './horizon-lag.js';
 import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http-metrics.js';
 import { MetricsController } from './metrics.controller.js';
 
@@ -30,6 +31,10 @@ const providers = [
   makeGaugeProvider({ name: DB_POOL.idle, help: 'Connections that nobody uses now' }),
   makeGaugeProvider({ name: DB_POOL.active, help: 'Connections in use' }),
   makeGaugeProvider({ name: DB_POOL.waiting, help: 'Callers that wait for a connection' }),
+  makeGaugeProvider({
+    name: HORIZON_LAG,
+    help: 'Age of the oldest transaction that may still write: so long feed and seals wait',
+  }),
   HttpMetrics,
   DatabaseMetrics,
 ];

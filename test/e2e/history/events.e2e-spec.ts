@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import pg from 'pg';
+import { HorizonWatch } from '../../../src/platform/event-store/horizon-watch.js';
+import { HeldLock } from '../../support/held-lock.js';
 import { settled } from '../../support/settled.js';
 import { TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
 import { accountWith, NOBODY, nextPage, read, signUp } from '../../support/users.js';
 
 interface EventBody {
@@ -207,4 +211,48 @@ describe('the events of an account', () => {
       await Promise.all([first.end(), second.end()]);
     }
   });
+});
+
+describe('what holds the feed up', () => {
+  const lag = async () => {
+    const { text } = await app.request('get', '/metrics').expect(200);
+    return Number(/^horizon_lag_seconds (\S+)$/m.exec(text)?.[1]);
+  };
+
+  it('is measured, and named in a warning by its process and database, once it lasts', async () => {
+    const said: string[] = [];
+    // Until the service serves its log is held back.
+    app.nest.flushLogs();
+    const silent = () => {};
+    Logger.overrideLogger({ log: silent, error: silent, warn: (line: unknown) => said.push(String(line)) });
+    const watch = app.nest.get(HorizonWatch);
+    await watch.onModuleDestroy();
+    const holder = await HeldLock.take(app.database.url, 'SELECT pg_current_xact_id(), pg_backend_pid()');
+    try {
+      const own = new RegExp(
+        String.raw`held up for \d+\.\d s by pid \d+ of database ${await nameOfDatabase()}$`,
+      );
+      // Others of this server may be older for a while.
+      await until(async () => {
+        await watch.sample(0.05);
+        return said.some((line) => own.test(line));
+      });
+      expect(await lag()).toBeGreaterThan(0.05);
+      said.length = 0;
+      // Once of each; and by default it has ten seconds.
+      await watch.sample(0.05);
+      await watch.sample();
+      expect(said).toEqual([]);
+    } finally {
+      await holder.release();
+      Logger.overrideLogger(false);
+    }
+    await until(async () => {
+      await watch.sample();
+      return (await lag()) < 0.05;
+    });
+  });
+
+  const nameOfDatabase = async () =>
+    (await app.database.query<{ name: string }>('SELECT current_database() AS name'))[0]?.name;
 });

@@ -1,0 +1,75 @@
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
+import type { Gauge } from 'prom-client';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { HORIZON_LAG } from '../metrics/horizon-lag.js';
+
+const EVERY_MS = 5000;
+const WARN_AFTER_SECONDS = 10;
+
+/** When others' transactions began is told to a role with pg_read_all_stats alone. Prepared ones stand in a view of their own. */
+const SAMPLE = `
+  WITH horizon AS (
+    SELECT pg_snapshot_xmin(now) AS xid, pg_snapshot_xmin(now) < pg_snapshot_xmax(now) AS held
+    FROM pg_current_snapshot() AS now
+  ), writers AS (
+    SELECT backend_xid AS xid, xact_start AS since, format('pid %s of database %s', pid, datname) AS name
+    FROM pg_stat_activity WHERE backend_xid IS NOT NULL
+    UNION ALL
+    SELECT transaction, prepared, format('prepared transaction %s of database %s', gid, database) FROM pg_prepared_xacts
+  )
+  SELECT horizon.xid::text, held, name AS holder, extract(epoch FROM clock_timestamp() - since)::float8 AS seconds
+  FROM horizon LEFT JOIN writers ON writers.xid = horizon.xid::xid`;
+
+interface Sample {
+  readonly xid: string;
+  /** Whether any transaction that may write is running. */
+  readonly held: boolean;
+  /** Null when it has ended since. */
+  readonly holder: string | null;
+  /** Null when it is not told. */
+  readonly seconds: number | null;
+}
+
+/** Tells how long the oldest writing transaction has kept feed and seals waiting, and whose it is. */
+@Injectable()
+export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger(HorizonWatch.name);
+  private timer: NodeJS.Timeout | undefined;
+  private sampling: Promise<void> | null = null;
+  private seen = { xid: '', at: 0 };
+  private warnedOf = '';
+
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    @InjectMetric(HORIZON_LAG) private readonly lag: Gauge,
+  ) {}
+
+  onModuleInit(): void {
+    this.timer = setInterval(() => {
+      // Without a database there is nothing to tell, and others say so.
+      this.sampling ??= this.sample()
+        .catch(() => {})
+        .finally(() => (this.sampling = null));
+    }, EVERY_MS);
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    await this.sampling;
+  }
+
+  /** Warns once of each holder that has gone on for longer than that. */
+  async sample(warnAfterSeconds = WARN_AFTER_SECONDS): Promise<void> {
+    // Not told when it began: it is as old as it has been seen here, which is too young by one round at most.
+    const [{ xid, held, holder, seconds }]: [Sample] = await this.unitOfWork.manager.query(SAMPLE);
+    if (this.seen.xid !== xid) this.seen = { xid, at: performance.now() };
+    const lag = held ? (seconds ?? (performance.now() - this.seen.at) / 1000) : 0;
+    this.lag.set(lag);
+    if (lag <= warnAfterSeconds || this.warnedOf === xid) return;
+    this.warnedOf = xid;
+    const who =
+      holder ?? 'a transaction that the role of the service may not see (grant it pg_read_all_stats)';
+    this.logger.warn(`the feed and the seals have been held up for ${lag.toFixed(1)} s by ${who}`);
+  }
+}

@@ -1,0 +1,1 @@
+export const HORIZON_LAG = 'horizon_lag_seconds';
