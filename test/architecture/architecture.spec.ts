@@ -98,7 +98,7 @@ async function inFolder(files: ReadonlyMap<string, readonly string[]>): Promise<
   }
 }
 
-const SELF = basename(import.meta.url);
+const SELF = basename(import.meta.filename);
 
 interface TextRule {
   readonly says: string;
