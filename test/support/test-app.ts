@@ -125,8 +125,10 @@ export class TestApp {
 
 /** A session as signing in makes one, without its hashing a password: that has tests of its own. */
 async function signedIn(nest: NestExpressApplication, email: string): Promise<Account> {
-  const user = await nest.get(UsersService).findForSignIn(email);
-  if (!user) throw new Error(`there is no account of ${email}`);
+  const users = nest.get(UsersService);
+  const found = await users.findByEmail(email);
+  if (!found) throw new Error(`there is no account of ${email}`);
+  const user = await users.getWithPassword(found.id);
   const session = await nest.get(SessionsService).start(user, { device: 'tests', ip: '127.0.0.1' });
   if (!session) throw new Error(`the account of ${email} may not sign in`);
   return { id: user.id, email, token: await nest.get(TokensService).issueAccess(user, session.sessionId) };

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
 import type { AuditAction, ActorType, AuditOutcome } from '../../platform/audit-trail/audit-actions.js';
+import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 export interface AuditFilters {
@@ -102,14 +103,10 @@ export class AuditEntriesRepository {
     return rows[0].entries;
   }
 
-  /** What the planner expects. */
-  async estimate(filters: AuditFilters): Promise<number> {
+  estimate(filters: AuditFilters): Promise<number> {
     const { conditions, values } = where(filters);
-    const rows: [{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }] = await this.unitOfWork.manager.query(
-      `EXPLAIN (FORMAT JSON) SELECT 1 FROM audit_entries WHERE ${conditions.join(' AND ')}`,
-      values,
-    );
-    return rows[0]['QUERY PLAN'][0].Plan['Plan Rows'];
+    const sql = `SELECT 1 FROM audit_entries WHERE ${conditions.join(' AND ')}`;
+    return estimateRows(this.unitOfWork.manager, sql, values);
   }
 }
 

@@ -3,6 +3,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { assertTimeKey, decodeCursor, encodeCursor, type Position } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import { assertTimeRange } from '../../common/validation/time-range.js';
 import {
   type AuditChanges,
   type AuditOrigin,
@@ -30,8 +31,10 @@ export class AuditService {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
+  /** @throws AppError `VALIDATION_ERROR` */
   async list(query: ListAuditDto): Promise<Page<OpenedEntry>> {
     assertOneWayToPage(query);
+    assertTimeRange(query);
     const { actor_id, target_id, action, outcome, from, to, limit = DEFAULT_LIMIT, offset = 0 } = query;
     const filters = { actor_id, target_id, action, outcome, from, to };
     const scope = { list: 'audit', ...filters };

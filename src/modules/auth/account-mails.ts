@@ -90,7 +90,7 @@ export class AccountMails implements OnModuleInit {
 
   private async answer({ purpose, email }: Requested): Promise<void> {
     await this.unitOfWork.run(async () => {
-      const user = await this.users.findForSignIn(email);
+      const user = await this.users.findByEmail(email);
       if (user?.status !== 'active') return;
       if (purpose === 'verify-email' && user.emailVerified) return;
       await this.sendToken(purpose, user, user.email);

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { validate } from 'class-validator';
 import { AppError } from '../../common/errors/app-error.js';
+import type { ErrorCode } from '../../common/errors/error-codes.js';
 import { type Config, ConfigError } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { CreateFirstAdministrator } from './commands/create-first-administrator.command.js';
@@ -10,6 +11,11 @@ import { CreateUserDto } from './dto/create-user.dto.js';
 import { UsersRepository } from './users.repository.js';
 
 const GENERATED_PASSWORD_BYTES = 18;
+/** What is refused for another reason (a database that is busy) says nothing about a setting. */
+const SETTING_AT_FAULT: ReadonlyMap<ErrorCode, string> = new Map([
+  ['CONFLICT', 'ADMIN_EMAIL'],
+  ['VALIDATION_ERROR', 'ADMIN_PASSWORD'],
+]);
 
 export interface CreatedAdministrator {
   readonly email: string;
@@ -62,7 +68,8 @@ export class FirstAdministrator {
       return (await this.commands.execute(new CreateFirstAdministrator(account))) !== null;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      const name = error.code === 'CONFLICT' ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD';
+      const name = SETTING_AT_FAULT.get(error.code);
+      if (name === undefined) throw error;
       throw new ConfigError([`${name} cannot be used for the first administrator: ${error.message}`]);
     }
   }

@@ -1,27 +1,6 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Param,
-  Patch,
-  Post,
-  Put,
-  Query,
-  Req,
-  Res,
-} from '@nestjs/common';
+import { Body, Controller, Get, Param, Patch, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import {
-  ApiAcceptedResponse,
-  ApiConflictResponse,
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiNotFoundResponse,
-  ApiOkResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiConflictResponse, ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
 import { Public, Requires, SelfOr } from '../../common/authorization/policy.js';
@@ -33,9 +12,6 @@ import { ApiPage } from '../../common/pagination/api-page.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { CreateUser } from './commands/create-user.command.js';
-import { DeleteUser } from './commands/delete-user.command.js';
-import { EraseUser } from './commands/erase-user.command.js';
-import { RestoreUser } from './commands/restore-user.command.js';
 import { SetRoles } from './commands/set-roles.command.js';
 import { UpdateUser } from './commands/update-user.command.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
@@ -127,45 +103,5 @@ export class UsersController {
     @IfMatch() condition: TagCondition | null,
   ): Promise<UserResponse> {
     return toUserResponse(await this.commands.execute(new SetRoles(id, body.roles, caller, condition)));
-  }
-
-  /** Deletes an account; it can be restored for 30 days, and keeps its address that long. */
-  @Delete(':id')
-  @SelfOr('users:delete')
-  @HttpCode(204)
-  @ApiIfMatch()
-  @ApiNoContentResponse()
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin' })
-  async delete(
-    @Param('id', IdPipe) id: string,
-    @Caller() caller: Principal,
-    @IfMatch() condition: TagCondition | null,
-  ): Promise<void> {
-    await this.commands.execute(new DeleteUser(id, caller, condition));
-  }
-
-  /** Undoes a deletion. */
-  @Post(':id/restore')
-  @Requires('users:delete')
-  @HttpCode(200)
-  @Versioned()
-  @ApiOkResponse({ type: UserResponse })
-  @ApiConflictResponse({
-    type: ErrorResponse,
-    description: 'The account is not deleted, or was deleted too long ago',
-  })
-  async restore(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<UserResponse> {
-    return toUserResponse(await this.commands.execute(new RestoreUser(id, caller)));
-  }
-
-  /** Makes what is personal of a deleted account unreadable everywhere, for good. Its address is free again. */
-  @Post(':id/erase')
-  @Requires('users:delete')
-  @HttpCode(202)
-  @ApiAcceptedResponse({ description: 'Erased; what the planner sampled of it follows within a second' })
-  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account, or it is erased' })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The account is not deleted' })
-  async erase(@Param('id', IdPipe) id: string): Promise<void> {
-    await this.commands.execute(new EraseUser(id));
   }
 }

@@ -21,6 +21,7 @@ import { LastLogins } from './last-logins.js';
 import { MeController } from './me.controller.js';
 import { NewAccounts } from './new-accounts.js';
 import { User } from './user.entity.js';
+import { UserDeletionController } from './user-deletion.controller.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
@@ -40,7 +41,7 @@ const commands = [
 
 @Module({
   imports: [TypeOrmModule.forFeature([User]), RolesModule],
-  controllers: [MeController, UsersController],
+  controllers: [MeController, UsersController, UserDeletionController],
   providers: [
     UsersService,
     UsersRepository,

@@ -48,8 +48,8 @@ export class UsersRepository {
     return this.users.findOne({ where: { id, ...THERE }, lock: { mode: 'pessimistic_write' } });
   }
 
-  findByEmailWithPassword(emailKey: string): Promise<User | null> {
-    return this.users.createQueryBuilder('user').addSelect('user.passwordHash').where({ emailKey }).getOne();
+  findByEmail(emailKey: string): Promise<User | null> {
+    return this.users.findOneBy({ emailKey, ...THERE });
   }
 
   findByIdWithPassword(id: string): Promise<User | null> {

@@ -62,10 +62,10 @@ export class UsersService {
     return account;
   }
 
-  /** With its password hash. What is no address at all belongs to nobody. */
-  async findForSignIn(email: string): Promise<User | null> {
+  /** What is no address at all belongs to nobody. */
+  async findByEmail(email: string): Promise<User | null> {
     const emailKey = findCanonicalEmail(email);
-    return emailKey === null ? null : this.repository.findByEmailWithPassword(emailKey);
+    return emailKey === null ? null : this.repository.findByEmail(emailKey);
   }
 
   /** The account has signed in, if the unit of work commits. */

@@ -89,7 +89,7 @@ describe('the audit trail', () => {
     expect(read?.request_id).toBe(answer.get('X-Request-Id'));
   });
 
-  it('leads through all pages of a filter, newest first, each entry once', async () => {
+  it('leads through all pages of a filter, newest first, each entry once, and counts a few exactly', async () => {
     const actor = await app.account();
     for (let n = 0; n < 7; n++) {
       await app.as(actor, 'patch', '/api/users/me').send({ name: `Name ${n}` });
@@ -109,6 +109,9 @@ describe('the audit trail', () => {
     expect(found.map(({ changes }) => (changes as { name: { to: string } }).name.to)).toEqual(
       [6, 5, 4, 3, 2, 1, 0].map((n) => `Name ${n}`),
     );
+    const query = { actor_id: actor.id, action: 'user.update', total: 'estimate' };
+    const estimated = await app.as(app.admin, 'get', '/api/audit').query(query);
+    expect(estimated.get('X-Total-Estimate')).toBe('7');
     const [newest, , , oldest] = found;
     expect(
       await entries({
@@ -130,6 +133,12 @@ describe('the audit trail', () => {
   ])('refuses %s=%s', async (field, value) => {
     const answer = await app.as(app.admin, 'get', '/api/audit').query({ [field]: value });
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
+  });
+
+  it('refuses a time to that is before the time from', async () => {
+    const query = { from: '2026-01-02T00:00:00Z', to: '2026-01-02T00:00:00+01:00' };
+    const answer = await app.as(app.admin, 'get', '/api/audit').query(query);
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'to' }] } });
   });
 
   it('knows no entry by another id', async () => {

@@ -7,6 +7,7 @@ import {
   DEFAULT_LIMIT,
   type PageQuery,
 } from '../../../common/pagination/page-query.dto.js';
+import { assertTimeRange } from '../../../common/validation/time-range.js';
 import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
 import { AuditKeysService } from './audit-keys.service.js';
 import type { VerifyTrailDto } from './dto/verify-trail.dto.js';
@@ -103,14 +104,12 @@ export class SealsService {
    * By the times of the seals, which are signed: by those of entries, who takes them all away would
    * leave nothing to look for.
    */
-  private async rangeOf({ from, to }: VerifyTrailDto): Promise<TrailRange> {
-    if (from !== undefined && to !== undefined && Date.parse(from) > Date.parse(to)) {
-      throw AppError.invalid('to', 'to must not be before from');
-    }
-    const [first, end] = await Promise.all([
-      from === undefined ? 1 : this.seals.findNumberFrom(shifted(from, -SLACK_MS)),
-      to === undefined ? null : this.seals.findNumberFrom(shifted(to, SLACK_MS)),
-    ]);
+  private async rangeOf(times: VerifyTrailDto): Promise<TrailRange> {
+    assertTimeRange(times);
+    const { from, to } = times;
+    // One after the other: with an Idempotency-Key they share a connection.
+    const first = from === undefined ? 1 : await this.seals.findNumberFrom(shifted(from, -SLACK_MS));
+    const end = to === undefined ? null : await this.seals.findNumberFrom(shifted(to, SLACK_MS));
     // Nothing was sealed since: what is left is what no seal covers yet, after the last one.
     const since = first === null ? await this.seals.findLatest() : await this.seals.findByNumber(first - 1);
     return { since, ...(end !== null && { last: end }) };

@@ -1,0 +1,67 @@
+import { Controller, Delete, HttpCode, Param, Post } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import {
+  ApiAcceptedResponse,
+  ApiConflictResponse,
+  ApiNoContentResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import { Caller } from '../../common/authorization/caller.js';
+import { Requires, SelfOr } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
+import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
+import { ApiIfMatch, Versioned } from '../../common/http/versioned.interceptor.js';
+import { IdPipe } from '../../common/validation/id.pipe.js';
+import { DeleteUser } from './commands/delete-user.command.js';
+import { EraseUser } from './commands/erase-user.command.js';
+import { RestoreUser } from './commands/restore-user.command.js';
+import { toUserResponse, UserResponse } from './dto/user.response.js';
+
+@ApiTags('users')
+@Controller('api/users/:id')
+export class UserDeletionController {
+  constructor(private readonly commands: CommandBus) {}
+
+  /** Deletes an account; it can be restored for 30 days, and keeps its address that long. */
+  @Delete()
+  @SelfOr('users:delete')
+  @HttpCode(204)
+  @ApiIfMatch()
+  @ApiNoContentResponse()
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin' })
+  async delete(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+    @IfMatch() condition: TagCondition | null,
+  ): Promise<void> {
+    await this.commands.execute(new DeleteUser(id, caller, condition));
+  }
+
+  /** Undoes a deletion. */
+  @Post('restore')
+  @Requires('users:delete')
+  @HttpCode(200)
+  @Versioned()
+  @ApiOkResponse({ type: UserResponse })
+  @ApiConflictResponse({
+    type: ErrorResponse,
+    description: 'The account is not deleted, or was deleted too long ago',
+  })
+  async restore(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<UserResponse> {
+    return toUserResponse(await this.commands.execute(new RestoreUser(id, caller)));
+  }
+
+  /** Makes what is personal of a deleted account unreadable everywhere, for good. Its address is free again. */
+  @Post('erase')
+  @Requires('users:delete')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ description: 'Erased; what the planner sampled of it follows within a second' })
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account, or it is erased' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The account is not deleted' })
+  async erase(@Param('id', IdPipe) id: string): Promise<void> {
+    await this.commands.execute(new EraseUser(id));
+  }
+}
