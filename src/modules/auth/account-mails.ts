@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { OnDomainEvent } from '../../platform/events/domain-events.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
@@ -40,6 +41,7 @@ export class AccountMails implements OnModuleInit {
     private readonly runner: JobRunner,
     private readonly mailer: Mailer,
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditTrail,
   ) {}
 
   onModuleInit(): void {
@@ -94,6 +96,9 @@ export class AccountMails implements OnModuleInit {
       if (user?.status !== 'active') return;
       if (purpose === 'verify-email' && user.emailVerified) return;
       await this.sendToken(purpose, user, user.email);
+      if (purpose === 'reset-password') {
+        await this.audit.record({ action: 'auth.password_forgot', target: { type: 'user', id: user.id } });
+      }
     });
   }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { OnDomainEvent } from '../../platform/events/domain-events.js';
@@ -29,6 +30,7 @@ export class RecoveryService {
     private readonly hasher: PasswordHasher,
     private readonly bruteForce: BruteForce,
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditTrail,
   ) {}
 
   forgotPassword(email: string): Promise<void> {
@@ -79,6 +81,7 @@ export class RecoveryService {
     await this.unitOfWork.run(async () => {
       const sent = await this.mails.sendToken('change-email', user, input.new_email);
       if (sent) await this.mails.send('email-change-requested', user);
+      await this.audit.record({ action: 'auth.email_change', target: { type: 'user', id: user.id } });
     });
   }
 
@@ -102,6 +105,8 @@ export class RecoveryService {
   private async assertPassword(user: Asked, password: string, { ip }: Client): Promise<void> {
     const attempt = await this.bruteForce.beginOf(user, ip);
     if (!(await attempt.judge(this.hasher.matches(password, user.passwordHash)))) {
+      const target = { type: 'user', id: user.id };
+      await this.audit.record({ action: 'auth.email_change', target, outcome: 'denied' });
       throw AppError.invalid('password', 'password is wrong');
     }
     await attempt.takeBack();

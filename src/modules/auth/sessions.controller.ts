@@ -46,7 +46,7 @@ export class SessionsController {
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'Not there, ended, or of another account' })
   async end(@Param('id', IdPipe) id: string, @Caller() { userId }: Principal): Promise<void> {
     const ended = await this.commands.execute(new EndSession(id, userId, 'session.revoke'));
-    if (!ended) throw new AppError('NOT_FOUND');
+    if (!ended) throw new AppError('NOT_FOUND', { denied: true });
   }
 
   /** Ends every session of the caller's but this one. */

@@ -105,6 +105,15 @@ export class EventStore {
     return this.open(rows);
   }
 
+  /** The account that the first event of the current transaction is about; null before any. */
+  async findSubjectOfTransaction(): Promise<string | null> {
+    const rows: { subject: string }[] = await this.unitOfWork.manager.query(
+      `SELECT subject FROM events
+       WHERE epoch = current_epoch() AND xid = pg_current_xact_id_if_assigned() ORDER BY seq LIMIT 1`,
+    );
+    return rows[0]?.subject ?? null;
+  }
+
   /** Of one stream by version, up to that time. Bounded by the stream's own length. */
   async findStream(stream: string, until: Date): Promise<StoredEvent[]> {
     const rows: EventRow[] = await this.unitOfWork.manager.query(

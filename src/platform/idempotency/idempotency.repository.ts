@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../database/unit-of-work.js';
 
 interface IdempotencyRecord {
+  /** The account under whose key the answer is sealed; null when it is the master key. */
+  readonly subject: string | null;
   readonly request: Buffer;
   readonly answer: Buffer;
 }
@@ -23,20 +25,20 @@ export class IdempotencyRepository {
 
   async find(scope: Buffer): Promise<IdempotencyRecord | null> {
     const rows: IdempotencyRecord[] = await this.unitOfWork.manager.query(
-      `SELECT request, answer FROM idempotency_records WHERE scope = $1 AND NOT (${EXPIRED})`,
+      `SELECT subject, request, answer FROM idempotency_records WHERE scope = $1 AND NOT (${EXPIRED})`,
       [scope],
     );
     return rows[0] ?? null;
   }
 
   /** In place of one that has expired. */
-  async put(scope: Buffer, { request, answer }: IdempotencyRecord): Promise<void> {
+  async put(scope: Buffer, { subject, request, answer }: IdempotencyRecord): Promise<void> {
     await this.unitOfWork.manager.query(
-      `INSERT INTO idempotency_records (scope, request, answer, created_at)
-       VALUES ($1, $2, $3, clock_timestamp())
-       ON CONFLICT (scope) DO UPDATE SET (request, answer, created_at) =
-         (excluded.request, excluded.answer, excluded.created_at)`,
-      [scope, request, answer],
+      `INSERT INTO idempotency_records (scope, subject, request, answer, created_at)
+       VALUES ($1, $2, $3, $4, clock_timestamp())
+       ON CONFLICT (scope) DO UPDATE SET (subject, request, answer, created_at) =
+         (excluded.subject, excluded.request, excluded.answer, excluded.created_at)`,
+      [scope, subject, request, answer],
     );
   }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sealed } from '../../support/audit.js';
 import { TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, nextPage, signUp } from '../../support/users.js';
 
@@ -87,6 +88,11 @@ describe('the audit trail', () => {
     const answer = await app.as(auditor, 'get', '/api/audit');
     const [read] = await entries({ action: 'audit.read', actor_id: auditor.id });
     expect(read?.request_id).toBe(answer.get('X-Request-Id'));
+    await sealed(app, [read?.id ?? '']);
+    await app.as(auditor, 'get', `/api/audit/${read?.id}/proof`).expect(200);
+    expect((await entries({ action: 'audit.read', actor_id: auditor.id }))[0]).toMatchObject({
+      target: { type: 'audit_entry', id: read?.id },
+    });
   });
 
   it('leads through all pages of a filter, newest first, each entry once, and counts a few exactly', async () => {
@@ -130,6 +136,9 @@ describe('the audit trail', () => {
     ['outcome', 'nonsense'],
     ['from', 'yesterday'],
     ['to', '2026-13-01T00:00:00Z'],
+    ['to', '2026-01-01T24:00:00Z'],
+    ['from', '9999-12-31T23:59:59-00:01'],
+    ['from', '0001-01-01T00:00:00+23:59'],
   ])('refuses %s=%s', async (field, value) => {
     const answer = await app.as(app.admin, 'get', '/api/audit').query({ [field]: value });
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
@@ -140,6 +149,13 @@ describe('the audit trail', () => {
     const answer = await app.as(app.admin, 'get', '/api/audit').query(query);
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'to' }] } });
   });
+
+  it.each(['2026-01-01T00:00:00+23:59', '2026-01-01T00:00:00-18:00', '2026-01-01t00:00:00.123456789z'])(
+    'takes %s for a time',
+    async (from) => {
+      await app.as(app.admin, 'get', '/api/audit').query({ from }).expect(200);
+    },
+  );
 
   it('knows no entry by another id', async () => {
     expect((await app.as(app.admin, 'get', `/api/audit/${NOBODY}`)).status).toBe(404);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mailTo } from '../../support/mails.js';
 import { settled } from '../../support/settled.js';
 import { PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { signUp } from '../../support/users.js';
@@ -96,6 +97,38 @@ describe('what sign-ins leave behind', () => {
       'session.started',
       'session.started',
       'session.started',
+    ]);
+  });
+
+  it('tells of a session that is not the caller’s to end, and of each wrong proof of who they are', async () => {
+    const { id } = await app.account();
+    const caller = await app.account();
+    const wrong = 'not the password';
+    const { body } = await app.as(app.admin, 'get', `/api/users/${id}/sessions`);
+    const [session] = body as { id: string }[];
+    await app.as(caller, 'delete', `/api/auth/sessions/${session?.id}`).expect(404);
+    await app
+      .as(caller, 'put', '/api/auth/password')
+      .send({ current_password: wrong, new_password: 'another horse battery' })
+      .expect(400);
+    const change = (password: string) =>
+      app.as(caller, 'post', '/api/users/me/email').send({ new_email: 'new@sign-in.example', password });
+    await change(wrong).expect(400);
+    await change(PASSWORD).expect(202);
+    expect((await told({ actor_id: caller.id })).map(({ action, outcome }) => [action, outcome])).toEqual([
+      ['permission.check', 'denied'],
+      ['auth.password_change', 'denied'],
+      ['auth.email_change', 'denied'],
+      ['auth.email_change', 'success'],
+    ]);
+  });
+
+  it('tells of a new password that somebody asked for, if an account has the address', async () => {
+    const { id, email } = await signUp(app, 'Forgetful', 'forgetful@sign-in.example');
+    await app.request('post', '/api/auth/password/forgot').send({ email }).expect(202);
+    await mailTo(app, email, /password/i);
+    expect(await told({ target_id: id, action: 'auth.password_forgot' })).toMatchObject([
+      { actor: { type: 'system' }, outcome: 'success' },
     ]);
   });
 });

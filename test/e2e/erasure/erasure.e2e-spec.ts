@@ -65,10 +65,13 @@ describe('an account that is erased', () => {
   const from = <T extends { set(headers: object): T }>(request: T): T =>
     request.set({ 'User-Agent': device, 'X-Forwarded-For': ip });
 
-  async function live(): Promise<void> {
-    const created = await from(app.request('post', '/api/users'))
+  const signUpOnce = () =>
+    from(app.request('post', '/api/users'))
       .set('Idempotency-Key', 'sign-up-7f3a')
       .send({ email, name, password: PASSWORD });
+
+  async function live(): Promise<void> {
+    const created = await signUpOnce();
     ({ id } = created.body as { id: string });
     await from(app.request('post', '/api/auth/login')).send({ email, password: 'not this one' }).expect(401);
     const answer = await from(app.request('post', '/api/auth/login')).send({ email, password: PASSWORD });
@@ -209,6 +212,11 @@ describe('an account that is erased', () => {
         .send({ email: address, password: PASSWORD });
       expect([400, 401]).toContain(answer.status);
     }
+  });
+
+  it('is in no answer that a key brings again: what it did once it does not do anew', async () => {
+    expect((await signUpOnce()).status).toBe(404);
+    expect(await tablesHolding(app.database, [email])).toEqual([]);
   });
 
   it('has given its address free', async () => {

@@ -249,6 +249,20 @@ describe('a POST with an Idempotency-Key', () => {
       expect(isReplay(await signUp(key, body, { 'X-Forwarded-For': '127.0.0.1' }))).toBe(true);
     });
 
+    it('is the same however the path of the route is spelled', async () => {
+      const [key, body] = [freshKey(), newcomer()];
+      expect((await signUp(key, body)).status).toBe(201);
+      for (const path of ['/api/users/', '/API/Users']) {
+        const again = await send(app.url, {
+          method: 'POST',
+          path,
+          headers: { 'Idempotency-Key': key },
+          body,
+        });
+        expect(isReplay(again)).toBe(true);
+      }
+    });
+
     it('is something else on another path of the same route', async () => {
       const ids = [(await app.account()).id, (await app.account()).id];
       for (const id of ids) await app.as(app.admin, 'delete', `/api/users/${id}`);

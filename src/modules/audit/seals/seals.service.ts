@@ -69,7 +69,10 @@ export class SealsService {
     return { seal, key };
   }
 
-  /** @throws AppError `NOT_FOUND` for an entry that is not there, `CONFLICT` for one that is in no seal */
+  /**
+   * It shows what the entry says, so it is a reading of the trail.
+   * @throws AppError `NOT_FOUND` for an entry that is not there, `CONFLICT` for one that is in no seal
+   */
   async prove(entryId: string): Promise<Proof> {
     const entry = await this.entries.findById(entryId);
     if (!entry) throw new AppError('NOT_FOUND');
@@ -86,6 +89,7 @@ export class SealsService {
     if (index === -1) {
       throw new AppError('CONFLICT', { message: `The entry is not as it was sealed in seal ${seal.number}` });
     }
+    await this.audit.record({ action: 'audit.read', target: { type: 'audit_entry', id: entryId } });
     return { leafData: data, index, path: inclusionPath(seal.leafHashes, index), seal };
   }
 

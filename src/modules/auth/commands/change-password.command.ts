@@ -2,6 +2,7 @@ import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nest
 import type { Principal } from '../../../common/authorization/principal.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { unauthorized } from '../../../common/http/bearer.js';
+import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
 import { PasswordHasher } from '../../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { ReplacePassword } from '../../users/commands/replace-password.command.js';
@@ -37,12 +38,15 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditTrail,
   ) {}
 
   async execute({ caller, input, client }: ChangePassword): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
     const attempt = await this.bruteForce.beginOf(user, client.ip);
     if (!(await attempt.judge(this.hasher.matches(input.current_password, user.passwordHash)))) {
+      const target = { type: 'user', id: user.id };
+      await this.audit.record({ action: 'auth.password_change', target, outcome: 'denied' });
       throw AppError.invalid('current_password', 'current_password is wrong');
     }
     await attempt.takeBack();
