@@ -1,0 +1,74 @@
+import type { RowStatus } from '../../src/modules/jobs/job-rows.repository.js';
+import type { UserBatchDto } from '../../src/modules/user-batches/dto/user-batch.dto.js';
+import type { Account, TestApp } from './test-app.js';
+import { until } from './until.js';
+
+/** A job as a client reads it. */
+export interface JobBody {
+  readonly id: string;
+  readonly type: string;
+  readonly status: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+  readonly total: number | null;
+  readonly done: number;
+  readonly failed: number;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly finished_at: string | null;
+}
+
+export interface ResultBody {
+  readonly index: number;
+  readonly id?: string;
+  readonly status: RowStatus;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** Asks for a batch of accounts, by the administrator unless it says otherwise. */
+export async function startBatch(
+  app: TestApp,
+  body: UserBatchDto,
+  by: Account = app.admin,
+): Promise<JobBody> {
+  const answer = await app.as(by, 'post', '/api/users/batch').send(body);
+  if (answer.status !== 202) throw new Error(`the batch answered ${answer.status}: ${answer.text}`);
+  return answer.body as JobBody;
+}
+
+export async function readJob(app: TestApp, id: string): Promise<JobBody> {
+  const answer = await app.as(app.admin, 'get', `/api/jobs/${id}`);
+  if (answer.status !== 200) throw new Error(`the job answered ${answer.status}: ${answer.text}`);
+  return answer.body as JobBody;
+}
+
+export async function jobEnded(app: TestApp, id: string): Promise<JobBody> {
+  let job = await readJob(app, id);
+  await until(
+    async () => (job = await readJob(app, id)).finished_at !== null,
+    20_000,
+    `the job ${id} has ended`,
+  );
+  return job;
+}
+
+/** All that there are, page by page. */
+export async function resultsOf(app: TestApp, id: string): Promise<ResultBody[]> {
+  const results: ResultBody[] = [];
+  for (let path: string | undefined = `/api/jobs/${id}/results?limit=100`; path !== undefined;) {
+    const answer = await app.as(app.admin, 'get', path);
+    if (answer.status !== 200) throw new Error(`the results answered ${answer.status}: ${answer.text}`);
+    results.push(...(answer.body as ResultBody[]));
+    path = /^<([^>]+)>; rel="next"$/.exec(answer.get('Link') ?? '')?.[1];
+  }
+  return results;
+}
+
+/** A batch from its beginning to its end. */
+export async function batch(
+  app: TestApp,
+  body: UserBatchDto,
+  by: Account = app.admin,
+): Promise<{ job: JobBody; results: ResultBody[] }> {
+  const { id } = await startBatch(app, body, by);
+  const job = await jobEnded(app, id);
+  return { job, results: await resultsOf(app, id) };
+}
