@@ -1,5 +1,7 @@
+import { createParser } from 'eventsource-parser';
 import type { RowStatus } from '../../src/modules/jobs/job-rows.repository.js';
-import type { UserBatchDto } from '../../src/modules/user-batches/dto/user-batch.dto.js';
+import type { UserBatchDto as BatchBody } from '../../src/modules/user-batches/dto/user-batch.dto.js';
+import { bearer } from './send.js';
 import type { Account, TestApp } from './test-app.js';
 import { until } from './until.js';
 
@@ -24,11 +26,7 @@ export interface ResultBody {
 }
 
 /** Asks for a batch of accounts, by the administrator unless it says otherwise. */
-export async function startBatch(
-  app: TestApp,
-  body: UserBatchDto,
-  by: Account = app.admin,
-): Promise<JobBody> {
+export async function startBatch(app: TestApp, body: BatchBody, by: Account = app.admin): Promise<JobBody> {
   const answer = await app.as(by, 'post', '/api/users/batch').send(body);
   if (answer.status !== 202) throw new Error(`the batch answered ${answer.status}: ${answer.text}`);
   return answer.body as JobBody;
@@ -65,10 +63,35 @@ export async function resultsOf(app: TestApp, id: string): Promise<ResultBody[]>
 /** A batch from its beginning to its end. */
 export async function batch(
   app: TestApp,
-  body: UserBatchDto,
+  body: BatchBody,
   by: Account = app.admin,
 ): Promise<{ job: JobBody; results: ResultBody[] }> {
   const { id } = await startBatch(app, body, by);
   const job = await jobEnded(app, id);
   return { job, results: await resultsOf(app, id) };
+}
+
+export interface Followed {
+  readonly type: string | null;
+  readonly events: { event: string; data: unknown }[];
+  /** However it ends. */
+  readonly ended: Promise<void>;
+  leave(): void;
+}
+
+/** Follows a job by its events. */
+export async function followed(url: string, by: Account, id: string): Promise<Followed> {
+  const left = new AbortController();
+  const answer = await fetch(`${url}/api/jobs/${id}/stream`, { headers: bearer(by), signal: left.signal });
+  if (answer.status !== 200 || !answer.body) throw new Error(`the stream answered ${answer.status}`);
+  const events: Followed['events'] = [];
+  const parser = createParser({
+    onEvent: ({ event = '', data }) => events.push({ event, data: JSON.parse(data) as unknown }),
+  });
+  const read = async (body: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const chunk of body) parser.feed(decoder.decode(chunk, { stream: true }));
+  };
+  const ended = read(answer.body).catch(() => {});
+  return { type: answer.headers.get('content-type'), events, ended, leave: () => left.abort() };
 }
