@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
 import type { RowStatus } from '../../src/modules/jobs/job-rows.repository.js';
 import type { UserBatchDto as BatchBody } from '../../src/modules/user-batches/dto/user-batch.dto.js';
@@ -72,26 +74,24 @@ export async function batch(
 }
 
 export interface Followed {
-  readonly type: string | null;
+  readonly type: string | undefined;
   readonly events: { event: string; data: unknown }[];
   /** However it ends. */
   readonly ended: Promise<void>;
   leave(): void;
 }
 
-/** Follows a job by its events. */
+/** Follows a job by its events, over a connection of its own. */
 export async function followed(url: string, by: Account, id: string): Promise<Followed> {
-  const left = new AbortController();
-  const answer = await fetch(`${url}/api/jobs/${id}/stream`, { headers: bearer(by), signal: left.signal });
-  if (answer.status !== 200 || !answer.body) throw new Error(`the stream answered ${answer.status}`);
+  const request = get(`${url}/api/jobs/${id}/stream`, { headers: bearer(by), agent: false });
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  if (answer.statusCode !== 200) throw new Error(`the stream answered ${answer.statusCode}`);
   const events: Followed['events'] = [];
   const parser = createParser({
     onEvent: ({ event = '', data }) => events.push({ event, data: JSON.parse(data) as unknown }),
   });
-  const read = async (body: ReadableStream<Uint8Array>) => {
-    const decoder = new TextDecoder();
-    for await (const chunk of body) parser.feed(decoder.decode(chunk, { stream: true }));
-  };
-  const ended = read(answer.body).catch(() => {});
-  return { type: answer.headers.get('content-type'), events, ended, leave: () => left.abort() };
+  answer.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
+  answer.on('error', () => {});
+  const ended = new Promise<void>((resolve) => answer.once('close', resolve));
+  return { type: answer.headers['content-type'], events, ended, leave: () => answer.destroy() };
 }

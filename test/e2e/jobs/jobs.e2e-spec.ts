@@ -197,11 +197,11 @@ describe('the stream of a job', () => {
     await until(() => stream.events.length > 0);
     expect(stream.type).toBe('text/event-stream; charset=utf-8');
     expect(stream.events).toMatchObject([{ event: 'job', data: { id: job.id, status: 'running', done: 0 } }]);
-    await app.database.query('UPDATE jobs SET done = 1 WHERE id = $1', [job.id]);
+    await app.database.query(`UPDATE job_rows SET status = 'ok' WHERE job_id = $1 AND index = 19`, [job.id]);
     await until(() => stream.events.length > 1);
     await held?.release();
     await stream.ended;
-    expect(stream.events[1]).toMatchObject({ event: 'progress', data: { id: job.id } });
+    expect(stream.events[1]).toMatchObject({ event: 'progress', data: { id: job.id, done: 1 } });
     expect(stream.events.at(-1)).toEqual({ event: 'complete', data: await readJob(app, job.id) });
     expect(stream.events.at(-1)?.data).toMatchObject({ status: 'succeeded', done: 20 });
   });
