@@ -73,6 +73,13 @@ export async function batch(
   return { job, results: await resultsOf(app, id) };
 }
 
+/** A job that belongs to an account which need not be allowed to ask for one. @returns its id */
+export async function endedJobOf(app: TestApp, owner: Account): Promise<string> {
+  const { job } = await batch(app, { action: 'enable', user_ids: [owner.id] });
+  await app.database.query('UPDATE jobs SET owner_id = $2 WHERE id = $1', [job.id, owner.id]);
+  return job.id;
+}
+
 export interface Followed {
   readonly type: string | undefined;
   readonly events: { event: string; data: unknown }[];

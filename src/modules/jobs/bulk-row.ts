@@ -47,17 +47,21 @@ export class BulkRow {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Tries until there is a result. What the database could not do just now is tried again, not failed. */
-  async settle(task: RowTask): Promise<void> {
+  /**
+   * Tries until there is a result. What the database could not do just now is tried again, not failed.
+   * @returns false when somebody else has settled it
+   */
+  async settle(task: RowTask): Promise<boolean> {
     for (let attempt = 1; !task.signal.aborted; attempt++) {
       try {
         await this.attempt(task, attempt);
-        return;
+        return true;
       } catch (error) {
-        if (error instanceof SettledBefore) return;
+        if (error instanceof SettledBefore) return false;
         await pause(attempt, task.signal);
       }
     }
+    return true;
   }
 
   /** @throws what may be different the next time */

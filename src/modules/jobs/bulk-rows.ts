@@ -25,14 +25,24 @@ export class BulkRows {
     this.lane = new PQueue({ concurrency: config.BATCH_CONCURRENCY });
   }
 
-  /** Each row that is open is begun once. Resolves when all are at an end, also after `signal` aborts. */
+  /**
+   * Each row that is open is begun once, unless somebody else turns out to settle them: the job was cancelled, or is
+   * theirs. Resolves when all that were begun are at an end, also after `signal` aborts.
+   */
   async perform(job: Job, action: BulkAction, signal: AbortSignal): Promise<void> {
     const caller = new JobCaller(() => this.principals.findForWork(job.ownerId, job.sessionId));
     const open = this.open(job.id);
+    let ours = true;
     const work = async (): Promise<void> => {
-      for (let next = await open.next(); next.done !== true && !signal.aborted; next = await open.next()) {
+      for (
+        let next = await open.next();
+        next.done !== true && ours && !signal.aborted;
+        next = await open.next()
+      ) {
         const { value: row } = next;
-        await this.lane.add(() => this.row.settle({ job, action, caller, row, signal }));
+        await this.lane.add(async () => {
+          if (ours) ours = await this.row.settle({ job, action, caller, row, signal });
+        });
       }
     };
     const ends = await Promise.allSettled(Array.from({ length: this.config.BATCH_CONCURRENCY }, work));

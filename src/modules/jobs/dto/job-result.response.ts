@@ -25,7 +25,10 @@ export class JobResultResponse {
   status: RowStatus;
 
   /** Why it failed */
-  @ApiPropertyOptional({ type: RowErrorResponse })
+  @ApiPropertyOptional({
+    type: RowErrorResponse,
+    example: { code: 'NOT_FOUND', message: 'There is nothing here' },
+  })
   error?: RowErrorResponse;
 }
 
