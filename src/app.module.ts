@@ -9,9 +9,11 @@ import { AuditModule } from './modules/audit/audit.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { PolicyGuard } from './modules/auth/policy.guard.js';
 import { FeedModule } from './modules/feed/feed.module.js';
+import { BulkJobsModule } from './modules/jobs/jobs.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
 import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
+import { UserBatchesModule } from './modules/user-batches/user-batches.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditPartitionsModule, AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
@@ -57,6 +59,8 @@ const features = [
   AuditModule,
   ResourcesModule,
   PersonalDataModule,
+  BulkJobsModule,
+  UserBatchesModule,
 ];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */

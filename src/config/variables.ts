@@ -188,6 +188,12 @@ export const variables = {
     default: String(availableParallelism()),
     description: 'Password hashes computed at once (by default one for each core)',
   }),
+  BATCH_CONCURRENCY: row({
+    schema: whole(1, 50),
+    default: '10',
+    description:
+      'Rows of bulk jobs done at once, over connections of their own besides `DB_POOL_MAX`, which are closed when idle',
+  }),
   TRUSTED_PROXIES: row({
     schema: networks,
     default: '',

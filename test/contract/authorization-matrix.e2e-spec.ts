@@ -6,6 +6,7 @@ import { SigningKeysService } from '../../src/modules/auth/signing-keys.service.
 import { TokensService } from '../../src/modules/auth/tokens.service.js';
 import { sealed } from '../support/audit.js';
 import { expectEnvelope } from '../support/envelope.js';
+import { endedJobOf } from '../support/jobs.js';
 import { type ResourceBody, resourcesOf } from '../support/resources.js';
 import { type Answer, bearer, closeConnections, send } from '../support/send.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
@@ -79,6 +80,12 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/resources/{id}': ['        401    in   404   404     404     in '],
   'DELETE /api/resources/{id}': ['     401    in   404   404     404     in ', WRONG_VERSION],
   'POST /api/resources/transfer': ['   401    in   in    in      in      in ', WRONG],
+  'POST /api/users/batch': ['          401    403  403   403     403     in ', WRONG],
+  'GET /api/jobs': ['                  401    in   in    in      in      in '],
+  'GET /api/jobs/{id}': ['             401    in   404   404     404     in '],
+  'GET /api/jobs/{id}/results': ['     401    in   404   404     404     in '],
+  'GET /api/jobs/{id}/stream': ['      401    in   404   404     404     in '],
+  'DELETE /api/jobs/{id}': ['          401    in   404   404     404     in '],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
   'GET /health': ['                    in     in   in    in      in      in '],
   'GET /health/live': ['               in     in   in    in      in      in '],
@@ -103,6 +110,8 @@ describe('who may call what', () => {
   let entryId: string;
   /** Of `user`. */
   let resourceId: string;
+  /** Of `user`, who had rights when they asked for it. */
+  let jobId: string;
   const accounts = new Map<Caller, Account>();
   const password = (caller: Caller): string => (caller === 'admin' ? ADMIN.password : PASSWORD);
 
@@ -122,6 +131,7 @@ describe('who may call what', () => {
     entryId = entry.id;
     await sealed(app, [entryId]);
     [{ id: resourceId }] = (await resourcesOf(app, account('user'), 1)) as [ResourceBody];
+    jobId = await endedJobOf(app, account('user'));
     accounts.set('expired', { ...account('expired'), token: await expiredToken(account('expired')) });
   });
   afterAll(() => {
@@ -154,6 +164,7 @@ describe('who may call what', () => {
       .replace('/sessions/{id}', `/sessions/${own}`)
       .replace('/audit/{id}', `/audit/${entryId}`)
       .replace('/resources/{id}', `/resources/${resourceId}`)
+      .replace('/jobs/{id}', `/jobs/${jobId}`)
       .replace('{id}', idOf('user'))
       .replace('{name}', 'support');
     const authorization = caller === 'nobody' ? {} : bearer(account(caller));
@@ -162,7 +173,7 @@ describe('who may call what', () => {
 
   function expectVerdict(verdict: Verdict, caller: Caller, answer: Answer): void {
     if (verdict === 'in') {
-      expect([200, 201, 204, 400, 409, 412]).toContain(answer.status);
+      expect([200, 201, 202, 204, 400, 409, 412]).toContain(answer.status);
       return;
     }
     if (verdict === '401') {

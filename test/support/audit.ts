@@ -1,3 +1,5 @@
+import type { OnModuleDestroy } from '@nestjs/common';
+import { JobWorker } from '../../src/modules/jobs/job-worker.js';
 import { SealWriter } from '../../src/modules/audit/seals/seal-writer.js';
 import { HorizonWatch } from '../../src/platform/event-store/horizon-watch.js';
 import type { TestApp } from './test-app.js';
@@ -62,7 +64,9 @@ export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<v
   await ask('POST /api/audit/verify', { body: { from: 'yesterday' } });
 }
 
-/** For tests that count the statements or the connections of an app: from now on it seals nothing, and samples nothing. */
+/** For tests that count the statements or the connections of an app: from now on it does nothing by itself. */
 export async function stopSealing({ nest }: TestApp): Promise<void> {
-  await Promise.all([nest.get(SealWriter).onModuleDestroy(), nest.get(HorizonWatch).onModuleDestroy()]);
+  await Promise.all(
+    [SealWriter, HorizonWatch, JobWorker].map((each) => nest.get<OnModuleDestroy>(each).onModuleDestroy()),
+  );
 }

@@ -14,6 +14,7 @@ export type Policy =
   | { readonly kind: 'public' }
   | { readonly kind: 'signed-in' }
   | { readonly kind: 'permission'; readonly permission: Permission }
+  | { readonly kind: 'one-of'; readonly permissions: readonly Permission[] }
   | { readonly kind: 'self-or-permission'; readonly permission: Permission };
 
 export const POLICY = 'gatehouse:policy';
@@ -41,6 +42,16 @@ export const Requires = (permission: Permission) =>
   applyDecorators(
     closed({ kind: 'permission', permission }),
     ApiForbiddenResponse({ type: ErrorResponse, description: `Needs \`${permission}\`` }),
+  );
+
+/** Only holders of at least one of these, and what is asked decides which; others are told 403. */
+export const RequiresOneOf = (...permissions: Permission[]) =>
+  applyDecorators(
+    closed({ kind: 'one-of', permissions }),
+    ApiForbiddenResponse({
+      type: ErrorResponse,
+      description: `By what is asked, needs ${permissions.map((each) => `\`${each}\``).join(', ')}`,
+    }),
   );
 
 /** The account named by the route's `id`, or holders of the permission; others are told 404. */

@@ -8,12 +8,13 @@ export interface Client {
   readonly userAgent: string;
 }
 
-/** What every layer may know of the request it serves; jobs and start-up work have none. */
+/** What every layer may know of the request it serves, or of the job done for a caller; start-up work has none. */
 export interface RequestContext {
   readonly requestId: string;
   /** Of the trace that the request belongs to (W3C Trace Context); null when it names none. */
   readonly traceId: string | null;
-  readonly client: Client;
+  /** Null for a job. */
+  readonly client: Client | null;
   /** Aborts when the time limit is over: queries are then cancelled and a commit is refused. */
   readonly signal: AbortSignal;
   /** Who calls; `rejected` holds a token that was presented and is not valid. */

@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
-import { policyOf } from '../../common/authorization/policy.js';
+import { type Policy, policyOf } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
@@ -18,11 +18,17 @@ export class PolicyGuard implements CanActivate {
     if (policy?.kind === 'public') return true;
     const caller = signedIn();
     if (!policy) throw new AppError('FORBIDDEN');
-    if (policy.kind === 'signed-in' || caller.permissions.has(policy.permission)) return true;
-    if (policy.kind === 'permission') throw new AppError('FORBIDDEN');
+    if (admits(policy, caller)) return true;
+    if (policy.kind !== 'self-or-permission') throw new AppError('FORBIDDEN');
     if (isSelf(caller, context)) return true;
     throw new AppError('NOT_FOUND', { denied: true });
   }
+}
+
+function admits(policy: Exclude<Policy, { kind: 'public' }>, { permissions }: Principal): boolean {
+  if (policy.kind === 'signed-in') return true;
+  if (policy.kind === 'one-of') return policy.permissions.some((each) => permissions.has(each));
+  return permissions.has(policy.permission);
 }
 
 function signedIn(): Principal {

@@ -4,10 +4,14 @@ import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Session } from './session.entity.js';
 
-/** An account and its session as they stand now. */
-export interface Access {
+/** What an account may do now. */
+export interface Rights {
   readonly roles: string[];
   readonly permissions: Permission[];
+}
+
+/** An account and its session as they stand now. */
+export interface Access extends Rights {
   /** Of the session's life, by the clock of the database. */
   readonly msLeft: number;
   /** Whether the session has not been seen in this minute yet. */
@@ -23,6 +27,11 @@ const FIND = prepared(
    WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > clock_timestamp() AND u.status = 'active'`,
 );
 
+const FIND_RIGHTS = prepared(
+  `SELECT roles, ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (users.roles)) AS permissions
+   FROM users WHERE id = $1 AND status = 'active'`,
+);
+
 @Injectable()
 export class PrincipalsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
@@ -32,6 +41,12 @@ export class PrincipalsRepository {
     const rows: Access[] = await this.unitOfWork.manager
       .getRepository(Session)
       .query(FIND, [sessionId, userId]);
+    return rows[0] ?? null;
+  }
+
+  /** Whatever sessions there are; null unless the account is active. */
+  async findRights(userId: string): Promise<Rights | null> {
+    const rows: Rights[] = await this.unitOfWork.manager.query(FIND_RIGHTS, [userId]);
     return rows[0] ?? null;
   }
 }

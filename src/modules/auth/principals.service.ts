@@ -43,6 +43,15 @@ export class PrincipalsService {
     return cameAt < aliveUntil ? principal : this.find(userId, sessionId);
   }
 
+  /**
+   * As whom work goes on that was asked for in that session, whether or not it lives still: with the rights that
+   * the account has now. One query each time. Null unless the account is active.
+   */
+  async findForWork(userId: string, sessionId: string): Promise<Principal | null> {
+    const rights = await this.repository.findRights(userId);
+    return rights && { userId, sessionId, roles: rights.roles, permissions: new Set(rights.permissions) };
+  }
+
   @OnDomainEvent(userEventTypes.disabled)
   @OnDomainEvent(userEventTypes.enabled)
   @OnDomainEvent(userEventTypes.deleted)

@@ -25,6 +25,8 @@ export const auditActions = [
   'audit.read',
   'audit.verify',
   'permission.check',
+  'job.create',
+  'job.cancel',
   'key.rotate',
 ] as const;
 

@@ -81,7 +81,7 @@ export class AuditTrail {
     const context = requestContext.current();
     const who = actor ?? callerOf(context);
     const about = fact.about ?? (target?.type === USER ? target.id : NOBODY);
-    const origin = await this.seal(context?.client, who.id ?? about, {
+    const origin = await this.seal(context?.client ?? undefined, who.id ?? about, {
       purpose: auditSealPurpose(id, 'origin'),
       anew: who.type === 'anonymous',
     });

@@ -1,5 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { QueryFailedError } from 'typeorm';
+import {
+  QueryFailedError,
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+} from 'typeorm';
 import { requestContext } from '../../common/context/request-context.js';
 import { databaseError, isTransient, violatesUnique } from './database-errors.js';
 
@@ -64,6 +68,13 @@ describe('databaseError', () => {
       expect(afterTheLimit(() => databaseError(failed({ code: '42P01' })))).toMatchObject({
         code: 'DB_ERROR',
       });
+    },
+  );
+
+  it.each([new QueryRunnerAlreadyReleasedError(), new QueryRunnerProviderAlreadyReleasedError()])(
+    'is a 503 for a connection that broke between two statements: %p',
+    (error) => {
+      expect(databaseError(error)).toMatchObject({ code: 'DB_ERROR', status: 503 });
     },
   );
 

@@ -1,4 +1,8 @@
-import { QueryFailedError } from 'typeorm';
+import {
+  QueryFailedError,
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+} from 'typeorm';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 
@@ -35,7 +39,8 @@ export const isTransient = (error: unknown): boolean => RETRIED.has(sqlState(err
 export function databaseError(error: unknown): AppError | null {
   const code = sqlState(error);
   const text = message(error);
-  const unreachable = code.startsWith('08') || UNREACHABLE.has(code) || UNREACHABLE_TEXT.test(text);
+  const unreachable =
+    code.startsWith('08') || UNREACHABLE.has(code) || UNREACHABLE_TEXT.test(text) || isTakenBack(error);
   if ((code === QUERY_CANCELED || unreachable) && requestContext.current()?.signal.aborted) {
     return new AppError('TIMEOUT', { cause: error });
   }
@@ -51,6 +56,11 @@ export function databaseError(error: unknown): AppError | null {
   const known = error instanceof QueryFailedError || /^[0-9A-Z]{5}$/.test(code);
   return known ? new AppError('DB_ERROR', { cause: error }) : null;
 }
+
+/** TypeORM gives a connection back by itself when it breaks between two statements of a unit of work. */
+const isTakenBack = (error: unknown): boolean =>
+  error instanceof QueryRunnerAlreadyReleasedError ||
+  error instanceof QueryRunnerProviderAlreadyReleasedError;
 
 function sqlState(error: unknown): string {
   const code = driverError(error)['code'];

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
+import { BackgroundConnections } from './background-connections.js';
 import { dataSourceOptions } from './data-source.js';
 import { Notifications } from './notifications.js';
 import { ServiceRoleCheck } from './service-role-check.js';
@@ -24,8 +25,8 @@ import { UnitOfWork } from './unit-of-work.js';
       }),
     }),
   ],
-  providers: [UnitOfWork, Notifications, ServiceRoleCheck],
-  exports: [UnitOfWork, Notifications],
+  providers: [UnitOfWork, BackgroundConnections, Notifications, ServiceRoleCheck],
+  exports: [UnitOfWork, BackgroundConnections, Notifications],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(

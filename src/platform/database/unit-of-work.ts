@@ -16,13 +16,19 @@ const MAX_BACKOFF_MS = 50;
 @Injectable()
 export class UnitOfWork {
   private readonly storage = new AsyncLocalStorage<Transaction>();
+  private readonly sources = new AsyncLocalStorage<DataSource>();
   private readonly logger = new Logger(UnitOfWork.name);
 
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /** Of the transaction that runs, else of the pool. Only repositories ask for it. */
   get manager(): EntityManager {
-    return this.storage.getStore()?.manager ?? this.dataSource.manager;
+    return this.storage.getStore()?.manager ?? this.source.manager;
+  }
+
+  /** Whatever `work` asks of the database, it asks over connections of that source. */
+  using<T>(source: DataSource, work: () => Promise<T>): Promise<T> {
+    return this.sources.run(source, work);
   }
 
   /**
@@ -68,10 +74,14 @@ export class UnitOfWork {
     else effect();
   }
 
+  private get source(): DataSource {
+    return this.sources.getStore() ?? this.dataSource;
+  }
+
   private async runAnew<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.attempt(new Transaction(this.dataSource, begin), work);
+        return await this.attempt(new Transaction(this.source, begin), work);
       } catch (error) {
         if (attempt === MAX_TRIES || !isTransient(error)) throw error;
         await sleep(Math.random() * MAX_BACKOFF_MS * attempt);

@@ -29,6 +29,7 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .addTag('users', 'Accounts')
     .addTag('roles', 'Roles and their permissions')
     .addTag('resources', 'What accounts own, and hand on')
+    .addTag('jobs', 'Work on many things, in the background')
     .addTag('events', 'What happened, in order')
     .addTag('audit', 'The audit trail and its proofs')
     .addTag('operations', 'Probes and metrics')

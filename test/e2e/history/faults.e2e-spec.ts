@@ -15,6 +15,9 @@ import { RefreshSession } from '../../../src/modules/auth/commands/refresh-sessi
 import { SignIn } from '../../../src/modules/auth/commands/sign-in.command.js';
 import { SessionsService, type StartedSession } from '../../../src/modules/auth/sessions.service.js';
 import { TokensService } from '../../../src/modules/auth/tokens.service.js';
+import { CancelJob } from '../../../src/modules/jobs/commands/cancel-job.command.js';
+import { CreateBulkJob } from '../../../src/modules/jobs/commands/create-bulk-job.command.js';
+import type { Job } from '../../../src/modules/jobs/job-kinds.service.js';
 import { CreateResource } from '../../../src/modules/resources/commands/create-resource.command.js';
 import { DeleteResource } from '../../../src/modules/resources/commands/delete-resource.command.js';
 import { TransferResources } from '../../../src/modules/resources/commands/transfer-resources.command.js';
@@ -95,6 +98,10 @@ async function transfer(): Promise<TransferResources> {
   const [{ id }, to] = [await makeResource(app.admin), await app.account()];
   return new TransferResources({ to_user_id: to.id, resource_ids: [id] }, caller);
 }
+const createJob = (): CreateBulkJob => {
+  const input = { itemIds: [newId()], parameters: {}, dryRun: false };
+  return new CreateBulkJob({ type: 'users.disable' }, input, caller);
+};
 const deleted = async (): Promise<string> => {
   const { id } = await app.account();
   await execute(new DeleteUser(id, caller, null));
@@ -163,6 +170,8 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   [CreateResource, () => new CreateResource({ type: 'project', name: 'Engine' }, caller)],
   [DeleteResource, async () => new DeleteResource((await makeResource(app.admin)).id, caller, null)],
   [TransferResources, transfer],
+  [CreateBulkJob, createJob],
+  [CancelJob, async () => new CancelJob((await execute<Job>(createJob())).id, caller)],
   // The last one: it wants a service without an administrator.
   [
     CreateFirstAdministrator,

@@ -9,11 +9,14 @@ import { userEventTypes } from '../events/user-events.js';
 import { LastAdmin } from '../last-admin.js';
 import type { User } from '../user.entity.js';
 
+/** The roles that an account gets, made of those that it has. */
+type ChangeRoles = (held: readonly string[]) => readonly string[];
+
 /** Replaces the roles of an account. @throws AppError `PRECONDITION_REQUIRED` without a condition */
 export class SetRoles extends Command<User> {
   constructor(
     readonly id: string,
-    readonly roles: readonly string[],
+    readonly roles: readonly string[] | ChangeRoles,
     readonly caller: Principal,
     readonly condition: TagCondition | null,
   ) {
@@ -38,7 +41,7 @@ export class SetRolesHandler implements ICommandHandler<SetRoles> {
 
   private async decide(user: User, { roles, caller, condition }: SetRoles): Promise<Change | null> {
     assertNotDeleted(user);
-    const wanted = roles.toSorted();
+    const wanted = (typeof roles === 'function' ? roles(user.roles) : roles).toSorted();
     await this.roles.assertGrantable(
       wanted.filter((role) => !user.roles.includes(role)),
       caller,

@@ -3,7 +3,7 @@ import { IsShortList } from '../../../common/validation/short-list.decorator.js'
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 
 /** More roles than anybody needs; a bound all the same. */
-const MAX_ROLES_OF_ACCOUNT = 16;
+export const MAX_ROLES_OF_ACCOUNT = 16;
 
 export class SetRolesDto {
   @IsShortList(1, MAX_ROLES_OF_ACCOUNT)

@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+import PQueue from 'p-queue';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { PrincipalsService } from '../auth/principals.service.js';
+import { BulkRow } from './bulk-row.js';
+import { JobCaller } from './job-caller.js';
+import type { BulkAction, Job } from './job-kinds.service.js';
+import { JobRowsRepository, type OpenRow } from './job-rows.repository.js';
+
+/** Rows that are read at once. */
+const PAGE = 200;
+
+/** Does the rows of bulk jobs: so many at once on this instance, whichever jobs they are of. */
+@Injectable()
+export class BulkRows {
+  private readonly lane: PQueue;
+
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly rows: JobRowsRepository,
+    private readonly row: BulkRow,
+    private readonly principals: PrincipalsService,
+  ) {
+    this.lane = new PQueue({ concurrency: config.BATCH_CONCURRENCY });
+  }
+
+  /**
+   * Each row that is open is begun once, unless somebody else turns out to settle them: the job was cancelled, or is
+   * theirs. Resolves when all that were begun are at an end, also after `signal` aborts.
+   */
+  async perform(job: Job, action: BulkAction, signal: AbortSignal): Promise<void> {
+    const caller = new JobCaller(() => this.principals.findForWork(job.ownerId, job.sessionId));
+    const open = this.open(job.id);
+    let ours = true;
+    const work = async (): Promise<void> => {
+      for (
+        let next = await open.next();
+        next.done !== true && ours && !signal.aborted;
+        next = await open.next()
+      ) {
+        const { value: row } = next;
+        await this.lane.add(async () => {
+          if (ours) ours = await this.row.settle({ job, action, caller, row, signal });
+        });
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: this.config.BATCH_CONCURRENCY }, work));
+    const broken = ends.find((end) => end.status === 'rejected');
+    if (broken) throw broken.reason;
+  }
+
+  private async *open(jobId: string): AsyncGenerator<OpenRow, void> {
+    for (let after = -1; ;) {
+      const page = await this.rows.findOpen(jobId, after, PAGE);
+      yield* page;
+      const last = page.at(-1);
+      if (!last) return;
+      after = last.index;
+    }
+  }
+}

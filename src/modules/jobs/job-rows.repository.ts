@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common';
+import type { AppError } from '../../common/errors/app-error.js';
+import { prepared } from '../../platform/database/prepared.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { JobCounts } from './job-kinds.service.js';
+
+export const rowStatuses = ['ok', 'failed', 'skipped'] as const;
+export type RowStatus = (typeof rowStatuses)[number];
+
+/** A thing that a job is to do something to. */
+export interface OpenRow {
+  readonly jobId: string;
+  /** From 0. */
+  readonly index: number;
+  readonly itemId: string;
+}
+
+/** What became of a row. */
+export interface RowResult {
+  readonly index: number;
+  readonly itemId: string | null;
+  readonly status: RowStatus;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+export interface ResultPage {
+  readonly jobId: string;
+  /** Null: any. */
+  readonly status: RowStatus | null;
+  /** Those above it; -1: from the first. */
+  readonly after: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+const SETTLE = prepared(
+  `UPDATE job_rows SET status = $3, error_code = $4, error_message = $5
+   WHERE job_id = $1 AND index = $2 AND status IS NULL`,
+);
+
+@Injectable()
+export class JobRowsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  async insertAll(jobId: string, itemIds: readonly string[]): Promise<void> {
+    await this.query(
+      `INSERT INTO job_rows (job_id, index, item_id)
+       SELECT $1, place - 1, item FROM unnest($2::uuid[]) WITH ORDINALITY AS given (item, place)`,
+      [jobId, itemIds],
+    );
+  }
+
+  findOpen(jobId: string, after: number, limit: number): Promise<OpenRow[]> {
+    return this.query(
+      `SELECT job_id AS "jobId", index, item_id AS "itemId" FROM job_rows
+       WHERE job_id = $1 AND index > $2 AND status IS NULL ORDER BY index LIMIT $3`,
+      [jobId, after, limit],
+    );
+  }
+
+  /** @returns false when it is open no more: whoever asks must undo what it did for it */
+  async settle({ jobId, index }: OpenRow, status: RowStatus, error: AppError | null): Promise<boolean> {
+    const [, settled]: [unknown, number] = await this.query(SETTLE, [
+      jobId,
+      index,
+      status,
+      error?.code ?? null,
+      error?.message ?? null,
+    ]);
+    return settled === 1;
+  }
+
+  /** Waits for those that are just being settled. */
+  async skipOpen(jobId: string): Promise<void> {
+    await this.query(`UPDATE job_rows SET status = 'skipped' WHERE job_id = $1 AND status IS NULL`, [jobId]);
+  }
+
+  async count(jobId: string): Promise<JobCounts> {
+    const rows: [JobCounts] = await this.query(
+      `SELECT count(*) FILTER (WHERE status = 'ok')::integer AS done,
+              count(*) FILTER (WHERE status = 'failed')::integer AS failed,
+              count(*) FILTER (WHERE status IS NULL)::integer AS open
+       FROM job_rows WHERE job_id = $1`,
+      [jobId],
+    );
+    return rows[0];
+  }
+
+  /** Of rows that something has become of. */
+  findPage({ jobId, status, after, limit, offset }: ResultPage): Promise<RowResult[]> {
+    return this.query(
+      `SELECT index, item_id AS "itemId", status, error_code AS "errorCode", error_message AS "errorMessage"
+       FROM job_rows
+       WHERE job_id = $1 AND index > $2 AND status IS NOT NULL ${status === null ? '' : 'AND status = $5'}
+       ORDER BY index LIMIT $3 OFFSET $4`,
+      [jobId, after, limit, offset, ...(status === null ? [] : [status])],
+    );
+  }
+
+  async countSettled(jobId: string, status: RowStatus | null): Promise<number> {
+    const rows: [{ rows: number }] = await this.query(
+      `SELECT count(*)::integer AS rows FROM job_rows
+       WHERE job_id = $1 AND status IS NOT NULL ${status === null ? '' : 'AND status = $2'}`,
+      [jobId, ...(status === null ? [] : [status])],
+    );
+    return rows[0].rows;
+  }
+
+  /** Of jobs that ended so long ago. @returns how many there were */
+  async deleteEndedBefore(days: number, limit: number): Promise<number> {
+    const [, count]: [unknown, number] = await this.query(
+      `DELETE FROM job_rows WHERE (job_id, index) IN (
+         SELECT job_id, index FROM jobs JOIN job_rows ON job_id = jobs.id
+         WHERE finished_at < clock_timestamp() - make_interval(days => $1) LIMIT $2)`,
+      [days, limit],
+    );
+    return count;
+  }
+
+  private query<T>(sql: string, values: unknown[]): Promise<T> {
+    return this.unitOfWork.manager.query<T>(sql, values);
+  }
+}

@@ -1,0 +1,14 @@
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import type { Job } from './job-kinds.service.js';
+
+export const mayManage = (caller: Principal): boolean => caller.permissions.has('jobs:manage');
+
+export const hasEnded = ({ finishedAt }: Job): boolean => finishedAt !== null;
+
+/** To others than its owner it is there only with the right. @throws AppError `NOT_FOUND` */
+export function assertVisible(job: Job | null, caller: Principal): Job {
+  if (!job) throw new AppError('NOT_FOUND');
+  if (job.ownerId === caller.userId || mayManage(caller)) return job;
+  throw new AppError('NOT_FOUND', { denied: true });
+}

@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { toAppError } from '../../platform/http/error-answer.js';
+import { type Job, type JobKind, JobKindsService, type JobStatus } from './job-kinds.service.js';
+import { JobsRepository } from './jobs.repository.js';
+
+/** Without a beat for so long the job is anybody's. */
+export const HELD_SECONDS = 5;
+const BEAT_MS = 500;
+const AGAIN_AFTER_SECONDS = 1;
+/** By a fault of its own: then it has failed. What the database could not do just now does not count. */
+const MAX_BREAKDOWNS = 5;
+
+/** A job that this instance does. */
+export interface HeldJob {
+  readonly job: Job;
+  /** The name under which it is held. */
+  readonly holder: string;
+  /** Aborted when it must leave it. */
+  readonly leave: AbortController;
+}
+
+/** Does a job to its end, while it is held; the beats that hold it also bring its counts up to date. */
+@Injectable()
+export class JobRun {
+  private readonly logger = new Logger(JobRun.name);
+
+  constructor(
+    private readonly repository: JobsRepository,
+    private readonly kinds: JobKindsService,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /** Never throws: what is not done is left to whoever comes next. */
+  async perform(held: HeldJob): Promise<void> {
+    const { job, holder, leave } = held;
+    const kind = this.kinds.find(job.type);
+    if (!kind) return;
+    const over = new AbortController();
+    const beats = this.keep(held, kind, over.signal);
+    let pauseSeconds = 0;
+    try {
+      await kind.perform(job, leave.signal);
+      await this.endIfDone(job, kind);
+    } catch (error) {
+      pauseSeconds = AGAIN_AFTER_SECONDS;
+      if (!leave.signal.aborted) await this.breakDown(job, kind, error);
+    } finally {
+      over.abort();
+      await beats;
+    }
+    // If this fails, too, it is free a little later.
+    await this.repository.letGo(job.id, holder, pauseSeconds).catch(() => {});
+  }
+
+  private async keep({ job, holder, leave }: HeldJob, kind: JobKind, over: AbortSignal): Promise<void> {
+    let heldAt = performance.now();
+    while (!over.aborted && !leave.signal.aborted) {
+      const sentAt = performance.now();
+      try {
+        const isHeld = await this.repository.hold(job.id, holder, HELD_SECONDS, await kind.count(job));
+        if (!isHeld) leave.abort();
+        heldAt = sentAt;
+      } catch {
+        if (performance.now() - heldAt > HELD_SECONDS * 1000) leave.abort();
+      }
+      await sleep(BEAT_MS, null, { signal: over }).catch(() => {});
+    }
+  }
+
+  private async endIfDone(job: Job, kind: JobKind): Promise<void> {
+    const { open } = await kind.count(job);
+    if (open === 0) await this.end(job, kind, 'succeeded');
+  }
+
+  /** Unless it was cancelled meanwhile. */
+  private async end(job: Job, kind: JobKind, status: JobStatus): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const current = await this.repository.findByIdForUpdate(job.id);
+      if (current?.status !== 'running') return;
+      await kind.skipOpen(job);
+      await this.repository.end(job.id, status, await kind.count(job));
+    });
+  }
+
+  private async breakDown(job: Job, kind: JobKind, error: unknown): Promise<void> {
+    const { status } = toAppError(error);
+    if (status === 503 || status === 504) return;
+    this.logger.error(error, `the job ${job.id} broke down`);
+    try {
+      if ((await this.repository.countBreakdown(job.id)) >= MAX_BREAKDOWNS)
+        await this.end(job, kind, 'failed');
+    } catch (another) {
+      this.logger.error(another, `the breakdown of the job ${job.id} could not be written`);
+    }
+  }
+}

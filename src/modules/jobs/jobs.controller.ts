@@ -1,0 +1,95 @@
+import {
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Query,
+  Req,
+  Res,
+  type StreamableFile,
+} from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Caller } from '../../common/authorization/caller.js';
+import { SignedIn } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { ApiPage } from '../../common/pagination/api-page.js';
+import { PageQuery } from '../../common/pagination/page-query.dto.js';
+import { sendPage } from '../../common/pagination/page.js';
+import { IdPipe } from '../../common/validation/id.pipe.js';
+import { ApiEventStream, eventStream } from '../../platform/http/event-stream.js';
+import { CancelJob } from './commands/cancel-job.command.js';
+import { JobResponse, toJobResponse } from './dto/job.response.js';
+import { JobResultResponse, toJobResultResponse } from './dto/job-result.response.js';
+import { ListResultsDto } from './dto/list-results.dto.js';
+import { JobStreams } from './job-streams.js';
+import { JobsService } from './jobs.service.js';
+
+@ApiTags('jobs')
+@Controller('api/jobs')
+@SignedIn()
+export class JobsController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly jobs: JobsService,
+    private readonly streams: JobStreams,
+  ) {}
+
+  /** Lists the caller's jobs, newest first; with `jobs:manage` everybody's. */
+  @Get()
+  @ApiPage(JobResponse)
+  async list(
+    @Query() query: PageQuery,
+    @Caller() caller: Principal,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<JobResponse[]> {
+    const page = await this.jobs.list(query, caller);
+    return sendPage(page, request, response).map(toJobResponse);
+  }
+
+  /** How far a job is. Another's is there only with `jobs:manage`. */
+  @Get(':id')
+  @ApiOkResponse({ type: JobResponse })
+  async read(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<JobResponse> {
+    return toJobResponse(await this.jobs.get(id, caller));
+  }
+
+  /** What became of each row, in their order. Rows that are not done yet are left out. */
+  @Get(':id/results')
+  @ApiPage(JobResultResponse)
+  async results(
+    @Param('id', IdPipe) id: string,
+    @Query() query: ListResultsDto,
+    @Caller() caller: Principal,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<JobResultResponse[]> {
+    const page = await this.jobs.results(id, query, caller);
+    return sendPage(page, request, response).map(toJobResultResponse);
+  }
+
+  /**
+   * Follows a job: `job` as it is, `progress` whenever it gets on, once a second at most, and `complete` at its end.
+   * `error` is the last event when the session ends or the service stops: connect again.
+   */
+  @Get(':id/stream')
+  @ApiEventStream('event: job\ndata: {"id":"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10","status":"running"}\n\n')
+  async stream(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+    @Req() request: Request,
+  ): Promise<StreamableFile> {
+    return eventStream(request, await this.streams.open(id, caller, request));
+  }
+
+  /** Cancels a job: rows that have not begun are skipped. One that has ended stays as it is. */
+  @Delete(':id')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ type: JobResponse })
+  async cancel(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<JobResponse> {
+    return toJobResponse(await this.commands.execute(new CancelJob(id, caller)));
+  }
+}

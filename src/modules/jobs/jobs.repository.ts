@@ -1,0 +1,157 @@
+import { Injectable } from '@nestjs/common';
+import type { Position } from '../../common/pagination/cursor.js';
+import { estimateRows } from '../../platform/database/estimate-rows.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { Job, JobCounts, JobStatus } from './job-kinds.service.js';
+
+const COLUMNS = `id, type, status, total, done, failed, owner_id AS "ownerId", session_id AS "sessionId",
+                 dry_run AS "dryRun", parameters, created_at AS "createdAt", started_at AS "startedAt",
+                 finished_at AS "finishedAt"`;
+const OPEN = `status IN ('queued', 'running')`;
+
+export type NewJob = Pick<Job, 'id' | 'type' | 'total' | 'ownerId' | 'sessionId' | 'dryRun' | 'parameters'>;
+
+export interface JobPage {
+  /** Null: of everybody. */
+  readonly ownerId: string | null;
+  readonly limit: number;
+  readonly offset: number;
+  readonly after: Position | null;
+}
+
+@Injectable()
+export class JobsRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  async insert(job: NewJob): Promise<Job> {
+    const rows: [Job] = await this.query(
+      `INSERT INTO jobs (id, type, total, owner_id, session_id, dry_run, parameters)
+       VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
+      [job.id, job.type, job.total, job.ownerId, job.sessionId, job.dryRun, job.parameters],
+    );
+    return rows[0];
+  }
+
+  /** Until the unit of work ends nobody else counts the owner's jobs. @returns those that have not ended */
+  async countOpenOf(ownerId: string): Promise<number> {
+    await this.query(`SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || $1, 0))`, [ownerId]);
+    const rows: [{ jobs: number }] = await this.query(
+      `SELECT count(*)::integer AS jobs FROM jobs WHERE owner_id = $1 AND ${OPEN}`,
+      [ownerId],
+    );
+    return rows[0].jobs;
+  }
+
+  findById(id: string): Promise<Job | null> {
+    return this.findOne(id, '');
+  }
+
+  /** Holds the row until the unit of work ends. */
+  findByIdForUpdate(id: string): Promise<Job | null> {
+    return this.findOne(id, 'FOR UPDATE');
+  }
+
+  /** Newest first. */
+  findPage({ ownerId, limit, offset, after }: JobPage): Promise<Job[]> {
+    const { condition, values } = ownedBy(ownerId);
+    const next = values.length + 1;
+    const isAfter = after ? `AND (created_at, id) < ($${next + 2}::timestamptz, $${next + 3}::uuid)` : '';
+    return this.query(
+      `SELECT ${COLUMNS} FROM jobs WHERE ${condition} ${isAfter}
+       ORDER BY created_at DESC, id DESC LIMIT $${next} OFFSET $${next + 1}`,
+      [...values, limit, offset, ...(after ? [after.key, after.id] : [])],
+    );
+  }
+
+  async count(ownerId: string | null): Promise<number> {
+    const { condition, values } = ownedBy(ownerId);
+    const rows: [{ jobs: number }] = await this.query(
+      `SELECT count(*)::integer AS jobs FROM jobs WHERE ${condition}`,
+      values,
+    );
+    return rows[0].jobs;
+  }
+
+  estimate(ownerId: string | null): Promise<number> {
+    const { condition, values } = ownedBy(ownerId);
+    return estimateRows(this.unitOfWork.manager, `SELECT 1 FROM jobs WHERE ${condition}`, values);
+  }
+
+  /** The oldest of these types that is open and that nobody holds; from now on `holder` does, for so long. */
+  async claim(holder: string, types: readonly string[], seconds: number): Promise<Job | null> {
+    const [rows]: [Job[], number] = await this.query(
+      `UPDATE jobs SET status = 'running', started_at = coalesce(started_at, clock_timestamp()), holder = $1,
+              held_until = clock_timestamp() + make_interval(secs => $3::integer)
+       WHERE id = (SELECT id FROM jobs
+                   WHERE ${OPEN} AND type = ANY ($2) AND (held_until IS NULL OR held_until < clock_timestamp())
+                   ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+       RETURNING ${COLUMNS}`,
+      [holder, types, seconds],
+    );
+    return rows[0] ?? null;
+  }
+
+  /** @returns false when somebody else holds it by now, or it has ended */
+  async hold(id: string, holder: string, seconds: number, { done, failed }: JobCounts): Promise<boolean> {
+    const [, held]: [unknown, number] = await this.query(
+      `UPDATE jobs SET held_until = clock_timestamp() + make_interval(secs => $3::integer), done = $4, failed = $5
+       WHERE id = $1 AND holder = $2 AND ${OPEN}`,
+      [id, holder, seconds, done, failed],
+    );
+    return held === 1;
+  }
+
+  /** Anybody may go on with it, after so long. */
+  async letGo(id: string, holder: string, seconds: number): Promise<void> {
+    await this.query(
+      `UPDATE jobs SET holder = NULL, held_until = clock_timestamp() + make_interval(secs => $3::integer)
+       WHERE id = $1 AND holder = $2`,
+      [id, holder, seconds],
+    );
+  }
+
+  /** Of a row that is held. @returns how often it has broken down by now */
+  async countBreakdown(id: string): Promise<number> {
+    const [rows]: [[{ breakdowns: number }], number] = await this.query(
+      'UPDATE jobs SET breakdowns = breakdowns + 1 WHERE id = $1 RETURNING breakdowns',
+      [id],
+    );
+    return rows[0].breakdowns;
+  }
+
+  /** Of a row that is held. */
+  async end(id: string, status: JobStatus, { done, failed }: JobCounts): Promise<Job> {
+    const [rows]: [[Job], number] = await this.query(
+      `UPDATE jobs SET status = $2, done = $3, failed = $4, finished_at = clock_timestamp(), holder = NULL,
+              held_until = NULL
+       WHERE id = $1 RETURNING ${COLUMNS}`,
+      [id, status, done, failed],
+    );
+    return rows[0];
+  }
+
+  /** Those that ended so long ago and have no rows any more. @returns how many there were */
+  async deleteEndedBefore(days: number, limit: number): Promise<number> {
+    const [, count]: [unknown, number] = await this.query(
+      `DELETE FROM jobs WHERE id IN (
+         SELECT id FROM jobs WHERE finished_at < clock_timestamp() - make_interval(days => $1)
+           AND NOT EXISTS (SELECT 1 FROM job_rows WHERE job_id = jobs.id)
+         LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+      [days, limit],
+    );
+    return count;
+  }
+
+  private async findOne(id: string, lock: 'FOR UPDATE' | ''): Promise<Job | null> {
+    const rows: Job[] = await this.query(`SELECT ${COLUMNS} FROM jobs WHERE id = $1 ${lock}`, [id]);
+    return rows[0] ?? null;
+  }
+
+  private query<T>(sql: string, values: unknown[]): Promise<T> {
+    return this.unitOfWork.manager.query<T>(sql, values);
+  }
+}
+
+/** Two texts, not one with a choice in it: each has an index of its own. */
+const ownedBy = (ownerId: string | null): { condition: string; values: unknown[] } =>
+  ownerId === null ? { condition: 'true', values: [] } : { condition: 'owner_id = $1', values: [ownerId] };

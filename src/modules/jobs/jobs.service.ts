@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { type Page, toPage } from '../../common/pagination/page.js';
+import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
+import type { ListResultsDto } from './dto/list-results.dto.js';
+import type { Job } from './job-kinds.service.js';
+import { JobRowsRepository, type RowResult } from './job-rows.repository.js';
+import { assertVisible, mayManage } from './job-rules.js';
+import { JobsRepository } from './jobs.repository.js';
+
+/** What is asked of jobs. What is done to them are commands. */
+@Injectable()
+export class JobsService {
+  constructor(
+    private readonly jobs: JobsRepository,
+    private readonly rows: JobRowsRepository,
+  ) {}
+
+  /** Newest first: the caller's own, with `jobs:manage` everybody's. */
+  async list(query: PageQuery, caller: Principal): Promise<Page<Job>> {
+    assertOneWayToPage(query);
+    const ownerId = mayManage(caller) ? null : caller.userId;
+    const { limit = DEFAULT_LIMIT, offset = 0 } = query;
+    const scope = { list: 'jobs', owner: ownerId ?? undefined };
+    const after = query.cursor === undefined ? null : decodeCursor(query.cursor, scope);
+    if (after) assertTimeKey(after.key);
+    const rows = await this.jobs.findPage({ ownerId, limit: limit + 1, offset, after });
+    return toPage(
+      rows,
+      query,
+      (last) => encodeCursor({ key: last.createdAt.toISOString(), id: last.id }, scope),
+      (kind) => (kind === 'exact' ? this.jobs.count(ownerId) : this.jobs.estimate(ownerId)),
+    );
+  }
+
+  /** @throws AppError `NOT_FOUND` */
+  async get(id: string, caller: Principal): Promise<Job> {
+    return assertVisible(await this.jobs.findById(id), caller);
+  }
+
+  /** In the order of rows; those that nothing has become of yet are left out. @throws AppError `NOT_FOUND` */
+  async results(id: string, query: ListResultsDto, caller: Principal): Promise<Page<RowResult>> {
+    await this.get(id, caller);
+    assertOneWayToPage(query);
+    const { limit = DEFAULT_LIMIT, offset = 0, status = null } = query;
+    const scope = { list: 'results', job: id, status: status ?? undefined };
+    const after = query.cursor === undefined ? -1 : indexOf(decodeCursor(query.cursor, scope).key);
+    const rows = await this.rows.findPage({ jobId: id, status, after, limit: limit + 1, offset });
+    return toPage(
+      rows,
+      query,
+      (last) => encodeCursor({ key: String(last.index), id }, scope),
+      () => this.rows.countSettled(id, status),
+    );
+  }
+}
+
+/** A cursor is the client's word. @throws AppError `VALIDATION_ERROR` */
+function indexOf(key: string): number {
+  if (!/^\d{1,9}$/.test(key)) throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
+  return Number(key);
+}

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { BulkContext } from '../../jobs/job-kinds.service.js';
+import { DeleteUser } from '../../users/commands/delete-user.command.js';
+import { RestoreUser } from '../../users/commands/restore-user.command.js';
+import type { UserAction } from '../user-action.js';
+
+@Injectable()
+export class DeleteUsers implements UserAction {
+  readonly name = 'delete';
+  readonly type = 'users.delete';
+  readonly permission = 'users:delete';
+  readonly takesRole = false;
+
+  constructor(private readonly commands: CommandBus) {}
+
+  async run(id: string, { caller }: BulkContext): Promise<void> {
+    await this.commands.execute(new DeleteUser(id, caller, null));
+  }
+}
+
+@Injectable()
+export class RestoreUsers implements UserAction {
+  readonly name = 'restore';
+  readonly type = 'users.restore';
+  readonly permission = 'users:delete';
+  readonly takesRole = false;
+
+  constructor(private readonly commands: CommandBus) {}
+
+  async run(id: string, { caller }: BulkContext): Promise<void> {
+    await this.commands.execute(new RestoreUser(id, caller));
+  }
+}

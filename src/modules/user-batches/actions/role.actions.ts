@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { AppError } from '../../../common/errors/app-error.js';
+import { TagCondition } from '../../../common/http/entity-tag.js';
+import type { BulkContext } from '../../jobs/job-kinds.service.js';
+import { SetRoles } from '../../users/commands/set-roles.command.js';
+import { MAX_ROLES_OF_ACCOUNT } from '../../users/dto/set-roles.dto.js';
+import type { UserAction } from '../user-action.js';
+
+const ANY_VERSION = TagCondition.parse('*');
+
+@Injectable()
+export class GrantRole implements UserAction {
+  readonly name = 'grant_role';
+  readonly type = 'users.grant_role';
+  readonly permission = 'roles:grant';
+  readonly takesRole = true;
+
+  constructor(private readonly commands: CommandBus) {}
+
+  async run(id: string, { caller, parameters }: BulkContext): Promise<void> {
+    const role = String(parameters['role']);
+    const granted = (held: readonly string[]) => within(held.includes(role) ? held : [...held, role]);
+    await this.commands.execute(new SetRoles(id, granted, caller, ANY_VERSION));
+  }
+}
+
+@Injectable()
+export class RevokeRole implements UserAction {
+  readonly name = 'revoke_role';
+  readonly type = 'users.revoke_role';
+  readonly permission = 'roles:grant';
+  readonly takesRole = true;
+
+  constructor(private readonly commands: CommandBus) {}
+
+  async run(id: string, { caller, parameters }: BulkContext): Promise<void> {
+    const role = String(parameters['role']);
+    const left = (held: readonly string[]) => within(held.filter((each) => each !== role));
+    await this.commands.execute(new SetRoles(id, left, caller, ANY_VERSION));
+  }
+}
+
+/** @throws AppError `CONFLICT` */
+function within(roles: readonly string[]): readonly string[] {
+  if (roles.length >= 1 && roles.length <= MAX_ROLES_OF_ACCOUNT) return roles;
+  throw new AppError('CONFLICT', { message: `An account has 1 to ${MAX_ROLES_OF_ACCOUNT} roles` });
+}

@@ -1,0 +1,32 @@
+import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiConflictResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Caller } from '../../common/authorization/caller.js';
+import { RequiresOneOf } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
+import { JobResponse, toJobResponse } from '../jobs/dto/job.response.js';
+import { UserBatchDto } from './dto/user-batch.dto.js';
+import { UserBatchesService } from './user-batches.service.js';
+
+@ApiTags('users')
+@Controller('api/users')
+export class UserBatchesController {
+  constructor(private readonly batches: UserBatchesService) {}
+
+  /** Does one thing to many accounts, as a job: `GET /api/jobs/{id}` tells how far it is. */
+  @Post('batch')
+  @RequiresOneOf('users:write', 'users:delete', 'roles:grant', 'sessions:revoke')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ type: JobResponse, headers: { Location: { schema: { type: 'string' } } } })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'Too many jobs of the caller are under way' })
+  async create(
+    @Body() body: UserBatchDto,
+    @Caller() caller: Principal,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<JobResponse> {
+    const job = toJobResponse(await this.batches.create(body, caller));
+    response.location(`/api/jobs/${job.id}`);
+    return job;
+  }
+}

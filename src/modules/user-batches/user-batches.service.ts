@@ -1,0 +1,43 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { BulkActionsService } from '../jobs/bulk-actions.service.js';
+import { CreateBulkJob } from '../jobs/commands/create-bulk-job.command.js';
+import type { Job } from '../jobs/job-kinds.service.js';
+import { RolesService } from '../roles/roles.service.js';
+import type { UserBatchDto } from './dto/user-batch.dto.js';
+import { USER_ACTIONS, type UserAction } from './user-action.js';
+
+/** Has things done to many accounts. */
+@Injectable()
+export class UserBatchesService implements OnModuleInit {
+  constructor(
+    @Inject(USER_ACTIONS) private readonly actions: readonly UserAction[],
+    private readonly registry: BulkActionsService,
+    private readonly roles: RolesService,
+    private readonly commands: CommandBus,
+  ) {}
+
+  onModuleInit(): void {
+    for (const action of this.actions) this.registry.register(action);
+  }
+
+  /** @throws AppError `FORBIDDEN`, `VALIDATION_ERROR`, `CONFLICT` when the caller has too many jobs under way */
+  async create(input: UserBatchDto, caller: Principal): Promise<Job> {
+    const action = this.actions.find(({ name }) => name === input.action);
+    if (!action || !caller.permissions.has(action.permission)) throw new AppError('FORBIDDEN');
+    const { user_ids: itemIds, role, dry_run: dryRun = false } = input;
+    assertRole(action, role);
+    // Each row is judged by itself all the same; but what none of them can do is said at once.
+    if (role !== undefined && action.name === 'grant_role') await this.roles.assertGrantable([role], caller);
+    const parameters = role === undefined ? {} : { role };
+    return this.commands.execute(new CreateBulkJob(action, { itemIds, parameters, dryRun }, caller));
+  }
+}
+
+/** @throws AppError `VALIDATION_ERROR` */
+function assertRole({ name, takesRole }: UserAction, role: string | undefined): void {
+  if (takesRole && role === undefined) throw AppError.invalid('role', `role must be given with ${name}`);
+  if (!takesRole && role !== undefined) throw AppError.invalid('role', `role must be left out with ${name}`);
+}

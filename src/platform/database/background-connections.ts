@@ -1,0 +1,61 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { DatabaseMetrics } from '../metrics/database-metrics.js';
+import { dataSourceOptions } from './data-source.js';
+import { UnitOfWork } from './unit-of-work.js';
+
+/** Beside those of the rows: for whoever hands the rows out, and holds the jobs. */
+const FOR_KEEPERS = 4;
+const IDLE_MS = 10_000;
+
+/**
+ * Connections for work that no request waits for, apart from the pool of requests: however long that work holds
+ * them, requests have theirs. Opened when they are first needed, and closed soon after.
+ */
+@Injectable()
+export class BackgroundConnections implements OnApplicationShutdown {
+  private opened: Promise<DataSource> | null = null;
+
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly metrics: DatabaseMetrics,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /** Whatever `work` asks of the database, it asks over one of these. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    return this.unitOfWork.using(await this.open(), work);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const source = await this.opened?.catch(() => null);
+    await source?.destroy();
+  }
+
+  private open(): Promise<DataSource> {
+    this.opened ??= this.connect().catch((error: unknown) => {
+      // The next one tries again.
+      this.opened = null;
+      throw error;
+    });
+    return this.opened;
+  }
+
+  private connect(): Promise<DataSource> {
+    const options = dataSourceOptions(this.config, this.metrics.observeQuery);
+    return new DataSource({
+      ...options,
+      entities: this.dataSource.options.entities ?? [],
+      extra: {
+        ...options.extra,
+        min: 0,
+        max: this.config.BATCH_CONCURRENCY + FOR_KEEPERS,
+        idleTimeoutMillis: IDLE_MS,
+      },
+    }).initialize();
+  }
+}

@@ -1,0 +1,50 @@
+import { Readable } from 'node:stream';
+import { applyDecorators, Logger, StreamableFile } from '@nestjs/common';
+import { ApiOkResponse } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { requestContext } from '../../common/context/request-context.js';
+import { errorEnvelope } from '../../common/errors/error-body.js';
+import { toAppError } from './error-answer.js';
+
+/** A comment only shows that the line is open. */
+export type ServerEvent = { readonly event: string; readonly data: object } | 'comment';
+
+/** Documents an answer of server-sent events. */
+export const ApiEventStream = (example: string) =>
+  applyDecorators(
+    ApiOkResponse({
+      description: 'Server-sent events',
+      content: { 'text/event-stream': { schema: { type: 'string' }, example } },
+    }),
+  );
+
+/**
+ * Server-sent events, each as soon as there is one, for as long as there are; the next is asked for when the client has
+ * taken the one before. What fails is told as a last event, in the one shape of errors.
+ */
+export function eventStream(request: Request, events: AsyncGenerator<ServerEvent>): StreamableFile {
+  const { res: response } = request;
+  // A compressor would keep small events back.
+  response?.set({ 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' });
+  const requestId = requestContext.current()?.requestId ?? '';
+  const stream = Readable.from(encoded(events, requestId), { objectMode: false, highWaterMark: 1 });
+  return new StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });
+}
+
+async function* encoded(events: AsyncGenerator<ServerEvent>, requestId: string): AsyncGenerator<string> {
+  // It lives longer than the request's time, which would end its statements.
+  const next = () => requestContext.leave(() => events.next());
+  try {
+    for (let step = await next(); step.done !== true; step = await next()) yield textOf(step.value);
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    if (error.status >= 500) new Logger('EventStream').warn(error.cause ?? error, 'a stream broke off');
+    yield textOf({ event: 'error', data: errorEnvelope(error, requestId) });
+  } finally {
+    await events.return(undefined);
+  }
+}
+
+/** JSON holds no line break of its own. */
+const textOf = (event: ServerEvent): string =>
+  event === 'comment' ? ':\n\n' : `event: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`;

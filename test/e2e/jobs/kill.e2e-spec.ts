@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { killDuringBatch } from '../../support/batch-kills.js';
+import { closeConnections } from '../../support/send.js';
+import { TestDatabase } from '../../support/test-database.js';
+
+// At full size: test/faults/batch-kills.fault-spec.ts.
+describe('a batch whose instance is killed with -9', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+  });
+  afterAll(async () => {
+    closeConnections();
+    await database.drop();
+  });
+
+  it('is taken over by another one, and does each row once', async () => {
+    const { job, results, events } = await killDuringBatch(database, 200, 1);
+    expect(job).toMatchObject({ status: 'succeeded', total: 200, done: 200, failed: 0 });
+    expect(results).toEqual({ ok: 200 });
+    expect(events).toEqual({ events: 200, accounts: 200, entries: 200 });
+  });
+});

@@ -1,0 +1,104 @@
+import { Instance } from './instance.js';
+import { receivers } from './resources.js';
+import { MASTER_KEY } from './secrets.js';
+import { bearer, send } from './send.js';
+import { ADMIN, signIn } from './test-app.js';
+import type { TestDatabase } from './test-database.js';
+import { until } from './until.js';
+
+/** What is left of a batch whose instances were killed. */
+interface Survived {
+  readonly job: {
+    readonly status: string;
+    readonly total: number;
+    readonly done: number;
+    readonly failed: number;
+  };
+  /** By what became of them. */
+  readonly results: Readonly<Record<string, number>>;
+  /** `user.disabled`, and of how many accounts. */
+  readonly events: { readonly events: number; readonly accounts: number; readonly entries: number };
+  /** From each kill until the next row was done, in milliseconds. */
+  readonly takenOverAfterMs: number[];
+}
+
+/**
+ * Disables so many accounts while the instance that does it is killed with -9 again and again, evenly over the rows;
+ * the other one goes on with it, and a new one stands by.
+ */
+export async function killDuringBatch(
+  database: TestDatabase,
+  rows: number,
+  kills: number,
+): Promise<Survived> {
+  const env = {
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    ...database.addresses,
+    ADMIN_PASSWORD: ADMIN.password,
+    MASTER_KEY,
+  };
+  const ids = await receivers(database, rows);
+  // Whoever is asked begins: the others look once a second. From then on whoever is left goes on.
+  let [working, waiting] = [await Instance.start({ env }), await Instance.start({ env })];
+  try {
+    const admin = await signIn(working.url, ADMIN.email, ADMIN.password);
+    const ask = async <T>(path: string, body?: object): Promise<T> => {
+      const method = body ? 'POST' : 'GET';
+      const answer = await send(working.url, { method, path, headers: bearer(admin), ...(body && { body }) });
+      if (answer.status >= 300) throw new Error(`${path} answered ${answer.status}: ${answer.text}`);
+      return answer.json as T;
+    };
+    const { id } = await ask<{ id: string }>('/api/users/batch', { action: 'disable', user_ids: ids });
+    const takenOverAfterMs: number[] = [];
+    for (let kill = 1; kill <= kills; kill++) {
+      await until(
+        async () => (await doneOf(database, id)) >= (rows * kill) / (kills + 1),
+        300_000,
+        `kill ${kill} is due`,
+      );
+      await working.stop('SIGKILL');
+      const killedAt = performance.now();
+      const before = await doneOf(database, id);
+      await until(
+        async () => (await doneOf(database, id)) > before,
+        30_000,
+        `somebody goes on after kill ${kill}`,
+      );
+      takenOverAfterMs.push(Math.round(performance.now() - killedAt));
+      [working, waiting] = [waiting, await Instance.start({ env })];
+    }
+    const read = () => ask<Survived['job'] & { finished_at: string | null }>(`/api/jobs/${id}`);
+    await until(async () => (await read()).finished_at !== null, 300_000, 'the job has ended');
+    const results: Record<string, number> = {};
+    const page = (offset: number) =>
+      ask<{ index: number; id: string; status: string }[]>(
+        `/api/jobs/${id}/results?limit=100&offset=${offset}`,
+      );
+    for (let offset = 0; offset < rows; offset += 100) {
+      for (const [n, { index, id: account, status }] of (await page(offset)).entries()) {
+        const isRight = index === offset + n && account === ids[index];
+        results[isRight ? status : 'wrong'] = (results[isRight ? status : 'wrong'] ?? 0) + 1;
+      }
+    }
+    return { job: await read(), results, events: await eventsOf(database, ids), takenOverAfterMs };
+  } finally {
+    await Promise.all([working, waiting].map((instance) => instance.stop('SIGKILL')));
+  }
+}
+
+async function doneOf(database: TestDatabase, jobId: string): Promise<number> {
+  const sql = 'SELECT count(*)::integer AS done FROM job_rows WHERE job_id = $1 AND status IS NOT NULL';
+  return (await database.query<{ done: number }>(sql, [jobId]))[0]?.done ?? 0;
+}
+
+async function eventsOf(database: TestDatabase, ids: readonly string[]): Promise<Survived['events']> {
+  const [row] = await database.query<Survived['events']>(
+    `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS accounts,
+            (SELECT count(*)::integer FROM audit_entries WHERE action = 'user.disable') AS entries
+     FROM events WHERE subject = ANY ($1) AND type = 'user.disabled'`,
+    [ids],
+  );
+  if (!row) throw new Error('no row');
+  return row;
+}

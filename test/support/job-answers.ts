@@ -1,0 +1,29 @@
+import { until } from './until.js';
+import { NOBODY } from './users.js';
+
+type Ask = (
+  operation: string,
+  given?: { key?: string; query?: string; body?: object; token?: string | undefined },
+) => Promise<{ body: unknown }>;
+
+/** Asks for every answer there is about jobs, of one of whose rows one is done and one fails. */
+export async function askAboutJobs(ask: Ask, some: { id: string; token: string }): Promise<void> {
+  const body = { action: 'enable', user_ids: [some.id, NOBODY] };
+  const { id: key } = (await ask('POST /api/users/batch', { body })).body as { id: string };
+  await ask('POST /api/users/batch', { body: { ...body, role: 'premium' } });
+  await ask('POST /api/users/batch', { body, token: some.token });
+  const ended = async () => {
+    const { body: job } = await ask('GET /api/jobs/{id}', { key });
+    return (job as { finished_at: string | null }).finished_at !== null;
+  };
+  await until(ended);
+  await ask('GET /api/jobs/{id}', { key, token: some.token });
+  await ask('GET /api/jobs', { query: '?limit=1&total=exact' });
+  await ask('GET /api/jobs', { query: '?limit=0' });
+  await ask('GET /api/jobs/{id}/results', { key, query: '?total=exact' });
+  await ask('GET /api/jobs/{id}/results', { key: NOBODY });
+  await ask('GET /api/jobs/{id}/stream', { key });
+  await ask('GET /api/jobs/{id}/stream', { key: NOBODY });
+  await ask('DELETE /api/jobs/{id}', { key });
+  await ask('DELETE /api/jobs/{id}', { key: NOBODY });
+}
