@@ -8,6 +8,7 @@ import { AccessTokenGuard } from './modules/auth/access-token.guard.js';
 import { AuditModule } from './modules/audit/audit.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { PolicyGuard } from './modules/auth/policy.guard.js';
+import { ExportModule } from './modules/export/export.module.js';
 import { FeedModule } from './modules/feed/feed.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
 import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
@@ -57,6 +58,7 @@ const features = [
   AuditModule,
   ResourcesModule,
   PersonalDataModule,
+  ExportModule,
 ];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */

@@ -188,6 +188,11 @@ export const variables = {
     default: String(availableParallelism()),
     description: 'Password hashes computed at once (by default one for each core)',
   }),
+  EXPORT_CONCURRENCY: row({
+    schema: whole(1, 10_000),
+    default: '128',
+    description: 'Exports that one instance sends at once; past it 503',
+  }),
   TRUSTED_PROXIES: row({
     schema: networks,
     default: '',
