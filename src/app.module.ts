@@ -8,6 +8,7 @@ import { AccessTokenGuard } from './modules/auth/access-token.guard.js';
 import { AuditModule } from './modules/audit/audit.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { PolicyGuard } from './modules/auth/policy.guard.js';
+import { ExportModule } from './modules/export/export.module.js';
 import { FeedModule } from './modules/feed/feed.module.js';
 import { BulkJobsModule } from './modules/jobs/jobs.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
@@ -61,6 +62,7 @@ const features = [
   PersonalDataModule,
   BulkJobsModule,
   UserBatchesModule,
+  ExportModule,
 ];
 
 /** The map: what there is, and the order in which a request meets what stands before every route. */

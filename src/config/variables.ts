@@ -194,6 +194,11 @@ export const variables = {
     description:
       'Rows of bulk jobs done at once, over connections of their own besides `DB_POOL_MAX`, which are closed when idle',
   }),
+  EXPORT_CONCURRENCY: row({
+    schema: whole(1, 10_000),
+    default: '128',
+    description: 'Exports that one instance sends at once; past it 503',
+  }),
   TRUSTED_PROXIES: row({
     schema: networks,
     default: '',

@@ -57,6 +57,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/events': ['                401    403  403   403     in      in '],
   'GET /api/audit': ['                 401    403  403   403     in      in '],
   'GET /api/audit/{id}': ['            401    403  403   403     in      in '],
+  'GET /api/export/users': ['          401    403  403   403     403     in '],
+  'GET /api/export/audit': ['          401    403  403   403     403     in '],
   'GET /api/roles': ['                 401    in   in    in      in      in '],
   'PUT /api/roles/{name}': ['          401    403  403   403     403     in ', WRONG],
   'POST /api/auth/login': ['           in     in   in    in      in      in ', WRONG],

@@ -3,7 +3,7 @@ import { NOBODY } from './users.js';
 
 type Ask = (
   operation: string,
-  given?: { key?: string; query?: string; body?: object },
+  given?: { key?: string; query?: string; body?: object; headers?: Record<string, string> },
 ) => Promise<{ body: unknown }>;
 
 /** Asks for the events of all and of that account, and for what the audit trail tells. */
@@ -18,6 +18,14 @@ export async function askAboutHistory(ask: Ask, account: { key: string }): Promi
   await ask('GET /api/audit', { query: '?from=then' });
   await ask('GET /api/audit/{id}', { key: entry.id });
   await ask('GET /api/audit/{id}', { key: NOBODY });
+  for (const what of ['users', 'audit']) await askForExports(ask, `GET /api/export/${what}`);
+}
+
+async function askForExports(ask: Ask, operation: string): Promise<void> {
+  // supertest keeps no text of NDJSON.
+  for (const format of ['sse', 'csv']) await ask(operation, { query: `?format=${format}` });
+  await ask(operation, { query: '?after=nothing' });
+  await ask(operation, { headers: { Accept: 'image/png' } });
 }
 
 async function askAboutErasure(ask: Ask, account: { key: string }): Promise<void> {

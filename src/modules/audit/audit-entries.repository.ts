@@ -86,6 +86,24 @@ export class AuditEntriesRepository {
     );
   }
 
+  /** Those that a snapshot saw, by id, up to `limit` of them. What is in the trail never changes. */
+  findSeen(
+    { epoch, snapshot }: { epoch: number; snapshot: string },
+    filters: AuditFilters,
+    { after, limit }: { after: string; limit: number },
+  ): Promise<SealedEntry[]> {
+    const { conditions, values } = where(filters);
+    const next = (value: unknown) => `$${values.push(value)}`;
+    conditions.push(
+      `id > ${next(after)}::uuid`,
+      `(epoch < ${next(epoch)}::integer OR pg_visible_in_snapshot(xid, ${next(snapshot)}::pg_snapshot))`,
+    );
+    return this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries WHERE ${conditions.join(' AND ')} ORDER BY id LIMIT ${next(limit)}`,
+      values,
+    );
+  }
+
   async findById(id: string): Promise<SealedEntry | null> {
     const rows: SealedEntry[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1`,

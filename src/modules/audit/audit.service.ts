@@ -12,7 +12,7 @@ import {
 } from '../../platform/audit-trail/audit-trail.js';
 import { AccountKeys } from '../../platform/crypto/account-keys.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { AuditEntriesRepository, type SealedEntry } from './audit-entries.repository.js';
+import { AuditEntriesRepository, type AuditFilters, type SealedEntry } from './audit-entries.repository.js';
 import type { ListAuditDto } from './dto/list-audit.dto.js';
 
 /** An entry with what could be opened of it: nothing, once the account that it is about is erased. */
@@ -66,6 +66,20 @@ export class AuditService {
         changesSealed: entry.changesKey === account ? entry.changesSealed : null,
       })),
     );
+  }
+
+  /** Of an export, by id; whoever exports has left the entry. */
+  async findSeen(
+    snapshot: { epoch: number; snapshot: string },
+    filters: AuditFilters,
+    place: { after: string; limit: number },
+  ): Promise<OpenedEntry[]> {
+    return this.openAll(await this.entries.findSeen(snapshot, filters, place));
+  }
+
+  /** About how many there are. */
+  estimate(filters: AuditFilters): Promise<number> {
+    return this.entries.estimate(filters);
   }
 
   /** @throws AppError `NOT_FOUND` */

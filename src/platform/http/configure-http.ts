@@ -16,6 +16,7 @@ const EXPOSED_HEADERS = [
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
+  'X-Export-Cursor',
   'X-Request-Id',
   'X-Total-Count',
   'X-Total-Estimate',
@@ -45,9 +46,14 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
     });
     app.use(answerPreflight);
   }
-  app.use(compression());
+  app.use(compression({ filter: isCompressible }));
   answerClientErrors(app.getHttpServer());
 }
+
+/** NDJSON is not among the types that the library knows. */
+const isCompressible = (request: Request, response: Response): boolean =>
+  String(response.getHeader('Content-Type')).startsWith('application/x-ndjson') ||
+  compression.filter(request, response);
 
 /** Personal data stays out of caches; a conditional read says otherwise itself. */
 function uncached(_: Request, response: Response, next: NextFunction): void {

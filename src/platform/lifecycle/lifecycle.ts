@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 @Injectable()
 export class Lifecycle {
   private state: 'starting' | 'serving' | 'draining' = 'starting';
+  private readonly ending = new AbortController();
 
   get started(): boolean {
     return this.state !== 'starting';
@@ -17,7 +18,16 @@ export class Lifecycle {
     this.state = 'serving';
   }
 
+  /** Aborts when the grace of a stop is over: what would stream on without an end says a last word. */
+  get stopping(): AbortSignal {
+    return this.ending.signal;
+  }
+
   drain(): void {
     this.state = 'draining';
+  }
+
+  endStreams(): void {
+    this.ending.abort();
   }
 }

@@ -52,6 +52,7 @@ async function stop({ app, config, connections, hurry, last }: Stop): Promise<ne
     connections.announceClose();
     await pause(config.SHUTDOWN_GRACE_MS, hurry);
     connections.stopListening();
+    app.get(Lifecycle).endStreams();
     const reserveMs = Math.min(RESERVE_MS, config.SHUTDOWN_DEADLINE_MS / 2);
     const cut = await connections.drained(hurry.aborted ? 0 : KEEP_ALIVE_MS, deadline - reserveMs);
     if (cut > 0) logger.error(`${cut} requests did not end before SHUTDOWN_DEADLINE_MS and were cut off`);

@@ -1,0 +1,46 @@
+import { applyDecorators, type Type } from '@nestjs/common';
+import {
+  ApiConflictResponse,
+  ApiExtraModels,
+  ApiHeader,
+  ApiNotAcceptableResponse,
+  ApiOkResponse,
+} from '@nestjs/swagger';
+import { ErrorResponse } from '../../common/errors/error.response.js';
+
+const CURSOR =
+  '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a11.1.pZ0f0rJxJt3mO0zv9fP1Gw';
+const COMPLETE = `{"count":1,"sha256":"${'0'.repeat(64)}"}`;
+const CURSOR_SCHEMA = { type: 'string', maxLength: 200, example: CURSOR } as const;
+const text = (example: string) => ({ schema: { type: 'string' as const }, example });
+
+/** Documents an export: three forms of the same rows, of which JSON has the shape of `row`. */
+export const ApiExport = (row: Type, rowEvent: string) =>
+  applyDecorators(
+    ApiExtraModels(row),
+    ApiHeader({
+      name: 'Last-Event-ID',
+      required: false,
+      description: 'As `after`, and wins over it: what an EventSource sends',
+      schema: CURSOR_SCHEMA,
+    }),
+    ApiOkResponse({
+      description: `Rows of \`${row.name}\``,
+      headers: {
+        'X-Export-Cursor': {
+          description: 'Where this answer begins: to go on, `after`',
+          schema: CURSOR_SCHEMA,
+        },
+        'X-Total-Estimate': { description: 'Rows of the whole export, about', schema: { type: 'integer' } },
+      },
+      content: {
+        'text/event-stream': text(
+          `event: ${rowEvent}\nid: ${CURSOR}\ndata: {"id":"…"}\n\nevent: complete\ndata: ${COMPLETE}\n\n`,
+        ),
+        'application/x-ndjson': text(`{"id":"…"}\n{"_complete":${COMPLETE}}\n`),
+        'text/csv': text('id\r\n…\r\n'),
+      },
+    }),
+    ApiNotAcceptableResponse({ type: ErrorResponse }),
+    ApiConflictResponse({ type: ErrorResponse, description: 'Too old to go on, or from before a restore' }),
+  );

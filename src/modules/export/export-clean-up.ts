@@ -1,0 +1,23 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { inBatches } from '../../platform/jobs/in-batches.js';
+import { JobRunner } from '../../platform/jobs/job-runner.js';
+import { ExportsRepository } from './exports.repository.js';
+
+/** Deletes exports that cannot be resumed any more, and what was kept of accounts for them. */
+@Injectable()
+export class ExportCleanUp implements OnModuleInit {
+  constructor(
+    private readonly runner: JobRunner,
+    private readonly repository: ExportsRepository,
+  ) {}
+
+  onModuleInit(): void {
+    // Often, for there is a row for each change of an account.
+    this.runner.registerPeriodic('export.clean-up', '*/10 * * * *', () => this.run());
+  }
+
+  async run(): Promise<void> {
+    await inBatches((limit) => this.repository.deleteExpired(limit));
+    await inBatches((limit) => this.repository.deleteOldImages(limit));
+  }
+}

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ExportPosition } from './export-cursor.js';
+import { type Beginning, type Completion, csvHeader, type Format } from './formats.js';
+import type { Outlet } from './outlet.js';
+import type { EncodedRow, Piece, RowSource } from './row-source.js';
+
+/** Of the first piece, and of each after a stall. */
+const FEW_ROWS = 500;
+/** Characters encoded before others get their turn. */
+const CHUNK_LENGTH = 48 * 1024;
+/** A reader who takes longer for a chunk keeps nothing of ours in memory but that chunk. */
+const STALLED_AFTER_MS = 1000;
+/** ... and one who takes a piece within this gets a greater one next. */
+const QUICK_MS = 500;
+/** Who has not taken a byte for so long is gone, or may come back with a cursor. */
+const GIVEN_UP_AFTER_MS = 10 * 60_000;
+
+/** What a connection is to send. */
+export interface Sending {
+  readonly source: RowSource;
+  readonly format: Format;
+  readonly fields: readonly string[];
+  readonly beginning: Beginning;
+  readonly from: ExportPosition;
+  readonly cursorOf: (position: ExportPosition) => string;
+}
+
+/** What it shares with the others: turns at the database, and memory. */
+export interface Shared {
+  read(source: RowSource, after: string, rows: number): Promise<Piece>;
+  /** Rows that this one may hold at once. */
+  readonly rowsEach: number;
+}
+
+/**
+ * Sends an export over one connection, at the pace of its reader. While one piece is sent the next is read;
+ * of a reader who stalls nothing is kept but the place.
+ */
+export class ExportConnection {
+  private readonly hash = createHash('sha256');
+  private position: ExportPosition;
+  private rows = FEW_ROWS;
+
+  constructor(
+    private readonly outlet: Outlet,
+    private readonly sending: Sending,
+    private readonly shared: Shared,
+  ) {
+    this.position = sending.from;
+  }
+
+  /** @throws what the outlet's end was aborted with, or what went wrong */
+  async send(): Promise<Completion> {
+    const { format, beginning, from, fields, cursorOf } = this.sending;
+    const isFirst = format.encoding === 'csv' && from.count === 0;
+    this.outlet.write(format.begin(beginning, cursorOf(from)));
+    if (isFirst) await this.sendChunk(csvHeader(fields), null);
+    await this.sendPieces();
+    return { count: this.position.count, sha256: this.hash.digest('hex') };
+  }
+
+  private async sendPieces(): Promise<void> {
+    let next: Promise<Piece> | null = this.readAfter(this.position.id);
+    while (next) {
+      const piece: Piece = await next;
+      next = piece.upTo === null ? null : this.readAfter(piece.upTo);
+      if (await this.sendPiece(piece)) continue;
+      // What was read is dropped while nobody takes it, and read again when somebody does.
+      next = null;
+      this.rows = FEW_ROWS;
+      const taken = await this.outlet.isTakenWithin(GIVEN_UP_AFTER_MS);
+      if (!taken) throw new Error('the reader has taken nothing for too long');
+      next = this.readAfter(this.position.id);
+    }
+  }
+
+  private readAfter(id: string): Promise<Piece> {
+    const rows = Math.min(this.rows, this.shared.rowsEach, this.sending.source.maxRows);
+    const piece = this.shared.read(this.sending.source, id, rows);
+    // It may fail while the one before it is still being sent: it is told when it is its turn.
+    piece.catch(() => {});
+    return piece;
+  }
+
+  /** @returns false when the reader has stalled; the position tells how far it came */
+  private async sendPiece({ rows }: Piece): Promise<boolean> {
+    const began = performance.now();
+    const { format, beginning } = this.sending;
+    for (let first = rows.next(); first.done !== true; first = rows.next()) {
+      const { lines, wrapped } = this.encodeChunk(first.value, rows);
+      if (!(await this.sendChunk(lines, format.wrap && wrapped))) return false;
+    }
+    this.outlet.write(format.progress(this.position.count, beginning.total_estimate));
+    if (performance.now() - began < QUICK_MS)
+      this.rows = Math.min(this.rows * 2, this.sending.source.maxRows);
+    return true;
+  }
+
+  private encodeChunk(first: EncodedRow, rest: Iterator<EncodedRow>): { lines: string; wrapped: string } {
+    const { format, cursorOf } = this.sending;
+    let { count } = this.position;
+    let lines = '';
+    let wrapped = '';
+    let row = first;
+    for (;;) {
+      count++;
+      lines += format.line(row);
+      if (format.wrap) wrapped += format.wrap(row, cursorOf({ id: row.id, count }));
+      if (lines.length >= CHUNK_LENGTH) break;
+      const next = rest.next();
+      if (next.done === true) break;
+      row = next.value;
+    }
+    this.position = { id: row.id, count };
+    return { lines, wrapped };
+  }
+
+  /** @returns false when it is not taken in time; it is sent nevertheless */
+  private async sendChunk(lines: string, wrapped: string | null): Promise<boolean> {
+    const bytes = Buffer.from(lines);
+    this.hash.update(bytes);
+    this.outlet.write(wrapped ?? bytes);
+    const taken = await this.outlet.isTakenWithin(STALLED_AFTER_MS);
+    await nextTurn();
+    return taken;
+  }
+}

@@ -1,0 +1,83 @@
+import { Controller, Get, Query, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Caller } from '../../common/authorization/caller.js';
+import { Requires } from '../../common/authorization/policy.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
+import { UserResponse } from '../users/dto/user.response.js';
+import { ApiExport } from './api-export.js';
+import { auditFields, AuditSource } from './audit-source.js';
+import { ExportAuditDto } from './dto/export-audit.dto.js';
+import { ExportUsersDto } from './dto/export-users.dto.js';
+import { ExportService } from './export.service.js';
+import { userFields } from './user-columns.js';
+import { UsersSource } from './users-source.js';
+
+@ApiTags('export')
+@Controller('api/export')
+export class ExportController {
+  constructor(
+    private readonly exports: ExportService,
+    private readonly users: UsersSource,
+    private readonly audit: AuditSource,
+  ) {}
+
+  /** Every account as it is at this moment, in the order of ids. Can be gone on with for 24 hours. */
+  @Get('users')
+  @Requires('export:run')
+  @ApiExport(UserResponse, 'user')
+  async exportUsers(
+    @Query() query: ExportUsersDto,
+    @Caller() caller: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    const { search, status, role, fields = userFields } = query;
+    if (status === 'deleted' && !caller.permissions.has('users:delete')) throw new AppError('FORBIDDEN');
+    const filters = { search: search || undefined, status, role };
+    await this.exports.answer(
+      {
+        kind: 'users',
+        rowEvent: 'user',
+        filters,
+        fields: userFields.filter((field) => fields.includes(field)),
+        needs: status === 'deleted' ? ['export:run', 'users:delete'] : ['export:run'],
+        source: (moment, selected, encoding) =>
+          this.users.select({ moment, filters, fields: selected, encoding }),
+        estimate: () => this.users.estimate(filters),
+      },
+      query,
+      caller,
+      response,
+    );
+  }
+
+  /** Every entry of the audit trail that is there at this moment, in the order of ids, which is about that of time. */
+  @Get('audit')
+  @Requires('export:run')
+  @ApiExport(AuditEntryResponse, 'entry')
+  async exportAudit(
+    @Query() query: ExportAuditDto,
+    @Caller() caller: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    const { actor_id, target_id, action, outcome, from, to, fields = auditFields } = query;
+    const filters = { actor_id, target_id, action, outcome, from, to };
+    await this.exports.answer(
+      {
+        kind: 'audit',
+        rowEvent: 'entry',
+        filters,
+        fields: auditFields.filter((field) => fields.includes(field)),
+        needs: ['export:run'],
+        source: (moment, selected, encoding) =>
+          this.audit.select({ moment, filters, fields: selected, encoding }),
+        estimate: () => this.audit.estimate(filters),
+      },
+      query,
+      caller,
+      response,
+    );
+  }
+}

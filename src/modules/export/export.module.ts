@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { AuditSource } from './audit-source.js';
+import { ExportCleanUp } from './export-clean-up.js';
+import { ExportConnections } from './export-connections.js';
+import { ExportController } from './export.controller.js';
+import { ExportCursors } from './export-cursor.js';
+import { ExportService } from './export.service.js';
+import { ExportsRepository } from './exports.repository.js';
+import { UsersSource } from './users-source.js';
+
+@Module({
+  imports: [AuthModule, AuditModule],
+  controllers: [ExportController],
+  providers: [
+    ExportService,
+    ExportConnections,
+    ExportCursors,
+    ExportsRepository,
+    ExportCleanUp,
+    UsersSource,
+    AuditSource,
+  ],
+})
+export class ExportModule {}

@@ -1,0 +1,165 @@
+import { Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import type { Permission } from '../../common/authorization/permissions.js';
+import type { Principal } from '../../common/authorization/principal.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { newId } from '../../common/ids.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { ExportQuery } from './dto/export-query.dto.js';
+import { COUNT_TRAILER, ExportConnections, HASH_TRAILER, TOO_OLD } from './export-connections.js';
+import { BEGINNING, ExportCursors, type ExportPosition, type ExportScope } from './export-cursor.js';
+import { ExportsRepository, type HistorySnapshot, type StoredExport } from './exports.repository.js';
+import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './formats.js';
+import type { Encoding, RowSource } from './row-source.js';
+
+/** Rows in one step of looking for a place. */
+const STEP = 5000;
+
+/** What is exported, and how to get at it. */
+export interface Exportable {
+  readonly kind: 'users' | 'audit';
+  /** What the event of a row is called. */
+  readonly rowEvent: string;
+  readonly filters: Readonly<Record<string, string | undefined>>;
+  /** In the order in which they travel. */
+  readonly fields: readonly string[];
+  readonly needs: readonly Permission[];
+  readonly source: (moment: HistorySnapshot, fields: readonly string[], encoding: Encoding) => RowSource;
+  readonly estimate: () => Promise<number>;
+}
+
+interface Opened {
+  readonly stored: StoredExport;
+  readonly position: ExportPosition;
+}
+
+@Injectable()
+export class ExportService {
+  constructor(
+    private readonly repository: ExportsRepository,
+    private readonly cursors: ExportCursors,
+    private readonly connections: ExportConnections,
+    private readonly trail: AuditTrail,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /**
+   * Answers with an export, new or gone on with; what is refused is refused before anything is sent.
+   * @throws AppError `NOT_ACCEPTABLE`, `OVERLOADED`, `VALIDATION_ERROR` for a cursor that is not this export's,
+   * `CONFLICT` for one that is too old
+   */
+  async answer(
+    exported: Exportable,
+    query: ExportQuery,
+    caller: Principal,
+    response: Response,
+  ): Promise<void> {
+    const { req: request } = response;
+    const format = chooseFormat(query, request);
+    const scope = { ...exported, userId: caller.userId };
+    const place = this.placeOf(query, request, scope);
+    if (request.method === 'HEAD') {
+      response.type(MEDIA_TYPES[format]).end();
+      return;
+    }
+    this.connections.enter(response);
+    const opened = await this.open(exported, caller, place?.cursor ?? null);
+    const position = await this.goOn(exported, opened, place?.received ?? 0);
+    const cursorOf = this.cursors.writer(opened.stored.id, scope);
+    const { id, snapshotAt, totalEstimate, msLeft } = opened.stored;
+    prepareHead(response, { format, kind: exported.kind, cursor: cursorOf(position), totalEstimate });
+    const how = formatOf(format, exported.rowEvent);
+    const sending = {
+      source: exported.source(opened.stored, exported.fields, how.encoding),
+      format: how,
+      fields: exported.fields,
+      beginning: { export_id: id, snapshot_at: snapshotAt.toISOString(), total_estimate: totalEstimate },
+      from: position,
+      cursorOf,
+    };
+    this.connections.start(response, sending, { caller, needs: exported.needs, msLeft });
+  }
+
+  /** Where the caller says that it goes on. An EventSource sends what it has seen itself, whatever its address says. */
+  private placeOf({ after, received = 0 }: ExportQuery, request: Request, scope: ExportScope) {
+    const seen = request.get('last-event-id');
+    if (seen) return { cursor: this.cursors.read(seen, scope), received: 0 };
+    if (after !== undefined) return { cursor: this.cursors.read(after, scope), received };
+    if (received > 0)
+      throw AppError.invalid('received', 'received says how many rows came after a cursor: after');
+    return null;
+  }
+
+  /** The entry in the trail stands before anything is sent. */
+  private async open(
+    exported: Exportable,
+    { userId, sessionId }: Principal,
+    cursor: ReturnType<ExportCursors['read']> | null,
+  ): Promise<Opened> {
+    const { kind } = exported;
+    const totalEstimate = cursor ? 0 : Math.round(await exported.estimate());
+    return this.unitOfWork.run(async () => {
+      const stored = cursor
+        ? await this.repository.findReadable(cursor.exportId)
+        : await this.repository.insert({ id: newId(), kind, userId, sessionId, totalEstimate });
+      if (!stored) throw new AppError('CONFLICT', { message: TOO_OLD });
+      await this.trail.record({ action: 'export.run', target: { type: 'export', id: stored.id } });
+      return { stored, position: cursor?.position ?? BEGINNING };
+    });
+  }
+
+  /** So many rows further. @throws AppError `VALIDATION_ERROR` when there are not so many */
+  private async goOn(
+    exported: Exportable,
+    { stored, position }: Opened,
+    rows: number,
+  ): Promise<ExportPosition> {
+    const source = exported.source(stored, ['id'], 'csv');
+    let { id, count } = position;
+    const target = count + rows;
+    let from: string | null = id;
+    while (count < target) {
+      if (from === null)
+        throw AppError.invalid('received', 'received is more than there is after that cursor');
+      const piece = await this.connections.read(source, from, Math.min(STEP, source.maxRows));
+      for (let row = piece.rows.next(); row.done !== true && count < target; row = piece.rows.next()) {
+        ({ id } = row.value);
+        count++;
+      }
+      from = piece.upTo;
+    }
+    return { id, count };
+  }
+}
+
+/** @throws AppError `NOT_ACCEPTABLE` */
+function chooseFormat({ format }: ExportQuery, request: Request): ExportFormat {
+  if (format) return format;
+  const type = request.accepts(Object.values(MEDIA_TYPES));
+  const found = exportFormats.find((each) => MEDIA_TYPES[each] === type);
+  if (!found) throw new AppError('NOT_ACCEPTABLE');
+  return found;
+}
+
+interface Head {
+  readonly format: ExportFormat;
+  readonly kind: string;
+  readonly cursor: string;
+  readonly totalEstimate: number;
+}
+
+function prepareHead(response: Response, { format, kind, cursor, totalEstimate }: Head): void {
+  response
+    .status(200)
+    .vary('Accept')
+    .set({
+      'Content-Type': `${MEDIA_TYPES[format]}; charset=utf-8`,
+      'X-Export-Cursor': cursor,
+      'X-Total-Estimate': String(totalEstimate),
+      // A proxy that gathers an answer first would never see the end of this one.
+      'X-Accel-Buffering': 'no',
+    });
+  if (format !== 'sse') response.set('Content-Disposition', `attachment; filename="${kind}.${format}"`);
+  if (format === 'csv') response.set('Trailer', `${COUNT_TRAILER}, ${HASH_TRAILER}`);
+}

@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ExportCleanUp } from '../../../src/modules/export/export-clean-up.js';
+import { expectEnvelope } from '../../support/envelope.js';
+import { eventsOf, type Exported, linesOf, OpenExport, runExport, sha256 } from '../../support/exports.js';
+import { addRows } from '../../support/export-rows.js';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { accountWith, type UserBody } from '../../support/users.js';
+
+const ROWS = 1500;
+
+let here: TestApp;
+let there: TestApp;
+let exporter: Account;
+beforeAll(async () => {
+  here = await TestApp.create();
+  there = await TestApp.create({ database: here.database });
+  exporter = await accountWith(here, ['export:run', 'users:delete']);
+  await addRows(here.database, ROWS);
+});
+afterAll(async () => {
+  await there?.close();
+  await here?.close();
+});
+
+const run = (app: TestApp, query: string, headers: Record<string, string> = {}): Promise<Exported> =>
+  runExport({ url: app.url, account: exporter, path: `/api/export/users${query}`, headers });
+const cursorOf = ({ headers }: Pick<Exported, 'headers'>): string => String(headers['x-export-cursor']);
+
+/** Some of all that can happen to accounts. */
+async function changeSome(rows: readonly string[]): Promise<void> {
+  const ids = rows.map((row) => (JSON.parse(row) as UserBody).id).filter((id) => id !== here.admin.id);
+  const change = async (id: string, i: number) => {
+    const ask = (method: 'patch' | 'delete' | 'post', rest = '') =>
+      here.as(here.admin, method, `/api/users/${id}${rest}`);
+    if (i % 150 === 0) {
+      await ask('patch').send({ name: 'Changed' }).expect(200);
+      await ask('patch').send({ name: 'Changed again' }).expect(200);
+    }
+    if (i % 150 === 75) await ask('delete').expect(204);
+    if (i % 300 === 75) await ask('post', '/restore').expect(200);
+  };
+  await Promise.all([...ids.map(change), here.account()]);
+}
+
+describe('an export that broke off', () => {
+  it('goes on by the id of its last event on another instance, in the moment that it began with', async () => {
+    const expected = linesOf((await run(here, '?format=ndjson')).text).rows;
+    const begun = await OpenExport.begin({ url: here.url, account: exporter });
+    const first = eventsOf((await begun.read((text) => text.length > 100_000)).text).filter(
+      (e) => e.event === 'user',
+    );
+    expect(first.length).toBeLessThan(expected.length);
+    await changeSome(expected);
+    const last = first.at(-1)?.id ?? '';
+    // What an EventSource has seen counts, whatever its address says.
+    const again = await run(there, `?after=${first[0]?.id}&received=3`, { 'Last-Event-ID': last });
+    const events = eventsOf(again.text);
+    const rest = events.filter(({ event }) => event === 'user');
+    expect([...first, ...rest].map(({ data }) => data)).toEqual(expected);
+    expect(JSON.parse(events.at(-1)?.data ?? '')).toEqual({
+      count: expected.length,
+      sha256: sha256(rest.map(({ data }) => `${data}\n`).join('')),
+    });
+  });
+
+  it('goes on with NDJSON after the rows that came whole', async () => {
+    const whole = await run(here, '?format=ndjson');
+    const expected = linesOf(whole.text).rows;
+    await changeSome(expected);
+    for (const received of [0, 1, 777, expected.length]) {
+      const rest = await run(there, `?format=ndjson&after=${cursorOf(whole)}&received=${received}`);
+      const { rows, complete } = linesOf(rest.text);
+      expect(rows).toEqual(expected.slice(received));
+      expect(complete?.count).toBe(expected.length);
+      const further = await run(here, `?format=ndjson&after=${cursorOf(rest)}`);
+      expect(further.text).toBe(rest.text);
+    }
+  });
+
+  it('goes on with CSV without a second header', async () => {
+    const whole = await run(here, '?format=csv&fields=id,name');
+    const lines = whole.text.split('\r\n');
+    const rest = await run(there, `?format=csv&fields=id,name&after=${cursorOf(whole)}&received=1000`);
+    expect(rest.text.split('\r\n')).toEqual(lines.slice(1001));
+    expect(rest.trailers).toEqual({
+      'x-export-count': whole.trailers['x-export-count'],
+      'x-export-sha256': sha256(rest.text),
+    });
+    const anew = await run(there, `?format=csv&fields=id,name&after=${cursorOf(whole)}`);
+    expect(anew.text).toBe(whole.text);
+  });
+
+  it('tests filters against what was then, not against what is now', async () => {
+    const whole = await run(here, '?format=ndjson&search=Row&status=active');
+    await changeSome(linesOf(whole.text).rows);
+    const again = await run(there, `?format=ndjson&search=Row&status=active&after=${cursorOf(whole)}`);
+    expect(again.text).toBe(whole.text);
+    const deleted = await run(here, '?format=ndjson&status=deleted');
+    for (const row of linesOf(deleted.text).rows)
+      await here.as(here.admin, 'post', `/api/users/${(JSON.parse(row) as UserBody).id}/restore`).expect(200);
+    expect(linesOf(deleted.text).rows.length).toBeGreaterThan(0);
+    expect((await run(there, `?format=ndjson&status=deleted&after=${cursorOf(deleted)}`)).text).toBe(
+      deleted.text,
+    );
+    expect(linesOf((await run(there, '?format=ndjson&status=deleted')).text).rows).toEqual([]);
+  });
+
+  it('sends an account that is erased meanwhile, with nothing personal, and keeps nothing of it', async () => {
+    const account = await here.account(['user'], 'Quite Unforgettable');
+    const whole = await run(here, '?format=ndjson');
+    await here.as(here.admin, 'delete', `/api/users/${account.id}`).expect(204);
+    await here.as(here.admin, 'post', `/api/users/${account.id}/erase`).expect(202);
+    const again = linesOf((await run(there, `?format=ndjson&after=${cursorOf(whole)}`)).text);
+    const rowOf = (rows: readonly string[]) => {
+      const row = rows.find((each) => each.includes(account.id));
+      return row === undefined ? undefined : (JSON.parse(row) as UserBody);
+    };
+    const before = rowOf(linesOf(whole.text).rows);
+    expect(rowOf(again.rows)).toEqual({ ...before, email: '', name: '' });
+    expect(again.complete?.count).toBe(linesOf(whole.text).complete?.count);
+    const kept = await here.database.query('SELECT user_images::text AS row FROM user_images WHERE id = $1', [
+      account.id,
+    ]);
+    expect(kept).toHaveLength(2);
+    expect(JSON.stringify(kept)).not.toMatch(/unforgettable|somebody-/i);
+  });
+});
+
+describe('a cursor', () => {
+  let begun: Exported;
+  let cursor: string;
+  beforeAll(async () => {
+    begun = await run(here, '?fields=id');
+    cursor = eventsOf(begun.text)[5]?.id ?? '';
+  });
+
+  it('is refused when a single character of it was edited', async () => {
+    for (let at = 0; at < cursor.length; at++) {
+      const other = cursor[at] === '0' ? '1' : '0';
+      const edited = cursor.slice(0, at) + other + cursor.slice(at + 1);
+      const [by, headers] = at % 2 === 0 ? [`&after=${edited}`, {}] : ['', { 'Last-Event-ID': edited }];
+      expectEnvelope(await run(here, `?fields=id${by}`, headers), 'VALIDATION_ERROR');
+    }
+    for (const edited of [
+      `${cursor} `,
+      cursor.toUpperCase(),
+      cursor.replace('.5.', '.05.'),
+      '',
+      'x'.repeat(500),
+    ])
+      expectEnvelope(await run(here, `?fields=id&after=${encodeURIComponent(edited)}`), 'VALIDATION_ERROR');
+  });
+
+  it.each(['?', '?fields=id,name&', '?fields=id&status=active&', '?fields=id&search=a&'])(
+    'is refused with another selection: %s',
+    async (query) => {
+      expectEnvelope(await run(here, `${query}after=${cursor}`), 'VALIDATION_ERROR');
+    },
+  );
+
+  it('is refused to another caller, and for another export', async () => {
+    const path = `/api/export/users?fields=id&after=${cursor}`;
+    expectEnvelope(await runExport({ url: here.url, account: here.admin, path }), 'VALIDATION_ERROR');
+    const audit = `/api/export/audit?fields=id&after=${cursor}`;
+    expectEnvelope(await runExport({ url: here.url, account: exporter, path: audit }), 'VALIDATION_ERROR');
+  });
+
+  it('is refused with more rows than there are', async () => {
+    const query = `?fields=id&after=${cursor}&received=${ROWS * 2}`;
+    expectEnvelope(await run(here, query), 'VALIDATION_ERROR');
+  });
+
+  it.each([
+    ['is too old', `UPDATE exports SET snapshot_at = snapshot_at - interval '24 hours'`],
+    ['is from before a restore', 'UPDATE exports SET epoch = epoch - 1'],
+    ['is from an export that is gone', 'DELETE FROM exports'],
+  ])('that %s is a 409', async (_, sql) => {
+    await here.database.query(sql);
+    expectEnvelope(await run(there, `?fields=id&after=${cursor}`), 'CONFLICT');
+    expectEnvelope(await run(there, '?fields=id', { 'Last-Event-ID': cursor }), 'CONFLICT');
+  });
+});
+
+describe('what is kept for exports', () => {
+  const images = () =>
+    here.database.query<{ version: number }>(
+      `SELECT version FROM user_images WHERE id = $1 ORDER BY version`,
+      [exporter.id],
+    );
+
+  it('is nothing for a sign-in, nor for what one transaction replaces itself', async () => {
+    const before = await images();
+    await here.database.query('UPDATE users SET last_login_at = now() WHERE id = $1', [exporter.id]);
+    expect(await images()).toEqual(before);
+    const update = `UPDATE users SET version = version + 1 WHERE id = '${exporter.id}'`;
+    await here.database.query(`DO $$ BEGIN ${update}; ${update}; END $$`);
+    expect(await images()).toHaveLength(before.length + 1);
+  });
+
+  it('is deleted: exports after a day, images an hour later', async () => {
+    await run(here, '?fields=id');
+    const count = async (table: string) =>
+      (await here.database.query<{ n: number }>(`SELECT count(*)::integer AS n FROM ${table}`))[0]?.n ?? 0;
+    const before = [await count('exports'), await count('user_images')];
+    await here.database.query(`UPDATE exports SET snapshot_at = snapshot_at - interval '23 hours'`);
+    await here.database.query(`UPDATE user_images SET written_at = written_at - interval '24 hours'`);
+    await here.nest.get(ExportCleanUp).run();
+    expect([await count('exports'), await count('user_images')]).toEqual(before);
+    await here.database.query(`UPDATE exports SET snapshot_at = snapshot_at - interval '1 hour'`);
+    await here.database.query(`UPDATE user_images SET written_at = written_at - interval '1 hour'`);
+    await here.nest.get(ExportCleanUp).run();
+    expect([await count('exports'), await count('user_images')]).toEqual([0, 0]);
+  });
+});
