@@ -95,8 +95,10 @@ async function transfer(): Promise<TransferResources> {
   const [{ id }, to] = [await makeResource(app.admin), await app.account()];
   return new TransferResources({ to_user_id: to.id, resource_ids: [id] }, caller);
 }
-const deleted = async (): Promise<string> => {
-  const { id } = await app.account();
+const deleted = async (before?: (account: Account) => Promise<unknown>): Promise<string> => {
+  const account = await app.account();
+  const { id } = account;
+  await before?.(account);
   await execute(new DeleteUser(id, caller, null));
   return id;
 };
@@ -116,7 +118,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   ],
   [DeleteUser, async () => new DeleteUser((await app.account()).id, caller, null)],
   [RestoreUser, async () => new RestoreUser(await deleted(), caller)],
-  [EraseUser, async () => new EraseUser(await deleted())],
+  [EraseUser, async () => new EraseUser(await deleted(makeResource))],
   [
     VerifyEmail,
     async () => {
