@@ -15,5 +15,6 @@ const commands = [CreateResourceHandler, DeleteResourceHandler, TransferResource
   imports: [UsersModule],
   controllers: [ResourcesController],
   providers: [ResourcesService, ResourcesRepository, ResourceHistory, ErasedOwners, ...commands],
+  exports: [ResourcesService],
 })
 export class ResourcesModule {}
