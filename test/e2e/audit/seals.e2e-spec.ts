@@ -8,14 +8,12 @@ import pg from 'pg';
 import { SealWriter } from '../../../src/modules/audit/seals/seal-writer.js';
 import { ENTRY, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
 import { type SealBody, sealClient as client } from '../../support/seal-client.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 import { makeAuditKey } from '../../support/trail.js';
 import { Tampering } from '../../support/tampering.js';
 import { TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
 import { NOBODY } from '../../support/users.js';
 
 interface Verdict {
@@ -350,51 +348,3 @@ function run(entry: string, args: string[], env: Record<string, string>) {
     );
   });
 }
-
-describe('of two instances', () => {
-  let database: TestDatabase;
-  const instances = new Map<string, Instance>();
-  beforeAll(async () => {
-    database = await TestDatabase.create();
-    for (const name of ['one', 'other']) {
-      const url = `${database.url}?application_name=${name}`;
-      const env = { NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, MASTER_KEY };
-      instances.set(name, await Instance.spawn({ env }));
-    }
-    await Promise.all(
-      [...instances.values()].map((each) => each.until(() => each.stdout.includes('is ready'))),
-    );
-  });
-  afterAll(async () => {
-    await Promise.all([...instances.values()].map((instance) => instance.stop()));
-    await database.drop();
-  });
-
-  const sealers = () =>
-    database.query<{ name: string }>(
-      `SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
-       WHERE locktype = 'advisory' AND objid = $1 AND granted AND pg_locks.database =
-         (SELECT oid FROM pg_database WHERE datname = current_database())`,
-      [SEAL_LOCK],
-    );
-
-  it('one seals at a time, and when it is killed the other goes on within seconds', async () => {
-    // Whoever seals now is held up in the middle of it.
-    const held = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
-    let ids: string[];
-    try {
-      ids = await writeEntries(database, 3);
-      await until(async () => (await sealers()).length > 0);
-      const [sealer] = await sealers();
-      for (const end = Date.now() + 2500; Date.now() < end;) {
-        expect(await sealers()).toEqual([sealer]);
-      }
-      await instances.get(sealer?.name ?? '')?.stop('SIGKILL');
-    } finally {
-      await held.release();
-    }
-    await until(async () => (await sealedOf(database, ids)) === 3, 10_000, 'the other one seals');
-    // They made their key between them when they started at once.
-    expect(await database.query('SELECT kid FROM audit_keys')).toHaveLength(1);
-  });
-});
