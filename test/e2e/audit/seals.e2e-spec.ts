@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { Logger } from '@nestjs/common';
 import { SealWriter } from '../../../src/modules/audit/seals/seal-writer.js';
+import { Sealing } from '../../../src/modules/audit/seals/sealing.js';
 import { ENTRY, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { type SealBody, sealClient as client } from '../../support/seal-client.js';
@@ -14,6 +16,7 @@ import { makeAuditKey } from '../../support/trail.js';
 import { Tampering } from '../../support/tampering.js';
 import { TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
 import { NOBODY } from '../../support/users.js';
 
 interface Verdict {
@@ -115,6 +118,39 @@ describe('the audit trail', () => {
     expect(await verify(early)).toMatchObject({ valid: true, seals: 1 });
     for (const body of [{ from: 'yesterday' }, { to: '2026-02-30T00:00:00Z' }, { ...early, from: at }]) {
       expect((await app.as(app.admin, 'post', '/api/audit/verify').send(body)).status).toBe(400);
+    }
+  });
+});
+
+describe('the head of the seals', () => {
+  it('is logged when this instance first seals, and again when the time is over, not with each seal', async () => {
+    const said: string[] = [];
+    // Until the service serves its log is held back.
+    app.nest.flushLogs();
+    const silent = () => {};
+    Logger.overrideLogger({ log: (line: unknown) => said.push(String(line)), error: silent, warn: silent });
+    const heads = () => said.filter((line) => line.startsWith('audit head: '));
+    // The app's own has logged one before: this is an instance that has not.
+    const writer = new SealWriter(app.nest.get(Sealing));
+    const logged = async (count: number, everyMs?: number) =>
+      until(async () => {
+        await writer.sealSettled(everyMs);
+        return heads().length === count;
+      });
+    try {
+      await sealOf(1);
+      await logged(1);
+      const seals = (await get('seals?limit=100').expect(200)).body as SealBody[];
+      expect(
+        seals.map(({ number, hash, position }) => `audit head: seal ${number} ${hash} at ${position}`),
+      ).toContain(heads()[0]);
+      await sealOf(1);
+      for (let round = 0; round < 5; round++) await writer.sealSettled();
+      expect(heads()).toHaveLength(1);
+      await logged(2, 0);
+      expect(heads()[1]).not.toBe(heads()[0]);
+    } finally {
+      Logger.overrideLogger(false);
     }
   });
 });
