@@ -15,6 +15,8 @@ COPY scripts scripts/
 COPY migrations migrations/
 COPY src src/
 RUN node scripts/build.mjs
+# Empty, for its owner: a volume that is mounted there for the first time takes it over.
+RUN mkdir /data
 
 FROM base AS production-deps
 COPY package.json package-lock.json .npmrc ./
@@ -22,10 +24,12 @@ COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM base AS runtime
-ENV NODE_ENV=production HOST=0.0.0.0
+ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
 COPY --from=production-deps /app/node_modules node_modules/
 COPY --from=build /app/dist dist/
 COPY package.json ./
+# The log of erasures, which must outlive the container: mount a volume there.
+COPY --from=build --chown=1000:1000 /data /data/
 # The user `node` of the base image. By number, so that Kubernetes can check `runAsNonRoot`;
 # the files above stay root's, so the service cannot change its own code.
 USER 1000:1000

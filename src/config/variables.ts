@@ -102,7 +102,7 @@ export const variables = {
   DATA_DIR: row({
     schema: text,
     default: '.data',
-    description: 'Folder of the embedded database and the generated master key',
+    description: 'Folder of the embedded database, the generated master key, and the log of erasures',
   }),
   DATABASE_URL: row({
     schema: postgresUrl.optional(),

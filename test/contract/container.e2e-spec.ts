@@ -124,7 +124,14 @@ describe('Dockerfile', () => {
       ['production-deps', '/app/node_modules', 'node_modules/'],
       ['build', '/app/dist', 'dist/'],
       [null, 'package.json', './'],
+      ['build', '/data', '/data/'],
     ]);
+  });
+
+  it('has an empty folder for what must outlive it, which its user may write to', () => {
+    expect(stages.flatMap((stage) => all(stage, 'RUN')).map(words)).toContainEqual(['mkdir', '/data']);
+    const user = content(lastStage, 'USER');
+    expect(dockerfileText).toContain(`COPY --from=build --chown=${user} /data /data/\n`);
   });
 
   it('ships no development package', () => {
@@ -141,9 +148,10 @@ describe('Dockerfile', () => {
     expect(content(lastStage, 'USER')).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   });
 
-  it('runs in production, on every address, at the documented port', () => {
+  it('runs in production, on every address, at the documented port, with its data in that folder', () => {
     const environment = all(lastStage, 'ENV').flatMap(words);
-    expect(environment).toEqual(expect.arrayContaining(['NODE_ENV=production', 'HOST=0.0.0.0']));
+    const expected = ['NODE_ENV=production', 'HOST=0.0.0.0', 'DATA_DIR=/data'];
+    expect(environment.toSorted()).toEqual(expected.toSorted());
     expect(content(lastStage, 'EXPOSE')).toBe(variables.PORT.default);
   });
 
@@ -378,6 +386,11 @@ describe('docker-compose.yml', () => {
       .flatMap(([, service]) => service.volumes.map((volume) => volume.split(':')[0] ?? ''))
       .filter((volume) => !volume.startsWith('./'));
     expect(mounted).toEqual(Object.keys(volumes));
+  });
+
+  it('keeps the log of erasures on a named volume apart from the database, where the image has its data', () => {
+    expect(gatehouse.environment).not.toHaveProperty('DATA_DIR');
+    expect(gatehouse.volumes).toEqual(['gatehouse-data:/data']);
   });
 
   it('lets no service gain privileges, and ours neither write files nor hold capabilities', () => {

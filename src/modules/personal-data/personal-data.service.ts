@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.js';
 import type { HistoryPosition } from '../../common/history-position.js';
+import type { Position } from '../../common/pagination/cursor.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
@@ -14,10 +15,13 @@ import { toSessionResponse } from '../auth/dto/session.response.js';
 import { RecoveryService } from '../auth/recovery.service.js';
 import { SessionsService } from '../auth/sessions.service.js';
 import { toEventResponse } from '../feed/dto/event.response.js';
+import { toResourceResponse } from '../resources/dto/resource.response.js';
+import { resourceEventTypes } from '../resources/events/resource-events.js';
+import { ResourcesService } from '../resources/resources.service.js';
 import { toUserResponse } from '../users/dto/user.response.js';
 import { UsersService } from '../users/users.service.js';
 
-/** Of events and entries, read at once: each page is a short statement of its own. */
+/** Of resources, events and entries, read at once: each page is a short statement of its own. */
 const PAGE = 200;
 
 /** Gathers all that is held about one person. */
@@ -28,6 +32,7 @@ export class PersonalDataService {
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
     private readonly recovery: RecoveryService,
+    private readonly resources: ResourcesService,
     private readonly store: EventStore,
     private readonly audit: AuditService,
     private readonly trail: AuditTrail,
@@ -46,6 +51,8 @@ export class PersonalDataService {
         { name: 'account', value: toUserResponse(account) },
         { name: 'sessions', items: () => this.sessionsOf(id, caller) },
         { name: 'mailed_tokens', items: () => this.mailedTokensOf(id) },
+        { name: 'resources', items: () => this.resourcesOf(id) },
+        { name: 'transfers', items: () => this.eventsOf(id, resourceEventTypes.transferred) },
         { name: 'events', items: () => this.eventsOf(id) },
         { name: 'audit_entries', items: () => this.entriesOf(id) },
       ];
@@ -61,17 +68,27 @@ export class PersonalDataService {
     yield (await this.recovery.findMailedTokens(id)).map(toMailedTokenResponse);
   }
 
-  private async *eventsOf(subject: string) {
+  private async *resourcesOf(id: string) {
+    let after: Position | null = null;
+    do {
+      const owned = await this.resources.findOwned(id, after, PAGE);
+      yield owned.map(toResourceResponse);
+      const last = owned.length < PAGE ? undefined : owned.at(-1);
+      after = last ? { key: last.createdAt.toISOString(), id: last.id } : null;
+    } while (after);
+  }
+
+  private async *eventsOf(subject: string, type?: string) {
     let after: HistoryPosition | null = null;
     do {
-      const events = await this.store.findSettled(after, { subject }, PAGE);
+      const events = await this.store.findSettled(after, { subject, type }, PAGE);
       yield events.map(toEventResponse(this.config.PUBLIC_URL));
       after = events.length < PAGE ? null : (events.at(-1)?.position ?? null);
     } while (after);
   }
 
   private async *entriesOf(id: string) {
-    let before: { key: string; id: string } | null = null;
+    let before: Position | null = null;
     do {
       const entries = await this.audit.findAbout(id, before, PAGE);
       yield entries.map(toAuditEntryResponse);

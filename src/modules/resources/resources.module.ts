@@ -3,6 +3,7 @@ import { UsersModule } from '../users/users.module.js';
 import { CreateResourceHandler } from './commands/create-resource.command.js';
 import { DeleteResourceHandler } from './commands/delete-resource.command.js';
 import { TransferResourcesHandler } from './commands/transfer-resources.command.js';
+import { ErasedOwners } from './erased-owners.js';
 import { ResourceHistory } from './resource-history.js';
 import { ResourcesController } from './resources.controller.js';
 import { ResourcesRepository } from './resources.repository.js';
@@ -13,6 +14,7 @@ const commands = [CreateResourceHandler, DeleteResourceHandler, TransferResource
 @Module({
   imports: [UsersModule],
   controllers: [ResourcesController],
-  providers: [ResourcesService, ResourcesRepository, ResourceHistory, ...commands],
+  providers: [ResourcesService, ResourcesRepository, ResourceHistory, ErasedOwners, ...commands],
+  exports: [ResourcesService],
 })
 export class ResourcesModule {}

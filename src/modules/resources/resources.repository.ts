@@ -7,6 +7,9 @@ import type { Resource } from './resource.js';
 const COLUMNS = `id, type, name, external_id AS "externalId", owner_id AS "ownerId", version,
                  created_at AS "createdAt", updated_at AS "updatedAt"`;
 
+/** Of a resource whose owner is erased: neutral, and still a name. */
+const FORGOTTEN_NAME = 'erased';
+
 export type NewResource = Pick<Resource, 'id' | 'type' | 'name' | 'externalId' | 'ownerId'>;
 
 export interface ResourcePage {
@@ -83,6 +86,22 @@ export class ResourcesRepository {
       `UPDATE resources SET owner_id = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = ANY ($1)`,
       [ids, ownerId],
     );
+  }
+
+  /**
+   * Of an owner who is erased, each as its next version; so many at most, in the order of ids, as everybody.
+   * @returns how many had anything to forget
+   */
+  async forgetNames(ownerId: string, limit: number): Promise<number> {
+    const [, forgotten]: [unknown, number] = await this.unitOfWork.manager.query(
+      `WITH named AS (
+         SELECT id FROM resources WHERE owner_id = $1 AND (name <> $2 OR external_id IS NOT NULL)
+         ORDER BY id LIMIT $3 FOR UPDATE)
+       UPDATE resources SET name = $2, external_id = NULL, version = version + 1, updated_at = clock_timestamp()
+       FROM named WHERE resources.id = named.id`,
+      [ownerId, FORGOTTEN_NAME, limit],
+    );
+    return forgotten;
   }
 
   async deleteById(id: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
+import { assertTimeKey, decodeCursor, encodeCursor, type Position } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import type { ListResourcesDto } from './dto/list-resources.dto.js';
@@ -28,6 +28,11 @@ export class ResourcesService {
       (last) => encodeCursor({ key: last.createdAt.toISOString(), id: last.id }, scope),
       (kind) => (kind === 'exact' ? this.repository.count(ownerId) : this.repository.estimate(ownerId)),
     );
+  }
+
+  /** Of that account, oldest first. */
+  findOwned(ownerId: string, after: Position | null, limit: number): Promise<Resource[]> {
+    return this.repository.findPage({ ownerId, limit, offset: 0, after });
   }
 
   /** @throws AppError `NOT_FOUND` */

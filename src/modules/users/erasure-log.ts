@@ -55,14 +55,46 @@ export class ErasureLog implements OnModuleInit {
     }
   }
 
-  private async append({ id, at }: Erased): Promise<void> {
-    await mkdir(this.config.DATA_DIR, { recursive: true, mode: 0o700 });
-    const file = await open(this.file, 'a', 0o600);
+  /** Makes the file if there is none. @returns why it cannot be written; null when it can */
+  async findFault(): Promise<string | null> {
     try {
-      await file.appendFile(`${at} ${id}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
+      await this.write('');
+      return null;
+    } catch (error) {
+      return String(error);
     }
+  }
+
+  private async append({ id, at }: Erased): Promise<void> {
+    await this.write(`${at} ${id}\n`);
+  }
+
+  /** It is on the disk when this ends. */
+  private async write(line: string): Promise<void> {
+    const { DATA_DIR } = this.config;
+    await mkdir(DATA_DIR, { recursive: true, mode: 0o700 });
+    await writeAndSync(this.file, line);
+    await syncFolder(DATA_DIR);
+  }
+}
+
+async function writeAndSync(path: string, text: string): Promise<void> {
+  const file = await open(path, 'a', 0o600);
+  try {
+    await file.appendFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** That a new file is there stands in its folder. Windows opens none, and writes it by itself. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }

@@ -46,6 +46,7 @@ export class Erasures implements OnModuleInit {
 
   /** Before anybody is served: erases those whom a backup has brought back. */
   async repeat(): Promise<void> {
+    await this.warnOfFault();
     let ids: string[] = [];
     const eraseThem = async () => {
       for (const id of await this.repository.findNotErased(ids)) {
@@ -64,6 +65,15 @@ export class Erasures implements OnModuleInit {
   @OnDomainEvent(userEventTypes.erased)
   async forgetSamples(): Promise<void> {
     await this.jobs.enqueue(SAMPLE_ANEW, {}, SAMPLE_ANEW);
+  }
+
+  /** No reason not to serve: jobs try each line again for hours, and say so. */
+  private async warnOfFault(): Promise<void> {
+    const fault = await this.log.findFault();
+    if (fault === null) return;
+    this.logger.warn(
+      `erasures cannot be logged in DATA_DIR, so a backup that is restored would bring people back: ${fault}`,
+    );
   }
 
   /** @returns whether it did; somebody may have been faster */

@@ -18,6 +18,9 @@ import type { User, UserStatus } from './user.entity.js';
 import { sortColumns, type UserOrder } from './users-page.js';
 import { UsersRepository } from './users.repository.js';
 
+/** Sample accounts, and those that an earlier version of the service made. */
+const BEFORE_HISTORY = 'How the account was then is not known: it is older than its history';
+
 /** What is asked of accounts. What is done to them are commands. */
 @Injectable()
 export class UsersService {
@@ -55,8 +58,9 @@ export class UsersService {
 
   /** As it stood then, from its events; for whoever may see it now. @throws AppError `NOT_FOUND` */
   async getAsOf(id: string, at: Date, caller: Principal): Promise<UserResponse> {
-    await this.get(id, caller);
+    const { createdAt } = await this.get(id, caller);
     const account = replay(await this.store.findStream(id, at));
+    if (!account && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY });
     const hidden = account?.status === 'deleted' && !caller.permissions.has('users:delete');
     if (!account || hidden) throw new AppError('NOT_FOUND');
     return account;

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { Logger } from '@nestjs/common';
 import { SealWriter } from '../../../src/modules/audit/seals/seal-writer.js';
+import { Sealing } from '../../../src/modules/audit/seals/sealing.js';
 import { ENTRY, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
 import { type SealBody, sealClient as client } from '../../support/seal-client.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 import { makeAuditKey } from '../../support/trail.js';
@@ -117,6 +118,39 @@ describe('the audit trail', () => {
     expect(await verify(early)).toMatchObject({ valid: true, seals: 1 });
     for (const body of [{ from: 'yesterday' }, { to: '2026-02-30T00:00:00Z' }, { ...early, from: at }]) {
       expect((await app.as(app.admin, 'post', '/api/audit/verify').send(body)).status).toBe(400);
+    }
+  });
+});
+
+describe('the head of the seals', () => {
+  it('is logged when this instance first seals, and again when the time is over, not with each seal', async () => {
+    const said: string[] = [];
+    // Until the service serves its log is held back.
+    app.nest.flushLogs();
+    const silent = () => {};
+    Logger.overrideLogger({ log: (line: unknown) => said.push(String(line)), error: silent, warn: silent });
+    const heads = () => said.filter((line) => line.startsWith('audit head: '));
+    // The app's own has logged one before: this is an instance that has not.
+    const writer = new SealWriter(app.nest.get(Sealing));
+    const logged = async (count: number, everyMs?: number) =>
+      until(async () => {
+        await writer.sealSettled(everyMs);
+        return heads().length === count;
+      });
+    try {
+      await sealOf(1);
+      await logged(1);
+      const seals = (await get('seals?limit=100').expect(200)).body as SealBody[];
+      expect(
+        seals.map(({ number, hash, position }) => `audit head: seal ${number} ${hash} at ${position}`),
+      ).toContain(heads()[0]);
+      await sealOf(1);
+      for (let round = 0; round < 5; round++) await writer.sealSettled();
+      expect(heads()).toHaveLength(1);
+      await logged(2, 0);
+      expect(heads()[1]).not.toBe(heads()[0]);
+    } finally {
+      Logger.overrideLogger(false);
     }
   });
 });
@@ -350,51 +384,3 @@ function run(entry: string, args: string[], env: Record<string, string>) {
     );
   });
 }
-
-describe('of two instances', () => {
-  let database: TestDatabase;
-  const instances = new Map<string, Instance>();
-  beforeAll(async () => {
-    database = await TestDatabase.create();
-    for (const name of ['one', 'other']) {
-      const url = `${database.url}?application_name=${name}`;
-      const env = { NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, MASTER_KEY };
-      instances.set(name, await Instance.spawn({ env }));
-    }
-    await Promise.all(
-      [...instances.values()].map((each) => each.until(() => each.stdout.includes('is ready'))),
-    );
-  });
-  afterAll(async () => {
-    await Promise.all([...instances.values()].map((instance) => instance.stop()));
-    await database.drop();
-  });
-
-  const sealers = () =>
-    database.query<{ name: string }>(
-      `SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
-       WHERE locktype = 'advisory' AND objid = $1 AND granted AND pg_locks.database =
-         (SELECT oid FROM pg_database WHERE datname = current_database())`,
-      [SEAL_LOCK],
-    );
-
-  it('one seals at a time, and when it is killed the other goes on within seconds', async () => {
-    // Whoever seals now is held up in the middle of it.
-    const held = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
-    let ids: string[];
-    try {
-      ids = await writeEntries(database, 3);
-      await until(async () => (await sealers()).length > 0);
-      const [sealer] = await sealers();
-      for (const end = Date.now() + 2500; Date.now() < end;) {
-        expect(await sealers()).toEqual([sealer]);
-      }
-      await instances.get(sealer?.name ?? '')?.stop('SIGKILL');
-    } finally {
-      await held.release();
-    }
-    await until(async () => (await sealedOf(database, ids)) === 3, 10_000, 'the other one seals');
-    // They made their key between them when they started at once.
-    expect(await database.query('SELECT kid FROM audit_keys')).toHaveLength(1);
-  });
-});

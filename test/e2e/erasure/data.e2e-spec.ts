@@ -1,5 +1,6 @@
 import { get as httpGet } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type ResourceBody, resourcesOf } from '../../support/resources.js';
 import { settled } from '../../support/settled.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
@@ -9,6 +10,8 @@ interface Data {
   readonly account: { readonly id: string };
   readonly sessions: readonly { readonly current: boolean }[];
   readonly mailed_tokens: readonly { readonly purpose: string; readonly email: string }[];
+  readonly resources: readonly ResourceBody[];
+  readonly transfers: readonly { readonly type: string; readonly data: unknown }[];
   readonly events: readonly { readonly type: string; readonly data: unknown }[];
   readonly audit_entries: readonly {
     readonly id: string;
@@ -67,6 +70,34 @@ describe('GET /api/users/{id}/data', () => {
     const own = await entryIn(helper.id, helper);
     expect(own).toMatchObject({ changes: null });
     expect(own?.ip).not.toBeNull();
+  });
+
+  it('holds every resource of the person, however many, and what they gave and were given', async () => {
+    const [collector, giver] = [await app.account(), await app.account()];
+    const [kept, away] = await resourcesOf(app, collector, 2);
+    const [gift] = await resourcesOf(app, giver, 1);
+    const hand = async (from: Account, to: Account, id = '') => {
+      const body = { to_user_id: to.id, resource_ids: [id] };
+      await app.as(from, 'post', '/api/resources/transfer').send(body).expect(200);
+      return { from_user_id: from.id, to_user_id: to.id, resource_ids: [id] };
+    };
+    const transfers = [await hand(collector, giver, away?.id), await hand(giver, collector, gift?.id)];
+    // Made in one moment: pages of equal times end between two ids.
+    const many = await app.database.query<{ id: string }>(
+      `INSERT INTO resources (id, type, name, owner_id)
+       SELECT gen_random_uuid(), 'many', 'Many', $1 FROM generate_series(1, 450) RETURNING id`,
+      [collector.id],
+    );
+    await settled(app.database);
+    const data = (await dataOf(collector.id, collector)).body as Data;
+    const ids = [kept, gift, ...many].map((each) => each?.id ?? '');
+    expect(data.resources.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
+    expect(data.resources).toContainEqual(kept);
+    expect(data.transfers.map((transfer) => transfer.data)).toMatchObject(transfers);
+    expect(data.events).toEqual(expect.arrayContaining([...data.transfers]));
+    const gone = (await dataOf(giver.id, giver)).body as Data;
+    expect(gone.resources.map(({ id }) => id)).toEqual([away?.id]);
+    expect(gone.transfers.map((transfer) => transfer.data)).toMatchObject(transfers);
   });
 
   it('is for the person and for users:delete, which also sees a deleted account', async () => {

@@ -56,8 +56,12 @@ describe('an account that is erased', () => {
   const renamed = 'Zebediah Markerton';
   const device = 'MarkerBrowser/7f3a';
   const ip = '198.51.100.213';
-  const values = [email, other, name, renamed, 'zebulon', 'zebediah', 'markerton', device, ip];
+  const owned = { type: 'house', name: 'Markerton Hall', external_id: 'deed-7f3a' };
+  const given = { type: 'boat', name: 'Heirloom 7f3a', external_id: 'keel-7f3a' };
+  const values = [email, other, name, renamed, 'zebulon', 'zebediah', 'markerton', device, ip, 'deed-7f3a'];
   let id: string;
+  let ownedId: string;
+  let givenId: string;
   let wrapped: Buffer;
   let hash: string;
 
@@ -84,6 +88,12 @@ describe('an account that is erased', () => {
       .send({ new_email: other, password: PASSWORD })
       .expect(202);
     await app.as(app.admin, 'patch', `/api/users/${id}`).send({ name }).expect(200);
+    const make = async (resource: object) =>
+      ((await from(app.as(owner, 'post', '/api/resources')).send(resource)).body as { id: string }).id;
+    [ownedId, givenId] = [await make(owned), await make(given)];
+    await from(app.as(owner, 'post', '/api/resources/transfer'))
+      .send({ to_user_id: deleter.id, resource_ids: [givenId] })
+      .expect(200);
   }
 
   beforeAll(async () => {
@@ -96,7 +106,7 @@ describe('an account that is erased', () => {
     );
     ({ wrapped, hash } = secrets ?? { wrapped: Buffer.alloc(0), hash: '' });
     const before = await tablesHolding(app.database, values);
-    expect(before.toSorted()).toEqual(['one_time_tokens', 'pg_statistic', 'sessions', 'users']);
+    expect(before.toSorted()).toEqual(['one_time_tokens', 'pg_statistic', 'resources', 'sessions', 'users']);
     const files = await filesHolding(app.database, [email.toLowerCase()]);
     const [file] = await app.database.query<{ path: string }>(
       `SELECT pg_relation_filepath('users_by_email') AS path`,
@@ -150,6 +160,9 @@ describe('an account that is erased', () => {
       'session.started',
       'user.updated',
       'user.updated',
+      'resource.created',
+      'resource.created',
+      'ownership.transferred',
       'user.deleted',
       'session.revoked',
       'user.erased',
@@ -170,8 +183,31 @@ describe('an account that is erased', () => {
     });
   });
 
+  it('leaves what it owned without the names it gave, and what it gave away as its new owner has it', async () => {
+    const seen = async (resource: string) =>
+      (await app.as(app.admin, 'get', `/api/resources/${resource}`).expect(200)).body as object;
+    expect(await seen(ownedId)).toMatchObject({
+      type: 'house',
+      name: 'erased',
+      external_id: null,
+      owner_id: id,
+      version: 2,
+    });
+    expect(await seen(givenId)).toMatchObject({ ...given, owner_id: deleter.id, version: 2 });
+    // That name is in the clear with its owner alone: history holds it under the key that is destroyed.
+    expect(await tablesHolding(app.database, [given.name, given.external_id])).toEqual(['resources']);
+    for (const resource of [ownedId, givenId]) {
+      const path = `/api/audit?action=resource.create&target_id=${resource}`;
+      expect((await app.as(app.admin, 'get', path)).body).toMatchObject([{ changes: null }]);
+    }
+    const move = { from_user_id: id, to_user_id: deleter.id, resource_ids: [ownedId] };
+    await app.as(app.admin, 'post', '/api/resources/transfer').send(move).expect(200);
+    expect(await seen(ownedId)).toMatchObject({ name: 'erased', owner_id: deleter.id, version: 3 });
+  });
+
   it('is in no answer, whoever asks', async () => {
     const lists = [
+      '/api/resources',
       '/api/users',
       '/api/users?status=deleted&sort=email',
       '/api/users?status=deleted&search=zeb',

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { HorizonWatch } from '../../../src/platform/event-store/horizon-watch.js';
 import { HeldLock } from '../../support/held-lock.js';
+import { receivers } from '../../support/resources.js';
 import { settled } from '../../support/settled.js';
 import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
@@ -88,10 +89,27 @@ describe('the history of an account', () => {
     expect((await asOf(created.updated_at)).body).toEqual(created);
     expect((await asOf(renamed.updated_at)).body).toEqual(renamed);
     expect((await asOf('2999-01-01T00:00:00+02:00')).body).toEqual(renamed);
-    expect((await asOf('2000-01-01T00:00:00Z')).status).toBe(404);
+    expect((await asOf('2000-01-01T00:00:00Z')).body).toMatchObject({
+      error: { code: 'NOT_FOUND', message: 'There is nothing here' },
+    });
     expect((await asOf('2026-02-30T00:00:00Z')).body).toMatchObject({
       error: { code: 'VALIDATION_ERROR', details: [{ field: 'at' }] },
     });
+  });
+
+  it('that is younger than the account says so, before its first event and after it', async () => {
+    const [id = ''] = await receivers(app.database, 1);
+    const asOf = async (at: Date) => {
+      const answer = await app.as(app.admin, 'get', `/api/users/${id}`).query({ at: at.toISOString() });
+      return [answer.status, (answer.body as { error: { message: string } }).error.message];
+    };
+    const { created_at: made } = await read(app, id);
+    const unknown = [404, 'How the account was then is not known: it is older than its history'];
+    expect(await asOf(new Date(made))).toEqual(unknown);
+    await patch(id, { name: 'Known By Now' }).expect(200);
+    expect(await asOf(new Date(Date.now() + 60_000))).toEqual(unknown);
+    expect(await asOf(new Date(Date.parse(made) - 1))).toEqual([404, 'There is nothing here']);
+    expect((await feed(`/api/users/${id}/events`)).map(({ type }) => type)).toEqual(['user.updated']);
   });
 
   it('is for the account itself and for events:read; to others it is not there', async () => {

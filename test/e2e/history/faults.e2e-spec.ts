@@ -102,8 +102,10 @@ const createJob = (): CreateBulkJob => {
   const input = { itemIds: [newId()], parameters: {}, dryRun: false };
   return new CreateBulkJob({ type: 'users.disable' }, input, caller);
 };
-const deleted = async (): Promise<string> => {
-  const { id } = await app.account();
+const deleted = async (before?: (account: Account) => Promise<unknown>): Promise<string> => {
+  const account = await app.account();
+  const { id } = account;
+  await before?.(account);
   await execute(new DeleteUser(id, caller, null));
   return id;
 };
@@ -123,7 +125,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   ],
   [DeleteUser, async () => new DeleteUser((await app.account()).id, caller, null)],
   [RestoreUser, async () => new RestoreUser(await deleted(), caller)],
-  [EraseUser, async () => new EraseUser(await deleted())],
+  [EraseUser, async () => new EraseUser(await deleted(makeResource))],
   [
     VerifyEmail,
     async () => {

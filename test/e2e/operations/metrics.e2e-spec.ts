@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { stopSealing } from '../../support/audit.js';
@@ -84,9 +85,24 @@ describe('GET /metrics', () => {
       ['db_pool_connections_idle', 'gauge'],
       ['db_pool_connections_active', 'gauge'],
       ['db_pool_connections_waiting', 'gauge'],
+      ['horizon_lag_seconds', 'gauge'],
     ]) {
       expect(answer.text).toContain(`# TYPE ${name} ${type}\n`);
     }
+  });
+
+  it('has nothing that README does not tell of', async () => {
+    const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+    const [, section = ''] = readme.split('## Metrics');
+    const [table = ''] = /(?:^\|.*\n)+/m.exec(section) ?? [];
+    const told = [...table.matchAll(/`(\w+\*?)`/g)].map(([, name = '']) =>
+      name.startsWith('_') ? `db_pool_connections${name}` : name,
+    );
+    const { text } = await app.request('get', '/metrics');
+    const names = [...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) =>
+      name.replace(/^(process|nodejs)_.*/, '$1_*'),
+    );
+    expect([...new Set(names)].filter((name) => !told.includes(name))).toEqual([]);
   });
 
   it('has the labels and buckets of the contract, and no others', async () => {

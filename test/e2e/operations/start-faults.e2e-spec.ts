@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,16 +14,21 @@ const OTHER_KEY = 'bJx1o7YtQe9sWc3vNf5mGh2kLp8rZa4uDi6XyTqRwE0=';
 describe('a start that a person can mend', () => {
   let database: TestDatabase;
   let empty: TestDatabase;
+  let dataDir: string;
+  let first: Instance;
   beforeAll(async () => {
     database = await TestDatabase.create();
     empty = await TestDatabase.create();
+    // Leads nowhere: whoever the tests run as, it cannot be written.
+    dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-no-log-'));
+    await symlink(join(dataDir, 'nowhere', 'erasures.log'), join(dataDir, 'erasures.log'));
     // The first start seals a signing key with MASTER_KEY, and makes the first administrator.
-    const first = await Instance.start({
-      env: { ...database.addresses, MASTER_KEY, ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'silent' },
-    });
+    const env = { ...database.addresses, MASTER_KEY, ADMIN_PASSWORD: ADMIN.password, DATA_DIR: dataDir };
+    first = await Instance.start({ env: { ...env, LOG_LEVEL: 'warn' } });
     await first.stop();
   });
   afterAll(async () => {
+    await rm(dataDir, { recursive: true });
     await database.drop();
     await empty.drop();
   });
@@ -41,6 +46,11 @@ describe('a start that a person can mend', () => {
     expect(instance.stdout).not.toMatch(/"level":"(?:error|fatal)"|Gatehouse is ready/);
     return instance.stderr.slice('Gatehouse could not start: '.length, -1);
   }
+
+  it('warns that erasures cannot be logged, and serves', () => {
+    expect(first.stdout).toContain('erasures cannot be logged in DATA_DIR');
+    expect(first.stdout).toContain('Gatehouse is ready');
+  });
 
   it('names the port that is taken', async () => {
     const holder = createServer().listen(0, '127.0.0.1');

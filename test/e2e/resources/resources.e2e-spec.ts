@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
+import { HeldLock } from '../../support/held-lock.js';
 import { type ResourceBody, resourcesOf } from '../../support/resources.js';
 import { settled } from '../../support/settled.js';
 import { type Account, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
 import { accountWith, NOBODY, nextPage, withoutRequestId } from '../../support/users.js';
 
 let app: TestApp;
@@ -209,5 +211,46 @@ describe('one resource', () => {
     const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
     expect((await app.as(manager, 'delete', `/api/resources/${id}`)).status).toBe(204);
     expect((await app.as(owner, 'get', `/api/resources/${id}`)).status).toBe(404);
+  });
+});
+
+describe('an owner who is erased', () => {
+  it('leaves no name of very many, some forgotten with the account and the rest right after it', async () => {
+    const { id } = await app.account();
+    await app.database.query(
+      `INSERT INTO resources (id, type, name, external_id, owner_id)
+       SELECT gen_random_uuid(), 'many', 'Many ' || n, n::text, $1 FROM generate_series(1, 10001) AS n`,
+      [id],
+    );
+    const named = async () =>
+      (
+        await app.database.query<{ count: number }>(
+          `SELECT count(*)::integer FROM resources
+           WHERE owner_id = $1 AND (name <> 'erased' OR external_id IS NOT NULL OR version <> 2)`,
+          [id],
+        )
+      )[0]?.count;
+    await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
+    expect(await named()).toBe(10_001);
+    await app.as(app.admin, 'post', `/api/users/${id}/erase`).expect(202);
+    await until(async () => (await named()) === 0);
+    const left = await app.as(manager, 'get', `/api/resources?owner_id=${id}&total=exact`);
+    expect(left.get('X-Total-Count')).toBe('10001');
+  });
+
+  it('makes none by a request that was under way when the account was deleted', async () => {
+    const gone = await app.account();
+    const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [
+      gone.id,
+    ]);
+    try {
+      const answer = make(gone, { type: 'late', name: 'Late' }).then(({ status }) => status);
+      await until(async () => (await held.waiting()) > 0);
+      await held.query(`UPDATE users SET deleted_at = clock_timestamp() WHERE id = '${gone.id}'; COMMIT`);
+      expect(await answer).toBe(401);
+    } finally {
+      await held.release();
+    }
+    expect((await app.as(manager, 'get', `/api/resources?owner_id=${gone.id}`)).body).toEqual([]);
   });
 });

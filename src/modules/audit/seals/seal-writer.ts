@@ -32,16 +32,16 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
   }
 
   /** Seals until nothing settled is left. Whoever asks while a round runs joins it. */
-  sealSettled(): Promise<void> {
-    this.round ??= this.sealAll().finally(() => (this.round = null));
+  sealSettled(headEveryMs = HEAD_LOGGED_EVERY_MS): Promise<void> {
+    this.round ??= this.sealAll(headEveryMs).finally(() => (this.round = null));
     return this.round;
   }
 
-  private async sealAll(): Promise<void> {
+  private async sealAll(headEveryMs: number): Promise<void> {
     try {
       for (let full = true; full && !this.stopping;) {
         const sealed = await this.sealing.sealNext();
-        if (sealed?.head) this.logHead(sealed.head);
+        if (sealed?.head) this.logHead(sealed.head, headEveryMs);
         full = sealed?.entries === MAX_SEALED;
       }
       this.failing = false;
@@ -53,9 +53,9 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
   }
 
   /** The log is a place outside the database: a trail that is cut off later lacks the heads that stand there. */
-  private logHead(head: Seal): void {
+  private logHead(head: Seal, everyMs: number): void {
     const now = performance.now();
-    if (now - this.headLoggedAt < HEAD_LOGGED_EVERY_MS) return;
+    if (now - this.headLoggedAt < everyMs) return;
     this.headLoggedAt = now;
     const { number, hash, position } = head;
     this.logger.log(`audit head: seal ${number} ${hash.toString('hex')} at ${formatPosition(position)}`);

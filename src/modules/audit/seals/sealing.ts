@@ -75,7 +75,18 @@ export class Sealing {
               set_config('idle_in_transaction_session_timeout', '${HELD_AT_MOST}', true),
               pg_try_advisory_xact_lock(${SEAL_LOCK}) AS taken`,
     );
-    return rows[0].taken;
+    const { taken } = rows[0];
+    if (!taken) await this.endStalled();
+    return taken;
+  }
+
+  /** The server ends none by time while it waits for its client to take an answer: whoever else would seal does. */
+  private async endStalled(): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+       WHERE locktype = 'advisory' AND classid = 0 AND objid = ${SEAL_LOCK} AND granted AND datname = current_database()
+         AND wait_event = 'ClientWrite' AND state_change < clock_timestamp() - interval '${HELD_AT_MOST}'`,
+    );
   }
 }
 

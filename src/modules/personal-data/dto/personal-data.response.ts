@@ -2,6 +2,7 @@ import { AuditEntryResponse } from '../../audit/dto/audit-entry.response.js';
 import { MailedTokenResponse } from '../../auth/dto/mailed-token.response.js';
 import { SessionResponse } from '../../auth/dto/session.response.js';
 import { EventResponse } from '../../feed/dto/event.response.js';
+import { ResourceResponse } from '../../resources/dto/resource.response.js';
 import { UserResponse } from '../../users/dto/user.response.js';
 
 /** All that is held about one person, as one document. */
@@ -13,6 +14,12 @@ export class PersonalDataResponse {
 
   /** Tokens that were mailed and have not expired long ago */
   mailed_tokens: MailedTokenResponse[];
+
+  /** What the account owns, oldest first */
+  resources: ResourceResponse[];
+
+  /** Resources that it gave or was given, oldest first; they are among the events as well */
+  transfers: EventResponse[];
 
   /** What happened to the account, oldest first */
   events: EventResponse[];

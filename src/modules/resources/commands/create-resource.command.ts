@@ -1,13 +1,15 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
+import { unauthorized } from '../../../common/http/bearer.js';
 import { newId } from '../../../common/ids.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { UsersService } from '../../users/users.service.js';
 import type { CreateResourceDto } from '../dto/create-resource.dto.js';
 import { ResourceHistory } from '../resource-history.js';
 import type { Resource } from '../resource.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
-/** Makes a resource that the caller owns. */
+/** Makes a resource that the caller owns. @throws AppError `UNAUTHORIZED` when the caller was deleted meanwhile */
 export class CreateResource extends Command<Resource> {
   constructor(
     readonly input: CreateResourceDto,
@@ -21,6 +23,7 @@ export class CreateResource extends Command<Resource> {
 export class CreateResourceHandler implements ICommandHandler<CreateResource> {
   constructor(
     private readonly repository: ResourcesRepository,
+    private readonly users: UsersService,
     private readonly history: ResourceHistory,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -29,6 +32,9 @@ export class CreateResourceHandler implements ICommandHandler<CreateResource> {
     const { type, name, external_id: externalId } = input;
     const made = { id: newId(), type, name, externalId: externalId ?? null, ownerId: caller.userId };
     return this.unitOfWork.run(async () => {
+      // Held, as what is named after an erasure would never be forgotten.
+      const statuses = await this.users.findStatuses([caller.userId], { hold: true });
+      if (statuses.get(caller.userId) !== 'active') throw unauthorized(true);
       const resource = await this.repository.insert(made);
       await this.history.created(resource);
       return resource;

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SEAL_LOCK, sealedOf, writeEntries } from '../../support/audit.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { Instance } from '../../support/instance.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+
+describe('of two instances', () => {
+  let database: TestDatabase;
+  const instances = new Map<string, Instance>();
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    for (const name of ['one', 'other']) {
+      const url = `${database.url}?application_name=${name}`;
+      const env = { NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, MASTER_KEY };
+      instances.set(name, await Instance.spawn({ env }));
+    }
+    await Promise.all(
+      [...instances.values()].map((each) => each.until(() => each.stdout.includes('is ready'))),
+    );
+  });
+  afterAll(async () => {
+    await Promise.all([...instances.values()].map((instance) => instance.stop()));
+    await database.drop();
+  });
+
+  const sealers = () =>
+    database.query<{ name: string }>(
+      `SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
+       WHERE locktype = 'advisory' AND objid = $1 AND granted AND pg_locks.database =
+         (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      [SEAL_LOCK],
+    );
+
+  const theSealer = async (): Promise<Instance> => {
+    await until(async () => (await sealers()).length > 0);
+    const instance = instances.get((await sealers())[0]?.name ?? '');
+    if (!instance) throw new Error('nobody of ours seals');
+    return instance;
+  };
+  const takenOver = (ids: readonly string[]) =>
+    until(async () => (await sealedOf(database, ids)) === ids.length, 15_000, 'the other one seals');
+
+  it('the other takes over within seconds when the one that seals stands still, its connection alive', async () => {
+    const seals = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
+    const still = await theSealer();
+    try {
+      const ids = await writeEntries(database, 3);
+      still.process.kill('SIGSTOP');
+      await seals.release();
+      await takenOver(ids);
+    } finally {
+      await seals.release();
+      still.process.kill('SIGCONT');
+    }
+  });
+
+  it('also when it stands still while it is sent more than a socket holds', async () => {
+    const seals = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
+    const still = await theSealer();
+    let entries: HeldLock | undefined;
+    try {
+      const rows = await database.query<{ id: string }>(
+        `INSERT INTO audit_entries (id, occurred_at, actor_type, action, outcome, request_id)
+         SELECT gen_random_uuid(), clock_timestamp(), 'system', 'test.large', 'success', repeat('x', 4000)
+         FROM generate_series(1, 4000) RETURNING id`,
+      );
+      // What the last seal covers is known to it by now; what comes next it can only wait for.
+      entries = await HeldLock.take(database.url, 'LOCK TABLE audit_entries IN ACCESS EXCLUSIVE MODE');
+      await seals.release();
+      await until(async () => (await entries?.waiting()) === 1);
+      still.process.kill('SIGSTOP');
+      await entries.release();
+      await takenOver(rows.map(({ id }) => id));
+    } finally {
+      await seals.release();
+      await entries?.release();
+      still.process.kill('SIGCONT');
+    }
+  });
+
+  it('one seals at a time, and when it is killed the other goes on within seconds', async () => {
+    // Whoever seals now is held up in the middle of it.
+    const held = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
+    let ids: string[];
+    try {
+      ids = await writeEntries(database, 3);
+      await until(async () => (await sealers()).length > 0);
+      const [sealer] = await sealers();
+      for (const end = Date.now() + 2500; Date.now() < end;) {
+        expect(await sealers()).toEqual([sealer]);
+      }
+      await instances.get(sealer?.name ?? '')?.stop('SIGKILL');
+    } finally {
+      await held.release();
+    }
+    await until(async () => (await sealedOf(database, ids)) === 3, 10_000, 'the other one seals');
+    // They made their key between them when they started at once.
+    expect(await database.query('SELECT kid FROM audit_keys')).toHaveLength(1);
+  });
+});
