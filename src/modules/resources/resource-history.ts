@@ -42,10 +42,11 @@ export class ResourceHistory {
     const stream = newId();
     const data = { transfer_id: stream, resource_ids: resourceIds, from_user_id: from, to_user_id: to };
     const type = resourceEventTypes.transferred;
-    const [eventId = ''] = await this.store.append(
+    const [eventId] = await this.store.append(
       [from, to].map((subject, index) => ({ type, stream, version: index + 1, subject, data })),
     );
-    const [only = '', ...others] = resourceIds;
+    const [only, ...others] = resourceIds;
+    if (eventId === undefined || only === undefined) throw new Error('a transfer of nothing');
     await this.audit.record({
       action: 'resource.transfer',
       target: others.length === 0 ? target(only) : { type: 'user', id: to },

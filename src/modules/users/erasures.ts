@@ -76,14 +76,15 @@ export class Erasures implements OnModuleInit {
     );
   }
 
-  /** @returns whether it did; somebody may have been faster */
+  /** @returns whether it did: it may be gone by now, or restored. What a backup has brought back is not let go so easily */
   private async erase(command: EraseUser): Promise<boolean> {
     try {
       await this.commands.execute(command);
       return true;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      return false;
+      if (error.code === 'NOT_FOUND' || (error.code === 'CONFLICT' && !command.again)) return false;
+      throw error;
     }
   }
 }

@@ -106,7 +106,14 @@ describe('an account that is erased', () => {
     );
     ({ wrapped, hash } = secrets ?? { wrapped: Buffer.alloc(0), hash: '' });
     const before = await tablesHolding(app.database, values);
-    expect(before.toSorted()).toEqual(['one_time_tokens', 'pg_statistic', 'resources', 'sessions', 'users']);
+    expect(before.toSorted()).toEqual([
+      'one_time_tokens',
+      'pg_statistic',
+      'resources',
+      'sessions',
+      'user_images',
+      'users',
+    ]);
     const files = await filesHolding(app.database, [email.toLowerCase()]);
     const [file] = await app.database.query<{ path: string }>(
       `SELECT pg_relation_filepath('users_by_email') AS path`,

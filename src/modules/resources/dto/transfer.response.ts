@@ -1,9 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { MAX_TRANSFERRED } from './transfer-resources.dto.js';
 
 /** What a transfer has moved, or in a dry run would move. */
 export class TransferResponse {
   /** How many resources */
-  @ApiProperty({ type: 'integer', minimum: 1, maximum: 1000, example: 1 })
+  @ApiProperty({ type: 'integer', minimum: 1, maximum: MAX_TRANSFERRED, example: 1 })
   transferred: number;
 
   /** The `ownership.transferred` in the giver's history; null in a dry run */
