@@ -16,6 +16,7 @@ import { TestDatabase } from '../../support/test-database.js';
 import { checkTrail, exportTrail } from '../../support/trail-commands.js';
 
 const KEPT_MONTHS = 12;
+const ALL = ['2020_01', '2020_02', '2020_03', '2020_04'];
 
 let own: TestDatabase;
 let app: TestApp;
@@ -24,17 +25,25 @@ let january: string[];
 let mixed: string[];
 let february: string[];
 let march: string[];
+let april: string | undefined;
 
 beforeAll(async () => {
   own = await TestDatabase.create();
   app = await TestApp.create({ database: own, config: { AUDIT_RETENTION_MONTHS: KEPT_MONTHS } });
   // Only the tests say when it runs.
   await app.nest.get(JobRunner).onModuleDestroy();
-  for (const month of ['2020-01-01', '2020-02-01', '2020-03-01']) {
+  for (const month of ['2020-01-01', '2020-02-01', '2020-03-01', '2020-04-01']) {
     await own.query('SELECT make_audit_partition($1)', [month]);
   }
   january = await writeAt('2020-01-10', '2020-01-11', '2020-01-12');
-  mixed = await writeAt('2020-01-31', '2020-02-01', '2020-01-31', '2020-02-01', '2020-01-31');
+  [april, ...mixed] = await writeAt(
+    '2020-04-01',
+    '2020-01-31',
+    '2020-02-01',
+    '2020-01-31',
+    '2020-02-01',
+    '2020-01-31',
+  );
   february = await writeAt('2020-02-10', '2020-02-11');
   march = await writeAt('2020-03-10', '2020-03-11');
 });
@@ -110,7 +119,7 @@ describe('a month that is older than those to be kept', () => {
     } finally {
       await unsealed.release();
     }
-    expect(await months()).toEqual(['2020_01', '2020_02', '2020_03']);
+    expect(await months()).toEqual(ALL);
     const told = await announcements();
     expect(told.map(({ target_id }) => target_id.split(':')[0])).toEqual(['2020-01', '2020-02', '2020-03']);
     const { body } = await get(told[0]?.id ?? '').expect(200);
@@ -140,7 +149,7 @@ describe('a month that is older than those to be kept', () => {
     const reader = await HeldLock.take(own.url, 'SELECT 1 FROM audit_entries LIMIT 1');
     try {
       await run();
-      expect(await months()).toEqual(['2020_01', '2020_02', '2020_03']);
+      expect(await months()).toEqual(ALL);
       await writeEntries(own);
     } finally {
       await reader.release();
@@ -150,7 +159,7 @@ describe('a month that is older than those to be kept', () => {
   it('is dropped, and the trail still proves what is left, and all its seals', async () => {
     const { entries } = await verify();
     await run();
-    expect(await months()).toEqual(['2020_03']);
+    expect(await months()).toEqual(['2020_03', '2020_04']);
     const verdict = await verify();
     expect(verdict).toMatchObject({ valid: true, dropped: 10 });
     expect(verdict.entries).toBeGreaterThanOrEqual(entries - 10);
@@ -161,6 +170,18 @@ describe('a month that is older than those to be kept', () => {
     await get(`${march[0]}/proof`).expect(200);
     expect(await verify({ to: '2000-01-01T00:00:00Z' })).toMatchObject({ valid: true });
     await expect(drop('2020-01')).rejects.toThrow('does not exist');
+  });
+
+  it('is found in its seals when others that stand there are gone', async () => {
+    await get(`${april}/proof`).expect(200);
+    await run();
+    await sealed(
+      app,
+      (await announcements()).map(({ id }) => id),
+    );
+    await run();
+    expect(await months()).toEqual(['2020_03']);
+    expect(await verify()).toMatchObject({ valid: true, dropped: 11 });
   });
 });
 
@@ -173,7 +194,7 @@ describe('a superuser who switches the triggers off', () => {
   });
   afterEach(() => tampering.undo());
   afterAll(async () => {
-    expect(await verify()).toMatchObject({ valid: true, dropped: 10 });
+    expect(await verify()).toMatchObject({ valid: true, dropped: 11 });
     await rm(folder, { recursive: true });
   });
   const fault = async () => (await verify()).first_fault;
@@ -255,7 +276,7 @@ describe('a superuser who switches the triggers off', () => {
   it('and writes a file of the trail, is found out without a database', async () => {
     const trail = await exportTrail(own, join(folder, 'trail.ndjson'));
     const { code, out } = await checkTrail(trail);
-    expect([code, out]).toEqual([0, expect.stringContaining('and 10 that retention has dropped')]);
+    expect([code, out]).toEqual([0, expect.stringContaining('and 11 that retention has dropped')]);
     const lines = (await readFile(trail, 'utf8')).trimEnd().split('\n');
     const at = lines.findIndex((line) => line.startsWith('{"retention":{"month":"2020-01"'));
     const checked = async (changed: readonly string[]) => {
