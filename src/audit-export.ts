@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createApp } from './bootstrap.js';
 import { readConfig } from './config/config.js';
 import { AuditKeysService } from './modules/audit/seals/audit-keys.service.js';
+import { RetentionsRepository } from './modules/audit/seals/retentions.repository.js';
 import { Trail } from './modules/audit/seals/trail.js';
 import { trailLines } from './modules/audit/seals/trail-file.js';
 import { openDatabase } from './platform/database/open-database.js';
@@ -18,9 +19,13 @@ try {
     const app = await createApp({ ...database.config, LOG_LEVEL: 'warn' });
     await app.init();
     const keys = await app.get(AuditKeysService).findTrusted();
+    const retentions = await app.get(RetentionsRepository).findAll();
     const blocks = app.get(Trail).blocks({ since: null });
     // Never over a file that is there: it may be the one that was kept.
-    await pipeline(Readable.from(trailLines(keys, blocks)), createWriteStream(path, { flags: 'wx' }));
+    await pipeline(
+      Readable.from(trailLines({ keys, retentions, blocks })),
+      createWriteStream(path, { flags: 'wx' }),
+    );
     await app.close();
     process.stdout.write(`Wrote the audit trail to ${path}\n`);
   } finally {

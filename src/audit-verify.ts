@@ -19,10 +19,10 @@ try {
   const [path] = positionals;
   if (path === undefined || positionals.length > 1) throw new Error(`how to use it: ${USAGE}`);
   const head = values.head === undefined ? null : await readHead(values.head);
-  const { keys, blocks } = await readTrailFile(createReadStream(path));
+  const { keys, retentions, blocks } = await readTrailFile(createReadStream(path));
   // A kept head brings its own key: those in the file are the word of whoever wrote it.
   const trusted = keySetOf(head?.key ? [head.key] : keys);
-  const verdict = await verifyTrail(blocks, { keys: trusted, ...(head && { head }) });
+  const verdict = await verifyTrail(blocks, { keys: trusted, retentions, ...(head && { head }) });
   process.stdout.write(`${report(verdict, head)}\n`);
   if (!verdict.valid) process.exitCode = INVALID;
 } catch (error) {
@@ -40,7 +40,8 @@ async function readHead(path: string): Promise<HeadFile> {
 }
 
 function report({ firstFault, ...verdict }: Verdict, head: HeadFile | null): string {
-  const read = `${verdict.seals} seals over ${verdict.entries} entries`;
+  const gone = verdict.dropped > 0 ? ` and ${verdict.dropped} that retention has dropped` : '';
+  const read = `${verdict.seals} seals over ${verdict.entries} entries${gone}`;
   if (firstFault) {
     const { kind, entryId, message } = firstFault;
     return `INVALID: ${kind}: ${message}${entryId === undefined ? '' : ` (entry ${entryId})`}\n${read} before it are right`;

@@ -199,6 +199,11 @@ export const variables = {
     default: '128',
     description: 'Exports that one instance sends at once; past it 503',
   }),
+  AUDIT_RETENTION_MONTHS: row({
+    schema: whole(1, 1200).optional(),
+    description:
+      'Months for which the audit trail is kept; older ones are dropped whole, and announced in the trail before. Without it none ever is',
+  }),
   TRUSTED_PROXIES: row({
     schema: networks,
     default: '',

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { SEAL_LOCK } from './audit.js';
 import type { TestDatabase } from './test-database.js';
 
-const TABLES = ['audit_entries', 'audit_seals', 'audit_keys'] as const;
+const TABLES = ['audit_entries', 'audit_seals', 'audit_keys', 'audit_retentions'] as const;
 
 /** A superuser who has switched the triggers off, and a way back to the trail as it was. */
 export class Tampering {

@@ -24,6 +24,7 @@ export const auditActions = [
   'export.run',
   'audit.read',
   'audit.verify',
+  'audit.retention',
   'permission.check',
   'job.create',
   'job.cancel',

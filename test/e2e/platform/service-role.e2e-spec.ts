@@ -105,6 +105,7 @@ describe('the role of the service', () => {
     expect(rows.filter(({ rights }) => rights !== 'delete insert select update')).toEqual([
       { name: 'audit_entries', rights: 'insert select' },
       { name: 'audit_keys', rights: 'insert select' },
+      { name: 'audit_retentions', rights: 'insert select' },
       { name: 'audit_seals', rights: 'insert select' },
       { name: 'epochs', rights: 'select' },
       { name: 'events', rights: 'insert select' },

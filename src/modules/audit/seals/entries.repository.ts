@@ -58,6 +58,27 @@ export class EntriesRepository {
     );
   }
 
+  /** The first and the last in order of those written between two times, the latter excluded. */
+  async findEnds(from: Date, before: Date): Promise<{ first: StoredEntry; last: StoredEntry } | null> {
+    const at = async (way: 'ASC' | 'DESC'): Promise<StoredEntry[]> =>
+      this.unitOfWork.manager.query(
+        `SELECT ${COLUMNS} FROM audit_entries WHERE occurred_at >= $1 AND occurred_at < $2
+         ORDER BY audit_entries.epoch ${way}, audit_entries.xid ${way}, audit_entries.seq ${way} LIMIT 1`,
+        [from, before],
+      );
+    const [[first], [last]] = [await at('ASC'), await at('DESC')];
+    return first && last ? { first, last } : null;
+  }
+
+  /** The newest entry about that. */
+  async findByTarget(id: string): Promise<StoredEntry | null> {
+    const rows: StoredEntry[] = await this.unitOfWork.manager.query(
+      `SELECT ${COLUMNS} FROM audit_entries WHERE target_id = $1 ORDER BY occurred_at DESC, id DESC LIMIT 1`,
+      [id],
+    );
+    return rows[0] ?? null;
+  }
+
   async findById(id: string): Promise<StoredEntry | null> {
     const rows: StoredEntry[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1 ORDER BY ${ORDER} LIMIT 1`,

@@ -10,23 +10,46 @@ export interface EntryFault {
   readonly message: string;
 }
 
+export interface Comparison {
+  /** The places of entries that are gone, and may be. */
+  readonly dropped: readonly number[];
+  readonly fault: EntryFault | null;
+}
+
 /**
  * Compares the entries that are there, in their order, with those that were sealed, and names the
  * first that is not as it was. Of more entries than were sealed one too many is enough.
+ * @param mayBeGone places whose months a retention lets go: no fault, whether they are there or not
  */
-export async function findEntryFault(
+export async function compareEntries(
   entries: readonly StoredEntry[],
-  { number, leafHashes: sealed }: StoredSeal,
-): Promise<EntryFault | null> {
+  seal: StoredSeal,
+  mayBeGone: { has(place: number): boolean; readonly size: number },
+): Promise<Comparison> {
   const found = await leafHashes(entries);
+  const present = new Set(mayBeGone.size > 0 ? found.map(hex) : []);
+  const dropped: number[] = [];
+  const places: number[] = [];
+  const sealed: Buffer[] = [];
+  for (const [place, hash] of seal.leafHashes.entries()) {
+    if (mayBeGone.has(place) && !present.has(hex(hash))) dropped.push(place);
+    else {
+      places.push(place);
+      sealed.push(hash);
+    }
+  }
   const at = firstDifference(found, sealed);
-  if (at === null) return null;
-  const entry = entries[at];
-  const place = `entry ${at + 1} of the ${sealed.length} in seal ${number}`;
-  // The place of retention: entries of a month that a signed retention entry has dropped belong here, and are no fault.
-  if (!entry) return { kind: 'entry_missing', message: `${place} is missing` };
+  if (at === null) return { dropped, fault: null };
+  const name = `entry ${(places[at] ?? seal.entries) + 1} of the ${seal.entries} in seal ${seal.number}`;
+  return { dropped, fault: faultAt(at, name, { entries, found, sealed }) };
+}
 
-  const kind = kindOf(at, { entries, found, sealed });
+const hex = (hash: Buffer): string => hash.toString('hex');
+
+function faultAt(at: number, place: string, compared: Compared): EntryFault {
+  const entry = compared.entries[at];
+  if (!entry) return { kind: 'entry_missing', message: `${place} is missing` };
+  const kind = kindOf(at, compared);
   const messages: Readonly<Record<EntryFaultKind, string>> = {
     entry_changed: `${place} is not as it was sealed`,
     entry_missing: `${place} is missing; where it stood comes the one named here`,

@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
+import { AuditRetention } from './audit-retention.js';
 import { AuditKeysRepository } from './audit-keys.repository.js';
 import { AuditKeysService } from './audit-keys.service.js';
 import { EntriesRepository } from './entries.repository.js';
+import { RetentionsRepository } from './retentions.repository.js';
 import { SealWriter } from './seal-writer.js';
 import { Sealing } from './sealing.js';
 import { SealsController } from './seals.controller.js';
@@ -21,6 +23,8 @@ import { Trail } from './trail.js';
     SealsRepository,
     EntriesRepository,
     Trail,
+    RetentionsRepository,
+    AuditRetention,
   ],
 })
 export class SealsModule {}

@@ -15,6 +15,7 @@ import { EntriesRepository } from './entries.repository.js';
 import type { AuditJwk } from './key-set.js';
 import { leafData } from './leaf.js';
 import { hashLeaf, inclusionPath } from './merkle.js';
+import { RetentionsRepository } from './retentions.repository.js';
 import type { Seal } from './seal.js';
 import { SealsRepository } from './seals.repository.js';
 import { Trail, type TrailRange } from './trail.js';
@@ -42,6 +43,7 @@ export class SealsService {
     private readonly keys: AuditKeysService,
     private readonly seals: SealsRepository,
     private readonly entries: EntriesRepository,
+    private readonly retentions: RetentionsRepository,
     private readonly trail: Trail,
     private readonly audit: AuditTrail,
   ) {}
@@ -96,8 +98,11 @@ export class SealsService {
   async verify(input: VerifyTrailDto): Promise<Verdict> {
     const range = await this.rangeOf(input);
     const keys = await this.keys.findKeySet();
+    const retentions = await this.retentions.findAll();
     const verdict = await verifyTrail(this.trail.blocks(range), {
       keys,
+      retentions,
+      partial: range.last !== undefined,
       ...(range.since && { since: range.since }),
     });
     await this.audit.record({ action: 'audit.verify', target: null });

@@ -3,13 +3,14 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { AuditJwk } from './key-set.js';
 import { type ColumnKind, entryColumns, type StoredEntry } from './leaf.js';
+import { formatLeaves, MAX_RETENTIONS, parseLeaves, type Retention } from './retention.js';
 import { MAX_SEALED, splitHashes, type StoredSeal } from './seal.js';
 import type { Block } from './verify.js';
 
 /*
  * An exported trail: NDJSON. The first line is the header `{format, version, keys}`. Each further one is
  * `{"entry": {...}}`, with every column as it is stored (bytes in base64), or `{"seal": {...}}`, after the
- * entries that it covers. Entries after the last seal are sealed by none.
+ * entries that it covers. Before them all, `{"retention": {...}}` for each month that may be missing. Entries after the last seal are sealed by none.
  */
 const FORMAT = 'gatehouse-audit-trail';
 const VERSION = 1;
@@ -53,9 +54,10 @@ const entrySchema = z.strictObject({
   ...Object.fromEntries(entryColumns.map(([name, kind]) => [name, columnSchemas[kind].nullable()])),
   epoch: whole,
 });
+const position = z.strictObject({ epoch: whole, xid: decimal, seq: decimal });
 const sealSchema = z.strictObject({
   number: whole,
-  position: z.strictObject({ epoch: whole, xid: decimal, seq: decimal }),
+  position,
   entries: whole,
   root: base64,
   previous: base64,
@@ -65,6 +67,26 @@ const sealSchema = z.strictObject({
   signature: base64,
   leafHashes: base64,
 });
+const leaves = z.codec(z.string(), z.custom<Retention['leaves']>(), {
+  decode: (text, context) => {
+    const runs = parseLeaves(text);
+    if (!runs || formatLeaves(runs) !== text) context.issues.push({ code: 'custom', input: text });
+    return runs ?? [];
+  },
+  encode: formatLeaves,
+});
+const retentionSchema = z.strictObject({
+  month: z.string(),
+  entries: whole,
+  leaves,
+  sealHash: base64,
+  announcedAt: time,
+  kid: z.string(),
+  hash: base64,
+  signature: base64,
+  position,
+  entry: base64,
+});
 const headerSchema = z.strictObject({
   format: z.literal(FORMAT),
   version: z.literal(VERSION),
@@ -73,13 +95,12 @@ const headerSchema = z.strictObject({
   ),
 });
 const lineSchema = z.union([z.strictObject({ entry: entrySchema }), z.strictObject({ seal: sealSchema })]);
+const retentionLine = z.strictObject({ retention: retentionSchema });
 
 /** The lines of a trail, each with its line break. */
-export async function* trailLines(
-  keys: readonly AuditJwk[],
-  blocks: AsyncIterable<Block>,
-): AsyncGenerator<string> {
+export async function* trailLines({ keys, retentions, blocks }: TrailContent): AsyncGenerator<string> {
   yield line({ format: FORMAT, version: VERSION, keys });
+  for (const retention of retentions) yield line({ retention: retentionSchema.encode(retention) });
   for await (const { entries, seal } of blocks) {
     for (const entry of entries) yield line({ entry: entrySchema.encode(entry) });
     if (seal) {
@@ -91,19 +112,34 @@ export async function* trailLines(
 
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
-export interface TrailFile {
+export interface TrailContent {
   /** As the file has it: whoever wrote it may have made them. */
   readonly keys: readonly AuditJwk[];
-  readonly blocks: AsyncGenerator<Block>;
+  readonly retentions: readonly Retention[];
+  readonly blocks: AsyncIterable<Block>;
 }
 
 /** @throws TrailFileError, also while the blocks are read */
-export async function readTrailFile(input: Readable): Promise<TrailFile> {
+export async function readTrailFile(input: Readable): Promise<TrailContent> {
   const lines = parsedLines(input);
   const first = await lines.next();
   const header = headerSchema.safeParse(first.value?.value);
   if (!header.success) throw new TrailFileError('line 1 is not the header of an exported trail');
-  return { keys: header.data.keys, blocks: blocksOf(lines) };
+  const retentions: Retention[] = [];
+  for (;;) {
+    const next = await lines.next();
+    const read = retentionLine.safeParse(next.value?.value);
+    if (!read.success) {
+      return { keys: header.data.keys, retentions, blocks: blocksOf(withFirst(next, lines)) };
+    }
+    if (retentions.length === MAX_RETENTIONS) throw new TrailFileError('too many retentions');
+    retentions.push(read.data.retention);
+  }
+}
+
+async function* withFirst<T>(first: IteratorResult<T, undefined>, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
 }
 
 interface NumberedLine {

@@ -39,6 +39,7 @@ describe('a trail', () => {
     expect(await verify(trail())).toEqual({
       valid: true,
       entries: 12,
+      dropped: 0,
       seals: 3,
       unsealed: 0,
       sealsAfterHead: 3,
@@ -53,7 +54,14 @@ describe('a trail', () => {
     const blocks = trail();
     const tail = [entryAt(900), entryAt(901)];
     const verdict = await verify([...blocks, { entries: tail, seal: null }], { head: sealOf(blocks, 0) });
-    expect(verdict).toEqual({ valid: true, entries: 12, seals: 3, unsealed: 2, sealsAfterHead: 2 });
+    expect(verdict).toEqual({
+      valid: true,
+      entries: 12,
+      dropped: 0,
+      seals: 3,
+      unsealed: 2,
+      sealsAfterHead: 2,
+    });
   });
 
   it('can be verified from a seal on', async () => {

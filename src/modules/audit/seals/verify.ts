@@ -1,7 +1,9 @@
 import type { StoredEntry } from './leaf.js';
-import { findEntryFault } from './entry-faults.js';
+import { compareEntries } from './entry-faults.js';
 import type { KeySet } from './key-set.js';
 import { rootOf } from './merkle.js';
+import type { Retention } from './retention.js';
+import { RetentionCheck } from './retention-check.js';
 import { BEGINNING, isAfter } from '../../../common/history-position.js';
 import { isSignedBy, NO_SEAL, type Seal, sealHash, type StoredSeal } from './seal.js';
 
@@ -19,6 +21,10 @@ export interface Trust {
   readonly head?: KeptHead;
   /** The seal before the first block; none: the trail begins with the first. */
   readonly since?: Seal;
+  /** What may be missing, and has to be signed. */
+  readonly retentions?: readonly Retention[];
+  /** The blocks end before the trail does: what announces a retention may come later. */
+  readonly partial?: boolean;
 }
 
 export const faultKinds = [
@@ -33,6 +39,8 @@ export const faultKinds = [
   'signature_wrong',
   'head_missing',
   'head_replaced',
+  'retention_forged',
+  'retention_unannounced',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -48,6 +56,8 @@ export interface Verdict {
   readonly valid: boolean;
   /** Sealed entries and seals that were found to be right: all of them, or those before the fault. */
   readonly entries: number;
+  /** Sealed entries that are gone with their month, as a signed retention says; their hashes still lead to the roots. */
+  readonly dropped: number;
   readonly seals: number;
   /** Entries after the last seal: nothing proves them yet. */
   readonly unsealed: number;
@@ -59,8 +69,11 @@ export interface Verdict {
 /** Reads a trail from its beginning, or from a seal on, to its end or to its first fault. */
 export async function verifyTrail(blocks: AsyncIterable<Block>, trust: Trust): Promise<Verdict> {
   let last = trust.since ?? null;
-  const count = { entries: 0, seals: 0, unsealed: 0, sealsAfterHead: 0 };
+  const count = { entries: 0, dropped: 0, seals: 0, unsealed: 0, sealsAfterHead: 0 };
   const failed = (firstFault: Fault): Verdict => ({ valid: false, ...count, firstFault });
+  const retained = new RetentionCheck(trust.retentions ?? []);
+  const forged = retained.signatureFault(trust.keys);
+  if (forged) return failed(forged);
 
   for await (const { seal, entries } of blocks) {
     if (!seal) {
@@ -70,14 +83,18 @@ export async function verifyTrail(blocks: AsyncIterable<Block>, trust: Trust): P
       continue;
     }
     if (count.unsealed > 0) return failed(overfullFault(seal));
-    const fault = sealFault(seal, last, trust) ?? (await entriesFault(entries, seal));
+    const fault = sealFault(seal, last, trust) ?? retained.sealFault(seal, last);
     if (fault) return failed(fault);
+    const compared = await compareBlock(seal, entries, retained);
+    if (compared.fault) return failed(compared.fault);
     last = seal;
     count.seals++;
-    count.entries += seal.entries;
+    count.dropped += compared.dropped;
+    count.entries += seal.entries - compared.dropped;
     if (seal.number > (trust.head?.number ?? 0)) count.sealsAfterHead++;
   }
-  const fault = cutFault(last, trust.head);
+  const walked = { since: trust.since ?? null, last, partial: trust.partial ?? false };
+  const fault = cutFault(last, trust.head) ?? retained.endFault(walked);
   return fault ? failed(fault) : { valid: true, ...count };
 }
 
@@ -109,9 +126,17 @@ function sealFault(seal: StoredSeal, last: Seal | null, { keys, head }: Trust): 
   return null;
 }
 
-async function entriesFault(entries: readonly StoredEntry[], seal: StoredSeal): Promise<Fault | null> {
-  const fault = await findEntryFault(entries, seal);
-  return fault && { ...fault, seal: seal.number };
+async function compareBlock(
+  seal: StoredSeal,
+  entries: readonly StoredEntry[],
+  retained: RetentionCheck,
+): Promise<{ dropped: number; fault: Fault | null }> {
+  const mayBeGone = retained.mayBeGone(seal);
+  const { dropped, fault } = await compareEntries(entries, seal, mayBeGone);
+  for (const retention of new Set(dropped.map((place) => mayBeGone.get(place)))) {
+    if (retention) retained.use(retention);
+  }
+  return { dropped: dropped.length, fault: fault && { ...fault, seal: seal.number } };
 }
 
 const unsealedFault = (entry: StoredEntry): Fault => ({

@@ -25,6 +25,10 @@ export class VerdictResponse {
   @ApiProperty({ type: 'integer', minimum: 0, example: 12_480 })
   entries: number;
 
+  /** Sealed entries that went with their month, as a signed retention says (`AUDIT_RETENTION_MONTHS`) */
+  @ApiProperty({ type: 'integer', minimum: 0, example: 0 })
+  dropped: number;
+
   @ApiProperty({ type: 'integer', minimum: 0, example: 1041 })
   seals: number;
 
@@ -41,12 +45,14 @@ export class VerdictResponse {
 export const toVerdictResponse = ({
   valid,
   entries,
+  dropped,
   seals,
   unsealed,
   firstFault,
 }: Verdict): VerdictResponse => ({
   valid,
   entries,
+  dropped,
   seals,
   unsealed,
   ...(firstFault && { first_fault: toFaultResponse(firstFault) }),

@@ -1,0 +1,137 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import type { Config } from '../../../config/config.js';
+import { InjectConfig } from '../../../config/config.module.js';
+import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { JobRunner } from '../../../platform/jobs/job-runner.js';
+import { AuditKeysService } from './audit-keys.service.js';
+import { EntriesRepository } from './entries.repository.js';
+import { leafData } from './leaf.js';
+import { LeafRuns } from './leaf-runs.js';
+import {
+  announcedTarget,
+  RETENTION_ACTION,
+  RETENTION_TARGET,
+  type RetentionStatement,
+  type SignedRetention,
+  signRetention,
+} from './retention.js';
+import { RetentionsRepository } from './retentions.repository.js';
+import { NO_SEAL } from './seal.js';
+import { SealsRepository } from './seals.repository.js';
+import { Trail } from './trail.js';
+import { verifyTrail } from './verify.js';
+
+/** What is left has its turn an hour later. */
+const MONTHS_AT_A_TIME = 3;
+
+type Contents = Pick<RetentionStatement, 'entries' | 'leaves' | 'sealHash'>;
+
+/**
+ * Drops the months that are older than those to be kept, in two steps. First a month is announced: it is
+ * verified, then a signed retention and an entry of the trail say which leaves it has. In a later run, when
+ * that entry is sealed, it is dropped; so whoever finds it gone finds the announcement too.
+ */
+@Injectable()
+export class AuditRetention implements OnModuleInit {
+  private readonly logger = new Logger(AuditRetention.name);
+  private readonly keptMonths: number | undefined;
+
+  constructor(
+    @InjectConfig() config: Config,
+    private readonly runner: JobRunner,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditTrail,
+    private readonly keys: AuditKeysService,
+    private readonly entries: EntriesRepository,
+    private readonly seals: SealsRepository,
+    private readonly retentions: RetentionsRepository,
+    private readonly trail: Trail,
+  ) {
+    this.keptMonths = config.AUDIT_RETENTION_MONTHS;
+  }
+
+  onModuleInit(): void {
+    this.runner.registerPeriodic('audit.retention', '7 * * * *', () => this.run());
+  }
+
+  /** Announces months, and drops those that an earlier run has announced. */
+  async run(): Promise<void> {
+    if (this.keptMonths === undefined) return;
+    for (const { month, announced, sealed } of await this.retentions.findDue(
+      this.keptMonths,
+      MONTHS_AT_A_TIME,
+    )) {
+      try {
+        if (sealed) await this.drop(month, this.keptMonths);
+        else if (!announced) await this.announce(month);
+      } catch (error) {
+        // Another month may fare better, and this one the next time.
+        this.logger.error(error, `the month ${month} of the audit trail could not be dropped`);
+      }
+    }
+  }
+
+  private async drop(month: string, keptMonths: number): Promise<void> {
+    await this.retentions.drop(month, keptMonths);
+    this.logger.log(`dropped the month ${month} of the audit trail`);
+  }
+
+  private async announce(month: string): Promise<void> {
+    const contents = await this.contentsOf(month);
+    if (!contents) return;
+    const { kid, privateKey } = this.keys.signing;
+    const { at: announcedAt } = await this.entries.findHorizon();
+    const retention = signRetention({ month, ...contents, announcedAt, kid }, privateKey);
+    await this.unitOfWork.run(async () => {
+      const entry = await this.record(retention);
+      const { epoch, xid, seq } = entry;
+      await this.retentions.insert({
+        ...retention,
+        position: { epoch, xid, seq },
+        entry: leafData(entry),
+      });
+    });
+  }
+
+  private async record(retention: SignedRetention) {
+    const id = announcedTarget(retention);
+    await this.audit.record({
+      action: RETENTION_ACTION,
+      target: { type: RETENTION_TARGET, id },
+      changes: { entries: { from: retention.entries, to: 0 } },
+    });
+    const entry = await this.entries.findByTarget(id);
+    if (!entry) throw new Error(`the entry about ${id} is not there`);
+    return entry;
+  }
+
+  /**
+   * Where the entries of that month stand in the seals, all of which are verified on the way: what had
+   * been tampered with is not let go. @returns null while some of them are not sealed
+   */
+  private async contentsOf(month: string): Promise<Contents | null> {
+    const [from, before] = boundsOf(month);
+    const ends = await this.entries.findEnds(from, before);
+    if (!ends) return { entries: 0, leaves: [], sealHash: NO_SEAL };
+    const first = await this.seals.findCovering(ends.first);
+    const last = await this.seals.findCovering(ends.last);
+    if (!first || !last) return null;
+    const since = await this.seals.findByNumber(first.number - 1);
+    const found = new LeafRuns(({ occurred_at: at }) => at >= from && at < before);
+    const { firstFault } = await verifyTrail(found.noting(this.trail.blocks({ since, last: last.number })), {
+      keys: await this.keys.findKeySet(),
+      retentions: await this.retentions.findAll(),
+      partial: true,
+      ...(since && { since }),
+    });
+    if (firstFault) throw new Error(`it is not as it was sealed: ${firstFault.message}`);
+    return { entries: found.entries, leaves: found.runs, sealHash: last.hash };
+  }
+}
+
+/** The first moment of the month, and of the next one. */
+function boundsOf(month: string): readonly [from: Date, before: Date] {
+  const from = new Date(`${month}-01T00:00:00.000Z`);
+  return [from, new Date(Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + 1, 1))];
+}

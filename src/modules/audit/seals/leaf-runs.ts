@@ -1,0 +1,57 @@
+import { leafHash, type StoredEntry } from './leaf.js';
+import { type LeafPlace, type LeafRun, MAX_RUNS } from './retention.js';
+import type { StoredSeal } from './seal.js';
+import type { Block } from './verify.js';
+
+/** Notes, of blocks that follow one another, where the entries of a month stand in their seals. */
+export class LeafRuns {
+  readonly runs: LeafRun[] = [];
+  entries = 0;
+  private open: { from: LeafPlace; to: LeafPlace } | null = null;
+
+  constructor(private readonly isMeant: (entry: StoredEntry) => boolean) {}
+
+  async *noting(blocks: AsyncIterable<Block>): AsyncGenerator<Block> {
+    for await (const block of blocks) {
+      if (block.seal) this.note(block.entries, block.seal);
+      yield block;
+    }
+    this.close();
+  }
+
+  private note(entries: readonly StoredEntry[], seal: StoredSeal): void {
+    const places = new Set(placesOf(entries, seal, this.isMeant));
+    this.entries += places.size;
+    for (let place = 0; place < seal.entries; place++) {
+      if (!places.has(place)) this.close();
+      else {
+        const here = { seal: seal.number, place };
+        this.open = { from: this.open?.from ?? here, to: here };
+      }
+    }
+  }
+
+  private close(): void {
+    if (!this.open) return;
+    if (this.runs.length === MAX_RUNS) throw new Error(`the month lies in more than ${MAX_RUNS} pieces`);
+    this.runs.push(this.open);
+    this.open = null;
+  }
+}
+
+/** An entry stands at its own place, unless earlier ones of the seal were dropped with another month. */
+function placesOf(
+  entries: readonly StoredEntry[],
+  seal: StoredSeal,
+  isMeant: (entry: StoredEntry) => boolean,
+): number[] {
+  const whole = entries.length === seal.entries;
+  const places = new Map(
+    whole ? [] : seal.leafHashes.map((hash, place) => [hash.toString('hex'), place] as const),
+  );
+  return entries.flatMap((entry, index) => {
+    if (!isMeant(entry)) return [];
+    const place = whole ? index : places.get(leafHash(entry).toString('hex'));
+    return place === undefined ? [] : [place];
+  });
+}
