@@ -1,10 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { appendFile, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { Erasures } from '../../../src/modules/users/erasures.js';
 import { UsersRepository } from '../../../src/modules/users/users.repository.js';
 import { Jobs } from '../../../src/platform/jobs/jobs.js';
 import { Mailer } from '../../../src/platform/mail/mailer.js';
@@ -343,67 +341,5 @@ describe('POST /api/users/{id}/erase', () => {
       [id],
     );
     expect(events).toEqual([{ version: 3 }]);
-  });
-});
-
-describe('what erases by itself', () => {
-  const deletedFor = async (interval: string): Promise<string> => {
-    const { id } = await app.account();
-    await remove(id);
-    await app.database.query(`UPDATE users SET deleted_at = clock_timestamp() - $2::interval WHERE id = $1`, [
-      id,
-      interval,
-    ]);
-    return id;
-  };
-  const isThere = async (id: string) => (await app.as(app.admin, 'get', `/api/users/${id}`)).status === 200;
-
-  it('is a job, for accounts that were deleted more than 30 days ago, as the system', async () => {
-    const [old, young, active] = [
-      await deletedFor('30 days 1 minute'),
-      await deletedFor('29 days 23 hours 59 minutes'),
-      (await app.account()).id,
-    ];
-    await app.nest.get(Erasures).eraseDeleted();
-    expect([await isThere(old), await isThere(young), await isThere(active)]).toEqual([false, true, true]);
-    const [entry] = (await app.as(app.admin, 'get', `/api/audit?target_id=${old}&action=user.erase`))
-      .body as object[];
-    expect(entry).toMatchObject({ actor: { type: 'system', id: null } });
-  });
-
-  it('is a start over a database that a backup has brought back, before anybody is served', async () => {
-    const { id } = await app.account();
-    await app.database.query('CREATE TABLE backup AS SELECT * FROM users WHERE id = $1', [id]);
-    await app.database.query('ALTER TABLE backup DROP COLUMN status');
-    const [key] = await app.database.query<{ wrapped: Buffer }>(
-      'SELECT wrapped FROM account_keys WHERE user_id = $1',
-      [id],
-    );
-    await remove(id);
-    await erase(id).expect(202);
-    const log = join(DATA_DIR, 'erasures.log');
-    const logged = async () => (await readFile(log, 'utf8').catch(() => '')).includes(id);
-    await until(logged);
-
-    await app.database.query(
-      `UPDATE users SET (email, email_key, name, name_key, search_key, password_hash, deleted_at, erased_at)
-         = (SELECT email, email_key, name, name_key, search_key, password_hash, NULL::timestamptz, NULL::timestamptz FROM backup) WHERE id = $1`,
-      [id],
-    );
-    await app.database.query('UPDATE account_keys SET wrapped = $2, destroyed_at = NULL WHERE user_id = $1', [
-      id,
-      key?.wrapped,
-    ]);
-    expect(await isThere(id)).toBe(true);
-    // What a crash has left of a line hides none.
-    const whole = await readFile(log, 'utf8');
-    await appendFile(log, `2026-01-01T00:00:00.000Z 0192${whole.trim().split('\n').at(-1)}\n`);
-    await app.nest.get(Erasures).repeat();
-    expect(await isThere(id)).toBe(false);
-    const [row] = await app.database.query(
-      'SELECT wrapped, destroyed_at IS NULL AS alive FROM account_keys WHERE user_id = $1',
-      [id],
-    );
-    expect(row).toEqual({ wrapped: null, alive: false });
   });
 });
