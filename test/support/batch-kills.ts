@@ -1,3 +1,4 @@
+import { HeldLock } from './held-lock.js';
 import { Instance } from './instance.js';
 import { receivers } from './resources.js';
 import { MASTER_KEY } from './secrets.js';
@@ -39,6 +40,11 @@ export async function killDuringBatch(
     MASTER_KEY,
   };
   const ids = await receivers(database, rows);
+  // The last rows wait until the last kill: it always comes in their midst.
+  const rest = ids.slice(Math.ceil((rows * (kills + 0.5)) / (kills + 1)));
+  const lock = await HeldLock.take(database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [
+    rest,
+  ]);
   // Whoever is asked begins: the others look once a second. From then on whoever is left goes on.
   let [working, waiting] = [await Instance.start({ env }), await Instance.start({ env })];
   try {
@@ -60,6 +66,7 @@ export async function killDuringBatch(
       await working.stop('SIGKILL');
       const killedAt = performance.now();
       const before = await doneOf(database, id);
+      if (kill === kills) await lock.release();
       await until(
         async () => (await doneOf(database, id)) > before,
         30_000,
@@ -83,6 +90,7 @@ export async function killDuringBatch(
     }
     return { job: await read(), results, events: await eventsOf(database, ids), takenOverAfterMs };
   } finally {
+    await lock.release();
     await Promise.all([working, waiting].map((instance) => instance.stop('SIGKILL')));
   }
 }

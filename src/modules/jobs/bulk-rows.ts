@@ -32,16 +32,14 @@ export class BulkRows {
   async perform(job: Job, action: BulkAction, signal: AbortSignal): Promise<void> {
     const caller = new JobCaller(() => this.principals.findForWork(job.ownerId, job.sessionId));
     const open = this.open(job.id);
-    let ours = true;
+    const others = new AbortController();
+    const over = AbortSignal.any([signal, others.signal]);
     const work = async (): Promise<void> => {
-      for (
-        let next = await open.next();
-        next.done !== true && ours && !signal.aborted;
-        next = await open.next()
-      ) {
+      for (let next = await open.next(); next.done !== true && !over.aborted; next = await open.next()) {
         const { value: row } = next;
         await this.lane.add(async () => {
-          if (ours) ours = await this.row.settle({ job, action, caller, row, signal });
+          if (over.aborted) return;
+          if (!(await this.row.settle({ job, action, caller, row, signal }))) others.abort();
         });
       }
     };

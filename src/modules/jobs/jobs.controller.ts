@@ -10,7 +10,7 @@ import {
   type StreamableFile,
 } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
 import { SignedIn } from '../../common/authorization/policy.js';
@@ -21,7 +21,7 @@ import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { ApiEventStream, eventStream } from '../../platform/http/event-stream.js';
 import { CancelJob } from './commands/cancel-job.command.js';
-import { JobResponse, toJobResponse } from './dto/job.response.js';
+import { ApiJob, JobResponse, sendJob, toJobResponse } from './dto/job.response.js';
 import { JobResultResponse, toJobResultResponse } from './dto/job-result.response.js';
 import { ListResultsDto } from './dto/list-results.dto.js';
 import { JobStreams } from './job-streams.js';
@@ -88,8 +88,12 @@ export class JobsController {
   /** Cancels a job: rows that have not begun are skipped. One that has ended stays as it is. */
   @Delete(':id')
   @HttpCode(202)
-  @ApiAcceptedResponse({ type: JobResponse })
-  async cancel(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<JobResponse> {
-    return toJobResponse(await this.commands.execute(new CancelJob(id, caller)));
+  @ApiJob()
+  async cancel(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<JobResponse> {
+    return sendJob(await this.commands.execute(new CancelJob(id, caller)), response);
   }
 }

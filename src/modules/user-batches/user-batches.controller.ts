@@ -1,11 +1,11 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiConflictResponse, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
 import { RequiresOneOf } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { JobResponse, toJobResponse } from '../jobs/dto/job.response.js';
+import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
 import { UserBatchDto } from './dto/user-batch.dto.js';
 import { UserBatchesService } from './user-batches.service.js';
 
@@ -18,15 +18,13 @@ export class UserBatchesController {
   @Post('batch')
   @RequiresOneOf('users:write', 'users:delete', 'roles:grant', 'sessions:revoke')
   @HttpCode(202)
-  @ApiAcceptedResponse({ type: JobResponse, headers: { Location: { schema: { type: 'string' } } } })
+  @ApiJob()
   @ApiConflictResponse({ type: ErrorResponse, description: 'Too many jobs of the caller are under way' })
   async create(
     @Body() body: UserBatchDto,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<JobResponse> {
-    const job = toJobResponse(await this.batches.create(body, caller));
-    response.location(`/api/jobs/${job.id}`);
-    return job;
+    return sendJob(await this.batches.create(body, caller), response);
   }
 }

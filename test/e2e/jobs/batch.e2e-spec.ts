@@ -234,13 +234,20 @@ describe('the rows of batches', () => {
     expect(await readJob(app, id)).toMatchObject({ status: 'succeeded', total: 200, done: 200, failed: 0 });
   });
 
-  it('fail from the moment on when the account that asked may not do it any more', async () => {
+  it.each([
+    ['is disabled', 'patch', '', { status: 'disabled' }],
+    ['has lost the right', 'put', '/roles', { roles: ['user'] }],
+  ] as const)('fail from the moment on when the account that asked %s', async (_, method, path, body) => {
     const asker = await accountWith(app, ['users:write']);
     const ids = await people(30);
     const lock = await hold(ids.slice(0, 10));
     const { id } = await startBatch(app, { action: 'disable', user_ids: ids }, asker);
     await until(async () => (await lock.waiting()) === 10);
-    await app.as(app.admin, 'patch', `/api/users/${asker.id}`).send({ status: 'disabled' }).expect(200);
+    await app
+      .as(app.admin, method, `/api/users/${asker.id}${path}`)
+      .set('If-Match', '*')
+      .send(body)
+      .expect(200);
     // What an instance believes of rights it believes for half a second.
     const since = performance.now();
     await until(() => performance.now() - since > 600);

@@ -1,4 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { applyDecorators } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiProperty } from '@nestjs/swagger';
+import type { Response } from 'express';
 import { type Job, jobStatuses, type JobStatus } from '../job-kinds.service.js';
 
 /** A job as it travels. */
@@ -48,4 +50,16 @@ export function toJobResponse(job: Job): JobResponse {
     started_at: job.startedAt?.toISOString() ?? null,
     finished_at: job.finishedAt?.toISOString() ?? null,
   };
+}
+
+/** Documents a 202: the job, and in `Location` where it is. */
+export const ApiJob = () =>
+  applyDecorators(
+    ApiAcceptedResponse({ type: JobResponse, headers: { Location: { schema: { type: 'string' } } } }),
+  );
+
+/** Says where the job is that the answer holds. */
+export function sendJob(job: Job, response: Response): JobResponse {
+  response.location(`/api/jobs/${job.id}`);
+  return toJobResponse(job);
 }
