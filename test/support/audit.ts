@@ -1,6 +1,7 @@
 import type { OnModuleDestroy } from '@nestjs/common';
 import { JobWorker } from '../../src/modules/jobs/job-worker.js';
 import { SealWriter } from '../../src/modules/audit/seals/seal-writer.js';
+import { LastLogins } from '../../src/modules/users/last-logins.js';
 import { HorizonWatch } from '../../src/platform/event-store/horizon-watch.js';
 import type { TestApp } from './test-app.js';
 import type { TestDatabase } from './test-database.js';
@@ -67,6 +68,8 @@ export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<v
 /** For tests that count the statements or the connections of an app: from now on it does nothing by itself. */
 export async function stopSealing({ nest }: TestApp): Promise<void> {
   await Promise.all(
-    [SealWriter, HorizonWatch, JobWorker].map((each) => nest.get<OnModuleDestroy>(each).onModuleDestroy()),
+    [SealWriter, HorizonWatch, JobWorker, LastLogins].map((each) =>
+      nest.get<OnModuleDestroy>(each).onModuleDestroy(),
+    ),
   );
 }

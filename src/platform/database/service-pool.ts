@@ -6,6 +6,13 @@ const WAITING_PER_CONNECTION = 50;
 
 /** The pool, with a bound on its queue: past it a caller is told to come back, at once. */
 export class ServicePool extends pg.Pool {
+  constructor(options?: pg.PoolConfig) {
+    super(options);
+    // While a connection is in use, or ends, the pool does not listen to it: what the server says by then
+    // would end the process. Whoever waits for an answer is told of it anyway.
+    this.on('connect', (client) => client.on('error', () => {}));
+  }
+
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: ConnectCallback): void;
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
 import { poolOf } from '../../../src/platform/database/database.module.js';
 import { prepared } from '../../../src/platform/database/prepared.js';
 import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
@@ -291,5 +292,11 @@ describe('the unit of work', () => {
       await expect(afterWriting).rejects.toThrow(/after something was written/);
       expect(await ids()).toEqual([]);
     });
+  });
+
+  it('hands out no connection whose end would be the end of the process', async () => {
+    const client = await poolOf(app.nest.get(DataSource)).connect();
+    expect(() => client.emit('error', new Error('terminating connection'))).not.toThrow();
+    client.release(true);
   });
 });
