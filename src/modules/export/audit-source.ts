@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { AuditService } from '../audit/audit.service.js';
 import { type AuditEntryResponse, toAuditEntryResponse } from '../audit/dto/audit-entry.response.js';
+import type { ByteWriter } from './byte-writer.js';
 import { csvValue } from './csv.js';
-import type { EncodedRow, Encoding, Piece, RowSource, Selection } from './row-source.js';
+import type { Encoding, Piece, RowSource, Selection } from './row-source.js';
 
 export interface AuditExportFilters {
   readonly actor_id?: string;
@@ -16,8 +17,9 @@ export interface AuditExportFilters {
 /** What is sealed in each is opened by hand: fewer than of accounts. */
 const MAX_ROWS = 500;
 
-/** Of an entry, in the order in which they travel. */
-export const auditFields: readonly (keyof AuditEntryResponse)[] = [
+export type AuditField = keyof AuditEntryResponse;
+/** In the order in which they travel. */
+export const auditFields: readonly AuditField[] = [
   'id',
   'occurred_at',
   'actor',
@@ -42,14 +44,7 @@ export class AuditSource {
       read: async (after: string, limit: number): Promise<Piece> => {
         const entries = await this.audit.findSeen(moment, filters, { after, limit });
         const upTo = entries.length < limit ? null : (entries.at(-1)?.id ?? null);
-        return {
-          rows: encodeEntries(
-            entries.map(toAuditEntryResponse),
-            fields as (keyof AuditEntryResponse)[],
-            encoding,
-          ),
-          upTo,
-        };
+        return new EntryPiece(entries.map(toAuditEntryResponse), upTo, fields as AuditField[], encoding);
       },
     };
   }
@@ -59,16 +54,29 @@ export class AuditSource {
   }
 }
 
-function* encodeEntries(
-  entries: readonly AuditEntryResponse[],
-  fields: readonly (keyof AuditEntryResponse)[],
-  encoding: Encoding,
-): Generator<EncodedRow> {
-  for (const entry of entries) {
-    const text =
-      encoding === 'csv'
-        ? fields.map((field) => csvValue(entry[field])).join(',')
-        : JSON.stringify(Object.fromEntries(fields.map((field) => [field, entry[field]])));
-    yield { id: entry.id, text };
+class EntryPiece implements Piece {
+  private at = -1;
+
+  constructor(
+    private readonly entries: readonly AuditEntryResponse[],
+    readonly upTo: string | null,
+    private readonly fields: readonly AuditField[],
+    private readonly encoding: Encoding,
+  ) {}
+
+  next(): boolean {
+    if (this.at === this.entries.length - 1) return false;
+    this.at++;
+    return true;
+  }
+
+  id(): string {
+    return this.entries[this.at]!.id;
+  }
+
+  write(out: ByteWriter): void {
+    const entry = this.entries[this.at]!;
+    if (this.encoding === 'csv') out.text(this.fields.map((field) => csvValue(entry[field])).join(','));
+    else out.text(JSON.stringify(Object.fromEntries(this.fields.map((field) => [field, entry[field]]))));
   }
 }

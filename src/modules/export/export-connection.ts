@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ByteWriter } from './byte-writer.js';
 import type { ExportPosition } from './export-cursor.js';
 import { type Beginning, type Completion, csvHeader, type Format } from './formats.js';
 import type { Outlet } from './outlet.js';
-import type { EncodedRow, Piece, RowSource } from './row-source.js';
+import type { Piece, RowSource } from './row-source.js';
 
 /** Of the first piece, and of each after a stall. */
 const FEW_ROWS = 500;
-/** Characters encoded before others get their turn. */
-const CHUNK_LENGTH = 48 * 1024;
+/** Encoded before others get their turn. */
+const CHUNK_BYTES = 64 * 1024;
 /** A reader who takes longer for a chunk keeps nothing of ours in memory but that chunk. */
 const STALLED_AFTER_MS = 1000;
 /** ... and one who takes a piece within this gets a greater one next. */
@@ -41,6 +42,8 @@ export class ExportConnection {
   private readonly hash = createHash('sha256');
   private position: ExportPosition;
   private rows = FEW_ROWS;
+  private readonly lines = new ByteWriter();
+  private readonly wrapped = new ByteWriter();
 
   constructor(
     private readonly outlet: Outlet,
@@ -55,7 +58,10 @@ export class ExportConnection {
     const { format, beginning, from, fields, cursorOf } = this.sending;
     const isFirst = format.encoding === 'csv' && from.count === 0;
     this.outlet.write(format.begin(beginning, cursorOf(from)));
-    if (isFirst) await this.sendChunk(csvHeader(fields), null);
+    if (isFirst) {
+      this.lines.text(csvHeader(fields));
+      await this.sendChunk();
+    }
     await this.sendPieces();
     return { count: this.position.count, sha256: this.hash.digest('hex') };
   }
@@ -84,12 +90,12 @@ export class ExportConnection {
   }
 
   /** @returns false when the reader has stalled; the position tells how far it came */
-  private async sendPiece({ rows }: Piece): Promise<boolean> {
+  private async sendPiece(piece: Piece): Promise<boolean> {
     const began = performance.now();
     const { format, beginning } = this.sending;
-    for (let first = rows.next(); first.done !== true; first = rows.next()) {
-      const { lines, wrapped } = this.encodeChunk(first.value, rows);
-      if (!(await this.sendChunk(lines, format.wrap && wrapped))) return false;
+    for (let more = piece.next(); more;) {
+      more = this.encodeChunk(piece);
+      if (!(await this.sendChunk())) return false;
     }
     this.outlet.write(format.progress(this.position.count, beginning.total_estimate));
     if (performance.now() - began < QUICK_MS)
@@ -97,30 +103,35 @@ export class ExportConnection {
     return true;
   }
 
-  private encodeChunk(first: EncodedRow, rest: Iterator<EncodedRow>): { lines: string; wrapped: string } {
-    const { format, cursorOf } = this.sending;
+  /** From the present row on. @returns whether there are more */
+  private encodeChunk(piece: Piece): boolean {
+    const { lines, wrapped } = this;
+    const { cursorOf, format } = this.sending;
     let { count } = this.position;
-    let lines = '';
-    let wrapped = '';
-    let row = first;
     for (;;) {
       count++;
-      lines += format.line(row);
-      if (format.wrap) wrapped += format.wrap(row, cursorOf({ id: row.id, count }));
-      if (lines.length >= CHUNK_LENGTH) break;
-      const next = rest.next();
-      if (next.done === true) break;
-      row = next.value;
+      const start = lines.length;
+      piece.write(lines);
+      lines.ascii(format.lineEnd);
+      if (format.wrap) {
+        wrapped.ascii(format.wrap.before(cursorOf({ id: piece.id(), count })));
+        wrapped.copyOf(lines, start);
+        wrapped.ascii(format.wrap.after);
+      }
+      const isFull = lines.length >= CHUNK_BYTES;
+      if (!isFull && piece.next()) continue;
+      this.position = { id: piece.id(), count };
+      return isFull && piece.next();
     }
-    this.position = { id: row.id, count };
-    return { lines, wrapped };
   }
 
   /** @returns false when it is not taken in time; it is sent nevertheless */
-  private async sendChunk(lines: string, wrapped: string | null): Promise<boolean> {
-    const bytes = Buffer.from(lines);
-    this.hash.update(bytes);
-    this.outlet.write(wrapped ?? bytes);
+  private async sendChunk(): Promise<boolean> {
+    const lines = this.lines.take();
+    this.hash.update(lines.written);
+    const sent = this.sending.format.wrap ? this.wrapped.take() : lines;
+    if (sent !== lines) lines.giveBack();
+    this.outlet.write(sent.written, sent.giveBack);
     const taken = await this.outlet.isTakenWithin(STALLED_AFTER_MS);
     await nextTurn();
     return taken;

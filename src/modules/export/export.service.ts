@@ -123,8 +123,8 @@ export class ExportService {
       if (from === null)
         throw AppError.invalid('received', 'received is more than there is after that cursor');
       const piece = await this.connections.read(source, from, Math.min(STEP, source.maxRows));
-      for (let row = piece.rows.next(); row.done !== true && count < target; row = piece.rows.next()) {
-        ({ id } = row.value);
+      while (count < target && piece.next()) {
+        id = piece.id();
         count++;
       }
       from = piece.upTo;

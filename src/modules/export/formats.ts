@@ -1,7 +1,7 @@
 import type { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
 import { csvText } from './csv.js';
-import type { EncodedRow, Encoding } from './row-source.js';
+import type { Encoding } from './row-source.js';
 
 export const exportFormats = ['sse', 'ndjson', 'csv'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
@@ -28,10 +28,10 @@ export interface Completion {
 export interface Format {
   readonly encoding: Encoding;
   begin(beginning: Beginning, cursor: string): string;
-  /** Of what is hashed: the row with its line end. */
-  line(row: EncodedRow): string;
-  /** Around each row; null: the lines as they are. `cursor` goes on after the row. */
-  readonly wrap: ((row: EncodedRow, cursor: string) => string) | null;
+  /** Behind each row; it is hashed with it. */
+  readonly lineEnd: string;
+  /** Around each row and its line end, where they are not all; `cursor` goes on after the row. */
+  readonly wrap: { before(cursor: string): string; readonly after: string } | null;
   progress(count: number, totalEstimate: number): string;
   complete(completion: Completion): string;
   /** Null: the connection is broken off instead. */
@@ -42,15 +42,13 @@ export interface Format {
 const event = (name: string, data: object, id?: string): string =>
   `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
 
-const jsonLine = ({ text }: EncodedRow): string => `${text}\n`;
-
 /** `rowEvent`: what the event of a row is called. */
 function serverSentEvents(rowEvent: string): Format {
   return {
     encoding: 'json',
     begin: (beginning, cursor) => event('start', beginning, cursor),
-    line: jsonLine,
-    wrap: ({ text }, cursor) => `event: ${rowEvent}\nid: ${cursor}\ndata: ${text}\n\n`,
+    lineEnd: '\n',
+    wrap: { before: (cursor) => `event: ${rowEvent}\nid: ${cursor}\ndata: `, after: '\n' },
     progress: (count, totalEstimate) => event('progress', { count, total_estimate: totalEstimate }),
     complete: (completion) => event('complete', completion),
     error: (error, requestId) => event('error', errorEnvelope(error, requestId)),
@@ -61,7 +59,7 @@ function serverSentEvents(rowEvent: string): Format {
 const NDJSON: Format = {
   encoding: 'json',
   begin: () => '',
-  line: jsonLine,
+  lineEnd: '\n',
   wrap: null,
   progress: () => '',
   complete: (completion) => `${JSON.stringify({ _complete: completion })}\n`,
@@ -72,7 +70,7 @@ const NDJSON: Format = {
 const CSV: Format = {
   encoding: 'csv',
   begin: () => '',
-  line: ({ text }) => `${text}\r\n`,
+  lineEnd: '\r\n',
   wrap: null,
   progress: () => '',
   complete: () => '',

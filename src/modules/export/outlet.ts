@@ -30,10 +30,10 @@ export class Outlet {
     return this.full;
   }
 
-  /** Through the compression too, whatever it still holds. */
-  write(text: string | Buffer): void {
+  /** Through the compression too, whatever it still holds. `taken`: the bytes are not needed any more (it may never say so). */
+  write(text: string | Buffer, taken?: () => void): void {
     if (text.length === 0) return;
-    this.full = !this.response.write(text);
+    this.full = !this.response.write(text, taken);
     (this.response as { flush?: () => void }).flush?.();
   }
 

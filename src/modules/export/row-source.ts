@@ -1,19 +1,19 @@
+import type { ByteWriter } from './byte-writer.js';
 import type { HistorySnapshot } from './exports.repository.js';
 
 /** How a row is written: as a JSON object, or as a record of CSV. */
 export type Encoding = 'json' | 'csv';
 
-export interface EncodedRow {
-  readonly id: string;
-  /** Without a line end. */
-  readonly text: string;
-}
-
-/** Some rows in a row, encoded as they are taken. */
+/** Some rows, encoded as they are taken. */
 export interface Piece {
-  readonly rows: Iterator<EncodedRow>;
   /** Where the next one begins; null: there is none. */
   readonly upTo: string | null;
+  /** Goes on to the next row. @returns false when there is none */
+  next(): boolean;
+  /** Of the present row; at the end still of the last one. */
+  id(): string;
+  /** Writes the present row, without a line end. */
+  write(out: ByteWriter): void;
 }
 
 /** What is exported, as it was at one moment, in the order of ids. */

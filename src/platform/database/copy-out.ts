@@ -1,78 +1,160 @@
-import type { Pool } from 'pg';
-import { to } from 'pg-copy-streams';
+import type { Duplex } from 'node:stream';
+import type { Connection, Pool, Submittable } from 'pg';
 
-/** Between columns, and around a value that holds one of these or a line break: no text of ours has them. */
-export const COPY_DELIMITER = '\x02';
-export const COPY_QUOTE = '\x01';
-const FORM = String.raw`FORMAT csv, DELIMITER E'\x02', QUOTE E'\x01'`;
-/** Of the stream: more than what the socket gives at once, so that it is seldom paused. */
-const HIGH_WATER_BYTES = 1024 * 1024;
+const FIRST_BYTES = 64 * 1024;
+/** Signature, flags and the length of what nobody sends (PostgreSQL, "Binary Format" of COPY). */
+const HEADER_BYTES = 19;
+/** Of a message of the protocol: its kind, and its length without the kind. */
+const PREFIX_BYTES = 5;
+const COPY_DATA = 0x64;
+/** CopyOutResponse, NoticeResponse, ParameterStatus, NotificationResponse: they may stand before and between rows. */
+const PASSED_ON: ReadonlySet<number> = new Set([0x48, 0x4e, 0x53, 0x41]);
 
 /**
- * The rows of a query as text, by COPY: the fastest way out of the database. Whole in memory, and
- * the connection is free again before anything is done with them, so the caller bounds how many they are.
+ * A COPY that is gathered in memory. pg would make an object and an event of each row, which takes longer than all
+ * else that is done with it: while rows come, their messages are read here, and everything else is handed to pg.
  */
-export async function copyOut(pool: Pool, select: string): Promise<string> {
+export class CopyOut implements Submittable {
+  readonly done: Promise<Buffer>;
+  private bytes: Buffer;
+  private length = 0;
+  /** Of the row that is coming, still to come. */
+  private missing = 0;
+  /** The beginning of a message that has not come whole. */
+  private begun: Buffer | null = null;
+  private failure: Error | null = null;
+  private finish: () => void = () => {};
+  private letGo: (rest: Buffer | null) => void = () => {};
+
+  /** `expectedBytes`: for so much there is room from the beginning. */
+  constructor(
+    readonly text: string,
+    expectedBytes: number,
+  ) {
+    this.bytes = Buffer.allocUnsafe(Math.max(expectedBytes, FIRST_BYTES));
+    this.done = new Promise((resolve, reject) => {
+      this.finish = () => {
+        if (this.failure) reject(this.failure);
+        else resolve(this.bytes.subarray(0, this.length));
+      };
+    });
+  }
+
+  submit(connection: Connection): void {
+    const { stream } = connection as Connection & { readonly stream: Duplex };
+    const [listener, ...others] = stream.listeners('data') as ((chunk: Buffer) => void)[];
+    if (!listener || others.length > 0) throw new Error('somebody else reads this connection');
+    const read = (chunk: Buffer) => this.read(chunk, listener);
+    stream.off('data', listener).on('data', read);
+    this.letGo = (rest) => {
+      this.letGo = () => {};
+      stream.off('data', read).on('data', listener);
+      if (rest) listener(rest);
+    };
+    connection.query(this.text);
+  }
+
+  handleCommandComplete(): void {}
+
+  /** Whatever pg says: it has seen it because all rows are here, or because there are none. */
+  handleError(error: Error): void {
+    this.failure = error;
+    this.letGo(null);
+    this.finish();
+  }
+
+  handleReadyForQuery(): void {
+    this.finish();
+  }
+
+  private read(chunk: Buffer, others: (message: Buffer) => void): void {
+    const bytes = this.begun ? Buffer.concat([this.begun, chunk]) : chunk;
+    this.begun = null;
+    let at = this.missing > 0 ? this.keep(bytes, 0, this.missing) : 0;
+    while (bytes.length - at >= PREFIX_BYTES) {
+      const kind = bytes[at]!;
+      const size = bytes.readInt32BE(at + 1) - 4;
+      if (kind === COPY_DATA) {
+        at = this.keep(bytes, at + PREFIX_BYTES, size);
+        continue;
+      }
+      if (!PASSED_ON.has(kind)) {
+        this.letGo(bytes.subarray(at));
+        return;
+      }
+      const end = at + PREFIX_BYTES + size;
+      if (end > bytes.length) break;
+      others(bytes.subarray(at, end));
+      at = end;
+    }
+    if (at < bytes.length) this.begun = bytes.subarray(at);
+  }
+
+  /** @returns where the next message begins */
+  private keep(source: Buffer, start: number, size: number): number {
+    const end = Math.min(start + size, source.length);
+    this.missing = size - (end - start);
+    const length = this.length + end - start;
+    if (length > this.bytes.length) {
+      const more = Buffer.allocUnsafe(Math.max(length, this.bytes.length * 2));
+      this.bytes.copy(more, 0, 0, this.length);
+      this.bytes = more;
+    }
+    source.copy(this.bytes, this.length, start, end);
+    this.length = length;
+    return end;
+  }
+}
+
+/**
+ * The rows of a query by COPY, the fastest way out of the database. Whole in memory, and the connection is free
+ * again before anything is done with them: the caller bounds how many they are.
+ */
+export async function copyOut(
+  pool: Pool,
+  select: string,
+  { columns, expectedBytes }: { columns: number; expectedBytes: number },
+): Promise<CopiedRows> {
   const client = await pool.connect();
   let broken = true;
   try {
-    const rows = client.query(
-      to(`COPY (${select}) TO STDOUT (${FORM})`, { highWaterMark: HIGH_WATER_BYTES }),
-    );
-    const chunks: Buffer[] = [];
-    for await (const chunk of rows) chunks.push(chunk as Buffer);
+    const bytes = await client.query(new CopyOut(`COPY (${select}) TO STDOUT (FORMAT binary)`, expectedBytes))
+      .done;
     broken = false;
-    return Buffer.concat(chunks).toString('utf8');
+    return new CopiedRows(bytes, columns);
   } finally {
     client.release(broken);
   }
 }
 
-/** One line of values for each row; null where a column has none. */
-export function* copiedRows(text: string): Generator<(string | null)[]> {
-  if (text.includes(COPY_QUOTE)) {
-    yield* quotedRows(text);
-    return;
-  }
-  for (let start = 0; start < text.length;) {
-    const end = text.indexOf('\n', start);
-    const values: (string | null)[] = text.slice(start, end).split(COPY_DELIMITER);
-    for (let i = 0; i < values.length; i++) if (values[i] === '') values[i] = null;
-    yield values;
-    start = end + 1;
-  }
-}
+/** One row after the other, each value where it lies. */
+export class CopiedRows {
+  /** Of each value of the present row; where it is null, its length is -1. */
+  readonly starts: Int32Array;
+  readonly lengths: Int32Array;
+  private at = HEADER_BYTES;
 
-/** Where a value is quoted it may hold line breaks and delimiters, and an empty one is not null. */
-function* quotedRows(text: string): Generator<(string | null)[]> {
-  let values: (string | null)[] = [];
-  for (let at = 0; at < text.length;) {
-    const quoted = text[at] === COPY_QUOTE;
-    const end = quoted ? endOfQuoted(text, at) : endOfPlain(text, at);
-    const value = quoted
-      ? text.slice(at + 1, end - 1).replaceAll(COPY_QUOTE + COPY_QUOTE, COPY_QUOTE)
-      : text.slice(at, end) || null;
-    values.push(value);
-    if (text[end] === '\n') {
-      yield values;
-      values = [];
+  constructor(
+    readonly bytes: Buffer,
+    private readonly columns: number,
+  ) {
+    this.starts = new Int32Array(columns);
+    this.lengths = new Int32Array(columns);
+  }
+
+  /** Goes on to the next row. @returns false when there is none */
+  next(): boolean {
+    const { bytes, starts, lengths } = this;
+    if (bytes.readInt16BE(this.at) !== this.columns) return false;
+    let at = this.at + 2;
+    for (let column = 0; column < this.columns; column++) {
+      const length = bytes.readInt32BE(at);
+      at += 4;
+      starts[column] = at;
+      lengths[column] = length;
+      if (length > 0) at += length;
     }
-    at = end + 1;
+    this.at = at;
+    return true;
   }
-}
-
-/** Behind the closing quote; two of them in a row are one that is meant. */
-function endOfQuoted(text: string, start: number): number {
-  let at = start + 1;
-  for (;;) {
-    const quote = text.indexOf(COPY_QUOTE, at);
-    if (text[quote + 1] !== COPY_QUOTE) return quote + 1;
-    at = quote + 2;
-  }
-}
-
-function endOfPlain(text: string, start: number): number {
-  let at = start;
-  while (text[at] !== COPY_DELIMITER && text[at] !== '\n') at++;
-  return at;
 }

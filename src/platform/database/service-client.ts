@@ -1,8 +1,9 @@
-import { type Duplex, Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { cancelQuery, type CancelTarget } from './cancel-query.js';
+import { CopyOut } from './copy-out.js';
 import { preparedName } from './prepared.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
@@ -44,8 +45,7 @@ export function createClientClass(observe: QueryObserver, keepsStatements: boole
       const name = keepsStatements ? preparedName(text) : undefined;
       const sent = name === undefined ? args : [{ name, text, values: args[1] }, ...args.slice(2)];
       const result: unknown = super.query(...(withCallback(sent, settled) as [string]));
-      // A COPY: it is over when its last row is read.
-      if (result instanceof Readable) result.once('end', settled).once('error', settled);
+      if (result instanceof CopyOut) void result.done.then(settled, settled);
       if (!(result instanceof Promise)) return result as never;
       void result.then(settled, (error: unknown) => {
         settled();
@@ -99,9 +99,13 @@ function withCallback(args: unknown[], settled: () => void): unknown[] {
   ];
 }
 
-function refuse(args: unknown[]): Promise<never> | Readable | undefined {
+function refuse(args: unknown[]): Promise<never> | CopyOut | undefined {
   const error = new AppError('TIMEOUT');
-  if (args[0] instanceof Readable) return args[0].destroy(error);
+  const [query] = args;
+  if (query instanceof CopyOut) {
+    query.handleError(error);
+    return query;
+  }
   const last = args.at(-1);
   if (typeof last !== 'function') return Promise.reject(error);
   process.nextTick(() => Reflect.apply(last, undefined, [error]));

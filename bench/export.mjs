@@ -1,0 +1,196 @@
+// `npm run bench:export`: a million accounts exported in each form, beside what PostgreSQL's own client does with the
+// same columns on the same server; how much the process grows, and what others notice meanwhile.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { get } from 'node:http';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { to } from 'pg-copy-streams';
+import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
+import { migrate } from '../dist/src/platform/database/migrate.js';
+import { addSampleAccounts } from '../scripts/sample-accounts.mjs';
+import { median, quantile, signIn, startService, table } from './service.mjs';
+
+const ACCOUNTS = Number(process.env.ACCOUNTS ?? 1_000_000);
+const ROUNDS = Number(process.env.ROUNDS ?? 3);
+/** Of the rows per second of the plain COPY. */
+const LEAST = { ndjson: 0.6, csv: 0.6, sse: 0.4 };
+const MAX_GROWTH_MB = 64;
+const MAX_SLOWDOWN = 2;
+const ASK_EVERY_MS = 10;
+const CALM_ASKS = 500;
+
+const COPY = `COPY (SELECT id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at
+  FROM users WHERE status <> 'deleted') TO STDOUT`;
+
+const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
+const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
+const { url: DATABASE_URL, ownerUrl: MIGRATION_DATABASE_URL } = embedded.urls;
+try {
+  await migrate({ DATABASE_URL, MIGRATION_DATABASE_URL });
+  await fill();
+  const service = await startService({ DATABASE_URL, MIGRATION_DATABASE_URL, DATA_DIR: dataDir });
+  try {
+    await measure(service);
+  } finally {
+    await service.stop();
+  }
+} finally {
+  await embedded.leave();
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+async function fill() {
+  const client = new pg.Client({ connectionString: MIGRATION_DATABASE_URL });
+  await client.connect();
+  try {
+    await addSampleAccounts(client, { accounts: ACCOUNTS, passwordHash: null });
+    await client.query('VACUUM ANALYZE users');
+  } finally {
+    await client.end();
+  }
+}
+
+async function measure(service) {
+  const token = await signIn(service);
+  const hasPsql = spawnSync('psql', ['--version']).status === 0;
+  const rows = await count();
+  const calm = [];
+  while (calm.length < CALM_ASKS) await ask(service, token, calm);
+  const before = memoryOf(service.pid);
+  const rates = new Map();
+  const busy = [];
+  let most = before;
+  for (let round = 0; round < ROUNDS; round++) {
+    add(
+      rates,
+      'copy',
+      await timed(async () => {
+        await (hasPsql ? copyByPsql() : copyByNode());
+        return rows;
+      }),
+    );
+    for (const format of Object.keys(LEAST)) {
+      const asking = askMeanwhile(service, token, busy);
+      const watching = setInterval(() => (most = Math.max(most, memoryOf(service.pid))), 50);
+      add(rates, format, await timed(() => exportAll(service, token, format)));
+      clearInterval(watching);
+      await asking.stop();
+    }
+  }
+  report({ rates, calm, busy, grown: most - before, hasPsql });
+}
+
+function add(rates, name, { rows, seconds }) {
+  rates.set(name, [...(rates.get(name) ?? []), rows / seconds]);
+}
+
+async function timed(work) {
+  const started = performance.now();
+  const rows = await work();
+  return { rows, seconds: (performance.now() - started) / 1000 };
+}
+
+function copyByPsql() {
+  return new Promise((resolve, reject) => {
+    const child = spawn('psql', [MIGRATION_DATABASE_URL, '-q', '-c', COPY], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    child
+      .once('error', reject)
+      .once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`psql: ${code}`))));
+  });
+}
+
+async function copyByNode() {
+  const client = new pg.Client({ connectionString: MIGRATION_DATABASE_URL });
+  await client.connect();
+  try {
+    await pipeline(client.query(to(COPY)), new Writable({ write: (_chunk, _encoding, done) => done() }));
+  } finally {
+    await client.end();
+  }
+}
+
+async function count() {
+  const client = new pg.Client({ connectionString: MIGRATION_DATABASE_URL });
+  await client.connect();
+  const { rows: found } = await client.query(
+    `SELECT count(*)::integer AS n FROM users WHERE status <> 'deleted'`,
+  );
+  await client.end();
+  return found[0].n;
+}
+
+/** Reads what comes and keeps only its end. */
+function exportAll(service, token, format) {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}` };
+    get(`${service.url}/api/export/users?format=${format}`, { headers, agent: false }, (answer) => {
+      let tail = Buffer.alloc(0);
+      answer.on('data', (chunk) => (tail = chunk.length > 300 ? chunk : Buffer.concat([tail, chunk])));
+      answer.once('error', reject).once('end', () => {
+        const end = tail.toString();
+        const sent = answer.trailers['x-export-count'] ?? /"count":(\d+),"sha256"/.exec(end)?.[1];
+        if (sent === undefined) reject(new Error(`the export broke off: ${end.slice(-300)}`));
+        else resolve(Number(sent));
+      });
+    }).once('error', reject);
+  });
+}
+
+async function ask(service, token, times) {
+  const { status, ms } = await service.send('GET', '/api/users/me', { token });
+  if (status !== 200) throw new Error(`GET /api/users/me answered ${status}`);
+  times.push(ms);
+}
+
+function askMeanwhile(service, token, times) {
+  const over = new AbortController();
+  const done = (async () => {
+    while (!over.signal.aborted) {
+      await ask(service, token, times);
+      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    }
+  })();
+  return {
+    stop: () => {
+      over.abort();
+      return done;
+    },
+  };
+}
+
+/** Resident, in MB; 0 where the system does not say. */
+function memoryOf(pid) {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function report({ rates, calm, busy, grown, hasPsql }) {
+  const plain = median(rates.get('copy'));
+  const row = ([name, all]) => [
+    name === 'copy' ? `COPY by ${hasPsql ? 'psql' : 'pg-copy-streams'}` : name,
+    Math.round(median(all)),
+    `${Math.round((median(all) / plain) * 100)} %`,
+    name === 'copy' ? '' : `${LEAST[name] * 100} %`,
+  ];
+  const slower = quantile(busy, 0.99) / quantile(calm, 0.99);
+  process.stdout.write(
+    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${ACCOUNTS} accounts, medians of ${ROUNDS}\n\n` +
+      `${table([['', 'rows/s', 'of COPY', 'at least'], ...[...rates].map(row)])}\n\n` +
+      `the process grows by ${grown.toFixed(0)} MB (at most ${MAX_GROWTH_MB})\n` +
+      `GET /api/users/me, p99: ${quantile(calm, 0.99).toFixed(1)} ms alone, ${quantile(busy, 0.99).toFixed(1)} ms meanwhile, ` +
+      `${slower.toFixed(1)} times (at most ${MAX_SLOWDOWN})\n`,
+  );
+  const slow = Object.entries(LEAST).some(([name, least]) => median(rates.get(name)) < plain * least);
+  if (slow || grown > MAX_GROWTH_MB || slower > MAX_SLOWDOWN) process.exitCode = 1;
+}

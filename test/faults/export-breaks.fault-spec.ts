@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { noSignals } from '../support/backends.js';
+import { addRows } from '../support/export-rows.js';
+import { linesOf, OpenExport } from '../support/exports.js';
+import { Instance } from '../support/instance.js';
+import { MASTER_KEY } from '../support/secrets.js';
+import { bearer, closeConnections, send } from '../support/send.js';
+import { type Account, ADMIN, PASSWORD, signIn } from '../support/test-app.js';
+import { TestDatabase } from '../support/test-database.js';
+import { until } from '../support/until.js';
+import type { UserBody } from '../support/users.js';
+import { wherePossible } from '../support/where-possible.js';
+
+const BREAKS = 20;
+const ROWS = 40_000;
+const READERS = 100;
+const MAX_GROWTH_MB = 100;
+const MB = 1024;
+
+// The faults run one after the other, so the server of the run is theirs to crash.
+wherePossible(noSignals, 'exports that break', () => {
+  let database: TestDatabase;
+  let instances: Instance[];
+  let admin: Account;
+  const start = (): Promise<Instance> =>
+    Instance.start({
+      env: {
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'silent',
+        ...database.addresses,
+        ADMIN_PASSWORD: ADMIN.password,
+        MASTER_KEY,
+      },
+    });
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    instances = [await start(), await start()];
+    await addRows(database, ROWS);
+    admin = await signIn(instances[0]!.url, ADMIN.email, ADMIN.password);
+  });
+  afterAll(async () => {
+    closeConnections();
+    await Promise.all(instances.map((each) => each.stop('SIGKILL')));
+    await database.drop();
+  });
+
+  const call = (method: string, path: string, body?: object) => {
+    const [{ url }] = instances as [Instance];
+    const headers = { ...bearer(admin), 'If-Match': '*' };
+    return send(url, { method, path, headers, ...(body && { body }) });
+  };
+
+  /** One process killed with -9 takes all the others down: PostgreSQL then recovers as after a crash. */
+  async function crashDatabase(): Promise<void> {
+    const client = new pg.Client({ connectionString: database.url });
+    client.on('error', () => {});
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    // The server of the tests does not write every commit at once, and this is not about what it loses.
+    await client.query('CHECKPOINT');
+    process.kill(rows[0]!.pid, 'SIGKILL');
+    await serves();
+  }
+  const serves = () =>
+    until(
+      async () => (await call('GET', '/api/users?limit=1').catch(() => null))?.status === 200,
+      25_000,
+      'an answer',
+    );
+
+  /** Others create, change, delete and restore, until they are told to stop. What fails with the database is not done. */
+  function disturb(ids: readonly string[]): () => Promise<void> {
+    const over = new AbortController();
+    const act = async (worker: number) => {
+      for (let n = worker; !over.signal.aborted; n += 7) {
+        const id = ids[(n * 7919) % ids.length];
+        const acts = [
+          () => call('PATCH', `/api/users/${id}`, { name: `Changed ${n}` }),
+          () => call('DELETE', `/api/users/${id}`),
+          () => call('POST', `/api/users/${id}/restore`),
+          () =>
+            call('POST', '/api/users', { email: `new-${n}@example.com`, name: 'New', password: PASSWORD }),
+        ];
+        await acts[n % acts.length]!().catch(() => new Promise((resolve) => setTimeout(resolve, 50)));
+      }
+    };
+    const workers = [1, 2, 3].map(act);
+    return async () => {
+      over.abort();
+      await Promise.all(workers);
+    };
+  }
+
+  it(`sends every row once, as it was, over ${BREAKS} breaks`, async () => {
+    const listed = await database.query<{ id: string }>(
+      `SELECT id FROM users WHERE status <> 'deleted' ORDER BY id`,
+    );
+    const stop = disturb(listed.map(({ id }) => id).filter((id) => id !== admin.id));
+    const path = '/api/export/users?format=ndjson&fields=id,email,name,status,version,updated_at';
+    const joined: string[] = [];
+    let first = '';
+    let place = '';
+    let breaks = 0;
+    try {
+      for (let turn = 0; ; turn++) {
+        const target = instances[turn % 2]!;
+        const open = await OpenExport.begin({ url: target.url, account: admin, path: path + place }).catch(
+          () => null,
+        );
+        if (open?.response.statusCode !== 200) {
+          open?.request.destroy();
+          await serves();
+          continue;
+        }
+        const cursor = String(open.response.headers['x-export-cursor']);
+        first ||= cursor;
+        const enough = 30_000 + ((turn * 104_729) % 200_000);
+        let broken: Promise<unknown> | null = null;
+        const part = await open.read((text) => {
+          if (breaks >= BREAKS || text.length < enough) return false;
+          // Cut here, or broken at the other end while it goes on.
+          if (turn % 3 === 0) return true;
+          broken ??= turn % 3 === 1 ? target.stop('SIGKILL') : crashDatabase();
+          return false;
+        });
+        await broken;
+        if (broken && turn % 3 === 1) instances[turn % 2] = await start();
+        const { rows, complete } = linesOf(part.text);
+        const whole = rows.filter((row) => !row.startsWith('{"error"'));
+        joined.push(...whole);
+        if (complete) {
+          expect(complete.count).toBe(joined.length);
+          break;
+        }
+        breaks++;
+        place = `&after=${cursor}&received=${whole.length}`;
+      }
+    } finally {
+      await stop();
+    }
+    expect(breaks).toBeGreaterThanOrEqual(BREAKS);
+    const again = await OpenExport.begin({
+      url: instances[0]!.url,
+      account: admin,
+      path: `${path}&after=${first}`,
+    });
+    const { rows, complete } = linesOf((await again.read()).text);
+    expect(complete?.count).toBe(rows.length);
+    expect(joined).toEqual(rows);
+    const ids = joined.map((row) => (JSON.parse(row) as UserBody).id);
+    expect(ids).toEqual(listed.map(({ id }) => id));
+  }, 300_000);
+
+  it(`costs next to nothing that ${READERS} readers never read`, async () => {
+    const instance = await start();
+    instances.push(instance);
+    const memory = () =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${instance.process.pid}/status`, 'utf8'))?.[1]) / MB;
+    const { hostname, port } = new URL(instance.url);
+    const me = () => send(instance.url, { path: '/api/users/me', headers: bearer(admin) });
+    for (let i = 0; i < 50; i++) await me();
+    const before = memory();
+    const sockets: Socket[] = [];
+    for (let i = 0; i < READERS; i++) {
+      const socket = connect({ host: hostname, port: Number(port) });
+      socket.on('error', () => {}).pause();
+      socket.write(
+        `GET /api/export/users?format=ndjson HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${admin.token}\r\n\r\n`,
+      );
+      sockets.push(socket);
+    }
+    let most = 0;
+    // Longer than it takes to fill every buffer on the way, and to be taken for stalled.
+    for (let i = 0; i < 100; i++) {
+      expect((await me()).status).toBe(200);
+      most = Math.max(most, memory());
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(most - before).toBeLessThan(MAX_GROWTH_MB);
+    for (const socket of sockets) socket.destroy();
+    const connections = async () => {
+      const client = await OpenExport.begin({ url: instance.url, account: admin });
+      client.request.destroy();
+      return client.response.statusCode;
+    };
+    await until(async () => (await connections()) === 200, 1000, 'room for others');
+  }, 60_000);
+});
