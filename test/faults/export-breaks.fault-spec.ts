@@ -15,7 +15,7 @@ import type { UserBody } from '../support/users.js';
 import { wherePossible } from '../support/where-possible.js';
 
 const BREAKS = 20;
-const ROWS = 40_000;
+const ROWS = 80_000;
 const READERS = 100;
 const MAX_GROWTH_MB = 100;
 const MB = 1024;
@@ -64,12 +64,17 @@ wherePossible(noSignals, 'exports that break', () => {
     process.kill(rows[0]!.pid, 'SIGKILL');
     await serves();
   }
-  const serves = () =>
-    until(
-      async () => (await call('GET', '/api/users?limit=1').catch(() => null))?.status === 200,
-      25_000,
-      'an answer',
-    );
+  const serves = async () => {
+    let said = '';
+    const answers = async () => {
+      const answer = await call('GET', '/api/users?limit=1').catch((error: unknown) => String(error));
+      said = typeof answer === 'string' ? answer : `${answer.status} ${answer.text}`;
+      return typeof answer !== 'string' && answer.status === 200;
+    };
+    await until(answers, 25_000, 'an answer').catch((error: unknown) => {
+      throw new Error(said, { cause: error });
+    });
+  };
 
   /** Others create, change, delete and restore, until they are told to stop. What fails with the database is not done. */
   function disturb(ids: readonly string[]): () => Promise<void> {
@@ -98,12 +103,14 @@ wherePossible(noSignals, 'exports that break', () => {
     const listed = await database.query<{ id: string }>(
       `SELECT id FROM users WHERE status <> 'deleted' ORDER BY id`,
     );
-    const stop = disturb(listed.map(({ id }) => id).filter((id) => id !== admin.id));
     const path = '/api/export/users?format=ndjson&fields=id,email,name,status,version,updated_at';
     const joined: string[] = [];
-    let first = '';
-    let place = '';
+    const begun = await OpenExport.begin({ url: instances[1]!.url, account: admin, path });
+    begun.request.destroy();
+    const first = `&after=${String(begun.response.headers['x-export-cursor'])}`;
+    let place = first;
     let breaks = 0;
+    const stop = disturb(listed.map(({ id }) => id).filter((id) => id !== admin.id));
     try {
       for (let turn = 0; ; turn++) {
         const target = instances[turn % 2]!;
@@ -116,18 +123,18 @@ wherePossible(noSignals, 'exports that break', () => {
           continue;
         }
         const cursor = String(open.response.headers['x-export-cursor']);
-        first ||= cursor;
-        const enough = 30_000 + ((turn * 104_729) % 200_000);
-        let broken: Promise<unknown> | null = null;
+        const enough = 10_000 + ((turn * 104_729) % 100_000);
+        const broken: Promise<unknown>[] = [];
         const part = await open.read((text) => {
           if (breaks >= BREAKS || text.length < enough) return false;
           // Cut here, or broken at the other end while it goes on.
           if (turn % 3 === 0) return true;
-          broken ??= turn % 3 === 1 ? target.stop('SIGKILL') : crashDatabase();
-          return false;
+          if (broken.length === 0) broken.push(turn % 3 === 1 ? target.stop('SIGKILL') : crashDatabase());
+          // It is quick to send: what is left must do for the other breaks.
+          return text.length > enough * 3;
         });
-        await broken;
-        if (broken && turn % 3 === 1) instances[turn % 2] = await start();
+        await Promise.all(broken);
+        if (broken.length > 0 && turn % 3 === 1) instances[turn % 2] = await start();
         const { rows, complete } = linesOf(part.text);
         const whole = rows.filter((row) => !row.startsWith('{"error"'));
         joined.push(...whole);
@@ -145,7 +152,7 @@ wherePossible(noSignals, 'exports that break', () => {
     const again = await OpenExport.begin({
       url: instances[0]!.url,
       account: admin,
-      path: `${path}&after=${first}`,
+      path: path + first,
     });
     const { rows, complete } = linesOf((await again.read()).text);
     expect(complete?.count).toBe(rows.length);

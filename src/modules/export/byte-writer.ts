@@ -1,7 +1,8 @@
 /** What is written at least, before the room has to grow. */
-const FIRST_BYTES = 72 * 1024;
+const FIRST_BYTES = 40 * 1024;
 /** Shorter ones are copied faster byte by byte. */
 const SHORT_BYTES = 48;
+const NOTHING = Buffer.alloc(0);
 const ZERO = 0x30;
 const COLON = 0x3a;
 const POINT = 0x2e;
@@ -10,14 +11,15 @@ const HEX = Buffer.from('0123456789abcdef');
 /** Text as bytes, written from its beginning to its end. */
 export class ByteWriter {
   length = 0;
-  private bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  private bytes: Buffer = NOTHING;
   private spare: Buffer | null = null;
 
   /** What was written since the last time; the next is written elsewhere, until it is given back. */
   take(): { readonly written: Buffer; readonly giveBack: () => void } {
     const { bytes } = this;
     const written = bytes.subarray(0, this.length);
-    this.bytes = this.spare ?? Buffer.allocUnsafe(FIRST_BYTES);
+    // A reader who stalls need not hold room for what comes next.
+    this.bytes = this.spare ?? NOTHING;
     this.spare = null;
     this.length = 0;
     return { written, giveBack: () => (this.spare = bytes) };
@@ -99,7 +101,7 @@ export class ByteWriter {
 
   private reserve(more: number): void {
     if (this.length + more <= this.bytes.length) return;
-    const room = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more));
+    const room = Buffer.allocUnsafe(Math.max(FIRST_BYTES, this.bytes.length * 2, this.length + more));
     this.bytes.copy(room, 0, 0, this.length);
     this.bytes = room;
   }

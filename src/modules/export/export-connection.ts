@@ -9,7 +9,7 @@ import type { Piece, RowSource } from './row-source.js';
 /** Of the first piece, and of each after a stall. */
 const FEW_ROWS = 500;
 /** Encoded before others get their turn. */
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 32 * 1024;
 /** A reader who takes longer for a chunk keeps nothing of ours in memory but that chunk. */
 const STALLED_AFTER_MS = 1000;
 /** ... and one who takes a piece within this gets a greater one next. */
@@ -97,6 +97,7 @@ export class ExportConnection {
       more = this.encodeChunk(piece);
       if (!(await this.sendChunk())) return false;
     }
+    piece.release?.();
     this.outlet.write(format.progress(this.position.count, beginning.total_estimate));
     if (performance.now() - began < QUICK_MS)
       this.rows = Math.min(this.rows * 2, this.sending.source.maxRows);

@@ -19,7 +19,7 @@ import type { Piece, RowSource } from './row-source.js';
 const SHARE_OF_POOL = 3;
 const MAX_READING = 3;
 /** Rows that all connections together may hold read and not yet sent, and one in any case. */
-const ROWS_TOGETHER = 40_000;
+const ROWS_TOGETHER = 20_000;
 const ROWS_AT_LEAST = 250;
 const LOOK_EVERY_MS = 1000;
 const RETRY_AFTER_SECONDS = '5';

@@ -14,6 +14,8 @@ export interface Piece {
   id(): string;
   /** Writes the present row, without a line end. */
   write(out: ByteWriter): void;
+  /** All that was wanted of it is written. */
+  release?(): void;
 }
 
 /** What is exported, as it was at one moment, in the order of ids. */

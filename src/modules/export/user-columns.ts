@@ -131,6 +131,10 @@ export class UserPiece implements Piece {
     return this.rows.next();
   }
 
+  release(): void {
+    this.rows.release();
+  }
+
   id(): string {
     const { bytes, starts } = this.rows;
     const hex = bytes.toString('hex', starts[0], starts[0]! + 16);

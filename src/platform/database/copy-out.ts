@@ -10,6 +10,15 @@ const COPY_DATA = 0x64;
 /** CopyOutResponse, NoticeResponse, ParameterStatus, NotificationResponse: they may stand before and between rows. */
 const PASSED_ON: ReadonlySet<number> = new Set([0x48, 0x4e, 0x53, 0x41]);
 
+/** Rooms that are used again: the collector would be busy with them otherwise, and late. */
+const MAX_SPARE = 4;
+const spare: Buffer[] = [];
+
+function roomFor(bytes: number): Buffer {
+  const found = spare.findIndex((room) => room.length >= bytes && room.length <= bytes * 2);
+  return found < 0 ? Buffer.allocUnsafe(bytes) : spare.splice(found, 1)[0]!;
+}
+
 /**
  * A COPY that is gathered in memory. pg would make an object and an event of each row, which takes longer than all
  * else that is done with it: while rows come, their messages are read here, and everything else is handed to pg.
@@ -31,11 +40,11 @@ export class CopyOut implements Submittable {
     readonly text: string,
     expectedBytes: number,
   ) {
-    this.bytes = Buffer.allocUnsafe(Math.max(expectedBytes, FIRST_BYTES));
+    this.bytes = roomFor(Math.max(expectedBytes, FIRST_BYTES));
     this.done = new Promise((resolve, reject) => {
       this.finish = () => {
         if (this.failure) reject(this.failure);
-        else resolve(this.bytes.subarray(0, this.length));
+        else resolve(this.bytes);
       };
     });
   }
@@ -106,6 +115,8 @@ export class CopyOut implements Submittable {
   }
 }
 
+const ignore = (): void => {};
+
 /**
  * The rows of a query by COPY, the fastest way out of the database. Whole in memory, and the connection is free
  * again before anything is done with them: the caller bounds how many they are.
@@ -116,6 +127,8 @@ export async function copyOut(
   { columns, expectedBytes }: { columns: number; expectedBytes: number },
 ): Promise<CopiedRows> {
   const client = await pool.connect();
+  // A connection that breaks is told twice: to the query, which is enough, and to the process, which would end.
+  client.on('error', ignore);
   let broken = true;
   try {
     const bytes = await client.query(new CopyOut(`COPY (${select}) TO STDOUT (FORMAT binary)`, expectedBytes))
@@ -123,6 +136,7 @@ export async function copyOut(
     broken = false;
     return new CopiedRows(bytes, columns);
   } finally {
+    client.off('error', ignore);
     client.release(broken);
   }
 }
@@ -140,6 +154,11 @@ export class CopiedRows {
   ) {
     this.starts = new Int32Array(columns);
     this.lengths = new Int32Array(columns);
+  }
+
+  /** Nobody reads them any more. */
+  release(): void {
+    if (spare.length < MAX_SPARE) spare.push(this.bytes);
   }
 
   /** Goes on to the next row. @returns false when there is none */
