@@ -115,8 +115,6 @@ export class CopyOut implements Submittable {
   }
 }
 
-const ignore = (): void => {};
-
 /**
  * The rows of a query by COPY, the fastest way out of the database. Whole in memory, and the connection is free
  * again before anything is done with them: the caller bounds how many they are.
@@ -127,8 +125,6 @@ export async function copyOut(
   { columns, expectedBytes }: { columns: number; expectedBytes: number },
 ): Promise<CopiedRows> {
   const client = await pool.connect();
-  // A connection that breaks is told twice: to the query, which is enough, and to the process, which would end.
-  client.on('error', ignore);
   let broken = true;
   try {
     const bytes = await client.query(new CopyOut(`COPY (${select}) TO STDOUT (FORMAT binary)`, expectedBytes))
@@ -136,7 +132,6 @@ export async function copyOut(
     broken = false;
     return new CopiedRows(bytes, columns);
   } finally {
-    client.off('error', ignore);
     client.release(broken);
   }
 }
