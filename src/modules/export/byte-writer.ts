@@ -25,6 +25,11 @@ export class ByteWriter {
     return { written, giveBack: () => (this.spare = bytes) };
   }
 
+  /** Bytes that are the same in every row. */
+  bytesOf(constant: Buffer): void {
+    this.copy(constant, 0, constant.length);
+  }
+
   /** Of short texts of ASCII alone. */
   ascii(text: string): void {
     this.reserve(text.length);

@@ -113,7 +113,7 @@ export class ExportConnection {
       count++;
       const start = lines.length;
       piece.write(lines);
-      lines.ascii(format.lineEnd);
+      lines.bytesOf(format.lineEnd);
       if (format.wrap) {
         wrapped.ascii(format.wrap.before(cursorOf({ id: piece.id(), count })));
         wrapped.copyOf(lines, start);

@@ -29,7 +29,7 @@ export interface Format {
   readonly encoding: Encoding;
   begin(beginning: Beginning, cursor: string): string;
   /** Behind each row; it is hashed with it. */
-  readonly lineEnd: string;
+  readonly lineEnd: Buffer;
   /** Around each row and its line end, where they are not all; `cursor` goes on after the row. */
   readonly wrap: { before(cursor: string): string; readonly after: string } | null;
   progress(count: number, totalEstimate: number): string;
@@ -47,7 +47,7 @@ function serverSentEvents(rowEvent: string): Format {
   return {
     encoding: 'json',
     begin: (beginning, cursor) => event('start', beginning, cursor),
-    lineEnd: '\n',
+    lineEnd: Buffer.from('\n'),
     wrap: { before: (cursor) => `event: ${rowEvent}\nid: ${cursor}\ndata: `, after: '\n' },
     progress: (count, totalEstimate) => event('progress', { count, total_estimate: totalEstimate }),
     complete: (completion) => event('complete', completion),
@@ -59,7 +59,7 @@ function serverSentEvents(rowEvent: string): Format {
 const NDJSON: Format = {
   encoding: 'json',
   begin: () => '',
-  lineEnd: '\n',
+  lineEnd: Buffer.from('\n'),
   wrap: null,
   progress: () => '',
   complete: (completion) => `${JSON.stringify({ _complete: completion })}\n`,
@@ -70,7 +70,7 @@ const NDJSON: Format = {
 const CSV: Format = {
   encoding: 'csv',
   begin: () => '',
-  lineEnd: '\r\n',
+  lineEnd: Buffer.from('\r\n'),
   wrap: null,
   progress: () => '',
   complete: () => '',

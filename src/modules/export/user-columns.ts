@@ -43,30 +43,30 @@ const csvCell: Encode = (out, source, start, end) => out.text(csvText(source.toS
 
 /** An array: dimensions, flags, type, and of its one dimension length and lower bound; then each element after its length. */
 const roles =
-  (open: string, between: string, close: string): Encode =>
+  (open: Buffer, between: Buffer, close: Buffer): Encode =>
   (out, source, start, end) => {
     if (source.readInt32BE(start) === 0) {
-      out.ascii(open === '' ? '' : '[]');
+      out.ascii(open.length === 0 ? '' : '[]');
       return;
     }
-    out.ascii(open);
+    out.bytesOf(open);
     for (let at = start + 20; at < end;) {
       const length = source.readInt32BE(at);
-      if (at > start + 20) out.ascii(between);
+      if (at > start + 20) out.bytesOf(between);
       out.copy(source, at + 4, at + 4 + length);
       at += 4 + length;
     }
-    out.ascii(close);
+    out.bytesOf(close);
   };
 
-const knownDays = new Map<number, string>();
+const knownDays = new Map<number, Buffer>();
 
 /** `2026-01-01T`: accounts have few days between them. */
-function dayOf(day: number): string {
+function dayOf(day: number): Buffer {
   const known = knownDays.get(day);
   if (known !== undefined) return known;
   if (knownDays.size >= MAX_KNOWN_DAYS) knownDays.clear();
-  const text = new Date(day * DAY_MS).toISOString().slice(0, 11);
+  const text = Buffer.from(new Date(day * DAY_MS).toISOString().slice(0, 11));
   knownDays.set(day, text);
   return text;
 }
@@ -76,13 +76,14 @@ const time: Encode = (out, source, start) => {
   const micros = source.readInt32BE(start) * 2 ** 32 + source.readUInt32BE(start + 4);
   const ms = Math.floor(micros / 1000) + EPOCH_MS;
   const day = Math.floor(ms / DAY_MS);
-  out.ascii(dayOf(day));
+  out.bytesOf(dayOf(day));
   out.timeOfDay(ms - day * DAY_MS);
   out.byte(Z);
 };
 
 const uuid: Encode = (out, source, start) => out.uuid(source, start);
-const boolean: Encode = (out, source, start) => out.ascii(source[start] === 1 ? 'true' : 'false');
+const [TRUE, FALSE] = [Buffer.from('true'), Buffer.from('false')] as const;
+const boolean: Encode = (out, source, start) => out.bytesOf(source[start] === 1 ? TRUE : FALSE);
 const integer: Encode = (out, source, start) => out.ascii(String(source.readInt32BE(start)));
 
 const TEXT: Column = { json: jsonText, csv: csvCell };
@@ -94,7 +95,10 @@ const columns: Readonly<Record<keyof UserResponse, Column>> = {
   email: TEXT,
   name: TEXT,
   status: { json: quoted(word), csv: word },
-  roles: { json: roles('["', '","', '"]'), csv: roles('', ';', '') },
+  roles: {
+    json: roles(Buffer.from('["'), Buffer.from('","'), Buffer.from('"]')),
+    csv: roles(Buffer.alloc(0), Buffer.from(';'), Buffer.alloc(0)),
+  },
   email_verified: { json: boolean, csv: boolean },
   version: { json: integer, csv: integer },
   last_login_at: TIME,
@@ -109,8 +113,8 @@ export const userFields = Object.keys(columns) as UserField[];
 export class UserPiece implements Piece {
   private readonly encoders: readonly Encode[];
   private readonly before: readonly Buffer[];
-  private readonly absent: string;
-  private readonly end: string;
+  private readonly absent: Buffer;
+  private readonly end: Buffer;
 
   constructor(
     private readonly rows: CopiedRows,
@@ -123,8 +127,8 @@ export class UserPiece implements Piece {
     this.before = fields.map((field, i) =>
       Buffer.from(json ? `${i === 0 ? '{' : ','}"${field}":` : i === 0 ? '' : ','),
     );
-    this.absent = json ? 'null' : '';
-    this.end = json ? '}' : '';
+    this.absent = Buffer.from(json ? 'null' : '');
+    this.end = Buffer.from(json ? '}' : '');
   }
 
   next(): boolean {
@@ -144,13 +148,12 @@ export class UserPiece implements Piece {
   write(out: ByteWriter): void {
     const { bytes, starts, lengths } = this.rows;
     for (let i = 0; i < this.encoders.length; i++) {
-      const before = this.before[i]!;
-      out.copy(before, 0, before.length);
+      out.bytesOf(this.before[i]!);
       const start = starts[i + 1]!;
       const length = lengths[i + 1]!;
-      if (length < 0) out.ascii(this.absent);
+      if (length < 0) out.bytesOf(this.absent);
       else this.encoders[i]!(out, bytes, start, start + length);
     }
-    out.ascii(this.end);
+    out.bytesOf(this.end);
   }
 }

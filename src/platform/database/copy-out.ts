@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { OneBufferSocket, type Reader } from './one-buffer-socket.js';
 import type { Connection, Pool, Submittable } from 'pg';
 
 const FIRST_BYTES = 64 * 1024;
@@ -17,6 +18,20 @@ const spare: Buffer[] = [];
 function roomFor(bytes: number): Buffer {
   const found = spare.findIndex((room) => room.length >= bytes && room.length <= bytes * 2);
   return found < 0 ? Buffer.allocUnsafe(bytes) : spare.splice(found, 1)[0]!;
+}
+
+/** From now on `reader` gets what the stream brings, until the returned function is called. */
+function borrow(stream: Duplex, reader: Reader): () => void {
+  if (stream instanceof OneBufferSocket) {
+    stream.reader = reader;
+    return () => (stream.reader = null);
+  }
+  const listeners = stream.listeners('data') as Reader[];
+  stream.removeAllListeners('data').on('data', reader);
+  return () => {
+    stream.off('data', reader);
+    for (const listener of listeners) stream.on('data', listener);
+  };
 }
 
 /**
@@ -51,14 +66,16 @@ export class CopyOut implements Submittable {
 
   submit(connection: Connection): void {
     const { stream } = connection as Connection & { readonly stream: Duplex };
-    const [listener, ...others] = stream.listeners('data') as ((chunk: Buffer) => void)[];
-    if (!listener || others.length > 0) throw new Error('somebody else reads this connection');
-    const read = (chunk: Buffer) => this.read(chunk, listener);
-    stream.off('data', listener).on('data', read);
+    const listeners = stream.listeners('data');
+    const others = (bytes: Buffer) => {
+      const kept = Buffer.from(bytes);
+      for (const listener of listeners) listener(kept);
+    };
+    const giveBack = borrow(stream, (bytes) => this.read(bytes, others));
     this.letGo = (rest) => {
       this.letGo = () => {};
-      stream.off('data', read).on('data', listener);
-      if (rest) listener(rest);
+      giveBack();
+      if (rest) others(rest);
     };
     connection.query(this.text);
   }
@@ -96,7 +113,7 @@ export class CopyOut implements Submittable {
       others(bytes.subarray(at, end));
       at = end;
     }
-    if (at < bytes.length) this.begun = bytes.subarray(at);
+    if (at < bytes.length) this.begun = Buffer.from(bytes.subarray(at));
   }
 
   /** @returns where the next message begins */

@@ -1,8 +1,10 @@
+import { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { createClientClass, type QueryObserver } from './service-client.js';
+import { OneBufferSocket } from './one-buffer-socket.js';
 import { ServicePool } from './service-pool.js';
 
 export const APPLICATION_NAME = 'gatehouse';
@@ -26,6 +28,8 @@ export function dataSourceOptions(config: Config, observe: QueryObserver) {
       idleTimeoutMillis: config.DB_IDLE_TIMEOUT_MS,
       maxLifetimeSeconds: config.DB_MAX_LIFETIME_SECONDS,
       keepAlive: true,
+      // TLS reads by itself.
+      stream: ({ ssl }: pg.ClientConfig) => (ssl ? new Socket() : new OneBufferSocket()),
     },
   } as const satisfies DataSourceOptions;
 }
