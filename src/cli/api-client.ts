@@ -1,0 +1,138 @@
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { json, text } from 'node:stream/consumers';
+import { CliError, EXIT } from './exit.js';
+
+/** A connection that brings nothing for so long is dead; a stream brings a sign of life each 30 s, or rows. */
+const SILENCE_MS = 120_000;
+/** Of an error that is shown. */
+const MAX_SHOWN = 500;
+
+export interface Credentials {
+  readonly token?: string | undefined;
+  readonly email?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+interface Tokens {
+  readonly access_token: string;
+  readonly refresh_token: string;
+}
+
+export interface Asked {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: object;
+  /** Instead of `body`: sent as it comes. */
+  readonly stream?: Readable;
+}
+
+/** Speaks with the service by its public contract alone, as who the credentials say. */
+export class ApiClient {
+  private tokens: Tokens | null = null;
+
+  constructor(
+    private readonly url: URL,
+    private readonly credentials: Credentials,
+  ) {}
+
+  /** @throws CliError when it is refused, or nobody answers */
+  async json<T>(asked: Asked): Promise<T> {
+    const said = await text(await this.stream(asked));
+    return (said === '' ? undefined : JSON.parse(said)) as T;
+  }
+
+  /** One page of a list, and where the next one is (RFC 8288). */
+  async page<T>(path: string): Promise<Page<T>> {
+    const answer = await this.stream({ path });
+    const [, next = null] = /<([^>]+)>; rel="next"/.exec(String(answer.headers.link)) ?? [];
+    return { items: (await json(answer)) as T[], next };
+  }
+
+  /** As `json`, to be read as it comes. */
+  async stream(asked: Asked): Promise<IncomingMessage> {
+    const answer = await this.send(asked, await this.accessToken());
+    if (answer.statusCode !== 401 || !this.tokens || asked.stream) return accepted(answer);
+    answer.resume();
+    await this.refresh(this.tokens);
+    return accepted(await this.send(asked, await this.accessToken()));
+  }
+
+  /** What it signed in for is over. */
+  async signOut(): Promise<void> {
+    if (!this.tokens) return;
+    const { access_token: token } = this.tokens;
+    this.tokens = null;
+    (await this.send({ method: 'POST', path: '/api/auth/logout' }, token)).resume();
+  }
+
+  private async accessToken(): Promise<string> {
+    const { token, email, password } = this.credentials;
+    if (token !== undefined) return token;
+    if (email === undefined || password === undefined) {
+      throw new CliError('sign in with GATEHOUSE_TOKEN, or with --email and GATEHOUSE_PASSWORD', EXIT.usage);
+    }
+    this.tokens ??= await this.askForTokens('/api/auth/login', { email, password });
+    return this.tokens.access_token;
+  }
+
+  private async refresh({ refresh_token }: Tokens): Promise<void> {
+    this.tokens = await this.askForTokens('/api/auth/refresh', { refresh_token });
+  }
+
+  private async askForTokens(path: string, body: object): Promise<Tokens> {
+    return (await json(await accepted(await this.send({ method: 'POST', path, body }, null)))) as Tokens;
+  }
+
+  private send({ method = 'GET', path, headers, body, stream }: Asked, token: string | null) {
+    const sent = body && JSON.stringify(body);
+    const request = this.url.protocol === 'https:' ? requestHttps : requestHttp;
+    return new Promise<IncomingMessage>((resolve, reject) => {
+      const fail = (cause: unknown) => {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        reject(new CliError(`${this.url.origin} cannot be reached: ${why}`, EXIT.unreachable, { cause }));
+      };
+      const outgoing = request(new URL(path, this.url), {
+        method,
+        headers: {
+          ...(token !== null && { Authorization: `Bearer ${token}` }),
+          ...(sent !== undefined && {
+            'Content-Type': 'application/json',
+            'Content-Length': String(Buffer.byteLength(sent)),
+          }),
+          ...headers,
+        },
+      });
+      outgoing.setTimeout(SILENCE_MS, () => outgoing.destroy(new Error('silence')));
+      outgoing.once('response', resolve).once('error', fail);
+      if (stream) pipeline(stream, outgoing).catch(fail);
+      else outgoing.end(sent);
+    });
+  }
+}
+
+/** @throws CliError with the words of the service when it refuses */
+async function accepted(answer: IncomingMessage): Promise<IncomingMessage> {
+  const { statusCode: status = 0 } = answer;
+  if (status < 400) return answer;
+  const said = await text(answer);
+  const code = status === 401 || status === 403 ? EXIT.refused : EXIT.failed;
+  throw new CliError(messageOf(said, status), status >= 500 ? EXIT.unreachable : code);
+}
+
+function messageOf(said: string, status: number): string {
+  try {
+    const { error } = JSON.parse(said) as { error: { code: string; message: string; request_id: string } };
+    return `${error.code}: ${error.message} (request ${error.request_id})`;
+  } catch {
+    return `the service answered ${status}: ${said.slice(0, MAX_SHOWN)}`;
+  }
+}

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApiClient } from './api-client.js';
+import { CliError, EXIT } from './exit.js';
+import { print, Progress, tell } from './output.js';
+
+const LOOK_EVERY_MS = 500;
+/** Failed rows that are shown; the others are counted. */
+const MAX_SHOWN = 20;
+
+interface Job {
+  readonly id: string;
+  readonly status: string;
+  readonly total: number | null;
+  readonly done: number;
+  readonly failed: number;
+}
+
+interface Result {
+  readonly index: number;
+  readonly id?: string | null;
+  readonly error?: { readonly code: string; readonly message: string } | null;
+}
+
+/** Waits for a job, and tells what failed. @throws CliError unless all of it was done */
+export async function followJob(client: ApiClient, id: string): Promise<void> {
+  let job = await read(client, id);
+  const progress = new Progress('rows', job.total ?? 0);
+  while (job.status === 'queued' || job.status === 'running') {
+    await sleep(LOOK_EVERY_MS);
+    job = await read(client, id);
+    progress.to(job.done + job.failed, job.total ?? 0);
+  }
+  progress.end();
+  print(`job ${id}: ${job.status}, ${job.done} done, ${job.failed} failed`);
+  if (job.failed > 0) await tellFailures(client, job);
+  if (job.failed > 0 || job.status !== 'succeeded') {
+    throw new CliError(`not all of it was done: ${job.failed} failed`, EXIT.failed);
+  }
+}
+
+async function tellFailures(client: ApiClient, { id, failed }: Job): Promise<void> {
+  const path = `/api/jobs/${id}/results?status=failed&limit=${MAX_SHOWN}`;
+  for (const { index, id: account, error } of await client.json<Result[]>({ path })) {
+    tell(`row ${index}${account ? ` (${account})` : ''}: ${error?.code}: ${error?.message}`);
+  }
+  if (failed > MAX_SHOWN) tell(`… and ${failed - MAX_SHOWN} more: GET /api/jobs/${id}/results`);
+}
+
+const read = (client: ApiClient, id: string): Promise<Job> => client.json<Job>({ path: `/api/jobs/${id}` });

@@ -1,0 +1,133 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { ApiClient } from './api-client.js';
+import { runExport } from './commands/export.js';
+import { runImport } from './commands/import.js';
+import { runUsers, userActs } from './commands/users.js';
+import { runVerify } from './commands/verify.js';
+import { CliError, EXIT, usage } from './exit.js';
+import { tell } from './output.js';
+
+const HELP = `gatehouse <command>
+
+  export users|audit --output FILE [--format ndjson|csv] [--fields a,b] [--filter name=value …] [--restart]
+                            again after a break: goes on where it was; FILE "-" is the standard output
+  import FILE [--format ndjson|csv] [--no-wait]
+                            FILE "-" is the standard input
+  verify [--head FILE] [--save-head FILE]
+                            the audit trail, against a head that was kept
+  users ${userActs.join('|')} [arguments] [--filter name=value …] [--limit N] [--role NAME] [--dry-run] [--json]
+
+  --url URL                 or GATEHOUSE_URL; default http://127.0.0.1:3000
+  --email ADDRESS           with GATEHOUSE_PASSWORD; or GATEHOUSE_TOKEN alone
+
+ends with 0; 1 when something could not be done, 2 for wrong usage, 3 when not allowed, 4 when not reachable,
+130 when interrupted
+`;
+
+const OPTIONS = {
+  url: { type: 'string' },
+  email: { type: 'string' },
+  output: { type: 'string', short: 'o' },
+  format: { type: 'string' },
+  fields: { type: 'string' },
+  filter: { type: 'string', multiple: true },
+  restart: { type: 'boolean' },
+  wait: { type: 'boolean' },
+  head: { type: 'string' },
+  'save-head': { type: 'string' },
+  limit: { type: 'string' },
+  role: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Given = ReturnType<typeof parse>;
+
+const { env } = process;
+
+try {
+  const given = parse();
+  if (given.values.help || given.positionals.length === 0) process.stdout.write(HELP);
+  else await run(given);
+} catch (error) {
+  tell(error instanceof Error ? error.message : String(error));
+  process.exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
+}
+
+function parse() {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: true, allowNegative: true });
+  } catch (error) {
+    throw usage(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function run(given: Given): Promise<void> {
+  const client = new ApiClient(addressOf(given.values.url ?? env['GATEHOUSE_URL']), {
+    token: env['GATEHOUSE_TOKEN'],
+    email: given.values.email,
+    password: env['GATEHOUSE_PASSWORD'],
+  });
+  try {
+    await command(client, given);
+  } finally {
+    await client.signOut().catch(() => {});
+  }
+}
+
+async function command(client: ApiClient, { positionals, values }: Given): Promise<void> {
+  const [name, ...rest] = positionals;
+  switch (name) {
+    case 'export': {
+      const { output, format = 'ndjson', restart = false } = values;
+      if (output === undefined) throw usage('--output says where to');
+      if (format !== 'ndjson' && format !== 'csv') throw usage('--format is ndjson or csv');
+      const options = { kind: rest[0] ?? '', format, filters: queryOf(values), output, restart } as const;
+      const interrupted = new AbortController();
+      // What has come is kept; a second one ends it at once.
+      process.once('SIGINT', () => interrupted.abort());
+      return runExport(client, options, interrupted.signal);
+    }
+    case 'import': {
+      const [file] = rest;
+      if (file === undefined) throw usage('which file?');
+      return runImport(client, { file, format: values.format, wait: values.wait ?? true });
+    }
+    case 'verify':
+      return runVerify(client, { head: values.head, saveHead: values['save-head'] });
+    case 'users':
+      return runUsers(client, rest, {
+        query: queryOf(values),
+        limit: limitOf(values.limit),
+        json: values.json ?? false,
+        dryRun: values['dry-run'] ?? false,
+        role: values.role,
+        newPassword: env['GATEHOUSE_NEW_PASSWORD'],
+      });
+    default:
+      throw usage(`there is no command ${name}`);
+  }
+}
+
+function queryOf({ filter = [], fields }: Given['values']): URLSearchParams {
+  const query = new URLSearchParams(fields === undefined ? [] : [['fields', fields]]);
+  for (const each of filter) {
+    const at = each.indexOf('=');
+    if (at < 1) throw usage(`--filter is name=value, not ${each}`);
+    query.append(each.slice(0, at), each.slice(at + 1));
+  }
+  return query;
+}
+
+function limitOf(text = '20'): number {
+  const limit = Number(text);
+  if (!Number.isSafeInteger(limit) || limit < 1) throw usage('--limit is a number from 1 on');
+  return limit;
+}
+
+function addressOf(text = 'http://127.0.0.1:3000'): URL {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) throw usage(`${text} is no address`);
+  return new URL(text);
+}

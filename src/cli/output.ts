@@ -1,0 +1,42 @@
+import { Presets, SingleBar } from 'cli-progress';
+
+const LINE_EVERY_MS = 5000;
+
+/** How far it is: a bar on a terminal, else a line now and then. On the standard error, so that rows can be piped. */
+export class Progress {
+  private readonly bar: SingleBar | null;
+  private toldAt = performance.now();
+
+  constructor(
+    private readonly what: string,
+    total: number,
+  ) {
+    this.bar = process.stderr.isTTY
+      ? new SingleBar(
+          { format: `{bar} {percentage}% | {value} of {total} ${what}`, etaBuffer: 100 },
+          Presets.shades_classic,
+        )
+      : null;
+    this.bar?.start(total, 0);
+  }
+
+  to(done: number, total?: number): void {
+    if (this.bar) {
+      // An estimate may be too small.
+      this.bar.setTotal(Math.max(total ?? this.bar.getTotal(), done));
+      this.bar.update(done);
+    } else if (performance.now() - this.toldAt >= LINE_EVERY_MS) {
+      this.toldAt = performance.now();
+      tell(`${done} ${this.what}`);
+    }
+  }
+
+  end(): void {
+    this.bar?.stop();
+  }
+}
+
+/** To whoever watches; results go to `print`. */
+export const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+
+export const print = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -1,0 +1,164 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Cli, type CliRun } from '../../support/cli.js';
+import { addRows } from '../../support/export-rows.js';
+import { linesOf, runExport } from '../../support/exports.js';
+import { LimitedPath } from '../../support/limited-path.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+import { accountWith, NOBODY } from '../../support/users.js';
+
+const ROWS = 4000;
+const CHUNK = 300_000;
+
+let app: TestApp;
+let folder: string;
+let operator: Account;
+beforeAll(async () => {
+  app = await TestApp.create();
+  folder = await mkdtemp(join(tmpdir(), 'gatehouse-cli-'));
+  operator = await accountWith(app, [
+    'export:run',
+    'users:read',
+    'users:write',
+    'users:delete',
+    'audit:read',
+  ]);
+  await addRows(app.database, ROWS);
+});
+afterAll(async () => {
+  await app?.close();
+  if (folder) await rm(folder, { recursive: true });
+});
+
+const start = (args: readonly string[], url = app.url): Cli =>
+  Cli.start(url, ['--email', operator.email, ...args], { GATEHOUSE_PASSWORD: PASSWORD });
+const run = (...args: string[]): Promise<CliRun> => start(args).end();
+const exported = async (format: string): Promise<string> =>
+  (await runExport({ url: app.url, account: operator, path: `/api/export/users?format=${format}` })).text;
+const rowsOf = (ndjson: string): string => `${linesOf(ndjson).rows.join('\n')}\n`;
+/** What changes by signing in. */
+const without = (text: string): string => text.replaceAll(/"last_login_at":[^,}]*/g, '');
+
+describe('gatehouse export', () => {
+  it.each(['ndjson', 'csv'])('goes on by itself, however often it breaks off, as %s', async (format) => {
+    const path = await LimitedPath.to(app.url, CHUNK / 3, 'cut');
+    const file = join(folder, `broken.${format}`);
+    const ended = await start(
+      ['export', 'users', '--format', format, '--fields', 'id,email,name', '-o', file],
+      path.url,
+    ).end();
+    await path.close();
+    expect(ended).toMatchObject({ code: 0, stdout: '' });
+    const whole = (
+      await runExport({
+        url: app.url,
+        account: operator,
+        path: `/api/export/users?format=${format}&fields=id,email,name`,
+      })
+    ).text;
+    expect(await readFile(file, 'utf8')).toBe(format === 'csv' ? whole : rowsOf(whole));
+    expect(ended.stderr).toContain('goes on');
+    await expect(stat(`${file}.part`)).rejects.toThrow('ENOENT');
+    await expect(stat(`${file}.part.json`)).rejects.toThrow('ENOENT');
+  });
+
+  it('goes on when the same command is given again, also after it was interrupted or killed', async () => {
+    const file = join(folder, 'again.ndjson');
+    const args = ['export', 'users', '-o', file];
+    const size = async () => (await stat(`${file}.part`).catch(() => ({ size: 0 }))).size;
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGKILL', null],
+    ] as const) {
+      const path = await LimitedPath.to(app.url, CHUNK, 'stall');
+      const before = await size();
+      const cli = start(args, path.url);
+      await until(async () => (await size()) > before + CHUNK / 2);
+      cli.process.kill(signal);
+      expect((await cli.end()).code).toBe(code);
+      await path.close();
+    }
+    const place = await readFile(`${file}.part.json`, 'utf8');
+    expect(place).not.toContain('eyJ');
+    expect((await run('export', 'users', '--fields', 'id', '-o', file)).code).toBe(2);
+    const ended = await run(...args);
+    expect(ended).toMatchObject({ code: 0, stdout: '' });
+    expect(ended.stderr).toContain('goes on after');
+    expect(without(await readFile(file, 'utf8'))).toBe(without(rowsOf(await exported('ndjson'))));
+  });
+
+  it('writes rows alone to the standard output, and plain lines beside it', async () => {
+    const { code, stdout, stderr } = await run('export', 'users', '--filter', 'status=active', '-o', '-');
+    expect(code).toBe(0);
+    expect(without(stdout)).toBe(without(rowsOf(await exported('ndjson'))));
+    // No bar, and no control sequence: nobody looks.
+    expect(stderr).toMatch(/^\d+ rows, whole\n$/);
+  });
+});
+
+describe('gatehouse users', () => {
+  it('lists, shows and changes accounts', async () => {
+    const listed = await run('users', 'list', '--limit', '150', '--json', '--filter', 'sort=email');
+    expect(listed.stdout.trim().split('\n')).toHaveLength(150);
+    const { id } = await app.account();
+    expect((await run('users', 'disable', id)).stdout).toContain(`${id}\tdisabled\t`);
+    expect((await run('users', 'enable', id)).code).toBe(0);
+    expect((await run('users', 'roles', id, 'admin', 'user')).code).toBe(3);
+    expect(await run('users', 'delete', id)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect((await run('users', 'restore', id)).stdout).toContain(`${id}\tactive\t`);
+  });
+
+  it('does a batch, and ends with 1 when a row has failed', async () => {
+    const { id } = await app.account();
+    const batch = await run('users', 'batch', 'disable', id, NOBODY);
+    expect(batch).toMatchObject({ code: 1 });
+    expect(batch.stdout).toContain('1 done, 1 failed');
+    expect(batch.stderr).toContain('NOT_FOUND');
+  });
+});
+
+describe('gatehouse verify', () => {
+  it('tells whether the trail is valid, and whether a head that was kept stands in it', async () => {
+    const head = join(folder, 'head.json');
+    expect((await run('verify', '--save-head', head)).stdout).toMatch(/^VALID: .*\nseal \d+ is kept/);
+    expect((await run('verify', '--head', head)).stdout).toContain('stands as it was kept');
+    const kept = JSON.parse(await readFile(head, 'utf8')) as { hash: string };
+    await writeFile(head, JSON.stringify({ ...kept, hash: '0'.repeat(64) }));
+    expect(await run('verify', '--head', head)).toMatchObject({ code: 1 });
+  });
+});
+
+describe('what it ends with', () => {
+  it.each([
+    ['no such command', ['nonsense'], 2],
+    ['an option that is not there', ['users', 'list', '--nonsense'], 2],
+    ['nothing to write to', ['export', 'users'], 2],
+    ['an account that is not there', ['users', 'show', NOBODY], 1],
+  ])('%s', async (_, args, code) => {
+    const ended = await run(...args);
+    expect(ended).toMatchObject({ code, stdout: '' });
+    expect(ended.stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('a wrong password, and nobody there: 3 and 4, without a secret in what is said', async () => {
+    const env = { GATEHOUSE_PASSWORD: 'not the password' };
+    const refused = await Cli.start(app.url, ['users', 'list', '--email', operator.email], env).end();
+    expect(refused).toMatchObject({ code: 3, stdout: '' });
+    const nowhere = await Cli.start(
+      'http://127.0.0.1:1',
+      ['users', 'list', '--email', 'a@b.example'],
+      env,
+    ).end();
+    expect(nowhere).toMatchObject({ code: 4, stdout: '' });
+    for (const { stderr } of [refused, nowhere]) expect(stderr).not.toContain('not the password');
+  });
+
+  it('says how it is used', async () => {
+    const { code, stdout } = await Cli.start(app.url, ['--help'], {}).end();
+    expect(code).toBe(0);
+    expect(stdout).toContain('export users|audit');
+  });
+});
