@@ -30,6 +30,7 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .addTag('roles', 'Roles and their permissions')
     .addTag('resources', 'What accounts own, and hand on')
     .addTag('jobs', 'Work on many things, in the background')
+    .addTag('export', 'Everything out, as it was at one moment')
     .addTag('events', 'What happened, in order')
     .addTag('audit', 'The audit trail and its proofs')
     .addTag('operations', 'Probes and metrics')
