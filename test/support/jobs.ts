@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
-import type { RowStatus } from '../../src/modules/jobs/job-rows.repository.js';
+import type { RowStatus } from '../../src/modules/jobs/job-kinds.service.js';
 import type { UserBatchDto as BatchBody } from '../../src/modules/user-batches/dto/user-batch.dto.js';
 import { bearer } from './send.js';
 import type { Account, TestApp } from './test-app.js';

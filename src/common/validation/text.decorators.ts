@@ -47,13 +47,7 @@ export function IsName(): PropertyDecorator {
   return applyDecorators(
     ApiProperty({ minLength: 1, maxLength: MAX_NAME_LENGTH }),
     Trimmed(),
-    followsRule(
-      'isName',
-      (text) =>
-        lengthFault(text, 1, MAX_NAME_LENGTH) ??
-        controlFault(text) ??
-        (VISIBLE.test(text) ? null : 'must not be only white space'),
-    ),
+    followsRule('isName', nameFault),
   );
 }
 
@@ -65,14 +59,7 @@ export function IsEmailAddress(): PropertyDecorator {
   return applyDecorators(
     ApiProperty({ format: 'email', maxLength: MAX_EMAIL_LENGTH }),
     Trimmed(),
-    followsRule(
-      'isEmailAddress',
-      (text) => {
-        if (!isShortEnough(text)) return `must be at most ${MAX_EMAIL_LENGTH} characters`;
-        return findCanonicalEmail(text) === null ? 'must be an email' : null;
-      },
-      'must be an email',
-    ),
+    followsRule('isEmailAddress', emailFault, 'must be an email'),
   );
 }
 
@@ -87,6 +74,18 @@ export function IsPassword(): PropertyDecorator {
     }),
   );
 }
+
+/** Of a name without outer white space. */
+export const nameFault: FindFault = (text) =>
+  lengthFault(text, 1, MAX_NAME_LENGTH) ??
+  controlFault(text) ??
+  (VISIBLE.test(text) ? null : 'must not be only white space');
+
+/** Of an address without outer white space. */
+export const emailFault: FindFault = (text) => {
+  if (!isShortEnough(text)) return `must be at most ${MAX_EMAIL_LENGTH} characters`;
+  return findCanonicalEmail(text) === null ? 'must be an email' : null;
+};
 
 function Trimmed(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? trimText(value) : value));
@@ -111,5 +110,6 @@ function lengthFault(text: string, minimum: number, maximum: number): string | n
     : `must be ${minimum} to ${maximum} characters`;
 }
 
-const controlFault: FindFault = (text) =>
-  hasControlCharacters(text) ? 'must not hold control characters' : null;
+function controlFault(text: string): string | null {
+  return hasControlCharacters(text) ? 'must not hold control characters' : null;
+}

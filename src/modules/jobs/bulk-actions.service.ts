@@ -19,6 +19,8 @@ export class BulkActionsService {
       perform: (job, signal) => this.bulk.perform(job, action, signal),
       count: ({ id }) => this.rows.count(id),
       skipOpen: ({ id }) => this.rows.skipOpen(id),
+      findResults: (page) => this.rows.findPage(page),
+      countResults: (jobId, status) => this.rows.countSettled(jobId, status),
     });
   }
 }

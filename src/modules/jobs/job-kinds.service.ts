@@ -34,6 +34,28 @@ export interface JobCounts {
   readonly open: number;
 }
 
+export const rowStatuses = ['ok', 'failed', 'skipped'] as const;
+export type RowStatus = (typeof rowStatuses)[number];
+
+/** What became of a row. */
+export interface RowResult {
+  readonly index: number;
+  readonly itemId: string | null;
+  readonly status: RowStatus;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+export interface ResultPage {
+  readonly jobId: string;
+  /** Null: any. */
+  readonly status: RowStatus | null;
+  /** Those above it; -1: from the first. */
+  readonly after: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
 /** How jobs of one type are done. */
 export interface JobKind {
   readonly type: string;
@@ -46,6 +68,9 @@ export interface JobKind {
   count(job: Job): Promise<JobCounts>;
   /** In the unit of work that ends the job: what is open is never done, also what is under way just now. */
   skipOpen(job: Job): Promise<void>;
+  /** Of rows that something has become of, in their order. */
+  findResults(page: ResultPage): Promise<RowResult[]>;
+  countResults(jobId: string, status: RowStatus | null): Promise<number>;
 }
 
 export interface BulkContext {

@@ -2,10 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { AppError } from '../../common/errors/app-error.js';
 import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import type { JobCounts } from './job-kinds.service.js';
-
-export const rowStatuses = ['ok', 'failed', 'skipped'] as const;
-export type RowStatus = (typeof rowStatuses)[number];
+import type { JobCounts, ResultPage, RowResult, RowStatus } from './job-kinds.service.js';
 
 /** A thing that a job is to do something to. */
 export interface OpenRow {
@@ -13,25 +10,6 @@ export interface OpenRow {
   /** From 0. */
   readonly index: number;
   readonly itemId: string;
-}
-
-/** What became of a row. */
-export interface RowResult {
-  readonly index: number;
-  readonly itemId: string | null;
-  readonly status: RowStatus;
-  readonly errorCode: string | null;
-  readonly errorMessage: string | null;
-}
-
-export interface ResultPage {
-  readonly jobId: string;
-  /** Null: any. */
-  readonly status: RowStatus | null;
-  /** Those above it; -1: from the first. */
-  readonly after: number;
-  readonly limit: number;
-  readonly offset: number;
 }
 
 const SETTLE = prepared(

@@ -14,6 +14,7 @@ import { JobWorker } from './job-worker.js';
 import { JobsController } from './jobs.controller.js';
 import { JobsRepository } from './jobs.repository.js';
 import { JobsService } from './jobs.service.js';
+import { NewJobsService } from './new-jobs.service.js';
 
 @Module({
   imports: [AuthModule],
@@ -27,12 +28,13 @@ import { JobsService } from './jobs.service.js';
     JobRun,
     JobStreams,
     JobsCleanUp,
+    NewJobsService,
     BulkActionsService,
     BulkRows,
     BulkRow,
     CreateBulkJobHandler,
     CancelJobHandler,
   ],
-  exports: [JobsService, JobKindsService, BulkActionsService],
+  exports: [JobsService, JobKindsService, BulkActionsService, NewJobsService],
 })
 export class BulkJobsModule {}

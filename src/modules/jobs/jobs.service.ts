@@ -5,8 +5,7 @@ import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/paginati
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
 import type { ListResultsDto } from './dto/list-results.dto.js';
-import type { Job } from './job-kinds.service.js';
-import { JobRowsRepository, type RowResult } from './job-rows.repository.js';
+import { type Job, JobKindsService, type RowResult } from './job-kinds.service.js';
 import { assertVisible, mayManage } from './job-rules.js';
 import { JobsRepository } from './jobs.repository.js';
 
@@ -15,7 +14,7 @@ import { JobsRepository } from './jobs.repository.js';
 export class JobsService {
   constructor(
     private readonly jobs: JobsRepository,
-    private readonly rows: JobRowsRepository,
+    private readonly kinds: JobKindsService,
   ) {}
 
   /** Newest first: the caller's own, with `jobs:manage` everybody's. */
@@ -42,17 +41,18 @@ export class JobsService {
 
   /** In the order of rows; those that nothing has become of yet are left out. @throws AppError `NOT_FOUND` */
   async results(id: string, query: ListResultsDto, caller: Principal): Promise<Page<RowResult>> {
-    await this.get(id, caller);
+    const { type } = await this.get(id, caller);
     assertOneWayToPage(query);
     const { limit = DEFAULT_LIMIT, offset = 0, status = null } = query;
     const scope = { list: 'results', job: id, status: status ?? undefined };
     const after = query.cursor === undefined ? -1 : indexOf(decodeCursor(query.cursor, scope).key);
-    const rows = await this.rows.findPage({ jobId: id, status, after, limit: limit + 1, offset });
+    const kind = this.kinds.find(type);
+    const rows = (await kind?.findResults({ jobId: id, status, after, limit: limit + 1, offset })) ?? [];
     return toPage(
       rows,
       query,
       (last) => encodeCursor({ key: String(last.index), id }, scope),
-      () => this.rows.countSettled(id, status),
+      async () => (await kind?.countResults(id, status)) ?? 0,
     );
   }
 }

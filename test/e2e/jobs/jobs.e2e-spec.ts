@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { JobsCleanUp } from '../../../src/modules/jobs/clean-up.js';
-import { MAX_OPEN_JOBS } from '../../../src/modules/jobs/commands/create-bulk-job.command.js';
+import { MAX_OPEN_JOBS } from '../../../src/modules/jobs/new-jobs.service.js';
 import { JobWorker } from '../../../src/modules/jobs/job-worker.js';
 import { Lifecycle } from '../../../src/platform/lifecycle/lifecycle.js';
 import { HeldLock } from '../../support/held-lock.js';
