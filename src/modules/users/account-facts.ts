@@ -13,6 +13,9 @@ export interface AccountFacts {
 
 type Field = keyof AccountFacts;
 
+/** What of an account its events are made of. */
+export type AccountState = Pick<User, 'email' | 'name' | 'status' | 'roles' | 'emailVerified'>;
+
 /** What an event of that type may have changed, and so tells: nothing else of the account. */
 const fieldsOf: Readonly<Record<UserEventType, readonly Field[]>> = {
   [userEventTypes.created]: ['email', 'name', 'status', 'roles', 'email_verified'],
@@ -30,20 +33,24 @@ const fieldsOf: Readonly<Record<UserEventType, readonly Field[]>> = {
 };
 
 /** The data of an event: replayed one after the other they give the account. */
-export function eventData(type: UserEventType, after: User): Partial<AccountFacts> {
+export function eventData(type: UserEventType, after: AccountState): Partial<AccountFacts> {
   const facts = factsOf(after);
   return Object.fromEntries(fieldsOf[type].map((field) => [field, facts[field]]));
 }
 
 /** What the event changed, from what to what; from null for an account that was not there. */
-export function changesOf(type: UserEventType, before: User | null, after: User): AuditChanges {
+export function changesOf(
+  type: UserEventType,
+  before: AccountState | null,
+  after: AccountState,
+): AuditChanges {
   const from = before && factsOf(before);
   const to = factsOf(after);
   const changed = fieldsOf[type].filter((field) => String(from?.[field]) !== String(to[field]));
   return Object.fromEntries(changed.map((field) => [field, { from: from?.[field] ?? null, to: to[field] }]));
 }
 
-const factsOf = ({ email, name, status, roles, emailVerified }: User): AccountFacts => ({
+const factsOf = ({ email, name, status, roles, emailVerified }: AccountState): AccountFacts => ({
   email,
   name,
   status,

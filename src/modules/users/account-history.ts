@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditAction } from '../../platform/audit-trail/audit-actions.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { AccountKeys } from '../../platform/crypto/account-keys.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { DomainEvents } from '../../platform/events/domain-events.js';
-import { changesOf, eventData } from './account-facts.js';
+import { type AccountState, changesOf, eventData } from './account-facts.js';
 import { UserEvent, type UserEventType, userEventTypes } from './events/user-events.js';
 import type { User } from './user.entity.js';
 
@@ -20,6 +21,9 @@ const actions: Readonly<Record<UserEventType, AuditAction>> = {
   [userEventTypes.passwordChanged]: 'auth.password_change',
 };
 
+/** An account that has just been made. */
+export type CreatedAccount = AccountState & Pick<User, 'id' | 'updatedAt'>;
+
 /** What an account goes through: kept as events, told to the audit trail, and published to whoever reacts. */
 @Injectable()
 export class AccountHistory {
@@ -27,6 +31,7 @@ export class AccountHistory {
     private readonly store: EventStore,
     private readonly audit: AuditTrail,
     private readonly events: DomainEvents,
+    private readonly keys: AccountKeys,
   ) {}
 
   /**
@@ -59,5 +64,29 @@ export class AccountHistory {
       });
     }
     for (const type of types) await this.events.publish(new UserEvent(type, id));
+  }
+
+  /**
+   * Many accounts that begin at once, in the unit of work that makes them. Nobody is published to who would react to
+   * each of them: nothing is to be mailed to thousands, nor logged line by line.
+   */
+  async recordCreated(accounts: readonly CreatedAccount[]): Promise<void> {
+    const type = userEventTypes.created;
+    const keys = await this.keys.makeAll(accounts.map(({ id }) => id));
+    const events = accounts.map((account) => ({
+      type,
+      stream: account.id,
+      version: 1,
+      subject: account.id,
+      occurredAt: account.updatedAt,
+      data: eventData(type, account),
+    }));
+    await this.store.append(events, keys);
+    const entries = accounts.map((account) => ({
+      action: actions[type],
+      target: { type: 'user', id: account.id },
+      changes: changesOf(type, null, account),
+    }));
+    await this.audit.recordAll(entries, keys);
   }
 }

@@ -8,6 +8,7 @@ import { CreateFirstAdministratorHandler } from './commands/create-first-adminis
 import { CreateUserHandler } from './commands/create-user.command.js';
 import { DeleteUserHandler } from './commands/delete-user.command.js';
 import { EraseUserHandler } from './commands/erase-user.command.js';
+import { ImportUsersHandler } from './commands/import-users.command.js';
 import { ReplacePasswordHandler } from './commands/replace-password.command.js';
 import { RestoreUserHandler } from './commands/restore-user.command.js';
 import { SetRolesHandler } from './commands/set-roles.command.js';
@@ -29,6 +30,7 @@ import { UsersService } from './users.service.js';
 const commands = [
   CreateUserHandler,
   CreateFirstAdministratorHandler,
+  ImportUsersHandler,
   UpdateUserHandler,
   SetRolesHandler,
   DeleteUserHandler,

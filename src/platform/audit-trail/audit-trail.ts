@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { requestContext } from '../../common/context/request-context.js';
 import { newId } from '../../common/ids.js';
 import { AccountKeys } from '../crypto/account-keys.js';
+import type { Sealer } from '../crypto/sealer.js';
 import { prepared } from '../database/prepared.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import type { ActorType, AuditAction, AuditOutcome } from './audit-actions.js';
@@ -51,15 +52,29 @@ interface Sealed {
   readonly sealed: Buffer | null;
 }
 
+const COLUMNS = `id, occurred_at, actor_type, actor_id, session_id, action, target_type, target_id,
+                 outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed`;
+
 const INSERT = prepared(
-  `INSERT INTO audit_entries (id, occurred_at, actor_type, actor_id, session_id, action, target_type, target_id,
-                              outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed)
+  `INSERT INTO audit_entries (${COLUMNS})
    VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+);
+
+const INSERT_ALL = prepared(
+  `INSERT INTO audit_entries (epoch, ${COLUMNS})
+   SELECT (SELECT current_epoch()), id, clock_timestamp(), actor_type, actor_id, session_id, action, target_type,
+          target_id, outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed
+   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+               $10::text[], $11::uuid[], $12::bytea[], $13::uuid[], $14::bytea[])
+        WITH ORDINALITY AS entry (id, actor_type, actor_id, session_id, action, target_type, target_id, outcome,
+                                  request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed, place)
+   ORDER BY place`,
 );
 
 interface Sealing {
   readonly purpose: string;
   readonly anew: boolean;
+  readonly made?: ReadonlyMap<string, Sealer> | undefined;
 }
 
 /**
@@ -76,6 +91,19 @@ export class AuditTrail {
 
   /** In the unit of work of the change; outside one in a statement of its own. */
   async record(fact: AuditFact): Promise<void> {
+    await this.unitOfWork.manager.query(INSERT, await this.rowOf(fact));
+  }
+
+  /** As `record`, in one statement. `made`: the keys of accounts that this unit of work has made. */
+  async recordAll(facts: readonly AuditFact[], made: ReadonlyMap<string, Sealer>): Promise<void> {
+    const rows: unknown[][] = [];
+    for (const fact of facts) rows.push(await this.rowOf(fact, made));
+    if (rows.length === 0) return;
+    const columns = (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
+    await this.unitOfWork.manager.query(INSERT_ALL, columns);
+  }
+
+  private async rowOf(fact: AuditFact, made?: ReadonlyMap<string, Sealer>): Promise<unknown[]> {
     const { action, target, outcome = 'success', changes, actor } = fact;
     const id = newId();
     const context = requestContext.current();
@@ -88,8 +116,9 @@ export class AuditTrail {
     const changed = await this.seal(changes, about, {
       purpose: auditSealPurpose(id, 'changes'),
       anew: false,
+      made,
     });
-    await this.unitOfWork.manager.query(INSERT, [
+    return [
       id,
       who.type,
       who.id,
@@ -104,17 +133,19 @@ export class AuditTrail {
       origin.sealed,
       changed.key,
       changed.sealed,
-    ]);
+    ];
   }
 
   /** Of strangers the key is looked up each time: an unknown address must not take less than a known one. */
   private async seal(
     value: object | undefined,
     account: string,
-    { purpose, anew }: Sealing,
+    { purpose, anew, made }: Sealing,
   ): Promise<Sealed> {
     if (!value) return { key: null, sealed: null };
-    const sealer = anew ? await this.keys.sealerOfAnew(account) : await this.keys.sealerOf(account);
+    const known = made?.get(account);
+    const sealer =
+      known ?? (anew ? await this.keys.sealerOfAnew(account) : await this.keys.sealerOf(account));
     return { key: account, sealed: sealer?.seal(Buffer.from(JSON.stringify(value)), purpose) ?? null };
   }
 }

@@ -11,6 +11,9 @@ const KEY_BYTES = 32;
 const MAX_REMEMBERED = 20_000;
 
 const FIND = prepared('SELECT wrapped FROM account_keys WHERE user_id = $1');
+const INSERT_ALL = prepared(
+  'INSERT INTO account_keys (user_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::bytea[])',
+);
 
 interface KeyRow {
   /** Null when it was destroyed. */
@@ -44,6 +47,19 @@ export class AccountKeys {
   async sealerOf(userId: string): Promise<Sealer | null> {
     const found = await this.find(userId);
     return found === undefined ? this.make(userId) : found;
+  }
+
+  /**
+   * For accounts that are made in this unit of work, all at once. They are not remembered here: thousands would put out
+   * the keys of those who are about.
+   */
+  async makeAll(userIds: readonly string[]): Promise<Map<string, Sealer>> {
+    const keys = userIds.map((userId) => ({ userId, key: randomBytes(KEY_BYTES) }));
+    await this.unitOfWork.manager.query(INSERT_ALL, [
+      userIds,
+      keys.map(({ userId, key }) => this.master.seal(key, wrapPurpose(userId))),
+    ]);
+    return new Map(keys.map(({ userId, key }) => [userId, new Sealer(key)]));
   }
 
   /** As `sealerOf`, and asks the database each time: it takes as long for a key that is remembered. */

@@ -3,6 +3,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { BEGINNING, type HistoryPosition } from '../../common/history-position.js';
 import { newId } from '../../common/ids.js';
 import { AccountKeys } from '../crypto/account-keys.js';
+import type { Sealer } from '../crypto/sealer.js';
 import { violatesUnique } from '../database/database-errors.js';
 import { prepared } from '../database/prepared.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
@@ -44,8 +45,8 @@ const COLUMNS = `epoch, xid::text, seq::text, id, type, stream, stream_version A
                  occurred_at AS "occurredAt", data_sealed AS sealed`;
 
 const INSERT = prepared(
-  `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at, data_sealed)
-   SELECT id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), sealed
+  `INSERT INTO events (epoch, id, type, stream, stream_version, subject, occurred_at, data_sealed)
+   SELECT (SELECT current_epoch()), id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), sealed
    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[])
         WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, sealed, place)
    ORDER BY place`,
@@ -61,15 +62,16 @@ export class EventStore {
 
   /**
    * In the unit of work of the change, in their order. What is about an account that is erased is kept without data.
+   * `made`: the keys of accounts that this unit of work has made.
    * @returns their ids
    * @throws AppError `CONFLICT` when a stream has an event of that version: somebody else was first
    */
-  async append(events: readonly NewEvent[]): Promise<string[]> {
+  async append(events: readonly NewEvent[], made?: ReadonlyMap<string, Sealer>): Promise<string[]> {
     const ids: string[] = [];
     const rows: unknown[][] = [];
     for (const { type, stream, version, subject, occurredAt, data } of events) {
       const id = newId();
-      const sealer = await this.keys.sealerOf(subject);
+      const sealer = made?.get(subject) ?? (await this.keys.sealerOf(subject));
       const sealed = sealer?.seal(Buffer.from(JSON.stringify(data)), sealPurpose(id)) ?? null;
       ids.push(id);
       rows.push([id, type, stream, version, subject, occurredAt ?? null, sealed]);

@@ -12,6 +12,8 @@ import { policyOf } from '../../common/authorization/policy.js';
 import { AppError } from '../../common/errors/app-error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { boundRestOfBody } from './refused-body.js';
+import { assertStreamable, plainType, streamedTypes } from './streamed-body.js';
 
 /** What an anonymous caller may make the service hold in memory. */
 const PUBLIC_BODY_LIMIT_BYTES = 100_000;
@@ -29,7 +31,15 @@ export class BodyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
-    if (request.method === 'GET' || request.method === 'HEAD') return next.handle();
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      if (request.res && isSent(request)) boundRestOfBody(request, request.res);
+      return next.handle();
+    }
+    const streamed = streamedTypes(this.reflector, context);
+    if (streamed) {
+      assertStreamable(request, streamed);
+      return next.handle();
+    }
     return from(readBody(request, this.bodyLimit(context))).pipe(
       switchMap((bytes) => {
         if (bytes) request.rawBody = bytes;
@@ -45,28 +55,17 @@ export class BodyInterceptor implements NestInterceptor {
   }
 }
 
-/** @throws AppError `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, or `VALIDATION_ERROR` when the client breaks off */
-async function readBody(request: Request, limit: number): Promise<Buffer | undefined> {
+function isSent(request: Request): boolean {
   const length = request.get('content-length');
-  if (request.get('transfer-encoding') === undefined && (length === undefined || length === '0')) {
-    return undefined;
-  }
-  if (Number(length) > limit) throw new AppError('PAYLOAD_TOO_LARGE');
-  if (!isPlainJson(request)) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
-  return readBytes(request, limit);
+  return request.get('transfer-encoding') !== undefined || (length !== undefined && length !== '0');
 }
 
-function isPlainJson(request: Request): boolean {
-  const encoding = request.get('content-encoding')?.toLowerCase() ?? 'identity';
-  const [type, ...parameters] = (request.get('content-type') ?? '')
-    .toLowerCase()
-    .split(';')
-    .map((part) => part.trim());
-  return (
-    encoding === 'identity' &&
-    type === 'application/json' &&
-    parameters.every((part) => !part.startsWith('charset=') || /^charset="?utf-8"?$/.test(part))
-  );
+/** @throws AppError `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, or `VALIDATION_ERROR` when the client breaks off */
+async function readBody(request: Request, limit: number): Promise<Buffer | undefined> {
+  if (!isSent(request)) return undefined;
+  if (Number(request.get('content-length')) > limit) throw new AppError('PAYLOAD_TOO_LARGE');
+  if (plainType(request) !== 'application/json') throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+  return readBytes(request, limit);
 }
 
 /**

@@ -15,6 +15,12 @@ const SECURITY_HEADERS = [
 ];
 
 /**
+ * An import may send for so long, while bytes flow. Other bodies end with the time of their request, those that nobody
+ * reads soon after the answer.
+ */
+const MAX_REQUEST_MS = 12 * 3_600_000;
+
+/**
  * Answers what Node's HTTP parser refuses before there is a request (a broken head, one too large,
  * one that never ends) in the shape of every other error. Such a connection is closed: where its
  * next request would begin is not known.
@@ -28,6 +34,7 @@ export function answerClientErrors(server: Server): void {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
     else socket.end(refusal(error));
   });
+  server.requestTimeout = MAX_REQUEST_MS;
   // An option of createServer, which Nest calls; Node reads it from the server at each request.
   Object.assign(server, { requireHostHeader: false });
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {

@@ -1,15 +1,21 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import { merge, Observable, take } from 'rxjs';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
+import { streamedTypes } from './streamed-body.js';
 
 /**
  * Answers 504 when the request's time is over. The same signal cancels its running query and keeps
  * a transaction from committing, so that what is answered late has no effect, unless its COMMIT was already on its way.
+ * A body that is streamed takes the time that it takes.
  */
 @Injectable()
 export class TimeLimitInterceptor implements NestInterceptor {
-  intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
+  constructor(private readonly reflector: Reflector) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (streamedTypes(this.reflector, context)) return next.handle();
     const signal = requestContext.current()?.signal;
     return signal ? merge(next.handle(), failWhenAborted(signal)).pipe(take(1)) : next.handle();
   }

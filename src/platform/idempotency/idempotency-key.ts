@@ -7,7 +7,7 @@ export const MAX_KEY_LENGTH = 255;
 /** Visible ASCII (VCHAR of RFC 5234). Of a header given twice Node joins the values with a space in between. */
 const KEY = new RegExp(`^[!-~]{1,${MAX_KEY_LENGTH}}$`);
 /** Routes where the header is ignored: what they answer is not kept, or is guarded in a way of its own. */
-const IGNORED = /^\/api\/auth\//;
+const IGNORED = /^\/api\/(?:auth\/|users\/import$)/;
 
 /** By the pattern of the route, as Express and the OpenAPI document spell it. */
 export const takesIdempotencyKey = (method: string, route: string): boolean =>

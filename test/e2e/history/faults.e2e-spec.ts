@@ -26,6 +26,10 @@ import { CreateFirstAdministrator } from '../../../src/modules/users/commands/cr
 import { CreateUser } from '../../../src/modules/users/commands/create-user.command.js';
 import { DeleteUser } from '../../../src/modules/users/commands/delete-user.command.js';
 import { EraseUser } from '../../../src/modules/users/commands/erase-user.command.js';
+import {
+  type ForeignAccount,
+  ImportUsers,
+} from '../../../src/modules/users/commands/import-users.command.js';
 import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
 import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
 import { SetRoles } from '../../../src/modules/users/commands/set-roles.command.js';
@@ -112,9 +116,20 @@ const deleted = async (before?: (account: Account) => Promise<unknown>): Promise
 let addresses = 0;
 const address = (): string => `fault-${++addresses}@example.com`;
 
+const foreign = (): ForeignAccount => ({
+  email: address(),
+  emailKey: `fault-${addresses}@example.com`,
+  name: 'Ada',
+  passwordHash: null,
+  emailVerified: true,
+  disabled: false,
+  roles: ['user'],
+});
+
 /** For each command one that does all that it can do. */
 const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | ICommand])[] = [
   [CreateUser, () => new CreateUser({ email: address(), name: 'Ada', password: PASSWORD })],
+  [ImportUsers, () => new ImportUsers([foreign(), foreign()])],
   [
     UpdateUser,
     async () => new UpdateUser((await app.account()).id, { name: 'Ada', status: 'disabled' }, caller, null),
