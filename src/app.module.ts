@@ -15,6 +15,7 @@ import { ResourcesModule } from './modules/resources/resources.module.js';
 import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
 import { UserBatchesModule } from './modules/user-batches/user-batches.module.js';
+import { UserImportsModule } from './modules/user-imports/user-imports.module.js';
 import { UsersModule } from './modules/users/users.module.js';
 import { AuditPartitionsModule, AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
@@ -62,6 +63,7 @@ const features = [
   PersonalDataModule,
   BulkJobsModule,
   UserBatchesModule,
+  UserImportsModule,
   ExportModule,
 ];
 

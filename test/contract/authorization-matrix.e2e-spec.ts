@@ -31,6 +31,7 @@ interface Request {
 
 /** Input that is refused for itself, so that nothing changes for the next row. */
 const WRONG = { body: { wrong: true } };
+const WRONG_FILE = { headers: { 'Content-Type': 'text/csv' }, body: 'wrong' };
 const WRONG_VERSION = { headers: { 'If-Match': '"0"' } };
 const ENDS = { endsSessions: true } as const;
 
@@ -83,6 +84,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'DELETE /api/resources/{id}': ['     401    in   404   404     404     in ', WRONG_VERSION],
   'POST /api/resources/transfer': ['   401    in   in    in      in      in ', WRONG],
   'POST /api/users/batch': ['          401    403  403   403     403     in ', WRONG],
+  'POST /api/users/import': ['         401    403  403   403     403     in ', WRONG_FILE],
   'GET /api/jobs': ['                  401    in   in    in      in      in '],
   'GET /api/jobs/{id}': ['             401    in   404   404     404     in '],
   'GET /api/jobs/{id}/results': ['     401    in   404   404     404     in '],

@@ -3,7 +3,13 @@ import { NOBODY } from './users.js';
 
 type Ask = (
   operation: string,
-  given?: { key?: string; query?: string; body?: object; token?: string | undefined },
+  given?: {
+    key?: string;
+    query?: string;
+    body?: object | string;
+    headers?: Record<string, string>;
+    token?: string | undefined;
+  },
 ) => Promise<{ body: unknown }>;
 
 /** Asks for every answer there is about jobs, of one of whose rows one is done and one fails. */
@@ -17,6 +23,10 @@ export async function askAboutJobs(ask: Ask, some: { id: string; token: string }
     return (job as { finished_at: string | null }).finished_at !== null;
   };
   await until(ended);
+  const file = { headers: { 'content-type': 'text/csv' } };
+  await ask('POST /api/users/import', { ...file, body: 'email,name\nfrom-a-file@example.com,Ada\n' });
+  await ask('POST /api/users/import', { ...file, body: 'wrong' });
+  await ask('POST /api/users/import', { body: {} });
   await ask('GET /api/jobs/{id}', { key, token: some.token });
   await ask('GET /api/jobs', { query: '?limit=1&total=exact' });
   await ask('GET /api/jobs', { query: '?limit=0' });

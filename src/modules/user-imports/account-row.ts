@@ -1,0 +1,87 @@
+import { findCanonicalEmail } from '../../common/email-address.js';
+import { trimText } from '../../common/text.js';
+import { unsafeText } from '../../common/validation/json-text.js';
+import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
+import { verifierOf } from '../../platform/crypto/foreign-hashes.js';
+import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
+import type { ForeignAccount } from '../users/commands/import-users.command.js';
+import { MAX_ROLES_OF_ACCOUNT } from '../users/dto/set-roles.dto.js';
+
+const KNOWN: ReadonlySet<string> = new Set([
+  'email',
+  'name',
+  'password_hash',
+  'email_verified',
+  'status',
+  'roles',
+]);
+
+/** A line of the body: the account that it tells of, or what is wrong with it. */
+export type ImportRow = ForeignAccount | string;
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** By the rules that hold for an account which is made by hand. A fault holds nothing of what was given. */
+export function importRow(given: unknown): ImportRow {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'must be a JSON object';
+  const row = given as Given;
+  const fault = faultOf(row);
+  if (fault !== null) return fault;
+  const email = trimText(row['email'] as string);
+  return {
+    email,
+    emailKey: findCanonicalEmail(email) ?? '',
+    name: trimText(row['name'] as string),
+    passwordHash: (row['password_hash'] as string | undefined) ?? null,
+    emailVerified: row['email_verified'] === true,
+    disabled: row['status'] === 'disabled',
+    roles: ((row['roles'] as string[] | undefined) ?? ['user']).toSorted(),
+  };
+}
+
+function faultOf({
+  email,
+  name,
+  password_hash: hash,
+  email_verified: verified,
+  status,
+  roles,
+  ...more
+}: Given) {
+  if (Object.keys(more).length > 0) return `may hold ${[...KNOWN].join(', ')} alone`;
+  if (typeof email !== 'string') return 'email must be an email';
+  if (typeof name !== 'string') return 'name must be a string';
+  const faults = [
+    ['email', unsafeText(email) ?? emailFault(trimText(email))],
+    ['name', unsafeText(name) ?? nameFault(trimText(name))],
+    ['password_hash', hashFault(hash)],
+    [
+      'email_verified',
+      verified === undefined || typeof verified === 'boolean' ? null : 'must be true or false',
+    ],
+    [
+      'status',
+      [undefined, 'active', 'disabled'].includes(status as string) ? null : 'must be active or disabled',
+    ],
+    ['roles', rolesFault(roles)],
+  ] as const;
+  const found = faults.find(([, fault]) => fault !== null);
+  return found ? `${found[0]} ${found[1]}` : null;
+}
+
+function hashFault(hash: unknown): string | null {
+  if (hash === undefined) return null;
+  return typeof hash === 'string' && verifierOf(hash) !== null
+    ? null
+    : 'must be a hash by argon2, bcrypt, scrypt or pbkdf2, of a cost that can be borne';
+}
+
+function rolesFault(roles: unknown): string | null {
+  if (roles === undefined) return null;
+  if (!Array.isArray(roles) || roles.length < 1 || roles.length > MAX_ROLES_OF_ACCOUNT) {
+    return `must be a list of 1 to ${MAX_ROLES_OF_ACCOUNT} role names`;
+  }
+  if (!roles.every((role) => typeof role === 'string' && ROLE_NAME.test(role)))
+    return `each ${ROLE_NAME_RULE}`;
+  return new Set(roles).size === roles.length ? null : 'must not name one twice';
+}

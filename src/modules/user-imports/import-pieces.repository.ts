@@ -1,0 +1,171 @@
+import { Injectable } from '@nestjs/common';
+import { prepared } from '../../platform/database/prepared.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-kinds.service.js';
+
+/** Lines of a job that are imported together. */
+export interface Piece {
+  readonly jobId: string;
+  /** Of its first line, from 0. */
+  readonly firstIndex: number;
+}
+
+/** What became of each of its lines: an id, or an error. */
+export interface PieceResults {
+  readonly itemIds: readonly (string | null)[];
+  readonly errorCodes: readonly (string | null)[];
+  readonly errorMessages: readonly (string | null)[];
+}
+
+const STAGE = prepared(
+  `INSERT INTO import_pieces (job_id, first_index, lines, sealed) VALUES ($1, $2, $3, $4)`,
+);
+const COUNTS_BY: Readonly<Record<RowStatus, string>> = {
+  ok: 'done',
+  failed: 'failed',
+  skipped: `CASE status WHEN 'skipped' THEN lines ELSE 0 END`,
+};
+
+@Injectable()
+export class ImportPiecesRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  async insert({ jobId, firstIndex }: Piece, lines: number, sealed: Buffer): Promise<void> {
+    await this.query(STAGE, [jobId, firstIndex, lines, sealed]);
+  }
+
+  async countLines(jobId: string): Promise<number> {
+    const sql = 'SELECT coalesce(sum(lines), 0)::integer AS lines FROM import_pieces WHERE job_id = $1';
+    const rows: [{ lines: number }] = await this.query(sql, [jobId]);
+    return rows[0].lines;
+  }
+
+  async findOpen(jobId: string, after: number, limit: number): Promise<Piece[]> {
+    return this.query(
+      `SELECT job_id AS "jobId", first_index AS "firstIndex" FROM import_pieces
+       WHERE job_id = $1 AND first_index > $2 AND status IS NULL ORDER BY first_index LIMIT $3`,
+      [jobId, after, limit],
+    );
+  }
+
+  /** Null once it is settled. */
+  async findSealed({ jobId, firstIndex }: Piece): Promise<Buffer | null> {
+    const rows: { sealed: Buffer | null }[] = await this.query(
+      'SELECT sealed FROM import_pieces WHERE job_id = $1 AND first_index = $2',
+      [jobId, firstIndex],
+    );
+    return rows[0]?.sealed ?? null;
+  }
+
+  /** Until the unit of work ends nobody else settles or skips it. @returns false when somebody has */
+  async hold({ jobId, firstIndex }: Piece): Promise<boolean> {
+    const rows: unknown[] = await this.query(
+      'SELECT 1 FROM import_pieces WHERE job_id = $1 AND first_index = $2 AND status IS NULL FOR UPDATE',
+      [jobId, firstIndex],
+    );
+    return rows.length > 0;
+  }
+
+  /** A piece that is held. What it was made of is gone with that. */
+  async settle(
+    { jobId, firstIndex }: Piece,
+    { itemIds, errorCodes, errorMessages }: PieceResults,
+  ): Promise<void> {
+    const done = itemIds.filter((id) => id !== null).length;
+    const failed = itemIds.length - done;
+    await this.query(
+      `UPDATE import_pieces SET status = 'settled', sealed = NULL, done = $3, failed = $4, item_ids = $5,
+              error_codes = $6, error_messages = $7
+       WHERE job_id = $1 AND first_index = $2`,
+      [
+        jobId,
+        firstIndex,
+        done,
+        failed,
+        itemIds,
+        ...(failed > 0 ? [errorCodes, errorMessages] : [null, null]),
+      ],
+    );
+  }
+
+  /** Waits for those that are just being settled. */
+  async skipOpen(jobId: string): Promise<void> {
+    await this.query(
+      `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE job_id = $1 AND status IS NULL`,
+      [jobId],
+    );
+  }
+
+  async count(jobId: string): Promise<JobCounts> {
+    const rows: [JobCounts] = await this.query(
+      `SELECT coalesce(sum(done), 0)::integer AS done, coalesce(sum(failed), 0)::integer AS failed,
+              coalesce(sum(lines) FILTER (WHERE status IS NULL), 0)::integer AS open
+       FROM import_pieces WHERE job_id = $1`,
+      [jobId],
+    );
+    return rows[0];
+  }
+
+  /** Of each piece that is read at least one line is among those: so many pieces are enough. */
+  findResults({ jobId, status, after, limit, offset }: ResultPage): Promise<RowResult[]> {
+    const has = status === null ? 'lines' : COUNTS_BY[status];
+    return this.query(
+      `SELECT index, item_id AS "itemId", became AS status, error_code AS "errorCode", error_message AS "errorMessage"
+       FROM (SELECT * FROM import_pieces
+             WHERE job_id = $1 AND first_index + lines - 1 > $2 AND status IS NOT NULL AND ${has} > 0
+             ORDER BY first_index LIMIT $3::integer + $4::integer + 1) AS piece
+       CROSS JOIN LATERAL (
+         SELECT first_index + place - 1 AS index, item_ids[place] AS item_id, error_codes[place] AS error_code,
+                error_messages[place] AS error_message,
+                CASE WHEN status = 'skipped' THEN 'skipped' WHEN item_ids[place] IS NULL THEN 'failed' ELSE 'ok' END AS became
+         FROM generate_series(1, lines) AS place) AS line
+       WHERE index > $2 AND ($5::text IS NULL OR became = $5) ORDER BY first_index, index LIMIT $3 OFFSET $4`,
+      [jobId, after, limit, offset, status],
+    );
+  }
+
+  async countResults(jobId: string, status: RowStatus | null): Promise<number> {
+    const lines = status === null ? 'CASE WHEN status IS NULL THEN 0 ELSE lines END' : COUNTS_BY[status];
+    const rows: [{ lines: number }] = await this.query(
+      `SELECT coalesce(sum(${lines}), 0)::integer AS lines FROM import_pieces WHERE job_id = $1`,
+      [jobId],
+    );
+    return rows[0].lines;
+  }
+
+  /** All of a body that broke off. */
+  async delete(jobId: string): Promise<void> {
+    await this.query('DELETE FROM import_pieces WHERE job_id = $1', [jobId]);
+  }
+
+  /** What nobody has imported in that time, nobody will. @returns how many pieces there were */
+  async skipStagedBefore(hours: number, limit: number): Promise<number> {
+    return this.change(
+      `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE (job_id, first_index) IN (
+         SELECT job_id, first_index FROM import_pieces
+         WHERE staged_at < clock_timestamp() - make_interval(hours => $1) AND status IS NULL
+         LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+      [hours, limit],
+    );
+  }
+
+  /** Of bodies that broke off, and of jobs that were deleted. @returns how many there were */
+  async deleteWithoutJob(hours: number, limit: number): Promise<number> {
+    return this.change(
+      `DELETE FROM import_pieces WHERE (job_id, first_index) IN (
+         SELECT job_id, first_index FROM import_pieces AS piece
+         WHERE staged_at < clock_timestamp() - make_interval(hours => $1)
+           AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = piece.job_id) LIMIT $2)`,
+      [hours, limit],
+    );
+  }
+
+  private async change(sql: string, values: unknown[]): Promise<number> {
+    const [, changed]: [unknown, number] = await this.query(sql, values);
+    return changed;
+  }
+
+  private query<T>(sql: string, values: unknown[]): Promise<T> {
+    return this.unitOfWork.manager.query<T>(sql, values);
+  }
+}

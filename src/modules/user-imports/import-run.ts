@@ -1,0 +1,147 @@
+import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { Principal } from '../../common/authorization/principal.js';
+import { requestContext } from '../../common/context/request-context.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { PrincipalsService } from '../auth/principals.service.js';
+import type { Job } from '../jobs/job-kinds.service.js';
+import { RolesService } from '../roles/roles.service.js';
+import { type ForeignAccount, ImportUsers } from '../users/commands/import-users.command.js';
+import type { NumberedRow } from './import-format.js';
+import { ImportPiecesRepository, type Piece } from './import-pieces.repository.js';
+import { Staging } from './staging.js';
+
+/** Pieces of a job at once, each with a connection: the rest of the database is for those who sign in. */
+const WRITERS = 2;
+const PAGE = 50;
+/** Shorter than the database lets a transaction live. */
+const PIECE_LIMIT_MS = 20_000;
+
+/** A line that may be imported, or why it may not. */
+type Judged = { readonly line: number } & (
+  { readonly account: ForeignAccount } | { readonly error: AppError }
+);
+
+/** Makes accounts of what was staged: of a piece in one unit of work with its results, so that a crash leaves all of it or none. */
+@Injectable()
+export class ImportRun {
+  constructor(
+    private readonly pieces: ImportPiecesRepository,
+    private readonly staging: Staging,
+    private readonly principals: PrincipalsService,
+    private readonly roles: RolesService,
+    private readonly commands: CommandBus,
+    private readonly audit: AuditTrail,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /** @throws what a piece met: it is left open, and begun again with the job */
+  async perform(job: Job, signal: AbortSignal): Promise<void> {
+    const open = this.open(job.id);
+    const broken = new AbortController();
+    const over = AbortSignal.any([signal, broken.signal]);
+    const work = async (): Promise<void> => {
+      for (let next = await open.next(); next.done !== true && !over.aborted; next = await open.next()) {
+        await this.settle(job, next.value, over);
+      }
+    };
+    const works = Array.from({ length: WRITERS }, () =>
+      work().catch((error: unknown) => {
+        broken.abort();
+        throw error;
+      }),
+    );
+    const ends = await Promise.allSettled(works);
+    const failure = ends.find((end) => end.status === 'rejected');
+    if (failure) throw failure.reason;
+  }
+
+  private async *open(jobId: string): AsyncGenerator<Piece, void> {
+    for (let after = -1; ;) {
+      const page = await this.pieces.findOpen(jobId, after, PAGE);
+      yield* page;
+      const last = page.at(-1);
+      if (!last) return;
+      after = last.firstIndex;
+    }
+  }
+
+  /** As whoever asked for it, with the rights that they have now. The trail names them, and the job as its request. */
+  private async settle(job: Job, piece: Piece, signal: AbortSignal): Promise<void> {
+    const rows = await this.staging.open(piece);
+    if (!rows) return;
+    const caller = await this.principals.findForWork(job.ownerId, job.sessionId);
+    const context = {
+      requestId: job.id,
+      traceId: null,
+      client: null,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(PIECE_LIMIT_MS)]),
+      caller: { principal: caller, rejected: false },
+    };
+    await requestContext.run(context, async () => {
+      const judged = await this.judge(rows, caller);
+      await this.unitOfWork.run(async () => {
+        if (await this.pieces.hold(piece)) await this.import(piece, judged);
+      });
+    });
+  }
+
+  private async import(piece: Piece, judged: readonly Judged[]): Promise<void> {
+    const accounts = judged.flatMap((each) => ('account' in each ? [each.account] : []));
+    const ids = (await this.commands.execute(new ImportUsers(accounts))).values();
+    const results = judged.map((each) => {
+      const id = 'account' in each ? (ids.next().value ?? null) : null;
+      return { line: each.line, id, error: 'error' in each ? each.error : TAKEN };
+    });
+    if (judged.some((each) => 'error' in each && each.error.denied)) {
+      const target = { type: 'job', id: piece.jobId };
+      await this.audit.record({ action: 'permission.check', target, outcome: 'denied' });
+    }
+    const ofFailed = <T>(value: (each: (typeof results)[number]) => T): (T | null)[] =>
+      results.map((each) => (each.id === null ? value(each) : null));
+    await this.pieces.settle(piece, {
+      itemIds: results.map(({ id }) => id),
+      errorCodes: ofFailed(({ error }) => error.code),
+      errorMessages: ofFailed(({ line, error }) => `line ${line}: ${error.message}`),
+    });
+  }
+
+  private async judge(rows: readonly NumberedRow[], caller: Principal | null): Promise<Judged[]> {
+    const known = new Map<string, AppError | null>();
+    const judged: Judged[] = [];
+    for (const { line, row } of rows) {
+      if (typeof row === 'string') {
+        judged.push({ line, error: new AppError('VALIDATION_ERROR', { message: row }) });
+        continue;
+      }
+      const key = row.roles.join();
+      let refusal = known.get(key);
+      if (refusal === undefined) known.set(key, (refusal = await this.refusalOf(row.roles, caller)));
+      judged.push(refusal ? { line, error: refusal } : { line, account: row });
+    }
+    return judged;
+  }
+
+  /** What every account is given needs no right; for the others the rules are those of `PUT /api/users/{id}/roles`. */
+  private async refusalOf(roles: readonly string[], caller: Principal | null): Promise<AppError | null> {
+    if (!caller?.permissions.has('users:write')) {
+      const message = 'The account that asked for this may not do it any more';
+      return new AppError('FORBIDDEN', { message, denied: false });
+    }
+    const granted = roles.filter((role) => role !== 'user');
+    if (granted.length === 0) return null;
+    if (!caller.permissions.has('roles:grant'))
+      return new AppError('FORBIDDEN', { message: 'roles needs roles:grant' });
+    try {
+      await this.roles.assertGrantable(granted, caller);
+      return null;
+    } catch (error) {
+      if (error instanceof AppError && error.status < 500) return error;
+      throw error;
+    }
+  }
+}
+
+const TAKEN = new AppError('CONFLICT', { message: 'This e-mail address is taken' });

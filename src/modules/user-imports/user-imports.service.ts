@@ -1,0 +1,86 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { Request } from 'express';
+import type { Principal } from '../../common/authorization/principal.js';
+import { requestContext } from '../../common/context/request-context.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { newId } from '../../common/ids.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { plainType, streamedBody } from '../../platform/http/streamed-body.js';
+import { type Job, JobKindsService } from '../jobs/job-kinds.service.js';
+import { NewJobsService } from '../jobs/new-jobs.service.js';
+import { CSV } from './import-format.js';
+import { ImportPiecesRepository } from './import-pieces.repository.js';
+import { ImportRun } from './import-run.js';
+import { Staging } from './staging.js';
+
+const TYPE = 'users.import';
+/** Bodies that this instance reads at once. */
+const MAX_UPLOADS = 4;
+
+/** Takes files of accounts. */
+@Injectable()
+export class UserImportsService implements OnModuleInit {
+  private uploads = 0;
+
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly kinds: JobKindsService,
+    private readonly newJobs: NewJobsService,
+    private readonly pieces: ImportPiecesRepository,
+    private readonly staging: Staging,
+    private readonly run: ImportRun,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  onModuleInit(): void {
+    this.kinds.register({
+      type: TYPE,
+      perform: (job, signal) => this.run.perform(job, signal),
+      count: ({ id }) => this.pieces.count(id),
+      skipOpen: ({ id }) => this.pieces.skipOpen(id),
+      findResults: (page) => this.pieces.findResults(page),
+      countResults: (jobId, status) => this.pieces.countResults(jobId, status),
+    });
+  }
+
+  /**
+   * The job begins when all of the body is staged; of one that breaks off nothing is left.
+   * @throws AppError `VALIDATION_ERROR`, `PAYLOAD_TOO_LARGE`, `CONFLICT`, `OVERLOADED`, `TIMEOUT` when nothing comes
+   */
+  async receive(request: Request, caller: Principal): Promise<Job> {
+    if (this.uploads >= MAX_UPLOADS) throw new AppError('OVERLOADED');
+    this.uploads++;
+    const left = new AbortController();
+    const leave = () => left.abort();
+    request.once('close', () => request.complete || leave());
+    try {
+      const context = requestContext.current();
+      const work = () => this.stage(request, caller);
+      // It has as long as it takes, not what other requests have.
+      return await (context ? requestContext.run({ ...context, signal: left.signal }, work) : work());
+    } finally {
+      this.uploads--;
+    }
+  }
+
+  private async stage(request: Request, caller: Principal): Promise<Job> {
+    const id = newId();
+    await this.newJobs.assertRoom(caller);
+    try {
+      const body = streamedBody(request, this.config.REQUEST_TIMEOUT_MS);
+      const total = await this.staging.stage(id, body, plainType(request) === CSV);
+      if (total === 0) throw AppError.invalid('body', 'body must hold one account at least');
+      return await this.unitOfWork.run(async () => {
+        // Whatever was staged too long ago is gone.
+        if ((await this.pieces.countLines(id)) !== total) throw new AppError('TIMEOUT');
+        return this.newJobs.create({ id, type: TYPE, total, dryRun: false, parameters: {} }, caller);
+      });
+    } catch (error) {
+      // If this fails, too, the clean-up finds them.
+      await requestContext.leave(() => this.pieces.delete(id)).catch(() => {});
+      throw error;
+    }
+  }
+}

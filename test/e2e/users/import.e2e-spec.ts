@@ -1,0 +1,347 @@
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ImportsCleanUp } from '../../../src/modules/user-imports/clean-up.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { CSV, foreignHashes, imported, ndjson, NDJSON, sendFile } from '../../support/imports.js';
+import { Instance } from '../../support/instance.js';
+import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/jobs.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { bearer, closeConnections } from '../../support/send.js';
+import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+import { accountWith, read } from '../../support/users.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(async () => {
+  closeConnections();
+  await app.close();
+});
+
+const statuses = (results: readonly { status: string }[]) => results.map(({ status }) => status);
+const people = (count: number, domain: string) =>
+  Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
+const pieces = (where = 'true') =>
+  app.database.query<{ job_id: string }>(`SELECT job_id FROM import_pieces WHERE ${where}`);
+const countOf = async (domain: string): Promise<number> =>
+  (await app.database.query('SELECT 1 FROM users WHERE email LIKE $1', [`%@${domain}`])).length;
+
+describe('an import', () => {
+  it('makes the accounts of NDJSON, each as it is told, with an event and an entry of its own', async () => {
+    const body = ndjson({ email: ' Ada@First.Example ', name: 'Ada' }, '', {
+      email: 'bob@first.example',
+      name: 'Bob',
+      email_verified: true,
+      status: 'disabled',
+      roles: ['user', 'premium'],
+    }).replaceAll('\n', '\r\n');
+    const answer = await sendFile(app, `${NDJSON}; charset=utf-8`, `\ufeff${body}`);
+    const { id: jobId } = answer.body as JobBody;
+    expect([answer.status, answer.get('Location')]).toEqual([202, `/api/jobs/${jobId}`]);
+    expect(await jobEnded(app, jobId)).toMatchObject({
+      type: 'users.import',
+      status: 'succeeded',
+      total: 2,
+      done: 2,
+    });
+    const results = await resultsOf(app, jobId);
+    const [ada = '', bob = ''] = results.map(({ id }) => id);
+    expect(results).toEqual([ada, bob].map((id, index) => ({ index, id, status: 'ok' })));
+    const common = { version: 1, last_login_at: null };
+    const plain = { status: 'active', roles: ['user'], email_verified: false };
+    expect(await read(app, ada)).toMatchObject({
+      email: 'Ada@First.Example',
+      name: 'Ada',
+      ...plain,
+      ...common,
+    });
+    const told = { status: 'disabled', roles: ['premium', 'user'], email_verified: true };
+    expect(await read(app, bob)).toMatchObject({ email: 'bob@first.example', ...told, ...common });
+    const events = (await app.as(app.admin, 'get', `/api/users/${bob}/events`)).body as {
+      type: string;
+      data: object;
+    }[];
+    expect(events).toMatchObject([{ type: 'user.created', data: { name: 'Bob', ...told } }]);
+    const entries = (await app.as(app.admin, 'get', `/api/audit?target_id=${bob}`)).body as unknown[];
+    expect(entries).toMatchObject([
+      {
+        action: 'user.create',
+        request_id: jobId,
+        actor: { id: app.admin.id },
+        changes: { name: { from: null, to: 'Bob' } },
+      },
+    ]);
+    expect(await app.database.query('SELECT 1 FROM one_time_tokens WHERE user_id = $1', [ada])).toEqual([]);
+  });
+
+  it('reads CSV with quotes, line breaks and columns in any order, and keeps what is good', async () => {
+    const { job, results } = await imported(
+      app,
+      CSV,
+      [
+        'name,roles,email,email_verified',
+        '"Lovelace, ""Ada""",user;premium,ada@csv.example,TRUE',
+        '"two\nlines",,two@csv.example,',
+        'Bob,,bob@csv.example,',
+        'bad" quote,,quote@csv.example,',
+        'few,fields',
+        '"never closed,,open@csv.example,',
+        'Last,,last@csv.example,maybe',
+        'Eve,,eve@csv.example,false',
+      ].join('\n'),
+    );
+    expect(job).toMatchObject({ total: 8, done: 3, failed: 5 });
+    expect(results.map(({ error }) => error?.message.replace(/: .*/, ''))).toEqual([
+      undefined,
+      'line 3',
+      undefined,
+      ...[6, 7, 8, 9].map((line) => `line ${line}`),
+      undefined,
+    ]);
+    expect(await read(app, results[0]?.id ?? '')).toMatchObject({
+      name: 'Lovelace, "Ada"',
+      roles: ['premium', 'user'],
+      email_verified: true,
+    });
+  });
+
+  it('reports each bad line, by its number, and keeps the good ones', async () => {
+    const hash = (cost: string) => ({ password_hash: `$2b$${cost}$${'a'.repeat(53)}` });
+    const good = (n: number) => ({ email: `g${n}@bad.example`, name: 'Good' });
+    const huge =
+      '$argon2id$v=19$m=4194304,t=3,p=1$c29tZXNhbHRzb21lc2FsdA$c29tZXNhbHRzb21lc2FsdHNvbWVzYWx0c29tZXM';
+    const bad = [
+      '{"email":',
+      '[]',
+      'null',
+      '{"email":"a@bad.example","name":"A","name":"B"}',
+      '{"email":"a@bad.example","name":"A","__proto__":{}}',
+      '{"email":"a@bad.example","name":"A\\u0000"}',
+      '{"email":"a@bad.example","name":"\\ud800"}',
+      '{"email":"a@bad.example","name":{"first":"A"}}',
+      { ...good(1), admin: true },
+      { ...good(1), email: 'nobody' },
+      { email: 'g1@bad.example' },
+      { ...good(1), status: 'deleted' },
+      { ...good(1), email_verified: 'true' },
+      { ...good(1), roles: [] },
+      { ...good(1), password_hash: 'plain words' },
+      { ...good(1), ...hash('31') },
+      { ...good(1), password_hash: huge },
+      { ...good(1), name: 'x'.repeat(70_000) },
+    ];
+    const text = Buffer.from(`${ndjson(good(0), ...bad)}\n`);
+    const invalid = Buffer.from('{"email":"a@bad.example","name":"\xff"}\n', 'latin1');
+    const last = Buffer.from(ndjson(good(2)));
+    const { job, results } = await imported(app, NDJSON, Buffer.concat([text, invalid, last]));
+    expect(job).toMatchObject({
+      status: 'succeeded',
+      total: bad.length + 3,
+      done: 2,
+      failed: bad.length + 1,
+    });
+    expect([results[0]?.status, results.at(-1)?.status]).toEqual(['ok', 'ok']);
+    for (const [n, { error }] of results.slice(1, -1).entries()) {
+      expect([n, error]).toMatchObject([
+        n,
+        { code: 'VALIDATION_ERROR', message: expect.stringMatching(`^line ${n + 2}: `) },
+      ]);
+    }
+    expect(await countOf('bad.example')).toBe(2);
+  });
+
+  it('reports addresses that are taken, in the file and by others, in any spelling', async () => {
+    const { email } = await app.account();
+    const { results } = await imported(
+      app,
+      NDJSON,
+      ndjson(
+        { email: 'TWICE@same.example', name: 'First' },
+        { email: 'twice@SAME.example', name: 'Second' },
+        { email: email.toUpperCase(), name: 'Taken' },
+      ),
+    );
+    expect(results).toMatchObject([
+      { status: 'ok' },
+      { status: 'failed', error: { code: 'CONFLICT', message: 'line 2: This e-mail address is taken' } },
+      { status: 'failed', error: { code: 'CONFLICT', message: 'line 3: This e-mail address is taken' } },
+    ]);
+    expect((await read(app, results[0]?.id ?? '')).name).toBe('First');
+  });
+
+  it('takes over passwords of every form, and renews each at its first sign-in', async () => {
+    const hashes = Object.entries(await foreignHashes(PASSWORD));
+    const rows = hashes.map(([form, hash]) => ({
+      email: `${form}@hash.example`,
+      name: 'H',
+      password_hash: hash,
+    }));
+    const { results } = await imported(
+      app,
+      NDJSON,
+      ndjson(...rows, { email: 'none@hash.example', name: 'H' }),
+    );
+    expect(statuses(results)).toEqual([...hashes.map(() => 'ok'), 'ok']);
+    for (const { email, password_hash: before } of rows) {
+      await signIn(app.url, email, PASSWORD);
+      const [row] = await app.database.query<{ hash: string }>(
+        'SELECT password_hash AS hash FROM users WHERE email = $1',
+        [email],
+      );
+      expect(row?.hash).toMatch(/^\$argon2id\$v=19\$m=19456,/);
+      expect(row?.hash).not.toBe(before);
+      await signIn(app.url, email, PASSWORD);
+    }
+    await expect(signIn(app.url, 'none@hash.example', PASSWORD)).rejects.toThrow('401');
+  });
+
+  it('gives no role that the caller could not give by hand', async () => {
+    const rows = (domain: string) =>
+      ndjson(
+        ...[undefined, ['user'], ['user', 'premium'], ['admin'], ['no-such-role']].map((roles, n) => ({
+          email: `r${n}@${domain}`,
+          name: 'R',
+          ...(roles && { roles }),
+        })),
+      );
+    const writer = await accountWith(app, ['users:write']);
+    const granter = await accountWith(app, ['users:write', 'roles:grant']);
+    const codes = async (domain: string, by: typeof writer) =>
+      (await imported(app, NDJSON, rows(domain), by)).results.map(({ error }) => error?.code);
+    const [no, wrong] = ['FORBIDDEN', 'VALIDATION_ERROR'];
+    expect(await codes('writer.example', writer)).toEqual([undefined, undefined, no, no, no]);
+    expect(await codes('granter.example', granter)).toEqual([undefined, undefined, undefined, no, wrong]);
+    const denied = `/api/audit?actor_id=${writer.id}&action=permission.check&outcome=denied`;
+    expect((await app.as(app.admin, 'get', denied)).body).toHaveLength(1);
+    const nobody = await accountWith(app, ['users:read']);
+    expect((await sendFile(app, NDJSON, rows('x.example'), nobody)).status).toBe(403);
+  });
+
+  it('refuses other types, compressed bodies and what is no such file, and leaves nothing of them', async () => {
+    for (const [type, encoding] of [
+      ['application/json'],
+      ['text/plain'],
+      [CSV, 'gzip'],
+      [`${CSV}; charset=latin1`],
+    ]) {
+      const request = sendFile(app, type ?? '', 'email,name\n');
+      if (encoding !== undefined) void request.set('Content-Encoding', encoding);
+      expect((await request).body).toMatchObject({ error: { code: 'UNSUPPORTED_MEDIA_TYPE' } });
+    }
+    for (const header of ['email', 'email,name,colour', 'email,email,name', 'a@b.example,Ada', '']) {
+      const answer = await sendFile(app, CSV, `${header}\na@no.example,Ada`);
+      expect([header, answer.status]).toEqual([header, 400]);
+    }
+    expect((await sendFile(app, NDJSON, '\n \n')).status).toBe(400);
+    expect(await pieces('status IS NULL')).toEqual([]);
+  });
+
+  it('leaves no job and no line of a body that breaks off', async () => {
+    const jobs = async () => (await app.as(app.admin, 'get', '/api/jobs?total=exact')).get('X-Total-Count');
+    const before = await jobs();
+    const headers = { ...bearer(app.admin), 'Content-Type': NDJSON };
+    const request = httpRequest(`${app.url}/api/users/import`, { method: 'POST', headers });
+    const failed = once(request, 'error').catch(() => {});
+    request.write(`${ndjson(...people(1200, 'broken.example'))}\n`);
+    await until(async () => (await pieces('status IS NULL')).length === 2);
+    request.destroy();
+    await failed;
+    await until(async () => (await pieces('status IS NULL')).length === 0);
+    expect([await jobs(), await countOf('broken.example')]).toEqual([before, 0]);
+  });
+
+  it('keeps what is staged sealed, signs people in meanwhile, and drops the rest when it is cancelled', async () => {
+    const rows = people(1500, 'held.example');
+    const lock = await HeldLock.take(app.database.url, 'LOCK TABLE account_keys IN SHARE MODE', []);
+    try {
+      const { id } = (await sendFile(app, NDJSON, ndjson(...rows))).body as JobBody;
+      await until(async () => (await lock.waiting()) === 2);
+      await signIn(app.url, ADMIN.email, ADMIN.password);
+      const [held] = await app.database.query<{ found: number }>(
+        `SELECT count(*)::integer AS found FROM import_pieces WHERE position('held.example'::bytea IN sealed) > 0`,
+      );
+      expect(held).toEqual({ found: 0 });
+      const cancelled = app.as(app.admin, 'delete', `/api/jobs/${id}`).then((answer) => answer.status);
+      await lock.release();
+      expect(await cancelled).toBe(202);
+      const job = await readJob(app, id);
+      const results = await resultsOf(app, id);
+      expect(job.status).toBe('cancelled');
+      expect(results).toHaveLength(1500);
+      expect(statuses(results).filter((status) => status === 'ok')).toHaveLength(job.done);
+      expect(await countOf('held.example')).toBe(job.done);
+      expect(await pieces('sealed IS NOT NULL')).toEqual([]);
+    } finally {
+      await lock.release();
+    }
+  });
+
+  it('pages through the results of all pieces, of one kind if asked', async () => {
+    const rows = people(1101, 'pages.example').map((row, n) =>
+      n % 400 === 7 ? { ...row, email: 'no' } : row,
+    );
+    const { job, results } = await imported(app, NDJSON, ndjson(...rows));
+    expect(job).toMatchObject({ total: 1101, done: 1098, failed: 3 });
+    expect(results.map(({ index }) => index)).toEqual(rows.map((_, n) => n));
+    const failed = await app.as(
+      app.admin,
+      'get',
+      `/api/jobs/${job.id}/results?status=failed&limit=2&total=exact`,
+    );
+    expect(failed.get('X-Total-Count')).toBe('3');
+    expect((failed.body as { index: number }[]).map(({ index }) => index)).toEqual([7, 407]);
+    const later = await app.as(app.admin, 'get', `/api/jobs/${job.id}/results?offset=1099`);
+    expect((later.body as { index: number }[]).map(({ index }) => index)).toEqual([1099, 1100]);
+  });
+
+  it('is cleaned up: what nobody imported within a day, and what is left of jobs that are gone', async () => {
+    await app.database.query(
+      `INSERT INTO import_pieces (job_id, first_index, lines, sealed, staged_at)
+       VALUES (gen_random_uuid(), 0, 1, '', now() - interval '23 hours'), (gen_random_uuid(), 0, 1, '', now())`,
+    );
+    await app.nest.get(ImportsCleanUp).run();
+    expect(await pieces('NOT EXISTS (SELECT 1 FROM jobs WHERE id = job_id)')).toHaveLength(1);
+    await app.database.query('DELETE FROM import_pieces WHERE status IS NULL');
+  });
+});
+
+it('an import whose instance is killed with -9 is finished by another one, each line once', async () => {
+  const env = {
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    ...app.database.addresses,
+    ADMIN_PASSWORD: ADMIN.password,
+    MASTER_KEY,
+  };
+  const rows = people(2600, 'killed.example');
+  const lock = await HeldLock.take(app.database.url, 'LOCK TABLE account_keys IN SHARE MODE', []);
+  const instance = await Instance.start({ env });
+  try {
+    const answer = await fetch(`${instance.url}/api/users/import`, {
+      method: 'POST',
+      headers: { ...bearer(app.admin), 'Content-Type': NDJSON },
+      body: ndjson(...rows),
+    });
+    const { id } = (await answer.json()) as JobBody;
+    await until(async () => (await lock.waiting()) === 2);
+    await instance.stop('SIGKILL');
+    await lock.release();
+    expect(await jobEnded(app, id)).toMatchObject({
+      status: 'succeeded',
+      total: 2600,
+      done: 2600,
+      failed: 0,
+    });
+    const [told] = await app.database.query(
+      `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS accounts
+       FROM events JOIN users ON users.id = subject WHERE email LIKE '%@killed.example'`,
+    );
+    expect(told).toEqual({ events: 2600, accounts: 2600 });
+  } finally {
+    await lock.release();
+    await instance.stop('SIGKILL');
+  }
+});
