@@ -74,6 +74,11 @@ describe('the log of a process in production', () => {
       for (const issued of [pair.access_token, pair.refresh_token])
         secrets.push(...issued.split('.').slice(1));
     }
+    const hash = `$2b$10$${'h'.repeat(53)}`;
+    const file = JSON.stringify({ email: 'from.a.file@example.com', name: 'File', password_hash: hash });
+    const sent = client.post('/api/users/import').auth(token, { type: 'bearer' });
+    await sent.set('Content-Type', 'application/x-ndjson').send(`${file}\n${file}\n{${hash}`).expect(202);
+    secrets.push(hash, 'from.a.file');
     await database.query(`ALTER TABLE users ADD CONSTRAINT broken CHECK (name <> 'Broken Row') NOT VALID`);
     const broken = { email: 'broken.row@example.com', password: PERSON.password, name: 'Broken Row' };
     await client.post('/api/users').set('X-Request-Id', ids.failed).send(broken).expect(500);
