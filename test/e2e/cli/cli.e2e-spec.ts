@@ -120,6 +120,25 @@ describe('gatehouse users', () => {
   });
 });
 
+describe('gatehouse import', () => {
+  it('makes accounts, tells which lines it could not make, and ends with 1 then', async () => {
+    const file = join(folder, 'people.ndjson');
+    const rows = [1, 2, 2].map((n) =>
+      JSON.stringify({ email: `imported-${n}@cli.example`, name: 'Imported' }),
+    );
+    await writeFile(file, rows.slice(0, 2).join('\n'));
+    expect(await run('import', file)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('succeeded, 2 done, 0 failed'),
+    });
+    await writeFile(file, rows.join('\n'));
+    const again = await run('import', file);
+    expect(again).toMatchObject({ code: 1, stdout: expect.stringContaining('0 done, 3 failed') });
+    expect(again.stderr).toContain('CONFLICT');
+    expect((await run('import', join(folder, 'people.txt'))).code).toBe(2);
+  });
+});
+
 describe('gatehouse verify', () => {
   it('tells whether the trail is valid, and whether a head that was kept stands in it', async () => {
     const head = join(folder, 'head.json');
