@@ -2,13 +2,14 @@
 // same columns on the same server; how much the process grows, and what others notice meanwhile.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import { to } from 'pg-copy-streams';
 import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
@@ -29,6 +30,7 @@ const CALM_ASKS = 500;
 const COPY = `COPY (SELECT id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at
   FROM users WHERE status <> 'deleted') TO STDOUT`;
 
+const reader = new Worker(new URL('export-reader.mjs', import.meta.url));
 const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
 const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
 const { url: DATABASE_URL, ownerUrl: MIGRATION_DATABASE_URL } = embedded.urls;
@@ -42,6 +44,7 @@ try {
     await service.stop();
   }
 } finally {
+  await reader.terminate();
   await embedded.leave();
   await rm(dataDir, { recursive: true, force: true });
 }
@@ -128,26 +131,12 @@ async function count() {
   return found[0].n;
 }
 
-/** Reads what comes and keeps only its end; without a parser of HTTP, which would cost as much as the service. */
-function exportAll(service, token, format) {
-  const { hostname, port } = new URL(service.url);
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: hostname, port: Number(port) });
-    const head = [
-      `GET /api/export/users?format=${format} HTTP/1.1`,
-      'Host: bench',
-      `Authorization: Bearer ${token}`,
-    ];
-    socket.write(`${[...head, 'Connection: close'].join('\r\n')}\r\n\r\n`);
-    let tail = Buffer.alloc(0);
-    socket.on('data', (chunk) => (tail = chunk.length > 600 ? chunk : Buffer.concat([tail, chunk])));
-    socket.once('error', reject).once('end', () => {
-      const end = tail.subarray(-600).toString();
-      const sent = /"count":(\d+),"sha256"|X-Export-Count: (\d+)/i.exec(end);
-      if (sent) resolve(Number(sent[1] ?? sent[2]));
-      else reject(new Error(`the export broke off: ${end}`));
-    });
-  });
+async function exportAll(service, token, format) {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  reader.postMessage({ url: service.url, path: `/api/export/users?format=${format}`, token });
+  const [{ rows, error }] = await once(reader, 'message');
+  if (error) throw new Error(error);
+  return rows;
 }
 
 async function ask(service, token, times) {

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../scripts/node-flags.mjs';
 
 const ENTRY = join(import.meta.dirname, '../dist/src/main.js');
 const START_TIMEOUT_MS = 60_000;
@@ -24,7 +25,7 @@ const ENVIRONMENT = {
 /** Starts the service and waits until it says where it is. */
 export async function startService(environment) {
   const started = performance.now();
-  const child = spawn(process.execPath, ['--enable-source-maps', ENTRY], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ENTRY], {
     env: { ...ENVIRONMENT, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

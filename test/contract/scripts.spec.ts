@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { NODE_FLAGS } from '../../scripts/node-flags.mjs';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
@@ -24,6 +25,12 @@ const missing = (names: readonly string[]): string[] =>
 describe('the scripts of package.json', () => {
   it.each(Object.entries(scripts))('%s names only files that there are: %s', (_, command) => {
     expect(filesOf(command).filter((path) => !existsSync(new URL(path, root)))).toEqual([]);
+  });
+
+  it('start the service with the flags of Node that the Dockerfile gives it too', () => {
+    expect(scripts['start']).toContain(` node ${NODE_FLAGS.join(' ')} `);
+    const command = ['node', ...NODE_FLAGS].map((word) => `"${word}"`).join(', ');
+    expect(read('Dockerfile')).toContain(`CMD [${command}, `);
   });
 
   it('run only each other', () => {

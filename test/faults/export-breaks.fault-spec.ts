@@ -186,6 +186,7 @@ wherePossible(noSignals, 'exports that break', () => {
       most = Math.max(most, memory());
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    process.stdout.write(`${READERS} readers: ${(most - before).toFixed(1)} MB\n`);
     expect(most - before).toBeLessThan(MAX_GROWTH_MB);
     for (const socket of sockets) socket.destroy();
     const connections = async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../../scripts/node-flags.mjs';
 import { freePort } from './free-port.js';
 import { UNLIMITED } from './unlimited.js';
 import { until } from './until.js';
@@ -38,7 +39,7 @@ export class Instance {
   /** Does not wait until it serves. */
   static async spawn({ env, entry = 'dist/src/main.js' }: InstanceOptions): Promise<Instance> {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-instance-'));
-    const child = spawn(process.execPath, ['--enable-source-maps', entry], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, entry], {
       env: {
         PATH: process.env['PATH'] ?? '',
         // Compiled once for the whole run.

@@ -1,12 +1,6 @@
 /** What is written at least, before the room has to grow. */
 const FIRST_BYTES = 40 * 1024;
-/** Shorter ones are copied faster byte by byte. */
-const SHORT_BYTES = 48;
 const NOTHING = Buffer.alloc(0);
-const ZERO = 0x30;
-const COLON = 0x3a;
-const POINT = 0x2e;
-const HEX = Buffer.from('0123456789abcdef');
 
 /** Text as bytes, written from its beginning to its end. */
 export class ByteWriter {
@@ -25,89 +19,41 @@ export class ByteWriter {
     return { written, giveBack: () => (this.spare = bytes) };
   }
 
-  /** Bytes that are the same in every row. */
-  bytesOf(constant: Buffer): void {
-    this.copy(constant, 0, constant.length);
-  }
-
-  /** Of short texts of ASCII alone. */
-  ascii(text: string): void {
-    this.reserve(text.length);
-    const { bytes } = this;
-    let at = this.length;
-    for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
-    this.length = at;
+  /** With room for so many bytes behind `length`: who writes there moves `length` on. */
+  withRoom(more: number): Buffer {
+    if (this.length + more > this.bytes.length) {
+      const room = Buffer.allocUnsafe(Math.max(FIRST_BYTES, this.bytes.length * 2, this.length + more));
+      this.bytes.copy(room, 0, 0, this.length);
+      this.bytes = room;
+    }
+    return this.bytes;
   }
 
   text(text: string): void {
-    this.reserve(text.length * 3);
-    this.length += this.bytes.write(text, this.length);
+    const bytes = this.withRoom(text.length * 3);
+    this.length += bytes.write(text, this.length);
   }
 
-  copy(source: Buffer, start: number, end: number): void {
-    this.reserve(end - start);
-    if (end - start > SHORT_BYTES) {
-      source.copy(this.bytes, this.length, start, end);
-      this.length += end - start;
-      return;
-    }
-    const { bytes } = this;
-    let at = this.length;
-    for (let i = start; i < end; i++) bytes[at++] = source[i]!;
-    this.length = at;
+  /** Of ASCII alone. */
+  ascii(text: string): void {
+    const bytes = this.withRoom(text.length);
+    this.length += bytes.write(text, this.length, 'latin1');
+  }
+
+  constant(constant: Buffer): void {
+    this.length = put(this.withRoom(constant.length), this.length, constant);
   }
 
   /** What another has written since `start`. */
   copyOf(other: ByteWriter, start: number): void {
-    this.copy(other.bytes, start, other.length);
+    const size = other.length - start;
+    other.bytes.copy(this.withRoom(size), this.length, start, other.length);
+    this.length += size;
   }
+}
 
-  /** The 16 bytes of a UUID in its canonical form. */
-  uuid(source: Buffer, start: number): void {
-    this.reserve(36);
-    const { bytes } = this;
-    let at = this.length;
-    for (let i = 0; i < 16; i++) {
-      if (i === 4 || i === 6 || i === 8 || i === 10) bytes[at++] = 0x2d;
-      const byte = source[start + i]!;
-      bytes[at++] = HEX[byte >> 4]!;
-      bytes[at++] = HEX[byte & 15]!;
-    }
-    this.length = at;
-  }
-
-  /** `12:00:00.123`, of that many milliseconds into a day. */
-  timeOfDay(ms: number): void {
-    this.reserve(12);
-    // Whole numbers of 31 bits, which is what makes it quick.
-    const inSecond = (ms % 1000) | 0;
-    const seconds = ((ms - inSecond) / 1000) | 0;
-    const minutes = (seconds / 60) | 0;
-    this.pair((minutes / 60) | 0, 0);
-    this.bytes[this.length + 2] = COLON;
-    this.pair(minutes % 60, 3);
-    this.bytes[this.length + 5] = COLON;
-    this.pair(seconds % 60, 6);
-    this.bytes[this.length + 8] = POINT;
-    this.bytes[this.length + 9] = ZERO + ((inSecond / 100) | 0);
-    this.pair(inSecond % 100, 10);
-    this.length += 12;
-  }
-
-  byte(byte: number): void {
-    this.reserve(1);
-    this.bytes[this.length++] = byte;
-  }
-
-  private pair(value: number, at: number): void {
-    this.bytes[this.length + at] = ZERO + ((value / 10) | 0);
-    this.bytes[this.length + at + 1] = ZERO + (value % 10);
-  }
-
-  private reserve(more: number): void {
-    if (this.length + more <= this.bytes.length) return;
-    const room = Buffer.allocUnsafe(Math.max(FIRST_BYTES, this.bytes.length * 2, this.length + more));
-    this.bytes.copy(room, 0, 0, this.length);
-    this.bytes = room;
-  }
+/** A short one: a loop is done before a call of `copy` has begun. @returns where it ends */
+export function put(out: Buffer, at: number, constant: Buffer): number {
+  for (let i = 0; i < constant.length; i++) out[at + i] = constant[i]!;
+  return at + constant.length;
 }

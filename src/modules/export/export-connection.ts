@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ByteWriter } from './byte-writer.js';
-import type { ExportPosition } from './export-cursor.js';
+import type { CursorBlock, ExportPosition } from './export-cursor.js';
 import { type Beginning, type Completion, csvHeader, type Format } from './formats.js';
 import type { Outlet } from './outlet.js';
 import type { Piece, RowSource } from './row-source.js';
@@ -17,6 +17,8 @@ const QUICK_MS = 500;
 /** Who has not taken a byte for so long is gone, or may come back with a cursor. */
 const GIVEN_UP_AFTER_MS = 10 * 60_000;
 
+type Wrap = NonNullable<Format['wrap']>;
+
 /** What a connection is to send. */
 export interface Sending {
   readonly source: RowSource;
@@ -24,7 +26,7 @@ export interface Sending {
   readonly fields: readonly string[];
   readonly beginning: Beginning;
   readonly from: ExportPosition;
-  readonly cursorOf: (position: ExportPosition) => string;
+  readonly cursorsFrom: (position: ExportPosition) => CursorBlock;
 }
 
 /** What it shares with the others: turns at the database, and memory. */
@@ -41,6 +43,9 @@ export interface Shared {
 export class ExportConnection {
   private readonly hash = createHash('sha256');
   private position: ExportPosition;
+  private cursors: CursorBlock;
+  /** After the position of the cursors. */
+  private row = 0;
   private rows = FEW_ROWS;
   private readonly lines = new ByteWriter();
   private readonly wrapped = new ByteWriter();
@@ -51,13 +56,14 @@ export class ExportConnection {
     private readonly shared: Shared,
   ) {
     this.position = sending.from;
+    this.cursors = sending.cursorsFrom(sending.from);
   }
 
   /** @throws what the outlet's end was aborted with, or what went wrong */
   async send(): Promise<Completion> {
-    const { format, beginning, from, fields, cursorOf } = this.sending;
+    const { format, beginning, from, fields } = this.sending;
     const isFirst = format.encoding === 'csv' && from.count === 0;
-    this.outlet.write(format.begin(beginning, cursorOf(from)));
+    this.outlet.write(format.begin(beginning, this.cursors.cursorOf(0)));
     if (isFirst) {
       this.lines.text(csvHeader(fields));
       await this.sendChunk();
@@ -106,24 +112,35 @@ export class ExportConnection {
 
   /** From the present row on. @returns whether there are more */
   private encodeChunk(piece: Piece): boolean {
-    const { lines, wrapped } = this;
-    const { cursorOf, format } = this.sending;
+    const { lines } = this;
+    const { wrap, lineEnd } = this.sending.format;
     let { count } = this.position;
     for (;;) {
       count++;
       const start = lines.length;
       piece.write(lines);
-      lines.bytesOf(format.lineEnd);
-      if (format.wrap) {
-        wrapped.ascii(format.wrap.before(cursorOf({ id: piece.id(), count })));
-        wrapped.copyOf(lines, start);
-        wrapped.ascii(format.wrap.after);
-      }
+      lines.constant(lineEnd);
+      if (wrap) this.wrapRow(wrap, start, piece, count);
       const isFull = lines.length >= CHUNK_BYTES;
       if (!isFull && piece.next()) continue;
       this.position = { id: piece.id(), count };
       return isFull && piece.next();
     }
+  }
+
+  /** The row that was written last, and the cursor after it. */
+  private wrapRow({ cursor, row, after }: Wrap, start: number, piece: Piece, count: number): void {
+    const { wrapped } = this;
+    if (!this.cursors.has(++this.row)) {
+      this.cursors = this.sending.cursorsFrom({ id: piece.id(), count });
+      this.row = 0;
+    }
+    wrapped.constant(cursor);
+    wrapped.ascii(this.cursors.prefix);
+    wrapped.ascii(this.cursors.suffixOf(this.row));
+    wrapped.constant(row);
+    wrapped.copyOf(this.lines, start);
+    wrapped.constant(after);
   }
 
   /** @returns false when it is not taken in time; it is sent nevertheless */

@@ -8,12 +8,19 @@ import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { ExportQuery } from './dto/export-query.dto.js';
 import { COUNT_TRAILER, ExportConnections, HASH_TRAILER, TOO_OLD } from './export-connections.js';
-import { BEGINNING, ExportCursors, type ExportPosition, type ExportScope } from './export-cursor.js';
+import {
+  BEGINNING,
+  ExportCursors,
+  type ExportPlace,
+  type ExportPosition,
+  type ExportScope,
+} from './export-cursor.js';
 import { ExportsRepository, type HistorySnapshot, type StoredExport } from './exports.repository.js';
 import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './formats.js';
 import type { Encoding, RowSource } from './row-source.js';
 
-/** Rows in one step of looking for a place. */
+/** Rows in one step of looking for a place, at least and at most. */
+const FEWEST = 100;
 const STEP = 5000;
 
 /** What is exported, and how to get at it. */
@@ -32,6 +39,8 @@ export interface Exportable {
 interface Opened {
   readonly stored: StoredExport;
   readonly position: ExportPosition;
+  /** After the position: they have been sent. */
+  readonly rows: number;
 }
 
 @Injectable()
@@ -64,11 +73,16 @@ export class ExportService {
       return;
     }
     this.connections.enter(response);
-    const opened = await this.open(exported, caller, place?.cursor ?? null);
-    const position = await this.goOn(exported, opened, place?.received ?? 0);
-    const cursorOf = this.cursors.writer(opened.stored.id, scope);
+    const opened = await this.open(exported, caller, place);
+    const position = await this.goOn(exported, opened);
+    const cursorsFrom = this.cursors.writer(opened.stored.id, scope);
     const { id, snapshotAt, totalEstimate, msLeft } = opened.stored;
-    prepareHead(response, { format, kind: exported.kind, cursor: cursorOf(position), totalEstimate });
+    prepareHead(response, {
+      format,
+      kind: exported.kind,
+      cursor: cursorsFrom(position).cursorOf(0),
+      totalEstimate,
+    });
     const how = formatOf(format, exported.rowEvent);
     const sending = {
       source: exported.source(opened.stored, exported.fields, how.encoding),
@@ -76,16 +90,23 @@ export class ExportService {
       fields: exported.fields,
       beginning: { export_id: id, snapshot_at: snapshotAt.toISOString(), total_estimate: totalEstimate },
       from: position,
-      cursorOf,
+      cursorsFrom,
     };
     this.connections.start(response, sending, { caller, needs: exported.needs, msLeft });
   }
 
   /** Where the caller says that it goes on. An EventSource sends what it has seen itself, whatever its address says. */
-  private placeOf({ after, received = 0 }: ExportQuery, request: Request, scope: ExportScope) {
+  private placeOf(
+    { after, received = 0 }: ExportQuery,
+    request: Request,
+    scope: ExportScope,
+  ): ExportPlace | null {
     const seen = request.get('last-event-id');
-    if (seen) return { cursor: this.cursors.read(seen, scope), received: 0 };
-    if (after !== undefined) return { cursor: this.cursors.read(after, scope), received };
+    if (seen) return this.cursors.read(seen, scope);
+    if (after !== undefined) {
+      const place = this.cursors.read(after, scope);
+      return { ...place, rows: place.rows + received };
+    }
     if (received > 0)
       throw AppError.invalid('received', 'received says how many rows came after a cursor: after');
     return null;
@@ -95,26 +116,22 @@ export class ExportService {
   private async open(
     exported: Exportable,
     { userId, sessionId }: Principal,
-    cursor: ReturnType<ExportCursors['read']> | null,
+    place: ExportPlace | null,
   ): Promise<Opened> {
     const { kind } = exported;
-    const totalEstimate = cursor ? 0 : Math.round(await exported.estimate());
+    const totalEstimate = place ? 0 : Math.round(await exported.estimate());
     return this.unitOfWork.run(async () => {
-      const stored = cursor
-        ? await this.repository.findReadable(cursor.exportId)
+      const stored = place
+        ? await this.repository.findReadable(place.exportId)
         : await this.repository.insert({ id: newId(), kind, userId, sessionId, totalEstimate });
       if (!stored) throw new AppError('CONFLICT', { message: TOO_OLD });
       await this.trail.record({ action: 'export.run', target: { type: 'export', id: stored.id } });
-      return { stored, position: cursor?.position ?? BEGINNING };
+      return { stored, position: place?.position ?? BEGINNING, rows: place?.rows ?? 0 };
     });
   }
 
-  /** So many rows further. @throws AppError `VALIDATION_ERROR` when there are not so many */
-  private async goOn(
-    exported: Exportable,
-    { stored, position }: Opened,
-    rows: number,
-  ): Promise<ExportPosition> {
+  /** To where the rows end. @throws AppError `VALIDATION_ERROR` when there are not so many */
+  private async goOn(exported: Exportable, { stored, position, rows }: Opened): Promise<ExportPosition> {
     const source = exported.source(stored, ['id'], 'csv');
     let { id, count } = position;
     const target = count + rows;
@@ -122,11 +139,13 @@ export class ExportService {
     while (count < target) {
       if (from === null)
         throw AppError.invalid('received', 'received is more than there is after that cursor');
-      const piece = await this.connections.read(source, from, Math.min(STEP, source.maxRows));
+      const looked = Math.min(Math.max(target - count, FEWEST), STEP, source.maxRows);
+      const piece = await this.connections.read(source, from, looked);
       while (count < target && piece.next()) {
         id = piece.id();
         count++;
       }
+      piece.release?.();
       from = piece.upTo;
     }
     return { id, count };

@@ -30,8 +30,8 @@ export interface Format {
   begin(beginning: Beginning, cursor: string): string;
   /** Behind each row; it is hashed with it. */
   readonly lineEnd: Buffer;
-  /** Around each row and its line end, where they are not all; `cursor` goes on after the row. */
-  readonly wrap: { before(cursor: string): string; readonly after: string } | null;
+  /** Around each row and its line end, where they are not all, and around its cursor before them. */
+  readonly wrap: { readonly cursor: Buffer; readonly row: Buffer; readonly after: Buffer } | null;
   progress(count: number, totalEstimate: number): string;
   complete(completion: Completion): string;
   /** Null: the connection is broken off instead. */
@@ -48,7 +48,11 @@ function serverSentEvents(rowEvent: string): Format {
     encoding: 'json',
     begin: (beginning, cursor) => event('start', beginning, cursor),
     lineEnd: Buffer.from('\n'),
-    wrap: { before: (cursor) => `event: ${rowEvent}\nid: ${cursor}\ndata: `, after: '\n' },
+    wrap: {
+      cursor: Buffer.from(`event: ${rowEvent}\nid: `),
+      row: Buffer.from('\ndata: '),
+      after: Buffer.from('\n'),
+    },
     progress: (count, totalEstimate) => event('progress', { count, total_estimate: totalEstimate }),
     complete: (completion) => event('complete', completion),
     error: (error, requestId) => event('error', errorEnvelope(error, requestId)),

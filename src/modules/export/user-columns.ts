@@ -1,90 +1,27 @@
 import type { CopiedRows } from '../../platform/database/copy-out.js';
 import type { UserResponse } from '../users/dto/user.response.js';
-import type { ByteWriter } from './byte-writer.js';
-import { csvText } from './csv.js';
+import { type ByteWriter, put } from './byte-writer.js';
+import {
+  boolean,
+  csvCell,
+  type Encode,
+  integer,
+  jsonText,
+  MOST_AROUND,
+  MOST_OF_A_BYTE,
+  quoted,
+  time,
+  uuid,
+  word,
+  words,
+} from './encoders.js';
 import type { Encoding, Piece } from './row-source.js';
 
-/** Writes the value that lies there as PostgreSQL sends it in binary. */
-type Encode = (out: ByteWriter, source: Buffer, start: number, end: number) => void;
 type Column = Readonly<Record<Encoding, Encode>>;
 
-const EPOCH_MS = Date.UTC(2000, 0, 1);
-const DAY_MS = 86_400_000;
-const MAX_KNOWN_DAYS = 5000;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const SPACE = 0x20;
-const Z = 0x5a;
-
-const quoted =
-  (encode: Encode): Encode =>
-  (out, source, start, end) => {
-    out.byte(QUOTE);
-    encode(out, source, start, end);
-    out.byte(QUOTE);
-  };
-
-const word: Encode = (out, source, start, end) => out.copy(source, start, end);
-
-/** Nearly every text is its own JSON. */
-const jsonText: Encode = (out, source, start, end) => {
-  for (let i = start; i < end; i++) {
-    const byte = source[i]!;
-    if (byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH) continue;
-    out.text(JSON.stringify(source.toString('utf8', start, end)));
-    return;
-  }
-  out.byte(QUOTE);
-  out.copy(source, start, end);
-  out.byte(QUOTE);
-};
-
-const csvCell: Encode = (out, source, start, end) => out.text(csvText(source.toString('utf8', start, end)));
-
-/** An array: dimensions, flags, type, and of its one dimension length and lower bound; then each element after its length. */
-const roles =
-  (open: Buffer, between: Buffer, close: Buffer): Encode =>
-  (out, source, start, end) => {
-    if (source.readInt32BE(start) === 0) {
-      out.ascii(open.length === 0 ? '' : '[]');
-      return;
-    }
-    out.bytesOf(open);
-    for (let at = start + 20; at < end;) {
-      const length = source.readInt32BE(at);
-      if (at > start + 20) out.bytesOf(between);
-      out.copy(source, at + 4, at + 4 + length);
-      at += 4 + length;
-    }
-    out.bytesOf(close);
-  };
-
-const knownDays = new Map<number, Buffer>();
-
-/** `2026-01-01T`: accounts have few days between them. */
-function dayOf(day: number): Buffer {
-  const known = knownDays.get(day);
-  if (known !== undefined) return known;
-  if (knownDays.size >= MAX_KNOWN_DAYS) knownDays.clear();
-  const text = Buffer.from(new Date(day * DAY_MS).toISOString().slice(0, 11));
-  knownDays.set(day, text);
-  return text;
-}
-
-/** Microseconds since the year 2000. */
-const time: Encode = (out, source, start) => {
-  const micros = source.readInt32BE(start) * 2 ** 32 + source.readUInt32BE(start + 4);
-  const ms = Math.floor(micros / 1000) + EPOCH_MS;
-  const day = Math.floor(ms / DAY_MS);
-  out.bytesOf(dayOf(day));
-  out.timeOfDay(ms - day * DAY_MS);
-  out.byte(Z);
-};
-
-const uuid: Encode = (out, source, start) => out.uuid(source, start);
-const [TRUE, FALSE] = [Buffer.from('true'), Buffer.from('false')] as const;
-const boolean: Encode = (out, source, start) => out.bytesOf(source[start] === 1 ? TRUE : FALSE);
-const integer: Encode = (out, source, start) => out.ascii(String(source.readInt32BE(start)));
+/** Of a value, before it. */
+const LENGTH_BYTES = 4;
+const ID_BYTES = 16;
 
 const TEXT: Column = { json: jsonText, csv: csvCell };
 const TIME: Column = { json: quoted(time), csv: time };
@@ -96,8 +33,8 @@ const columns: Readonly<Record<keyof UserResponse, Column>> = {
   name: TEXT,
   status: { json: quoted(word), csv: word },
   roles: {
-    json: roles(Buffer.from('["'), Buffer.from('","'), Buffer.from('"]')),
-    csv: roles(Buffer.alloc(0), Buffer.from(';'), Buffer.alloc(0)),
+    json: words('[', quoted(word), ',', ']'),
+    csv: words('', word, ';', ''),
   },
   email_verified: { json: boolean, csv: boolean },
   version: { json: integer, csv: integer },
@@ -115,6 +52,7 @@ export class UserPiece implements Piece {
   private readonly before: readonly Buffer[];
   private readonly absent: Buffer;
   private readonly end: Buffer;
+  private readonly mostAround: number;
 
   constructor(
     private readonly rows: CopiedRows,
@@ -129,6 +67,7 @@ export class UserPiece implements Piece {
     );
     this.absent = Buffer.from(json ? 'null' : '');
     this.end = Buffer.from(json ? '}' : '');
+    this.mostAround = this.before.reduce((sum, { length }) => sum + length + MOST_AROUND, this.end.length);
   }
 
   next(): boolean {
@@ -140,20 +79,28 @@ export class UserPiece implements Piece {
   }
 
   id(): string {
-    const { bytes, starts } = this.rows;
-    const hex = bytes.toString('hex', starts[0], starts[0]! + 16);
+    const start = this.rows.start + LENGTH_BYTES;
+    const hex = this.rows.bytes.toString('hex', start, start + ID_BYTES);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
 
-  write(out: ByteWriter): void {
-    const { bytes, starts, lengths } = this.rows;
-    for (let i = 0; i < this.encoders.length; i++) {
-      out.bytesOf(this.before[i]!);
-      const start = starts[i + 1]!;
-      const length = lengths[i + 1]!;
-      if (length < 0) out.bytesOf(this.absent);
-      else this.encoders[i]!(out, bytes, start, start + length);
+  write(to: ByteWriter): void {
+    const { encoders, before, absent } = this;
+    const { bytes, start, end } = this.rows;
+    const out = to.withRoom((end - start) * MOST_OF_A_BYTE + this.mostAround);
+    let at = to.length;
+    let from = start + LENGTH_BYTES + ID_BYTES;
+    for (let i = 0; i < encoders.length; i++) {
+      at = put(out, at, before[i]!);
+      const length = bytes.readInt32BE(from);
+      from += LENGTH_BYTES;
+      if (length < 0) {
+        at = put(out, at, absent);
+        continue;
+      }
+      at = encoders[i]!(out, at, bytes, from, from + length);
+      from += length;
     }
-    out.bytesOf(this.end);
+    to.length = put(out, at, this.end);
   }
 }

@@ -36,16 +36,14 @@ function borrow(stream: Duplex, reader: Reader): () => void {
 
 /**
  * A COPY that is gathered in memory. pg would make an object and an event of each row, which takes longer than all
- * else that is done with it: while rows come, their messages are read here, and everything else is handed to pg.
+ * else that is done with it: while rows come, their messages are kept here as they are, and every other is handed to pg.
  */
 export class CopyOut implements Submittable {
   readonly done: Promise<Buffer>;
   private bytes: Buffer;
   private length = 0;
-  /** Of the row that is coming, still to come. */
-  private missing = 0;
-  /** The beginning of a message that has not come whole. */
-  private begun: Buffer | null = null;
+  /** Where the message begins that has not come whole. */
+  private message = 0;
   private failure: Error | null = null;
   private finish: () => void = () => {};
   private letGo: (rest: Buffer | null) => void = () => {};
@@ -94,41 +92,35 @@ export class CopyOut implements Submittable {
   }
 
   private read(chunk: Buffer, others: (message: Buffer) => void): void {
-    const bytes = this.begun ? Buffer.concat([this.begun, chunk]) : chunk;
-    this.begun = null;
-    let at = this.missing > 0 ? this.keep(bytes, 0, this.missing) : 0;
-    while (bytes.length - at >= PREFIX_BYTES) {
-      const kind = bytes[at]!;
-      const size = bytes.readInt32BE(at + 1) - 4;
+    this.keep(chunk);
+    while (this.length - this.message >= PREFIX_BYTES) {
+      const { bytes, length, message: start } = this;
+      const kind = bytes[start]!;
+      const end = start + 1 + bytes.readInt32BE(start + 1);
       if (kind === COPY_DATA) {
-        at = this.keep(bytes, at + PREFIX_BYTES, size);
+        this.message = end;
         continue;
       }
       if (!PASSED_ON.has(kind)) {
-        this.letGo(bytes.subarray(at));
+        this.letGo(bytes.subarray(start, length));
         return;
       }
-      const end = at + PREFIX_BYTES + size;
-      if (end > bytes.length) break;
-      others(bytes.subarray(at, end));
-      at = end;
+      if (end > length) return;
+      others(bytes.subarray(start, end));
+      bytes.copyWithin(start, end, length);
+      this.length -= end - start;
     }
-    if (at < bytes.length) this.begun = Buffer.from(bytes.subarray(at));
   }
 
-  /** @returns where the next message begins */
-  private keep(source: Buffer, start: number, size: number): number {
-    const end = Math.min(start + size, source.length);
-    this.missing = size - (end - start);
-    const length = this.length + end - start;
+  private keep(chunk: Buffer): void {
+    const length = this.length + chunk.length;
     if (length > this.bytes.length) {
       const more = Buffer.allocUnsafe(Math.max(length, this.bytes.length * 2));
       this.bytes.copy(more, 0, 0, this.length);
       this.bytes = more;
     }
-    source.copy(this.bytes, this.length, start, end);
+    chunk.copy(this.bytes, this.length);
     this.length = length;
-    return end;
   }
 }
 
@@ -136,56 +128,42 @@ export class CopyOut implements Submittable {
  * The rows of a query by COPY, the fastest way out of the database. Whole in memory, and the connection is free
  * again before anything is done with them: the caller bounds how many they are.
  */
-export async function copyOut(
-  pool: Pool,
-  select: string,
-  { columns, expectedBytes }: { columns: number; expectedBytes: number },
-): Promise<CopiedRows> {
+export async function copyOut(pool: Pool, select: string, expectedBytes: number): Promise<CopiedRows> {
   const client = await pool.connect();
   let broken = true;
   try {
     const bytes = await client.query(new CopyOut(`COPY (${select}) TO STDOUT (FORMAT binary)`, expectedBytes))
       .done;
     broken = false;
-    return new CopiedRows(bytes, columns);
+    return new CopiedRows(bytes);
   } finally {
     client.release(broken);
   }
 }
 
-/** One row after the other, each value where it lies. */
+/** One row after the other: there is a message of each (PostgreSQL, "COPY Operations"). */
 export class CopiedRows {
-  /** Of each value of the present row; where it is null, its length is -1. */
-  readonly starts: Int32Array;
-  readonly lengths: Int32Array;
-  private at = HEADER_BYTES;
+  /** Where the values of the present row begin: of each its length in four bytes, -1 where it is null, then itself. */
+  start = 0;
+  /** Where they end. */
+  end = 0;
 
-  constructor(
-    readonly bytes: Buffer,
-    private readonly columns: number,
-  ) {
-    this.starts = new Int32Array(columns);
-    this.lengths = new Int32Array(columns);
-  }
+  constructor(readonly bytes: Buffer) {}
 
   /** Nobody reads them any more. */
   release(): void {
-    if (spare.length < MAX_SPARE) spare.push(this.bytes);
+    // The oldest goes: it is of a size that nobody has asked for lately.
+    if (spare.push(this.bytes) > MAX_SPARE) spare.shift();
   }
 
   /** Goes on to the next row. @returns false when there is none */
   next(): boolean {
-    const { bytes, starts, lengths } = this;
-    if (bytes.readInt16BE(this.at) !== this.columns) return false;
-    let at = this.at + 2;
-    for (let column = 0; column < this.columns; column++) {
-      const length = bytes.readInt32BE(at);
-      at += 4;
-      starts[column] = at;
-      lengths[column] = length;
-      if (length > 0) at += length;
-    }
-    this.at = at;
+    const { bytes, end: message } = this;
+    const row = message + PREFIX_BYTES + (message === 0 ? HEADER_BYTES : 0);
+    // The number of values; -1 says that there are no more rows.
+    if (bytes.readInt16BE(row) < 0) return false;
+    this.start = row + 2;
+    this.end = message + 1 + bytes.readInt32BE(message + 1);
     return true;
   }
 }
