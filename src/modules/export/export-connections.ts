@@ -77,7 +77,8 @@ export class ExportConnections {
     const { requestId } = context;
     requestContext.run({ ...context, signal: end.signal }, () => {
       const outlet = new Outlet(response, end.signal);
-      const stopWatching = this.watch(response, reader, end);
+      const stopWatching = this.watch(reader, end);
+      // Also when the reader closes its half alone: Node lets nobody go on reading then.
       response.once('close', () => {
         stopWatching();
         end.abort(LEFT);
@@ -114,12 +115,8 @@ export class ExportConnections {
     response.end(sending.format.complete(completion));
   }
 
-  /** Ends it when the reader leaves or loses the right, when it gets too old, and when the service stops. */
-  private watch(response: Response, reader: Reader, end: AbortController): () => void {
-    const { socket } = response.req;
-    // Half closed: the reader takes no more requests' answers, and a full buffer would hide that for ever.
-    const leave = () => response.destroy();
-    socket.once('end', leave);
+  /** Ends it when the reader loses the right, when it gets too old, and when the service stops. */
+  private watch(reader: Reader, end: AbortController): () => void {
     const stop = () =>
       end.abort(new AppError('OVERLOADED', { message: 'The service is stopping: go on elsewhere' }));
     const { stopping } = this.lifecycle;
@@ -130,7 +127,6 @@ export class ExportConnections {
       void this.findFault(reader, until).then((fault) => fault && end.abort(fault));
     }, LOOK_EVERY_MS);
     return () => {
-      socket.off('end', leave);
       stopping.removeEventListener('abort', stop);
       clearInterval(look);
     };
