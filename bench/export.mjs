@@ -25,7 +25,7 @@ const MAX_GROWTH_MB = 64;
 const MAX_SLOWDOWN = 2;
 /** Seldom enough to take nothing from the exports. */
 const ASK_EVERY_MS = 50;
-const CALM_ASKS = 500;
+const CALM_MS = 20_000;
 
 const COPY = `COPY (SELECT id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at
   FROM users WHERE status <> 'deleted') TO STDOUT`;
@@ -65,7 +65,9 @@ async function measure(service) {
   const hasPsql = spawnSync('psql', ['--version']).status === 0;
   const rows = await count();
   const calm = [];
-  while (calm.length < CALM_ASKS) await ask(service, token, calm);
+  const alone = askMeanwhile(service, token, calm);
+  await new Promise((resolve) => setTimeout(resolve, CALM_MS));
+  await alone.stop();
   const before = memoryOf(service.pid);
   const rates = new Map();
   const busy = [];

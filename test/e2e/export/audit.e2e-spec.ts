@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { parse } from 'csv-parse/sync';
+import type { Response } from 'supertest';
+import { auditFields } from '../../../src/modules/export/audit-source.js';
+import { writeEntries } from '../../support/audit.js';
+import { expectEnvelope } from '../../support/envelope.js';
+import { eventsOf, type Exported, linesOf, OpenExport, runExport, sha256 } from '../../support/exports.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { accountWith, nextPage, signUp } from '../../support/users.js';
+
+/** More than are read at once. */
+const ENTRIES = 1200;
+/** What callers put into the trail, for JSON and CSV to take care of. */
+const AGENTS = ['=HYPERLINK("http://x","y")', '+1', '-1, "two"', '@SUM(1)', "it's ok"];
+
+type Entry = Readonly<Record<string, unknown>> & { readonly id: string };
+
+let here: TestApp;
+let there: TestApp;
+let exporter: Account;
+beforeAll(async () => {
+  here = await TestApp.create();
+  there = await TestApp.create({ database: here.database });
+  exporter = await accountWith(here, ['export:run']);
+  await writeEntries(here.database, ENTRIES);
+  for (const [i, agent] of AGENTS.entries()) {
+    const { id } = await signUp(here, 'Somebody', `agent-${i}@export.example`);
+    await here
+      .as(here.admin, 'patch', `/api/users/${id}`)
+      .set('User-Agent', agent)
+      .send({ name: `Comma, "quote" ${i}` })
+      .expect(200);
+  }
+});
+afterAll(async () => {
+  await there?.close();
+  await here?.close();
+});
+
+const run = (query = '', { app = here, account = exporter, headers = {} } = {}): Promise<Exported> =>
+  runExport({ url: app.url, account, path: `/api/export/audit${query}`, headers });
+const cursorOf = ({ headers }: Pick<Exported, 'headers'>): string => String(headers['x-export-cursor']);
+const rowsOf = ({ text }: Exported): string[] => linesOf(text).rows;
+const entriesOf = (answer: Exported): Entry[] => rowsOf(answer).map((row) => JSON.parse(row) as Entry);
+const written = () => writeEntries(here.database, 3);
+
+/** As the list has them, in the order of ids. */
+async function listed(query = ''): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (let next: string | null = `/api/audit?limit=100${query}`; next !== null;) {
+    const answer: Response = await here.as(here.admin, 'get', next).expect(200);
+    entries.push(...(answer.body as Entry[]));
+    next = nextPage(answer);
+  }
+  return entries.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+describe('GET /api/export/audit', () => {
+  it('sends every entry that was there when it began, and none from after, as the bytes that the list has', async () => {
+    const pending = await HeldLock.take(
+      here.database.url,
+      `INSERT INTO audit_entries (id, occurred_at, actor_type, action, outcome)
+       VALUES (gen_random_uuid(), clock_timestamp() - interval '1 minute', 'system', 'key.rotate', 'success')`,
+    );
+    const begun = await run('?format=ndjson');
+    const own = cursorOf(begun).split('.', 1)[0];
+    // It had not been committed when the export began, though it was written before.
+    await pending.query('COMMIT');
+    await pending.release();
+    const later = await written();
+    const all = await listed();
+    const { rows, complete } = linesOf(begun.text);
+    expect(rows.length).toBeGreaterThan(ENTRIES);
+    expect(complete).toEqual({ count: rows.length, sha256: sha256(rows.map((row) => `${row}\n`).join('')) });
+    const sent = new Set(entriesOf(begun).map(({ id }) => id));
+    expect(rows).toEqual(all.filter(({ id }) => sent.has(id)).map((entry) => JSON.stringify(entry)));
+    const missing = all.filter(({ id }) => !sent.has(id));
+    expect(missing).toHaveLength(later.length + 2);
+    const isOwn = (entry: Entry) => (entry['target'] as { id: string } | null)?.id === own;
+    for (const entry of missing)
+      expect(later.includes(entry.id) || entry['action'] === 'key.rotate' || isOwn(entry)).toBe(true);
+    const again = await run(`?format=ndjson&after=${cursorOf(begun)}`, { app: there });
+    expect(again.text).toBe(begun.text);
+  });
+
+  it('sends the same rows as events, each with a cursor at which another instance goes on', async () => {
+    const lines = await run('?format=ndjson');
+    const cursor = cursorOf(lines);
+    const events = eventsOf((await run(`?after=${cursor}`)).text);
+    const rows = events.filter(({ event }) => event === 'entry');
+    expect(rows.map(({ data }) => data)).toEqual(rowsOf(lines));
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
+    await written();
+    for (const at of [0, 498, 500, rows.length - 1]) {
+      const rest = await run('', { app: there, headers: { 'Last-Event-ID': rows[at]?.id ?? '' } });
+      const further = eventsOf(rest.text);
+      const data = further.filter(({ event }) => event === 'entry').map((each) => each.data);
+      expect(data).toEqual(rowsOf(lines).slice(at + 1));
+      expect(JSON.parse(further.at(-1)?.data ?? '')).toEqual({
+        count: rows.length,
+        sha256: sha256(data.map((each) => `${each}\n`).join('')),
+      });
+    }
+    for (const received of [1, 777, rows.length]) {
+      const rest = linesOf((await run(`?format=ndjson&after=${cursor}&received=${received}`)).text);
+      expect(rest.rows).toEqual(rowsOf(lines).slice(received));
+      expect(rest.complete?.count).toBe(rows.length);
+    }
+  });
+
+  it('sends CSV that parses as RFC 4180 and lets no spreadsheet run a cell', async () => {
+    const lines = await run('?format=ndjson');
+    const csv = await run(`?format=csv&after=${cursorOf(lines)}`);
+    const [header, ...records] = parse(csv.text, { record_delimiter: '\r\n' });
+    expect(header).toEqual(auditFields);
+    const cell = (value: unknown) =>
+      value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+    const defused = (text: string) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+    expect(records).toEqual(
+      entriesOf(lines).map((entry) => auditFields.map((field) => defused(cell(entry[field])))),
+    );
+    const agents = records.map((record) => record[auditFields.indexOf('user_agent')]);
+    expect(agents).toEqual(expect.arrayContaining(AGENTS.map(defused)));
+    expect(csv.trailers).toEqual({
+      'x-export-count': String(records.length),
+      'x-export-sha256': sha256(csv.text),
+    });
+  });
+
+  it('filters as the list does', async () => {
+    const to = new Date().toISOString();
+    for (const filter of [
+      `actor_id=${here.admin.id}`,
+      `target_id=${exporter.id}`,
+      'action=user.update',
+      'outcome=failure',
+      'action=user.update&outcome=success',
+      'from=2026-01-01T00:00:00Z',
+      'to=2026-01-01T00:00:00Z',
+      'action=user.update&to=2999-01-01T00:00:00Z',
+    ]) {
+      const query = filter.includes('to=') ? filter : `${filter}&to=${to}`;
+      const answer = await run(`?format=ndjson&${query}`);
+      expect(rowsOf(answer)).toEqual((await listed(`&${query}`)).map((entry) => JSON.stringify(entry)));
+    }
+  });
+
+  it('sends only the fields that are asked for, in their one order', async () => {
+    const lines = await run('?format=ndjson');
+    const some = await run('?format=ndjson&fields=outcome,id&action=user.update');
+    expect(rowsOf(some)).toEqual(
+      entriesOf(lines)
+        .filter((entry) => entry['action'] === 'user.update')
+        .map(({ id, outcome }) => JSON.stringify({ id, outcome })),
+    );
+    const { text } = await run('?format=csv&fields=action&action=user.update');
+    expect(text).toBe(`action\r\n${'user.update\r\n'.repeat(AGENTS.length)}`);
+  });
+
+  it('is in the trail itself before anything is sent', async () => {
+    const open = await OpenExport.begin({ url: here.url, account: exporter, path: '/api/export/audit' });
+    const exportId = cursorOf(open.response).split('.', 1)[0];
+    const { body } = await here.as(here.admin, 'get', `/api/audit?target_id=${exportId}`);
+    expect(body).toMatchObject([{ action: 'export.run', actor: { id: exporter.id }, outcome: 'success' }]);
+    await open.read();
+  });
+
+  it('is for those alone who hold the right', async () => {
+    const reader = await accountWith(here, ['audit:read']);
+    expectEnvelope(await run('', { account: reader }), 'FORBIDDEN');
+    expectEnvelope(await run('?fields=origin_sealed'), 'VALIDATION_ERROR');
+    expectEnvelope(await run('?search=a'), 'VALIDATION_ERROR');
+  });
+});
+
+describe('a cursor that does not hold', () => {
+  const FORMS = ['sse', 'ndjson', 'csv'];
+  let cursor: string;
+  beforeEach(async () => {
+    cursor = cursorOf(await run('?fields=id,action'));
+  });
+
+  /** Refused with the envelope alone: no export begins, none is gone on with, nobody's place is taken. */
+  async function expectRefused(
+    query: string,
+    code: 'VALIDATION_ERROR' | 'CONFLICT',
+    account = exporter,
+  ): Promise<void> {
+    const kept = () =>
+      here.database.query(
+        `SELECT (SELECT count(*) FROM exports) AS exports,
+                (SELECT count(*) FROM audit_entries WHERE action = 'export.run' AND outcome = 'success') AS runs`,
+      );
+    const before = await kept();
+    for (const form of FORMS) {
+      const answer = await run(`?format=${form}&${query}`, { app: there, account });
+      expectEnvelope(answer, code);
+      expect(answer.headers['content-type']).toMatch(/^application\/json/);
+      expect(answer.headers).not.toHaveProperty('x-export-cursor');
+    }
+    expect(await kept()).toEqual(before);
+  }
+
+  it('because a character was edited, sends nothing', async () => {
+    for (let at = 0; at < cursor.length; at += 7) {
+      const other = cursor[at] === 'a' ? 'b' : 'a';
+      const edited = cursor.slice(0, at) + other + cursor.slice(at + 1);
+      await expectRefused(`fields=id,action&after=${edited}`, 'VALIDATION_ERROR');
+    }
+  });
+
+  it.each([
+    '',
+    'fields=id&',
+    'fields=id,action&outcome=success&',
+    'fields=id,action&from=2026-01-01T00:00:00Z&',
+  ])('because it is of another selection, sends nothing: %s', (query) =>
+    expectRefused(`${query}after=${cursor}`, 'VALIDATION_ERROR'),
+  );
+
+  it("because it is another caller's, sends nothing", () =>
+    expectRefused(`fields=id,action&after=${cursor}`, 'VALIDATION_ERROR', here.admin));
+
+  it('because it is of an export of accounts, sends nothing', async () => {
+    const path = '/api/export/users?fields=id';
+    const users = cursorOf(await runExport({ url: here.url, account: exporter, path }));
+    await expectRefused(`fields=id&after=${users}`, 'VALIDATION_ERROR');
+    const renamed = cursorOf(await run('?fields=id,action')).split('.', 1)[0];
+    const swapped = [renamed, ...cursor.split('.').slice(1)].join('.');
+    await expectRefused(`fields=id,action&after=${swapped}`, 'VALIDATION_ERROR');
+  });
+
+  it.each([
+    ['it is too old', `UPDATE exports SET snapshot_at = snapshot_at - interval '24 hours'`],
+    ['it is from before a restore', 'UPDATE exports SET epoch = epoch - 1'],
+  ])('because %s, sends nothing and says 409', async (_, sql) => {
+    await here.database.query(sql);
+    await expectRefused(`fields=id,action&after=${cursor}`, 'CONFLICT');
+  });
+});
