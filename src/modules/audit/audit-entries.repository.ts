@@ -104,6 +104,14 @@ export class AuditEntriesRepository {
     );
   }
 
+  /** How many months of the trail retention has dropped. */
+  async countDroppedMonths(): Promise<number> {
+    const rows: [{ months: number }] = await this.unitOfWork.manager.query(
+      'SELECT audit_months_dropped() AS months',
+    );
+    return rows[0].months;
+  }
+
   async findById(id: string): Promise<SealedEntry | null> {
     const rows: SealedEntry[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1`,

@@ -79,6 +79,10 @@ export class AuditService {
     return this.openAll(await this.entries.findSeen(snapshot, filters, place));
   }
 
+  countDroppedMonths(): Promise<number> {
+    return this.entries.countDroppedMonths();
+  }
+
   /** About how many there are. */
   estimate(filters: AuditFilters): Promise<number> {
     return this.entries.estimate(filters);

@@ -4,6 +4,7 @@ import { type AuditEntryResponse, toAuditEntryResponse } from '../audit/dto/audi
 import type { ByteWriter } from './byte-writer.js';
 import { csvValue } from './csv.js';
 import type { Encoding, Piece, RowSource, Selection } from './row-source.js';
+import { tooOld } from './too-old.js';
 
 export interface AuditExportFilters {
   readonly actor_id?: string;
@@ -33,7 +34,10 @@ export const auditFields: readonly AuditField[] = [
   'trace_id',
 ];
 
-/** The trail as it was: nothing in it changes, so what is told apart is only what was there. */
+/**
+ * The trail as it was: nothing in it changes, so what is told apart is only what was there. When retention drops
+ * a month meanwhile, reading is a `CONFLICT`.
+ */
 @Injectable()
 export class AuditSource {
   constructor(private readonly audit: AuditService) {}
@@ -43,6 +47,8 @@ export class AuditSource {
       maxRows: MAX_ROWS,
       read: async (after: string, limit: number): Promise<Piece> => {
         const entries = await this.audit.findSeen(moment, filters, { after, limit });
+        // Afterwards: what was dropped while it was read is missed.
+        if ((await this.audit.countDroppedMonths()) !== moment.monthsDropped) throw tooOld();
         const upTo = entries.length < limit ? null : (entries.at(-1)?.id ?? null);
         return new EntryPiece(entries.map(toAuditEntryResponse), upTo, fields as AuditField[], encoding);
       },

@@ -14,6 +14,7 @@ import { PrincipalsService } from '../auth/principals.service.js';
 import { ExportConnection, type Sending } from './export-connection.js';
 import { Outlet } from './outlet.js';
 import type { Piece, RowSource } from './row-source.js';
+import { tooOld } from './too-old.js';
 
 /** Of the connections to the database, for reading of all exports together: a request always finds one. */
 const SHARE_OF_POOL = 3;
@@ -134,7 +135,7 @@ export class ExportConnections {
 
   /** Costs no query for a caller who was seen lately. */
   private async findFault({ caller, needs }: Reader, until: number): Promise<unknown> {
-    if (performance.now() > until) return new AppError('CONFLICT', { message: TOO_OLD });
+    if (performance.now() > until) return tooOld();
     try {
       const principal = await this.principals.find(caller.userId, caller.sessionId);
       if (!principal) return unauthorized(true);
@@ -154,5 +155,3 @@ export class ExportConnections {
     return error;
   }
 }
-
-export const TOO_OLD = 'This export is too old, or from before a restore: begin a new one';

@@ -7,7 +7,7 @@ import { newId } from '../../common/ids.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { ExportQuery } from './dto/export-query.dto.js';
-import { COUNT_TRAILER, ExportConnections, HASH_TRAILER, TOO_OLD } from './export-connections.js';
+import { COUNT_TRAILER, ExportConnections, HASH_TRAILER } from './export-connections.js';
 import {
   BEGINNING,
   ExportCursors,
@@ -18,6 +18,7 @@ import {
 import { ExportsRepository, type HistorySnapshot, type StoredExport } from './exports.repository.js';
 import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './formats.js';
 import type { Encoding, RowSource } from './row-source.js';
+import { tooOld } from './too-old.js';
 
 /** Rows in one step of looking for a place, at least and at most. */
 const FEWEST = 100;
@@ -124,7 +125,7 @@ export class ExportService {
       const stored = place
         ? await this.repository.findReadable(place.exportId)
         : await this.repository.insert({ id: newId(), kind, userId, sessionId, totalEstimate });
-      if (!stored) throw new AppError('CONFLICT', { message: TOO_OLD });
+      if (!stored) throw tooOld();
       await this.trail.record({ action: 'export.run', target: { type: 'export', id: stored.id } });
       return { stored, position: place?.position ?? BEGINNING, rows: place?.rows ?? 0 };
     });

@@ -6,6 +6,8 @@ export interface HistorySnapshot {
   readonly epoch: number;
   /** As `pg_snapshot` is written. */
   readonly snapshot: string;
+  /** Of the audit trail, until then. */
+  readonly monthsDropped: number;
 }
 
 export interface StoredExport extends HistorySnapshot {
@@ -29,7 +31,7 @@ const KEPT = `interval '24 hours'`;
 /** Later than the exports, by more than any transaction of the service takes. */
 const IMAGES_KEPT = `interval '25 hours'`;
 
-const COLUMNS = `id, epoch, snapshot::text, snapshot_at AS "snapshotAt", total_estimate::float8 AS "totalEstimate",
+const COLUMNS = `id, epoch, snapshot::text, months_dropped AS "monthsDropped", snapshot_at AS "snapshotAt", total_estimate::float8 AS "totalEstimate",
   extract(epoch FROM snapshot_at + ${KEPT} - clock_timestamp())::float8 * 1000 AS "msLeft"`;
 
 @Injectable()
@@ -44,18 +46,20 @@ export class ExportsRepository {
     const { manager } = this.unitOfWork;
     await manager.query(`SELECT set_config('synchronous_commit', 'on', true)`);
     const rows: [StoredExport] = await manager.query(
-      `INSERT INTO exports (id, kind, user_id, session_id, total_estimate) VALUES ($1, $2, $3, $4, $5)
+      `INSERT INTO exports (id, kind, user_id, session_id, total_estimate, months_dropped)
+       VALUES ($1, $2, $3, $4, $5, audit_months_dropped())
        RETURNING ${COLUMNS}`,
       [id, kind, userId, sessionId, totalEstimate],
     );
     return rows[0];
   }
 
-  /** Null when it is too old, or from before a restore: what it saw cannot be told any more. */
+  /** Null when it is too old, from before a restore, or of a trail that has lost a month since. */
   async findReadable(id: string): Promise<StoredExport | null> {
     const rows: StoredExport[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM exports
-       WHERE id = $1 AND epoch = current_epoch() AND snapshot_at > clock_timestamp() - ${KEPT}`,
+       WHERE id = $1 AND epoch = current_epoch() AND snapshot_at > clock_timestamp() - ${KEPT}
+         AND (kind <> 'audit' OR months_dropped = audit_months_dropped())`,
       [id],
     );
     return rows[0] ?? null;
