@@ -5,6 +5,7 @@ import { Caller } from '../../common/authorization/caller.js';
 import { Requires } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
+import { assertTimeRange } from '../../common/validation/time-range.js';
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { UserResponse } from '../users/dto/user.response.js';
 import { ApiExport } from './api-export.js';
@@ -62,6 +63,7 @@ export class ExportController {
     @Caller() caller: Principal,
     @Res() response: Response,
   ): Promise<void> {
+    assertTimeRange(query);
     const { actor_id, target_id, action, outcome, from, to, fields = auditFields } = query;
     const filters = { actor_id, target_id, action, outcome, from, to };
     await this.exports.answer(

@@ -166,11 +166,27 @@ describe('GET /api/export/audit', () => {
     await open.read();
   });
 
+  it('sends nothing when it cannot be in the trail', async () => {
+    await here.database.query(`CREATE FUNCTION refuse_export() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'not today'; END $$`);
+    await here.database.query(`CREATE TRIGGER refuse_export BEFORE INSERT ON audit_entries
+      FOR EACH ROW WHEN (NEW.action = 'export.run') EXECUTE FUNCTION refuse_export()`);
+    const refused = await run();
+    await here.database.query('DROP FUNCTION refuse_export CASCADE');
+    expectEnvelope(refused, 'DB_ERROR');
+    expect(refused.headers).not.toHaveProperty('x-export-cursor');
+  });
+
   it('is for those alone who hold the right', async () => {
     const reader = await accountWith(here, ['audit:read']);
     expectEnvelope(await run('', { account: reader }), 'FORBIDDEN');
     expectEnvelope(await run('?fields=origin_sealed'), 'VALIDATION_ERROR');
     expectEnvelope(await run('?search=a'), 'VALIDATION_ERROR');
+  });
+
+  it('refuses times that end before they begin, as the list does', async () => {
+    const times = '?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z';
+    expectEnvelope(await run(times), 'VALIDATION_ERROR');
   });
 });
 
