@@ -134,7 +134,7 @@ describe('GET /api/export/audit', () => {
       `actor_id=${here.admin.id}`,
       `target_id=${exporter.id}`,
       'action=user.update',
-      'outcome=failure',
+      'action=permission.check&outcome=denied',
       'action=user.update&outcome=success',
       'from=2026-01-01T00:00:00Z',
       'to=2026-01-01T00:00:00Z',

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ImportsCleanUp } from '../../../src/modules/user-imports/clean-up.js';
 import { HeldLock } from '../../support/held-lock.js';
@@ -239,18 +240,58 @@ describe('an import', () => {
     expect(await pieces('status IS NULL')).toEqual([]);
   });
 
-  it('leaves no job and no line of a body that breaks off', async () => {
-    const jobs = async () => (await app.as(app.admin, 'get', '/api/jobs?total=exact')).get('X-Total-Count');
-    const before = await jobs();
+  const jobs = async () => (await app.as(app.admin, 'get', '/api/jobs?total=exact')).get('X-Total-Count');
+  /** A body that has begun, and does not go on. */
+  const begun = (url: string, text: string) => {
     const headers = { ...bearer(app.admin), 'Content-Type': NDJSON };
-    const request = httpRequest(`${app.url}/api/users/import`, { method: 'POST', headers });
-    const failed = once(request, 'error').catch(() => {});
-    request.write(`${ndjson(...people(1200, 'broken.example'))}\n`);
-    await until(async () => (await pieces('status IS NULL')).length === 2);
+    const request = httpRequest(`${url}/api/users/import`, { method: 'POST', headers });
+    const answer = once(request, 'response') as Promise<[IncomingMessage]>;
+    answer.catch(() => {});
+    request.on('error', () => {}).write(`${text}\n`);
+    return { request, answer };
+  };
+  const staged = (count: number) =>
+    until(async () => (await pieces('status IS NULL')).length === count, 5000, `${count} staged pieces`);
+
+  it('leaves no job and no line of a body that breaks off', async () => {
+    const before = await jobs();
+    const { request } = begun(app.url, ndjson(...people(1200, 'broken.example')));
+    await staged(2);
     request.destroy();
-    await failed;
-    await until(async () => (await pieces('status IS NULL')).length === 0);
+    await staged(0);
     expect([await jobs(), await countOf('broken.example')]).toEqual([before, 0]);
+  });
+
+  it('is refused while as many others are sent as are read at once, and there is room as soon as one leaves', async () => {
+    const others = Array.from({ length: 4 }, (_, n) =>
+      begun(app.url, ndjson(...people(500, `u${n}.example`))),
+    );
+    await staged(4);
+    const refused = await sendFile(app, NDJSON, ndjson(...people(1, 'fifth.example')));
+    expect([refused.status, refused.body]).toMatchObject([503, { error: { code: 'OVERLOADED' } }]);
+    expect(refused.get('Retry-After')).toMatch(/^\d+$/);
+    others[0]?.request.destroy();
+    await staged(3);
+    expect((await imported(app, NDJSON, ndjson(...people(1, 'fifth.example')))).job.done).toBe(1);
+    for (const { request } of others) request.destroy();
+    await staged(0);
+  });
+
+  it('is given up when nothing more comes of it, and leaves nothing', async () => {
+    const impatient = await TestApp.create({ database: app.database, config: { REQUEST_TIMEOUT_MS: 300 } });
+    try {
+      const before = await jobs();
+      const { request, answer } = begun(impatient.url, ndjson(...people(600, 'silent.example')));
+      const [response] = await answer;
+      expect([response.statusCode, await json(response)]).toMatchObject([
+        504,
+        { error: { code: 'TIMEOUT' } },
+      ]);
+      request.destroy();
+      expect([await jobs(), await pieces('status IS NULL')]).toEqual([before, []]);
+    } finally {
+      await impatient.close();
+    }
   });
 
   it('keeps what is staged sealed, signs people in meanwhile, and drops the rest when it is cancelled', async () => {
