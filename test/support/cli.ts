@@ -1,5 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+
+const MAIN = 'dist/src/cli/main.js';
+
+/** Why a command cannot be run on a terminal here; null where it can. */
+export const noTerminal: string | null = (() => {
+  const { stdout } = spawnSync('script', ['--version'], { encoding: 'utf8' });
+  return /util-linux/.test(stdout ?? '') ? null : 'there is no script of util-linux';
+})();
 
 export interface CliRun {
   readonly code: number | null;
@@ -18,9 +26,19 @@ export class Cli {
   }
 
   static start(url: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
+    return Cli.spawn(process.execPath, [MAIN, ...args], { GATEHOUSE_URL: url, ...env });
+  }
+
+  /** On a terminal: all that it says is in `stdout`. The arguments are words that no shell minds. */
+  static startOnTerminal(url: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
+    const command = [process.execPath, MAIN, ...args].join(' ');
+    return Cli.spawn('script', ['-qec', command, '/dev/null'], { GATEHOUSE_URL: url, ...env });
+  }
+
+  private static spawn(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
     return new Cli(
-      spawn(process.execPath, ['dist/src/cli/main.js', ...args], {
-        env: { PATH: process.env['PATH'] ?? '', GATEHOUSE_URL: url, ...env },
+      spawn(file, args, {
+        env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
       }),
     );

@@ -2,13 +2,14 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Cli, type CliRun } from '../../support/cli.js';
+import { Cli, type CliRun, noTerminal } from '../../support/cli.js';
 import { addRows } from '../../support/export-rows.js';
 import { linesOf, runExport } from '../../support/exports.js';
 import { LimitedPath } from '../../support/limited-path.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 import { accountWith, NOBODY } from '../../support/users.js';
+import { wherePossible } from '../../support/where-possible.js';
 
 const ROWS = 4000;
 const CHUNK = 300_000;
@@ -96,6 +97,19 @@ describe('gatehouse export', () => {
     expect(without(stdout)).toBe(without(rowsOf(await exported('ndjson'))));
     // No bar, and no control sequence: nobody looks.
     expect(stderr).toMatch(/^\d+ rows, whole\n$/);
+  });
+
+  wherePossible(noTerminal, 'a bar on a terminal', () => {
+    it('shows on a terminal how far it is, and keeps the file clean', async () => {
+      const file = join(folder, 'terminal.ndjson');
+      const args = ['--email', operator.email, 'export', 'users', '-o', file];
+      const { code, stdout } = await Cli.startOnTerminal(app.url, args, {
+        GATEHOUSE_PASSWORD: PASSWORD,
+      }).end();
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/[█░]+ 100% \| \d+ of \d+ rows/);
+      expect(without(await readFile(file, 'utf8'))).toBe(without(rowsOf(await exported('ndjson'))));
+    });
   });
 });
 
