@@ -83,6 +83,7 @@ export async function endedJobOf(app: TestApp, owner: Account): Promise<string> 
 export interface Followed {
   readonly type: string | undefined;
   readonly events: { event: string; data: unknown }[];
+  readonly comments: string[];
   /** However it ends. */
   readonly ended: Promise<void>;
   leave(): void;
@@ -92,13 +93,18 @@ export interface Followed {
 export async function followed(url: string, by: Account, id: string): Promise<Followed> {
   const request = get(`${url}/api/jobs/${id}/stream`, { headers: bearer(by), agent: false });
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
-  if (answer.statusCode !== 200) throw new Error(`the stream answered ${answer.statusCode}`);
+  if (answer.statusCode !== 200) {
+    answer.resume();
+    throw new Error(`the stream answered ${answer.statusCode}`);
+  }
   const events: Followed['events'] = [];
+  const comments: string[] = [];
   const parser = createParser({
+    onComment: (comment) => comments.push(comment),
     onEvent: ({ event = '', data }) => events.push({ event, data: JSON.parse(data) as unknown }),
   });
   answer.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
   answer.on('error', () => {});
   const ended = new Promise<void>((resolve) => answer.once('close', resolve));
-  return { type: answer.headers['content-type'], events, ended, leave: () => answer.destroy() };
+  return { type: answer.headers['content-type'], events, comments, ended, leave: () => answer.destroy() };
 }

@@ -16,11 +16,12 @@ const MAX_STREAMS = 100;
 const LOOK_EVERY_MS = 500;
 /** A little less than twice the look: so the second one after an event sends the next. */
 const PROGRESS_EVERY_MS = 950;
-const COMMENT_EVERY_MS = 30_000;
 
 /** Lets clients watch jobs, whichever instance does them. */
 @Injectable()
 export class JobStreams {
+  /** A comment this often keeps an idle line open. */
+  commentEveryMs = 30_000;
   private opened = 0;
 
   constructor(
@@ -63,7 +64,7 @@ export class JobStreams {
       if (hasMoved(sent, job) && silentMs >= PROGRESS_EVERY_MS) {
         yield { event: 'progress', data: toJobResponse(job) };
         [sent, sentAt] = [job, performance.now()];
-      } else if (silentMs >= COMMENT_EVERY_MS) {
+      } else if (silentMs >= this.commentEveryMs) {
         yield 'comment';
         sentAt = performance.now();
       }

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { JobsCleanUp } from '../../../src/modules/jobs/clean-up.js';
 import { MAX_OPEN_JOBS } from '../../../src/modules/jobs/new-jobs.service.js';
+import { JobKindsService } from '../../../src/modules/jobs/job-kinds.service.js';
+import { JobStreams } from '../../../src/modules/jobs/job-streams.js';
 import { JobWorker } from '../../../src/modules/jobs/job-worker.js';
 import { Lifecycle } from '../../../src/platform/lifecycle/lifecycle.js';
 import { HeldLock } from '../../support/held-lock.js';
@@ -144,6 +146,28 @@ describe('a job', () => {
     expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 3, failed: 0 });
     expect(await disabledOf(ids)).toBe(3);
   });
+
+  it('that breaks down for the fifth time is given up: what was done stays, the rest is skipped', async () => {
+    const ids = await people(3);
+    const { id, type } = await startBatch(app, { action: 'disable', user_ids: ids });
+    await jobEnded(app, id);
+    const kinds = app.nest.get(JobKindsService);
+    const perform = () => Promise.reject(new Error('a fault of its own'));
+    kinds.register({ ...kinds.find(type)!, type: 'test.broken', perform });
+    await app.database.query(`UPDATE job_rows SET status = NULL WHERE job_id = $1 AND index = 1`, [id]);
+    await app.database.query(
+      `UPDATE jobs SET status = 'running', finished_at = NULL, done = 0, holder = gen_random_uuid(),
+              held_until = clock_timestamp(), breakdowns = 3, type = 'test.broken'
+       WHERE id = $1`,
+      [id],
+    );
+    expect(await jobEnded(app, id)).toMatchObject({ status: 'failed', done: 2, failed: 0 });
+    const results = await resultsOf(app, id);
+    expect(results.map(({ status }) => status)).toEqual(['ok', 'skipped', 'ok']);
+    expect(await app.database.query('SELECT breakdowns FROM jobs WHERE id = $1', [id])).toEqual([
+      { breakdowns: 5 },
+    ]);
+  });
 });
 
 describe('a cancelled job', () => {
@@ -225,6 +249,36 @@ describe('the stream of a job', () => {
     await app.as(owner, 'post', '/api/auth/logout').expect(204);
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'error', data: { error: { code: 'UNAUTHORIZED' } } });
+  });
+
+  it('keeps an idle line open with comments', async () => {
+    const streams = app.nest.get(JobStreams);
+    const { commentEveryMs } = streams;
+    streams.commentEveryMs = 20;
+    const { job } = await heldBatch(1);
+    const stream = await followed(app.url, app.admin, job.id);
+    await until(() => stream.comments.length > 1, 5000);
+    streams.commentEveryMs = commentEveryMs;
+    expect(stream.events).toMatchObject([{ event: 'job' }]);
+    stream.leave();
+    await cancel(job.id);
+  });
+
+  it('is one of a hundred on an instance, and makes room when its reader leaves', async () => {
+    const { job } = await heldBatch(1);
+    const open = () => followed(app.url, app.admin, job.id);
+    const all = await Promise.all(Array.from({ length: 100 }, open));
+    await expect(open()).rejects.toThrow('the stream answered 503');
+    all[0]?.leave();
+    const opens = async () => {
+      const one = await open().catch(() => null);
+      if (one) all.push(one);
+      return one !== null;
+    };
+    await until(opens, 1000, 'room for one');
+    await expect(open()).rejects.toThrow('the stream answered 503');
+    for (const each of all) each.leave();
+    await cancel(job.id);
   });
 
   it('costs nothing any more within a second of the client leaving, and says goodbye when the service stops', async () => {
