@@ -50,15 +50,15 @@ export class ExportCursors {
     return (position) => new CursorBlock(key, exportId, position);
   }
 
-  /** @throws AppError `VALIDATION_ERROR` for one that was edited, or made for another export or caller */
-  read(cursor: string, scope: ExportScope): ExportPlace {
+  /** @throws AppError `VALIDATION_ERROR` for one that was edited, or made for another export or caller: `foreign` */
+  read(cursor: string, scope: ExportScope, foreign: AppError): ExportPlace {
     const [, exportId, id, count, rows] = CURSOR.exec(cursor) ?? [];
-    if (exportId === undefined || id === undefined) throw foreign();
+    if (exportId === undefined || id === undefined) throw foreign;
     const place = { exportId, position: { id, count: Number(count) }, rows: Number(rows) };
-    if (place.rows >= BLOCK_ROWS) throw foreign();
+    if (place.rows >= BLOCK_ROWS) throw foreign;
     const expected = this.writer(exportId, scope)(place.position).cursorOf(place.rows);
     // Of the same length: all but the tag was taken from it.
-    if (!timingSafeEqual(Buffer.from(cursor), Buffer.from(expected))) throw foreign();
+    if (!timingSafeEqual(Buffer.from(cursor), Buffer.from(expected))) throw foreign;
     return place;
   }
 
@@ -99,5 +99,3 @@ export class CursorBlock {
     return this.prefix + this.suffixOf(row);
   }
 }
-
-const foreign = (): AppError => AppError.invalid('after', 'after is not a cursor of this export');

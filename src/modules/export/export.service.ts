@@ -40,8 +40,6 @@ export interface Exportable {
 interface Opened {
   readonly stored: StoredExport;
   readonly position: ExportPosition;
-  /** After the position: they have been sent. */
-  readonly rows: number;
 }
 
 @Injectable()
@@ -70,14 +68,14 @@ export class ExportService {
     const scope = { ...exported, userId: caller.userId };
     const place = this.placeOf(query, request, scope);
     if (request.method === 'HEAD') {
-      response.type(MEDIA_TYPES[format]).end();
+      response.vary('Accept').type(MEDIA_TYPES[format]).end();
       return;
     }
     this.connections.enter(response);
-    const opened = await this.open(exported, caller, place);
-    const position = await this.goOn(exported, opened);
-    const cursorsFrom = this.cursors.writer(opened.stored.id, scope);
-    const { id, snapshotAt, totalEstimate, msLeft } = opened.stored;
+    const found = place && (await this.find(exported, place));
+    const { stored, position } = await this.open(exported, caller, found);
+    const { id, snapshotAt, totalEstimate, msLeft } = stored;
+    const cursorsFrom = this.cursors.writer(id, scope);
     prepareHead(response, {
       format,
       kind: exported.kind,
@@ -86,7 +84,7 @@ export class ExportService {
     });
     const how = formatOf(format, exported.rowEvent);
     const sending = {
-      source: exported.source(opened.stored, exported.fields, how.encoding),
+      source: exported.source(stored, exported.fields, how.encoding),
       format: how,
       fields: exported.fields,
       beginning: { export_id: id, snapshot_at: snapshotAt.toISOString(), total_estimate: totalEstimate },
@@ -103,9 +101,9 @@ export class ExportService {
     scope: ExportScope,
   ): ExportPlace | null {
     const seen = request.get('last-event-id');
-    if (seen) return this.cursors.read(seen, scope);
+    if (seen) return this.cursors.read(seen, scope, notOfThis('Last-Event-ID'));
     if (after !== undefined) {
-      const place = this.cursors.read(after, scope);
+      const place = this.cursors.read(after, scope, notOfThis('after'));
       return { ...place, rows: place.rows + received };
     }
     if (received > 0)
@@ -113,26 +111,27 @@ export class ExportService {
     return null;
   }
 
-  /** The entry in the trail stands before anything is sent. */
+  /** The entry in the trail stands before anything is sent. Null: a new one begins. */
   private async open(
     exported: Exportable,
     { userId, sessionId }: Principal,
-    place: ExportPlace | null,
+    found: Opened | null,
   ): Promise<Opened> {
     const { kind } = exported;
-    const totalEstimate = place ? 0 : Math.round(await exported.estimate());
+    const totalEstimate = found ? 0 : Math.round(await exported.estimate());
     return this.unitOfWork.run(async () => {
-      const stored = place
-        ? await this.repository.findReadable(place.exportId)
-        : await this.repository.insert({ id: newId(), kind, userId, sessionId, totalEstimate });
-      if (!stored) throw tooOld();
+      const stored =
+        found?.stored ??
+        (await this.repository.insert({ id: newId(), kind, userId, sessionId, totalEstimate }));
       await this.trail.record({ action: 'export.run', target: { type: 'export', id: stored.id } });
-      return { stored, position: place?.position ?? BEGINNING, rows: place?.rows ?? 0 };
+      return { stored, position: found?.position ?? BEGINNING };
     });
   }
 
-  /** To where the rows end. @throws AppError `VALIDATION_ERROR` when there are not so many */
-  private async goOn(exported: Exportable, { stored, position, rows }: Opened): Promise<ExportPosition> {
+  /** Where it goes on. @throws AppError `CONFLICT`, and `VALIDATION_ERROR` when there are not so many rows */
+  private async find(exported: Exportable, { exportId, position, rows }: ExportPlace): Promise<Opened> {
+    const stored = await this.repository.findReadable(exportId);
+    if (!stored) throw tooOld();
     const source = exported.source(stored, ['id'], 'csv');
     let { id, count } = position;
     const target = count + rows;
@@ -149,9 +148,12 @@ export class ExportService {
       piece.release?.();
       from = piece.upTo;
     }
-    return { id, count };
+    return { stored, position: { id, count } };
   }
 }
+
+const notOfThis = (name: string): AppError =>
+  AppError.invalid(name, `${name} is not a cursor of this export`);
 
 /** @throws AppError `NOT_ACCEPTABLE` */
 function chooseFormat({ format }: ExportQuery, request: Request): ExportFormat {

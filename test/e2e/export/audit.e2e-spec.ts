@@ -247,6 +247,9 @@ describe('a cursor that does not hold', () => {
     await expectRefused(`fields=id,action&after=${swapped}`, 'VALIDATION_ERROR');
   });
 
+  it('because more rows are said to have come than there are, sends nothing', () =>
+    expectRefused(`fields=id,action&after=${cursor}&received=100000`, 'VALIDATION_ERROR'));
+
   it.each([
     ['it is too old', `UPDATE exports SET snapshot_at = snapshot_at - interval '24 hours'`],
     ['it is from before a restore', 'UPDATE exports SET epoch = epoch - 1'],

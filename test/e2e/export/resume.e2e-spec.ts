@@ -139,7 +139,8 @@ describe('a cursor', () => {
       const other = cursor[at] === '0' ? '1' : '0';
       const edited = cursor.slice(0, at) + other + cursor.slice(at + 1);
       const [by, headers] = at % 2 === 0 ? [`&after=${edited}`, {}] : ['', { 'Last-Event-ID': edited }];
-      expectEnvelope(await run(here, `?fields=id${by}`, headers), 'VALIDATION_ERROR');
+      const { details } = expectEnvelope(await run(here, `?fields=id${by}`, headers), 'VALIDATION_ERROR');
+      expect(details?.map(({ field }) => field)).toEqual([at % 2 === 0 ? 'after' : 'Last-Event-ID']);
     }
     for (const edited of [
       `${cursor} `,

@@ -198,12 +198,14 @@ describe('GET /api/export/users', () => {
 
   it('answers HEAD without beginning an export', async () => {
     const before = await app.database.query('SELECT id FROM exports');
-    const { status, bytes } = await send(app.url, {
+    const { status, bytes, headers } = await send(app.url, {
       method: 'HEAD',
       path: '/api/export/users',
       headers: bearer(exporter),
     });
     expect([status, bytes.length]).toEqual([200, 0]);
+    // As with GET: another Accept has another answer.
+    expect(headers.vary).toMatch(/^Accept, /);
     expect(await app.database.query('SELECT id FROM exports')).toEqual(before);
   });
 
