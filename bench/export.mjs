@@ -18,14 +18,15 @@ import { addSampleAccounts } from '../scripts/sample-accounts.mjs';
 import { median, quantile, signIn, startService, table } from './service.mjs';
 
 const ACCOUNTS = Number(process.env.ACCOUNTS ?? 1_000_000);
-const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const ROUNDS = Number(process.env.ROUNDS ?? 9);
 /** Of the rows per second of the plain COPY. */
 const LEAST = { ndjson: 0.6, csv: 0.6, sse: 0.4 };
 const MAX_GROWTH_MB = 64;
 const MAX_SLOWDOWN = 2;
 /** Seldom enough to take nothing from the exports. */
 const ASK_EVERY_MS = 50;
-const CALM_MS = 20_000;
+/** Of each round: about as long as its exports, so that both hear as much of what else the machine does. */
+const CALM_MS = 8000;
 
 const COPY = `COPY (SELECT id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at
   FROM users WHERE status <> 'deleted') TO STDOUT`;
@@ -64,15 +65,14 @@ async function measure(service) {
   const token = await signIn(service);
   const hasPsql = spawnSync('psql', ['--version']).status === 0;
   const rows = await count();
-  const calm = [];
-  const alone = askMeanwhile(service, token, calm);
-  await new Promise((resolve) => setTimeout(resolve, CALM_MS));
-  await alone.stop();
+  await listen(service, token, []);
   const before = memoryOf(service.pid);
   const rates = new Map();
+  const calm = [];
   const busy = [];
   let most = before;
   for (let round = 0; round < ROUNDS; round++) {
+    await listen(service, token, calm);
     add(
       rates,
       'copy',
@@ -145,6 +145,12 @@ async function ask(service, token, times) {
   const { status, ms } = await service.send('GET', '/api/users/me', { token });
   if (status !== 200) throw new Error(`GET /api/users/me answered ${status}`);
   times.push(ms);
+}
+
+async function listen(service, token, times) {
+  const asking = askMeanwhile(service, token, times);
+  await new Promise((resolve) => setTimeout(resolve, CALM_MS));
+  await asking.stop();
 }
 
 function askMeanwhile(service, token, times) {

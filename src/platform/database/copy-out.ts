@@ -11,13 +11,25 @@ const COPY_DATA = 0x64;
 /** CopyOutResponse, NoticeResponse, ParameterStatus, NotificationResponse: they may stand before and between rows. */
 const PASSED_ON: ReadonlySet<number> = new Set([0x48, 0x4e, 0x53, 0x41]);
 
-/** Rooms that are used again: the collector would be busy with them otherwise, and late. */
-const MAX_SPARE = 4;
+/**
+ * Rooms that are used again, the smallest first. A room for each piece would be megabytes that come and go: the collector
+ * then marks all that lives, once an export, and every request waits for it.
+ */
 const spare: Buffer[] = [];
+const MAX_SPARE = 4;
+const MAX_SPARE_BYTES = 4 * 1024 * 1024;
 
 function roomFor(bytes: number): Buffer {
-  const found = spare.findIndex((room) => room.length >= bytes && room.length <= bytes * 2);
+  const found = spare.findIndex((room) => room.length >= bytes);
   return found < 0 ? Buffer.allocUnsafe(bytes) : spare.splice(found, 1)[0]!;
+}
+
+/** The largest are kept: they serve for less as well. */
+function keepSpare(room: Buffer): void {
+  if (room.length > MAX_SPARE_BYTES) return;
+  spare.push(room);
+  spare.sort((one, other) => one.length - other.length);
+  if (spare.length > MAX_SPARE) spare.shift();
 }
 
 /** From now on `reader` gets what the stream brings, until the returned function is called. */
@@ -152,8 +164,7 @@ export class CopiedRows {
 
   /** Nobody reads them any more. */
   release(): void {
-    // The oldest goes: it is of a size that nobody has asked for lately.
-    if (spare.push(this.bytes) > MAX_SPARE) spare.shift();
+    keepSpare(this.bytes);
   }
 
   /** Goes on to the next row. @returns false when there is none */
