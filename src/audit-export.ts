@@ -8,7 +8,9 @@ import { RetentionsRepository } from './modules/audit/seals/retentions.repositor
 import { Trail } from './modules/audit/seals/trail.js';
 import { trailLines } from './modules/audit/seals/trail-file.js';
 import { openDatabase } from './platform/database/open-database.js';
+import { adaptedToPooler } from './platform/database/pooler.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
+import { toStderr } from './platform/logging/start-log.js';
 
 /** `npm run audit:export -- <file>`: writes the whole trail, as it is stored, for `npm run audit:verify`. */
 try {
@@ -16,7 +18,8 @@ try {
   if (path === undefined) throw new Error('how to use it: npm run audit:export -- <file>');
   const database = await openDatabase(readConfig());
   try {
-    const app = await createApp({ ...database.config, LOG_LEVEL: 'warn' });
+    const config = await adaptedToPooler(database.config, toStderr);
+    const app = await createApp({ ...config, LOG_LEVEL: 'warn' });
     await app.init();
     const keys = await app.get(AuditKeysService).findTrusted();
     const retentions = await app.get(RetentionsRepository).findAll();

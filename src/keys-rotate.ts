@@ -8,7 +8,9 @@ import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { migrate } from './platform/database/migrate.js';
 import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
+import { adaptedToPooler } from './platform/database/pooler.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
+import { toStderr } from './platform/logging/start-log.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
 /** What the keys need, and nothing that serves, listens on a port or does jobs. */
@@ -28,8 +30,9 @@ class KeysModule {
 
 /** @returns the id of the key that was published */
 async function rotate(config: OpenDatabase['config']): Promise<string | null> {
-  await migrate(config);
-  const app = await NestFactory.createApplicationContext(KeysModule.with(config), {
+  await migrate(config, toStderr);
+  const adapted = await adaptedToPooler(config, toStderr);
+  const app = await NestFactory.createApplicationContext(KeysModule.with(adapted), {
     abortOnError: false,
     logger: ['error', 'warn'],
   });

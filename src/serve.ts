@@ -4,15 +4,20 @@ import { Erasures } from './modules/users/erasures.js';
 import { FirstAdministrator } from './modules/users/first-administrator.js';
 import { migrate } from './platform/database/migrate.js';
 import type { OpenDatabase } from './platform/database/open-database.js';
+import { adaptedToPooler } from './platform/database/pooler.js';
 import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
 import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
+import { startWarnings } from './platform/logging/start-log.js';
 import { ServiceLogger } from './platform/logging/service-logger.js';
 
 /** From a database that is open to a service that answers; `onServing` when it can stop in order. */
-export async function serve({ config, close }: OpenDatabase, onServing: () => void): Promise<void> {
-  await migrate(config);
+export async function serve(database: OpenDatabase, onServing: () => void): Promise<void> {
+  const { close, embedded } = database;
+  const warn = startWarnings(database.config);
+  await migrate(database.config, warn);
+  const config = embedded ? database.config : await adaptedToPooler(database.config, warn);
   const app = await createApp(config);
   try {
     await app.init();

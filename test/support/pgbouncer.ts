@@ -9,11 +9,15 @@ import { until } from './until.js';
 /** It refuses to run as root. */
 const NOBODY = 65_534;
 
+const version = spawnSync('pgbouncer', ['--version'], { encoding: 'utf8' });
+
 /** Why there is no pooler on this machine; null when there is one. */
 export const noPgBouncer: string | null =
-  spawnSync('pgbouncer', ['--version']).status === 0
-    ? null
-    : 'pgbouncer is not installed (apt-get install pgbouncer)';
+  version.status === 0 ? null : 'pgbouncer is not installed (apt-get install pgbouncer)';
+
+/** Lines of a configuration that keeps no prepared statements. Before 1.21 none does, and the parameter is unknown. */
+export const KEEPS_NO_STATEMENTS: readonly string[] =
+  Number(/PgBouncer 1\.(\d+)/.exec(version.stdout)?.[1]) >= 21 ? ['max_prepared_statements = 0'] : [];
 
 /** A real PgBouncer that gives a server connection to a client for one transaction at a time. */
 export class PgBouncer {
@@ -23,7 +27,8 @@ export class PgBouncer {
     readonly url: string,
   ) {}
 
-  static async before(url: string): Promise<PgBouncer> {
+  /** `options` are lines of its configuration. */
+  static async before(url: string, options: readonly string[] = []): Promise<PgBouncer> {
     const folder = await mkdtemp(join(tmpdir(), 'gatehouse-pgbouncer-'));
     const port = await freePort();
     const { hostname, port: target, username, password, pathname } = new URL(url);
@@ -41,6 +46,7 @@ export class PgBouncer {
        auth_type = any
        pool_mode = transaction
        default_pool_size = 5
+       ${options.join('\n')}
       `.replaceAll(/^ +/gm, ''),
     );
     const asRoot = process.getuid?.() === 0;

@@ -6,14 +6,13 @@ import { JOB_SCHEMA } from '../jobs/job-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
 import { grantServicePrivileges } from './service-privileges.js';
 import { assertAppendOnly } from './append-only.js';
+import { holdingMigrationLock } from './migration-lock.js';
+import { shareServerConnections } from './pooler.js';
 import { CONNECT_TIMEOUT_MS, connectForStart, DatabaseStartError, MIGRATOR } from './start-connection.js';
 
 /** The oldest PostgreSQL whose features the service's SQL uses. */
 const OLDEST_VERSION = 160_000;
-/** "gate" in ASCII: the key of the advisory lock under which an instance migrates. */
-const MIGRATION_LOCK = 0x67617465;
 const LOCK_TIMEOUT_MS = 120_000;
-const LOCK_NOT_AVAILABLE = '55P03';
 
 type MigrationClass = new () => MigrationInterface;
 
@@ -25,31 +24,38 @@ export interface DatabaseAddresses {
 
 /**
  * Brings the schema up to date as its owner, one transaction a migration, and grants the service's role
- * what it needs of it. Many instances may do so at once: they queue for an advisory lock, and the second
- * finds nothing to do. The lock is a session's, so the connection must be a direct one, not a pooler's.
+ * what it needs of it. Many instances may do so at once: one does it under a lock, and the next finds
+ * nothing to do. The lock is a session's, so an address that leads through a transaction pooler is refused.
+ * @param notice is told who holds the lock when this instance has to wait for it
  * @returns the names of the migrations that ran
- * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or another
- * instance has been migrating for 120 s, and when the history could be changed
+ * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, is behind a
+ * transaction pooler, or another session has held the lock for 120 s, and when the history could be changed
  */
-export async function migrate({
-  DATABASE_URL,
-  MIGRATION_DATABASE_URL: url = DATABASE_URL,
-}: DatabaseAddresses): Promise<string[]> {
+export async function migrate(
+  addresses: DatabaseAddresses,
+  notice: (message: string) => void = () => {},
+): Promise<string[]> {
+  const url = addresses.MIGRATION_DATABASE_URL ?? addresses.DATABASE_URL;
   const lock = await connectForStart(url);
   try {
     await refuseOldServer(lock);
-    await takeTurn(lock);
-    const names = await runPending(url);
-    await assertAppendOnly(lock);
-    // Before anything is written: in another cluster, or after a promotion, transaction ids begin anew.
-    await lock.query('SELECT begin_epoch()');
-    // The job queue brings its own schema, and its own lock on it.
-    await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
-    if (url !== DATABASE_URL) await grantServicePrivileges(lock, DATABASE_URL);
-    return names;
+    await refusePooler(lock, addresses);
+    await lock.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    return await holdingMigrationLock(lock, notice, () => bringUpToDate(lock, url, addresses.DATABASE_URL));
   } finally {
     await lock.end();
   }
+}
+
+async function bringUpToDate(lock: pg.Client, url: string, serviceUrl: string): Promise<string[]> {
+  const names = await runPending(url);
+  await assertAppendOnly(lock);
+  // Before anything is written: in another cluster, or after a promotion, transaction ids begin anew.
+  await lock.query('SELECT begin_epoch()');
+  // The job queue brings its own schema, and its own lock on it.
+  await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
+  if (url !== serviceUrl) await grantServicePrivileges(lock, serviceUrl);
+  return names;
 }
 
 export async function findMigrations(): Promise<MigrationClass[]> {
@@ -81,17 +87,19 @@ async function runPending(url: string): Promise<string[]> {
   }
 }
 
-async function takeTurn(client: pg.Client): Promise<void> {
-  await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+async function refusePooler(lock: pg.Client, addresses: DatabaseAddresses): Promise<void> {
+  const { MIGRATION_DATABASE_URL: own, DATABASE_URL } = addresses;
+  const second = await connectForStart(own ?? DATABASE_URL);
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-  } catch (cause) {
-    if ((cause as pg.DatabaseError).code !== LOCK_NOT_AVAILABLE) throw cause;
-    throw new DatabaseStartError(
-      `Another instance has been migrating for more than ${LOCK_TIMEOUT_MS / 1000} s`,
-      { cause },
-    );
+    if (!(await shareServerConnections(lock, second))) return;
+  } finally {
+    await second.end();
   }
+  const through = own === undefined ? 'DATABASE_URL leads' : 'MIGRATION_DATABASE_URL leads';
+  throw new DatabaseStartError(
+    `${through} through a transaction pooler, and migrations need a connection of their own: ` +
+      'set MIGRATION_DATABASE_URL to the address of the database itself',
+  );
 }
 
 async function refuseOldServer(client: pg.Client): Promise<void> {

@@ -5,6 +5,8 @@ import { joinEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export interface OpenDatabase {
   /** The configuration, with the addresses of the database in it. */
   readonly config: Config & { readonly DATABASE_URL: string };
+  /** The server is one of our own, on this machine. */
+  readonly embedded: boolean;
   /** Leaves the embedded server, which stops with the last instance that does; a given one is left alone. */
   readonly close: () => Promise<void>;
 }
@@ -13,7 +15,7 @@ export interface OpenDatabase {
 export async function openDatabase(config: Config): Promise<OpenDatabase> {
   const { DATABASE_URL } = config;
   if (DATABASE_URL !== undefined) {
-    return { config: Object.freeze({ ...config, DATABASE_URL }), close: async () => {} };
+    return { config: Object.freeze({ ...config, DATABASE_URL }), embedded: false, close: async () => {} };
   }
   const embedded = await joinEmbeddedPostgres({
     dataDir: resolve(config.DATA_DIR),
@@ -21,5 +23,9 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
   });
   const { url, ownerUrl } = embedded.urls;
   const addresses = { DATABASE_URL: url, MIGRATION_DATABASE_URL: ownerUrl };
-  return { config: Object.freeze({ ...config, ...addresses }), close: () => embedded.leave() };
+  return {
+    config: Object.freeze({ ...config, ...addresses }),
+    embedded: true,
+    close: () => embedded.leave(),
+  };
 }

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { migrate } from '../../../src/platform/database/migrate.js';
+import { Instance } from '../../support/instance.js';
+import { KEEPS_NO_STATEMENTS, noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { ADMIN, signIn } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+import { wherePossible } from '../../support/where-possible.js';
+
+const LOCK = 0x67617465;
+const LOCKS = `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK}
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
+describe('the migration lock', () => {
+  let database: TestDatabase;
+  let holder: pg.Client;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    holder = new pg.Client({ connectionString: database.url, application_name: 'somebody who migrates' });
+    await holder.connect();
+  });
+  afterAll(async () => {
+    await holder?.end();
+    await database?.drop();
+  });
+
+  it('lets an index be made CONCURRENTLY while another instance waits, which says who holds it', async () => {
+    await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
+    const notices: string[] = [];
+    const waiting = migrate(database.addresses, (message) => notices.push(message));
+    await until(async () => {
+      const [row] = await database.query<{ n: number }>(
+        `SELECT count(*)::integer AS n FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'gatehouse:migrate' AND query ~ 'advisory_lock'`,
+      );
+      return row?.n === 1;
+    });
+    await holder.query(`SET statement_timeout = '10s'; CREATE TABLE indexed (id integer)`);
+    await holder.query('CREATE INDEX CONCURRENTLY indexed_by_id ON indexed (id)');
+    await until(() => notices.length > 0);
+    await holder.query(`SELECT pg_advisory_unlock(${LOCK})`);
+
+    expect(await waiting).toEqual([]);
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /^waiting for the migration lock, held by "somebody who migrates" \(server process \d+, role \w+/,
+      ),
+    ]);
+    expect(await database.query(LOCKS)).toEqual([]);
+  });
+
+  it('is logged as a line of the log by an instance that waits', async () => {
+    await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
+    const env = { ...database.addresses, MASTER_KEY, LOG_LEVEL: 'warn', ADMIN_PASSWORD: ADMIN.password };
+    const instance = await Instance.spawn({ env });
+    try {
+      await instance.until(() => instance.stdout.includes('waiting for the migration lock'));
+      expect(JSON.parse(instance.stdout.split('\n')[0] ?? '')).toMatchObject({
+        level: 'warn',
+        context: 'Start',
+        msg: expect.stringContaining('somebody who migrates'),
+      });
+      await holder.query(`SELECT pg_advisory_unlock(${LOCK})`);
+      await instance.until(() => instance.stdout.includes('is ready'));
+      expect(instance.stderr).toBe('');
+    } finally {
+      await instance.stop();
+    }
+  });
+});
+
+wherePossible(noPgBouncer, 'a pooler', () =>
+  describe('behind a transaction pooler', () => {
+    let database: TestDatabase;
+    const poolers: PgBouncer[] = [];
+    const poolerOf = async (url: string, ...options: string[]) => {
+      const pooler = await PgBouncer.before(url, options);
+      poolers.push(pooler);
+      return pooler.url;
+    };
+    beforeAll(async () => {
+      database = await TestDatabase.create();
+    });
+    afterAll(async () => {
+      await Promise.all(poolers.map((pooler) => pooler.stop()));
+      await database?.drop();
+    });
+
+    it.each([
+      ['hands out the connection used last', ''],
+      ['hands out its connections in turn', 'server_round_robin = 1'],
+      ['has one connection', 'default_pool_size = 1'],
+    ])('that %s, migrations are refused and no lock is left behind', async (_, option) => {
+      const { MIGRATION_DATABASE_URL: owner } = database.addresses;
+      const url = await poolerOf(owner, option);
+      const remedy = 'set MIGRATION_DATABASE_URL to the address of the database itself';
+      await expect(migrate({ DATABASE_URL: url })).rejects.toThrow(
+        `DATABASE_URL leads through a transaction pooler, and migrations need a connection of their own: ${remedy}`,
+      );
+      await expect(migrate({ ...database.addresses, MIGRATION_DATABASE_URL: url })).rejects.toThrow(
+        /^MIGRATION_DATABASE_URL leads through a transaction pooler/,
+      );
+      expect(await database.query(LOCKS)).toEqual([]);
+    });
+
+    it('that gives each client a connection of its own, migrations run', async () => {
+      const url = await poolerOf(database.addresses.MIGRATION_DATABASE_URL, 'pool_mode = session');
+      expect(await migrate({ DATABASE_URL: url })).toEqual([]);
+      expect(await database.query(LOCKS)).toEqual([]);
+    });
+
+    it('that keeps no prepared statements, the service says which variable to set, and serves', async () => {
+      const url = await poolerOf(database.serviceUrl, ...KEEPS_NO_STATEMENTS);
+      const env = { ...database.addresses, DATABASE_URL: url, LISTEN_DATABASE_URL: database.serviceUrl };
+      const instance = await Instance.start({
+        env: { ...env, MASTER_KEY, LOG_LEVEL: 'warn', ADMIN_PASSWORD: ADMIN.password },
+      });
+      try {
+        expect(instance.stdout).toMatch(
+          /"level":"warn".*keeps no prepared statements: set DB_PREPARED=false/,
+        );
+        const { token } = await signIn(instance.url, ADMIN.email, ADMIN.password);
+        const headers = { authorization: `Bearer ${token}` };
+        const answers = await Promise.all(
+          Array.from({ length: 20 }, () => fetch(`${instance.url}/api/users/me`, { headers })),
+        );
+        expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+      } finally {
+        await instance.stop();
+      }
+    });
+  }),
+);
