@@ -14,6 +14,7 @@ import { EndSessionHandler } from './commands/end-session.command.js';
 import { EndSessionsHandler } from './commands/end-sessions.command.js';
 import { RefreshSessionHandler } from './commands/refresh-session.command.js';
 import { SignInHandler } from './commands/sign-in.command.js';
+import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { RecoveryController } from './recovery.controller.js';
 import { RecoveryService } from './recovery.service.js';
@@ -41,6 +42,7 @@ const commands = [
   RefreshSessionHandler,
   EndSessionHandler,
   EndSessionsHandler,
+  SignOutUserHandler,
   ChangePasswordHandler,
 ];
 

@@ -11,7 +11,7 @@ import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { UsersService } from '../users/users.service.js';
-import { EndSessions } from './commands/end-sessions.command.js';
+import { SignOutUser } from './commands/sign-out-user.command.js';
 import { SessionResponse, toSessionResponse } from './dto/session.response.js';
 import { SessionsService } from './sessions.service.js';
 
@@ -48,7 +48,6 @@ export class UserSessionsController {
   @ApiNoContentResponse()
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account' })
   async endAll(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
-    await this.users.get(id, caller);
-    await this.commands.execute(new EndSessions(id, null, 'session.revoke'));
+    await this.commands.execute(new SignOutUser(id, caller));
   }
 }

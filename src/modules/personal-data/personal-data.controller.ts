@@ -1,9 +1,10 @@
 import { Controller, Get, Param, Req, type StreamableFile } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiForbiddenResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
 import { SelfOr } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { streamedJson } from '../../platform/http/streamed-json.js';
 import { PersonalDataResponse } from './dto/personal-data.response.js';
@@ -17,6 +18,10 @@ export class PersonalDataController {
   /** All that is held about one person, streamed as one document (GDPR, Art. 15 and 20). */
   @Get(':id/data')
   @SelfOr('users:delete')
+  @ApiForbiddenResponse({
+    type: ErrorResponse,
+    description: 'Holds a permission that the caller does not hold',
+  })
   @ApiOkResponse({
     type: PersonalDataResponse,
     headers: { 'Content-Disposition': { schema: { type: 'string' } } },

@@ -41,11 +41,11 @@ export class PersonalDataService {
 
   /**
    * What is held elsewhere some day is one part more. The reading leaves its entry before anything is sent.
-   * @throws AppError `NOT_FOUND` for an account that the caller would not see
+   * @throws AppError `NOT_FOUND` for an account that the caller would not see, `FORBIDDEN` for one above the caller
    */
   partsOf(id: string, caller: Principal): Promise<readonly JsonPart[]> {
     return this.unitOfWork.run(async () => {
-      const account = await this.users.get(id, caller);
+      const account = await this.users.holdToActOn(id, caller);
       await this.trail.record({ action: 'export.run', target: { type: 'user', id } });
       return [
         { name: 'account', value: toUserResponse(account) },

@@ -32,6 +32,45 @@ export class RolesRepository {
     return this.roles.query(`${WITH_PERMISSIONS} WHERE name = ANY ($1)`, [names]);
   }
 
+  /** Keeps what these roles permit as it is until the unit of work ends. */
+  async hold(names: readonly string[]): Promise<void> {
+    await this.roles.query('SELECT 1 FROM roles WHERE name = ANY ($1) ORDER BY name FOR KEY SHARE', [names]);
+  }
+
+  /** Waits for those who hold the role, and makes others wait until the unit of work ends. */
+  async holdForChange(name: string): Promise<void> {
+    await this.roles.query('SELECT 1 FROM roles WHERE name = $1 FOR UPDATE', [name]);
+  }
+
+  /** Returns what the user may do now; nothing unless the user is active. */
+  async findPermissionsOfUser(userId: string): Promise<Permission[]> {
+    const rows: { permission: Permission }[] = await this.roles.query(
+      `SELECT DISTINCT permission FROM users JOIN role_permissions ON role = ANY (roles)
+       WHERE id = $1 AND status = 'active'`,
+      [userId],
+    );
+    return rows.map(({ permission }) => permission);
+  }
+
+  /** Returns the roles that permit anything but `permissions`. */
+  async findNamesAbove(permissions: readonly Permission[]): Promise<string[]> {
+    const rows: { role: string }[] = await this.roles.query(
+      'SELECT DISTINCT role FROM role_permissions WHERE permission <> ALL ($1)',
+      [permissions],
+    );
+    return rows.map(({ role }) => role);
+  }
+
+  /** Returns whether a user other than that one has the role `name` and one of `others`, however the user's status is. */
+  async isHeldWith(name: string, others: readonly string[], exceptUserId: string): Promise<boolean> {
+    const rows: unknown[] = await this.roles.query(
+      `SELECT 1 FROM users
+       WHERE roles @> ARRAY[$1] AND roles && $2 AND roles <> ARRAY['user'] AND id <> $3 LIMIT 1`,
+      [name, others, exceptUserId],
+    );
+    return rows.length > 0;
+  }
+
   /** Roles change seldom: whoever changes one waits for the other, and their number cannot be overrun. */
   async lockTable(): Promise<void> {
     await this.roles.query('LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE');

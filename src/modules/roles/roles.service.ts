@@ -13,6 +13,7 @@ import { RolesRepository, type RoleWithPermissions } from './roles.repository.js
 
 /** A bound that no organisation has a reason to reach. */
 const MAX_ROLES = 200;
+const ABOVE = 'This user holds a permission that you do not hold';
 const SCOPE = { list: 'roles' };
 /** A cursor ends in an id; the name of a role is its own. */
 const NO_ID = '00000000-0000-0000-0000-000000000000';
@@ -41,22 +42,25 @@ export class RolesService {
   }
 
   /**
-   * Makes a role, or gives it other permissions.
+   * Makes a role, or gives it other permissions. That changes what its holders may do, so the caller must be
+   * allowed to act on each of them.
    * @throws AppError `CONFLICT` for a role that comes with the product, `FORBIDDEN` for a permission
-   * that the caller would grant and does not hold
+   * that the caller would grant and does not hold, and for a holder above the caller
    */
   put(name: string, permissions: readonly Permission[], caller: Principal): Promise<RoleWithPermissions> {
     return this.unitOfWork.run(async () => {
       await this.repository.lockTable();
+      await this.repository.holdForChange(name);
       const [before] = await this.repository.findByNames([name]);
       if (before?.shipped)
         throw new AppError('CONFLICT', { message: 'This role comes with the product and cannot be changed' });
-      assertHeld(
+      await this.assertHeld(
         permissions.filter((permission) => !before?.permissions.includes(permission)),
         caller,
       );
       if (!before) await this.create(name);
       if (before && permissions.toSorted().join() === before.permissions.join()) return before;
+      if (before) await this.assertHoldersNotAbove(name, caller);
       await this.repository.replacePermissions(name, permissions);
       await this.audit.record({
         action: 'role.update',
@@ -68,16 +72,62 @@ export class RolesService {
     });
   }
 
-  /** @throws AppError `VALIDATION_ERROR` for a role that is not there, `FORBIDDEN` for one above the caller's */
+  /**
+   * Keeps what these roles permit as it is until the unit of work ends.
+   * @throws AppError `VALIDATION_ERROR` for a role that is not there, `FORBIDDEN` for one above the caller's
+   */
   async assertGrantable(names: readonly string[], caller: Principal): Promise<void> {
     if (names.length === 0) return;
-    const roles = await this.repository.findByNames(names);
+    const roles = await this.findHeld(names);
     const missing = names.find((name) => !roles.some((role) => role.name === name));
     if (missing !== undefined) throw AppError.invalid('roles', `roles must exist: ${missing} does not`);
-    assertHeld(
+    await this.assertHeld(
       roles.flatMap((role) => role.permissions),
       caller,
     );
+  }
+
+  /**
+   * Within the unit of work that holds the row of another user, who has the roles `names`. Keeps what these roles
+   * permit as it is until that ends.
+   * @throws AppError `FORBIDDEN` when they permit anything that the caller may not do now
+   */
+  async assertNotAbove(names: readonly string[], caller: Principal): Promise<void> {
+    const permissions = (await this.findHeld(names)).flatMap((role) => role.permissions);
+    if (await this.holds(caller, permissions)) return;
+    throw new AppError('FORBIDDEN', { message: ABOVE });
+  }
+
+  private async assertHoldersNotAbove(name: string, caller: Principal): Promise<void> {
+    const above = await this.repository.findNamesAbove(await this.permissionsNow(caller));
+    if (above.length === 0 || !(await this.repository.isHeldWith(name, above, caller.userId))) return;
+    throw new AppError('FORBIDDEN', {
+      message: 'A user with this role holds a permission that you do not hold',
+    });
+  }
+
+  private async assertHeld(granted: readonly Permission[], caller: Principal): Promise<void> {
+    if (await this.holds(caller, granted)) return;
+    throw new AppError('FORBIDDEN', { message: 'Nobody grants a permission that they do not hold' });
+  }
+
+  private async holds(caller: Principal, permissions: readonly Permission[]): Promise<boolean> {
+    if (permissions.length === 0) return true;
+    const held = await this.permissionsNow(caller);
+    return permissions.every((permission) => held.includes(permission));
+  }
+
+  /** Returns what the caller may do: what they could when the request began, but for what was taken since. */
+  private async permissionsNow({ userId, permissions }: Principal): Promise<Permission[]> {
+    return (await this.repository.findPermissionsOfUser(userId)).filter((each) => permissions.has(each));
+  }
+
+  /** Reads roles that stay as they are until the unit of work ends. Shipped ones never change, and need no lock. */
+  private async findHeld(names: readonly string[]): Promise<RoleWithPermissions[]> {
+    const roles = await this.repository.findByNames(names);
+    if (roles.every(({ shipped }) => shipped)) return roles;
+    await this.repository.hold(names);
+    return this.repository.findByNames(names);
   }
 
   private async create(name: string): Promise<void> {
@@ -92,9 +142,4 @@ export class RolesService {
     if (!role) throw new AppError('NOT_FOUND');
     return role;
   }
-}
-
-function assertHeld(granted: readonly Permission[], caller: Principal): void {
-  if (granted.every((permission) => caller.permissions.has(permission))) return;
-  throw new AppError('FORBIDDEN', { message: 'Nobody grants a permission that they do not hold' });
 }

@@ -81,9 +81,9 @@ export class ImportRun {
       caller: { principal: caller, rejected: false },
     };
     await requestContext.run(context, async () => {
-      const judged = await this.judge(rows, caller);
       await this.unitOfWork.run(async () => {
-        if (await this.pieces.hold(piece)) await this.import(piece, judged);
+        // Roles are judged where accounts get them: what they permit stays so until this commits.
+        if (await this.pieces.hold(piece)) await this.import(piece, await this.judge(rows, caller));
       });
     });
   }

@@ -4,7 +4,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { assertMatch, type TagCondition } from '../../common/http/entity-tag.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AccountHistory } from './account-history.js';
-import { assertVisible } from './account-rules.js';
+import { Authority } from './authority.js';
 import type { UserEventType } from './events/user-events.js';
 import type { User } from './user.entity.js';
 import { type UserChanges, UsersRepository } from './users.repository.js';
@@ -28,17 +28,19 @@ type Decide = (user: User) => Change | null | Promise<Change | null>;
 export class AccountChanges {
   constructor(
     private readonly repository: UsersRepository,
+    private readonly authority: Authority,
     private readonly history: AccountHistory,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   /**
-   * As the caller sees it, and if the condition holds: both are tested once the row is held.
-   * @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED`
+   * Changes the user if the caller sees them and may act on them, and if the condition holds: all of it is judged
+   * once the row is held.
+   * @throws AppError `NOT_FOUND`, `FORBIDDEN`, `PRECONDITION_FAILED`
    */
   asCaller({ id, caller, condition }: Target, decide: Decide): Promise<User> {
     return this.unitOfWork.run(async () => {
-      const user = assertVisible(await this.repository.findByIdForUpdate(id), caller);
+      const user = await this.authority.hold(id, caller);
       assertMatch(condition, user.version);
       return this.apply(user, decide);
     });

@@ -38,7 +38,7 @@ export class Erasures implements OnModuleInit {
     return inBatches(async (limit) => {
       let erased = 0;
       for (const id of await this.repository.findDeletedBefore(RESTORABLE_DAYS, limit)) {
-        if (await this.erase(new EraseUser(id))) erased++;
+        if (await this.erase(new EraseUser(id, null))) erased++;
       }
       return erased;
     });
@@ -50,7 +50,8 @@ export class Erasures implements OnModuleInit {
     let ids: string[] = [];
     const eraseThem = async () => {
       for (const id of await this.repository.findNotErased(ids)) {
-        if (await this.erase(new EraseUser(id, true))) this.logger.warn({ user_id: id }, 'erased once more');
+        if (await this.erase(new EraseUser(id, null, true)))
+          this.logger.warn({ user_id: id }, 'erased once more');
       }
       ids = [];
     };

@@ -3,6 +3,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import {
   ApiAcceptedResponse,
   ApiConflictResponse,
+  ApiForbiddenResponse,
   ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
@@ -31,6 +32,10 @@ export class UserDeletionController {
   @HttpCode(204)
   @ApiIfMatch()
   @ApiNoContentResponse()
+  @ApiForbiddenResponse({
+    type: ErrorResponse,
+    description: 'Holds a permission that the caller does not hold',
+  })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin' })
   async delete(
     @Param('id', IdPipe) id: string,
@@ -61,7 +66,7 @@ export class UserDeletionController {
   @ApiAcceptedResponse({ description: 'Erased; what the planner sampled of it follows within a second' })
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account, or it is erased' })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The account is not deleted' })
-  async erase(@Param('id', IdPipe) id: string): Promise<void> {
-    await this.commands.execute(new EraseUser(id));
+  async erase(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
+    await this.commands.execute(new EraseUser(id, caller));
   }
 }

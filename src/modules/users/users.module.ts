@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { RolesModule } from '../roles/roles.module.js';
 import { AccountChanges } from './account-changes.js';
 import { AccountHistory } from './account-history.js';
+import { Authority } from './authority.js';
 import { ChangeEmailHandler } from './commands/change-email.command.js';
 import { CreateFirstAdministratorHandler } from './commands/create-first-administrator.command.js';
 import { CreateUserHandler } from './commands/create-user.command.js';
@@ -48,6 +49,7 @@ const commands = [
     UsersService,
     UsersRepository,
     AccountChanges,
+    Authority,
     AccountHistory,
     NewAccounts,
     LastAdmin,

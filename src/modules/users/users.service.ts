@@ -10,6 +10,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { replay } from './account-replay.js';
 import { assertVisible } from './account-rules.js';
+import { Authority } from './authority.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
 import { LastLogins } from './last-logins.js';
@@ -30,6 +31,7 @@ export class UsersService {
     private readonly unitOfWork: UnitOfWork,
     private readonly store: EventStore,
     private readonly lastLogins: LastLogins,
+    private readonly authority: Authority,
   ) {}
 
   async list(query: ListUsersDto, caller: Principal): Promise<Page<User>> {
@@ -54,6 +56,14 @@ export class UsersService {
   /** A deleted account is there only for those who may restore it. @throws AppError `NOT_FOUND` */
   async get(id: string, caller: Principal): Promise<User> {
     return assertVisible(await this.repository.findById(id), caller);
+  }
+
+  /**
+   * Returns the user for a caller who is going to act on them. Holds the row until the unit of work ends.
+   * @throws AppError `NOT_FOUND`, `FORBIDDEN` for a user who holds a permission that the caller does not hold
+   */
+  holdToActOn(id: string, caller: Principal): Promise<User> {
+    return this.authority.hold(id, caller);
   }
 
   /** As it stood then, from its events; for whoever may see it now. @throws AppError `NOT_FOUND` */

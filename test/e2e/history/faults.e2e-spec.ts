@@ -140,7 +140,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   ],
   [DeleteUser, async () => new DeleteUser((await app.account()).id, caller, null)],
   [RestoreUser, async () => new RestoreUser(await deleted(), caller)],
-  [EraseUser, async () => new EraseUser(await deleted(makeResource))],
+  [EraseUser, async () => new EraseUser(await deleted(makeResource), caller)],
   [
     VerifyEmail,
     async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { permissions } from '../../../src/common/authorization/permissions.js';
 import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody } from '../../support/users.js';
 
@@ -131,11 +132,13 @@ describe('PUT /api/users/{id}/roles', () => {
       expect(answer.status).toBe(200);
     });
 
-    it('but a role above theirs may stay, and may be taken', async () => {
+    it('nor changes the roles of somebody whose role is above theirs', async () => {
       const { id } = await app.account(['user', 'auditor']);
-      expect((await put(granter, id, { roles: ['auditor', 'premium'] })).status).toBe(200);
-      expect((await put(granter, id, { roles: ['premium'] })).status).toBe(200);
-      expect((await put(granter, id, { roles: ['auditor'] })).status).toBe(403);
+      const before = await read(app, id);
+      for (const roles of [['auditor', 'premium'], ['premium'], ['auditor']]) {
+        expect([roles, (await put(granter, id, { roles })).status]).toEqual([roles, 403]);
+      }
+      expect(await read(app, id)).toEqual(before);
     });
 
     it('and hears so before the condition is judged, as it does of a role that is not there', async () => {
@@ -147,9 +150,15 @@ describe('PUT /api/users/{id}/roles', () => {
   });
 
   describe('the last active admin', () => {
+    /** Holds what an admin holds, by another role. */
+    let peer: Account;
+    beforeAll(async () => {
+      peer = await accountWith(app, permissions);
+    });
+
     it('keeps the role, whoever asks', async () => {
       const before = await read(app, app.admin.id);
-      for (const caller of [app.admin, granter]) {
+      for (const caller of [app.admin, peer]) {
         const answer = await put(caller, app.admin.id, { roles: ['user'] });
         expect(answer.status).toBe(409);
         expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
@@ -162,17 +171,17 @@ describe('PUT /api/users/{id}/roles', () => {
       const second = await app.account(['admin']);
       const path = `/api/users/${second.id}`;
       await app.as(app.admin, 'patch', path).send({ status: 'disabled' }).expect(200);
-      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(409);
+      expect((await put(peer, app.admin.id, { roles: ['user'] })).status).toBe(409);
       await app.as(app.admin, 'delete', path).expect(204);
-      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(409);
+      expect((await put(peer, app.admin.id, { roles: ['user'] })).status).toBe(409);
       await app.as(app.admin, 'post', `${path}/restore`).expect(200);
-      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(409);
+      expect((await put(peer, app.admin.id, { roles: ['user'] })).status).toBe(409);
       await app.as(app.admin, 'patch', path).send({ status: 'active' }).expect(200);
-      expect((await put(granter, app.admin.id, { roles: ['user'] })).status).toBe(200);
-      expect((await put(granter, second.id, { roles: ['user'] })).status).toBe(409);
+      expect((await put(peer, app.admin.id, { roles: ['user'] })).status).toBe(200);
+      expect((await put(peer, second.id, { roles: ['user'] })).status).toBe(409);
       const back = await signIn(app.url, second.email, PASSWORD);
       await put(back, app.admin.id, { roles: ['admin', 'user'] }).expect(200);
-      expect((await put(granter, second.id, { roles: ['user'] })).status).toBe(200);
+      expect((await put(peer, second.id, { roles: ['user'] })).status).toBe(200);
     });
 
     it('is not who merely bears the role while disabled: that one may lose it', async () => {

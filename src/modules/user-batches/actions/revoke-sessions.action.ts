@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { EndSessions } from '../../auth/commands/end-sessions.command.js';
+import { SignOutUser } from '../../auth/commands/sign-out-user.command.js';
 import type { BulkContext } from '../../jobs/job-kinds.service.js';
-import { UsersService } from '../../users/users.service.js';
 import type { UserAction } from '../user-action.js';
 
 @Injectable()
@@ -12,13 +11,9 @@ export class RevokeSessions implements UserAction {
   readonly permission = 'sessions:revoke';
   readonly takesRole = false;
 
-  constructor(
-    private readonly commands: CommandBus,
-    private readonly users: UsersService,
-  ) {}
+  constructor(private readonly commands: CommandBus) {}
 
   async run(id: string, { caller }: BulkContext): Promise<void> {
-    await this.users.get(id, caller);
-    await this.commands.execute(new EndSessions(id, null, 'session.revoke'));
+    await this.commands.execute(new SignOutUser(id, caller));
   }
 }

@@ -1,0 +1,237 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Permission } from '../../../src/common/authorization/permissions.js';
+import type { UserBatchDto as BatchBody } from '../../../src/modules/user-batches/dto/user-batch.dto.js';
+import { batch } from '../../support/jobs.js';
+import { statusOf, whileChanging } from '../../support/sessions.js';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { accountWith, read } from '../../support/users.js';
+
+/** All that there is to act with. */
+const ACTING = ['users:read', 'users:write', 'users:delete', 'roles:grant', 'sessions:revoke'] as const;
+const ABOVE = [...ACTING, 'jobs:manage'] as const satisfies readonly Permission[];
+
+let app: TestApp;
+/** May do everything to users, and holds nothing else. */
+let caller: Account;
+/** Gives whoever has it a permission that the caller does not hold. */
+let strongRole: string;
+
+beforeAll(async () => {
+  app = await TestApp.create();
+  caller = await accountWith(app, ACTING);
+  strongRole = (await read(app, (await accountWith(app, ['jobs:manage'])).id)).roles.find(
+    (role) => role !== 'user',
+  ) as string;
+});
+afterAll(() => app.close());
+
+const stronger = () => app.account(['user', strongRole]);
+const asCaller = (method: 'get' | 'patch' | 'put' | 'post' | 'delete', path: string) =>
+  app.as(caller, method, path).set('If-Match', '*');
+
+type State = 'active' | 'disabled' | 'deleted';
+
+async function inState(account: Account, state: State): Promise<Account> {
+  const path = `/api/users/${account.id}`;
+  if (state === 'disabled') await app.as(app.admin, 'patch', path).send({ status: 'disabled' }).expect(200);
+  if (state === 'deleted') await app.as(app.admin, 'delete', path).expect(204);
+  return account;
+}
+
+const ways = {
+  'renames them': ['active', (id: string) => asCaller('patch', `/api/users/${id}`).send({ name: 'New' })],
+  'disables them': [
+    'active',
+    (id: string) => asCaller('patch', `/api/users/${id}`).send({ status: 'disabled' }),
+  ],
+  'enables them': [
+    'disabled',
+    (id: string) => asCaller('patch', `/api/users/${id}`).send({ status: 'active' }),
+  ],
+  'takes a role of theirs': [
+    'active',
+    (id: string) => asCaller('put', `/api/users/${id}/roles`).send({ roles: ['premium'] }),
+  ],
+  'deletes them': ['active', (id: string) => asCaller('delete', `/api/users/${id}`)],
+  'restores them': ['deleted', (id: string) => app.as(caller, 'post', `/api/users/${id}/restore`)],
+  'erases them': ['deleted', (id: string) => app.as(caller, 'post', `/api/users/${id}/erase`)],
+  'signs them out': ['active', (id: string) => app.as(caller, 'delete', `/api/users/${id}/sessions`)],
+  'reads all that is held about them': [
+    'active',
+    (id: string) => app.as(caller, 'get', `/api/users/${id}/data`),
+  ],
+} as const;
+const all = Object.entries(ways);
+
+describe('a caller who holds less than another user', () => {
+  it.each(all)('is refused when the caller %s, and nothing has changed', async (_, [state, act]) => {
+    const target = await inState(await stronger(), state);
+    const before = await read(app, target.id);
+    const signedIn = await statusOf(app.url, target.token);
+    const answer = await act(target.id);
+    expect(answer.status).toBe(403);
+    expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
+    expect(await read(app, target.id)).toEqual(before);
+    expect(await statusOf(app.url, target.token)).toBe(signedIn);
+  });
+
+  it.each(all)('is let in with a user who holds no more, when the caller %s', async (_, [state, act]) => {
+    const { id } = await inState(await app.account(['user', 'premium']), state);
+    expect((await act(id)).status).toBeLessThan(300);
+  });
+
+  it.each([
+    ['enable', 'disabled', {}],
+    ['disable', 'active', {}],
+    ['delete', 'active', {}],
+    ['restore', 'deleted', {}],
+    ['grant_role', 'active', { role: 'premium' }],
+    ['revoke_role', 'active', { role: 'user' }],
+    ['revoke_sessions', 'active', {}],
+  ] as const)('has the row of the stronger one fail in a batch to %s', async (action, state, more) => {
+    const [target, weak] = await Promise.all([stronger(), app.account(['user', 'premium'])]);
+    await Promise.all([inState(target, state), inState(weak, state)]);
+    const before = await read(app, target.id);
+    for (const dry_run of [true, false]) {
+      const body: BatchBody = { action, user_ids: [target.id, weak.id], dry_run, ...more };
+      const { results } = await batch(app, body, caller);
+      expect(results[0]).toMatchObject({ status: 'failed', error: { code: 'FORBIDDEN' } });
+      expect(results[1]).toMatchObject({ status: 'ok' });
+    }
+    expect(await read(app, target.id)).toEqual(before);
+  });
+
+  it('reads the stronger one, and where they are signed in', async () => {
+    const { id } = await stronger();
+    expect((await app.as(caller, 'get', `/api/users/${id}`)).status).toBe(200);
+    expect((await app.as(caller, 'get', `/api/users/${id}/sessions`)).status).toBe(200);
+  });
+
+  it('hears so before the condition is judged, and a 404 of a user who is not seen', async () => {
+    const writer = await accountWith(app, ['users:write']);
+    const { id } = await stronger();
+    const patch = () =>
+      app.as(writer, 'patch', `/api/users/${id}`).set('If-Match', '"wrong.1"').send({ name: 'New' });
+    expect((await patch()).status).toBe(403);
+    await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
+    expect((await patch()).status).toBe(404);
+  });
+});
+
+describe('a caller who holds as much', () => {
+  it('acts on the other one, and each on themselves whatever they hold', async () => {
+    const [first, second] = await Promise.all([accountWith(app, ABOVE), stronger()]);
+    await app.as(first, 'patch', `/api/users/${second.id}`).send({ name: 'New' }).expect(200);
+    const own = await stronger();
+    await app.as(own, 'get', `/api/users/${own.id}/data`).expect(200);
+    await app.as(own, 'patch', '/api/users/me').send({ name: 'Mine' }).expect(200);
+    await app.as(own, 'delete', `/api/users/${own.id}`).expect(204);
+  });
+});
+
+describe('a change of a role', () => {
+  const put = (by: Account, name: string, permissions: readonly Permission[]) =>
+    app.as(by, 'put', `/api/roles/${name}`).send({ permissions });
+  const permissionsOf = async (name: string) => {
+    const roles = (await app.as(app.admin, 'get', '/api/roles?limit=100')).body as {
+      name: string;
+      permissions: string[];
+    }[];
+    return roles.find((role) => role.name === name)?.permissions;
+  };
+
+  it('is refused while somebody has the role who holds more than the caller, whatever the role permits', async () => {
+    for (const name of ['soft', 'hard']) {
+      const permissions: Permission[] = name === 'hard' ? ['jobs:manage'] : ['users:read'];
+      await put(app.admin, name, permissions).expect(200);
+      const { id } = await app.account(name === 'hard' ? ['hard'] : ['soft', strongRole]);
+      await inState({ id, email: '', token: '' }, 'disabled');
+      for (const wanted of [[], ['users:write', ...permissions]] as Permission[][])
+        expect([name, (await put(caller, name, wanted)).status]).toEqual([name, 403]);
+      expect((await put(caller, name, permissions)).status).toBe(200);
+      expect(await permissionsOf(name)).toEqual(permissions);
+    }
+  });
+
+  it('is let in for a role of weaker users, of the caller, and of nobody', async () => {
+    await put(app.admin, 'weak', ['users:read', 'jobs:manage']).expect(200);
+    expect((await put(caller, 'weak', ['users:read'])).status).toBe(200);
+    await app.account(['user', 'weak']);
+    expect((await put(caller, 'weak', ['users:write'])).status).toBe(200);
+  });
+
+  it('waits for a grant to one of its holders, and is then refused', async () => {
+    await put(app.admin, 'awaited', ['users:read']).expect(200);
+    const { id } = await app.account(['user', 'awaited']);
+    const grant = {
+      sql: `WITH held AS (SELECT name FROM roles WHERE name = 'awaited' FOR KEY SHARE)
+            UPDATE users SET roles = ARRAY['admin', held.name] FROM held WHERE id = $1`,
+      values: [id],
+    };
+    const [answer] = await whileChanging(app.database, grant, {
+      start: () => [put(caller, 'awaited', [])],
+    });
+    expect(answer?.status).toBe(403);
+    expect(await permissionsOf('awaited')).toEqual(['users:read']);
+  });
+});
+
+describe('a caller who acts while rights change', () => {
+  it.each(all.filter(([, [state]]) => state === 'active'))(
+    'waits for a grant that is under way when the caller %s, and is then refused',
+    async (_, [, act]) => {
+      const { id } = await app.account();
+      const grant = { sql: `UPDATE users SET roles = ARRAY['admin'] WHERE id = $1`, values: [id] };
+      const [answer] = await whileChanging(app.database, grant, { start: () => [act(id)] });
+      expect(answer?.status).toBe(403);
+      expect(await read(app, id)).toMatchObject({ status: 'active', name: 'Somebody', roles: ['admin'] });
+      await app.database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [id]);
+    },
+  );
+
+  it('waits for a role of the other one that is about to permit more, and is then refused', async () => {
+    await app.as(app.admin, 'put', '/api/roles/growing').send({ permissions: [] }).expect(200);
+    const { id } = await app.account(['user', 'growing']);
+    const more = {
+      sql: `WITH held AS (SELECT name FROM roles WHERE name = 'growing' FOR UPDATE)
+            INSERT INTO role_permissions (role, permission) SELECT name, 'jobs:manage' FROM held`,
+      values: [],
+    };
+    const [answer] = await whileChanging(app.database, more, {
+      start: () => [asCaller('patch', `/api/users/${id}`).send({ status: 'disabled' })],
+    });
+    expect(answer?.status).toBe(403);
+    expect(await read(app, id)).toMatchObject({ status: 'active' });
+  });
+
+  it('is refused by what is left of the rights when the row is held, not by what they were', async () => {
+    const [losing, target] = await Promise.all([accountWith(app, ABOVE), stronger()]);
+    const taken = {
+      sql: `UPDATE users SET roles = CASE id WHEN $1 THEN ARRAY['user'] ELSE roles END WHERE id IN ($1, $2)`,
+      values: [losing.id, target.id],
+    };
+    const [answer] = await whileChanging(app.database, taken, {
+      start: () => [app.as(losing, 'patch', `/api/users/${target.id}`).send({ status: 'disabled' })],
+    });
+    expect(answer?.status).toBe(403);
+    expect(await read(app, target.id)).toMatchObject({ status: 'active' });
+  });
+
+  it('never deletes a user after the grant, however often both are asked for at once', async () => {
+    for (let round = 0; round < 12; round++) {
+      const { id } = await app.account();
+      const [granted, deleted] = await Promise.all([
+        app
+          .as(app.admin, 'put', `/api/users/${id}/roles`)
+          .set('If-Match', '*')
+          .send({ roles: ['auditor'] }),
+        asCaller('delete', `/api/users/${id}`),
+      ]);
+      const { status, roles } = await read(app, id);
+      expect([
+        { status: 'active', roles: ['auditor'], answers: [200, 403] },
+        { status: 'deleted', roles: ['user'], answers: [409, 204] },
+      ]).toContainEqual({ status, roles, answers: [granted.status, deleted.status] });
+    }
+  });
+});
