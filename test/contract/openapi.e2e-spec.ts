@@ -148,8 +148,10 @@ describe('the OpenAPI document', () => {
     });
     expect(told).toEqual(
       posts.map(([name]) => {
-        const is = !/^POST \/api\/(auth\/|users\/import$)/.test(name);
-        return { name, taken: is, replayed: is, waits: is, mismatch: is };
+        const is = !/^POST \/api\/auth\//.test(name);
+        // Its body is streamed: the key alone decides.
+        const mismatch = is && name !== 'POST /api/users/import';
+        return { name, taken: is, replayed: is, waits: is, mismatch };
       }),
     );
   });

@@ -46,7 +46,9 @@ export class AccountMails implements OnModuleInit {
 
   onModuleInit(): void {
     this.runner.register(SEND, (mail) => this.deliver(mail as AccountMail));
-    this.runner.register(REQUESTED, (request) => this.answer(request as Requested));
+    this.runner.register(REQUESTED, (request, { enqueuedAt }) =>
+      this.answer(request as Requested, enqueuedAt),
+    );
   }
 
   /**
@@ -57,9 +59,17 @@ export class AccountMails implements OnModuleInit {
     await this.jobs.enqueue(REQUESTED, { purpose, email });
   }
 
-  /** Mails a token for `email`, unless the account was sent enough of them lately. @returns whether it did */
-  async sendToken(purpose: Purpose, user: Addressee, email: string): Promise<boolean> {
-    const token = await this.tokens.issue({ purpose, userId: user.id, email });
+  /**
+   * Mails a token for `email`, unless the account was sent enough of them lately. It dies with the session `sessionId`.
+   * @returns whether it did
+   */
+  async sendToken(
+    purpose: Purpose,
+    user: Addressee,
+    email: string,
+    sessionId: string | null = null,
+  ): Promise<boolean> {
+    const token = await this.tokens.issue({ purpose, userId: user.id, email, sessionId });
     if (token !== null) await this.send(purpose, { ...user, email }, { token });
     return token !== null;
   }
@@ -90,10 +100,13 @@ export class AccountMails implements OnModuleInit {
     if (await this.users.exists(userId)) await this.mailer.send(mail);
   }
 
-  private async answer({ purpose, email }: Requested): Promise<void> {
+  private async answer({ purpose, email }: Requested, askedAt: Date): Promise<void> {
     await this.unitOfWork.run(async () => {
-      const user = await this.users.findByEmail(email);
-      if (user?.status !== 'active') return;
+      const found = await this.users.findByEmail(email);
+      const user = found && (await this.users.holdActive(found.id));
+      if (!user || user.emailKey !== found.emailKey) return;
+      // What was asked for before a break dies with it, also while it waits in the queue.
+      if (await this.users.hasBrokenSince(user.id, askedAt)) return;
       if (purpose === 'verify-email' && user.emailVerified) return;
       await this.sendToken(purpose, user, user.email);
       if (purpose === 'reset-password') {

@@ -19,6 +19,8 @@ export interface Granted {
   readonly userId: string;
   /** The address that the token was sent to. */
   readonly email: string;
+  /** The session that asked for it, and must be alive when the token is used; null when nobody was signed in for that. */
+  readonly sessionId?: string | null;
 }
 
 /** That there is a token, not which. */
@@ -32,7 +34,11 @@ export interface MailedToken {
 /** Of what one account can have: so many an hour for each purpose, and none lives for longer than a day. */
 const MAX_OF_USER = 1000;
 
-const FOUND = `purpose, user_id AS "userId", email`;
+const FOUND = `purpose, user_id AS "userId", email, session_id AS "sessionId"`;
+/** The session of the token `$1`, which nobody ends until the unit of work does. */
+const ASKING = `
+  SELECT sessions.id FROM one_time_tokens JOIN sessions ON sessions.id = session_id
+  WHERE hash = $1 AND sessions.expires_at > clock_timestamp() FOR KEY SHARE OF sessions`;
 
 /** Tokens that are mailed; only their hashes are kept. */
 @Injectable()
@@ -40,7 +46,7 @@ export class OneTimeTokensRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /** Within a unit of work. @returns the token; null when the account was sent enough of them, or is deleted */
-  async issue({ purpose, userId, email }: Granted): Promise<string | null> {
+  async issue({ purpose, userId, email, sessionId = null }: Granted): Promise<string | null> {
     // One after the other for an account: of those side by side none would see the others.
     await this.unitOfWork.manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `one_time_tokens:${userId}`,
@@ -48,13 +54,13 @@ export class OneTimeTokensRepository {
     if (purpose === 'change-email') await this.expireOfUser(userId, purpose);
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const issued: unknown[] = await this.unitOfWork.manager.query(
-      `INSERT INTO one_time_tokens (hash, purpose, user_id, email, created_at, expires_at)
-       SELECT $1, $2, $3, $4, at, at + make_interval(secs => $5::integer) FROM clock_timestamp() AS at
+      `INSERT INTO one_time_tokens (hash, purpose, user_id, email, session_id, created_at, expires_at)
+       SELECT $1, $2, $3, $4, $7, at, at + make_interval(secs => $5::integer) FROM clock_timestamp() AS at
        WHERE (SELECT count(*) FROM one_time_tokens
               WHERE user_id = $3 AND purpose = $2 AND created_at > at - interval '1 hour') < $6
          AND EXISTS (SELECT FROM users WHERE id = $3 AND deleted_at IS NULL)
        RETURNING 1`,
-      [digest(token), purpose, userId, email, LIFETIME[purpose], MAX_AN_HOUR],
+      [digest(token), purpose, userId, email, LIFETIME[purpose], MAX_AN_HOUR, sessionId],
     );
     return issued.length > 0 ? token : null;
   }
@@ -68,11 +74,16 @@ export class OneTimeTokensRepository {
     return rows[0] ?? null;
   }
 
-  /** Of callers who race one gets it. Its row stays, for it counts as a mail that was sent. */
+  /**
+   * Of callers who race one gets it. Its row stays, for it counts as a mail that was sent. Hold the user before: whoever
+   * ends sessions does.
+   */
   async use(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
     const [rows]: [Granted[]] = await this.unitOfWork.manager.query(
-      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
+      `WITH asking AS (${ASKING})
+       UPDATE one_time_tokens SET expires_at = clock_timestamp()
        WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()
+         AND (session_id IS NULL OR session_id IN (SELECT id FROM asking))
        RETURNING ${FOUND}`,
       [digest(token), purposes],
     );

@@ -16,6 +16,7 @@ import { BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
 import type { ChangeEmailDto } from './dto/change-email.dto.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
+import { SessionsService } from './sessions.service.js';
 
 type Asked = Awaited<ReturnType<UsersService['getWithPassword']>>;
 
@@ -27,6 +28,7 @@ export class RecoveryService {
     private readonly commands: CommandBus,
     private readonly tokens: OneTimeTokensRepository,
     private readonly mails: AccountMails,
+    private readonly sessions: SessionsService,
     private readonly hasher: PasswordHasher,
     private readonly bruteForce: BruteForce,
     private readonly unitOfWork: UnitOfWork,
@@ -54,6 +56,7 @@ export class RecoveryService {
     if (user.status !== 'active' || user.email !== granted.email) throw refusedToken();
     const hash = await this.users.hashPassword(password, user, 'new_password');
     await this.unitOfWork.run(async () => {
+      await this.users.holdActive(user.id);
       if (!(await this.tokens.use(token, ['reset-password']))) throw refusedToken();
       await this.bruteForce.forget(user.emailKey, user.id);
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_reset'));
@@ -62,8 +65,11 @@ export class RecoveryService {
 
   /** Confirms an address, be it the account's own or the one that it is to have. */
   async confirmEmail(token: string): Promise<void> {
+    const found = await this.tokens.find(token, ['verify-email', 'change-email']);
+    if (!found) throw refusedToken();
     await this.unitOfWork.run(async () => {
-      const granted = await this.tokens.use(token, ['verify-email', 'change-email']);
+      await this.users.holdActive(found.userId);
+      const granted = await this.tokens.use(token, [found.purpose]);
       if (!granted) throw refusedToken();
       const Confirm = granted.purpose === 'change-email' ? ChangeEmail : VerifyEmail;
       await this.commands.execute(new Confirm(granted.userId, granted.email));
@@ -79,7 +85,9 @@ export class RecoveryService {
     // A failure stays counted, although the refusal takes back what else was done.
     await this.unitOfWork.beforehand(() => this.assertPassword(user, input.password, client));
     await this.unitOfWork.run(async () => {
-      const sent = await this.mails.sendToken('change-email', user, input.new_email);
+      await this.users.holdActive(user.id);
+      await this.sessions.hold(caller);
+      const sent = await this.mails.sendToken('change-email', user, input.new_email, caller.sessionId);
       if (sent) await this.mails.send('email-change-requested', user);
       await this.audit.record({ action: 'auth.email_change', target: { type: 'user', id: user.id } });
     });
@@ -90,7 +98,14 @@ export class RecoveryService {
     return this.tokens.findOfUser(userId);
   }
 
-  /** With the password or the address the account may have changed hands: what was mailed before says nothing. */
+  /**
+   * With the password or the address the account may have changed hands, and whoever shuts a user out breaks off what
+   * was under way: what was mailed before says nothing, also after the user is let in again.
+   */
+  @OnDomainEvent(userEventTypes.disabled)
+  @OnDomainEvent(userEventTypes.enabled)
+  @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.restored)
   @OnDomainEvent(userEventTypes.passwordChanged)
   @OnDomainEvent(userEventTypes.emailConfirmed)
   async expireTokens({ userId }: UserEvent): Promise<void> {

@@ -100,6 +100,15 @@ export class SessionsRepository {
       .getOne();
   }
 
+  /** Keeps others from ending the session until the unit of work ends. @returns whether it is alive */
+  async hold(id: string, userId: string): Promise<boolean> {
+    const rows: unknown[] = await this.sessions.query(
+      `SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp() FOR KEY SHARE`,
+      [id, userId],
+    );
+    return rows.length > 0;
+  }
+
   findPageOfUser(
     userId: string,
     page: { limit: number; offset: number; after: Position | null },

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
+import type { Principal } from '../../common/authorization/principal.js';
+import { unauthorized } from '../../common/http/bearer.js';
 import { newId } from '../../common/ids.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
@@ -7,10 +9,11 @@ import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { DomainEvents, OnDomainEvent } from '../../platform/events/domain-events.js';
 import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import type { Client } from './client.js';
 import { EndSessions } from './commands/end-sessions.command.js';
+import { SessionsRevoked } from './events/session-events.js';
 import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.repository.js';
 import { PrincipalCache } from './principal-cache.js';
 import { SessionHistory } from './session-history.js';
@@ -46,6 +49,7 @@ export class SessionsService {
     private readonly tokens: RefreshTokensRepository,
     private readonly principals: PrincipalCache,
     private readonly history: SessionHistory,
+    private readonly events: DomainEvents,
     private readonly commands: CommandBus,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -101,6 +105,14 @@ export class SessionsService {
     });
   }
 
+  /**
+   * Keeps the caller's session alive until the unit of work ends, for what must not be begun after the session's end.
+   * @throws AppError `UNAUTHORIZED` when it has ended since the request began
+   */
+  async hold({ userId, sessionId }: Principal): Promise<void> {
+    if (!(await this.sessions.hold(sessionId, userId))) throw unauthorized(true);
+  }
+
   async list(userId: string, query: PageQuery): Promise<Page<Session>> {
     assertOneWayToPage(query);
     const { limit = DEFAULT_LIMIT, offset = 0, cursor } = query;
@@ -133,6 +145,7 @@ export class SessionsService {
     await this.sessions.deleteOfUser(sessionId, userId);
     await this.principals.invalidate([sessionId]);
     await this.history.reuseDetected(sessionId, userId);
+    await this.events.publish(new SessionsRevoked(userId, { sessionId }));
     return { outcome: 'stolen' };
   }
 

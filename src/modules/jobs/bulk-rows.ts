@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import PQueue from 'p-queue';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { PrincipalsService } from '../auth/principals.service.js';
 import { BulkRow } from './bulk-row.js';
 import { JobCaller } from './job-caller.js';
 import type { BulkAction, Job } from './job-kinds.service.js';
+import { JobWithdrawals } from './job-withdrawals.js';
 import { JobRowsRepository, type OpenRow } from './job-rows.repository.js';
 
 /** Rows that are read at once. */
@@ -20,7 +20,7 @@ export class BulkRows {
     @InjectConfig() private readonly config: Config,
     private readonly rows: JobRowsRepository,
     private readonly row: BulkRow,
-    private readonly principals: PrincipalsService,
+    private readonly withdrawals: JobWithdrawals,
   ) {
     this.lane = new PQueue({ concurrency: config.BATCH_CONCURRENCY });
   }
@@ -30,7 +30,7 @@ export class BulkRows {
    * theirs. Resolves when all that were begun are at an end, also after `signal` aborts.
    */
   async perform(job: Job, action: BulkAction, signal: AbortSignal): Promise<void> {
-    const caller = new JobCaller(() => this.principals.findForWork(job.ownerId, job.sessionId));
+    const caller = new JobCaller(() => this.withdrawals.findCaller(job));
     const open = this.open(job.id);
     const others = new AbortController();
     const over = AbortSignal.any([signal, others.signal]);

@@ -11,6 +11,13 @@ const OPEN = `status IN ('queued', 'running')`;
 
 export type NewJob = Pick<Job, 'id' | 'type' | 'total' | 'ownerId' | 'sessionId' | 'dryRun' | 'parameters'>;
 
+export interface Withdrawal {
+  readonly ownerId: string;
+  readonly sessionId?: string | undefined;
+  readonly exceptSessionId?: string | null | undefined;
+  readonly exceptJobId: string | null;
+}
+
 export interface JobPage {
   /** Null: of everybody. */
   readonly ownerId: string | null;
@@ -108,6 +115,27 @@ export class JobsRepository {
        WHERE id = $1 AND holder = $2`,
       [id, holder, seconds],
     );
+  }
+
+  /**
+   * Withdraws the owner's open jobs that were asked for in that session, or in any but that one.
+   * `exceptJobId`: one that goes on.
+   */
+  async withdraw({ ownerId, sessionId, exceptSessionId, exceptJobId }: Withdrawal): Promise<void> {
+    await this.query(
+      `UPDATE jobs SET withdrawn_at = clock_timestamp()
+       WHERE owner_id = $1 AND ${OPEN} AND withdrawn_at IS NULL AND id IS DISTINCT FROM $4::uuid
+         AND ($2::uuid IS NULL OR session_id = $2) AND session_id IS DISTINCT FROM $3::uuid`,
+      [ownerId, sessionId ?? null, exceptSessionId ?? null, exceptJobId],
+    );
+  }
+
+  async isWithdrawn(id: string): Promise<boolean> {
+    const rows: unknown[] = await this.query(
+      'SELECT 1 FROM jobs WHERE id = $1 AND withdrawn_at IS NOT NULL',
+      [id],
+    );
+    return rows.length > 0;
   }
 
   /** Of a row that is held. @returns how often it has broken down by now */

@@ -3,6 +3,7 @@ import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SessionsService } from '../auth/sessions.service.js';
 import type { Job } from './job-kinds.service.js';
 import { JobWorker } from './job-worker.js';
 import { JobsRepository } from './jobs.repository.js';
@@ -20,13 +21,16 @@ export class NewJobsService {
   constructor(
     private readonly jobs: JobsRepository,
     private readonly worker: JobWorker,
+    private readonly sessions: SessionsService,
     private readonly audit: AuditTrail,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** In the unit of work that writes its rows. @throws AppError `CONFLICT` */
+  /** In the unit of work that writes its rows. @throws AppError `CONFLICT`, `UNAUTHORIZED` when the session has ended */
   async create(wanted: WantedJob, caller: Principal): Promise<Job> {
     const { userId: ownerId, sessionId } = caller;
+    // After the session's end nobody would withdraw the job.
+    await this.sessions.hold(caller);
     await this.assertRoom(caller);
     const job = await this.jobs.insert({ ...wanted, ownerId, sessionId });
     const { id, type, total, dryRun } = job;

@@ -5,8 +5,8 @@ import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { PrincipalsService } from '../auth/principals.service.js';
 import type { Job } from '../jobs/job-kinds.service.js';
+import { JobWithdrawals } from '../jobs/job-withdrawals.js';
 import { RolesService } from '../roles/roles.service.js';
 import { type ForeignAccount, ImportUsers } from '../users/commands/import-users.command.js';
 import type { NumberedRow } from './import-format.js';
@@ -30,7 +30,7 @@ export class ImportRun {
   constructor(
     private readonly pieces: ImportPiecesRepository,
     private readonly staging: Staging,
-    private readonly principals: PrincipalsService,
+    private readonly withdrawals: JobWithdrawals,
     private readonly roles: RolesService,
     private readonly commands: CommandBus,
     private readonly audit: AuditTrail,
@@ -72,7 +72,7 @@ export class ImportRun {
   private async settle(job: Job, piece: Piece, signal: AbortSignal): Promise<void> {
     const rows = await this.staging.open(piece);
     if (!rows) return;
-    const caller = await this.principals.findForWork(job.ownerId, job.sessionId);
+    const caller = await this.withdrawals.findCaller(job);
     const context = {
       requestId: job.id,
       traceId: null,

@@ -8,6 +8,8 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { plainType, streamedBody } from '../../platform/http/streamed-body.js';
+import { IdempotencyClaims } from '../../platform/idempotency/idempotency-claims.js';
+import { jobAnswer } from '../jobs/dto/job.response.js';
 import { type Job, JobKindsService } from '../jobs/job-kinds.service.js';
 import { NewJobsService } from '../jobs/new-jobs.service.js';
 import { CSV } from './import-format.js';
@@ -31,6 +33,7 @@ export class UserImportsService implements OnModuleInit {
     private readonly pieces: ImportPiecesRepository,
     private readonly staging: Staging,
     private readonly run: ImportRun,
+    private readonly claims: IdempotencyClaims,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -75,7 +78,12 @@ export class UserImportsService implements OnModuleInit {
       return await this.unitOfWork.run(async () => {
         // Whatever was staged too long ago is gone.
         if ((await this.pieces.countLines(id)) !== total) throw new AppError('TIMEOUT');
-        return this.newJobs.create({ id, type: TYPE, total, dryRun: false, parameters: {} }, caller);
+        const job = await this.newJobs.create(
+          { id, type: TYPE, total, dryRun: false, parameters: {} },
+          caller,
+        );
+        await this.claims.bind(jobAnswer(job));
+        return job;
       });
     } catch (error) {
       // If this fails, too, the clean-up finds them.

@@ -14,6 +14,7 @@ import { Authority } from './authority.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
 import { LastLogins } from './last-logins.js';
+import { breaks } from './events/user-events.js';
 import { checkPassword } from './password-policy.js';
 import type { User, UserStatus } from './user.entity.js';
 import { sortColumns, type UserOrder } from './users-page.js';
@@ -96,6 +97,17 @@ export class UsersService {
   async findActive(id: string): Promise<User | null> {
     const user = await this.repository.findById(id);
     return user?.status === 'active' ? user : null;
+  }
+
+  /** Returns the user, if they may act. Holds the row until the unit of work ends, so that no break comes in between. */
+  async holdActive(id: string): Promise<User | null> {
+    const user = await this.repository.findByIdForUpdate(id);
+    return user?.status === 'active' ? user : null;
+  }
+
+  /** Returns whether something has happened to the user since then that what was asked for before must not outlive. */
+  hasBrokenSince(id: string, since: Date): Promise<boolean> {
+    return this.store.hasHappenedSince(id, breaks, since);
   }
 
   /**

@@ -125,6 +125,15 @@ export class EventStore {
     return this.open(rows);
   }
 
+  /** Returns whether the stream has an event of these types from after that time. */
+  async hasHappenedSince(stream: string, types: readonly string[], since: Date): Promise<boolean> {
+    const rows: unknown[] = await this.unitOfWork.manager.query(
+      'SELECT 1 FROM events WHERE stream = $1 AND type = ANY ($2) AND occurred_at > $3 LIMIT 1',
+      [stream, types, since],
+    );
+    return rows.length > 0;
+  }
+
   private async open(rows: readonly EventRow[]): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
     for (const { epoch, xid, seq, sealed, ...event } of rows) {

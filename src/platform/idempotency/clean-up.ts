@@ -15,7 +15,8 @@ export class IdempotencyCleanUp implements OnModuleInit {
     this.runner.registerPeriodic('idempotency.clean-up', '37 * * * *', () => this.run());
   }
 
-  run(): Promise<void> {
-    return inBatches((limit) => this.repository.deleteExpired(limit));
+  async run(): Promise<void> {
+    await inBatches((limit) => this.repository.deleteExpired(limit));
+    await inBatches((limit) => this.repository.deleteLostClaims(limit));
   }
 }

@@ -6,12 +6,17 @@ export const REPLAYED_HEADER = 'Idempotency-Replayed';
 export const MAX_KEY_LENGTH = 255;
 /** Visible ASCII (VCHAR of RFC 5234). Of a header given twice Node joins the values with a space in between. */
 const KEY = new RegExp(`^[!-~]{1,${MAX_KEY_LENGTH}}$`);
-/** Routes where the header is ignored: what they answer is not kept, or is guarded in a way of its own. */
-const IGNORED = /^\/api\/(?:auth\/|users\/import$)/;
+/** Routes where the header is ignored: what they answer is not kept. */
+const IGNORED = /^\/api\/auth\//;
+/** Routes whose body is streamed, so that it cannot be compared with that of the first request. */
+const STREAMED = /^\/api\/users\/import$/;
 
 /** By the pattern of the route, as Express and the OpenAPI document spell it. */
 export const takesIdempotencyKey = (method: string, route: string): boolean =>
   method === 'POST' && route.startsWith('/api/') && !IGNORED.test(route);
+
+/** Returns whether a request is the same by its key alone, whatever its query and body are. */
+export const keyDecidesAlone = (route: string): boolean => STREAMED.test(route);
 
 /** Null when none was sent. @throws AppError `VALIDATION_ERROR` */
 export function idempotencyKey(request: Request): string | null {

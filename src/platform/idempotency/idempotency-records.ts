@@ -29,7 +29,8 @@ export class IdempotencyRecords {
     private readonly events: EventStore,
   ) {}
 
-  identify(request: RawBodyRequest<Request>, key: string): KeyedRequest {
+  /** `byKeyAlone`: whatever is sent, it is the same request. */
+  identify(request: RawBodyRequest<Request>, key: string, byKeyAlone = false): KeyedRequest {
     const userId = requestContext.current()?.caller.principal?.userId;
     const caller = userId === undefined ? `address:${request.ip ?? ''}` : `account:${userId}`;
     // As the router takes it: however it is spelled, it is the same route.
@@ -37,7 +38,7 @@ export class IdempotencyRecords {
     const [, query = ''] = /\?(.*)$/.exec(request.originalUrl) ?? [];
     return {
       scope: this.digest.of('idempotency:scope', [caller, request.method, path, key]),
-      content: this.digest.of('idempotency:content', [query, request.rawBody ?? '']),
+      content: this.digest.of('idempotency:content', byKeyAlone ? [] : [query, request.rawBody ?? '']),
     };
   }
 
@@ -47,12 +48,15 @@ export class IdempotencyRecords {
    * @throws AppError `CONFLICT` while somebody else holds it, `IDEMPOTENCY_MISMATCH`, `NOT_FOUND` for what was erased
    */
   async claim({ scope, content }: KeyedRequest): Promise<Answer | null> {
-    if (!(await this.repository.tryLock(scope))) {
-      throw new AppError('CONFLICT', {
-        message: 'A request with this Idempotency-Key is still running',
-        headers: { 'Retry-After': '1' },
-      });
-    }
+    if (!(await this.repository.tryLock(scope))) throw stillRunning();
+    return this.find({ scope, content });
+  }
+
+  /**
+   * Returns the answer to give again, null when there is none yet.
+   * @throws AppError `IDEMPOTENCY_MISMATCH`, `NOT_FOUND` for what was erased
+   */
+  async find({ scope, content }: KeyedRequest): Promise<Answer | null> {
     const record = await this.repository.find(scope);
     if (!record) return null;
     if (!record.request.equals(content)) throw new AppError('IDEMPOTENCY_MISMATCH');
@@ -73,6 +77,12 @@ export class IdempotencyRecords {
     await this.repository.put(scope, { subject: key && subject, request: content, answer: sealed });
   }
 }
+
+export const stillRunning = (): AppError =>
+  new AppError('CONFLICT', {
+    message: 'A request with this Idempotency-Key is still running',
+    headers: { 'Retry-After': '1' },
+  });
 
 /** No answer can be moved to another scope. */
 const purpose = (scope: Buffer): string => `idempotency:${scope.toString('hex')}`;

@@ -12,7 +12,8 @@ import { type Answer, prepareAnswer } from '../http/answer.js';
 import { errorAnswer, toAppError } from '../http/error-answer.js';
 import { routePattern } from '../http/routes.js';
 import { AnswerDraft } from './answer-draft.js';
-import { idempotencyKey, REPLAYED_HEADER, takesIdempotencyKey } from './idempotency-key.js';
+import { idempotencyKey, keyDecidesAlone, REPLAYED_HEADER, takesIdempotencyKey } from './idempotency-key.js';
+import { IdempotencyClaims } from './idempotency-claims.js';
 import { IdempotencyRecords, type KeyedRequest } from './idempotency-records.js';
 
 /** Refusals that may well be none the next time. */
@@ -35,14 +36,19 @@ export class IdempotencyInterceptor implements NestInterceptor {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly records: IdempotencyRecords,
+    private readonly claims: IdempotencyClaims,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
-    if (!takesIdempotencyKey(request.method, routePattern(request))) return next.handle();
+    const route = routePattern(request);
+    if (!takesIdempotencyKey(request.method, route)) return next.handle();
     const key = idempotencyKey(request);
     if (key === null) return next.handle();
     const response = context.switchToHttp().getResponse<Response>();
+    if (keyDecidesAlone(route)) {
+      return from(this.answerStreamed(this.records.identify(request, key, true), response, next));
+    }
     return from(this.answer(this.records.identify(request, key), request, response, next));
   }
 
@@ -66,6 +72,17 @@ export class IdempotencyInterceptor implements NestInterceptor {
       response.set(REPLAYED_HEADER, 'true');
       return prepareAnswer(response, error.answer);
     }
+  }
+
+  /** The handler binds the key to what it makes of the body: only then is there an answer to keep. */
+  private async answerStreamed(
+    keyed: KeyedRequest,
+    response: Response,
+    next: CallHandler,
+  ): Promise<string | undefined> {
+    const { answer, again } = await this.claims.hold(keyed, () => lastValueFrom(next.handle()));
+    if (again) response.set(REPLAYED_HEADER, 'true');
+    return prepareAnswer(response, answer);
   }
 
   /** @throws AnsweredBefore, AppError `CONFLICT` or `IDEMPOTENCY_MISMATCH` */

@@ -42,6 +42,47 @@ export class IdempotencyRepository {
     );
   }
 
+  /** Waits for whoever is just binding or releasing it. @returns false while somebody else holds it */
+  async claim(scope: Buffer, holder: string, seconds: number): Promise<boolean> {
+    const rows: unknown[] = await this.unitOfWork.manager.query(
+      `INSERT INTO idempotency_claims AS claim (scope, holder, held_until)
+       VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3::integer))
+       ON CONFLICT (scope) DO UPDATE SET (holder, held_until) = (excluded.holder, excluded.held_until)
+         WHERE claim.held_until <= clock_timestamp()
+       RETURNING 1`,
+      [scope, holder, seconds],
+    );
+    return rows.length > 0;
+  }
+
+  async holdOn(scope: Buffer, holder: string, seconds: number): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `UPDATE idempotency_claims SET held_until = clock_timestamp() + make_interval(secs => $3::integer)
+       WHERE scope = $1 AND holder = $2`,
+      [scope, holder, seconds],
+    );
+  }
+
+  /** @returns false when the holder held it no more */
+  async release(scope: Buffer, holder: string): Promise<boolean> {
+    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+      'DELETE FROM idempotency_claims WHERE scope = $1 AND holder = $2',
+      [scope, holder],
+    );
+    return count === 1;
+  }
+
+  /** Deletes claims that nobody holds any more. @returns how many there were */
+  async deleteLostClaims(limit: number): Promise<number> {
+    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+      `DELETE FROM idempotency_claims WHERE scope IN (
+         SELECT scope FROM idempotency_claims WHERE held_until < clock_timestamp() - interval '1 hour'
+         LIMIT $1 FOR UPDATE SKIP LOCKED)`,
+      [limit],
+    );
+    return count;
+  }
+
   /** @returns how many there were */
   async deleteExpired(limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.unitOfWork.manager.query(

@@ -21,7 +21,12 @@ import { within } from './within.js';
  * Does one kind of job; it may be called again for one that was nearly done. After {@link HANDLER_LIMIT_MS}
  * it counts as failed, though what it does goes on.
  */
-export type JobHandler = (payload: unknown) => Promise<void>;
+export type JobHandler = (payload: unknown, job: EnqueuedJob) => Promise<void>;
+
+export interface EnqueuedJob {
+  /** By the clock of the database: when the transaction that enqueued it began. */
+  readonly enqueuedAt: Date;
+}
 
 const HANDLER_LIMIT_MS = 10 * 60_000;
 const CONCURRENCY = 2;
@@ -59,7 +64,8 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Before the application has started. */
   register(task: string, handler: JobHandler): void {
-    this.tasks[task] = (payload) => within(HANDLER_LIMIT_MS, handler(this.open(task, payload)));
+    this.tasks[task] = (payload, { job }) =>
+      within(HANDLER_LIMIT_MS, handler(this.open(task, payload), { enqueuedAt: job.created_at }));
   }
 
   /** `pattern` as in a crontab, in UTC; once for all instances. Before the application has started. */

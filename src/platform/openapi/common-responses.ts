@@ -7,6 +7,7 @@ import {
   KEY_HEADER,
   MAX_KEY_LENGTH,
   REPLAYED_HEADER,
+  keyDecidesAlone,
   takesIdempotencyKey,
 } from '../idempotency/idempotency-key.js';
 
@@ -40,7 +41,7 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       if (!operation) continue;
       operation.security ??= [];
       completeIds(operation);
-      if (takesIdempotencyKey(method.toUpperCase(), path)) addIdempotency(operation);
+      if (takesIdempotencyKey(method.toUpperCase(), path)) addIdempotency(operation, keyDecidesAlone(path));
       for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
       describeResponses(operation);
     }
@@ -53,15 +54,19 @@ function completeIds(operation: Operation): void {
   if (id) id.schema = ID_SCHEMA;
 }
 
-/** Its answers say when they are given again; one that is still running is a 409, another request a 422. */
-function addIdempotency(operation: Operation): void {
+/**
+ * Its answers say when they are given again; one that is still running is a 409, another request a 422, unless the key
+ * alone decides.
+ */
+function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
   operation.parameters = [
     ...(operation.parameters ?? []),
     {
       name: KEY_HEADER,
       in: 'header',
-      description:
-        'A request that is repeated with the same key within 24 hours is done once and answered the same',
+      description: byKeyAlone
+        ? 'A request that is repeated with the same key within 24 hours of its success is done once and answered the same, whatever its body is'
+        : 'A request that is repeated with the same key within 24 hours is done once and answered the same',
       schema: {
         type: 'string',
         minLength: 1,
@@ -72,7 +77,7 @@ function addIdempotency(operation: Operation): void {
     },
   ];
   addResponse(operation, 'CONFLICT');
-  addResponse(operation, 'IDEMPOTENCY_MISMATCH');
+  if (!byKeyAlone) addResponse(operation, 'IDEMPOTENCY_MISMATCH');
   for (const [status, response] of Object.entries(operation.responses)) {
     if (!response || '$ref' in response) continue;
     if (status.startsWith('2')) response.headers = { ...response.headers, [REPLAYED_HEADER]: REPLAYED };

@@ -147,6 +147,28 @@ describe('a job', () => {
     expect(await disabledOf(ids)).toBe(3);
   });
 
+  it('is left within two beats when somebody else holds it: no further row is settled, and the new holder stays', async () => {
+    const { job } = await heldBatch(14);
+    const { id } = job;
+    const [taken] = await app.database.query<{ holder: string }>(
+      `UPDATE jobs SET holder = gen_random_uuid(), held_until = clock_timestamp() + interval '1 hour'
+       WHERE id = $1 RETURNING holder`,
+      [id],
+    );
+    // What the rows under way had begun is rolled back.
+    await until(async () => (await held?.waiting()) === 0, 1500, 'the first instance has left the job');
+    await held?.release();
+    const [left] = await app.database.query<{ holder: string; open: string; later: boolean }>(
+      `SELECT holder, held_until > clock_timestamp() + interval '50 minutes' AS later,
+              (SELECT count(*) FROM job_rows WHERE job_id = jobs.id AND status IS NULL) AS open
+       FROM jobs WHERE id = $1`,
+      [id],
+    );
+    expect(left).toEqual({ holder: taken?.holder, open: '14', later: true });
+    await app.database.query('UPDATE jobs SET held_until = clock_timestamp() WHERE id = $1', [id]);
+    expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 14, failed: 0 });
+  });
+
   it('that breaks down for the fifth time is given up: what was done stays, the rest is skipped', async () => {
     const ids = await people(3);
     const { id, type } = await startBatch(app, { action: 'disable', user_ids: ids });

@@ -9,6 +9,7 @@ import { Instance } from '../../support/instance.js';
 import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/jobs.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 import { bearer, closeConnections } from '../../support/send.js';
+import { whileChanging } from '../../support/sessions.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 import { accountWith, read } from '../../support/users.js';
@@ -260,6 +261,26 @@ describe('an import', () => {
     request.destroy();
     await staged(0);
     expect([await jobs(), await countOf('broken.example')]).toEqual([before, 0]);
+  });
+
+  it('makes nobody of a piece that somebody else has skipped while it waited for it, and counts none of it', async () => {
+    const { request, answer } = begun(app.url, ndjson(...people(600, 'skipped.example')));
+    await staged(1);
+    const skip = {
+      sql: `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE status IS NULL`,
+      values: [],
+    };
+    const begin = async () => {
+      request.end();
+      const [response] = await answer;
+      return (await json(response)) as JobBody;
+    };
+    const [job] = await whileChanging(app.database, skip, { start: () => [begin()] });
+    const id = job?.id ?? '';
+    expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', total: 600, done: 100, failed: 0 });
+    expect(await countOf('skipped.example')).toBe(100);
+    const results = statuses(await resultsOf(app, id));
+    expect([results.indexOf('ok'), results.lastIndexOf('skipped')]).toEqual([500, 499]);
   });
 
   it('is refused while as many others are sent as are read at once, and there is room as soon as one leaves', async () => {

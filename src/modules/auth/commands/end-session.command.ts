@@ -1,6 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { AuditAction } from '../../../platform/audit-trail/audit-actions.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { DomainEvents } from '../../../platform/events/domain-events.js';
+import { SessionsRevoked } from '../events/session-events.js';
 import { PrincipalCache } from '../principal-cache.js';
 import { SessionHistory } from '../session-history.js';
 import { SessionsRepository } from '../sessions.repository.js';
@@ -22,6 +24,7 @@ export class EndSessionHandler implements ICommandHandler<EndSession> {
     private readonly sessions: SessionsRepository,
     private readonly principals: PrincipalCache,
     private readonly history: SessionHistory,
+    private readonly events: DomainEvents,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -30,6 +33,8 @@ export class EndSessionHandler implements ICommandHandler<EndSession> {
       if (!(await this.sessions.deleteOfUser(sessionId, userId))) return false;
       await this.history.ended([sessionId], userId, action);
       await this.principals.invalidate([sessionId]);
+      // Whoever logs out breaks nothing off.
+      if (action !== 'auth.logout') await this.events.publish(new SessionsRevoked(userId, { sessionId }));
       return true;
     });
   }

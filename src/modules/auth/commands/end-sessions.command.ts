@@ -1,6 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { AuditAction } from '../../../platform/audit-trail/audit-actions.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { DomainEvents } from '../../../platform/events/domain-events.js';
+import { SessionsRevoked } from '../events/session-events.js';
 import { PrincipalCache } from '../principal-cache.js';
 import { SessionHistory } from '../session-history.js';
 import { SessionsRepository } from '../sessions.repository.js';
@@ -23,6 +25,7 @@ export class EndSessionsHandler implements ICommandHandler<EndSessions> {
     private readonly sessions: SessionsRepository,
     private readonly principals: PrincipalCache,
     private readonly history: SessionHistory,
+    private readonly events: DomainEvents,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -31,6 +34,7 @@ export class EndSessionsHandler implements ICommandHandler<EndSessions> {
       const ended = await this.sessions.deleteAllOfUser(userId, exceptId);
       await this.history.ended(ended, userId, action);
       await this.principals.invalidate([userId]);
+      await this.events.publish(new SessionsRevoked(userId, { exceptSessionId: exceptId }));
     });
   }
 }

@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiProperty } from '@nestjs/swagger';
 import type { Response } from 'express';
+import type { Answer } from '../../../platform/http/answer.js';
 import { type Job, jobStatuses, type JobStatus } from '../job-kinds.service.js';
 
 /** A job as it travels. */
@@ -51,6 +52,13 @@ export function toJobResponse(job: Job): JobResponse {
     finished_at: job.finishedAt?.toISOString() ?? null,
   };
 }
+
+/** Returns the answer of a request that has begun a job, as it is sent and as it is kept for its Idempotency-Key. */
+export const jobAnswer = (job: Job): Answer => ({
+  status: 202,
+  headers: { Location: `/api/jobs/${job.id}`, 'Content-Type': 'application/json; charset=utf-8' },
+  body: JSON.stringify(toJobResponse(job)),
+});
 
 /** Documents a 202: the job, and in `Location` where it is. */
 export const ApiJob = () =>

@@ -15,6 +15,16 @@ export const userEventTypes = {
 
 export type UserEventType = (typeof userEventTypes)[keyof typeof userEventTypes];
 
+/** The user may have changed hands, or was shut out: what was asked for before is not to be done any more. */
+export const breaks: readonly UserEventType[] = [
+  userEventTypes.emailConfirmed,
+  userEventTypes.disabled,
+  userEventTypes.enabled,
+  userEventTypes.deleted,
+  userEventTypes.restored,
+  userEventTypes.passwordChanged,
+];
+
 /** Something has happened to an account; published in the transaction that made it so. */
 export class UserEvent implements DomainEvent {
   constructor(

@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
+import { Jobs } from '../../../src/platform/jobs/jobs.js';
+import { Mailer } from '../../../src/platform/mail/mailer.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { CSV, sendFile } from '../../support/imports.js';
+import { jobEnded, resultsOf, startBatch } from '../../support/jobs.js';
+import { mailTo, tokenIn } from '../../support/mails.js';
+import { whileChanging } from '../../support/sessions.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+import { accountWith, read } from '../../support/users.js';
+
+const NEW_PASSWORD = 'a better horse battery';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app.close());
+
+const queueEmpty = () =>
+  until(async () => (await app.database.query('SELECT 1 FROM graphile_worker.jobs')).length === 0);
+let addresses = 0;
+const freshAddress = (): string => `wanted-${++addresses}@example.com`;
+const post = (path: string, body: object) => app.request('post', path).send(body);
+const confirm = (token: string) => post('/api/auth/email/verify', { token });
+const reset = (token: string) => post('/api/auth/password/reset', { token, new_password: NEW_PASSWORD });
+const sidOf = ({ token }: Account): string =>
+  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
+
+const askForChange = (account: Account, address: string) =>
+  app.as(account, 'post', '/api/users/me/email').send({ new_email: address, password: PASSWORD });
+
+/** The code that was mailed to the address which the account is to have. */
+async function pendingChange(account: Account): Promise<string> {
+  const address = freshAddress();
+  expect((await askForChange(account, address)).status).toBe(202);
+  return tokenIn((await mailTo(app, address, /^Confirm your new/)).text);
+}
+
+async function pendingReset({ email }: Account): Promise<string> {
+  expect((await post('/api/auth/password/forgot', { email })).status).toBe(202);
+  return tokenIn((await mailTo(app, email, /^Set a new password/)).text);
+}
+
+const byAdmin = (method: 'patch' | 'delete' | 'post', path: string, body?: object) =>
+  app.as(app.admin, method, `/api/users/${path}`).send(body);
+
+const shutOutAndLetInAgain = {
+  'disabled and enabled': async (id: string) => {
+    await byAdmin('patch', id, { status: 'disabled' }).expect(200);
+    await byAdmin('patch', id, { status: 'active' }).expect(200);
+  },
+  'deleted and restored': async (id: string) => {
+    await byAdmin('delete', id).expect(204);
+    await byAdmin('post', `${id}/restore`).expect(200);
+  },
+} as const;
+
+describe('a pending change of address', () => {
+  /** By the account itself from another session, or by an administrator. */
+  const breaks = {
+    'the session that asked for it logs out': (account: Account) =>
+      app.as(account, 'post', '/api/auth/logout').expect(204),
+    'the session that asked for it is ended from another one': async (account: Account) => {
+      const other = await signIn(app.url, account.email, PASSWORD);
+      await app.as(other, 'delete', `/api/auth/sessions/${sidOf(account)}`).expect(204);
+    },
+    'all other sessions are ended from another one': async (account: Account) => {
+      const other = await signIn(app.url, account.email, PASSWORD);
+      await app.as(other, 'delete', '/api/auth/sessions').expect(204);
+    },
+    'an administrator signs the user out': ({ id }: Account) =>
+      byAdmin('delete', `${id}/sessions`).expect(204),
+    'the session that asked for it expires': ({ id }: Account) =>
+      app.database.query(`UPDATE sessions SET expires_at = clock_timestamp() WHERE user_id = $1`, [id]),
+  } as const;
+
+  it.each(Object.entries(breaks))('is void when %s', async (_, happen) => {
+    const account = await app.account();
+    const code = await pendingChange(account);
+    await happen(account);
+    expect((await confirm(code)).status).toBe(400);
+    expect(await read(app, account.id)).toMatchObject({ email: account.email, email_verified: false });
+  });
+
+  it('outlives the end of other sessions than the one that asked for it', async () => {
+    const account = await app.account();
+    const code = await pendingChange(account);
+    const other = await signIn(app.url, account.email, PASSWORD);
+    await app.as(other, 'post', '/api/auth/logout').expect(204);
+    await app.as(account, 'delete', '/api/auth/sessions').expect(204);
+    expect((await confirm(code)).status).toBe(204);
+  });
+
+  it('is not begun by a session that ends while it is asked for', async () => {
+    const account = await app.account();
+    const address = freshAddress();
+    const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [account.id] };
+    const [answer] = await whileChanging(app.database, end, {
+      start: () => [askForChange(account, address)],
+    });
+    expect(answer?.status).toBe(401);
+    expect(app.nest.get(Mailer).sent.filter(({ to }) => to === address)).toEqual([]);
+  });
+
+  it('is not confirmed once the end of its session is under way', async () => {
+    const account = await app.account();
+    const code = await pendingChange(account);
+    const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [account.id] };
+    const [answer] = await whileChanging(app.database, end, { start: () => [confirm(code)] });
+    expect(answer?.status).toBe(400);
+  });
+});
+
+describe.each(Object.entries(shutOutAndLetInAgain))('what was mailed before a user is %s', (_, happen) => {
+  it('is void: a change of address, a new password, a confirmation', async () => {
+    const account = await app.account();
+    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/)).text);
+    const codes = [await pendingChange(account), confirmation];
+    const forgotten = await pendingReset(account);
+    await happen(account.id);
+    for (const code of codes) expect((await confirm(code)).status).toBe(400);
+    expect((await reset(forgotten)).status).toBe(400);
+    expect(await read(app, account.id)).toMatchObject({ email: account.email, email_verified: false });
+    // What is asked for after it is as good as ever.
+    await post('/api/auth/email/resend', { email: account.email });
+    const again = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/, 2)).text);
+    expect((await confirm(again)).status).toBe(204);
+  });
+
+  it('is not mailed at all when it was still waiting in the queue', async () => {
+    const { id, email } = await app.account();
+    await mailTo(app, email, /^Confirm your e-mail/);
+    const [{ now }] = (await app.database.query('SELECT clock_timestamp() AS now')) as [{ now: Date }];
+    await happen(id);
+    const unitOfWork = app.nest.get(UnitOfWork);
+    await unitOfWork.run(async () => {
+      const request = { purpose: 'reset-password', email };
+      await app.nest.get(Jobs).enqueue('auth.mail-requested', request, 'asked before');
+      await unitOfWork.manager.query(
+        `UPDATE graphile_worker._private_jobs SET created_at = $1 WHERE key = 'asked before'`,
+        [now],
+      );
+    });
+    await queueEmpty();
+    expect(app.nest.get(Mailer).sent.filter((mail) => mail.to === email)).toHaveLength(1);
+    await pendingReset({ id, email, token: '' });
+  });
+});
+
+describe('a job', () => {
+  const people = async (count: number): Promise<string[]> => {
+    const accounts = await Promise.all(Array.from({ length: count }, () => app.account()));
+    return accounts.map(({ id }) => id);
+  };
+
+  /**
+   * Asks for a batch of 14 whose first ten rows are under way, and stay so until `happen` is over and forgotten.
+   * @returns how many were done
+   */
+  async function doneOf(asker: Account, happen: () => Promise<unknown>): Promise<number> {
+    const ids = await people(14);
+    const lock = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [
+      ids.slice(0, 10),
+    ]);
+    const { id } = await startBatch(app, { action: 'disable', user_ids: ids }, asker);
+    await until(async () => (await lock.waiting()) === 10);
+    await happen();
+    // What an instance believes of rights it believes for half a second.
+    const since = performance.now();
+    await until(() => performance.now() - since > 600);
+    await lock.release();
+    const { done, failed } = await jobEnded(app, id);
+    const results = await resultsOf(app, id);
+    const codes = new Set(results.flatMap(({ error }) => (error ? [error.code] : [])));
+    expect([...codes]).toEqual(failed > 0 ? ['FORBIDDEN'] : []);
+    return done;
+  }
+  const askerAgain = async (asker: Account) => signIn(app.url, asker.email, PASSWORD);
+
+  const withdrawing = {
+    ...shutOutAndLetInAgain,
+    'signed out by an administrator': (id: string) => byAdmin('delete', `${id}/sessions`).expect(204),
+  } as const;
+
+  it.each(Object.entries(withdrawing))('does no further row once its owner was %s', async (_, happen) => {
+    const asker = await accountWith(app, ['users:write']);
+    expect(await doneOf(asker, async () => happen(asker.id))).toBe(10);
+  });
+
+  it('does no further row once its owner has changed the password, or ended its session from another one', async () => {
+    const asker = await accountWith(app, ['users:write']);
+    let current = asker;
+    const changed = await doneOf(asker, async () => {
+      await app
+        .as(asker, 'put', '/api/auth/password')
+        .send({ current_password: PASSWORD, new_password: NEW_PASSWORD })
+        .expect(200);
+    });
+    current = await signIn(app.url, asker.email, NEW_PASSWORD);
+    const ended = await doneOf(current, async () => {
+      const other = await signIn(app.url, asker.email, NEW_PASSWORD);
+      await app.as(other, 'delete', `/api/auth/sessions/${sidOf(current)}`).expect(204);
+    });
+    expect([changed, ended]).toEqual([10, 10]);
+  });
+
+  it('goes on when its owner logs out, or ends other sessions', async () => {
+    const asker = await accountWith(app, ['users:write']);
+    const others = await doneOf(asker, async () => {
+      await askerAgain(asker);
+      await app.as(asker, 'delete', '/api/auth/sessions').expect(204);
+    });
+    const loggedOut = await doneOf(asker, () => app.as(asker, 'post', '/api/auth/logout').expect(204));
+    expect([others, loggedOut]).toEqual([14, 14]);
+  });
+
+  it('that signs out its own owner among others comes to its end', async () => {
+    const asker = await accountWith(app, ['sessions:revoke']);
+    const ids = await people(30);
+    const body = { action: 'revoke_sessions' as const, user_ids: [asker.id, ...ids] };
+    const { id } = await startBatch(app, body, asker);
+    expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 31, failed: 0 });
+  });
+
+  it.each([
+    [
+      'a batch',
+      (by: Account) => app.as(by, 'post', '/api/users/batch').send({ action: 'enable', user_ids: [by.id] }),
+    ],
+    ['an import', (by: Account) => sendFile(app, CSV, 'email,name\nlate@example.com,Ada\n', by)],
+  ])('is not begun by a session that ends while %s is asked for', async (_, ask) => {
+    const asker = await accountWith(app, ['users:write']);
+    const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [asker.id] };
+    const [answer] = await whileChanging(app.database, end, { start: () => [ask(asker)] });
+    expect(answer?.status).toBe(401);
+    expect(await app.database.query('SELECT 1 FROM jobs WHERE owner_id = $1', [asker.id])).toEqual([]);
+  });
+});

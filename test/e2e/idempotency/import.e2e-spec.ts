@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { IdempotencyCleanUp } from '../../../src/platform/idempotency/clean-up.js';
+import { CSV } from '../../support/imports.js';
+import { type JobBody, jobEnded } from '../../support/jobs.js';
+import { freshKey } from '../../support/keyed.js';
+import { bearer, closeConnections } from '../../support/send.js';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+import { accountWith } from '../../support/users.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(async () => {
+  closeConnections();
+  await app.close();
+});
+
+let files = 0;
+/** A file of one user, another one each time. */
+const file = (): string => `email,name\nkeyed-${++files}@import.example,Ada\n`;
+const send = (key: string, body = file(), by: Account = app.admin, query = '') =>
+  app
+    .as(by, 'post', `/api/users/import${query}`)
+    .set('Content-Type', CSV)
+    .set('Idempotency-Key', key)
+    .send(body);
+const jobs = async (): Promise<number> =>
+  (await app.database.query(`SELECT 1 FROM jobs WHERE type = 'users.import'`)).length;
+const claims = async (): Promise<number> =>
+  (await app.database.query('SELECT 1 FROM idempotency_claims')).length;
+
+interface Upload {
+  readonly request: ClientRequest;
+  /** Sends the rest. */
+  finish(): Promise<{ status: number; body: string; headers: IncomingMessage['headers'] }>;
+}
+
+/** An upload that has begun, whose key is claimed, and that does not go on by itself. */
+async function begun(key: string): Promise<Upload> {
+  const headers = { ...bearer(app.admin), 'Content-Type': CSV, 'Idempotency-Key': key };
+  const request = httpRequest(`${app.url}/api/users/import`, { method: 'POST', headers });
+  const answer = once(request, 'response') as Promise<[IncomingMessage]>;
+  answer.catch(() => {});
+  request.on('error', () => {}).write('email,name\n');
+  await until(async () => (await claims()) === 1);
+  const finish = async () => {
+    request.end(file().split('\n')[1]);
+    const [response] = await answer;
+    return { status: response.statusCode ?? 0, body: await text(response), headers: response.headers };
+  };
+  return { request, finish };
+}
+
+describe('an import with an Idempotency-Key', () => {
+  it('is done once, and answered the same byte for byte, whatever is sent with the key again', async () => {
+    const key = freshKey();
+    const before = await jobs();
+    const first = await send(key);
+    expect([first.status, first.get('Idempotency-Replayed')]).toEqual([202, undefined]);
+    for (const body of [file(), 'wrong', '']) {
+      const again = await send(key, body);
+      expect([again.status, again.text]).toEqual([202, first.text]);
+      expect(again.get('Idempotency-Replayed')).toBe('true');
+      for (const name of ['Location', 'Content-Type']) expect(again.get(name)).toBe(first.get(name));
+    }
+    const { id } = first.body as JobBody;
+    expect(first.get('Location')).toBe(`/api/jobs/${id}`);
+    expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 1 });
+    expect([await jobs(), await claims()]).toEqual([before + 1, 0]);
+  });
+
+  it('is another one under another key, of another caller, and without a key', async () => {
+    const key = freshKey();
+    const writer = await accountWith(app, ['users:write']);
+    const plain = () => app.as(app.admin, 'post', '/api/users/import').set('Content-Type', CSV).send(file());
+    const before = await jobs();
+    const answers = [await send(key), await send(freshKey()), await send(key, file(), writer), await plain()];
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
+    expect(await jobs()).toBe(before + 4);
+  });
+
+  it('is a 409 with Retry-After while the first is uploaded, and then answered like it', async () => {
+    const key = freshKey();
+    const upload = await begun(key);
+    const meanwhile = await send(key);
+    expect(meanwhile.status).toBe(409);
+    expect(meanwhile.body).toMatchObject({ error: { code: 'CONFLICT' } });
+    expect(meanwhile.get('Retry-After')).toMatch(/^[1-9]\d*$/);
+    const first = await upload.finish();
+    expect(first.status).toBe(202);
+    expect((await send(key)).text).toBe(first.body);
+  });
+
+  it('leaves the key free when the upload is refused, or breaks off', async () => {
+    const key = freshKey();
+    for (const wrong of ['wrong', '', 'email,name\n']) expect((await send(key, wrong)).status).toBe(400);
+    expect((await send(key, file(), app.admin, '?more=1')).status).toBe(400);
+    const { request } = await begun(key);
+    request.destroy();
+    await until(async () => (await claims()) === 0);
+    const answer = await send(key);
+    expect([answer.status, answer.get('Idempotency-Replayed')]).toEqual([202, undefined]);
+  });
+
+  it('is one job of many that are sent at once with one key', async () => {
+    const key = freshKey();
+    const before = await jobs();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => send(key)));
+    for (const { status } of answers) expect([202, 409]).toContain(status);
+    const texts = new Set(answers.filter(({ status }) => status === 202).map(({ text: body }) => body));
+    expect([texts.size, await jobs(), await claims()]).toEqual([1, before + 1, 0]);
+  });
+
+  it('can be sent again ten seconds after its instance died, whose upload then begins no job', async () => {
+    const key = freshKey();
+    const before = await jobs();
+    const upload = await begun(key);
+    const [claim] = await app.database.query<{ seconds: number }>(
+      `SELECT extract(epoch FROM held_until - clock_timestamp())::float AS seconds FROM idempotency_claims`,
+    );
+    expect(claim?.seconds).toBeGreaterThan(5);
+    expect(claim?.seconds).toBeLessThanOrEqual(10);
+    // An instance that is dead prolongs nothing: here its beats find a name that is not theirs.
+    await app.database.query(
+      `UPDATE idempotency_claims SET holder = gen_random_uuid(), held_until = clock_timestamp()`,
+    );
+    const answer = await send(key);
+    expect(answer.status).toBe(202);
+    expect((await upload.finish()).status).toBe(409);
+    expect([await jobs(), await claims()]).toEqual([before + 1, 0]);
+  });
+
+  it('keeps its key for as long as the upload lasts', async () => {
+    const upload = await begun(freshKey());
+    await app.database.query(
+      `UPDATE idempotency_claims SET held_until = clock_timestamp() + interval '3 seconds'`,
+    );
+    const prolonged = async () =>
+      (
+        await app.database.query(
+          `SELECT 1 FROM idempotency_claims WHERE held_until > clock_timestamp() + interval '7 seconds'`,
+        )
+      ).length === 1;
+    await until(prolonged, 5000, 'the claim is prolonged');
+    expect((await upload.finish()).status).toBe(202);
+  });
+
+  it('leaves no claim for good: what nobody prolongs is deleted after an hour', async () => {
+    await app.database.query(
+      `INSERT INTO idempotency_claims (scope, holder, held_until)
+       SELECT sha256(minutes::text::bytea), gen_random_uuid(), clock_timestamp() - make_interval(mins => minutes)
+       FROM unnest(ARRAY[59, 61]) AS minutes`,
+    );
+    await app.nest.get(IdempotencyCleanUp).run();
+    expect(await claims()).toBe(1);
+    await app.database.query('DELETE FROM idempotency_claims');
+  });
+});
