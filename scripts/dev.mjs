@@ -80,9 +80,10 @@ async function knownSignIns(config, url, password) {
   return emails;
 }
 
-async function query(connectionString, text) {
-  const { default: pg } = await import('pg');
-  const client = new pg.Client({ connectionString });
+async function query(url, text) {
+  const { connectionTo } = await import('../dist/src/platform/database/connection-to.js');
+  const { Client, ...address } = connectionTo(url);
+  const client = new Client(address);
   await client.connect();
   try {
     return (await client.query(text)).rows;

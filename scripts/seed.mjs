@@ -1,9 +1,9 @@
 // `npm run seed -- --accounts 1000000`: adds sample accounts to the database the service is configured for.
 
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import { readConfig } from '../dist/src/config/config.js';
 import { PasswordHasher } from '../dist/src/platform/crypto/password-hasher.js';
+import { connectionTo } from '../dist/src/platform/database/connection-to.js';
 import { migrate } from '../dist/src/platform/database/migrate.js';
 import { openDatabase } from '../dist/src/platform/database/open-database.js';
 import { addSampleAccounts, SAMPLE_PASSWORD } from './sample-accounts.mjs';
@@ -15,7 +15,8 @@ class UsageError extends Error {}
 
 /** Adds `accounts` sample accounts to the migrated database of `url`, and has their statistics gathered. */
 export async function seed(url, config, accounts, progress) {
-  const client = new pg.Client({ connectionString: url, application_name: 'gatehouse:seed' });
+  const { Client, ...address } = connectionTo(url);
+  const client = new Client({ ...address, application_name: 'gatehouse:seed' });
   await client.connect();
   try {
     const passwordHash = await new PasswordHasher(config).hash(SAMPLE_PASSWORD);

@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { codePointLength, foldCase, hasControlCharacters, likePattern, trimText } from './text.js';
+import {
+  codePointLength,
+  foldCase,
+  foldSearch,
+  hasControlCharacters,
+  likePattern,
+  trimText,
+} from './text.js';
 
 const anyText = fc.string({ unit: 'binary' });
 
@@ -65,5 +72,14 @@ describe('foldCase', () => {
 describe('likePattern', () => {
   it('takes %, _ and \\ as plain characters, and folds', () => {
     expect(likePattern('50%_\\A')).toBe('%50\\%\\_\\\\a%');
+  });
+});
+
+describe('foldSearch', () => {
+  it('makes one of the four i of Turkish, and keeps every other letter apart', () => {
+    for (const text of ['IŞIK', 'ışık', 'İŞİK', 'işik', 'i\u0307şi\u0307k'])
+      expect(foldSearch(text)).toBe('işik');
+    expect(foldSearch('Jalapeño Ïdé')).toBe('jalapeño ïdé');
+    expect(likePattern('İ%')).toBe('%i\\%%');
   });
 });

@@ -27,5 +27,13 @@ export const trimText = (text: string): string => (hasControlCharacters(text) ? 
 export const foldCase = (text: string): string =>
   text.normalize('NFC').toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
 
-/** The SQL LIKE pattern (escape character `\`, the default) of texts in folded form that hold this one. */
-export const likePattern = (part: string): string => `%${foldCase(part).replace(/[\\%_]/g, '\\$&')}%`;
+/**
+ * The form in which texts are searched: {@link foldCase}, and one i for the four of Turkish. `İ` in lower case is i
+ * and a dot above, `ı` has none; nobody can tell from a term which of them it was written with. In the database
+ * `search_fold` does the same to a stored text in folded form.
+ */
+export const foldSearch = (text: string): string =>
+  foldCase(text).replaceAll('ı', 'i').replaceAll('i\u0307', 'i');
+
+/** The SQL LIKE pattern (escape character `\`, the default) of texts in the form of a search that hold this one. */
+export const likePattern = (part: string): string => `%${foldSearch(part).replace(/[\\%_]/g, '\\$&')}%`;

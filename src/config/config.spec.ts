@@ -74,6 +74,33 @@ describe('readConfig', () => {
     );
   });
 
+  it.each([
+    ['sslmode=loud', 'has an unknown sslmode: it must be one of disable, allow,'],
+    [
+      'sslmode=verify-full&sslrootcert=/nowhere/ca.crt',
+      'names an sslrootcert that cannot be read (ENOENT: /nowhere/ca.crt)',
+    ],
+    [
+      'sslmode=verify-full&sslrootcert=package.json',
+      'names an sslrootcert that holds no certificate in PEM (package.json)',
+    ],
+    [
+      'sslmode=verify-ca',
+      'needs sslrootcert, a file with the certificate of the authority, for sslmode=verify-ca',
+    ],
+    ['sslmode=require&sslrootcert=system', 'needs sslmode=verify-full for sslrootcert=system'],
+    ['sslmode=require&sslcert=/nowhere/own.crt', 'needs both sslcert and sslkey, or neither'],
+    ['sslmode=require&sslcert=package.json&sslkey=package.json', 'has TLS files that do not fit together'],
+    ['sslmode=require&sslcrl=/nowhere/crl.pem', 'has the parameter sslcrl, which is not supported'],
+    ['sslmode=require&ssl_min_protocol_version=TLSv1', 'has a ssl_min_protocol_version other than'],
+  ])('names the variable of an address with %s', (parameters, fault) => {
+    for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL']) {
+      const faults = faultsOf({ [name]: `postgres://somebody:hunter2@localhost/db?${parameters}` });
+      expect(faults).toEqual([expect.stringContaining(`${name} ${fault}`)]);
+      expect(faults.join()).not.toContain('hunter2');
+    }
+  });
+
   it('finds faults between variables', () => {
     expect(faultsOf({ DB_POOL_MIN: '11' })).toEqual(['DB_POOL_MIN is greater than DB_POOL_MAX']);
     expect(faultsOf({ SHUTDOWN_GRACE_MS: '25000' })).toEqual([expect.stringMatching(/SHUTDOWN_GRACE_MS/)]);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { addressFault } from './database-address.js';
 import { type Variable, type VariableName, variables } from './variables.js';
 
 /** The checked configuration: one frozen object in the spelling of the environment. */
@@ -62,10 +63,14 @@ function rawValue(
   }
 }
 
-/** Between variables; one that is at fault itself is undefined here, and compares as false. */
+/** Between variables, and with files that they name; one that is at fault itself is undefined here, and compares as false. */
 function crossFaults(config: Config): string[] {
   const faults: string[] = [];
   if (config.DB_POOL_MIN > config.DB_POOL_MAX) faults.push('DB_POOL_MIN is greater than DB_POOL_MAX');
+  for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'] as const) {
+    const fault = addressFault(config[name]);
+    if (fault !== null) faults.push(`${name} ${fault}`);
+  }
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
     faults.push('SHUTDOWN_GRACE_MS must be less than SHUTDOWN_DEADLINE_MS');
   }

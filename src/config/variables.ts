@@ -108,7 +108,7 @@ export const variables = {
     schema: postgresUrl.optional(),
     secret: true,
     description:
-      'PostgreSQL 16 or newer. Without it a PostgreSQL of its own is started and kept in `DATA_DIR`',
+      'PostgreSQL 16 or newer, with TLS as `sslmode`, `sslrootcert`, `sslcert` and `sslkey` say. Without it a PostgreSQL of its own is started and kept in `DATA_DIR`',
   }),
   MIGRATION_DATABASE_URL: row({
     schema: postgresUrl.optional(),
@@ -227,7 +227,8 @@ export const variables = {
   REDIS_URL: row({
     schema: redisUrl.optional(),
     secret: true,
-    description: 'Redis that shares the rate limits between instances; without it each limits on its own',
+    description:
+      'Redis that shares the rate limits between instances; without it, and while it does not answer within 20 ms, each limits on its own',
   }),
   CORS_ORIGINS: row({
     schema: origins,

@@ -10,6 +10,7 @@ export class TcpProxy {
   private server: Server | null = null;
   private silent = false;
   private fatal: string | null = null;
+  private delayMs = 0;
   /** Connections that went silent because of what was sent over them. */
   swallowed = 0;
 
@@ -54,6 +55,11 @@ export class TcpProxy {
     this.fatal = text;
   }
 
+  /** What the server says comes so much later from now on. */
+  slow(delayMs: number): void {
+    this.delayMs = delayMs;
+  }
+
   /** Serves on the old port again. Connections that were silent until now are ended. */
   async restore(): Promise<void> {
     if (this.silent) for (const socket of this.sockets) socket.destroy();
@@ -79,8 +85,8 @@ export class TcpProxy {
       this.swallowed++;
       for (const socket of [client, upstream]) socket.removeAllListeners('data').resume();
     });
-    forward(client, upstream);
-    forward(upstream, client);
+    forward(client, upstream, () => 0);
+    forward(upstream, client, () => this.delayMs);
   }
 
   private track(socket: Socket): void {
@@ -90,8 +96,15 @@ export class TcpProxy {
   }
 }
 
-function forward(from: Socket, to: Socket): void {
-  from.on('data', (chunk: Buffer) => to.write(chunk));
+function forward(from: Socket, to: Socket, delayMs: () => number): void {
+  let lastDue = 0;
+  from.on('data', (chunk: Buffer) => {
+    const now = performance.now();
+    // Never before what came earlier.
+    lastDue = Math.max(lastDue, now + delayMs());
+    if (lastDue <= now) to.write(chunk);
+    else setTimeout(() => to.writable && to.write(chunk), Math.ceil(lastDue - now));
+  });
   from.on('end', () => to.end());
   from.on('close', () => to.destroy());
 }

@@ -1,6 +1,10 @@
-import { describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import express from 'express';
 import fc from 'fast-check';
-import { clientNetwork } from './client-network.js';
+import { clientAddress, clientNetwork, trustedProxies } from './client-network.js';
 
 describe('the network of a client', () => {
   it.each([
@@ -18,6 +22,17 @@ describe('the network of a client', () => {
     ['<b>', 'unknown'],
     ['999.1.1.1:80', 'unknown'],
     ['unknown', 'unknown'],
+    ['\t203.0.113.7 ', '203.0.113.7'],
+    ['[::ffff:203.0.113.7]:443', '203.0.113.7'],
+    ['[fe80::1%eth0.100]:443', 'fe80:0:0:0::/64'],
+    ['[203.0.113.7]', '203.0.113.7'],
+    ['203.0.113.7:123456', 'unknown'],
+    ['203.0.113.7:', 'unknown'],
+    ['203.0.113.7]', 'unknown'],
+    ['[203.0.113.7', 'unknown'],
+    ['010.0.0.5', 'unknown'],
+    ['0x7f.1', 'unknown'],
+    ['10', 'unknown'],
   ])('of %s is %s', (address, network) => {
     expect(clientNetwork(address)).toBe(network);
   });
@@ -33,6 +48,94 @@ describe('the network of a client', () => {
         expect(clientNetwork(`${one}:${first}`)).toBe(clientNetwork(`${one}:${second}`));
         expect(clientNetwork(`${one}:${first}`) === clientNetwork(`${other}:${first}`)).toBe(one === other);
       }),
+    );
+  });
+});
+
+describe('the client behind proxies', () => {
+  const PROXIES = ['127.0.0.1', '10.0.0.0/8', 'fd00::/8', 'fe80::/10', '::ffff:192.168.0.0/120'];
+  let server: Server;
+  beforeAll(async () => {
+    const app = express();
+    app.set('trust proxy', trustedProxies(PROXIES));
+    app.use((request, response) => void response.send(clientAddress(request.ip ?? '')));
+    server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterAll(() => void server.close());
+
+  async function clientOf(forwarded: string): Promise<string> {
+    const { port } = server.address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { 'X-Forwarded-For': forwarded } });
+    expect(answer.status).toBe(200);
+    return answer.text();
+  }
+
+  it.each([
+    ['203.0.113.7, 10.0.0.5', '203.0.113.7'],
+    ['203.0.113.7, 10.0.0.5:443', '203.0.113.7'],
+    ['203.0.113.7:4711,10.0.0.5:443', '203.0.113.7'],
+    ['203.0.113.7, [10.0.0.5]:443', '203.0.113.7'],
+    ['203.0.113.7, ::ffff:10.0.0.5', '203.0.113.7'],
+    ['203.0.113.7, [::ffff:a00:5]:443', '203.0.113.7'],
+    ['203.0.113.7, fe80::5%eth0', '203.0.113.7'],
+    ['203.0.113.7, [fe80::5%eth0.100]:443', '203.0.113.7'],
+    ['203.0.113.7, 192.168.9.9:80', '192.168.9.9'],
+    ['203.0.113.7, 192.168.0.9:80', '203.0.113.7'],
+    ['1.1.1.1, 203.0.113.7, 10.0.0.5:443', '203.0.113.7'],
+    ['203.0.113.7, nonsense', 'unknown'],
+    ['203.0.113.7, 010.0.0.5', 'unknown'],
+    ['203.0.113.7, 10.0.0.5:443 garbage', 'unknown'],
+    ['', '127.0.0.1'],
+  ])('of %s is %s', async (forwarded, client) => {
+    expect(await clientOf(forwarded)).toBe(client);
+  });
+
+  const port = fc.constantFrom('', ':1', ':443', ':65535');
+  const proxy = fc
+    .oneof(
+      fc.ipV4().map((address) => address.replace(/^\d+/, '10')),
+      fc.ipV4().map((address) => `::ffff:${address.replace(/^\d+/, '10')}`),
+      fc.nat({ max: 0xffff }).map((host) => `fd00::1:${host.toString(16)}`),
+      fc.nat({ max: 0xfffe }).map((host) => `fe80::${(host + 1).toString(16)}%eth0`),
+    )
+    .chain((address) =>
+      port.map((end) => (address.includes(':') && end ? `[${address}]${end}` : `${address}${end}`)),
+    );
+  const client = fc.nat({ max: 255 }).map((host) => `203.0.113.${host}`);
+  const spelled = (address: string) =>
+    fc.constantFrom(address, `${address}:4711`, `[${address}]`, `::ffff:${address}`, `[::ffff:${address}]:1`);
+  const whatever = fc.oneof(
+    fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCodePoint(code)) }),
+    fc.ipV4Extended(),
+    fc.ipV6(),
+    proxy,
+  );
+
+  it('is whoever spoke to the proxies, whatever they claim and however proxies spell each other', async () => {
+    const lists = client.chain((address) =>
+      fc.record({
+        address: fc.constant(address),
+        claimed: fc.array(whatever, { maxLength: 4 }),
+        written: spelled(address),
+        passed: fc.array(proxy, { maxLength: 4 }),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(lists, async ({ address, claimed, written, passed }) => {
+        expect(await clientOf([...claimed, written, ...passed].join(', '))).toBe(address);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is nobody in particular when the last entry is no address', async () => {
+    const nonsense = fc.stringMatching(/^[a-z_;=\][%-]{1,20}$/);
+    await fc.assert(
+      fc.asyncProperty(client, nonsense, proxy, async (address, text, last) => {
+        expect(await clientOf(`${address}, ${text}, ${last}`)).toBe('unknown');
+      }),
+      { numRuns: 100 },
     );
   });
 });

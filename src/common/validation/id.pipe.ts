@@ -1,12 +1,12 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { AppError } from '../errors/app-error.js';
-import { canonicalId } from '../ids.js';
+import { givenId } from '../ids.js';
 
 /** A path's id in its canonical spelling. @throws AppError `VALIDATION_ERROR` */
 @Injectable()
 export class IdPipe implements PipeTransform<string, string> {
   transform(value: string): string {
-    const id = canonicalId(value);
+    const id = givenId(value);
     if (id === null) throw AppError.invalid('id', 'id must be a UUID');
     return id;
   }

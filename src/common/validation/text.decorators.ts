@@ -87,7 +87,8 @@ export const emailFault: FindFault = (text) => {
   return findCanonicalEmail(text) === null ? 'must be an email' : null;
 };
 
-function Trimmed(): PropertyDecorator {
+/** Takes outer white space off, which a search box or a paste brings along: it is no part of a value. */
+export function Trimmed(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? trimText(value) : value));
 }
 

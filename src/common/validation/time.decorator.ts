@@ -2,6 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
+import { trimText } from '../text.js';
 
 /** RFC 3339, 5.6; 24:00 is ISO 8601's alone. */
 const RFC_3339 =
@@ -20,7 +21,7 @@ export function IsTime(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ format: 'date-time', maxLength: MAX_LENGTH, example: '2026-01-01T12:00:00.000Z' }),
     Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? (toUtc(value) ?? value) : value,
+      typeof value === 'string' ? (toUtc(trimText(value)) ?? value) : value,
     ),
     ValidateBy({
       name: 'isTime',

@@ -6,7 +6,7 @@ import type { Principal } from '../../common/authorization/principal.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { unauthorized } from '../../common/http/bearer.js';
-import { canonicalId } from '../../common/ids.js';
+import { givenId } from '../../common/ids.js';
 
 /** Holds every route to the policy it declares; one that declares none is closed to everybody. */
 @Injectable()
@@ -39,5 +39,5 @@ function signedIn(): Principal {
 
 function isSelf(caller: Principal, context: ExecutionContext): boolean {
   const { id } = context.switchToHttp().getRequest<Request>().params;
-  return canonicalId(id) === caller.userId;
+  return givenId(id) === caller.userId;
 }

@@ -8,6 +8,7 @@ import { poolOf } from '../../platform/database/database.module.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/prepared.js';
 import type { HistorySnapshot } from './exports.repository.js';
+import { holds } from '../users/user-search.js';
 import type { Piece, RowSource, Selection } from './row-source.js';
 import { type UserField, UserPiece } from './user-columns.js';
 
@@ -82,7 +83,7 @@ function between(after: string, bound: string | null): string {
 function conditions({ search, status, role }: UserExportFilters): string {
   return [
     status === undefined ? `status <> 'deleted'` : `status = ${pg.escapeLiteral(status)}`,
-    ...(search ? [`search_key LIKE ${pg.escapeLiteral(likePattern(search))}`] : []),
+    ...(search ? [holds(pg.escapeLiteral(likePattern(search)))] : []),
     ...(role === undefined ? [] : [`roles @> ARRAY[${pg.escapeLiteral(role)}]`]),
   ].join(' AND ');
 }

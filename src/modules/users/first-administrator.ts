@@ -4,6 +4,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import { validate } from 'class-validator';
 import { AppError } from '../../common/errors/app-error.js';
 import type { ErrorCode } from '../../common/errors/error-codes.js';
+import { trimText } from '../../common/text.js';
 import { type Config, ConfigError } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { CreateFirstAdministrator } from './commands/create-first-administrator.command.js';
@@ -54,7 +55,7 @@ export class FirstAdministrator {
 
   private async checkedAccount(password: string | null): Promise<CreateUserDto> {
     const account = Object.assign(new CreateUserDto(), {
-      email: this.config.ADMIN_EMAIL.trim(),
+      email: trimText(this.config.ADMIN_EMAIL),
       password,
       name: 'Administrator',
     });

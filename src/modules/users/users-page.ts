@@ -1,8 +1,9 @@
 import type { Repository, SelectQueryBuilder } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
-import { foldCase, likePattern } from '../../common/text.js';
+import { foldSearch, likePattern } from '../../common/text.js';
 import { readPlan } from '../../platform/database/estimate-rows.js';
 import type { User, UserStatus } from './user.entity.js';
+import { holds, holdsPairs } from './user-search.js';
 
 /** What gathering costs, in index entries passed (a third of a microsecond): to read the inverted index, ... */
 const ENTRIES_PER_LOOKUP = 5000;
@@ -162,7 +163,7 @@ function passes({ search, status, role }: UserFilters): string[] {
   return [
     ...(status === 'active' ? [`status = :status`] : []),
     ...(status === 'deleted' ? [NOT_ERASED] : []),
-    ...(search ? ['search_key LIKE :pattern'] : []),
+    ...(search ? [holds(':pattern')] : []),
     ...(role === undefined ? [] : ['roles @> ARRAY[:role]::text[]']),
   ];
 }
@@ -170,13 +171,13 @@ function passes({ search, status, role }: UserFilters): string[] {
 /** What follows from that, in the form that the inverted indexes know. */
 function isIndexed({ search, role }: UserFilters): string[] {
   return [
-    ...(search && !HAS_TRIGRAM.test(search) ? ['search_pairs(search_key) @> :pairs'] : []),
+    ...(search && !HAS_TRIGRAM.test(foldSearch(search)) ? [holdsPairs(':pairs')] : []),
     ...(role === undefined || role === 'user' ? [] : [`roles <> ARRAY['user']`]),
   ];
 }
 
 function filterParameters({ search = '', status, role }: UserFilters): Record<string, unknown> {
-  return { status, role, pattern: likePattern(search), pairs: pairsOf(foldCase(search)) };
+  return { status, role, pattern: likePattern(search), pairs: pairsOf(foldSearch(search)) };
 }
 
 function parametersOf({ filters, after }: UserPage): Record<string, unknown> {

@@ -20,7 +20,7 @@ export class BackgroundConnections implements OnApplicationShutdown {
   private opened: Promise<DataSource> | null = null;
 
   constructor(
-    @InjectConfig() private readonly config: Config,
+    @InjectConfig() private readonly config: Config & { readonly DATABASE_URL: string },
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly metrics: DatabaseMetrics,
     private readonly unitOfWork: UnitOfWork,

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
+import { connectionTo } from './connection-to.js';
 import { createClientClass, type QueryObserver } from './service-client.js';
 import { OneBufferSocket } from './one-buffer-socket.js';
 import { ServicePool } from './service-pool.js';
@@ -10,10 +11,14 @@ import { ServicePool } from './service-pool.js';
 export const APPLICATION_NAME = 'gatehouse';
 
 /** How TypeORM reaches the database: our pool and connections, and never a schema of its own making. */
-export function dataSourceOptions(config: Config, observe: QueryObserver) {
+export function dataSourceOptions(
+  config: Config & { readonly DATABASE_URL: string },
+  observe: QueryObserver,
+) {
+  const { connectionString, ssl, Client } = connectionTo(config.DATABASE_URL);
   return {
     type: 'postgres',
-    url: config.DATABASE_URL,
+    url: connectionString,
     applicationName: APPLICATION_NAME,
     synchronize: false,
     installExtensions: false,
@@ -21,7 +26,8 @@ export function dataSourceOptions(config: Config, observe: QueryObserver) {
     // A connection that breaks while nobody uses it: the pool has replaced it already.
     poolErrorHandler: (error: Error) => new Logger('Database').warn(error.message),
     extra: {
-      Client: createClientClass(observe, config.DB_PREPARED),
+      Client: createClientClass(observe, config.DB_PREPARED, Client),
+      ssl,
       max: config.DB_POOL_MAX,
       min: config.DB_POOL_MIN,
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
@@ -29,7 +35,7 @@ export function dataSourceOptions(config: Config, observe: QueryObserver) {
       maxLifetimeSeconds: config.DB_MAX_LIFETIME_SECONDS,
       keepAlive: true,
       // TLS reads by itself.
-      stream: ({ ssl }: pg.ClientConfig) => (ssl ? new Socket() : new OneBufferSocket()),
+      stream: (options: pg.ClientConfig) => (options.ssl ? new Socket() : new OneBufferSocket()),
     },
   } as const satisfies DataSourceOptions;
 }

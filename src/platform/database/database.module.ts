@@ -17,7 +17,7 @@ import { UnitOfWork } from './unit-of-work.js';
   imports: [
     TypeOrmModule.forRootAsync({
       inject: [ConfigModule.token, DatabaseMetrics],
-      useFactory: (config: Config, metrics: DatabaseMetrics) => ({
+      useFactory: (config: Config & { readonly DATABASE_URL: string }, metrics: DatabaseMetrics) => ({
         ...dataSourceOptions(config, metrics.observeQuery),
         autoLoadEntities: true,
         // The start has just migrated over this database: if it is gone now, fail at once.

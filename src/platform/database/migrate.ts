@@ -1,11 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
-import type pg from 'pg';
+import pg from 'pg';
 import { JOB_SCHEMA } from '../jobs/job-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
 import { grantServicePrivileges } from './service-privileges.js';
 import { assertAppendOnly } from './append-only.js';
+import { connectionTo } from './connection-to.js';
 import { holdingMigrationLock } from './migration-lock.js';
 import { shareServerConnections } from './pooler.js';
 import { CONNECT_TIMEOUT_MS, connectForStart, DatabaseStartError, MIGRATOR } from './start-connection.js';
@@ -53,7 +54,7 @@ async function bringUpToDate(lock: pg.Client, url: string, serviceUrl: string): 
   // Before anything is written: in another cluster, or after a promotion, transaction ids begin anew.
   await lock.query('SELECT begin_epoch()');
   // The job queue brings its own schema, and its own lock on it.
-  await runMigrations({ connectionString: url, schema: JOB_SCHEMA, parsedCronItems: [] });
+  await migrateJobs(url);
   if (url !== serviceUrl) await grantServicePrivileges(lock, serviceUrl);
   return names;
 }
@@ -70,20 +71,38 @@ export async function findMigrations(): Promise<MigrationClass[]> {
 }
 
 async function runPending(url: string): Promise<string[]> {
+  const { connectionString, ssl, Client } = connectionTo(url);
   const dataSource = new DataSource({
     type: 'postgres',
-    url,
+    url: connectionString,
     applicationName: MIGRATOR,
     migrations: await findMigrations(),
     migrationsTransactionMode: 'each',
     installExtensions: false,
-    extra: { max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+    extra: { Client, ssl, max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
   });
   await dataSource.initialize();
   try {
     return (await dataSource.runMigrations()).map((migration) => migration.name);
   } finally {
     await dataSource.destroy();
+  }
+}
+
+async function migrateJobs(url: string): Promise<void> {
+  const pgPool = new pg.Pool({
+    ...connectionTo(url),
+    application_name: MIGRATOR,
+    max: 1,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  // A connection that breaks fails the statement that it runs; the worker's pool asks for both listeners.
+  pgPool.on('error', () => undefined);
+  pgPool.on('connect', (client) => client.on('error', () => undefined));
+  try {
+    await runMigrations({ pgPool, schema: JOB_SCHEMA, parsedCronItems: [] });
+  } finally {
+    await pgPool.end();
   }
 }
 

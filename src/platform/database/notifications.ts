@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import pg from 'pg';
+import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { requestContext } from '../../common/context/request-context.js';
+import { type ConnectionTo, connectionTo } from './connection-to.js';
 import { APPLICATION_NAME } from './data-source.js';
 import { Lease } from './lease.js';
 
@@ -47,10 +48,14 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private lost = false;
   private stopped = false;
 
+  private readonly server: ConnectionTo;
+
   constructor(
-    @InjectConfig() private readonly config: Config,
+    @InjectConfig() private readonly config: Config & { readonly DATABASE_URL: string },
     @InjectDataSource() private readonly dataSource: DataSource,
-  ) {}
+  ) {
+    this.server = connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL);
+  }
 
   /** Before the module is initialised. `lost` is called when notices may have been missed. */
   subscribe(channel: string, listener: Listener, lost: () => void): void {
@@ -76,8 +81,9 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   }
 
   private async connect(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.config.LISTEN_DATABASE_URL ?? this.config.DATABASE_URL,
+    const { Client, ...address } = this.server;
+    const client = new Client({
+      ...address,
       application_name: `${APPLICATION_NAME}:listen`,
       connectionTimeoutMillis: this.config.DB_CONNECT_TIMEOUT_MS,
       // A path that dies right after the connection was made must not keep it waiting for ever.

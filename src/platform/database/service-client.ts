@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
@@ -12,6 +13,7 @@ export type QueryObserver = (operation: string, seconds: number) => void;
 interface Backend {
   readonly processID: number;
   readonly secretKey: number;
+  readonly ssl: ConnectionOptions | false;
   readonly connection: { readonly stream: Duplex };
 }
 
@@ -29,8 +31,12 @@ const STALE_STATEMENT = '0A000';
  * and nothing more is sent for it, least of all its COMMIT. Those marked as `prepared` are kept by each
  * connection, unless `keepsStatements` is off: not every pooler knows them.
  */
-export function createClientClass(observe: QueryObserver, keepsStatements: boolean): typeof pg.Client {
-  class ServiceClient extends pg.Client {
+export function createClientClass(
+  observe: QueryObserver,
+  keepsStatements: boolean,
+  Client: typeof pg.Client,
+): typeof pg.Client {
+  class ServiceClient extends Client {
     // pg.Client.query has six overloads; this passes through whatever it was given.
     override query(...args: unknown[]): never {
       const text = statementText(args[0]);
@@ -118,6 +124,6 @@ const isStale = (error: unknown): boolean =>
 const backend = (client: pg.Client): Backend => client as unknown as Backend;
 
 function cancelTarget(client: pg.Client): CancelTarget {
-  const { processID, secretKey } = backend(client);
-  return { host: client.host, port: client.port, processId: processID, secretKey };
+  const { processID, secretKey, ssl } = backend(client);
+  return { host: client.host, port: client.port, ssl: ssl || null, processId: processID, secretKey };
 }

@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { JOB_SCHEMA } from '../jobs/job-schema.js';
+import { connectionTo } from './connection-to.js';
 import { connectForStart } from './start-connection.js';
 
 /**
@@ -111,7 +112,8 @@ const CHANGES = `
  * @throws DatabaseStartError when the service's role cannot connect
  */
 export async function grantServicePrivileges(owner: pg.ClientBase, serviceUrl: string): Promise<string[]> {
-  const service = new pg.Client({ connectionString: serviceUrl }).user;
+  const { Client, ...address } = connectionTo(serviceUrl);
+  const service = new Client(address).user;
   const { rows } = await owner.query<{ statement: string }>(CHANGES, [service, ['public', JOB_SCHEMA]]);
   const statements = rows.map(({ statement }) => statement);
   // Sent as one, they are one transaction.

@@ -1,4 +1,5 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { connectionTo } from './connection-to.js';
 
 export const MIGRATOR = 'gatehouse:migrate';
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -9,8 +10,9 @@ export class DatabaseStartError extends Error {
 
 /** @throws DatabaseStartError, which says why, when there is no connection within 10 s */
 export async function connectForStart(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
+  const { Client, ...address } = connectionTo(url);
+  const client = new Client({
+    ...address,
     application_name: MIGRATOR,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });

@@ -1,6 +1,7 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import compression from 'compression';
 import type { NextFunction, Request, Response } from 'express';
+import { trustedProxies } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { HttpMetrics } from '../metrics/http-metrics.js';
@@ -29,7 +30,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.set('etag', false);
   // Queries are parsed strictly, after the guards (InputInterceptor).
   app.set('query parser', false);
-  app.set('trust proxy', config.TRUSTED_PROXIES);
+  app.set('trust proxy', trustedProxies(config.TRUSTED_PROXIES));
   app.useSecurityHeaders(securityHeaders);
   app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
   app.use(app.get(HttpMetrics).middleware);

@@ -2,6 +2,7 @@ import type { RawBodyRequest } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
+import { clientAddress } from '../../common/http/client-network.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { AccountKeys } from '../crypto/account-keys.js';
 import { KeyedDigest } from '../crypto/keyed-digest.js';
@@ -32,7 +33,7 @@ export class IdempotencyRecords {
   /** `byKeyAlone`: whatever is sent, it is the same request. */
   identify(request: RawBodyRequest<Request>, key: string, byKeyAlone = false): KeyedRequest {
     const userId = requestContext.current()?.caller.principal?.userId;
-    const caller = userId === undefined ? `address:${request.ip ?? ''}` : `account:${userId}`;
+    const caller = userId === undefined ? `address:${clientAddress(request.ip ?? '')}` : `account:${userId}`;
     // As the router takes it: however it is spelled, it is the same route.
     const path = request.path.toLowerCase().replace(/\/+$/, '');
     const [, query = ''] = /\?(.*)$/.exec(request.originalUrl) ?? [];

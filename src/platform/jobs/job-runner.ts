@@ -12,6 +12,7 @@ import pg from 'pg';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { Sealer } from '../crypto/sealer.js';
+import { connectionTo } from '../database/connection-to.js';
 import { APPLICATION_NAME } from '../database/data-source.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { sealPurpose } from './jobs.js';
@@ -45,13 +46,13 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private stopping = false;
 
   constructor(
-    @InjectConfig() config: Config,
+    @InjectConfig() config: Config & { readonly DATABASE_URL: string },
     private readonly sealer: Sealer,
   ) {
     // The pool that graphile-worker makes for itself loses its error listeners before it has closed its connections, and
     // one that breaks just then would end the process.
     this.pool = new pg.Pool({
-      connectionString: config.LISTEN_DATABASE_URL ?? config.DATABASE_URL,
+      ...connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL),
       application_name: `${APPLICATION_NAME}:jobs`,
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
       max: MAX_CONNECTIONS,

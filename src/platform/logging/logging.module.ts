@@ -4,6 +4,7 @@ import { LoggerModule } from 'nestjs-pino';
 import type { Options } from 'pino-http';
 import { stdTimeFunctions } from 'pino';
 import { requestContext } from '../../common/context/request-context.js';
+import { clientAddress } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { routePattern } from '../http/routes.js';
@@ -54,7 +55,8 @@ function requestFacts(request: Request, response: Response, timing: object) {
     status: response.headersSent ? response.statusCode : undefined,
     'user.id': principal?.userId,
     'session.id': principal?.sessionId,
-    ip: request.ip,
+    // A connection that is gone has no address any more.
+    ip: request.ip === undefined ? undefined : clientAddress(request.ip),
     duration_ms: 'responseTime' in timing ? timing.responseTime : undefined,
     // The client left before the answer was whole.
     aborted: response.writableFinished ? undefined : true,

@@ -4,10 +4,15 @@ import { Redis } from 'ioredis';
 import { LocalStorage, taken, type Taken } from './local-storage.js';
 
 /** A limit is not worth a slow request: past this the local one decides. */
-const COMMAND_TIMEOUT_MS = 250;
+const WAIT_MS = 20;
+/** One late answer is chance; after this many in a row no request waits any more. */
+const LATE_IN_A_ROW = 3;
 const CONNECT_TIMEOUT_MS = 2000;
-/** A Redis that failed is left alone for so long: one that hangs would delay every request. */
-const REST_MS = 1000;
+const PROBE_EVERY_MS = 200;
+/** Probes in a row that have to be answered in time before requests ask Redis again. */
+const PROBES_IN_TIME = 2;
+/** A connection over which a probe stays unanswered for this long is dead, and made anew. */
+const DEAD_AFTER_MS = 2000;
 const COMPLAIN_EVERY_MS = 10_000;
 const PREFIX = 'gatehouse:rate:';
 
@@ -20,14 +25,18 @@ const TAKE = `
   return { count, redis.call('PTTL', KEYS[1]), 0 }`;
 
 /**
- * Buckets in Redis, shared by all instances. While Redis cannot be asked each instance goes on counting
- * by itself, from what it last heard.
+ * Buckets in Redis, shared by all instances. While Redis cannot be asked, or answers too slowly, each instance
+ * goes on counting by itself, from what it last heard. No request then waits for Redis: probes find out when it
+ * answers in time again.
  */
 export class SharedStorage implements ThrottlerStorage {
   private readonly logger = new Logger(SharedStorage.name);
   private readonly redis: Redis;
   private readonly local = new LocalStorage();
-  private restsUntil = Number.NEGATIVE_INFINITY;
+  private late = 0;
+  private away = false;
+  private closed = false;
+  private timer: NodeJS.Timeout | undefined;
   private complainedAt: number | null = null;
 
   constructor(url: string) {
@@ -39,35 +48,65 @@ export class SharedStorage implements ThrottlerStorage {
       retryStrategy: (attempt) => Math.min(attempt * 100, 2000),
     });
     this.redis.on('error', (error) => this.complain(error));
-    this.redis.on('ready', () => this.resume());
   }
 
   /** Before the first request, so that it is counted where all are. Redis may be down: it is tried again. */
   async connect(): Promise<void> {
-    await this.redis.connect().catch((error: unknown) => this.complain(error));
+    await this.redis.connect().catch((error: unknown) => this.leave(error));
   }
 
   async increment(key: string, windowMs: number, limit: number): Promise<Taken> {
-    if (performance.now() < this.restsUntil) return this.local.increment(key, windowMs, limit);
+    if (this.away) return this.local.increment(key, windowMs, limit);
     try {
-      const answer: unknown = await heard(this.redis.eval(TAKE, 1, PREFIX + key, limit, windowMs));
+      const answer: unknown = await within(WAIT_MS, this.redis.eval(TAKE, 1, PREFIX + key, limit, windowMs));
       const [count, msLeft, refused] = answer as [number, number, number];
       this.local.remember(key, count, msLeft);
-      if (this.complainedAt !== null) this.resume();
+      this.late = 0;
       return taken(count, msLeft, refused === 1);
     } catch (error) {
-      this.restsUntil = performance.now() + REST_MS;
-      this.complain(error);
+      this.late++;
+      if (!(error instanceof LateError) || this.late >= LATE_IN_A_ROW) this.leave(error);
       return this.local.increment(key, windowMs, limit);
     }
   }
 
   close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
     this.redis.disconnect();
   }
 
+  private leave(reason: unknown): void {
+    this.complain(reason);
+    if (this.away || this.closed) return;
+    this.away = true;
+    this.probeLater(0);
+  }
+
+  private probeLater(inTime: number): void {
+    if (this.closed) return;
+    this.timer = setTimeout(() => void this.probe(inTime), PROBE_EVERY_MS).unref();
+  }
+
+  /** @param inTime how many were answered in time before this one, in a row */
+  private async probe(inTime: number): Promise<void> {
+    const answer = this.redis.ping();
+    try {
+      await within(WAIT_MS, answer);
+    } catch (error) {
+      this.complain(error);
+      await within(DEAD_AFTER_MS, answer).catch((failure: unknown) => {
+        if (failure instanceof LateError && !this.closed) this.redis.disconnect(true);
+      });
+      return this.probeLater(0);
+    }
+    if (inTime + 1 < PROBES_IN_TIME) return this.probeLater(inTime + 1);
+    this.resume();
+  }
+
   private resume(): void {
-    this.restsUntil = Number.NEGATIVE_INFINITY;
+    this.away = false;
+    this.late = 0;
     if (this.complainedAt !== null) this.logger.log('Redis answers: the instances share their limits');
     this.complainedAt = null;
   }
@@ -79,12 +118,16 @@ export class SharedStorage implements ThrottlerStorage {
   }
 }
 
+class LateError extends Error {
+  override readonly name = 'LateError';
+}
+
 /** Gives up on Redis, but not on an answer that came in time while this process was too busy to read it. */
-function heard<T>(answer: Promise<T>): Promise<T> {
+function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = () => reject(new Error(`no answer within ${COMMAND_TIMEOUT_MS} ms`));
+    const giveUp = () => reject(new LateError(`no answer within ${ms} ms`));
     // What has arrived is read after timers and before this.
-    const timer = setTimeout(() => setImmediate(giveUp), COMMAND_TIMEOUT_MS);
+    const timer = setTimeout(() => setImmediate(giveUp), ms);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -37,6 +37,19 @@ describe('rate limits in memory', () => {
     return ip;
   };
 
+  it('count whoever spoke to the proxies, however these spell each other', async () => {
+    const ip = elsewhere();
+    const counts = [];
+    for (const list of [
+      `${ip}, 10.9.0.5`,
+      `${ip}:4711, 10.9.0.5:443`,
+      `1.1.1.1, [::ffff:${ip}]:1, [::ffff:10.9.0.5]:443`,
+    ]) {
+      counts.push(await left(list));
+    }
+    expect(counts).toEqual([29, 28, 27]);
+  });
+
   describe('tiers', () => {
     it('admit exactly 30 of 150 parallel requests of one address, over all routes together', async () => {
       const statuses = statusesOf(await storm(app, { ip: elsewhere(), times: 150 }));

@@ -4,12 +4,15 @@ import { Instance } from '../../support/instance.js';
 import { LIMITS, limitOf, statusesOf, storm } from '../../support/limits.js';
 import { noRedis, TestRedis } from '../../support/redis.js';
 import { closeConnections, send } from '../../support/send.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 import { wherePossible } from '../../support/where-possible.js';
 
 const UNREACHABLE = /Redis cannot be asked/g;
+/** Far above what a request may wait for Redis. */
+const SLOW_MS = 200;
 const REACHABLE = /Redis answers/g;
 
 wherePossible(noRedis, 'Redis', () =>
@@ -141,11 +144,38 @@ wherePossible(noRedis, 'Redis', () =>
         expect((await limitFor(instance, ip)).status).toBe(429);
         waits.push(performance.now() - started);
       }
-      // Each waiting for its own time-out would be a quarter of a second each.
+      // Most of them do not wait for it at all.
       expect(waits.toSorted((a, b) => a - b)[20]).toBeLessThan(250);
       expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
       server.thaw();
-      await until(() => limitFor(instance, elsewhere()).then(() => shares(instance)));
+      await until(() => shares(instance));
+    });
+
+    it('keep no request waiting for a Redis that answers slowly, and are shared again', async () => {
+      const server = await TestRedis.start();
+      more.push(server);
+      const path = await TcpProxy.before(server.url);
+      const instance = await start(path.through(server.url));
+      more.push(instance);
+      const ip = elsewhere();
+      await storm(instance, { ip, times: 10 });
+      path.slow(SLOW_MS);
+      const answers: { waited: number; status: number }[] = [];
+      for (let i = 0; i < 40; i++) {
+        const started = performance.now();
+        const { status } = await limitFor(instance, ip);
+        answers.push({ waited: performance.now() - started, status });
+      }
+      expect(answers.filter(({ waited }) => waited >= SLOW_MS)).toEqual([]);
+      expect(answers.filter(({ status }) => status !== 429)).toHaveLength(20);
+      expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
+      path.slow(0);
+      // Without a request: probes find out.
+      await until(() => shares(instance));
+      const next = elsewhere();
+      await storm(instance, { ip: next, times: 5 });
+      expect(await server.ask((client) => client.get(keyOf(next)))).toBe('5');
+      await path.cut();
     });
 
     it('hold while Redis is not there yet at the start, and are shared once it is', async () => {

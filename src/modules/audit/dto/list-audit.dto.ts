@@ -1,7 +1,8 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsUUID } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { PageQuery } from '../../../common/pagination/page-query.dto.js';
-import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
+import { IsId } from '../../../common/validation/id.decorator.js';
+import { IsOptionalProperty, IsText, Trimmed } from '../../../common/validation/text.decorators.js';
 import { IsTime } from '../../../common/validation/time.decorator.js';
 import {
   type AuditAction,
@@ -15,22 +16,25 @@ const MAX_TARGET_LENGTH = 200;
 export class ListAuditDto extends PageQuery {
   /** The account that did it */
   @IsOptionalProperty()
-  @IsUUID()
+  @IsId()
   @ApiPropertyOptional({ format: 'uuid' })
   actor_id?: string;
 
   /** What it was done to: the id of an account, a session, a resource, or the name of a role */
   @IsOptionalProperty()
+  @Trimmed()
   @IsText(1, MAX_TARGET_LENGTH)
   @ApiPropertyOptional({ maxLength: MAX_TARGET_LENGTH })
   target_id?: string;
 
   @IsOptionalProperty()
+  @Trimmed()
   @IsIn(auditActions)
   @ApiPropertyOptional({ enum: auditActions })
   action?: AuditAction;
 
   @IsOptionalProperty()
+  @Trimmed()
   @IsIn(auditOutcomes)
   @ApiPropertyOptional({ enum: auditOutcomes })
   outcome?: AuditOutcome;

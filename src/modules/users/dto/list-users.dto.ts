@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { PageQuery } from '../../../common/pagination/page-query.dto.js';
-import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
+import { IsOptionalProperty, IsText, Trimmed } from '../../../common/validation/text.decorators.js';
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 import { userStatuses, type UserStatus } from '../user.entity.js';
 
@@ -12,19 +12,22 @@ export type UserSort = (typeof userSorts)[number];
 const MAX_SEARCH_LENGTH = 354;
 
 export class ListUsersDto extends PageQuery {
-  /** Case-insensitive part of the name or the e-mail; `%` and `_` are plain characters */
+  /** Case-insensitive part of the name or the e-mail, without outer white space; `%` and `_` are plain characters, and the i of Turkish, dotted or not, is one */
   @IsOptionalProperty()
+  @Trimmed()
   @IsText(0, MAX_SEARCH_LENGTH)
   @ApiPropertyOptional({ maxLength: MAX_SEARCH_LENGTH })
   search?: string;
 
   /** Without it: every account that is not deleted. `deleted` needs `users:delete` */
   @IsOptionalProperty()
+  @Trimmed()
   @IsIn(userStatuses)
   @ApiPropertyOptional({ enum: userStatuses })
   status?: UserStatus;
 
   @IsOptionalProperty()
+  @Trimmed()
   @IsRoleName()
   @ApiPropertyOptional({ pattern: ROLE_NAME.source, example: 'admin' })
   role?: string;
