@@ -59,7 +59,7 @@ it('a prepared transaction that holds the feed up is measured and named, though 
   Logger.overrideLogger({ log: silent, error: silent, warn: (line: unknown) => said.push(String(line)) });
   try {
     const lag = new Gauge({ name: 'lag', help: 'lag', registers: [] });
-    const watch = new HorizonWatch(new UnitOfWork(database), lag);
+    const watch = new HorizonWatch(new UnitOfWork(database, { DB_POOL_MAX: 10 }), lag);
     const measured = async () => (await lag.get()).values[0]?.value ?? 0;
     await until(async () => {
       await watch.sample(0.05);

@@ -71,6 +71,11 @@ export class TcpProxy {
     this.port = (this.server.address() as AddressInfo).port;
   }
 
+  /** Ends a silence for new connections alone: what was under way before it stays lost, as on a path that drops packets. */
+  forgetOld(): void {
+    this.silent = false;
+  }
+
   private accept(client: Socket): void {
     this.track(client);
     if (this.silent) {

@@ -25,13 +25,34 @@ const afterTheLimit = <T>(work: () => T): T =>
   );
 
 describe('databaseError', () => {
-  it.each(['08000', '08006', '57P01', '57P02', '57P03', '53300'])('is 503 for SQLSTATE %s', (code) => {
-    expect(databaseError(failed({ code }))).toMatchObject({
-      code: 'DB_ERROR',
-      status: 503,
-      headers: { 'Retry-After': '1' },
-    });
+  it.each([
+    ['the way to the server', ['08000', '08003', '08006', '08P01', 'ECONNREFUSED']],
+    ['a server that starts, stops or crashes', ['57P01', '57P02', '57P03', '57P04', '57P05']],
+    ['a session that the server ended', ['25P03', '25P04']],
+    ['a server that lets nobody in', ['28000', '28P01', '3D000']],
+    ['a database that takes no changes', ['25006']],
+    ['a full disk, no memory, too many connections', ['53000', '53100', '53200', '53300', '53400']],
+    ['an operating system that fails the server', ['58000', '58030']],
+  ])('is 503 with Retry-After for %s', (_, codes) => {
+    for (const code of codes) {
+      expect(databaseError(failed({ code }))).toMatchObject({
+        code: 'DB_ERROR',
+        status: 503,
+        headers: { 'Retry-After': expect.stringMatching(/^[1-9]$/) },
+      });
+    }
   });
+
+  it.each(['55P03', '40001', '40P01', 'EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL'])(
+    'is OVERLOADED for %s',
+    (code) => {
+      expect(databaseError(failed({ code }))).toMatchObject({
+        code: 'OVERLOADED',
+        status: 503,
+        headers: { 'Retry-After': '1' },
+      });
+    },
+  );
 
   it.each(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT'])('is 503 for %s', (code) => {
     expect(databaseError(system(code))).toMatchObject({ code: 'DB_ERROR', status: 503 });
@@ -52,11 +73,14 @@ describe('databaseError', () => {
     });
   });
 
-  it.each(['42P01', '23505', '22P02', '57014', '40001', 'XX000'])('is 500 for SQLSTATE %s', (code) => {
-    const error = databaseError(failed({ code }));
-    expect(error).toMatchObject({ code: 'DB_ERROR', status: 500 });
-    expect(error?.message).not.toMatch(/secret|users/);
-  });
+  it.each(['42P01', '23505', '22P02', '57014', '58P01', '25001', 'XX000'])(
+    'is 500 for SQLSTATE %s',
+    (code) => {
+      const error = databaseError(failed({ code }));
+      expect(error).toMatchObject({ code: 'DB_ERROR', status: 500 });
+      expect(error?.message).not.toMatch(/secret|users/);
+    },
+  );
 
   it.each(['57014', '57P01', 'ECONNRESET'])(
     'is TIMEOUT for %s once the time of the request is over',

@@ -5,28 +5,49 @@ import {
 } from 'typeorm';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
+import { lockKey, type LockTimeout } from './lock-waits.js';
 
 const UNIQUE_VIOLATION = '23505';
 const QUERY_CANCELED = '57014';
+const LOCK_NOT_AVAILABLE = '55P03';
+const READ_ONLY = '25006';
 /** Serialization failure and deadlock: the same work, done again, may well succeed. */
 const RETRIED: ReadonlySet<string> = new Set(['40001', '40P01']);
-/** Starting, stopping or crashed server; too many connections. Class 08 is told apart by prefix. */
-const UNREACHABLE: ReadonlySet<string> = new Set([
-  '57P01',
-  '57P02',
-  '57P03',
-  '53300',
+/**
+ * The server, or the way to it, is not there: connection exceptions (08), a server that starts, stops, crashes
+ * or ends an idle session (57P), ended transactions and sessions (25P03, 25P04), and a server that does not let
+ * the service in just now (28, 3D000).
+ */
+const UNREACHABLE = /^(?:08|57P|25P0[34]$|28|3D000$)/;
+/** The server lacks something (53: disk, memory, connections), or its operating system failed it (58000, 58030). */
+const EXHAUSTED = /^(?:53|58000$|58030$)/;
+/** System calls towards the database; one that is not listed is a fault of the service. */
+const UNREACHABLE_SYSTEM: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
+  'ECONNABORTED',
   'EPIPE',
   'ENOTFOUND',
   'ETIMEDOUT',
   'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
   'EAI_AGAIN',
+]);
+/** This process, or its machine, has run out of file descriptors, buffers or ports. */
+const EXHAUSTED_SYSTEM: ReadonlySet<string> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EAGAIN',
 ]);
 /** pg gives these no code; the texts are those of pg and pg-pool. */
 const UNREACHABLE_TEXT =
-  /^Connection terminated|^Client has encountered a connection error|^Connection ended unexpectedly|^Client was closed/;
+  /^Connection terminated|^Client has encountered a connection error|^Connection ended unexpectedly|^Client was closed|^timeout expired/;
+const SQL_STATE = /^[0-9A-Z]{5}$/;
 const POOL_EXHAUSTED_TEXT = /^timeout exceeded when trying to connect/;
 
 /** Whether the error is a violation of the unique constraint or index of that name. */
@@ -35,27 +56,53 @@ export const violatesUnique = (error: unknown, constraint: string): boolean =>
 
 export const isTransient = (error: unknown): boolean => RETRIED.has(sqlState(error));
 
+/** Whether the database refused the statement because it takes no changes. */
+export const isReadOnly = (error: unknown): boolean => sqlState(error) === READ_ONLY;
+
+/** Returns which statement did not get its lock in time; null for any other error. */
+export function lockTimeout(error: unknown): LockTimeout | null {
+  if (sqlState(error) !== LOCK_NOT_AVAILABLE) return null;
+  if (!(error instanceof QueryFailedError)) return { key: message(error) };
+  return { key: lockKey(error.query, error.parameters) };
+}
+
+/** Whether the connection, or the server behind it, was gone when the statement was sent or answered. */
+export const isConnectionLost = (error: unknown): boolean =>
+  !(error instanceof AppError) && isUnreachable(error);
+
 /** What the client is told of an error of the database; null when it is none. */
 export function databaseError(error: unknown): AppError | null {
   const code = sqlState(error);
   const text = message(error);
-  const unreachable =
-    code.startsWith('08') || UNREACHABLE.has(code) || UNREACHABLE_TEXT.test(text) || isTakenBack(error);
+  const unreachable = isUnreachable(error) || isTakenBack(error);
   if ((code === QUERY_CANCELED || unreachable) && requestContext.current()?.signal.aborted) {
     return new AppError('TIMEOUT', { cause: error });
   }
-  if (POOL_EXHAUSTED_TEXT.test(text)) return new AppError('OVERLOADED', { cause: error });
-  if (unreachable) {
-    return new AppError('DB_ERROR', {
-      status: 503,
-      message: 'The database cannot be reached right now',
-      cause: error,
-      headers: { 'Retry-After': '1' },
-    });
+  if (POOL_EXHAUSTED_TEXT.test(text) || EXHAUSTED_SYSTEM.has(code) || isContended(code)) {
+    return new AppError('OVERLOADED', { cause: error });
   }
-  const known = error instanceof QueryFailedError || /^[0-9A-Z]{5}$/.test(code);
+  if (unreachable) return unavailable('The database cannot be reached right now', 1, error);
+  if (code === READ_ONLY) return unavailable('The database takes no changes right now', 5, error);
+  if (EXHAUSTED.test(code)) return unavailable('The database cannot do this right now', 5, error);
+  const known = error instanceof QueryFailedError || SQL_STATE.test(code);
   return known ? new AppError('DB_ERROR', { cause: error }) : null;
 }
+
+/** Somebody else holds what the statement needs, for longer, or more often, than a request waits. */
+const isContended = (code: string): boolean => code === LOCK_NOT_AVAILABLE || RETRIED.has(code);
+
+function isUnreachable(error: unknown): boolean {
+  const code = sqlState(error);
+  return UNREACHABLE_SYSTEM.has(code) || UNREACHABLE.test(code) || UNREACHABLE_TEXT.test(message(error));
+}
+
+const unavailable = (text: string, retryAfterSeconds: number, cause: unknown): AppError =>
+  new AppError('DB_ERROR', {
+    status: 503,
+    message: text,
+    cause,
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  });
 
 /** TypeORM gives a connection back by itself when it breaks between two statements of a unit of work. */
 const isTakenBack = (error: unknown): boolean =>

@@ -1,15 +1,16 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Pool } from 'pg';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { BackgroundConnections } from './background-connections.js';
 import { dataSourceOptions } from './data-source.js';
 import { Notifications } from './notifications.js';
+import type { ServicePool } from './service-pool.js';
 import { ServiceRoleCheck } from './service-role-check.js';
 import { UnitOfWork } from './unit-of-work.js';
+import { WriteAccess } from './write-access.js';
 
 /** The connection pool and the unit of work, for every module. */
 @Global()
@@ -25,20 +26,24 @@ import { UnitOfWork } from './unit-of-work.js';
       }),
     }),
   ],
-  providers: [UnitOfWork, BackgroundConnections, Notifications, ServiceRoleCheck],
-  exports: [UnitOfWork, BackgroundConnections, Notifications],
+  providers: [UnitOfWork, BackgroundConnections, Notifications, ServiceRoleCheck, WriteAccess],
+  exports: [UnitOfWork, BackgroundConnections, Notifications, WriteAccess],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly metrics: DatabaseMetrics,
+    private readonly writes: WriteAccess,
   ) {}
 
   onModuleInit(): void {
-    this.metrics.watch(poolOf(this.dataSource));
+    const pool = poolOf(this.dataSource);
+    this.metrics.watch(pool);
+    // Sessions that were opened while the database took no changes may go on refusing them.
+    this.writes.subscribe(() => pool.renew());
   }
 }
 
 /** TypeORM's pool, which its types do not name. */
-export const poolOf = (dataSource: DataSource): Pool =>
-  (dataSource.driver as unknown as { master: Pool }).master;
+export const poolOf = (dataSource: DataSource): ServicePool =>
+  (dataSource.driver as unknown as { master: ServicePool }).master;

@@ -7,16 +7,24 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { type ConnectionTo, connectionTo } from './connection-to.js';
-import { APPLICATION_NAME } from './data-source.js';
+import { APPLICATION_NAME, KEEP_ALIVE_AFTER_MS } from './data-source.js';
+import { isReadOnly } from './database-errors.js';
 import { Lease } from './lease.js';
+import { WriteAccess } from './write-access.js';
 
 const HEARTBEAT_EVERY_MS = 250;
 const LEASE_MS = 1000;
 /** A heartbeat that has not come back by then never will: the connection is replaced. */
 const DEAF_AFTER_MS = 5000;
 const RECONNECT_AFTER_MS = 250;
+/** Short, because a SYN that was lost is repeated only after a second: a new attempt is sooner there. */
+const RECONNECT_TIMEOUT_MS = 1500;
+/** Settings of a session outlive those of its role: while it may not write, another one is tried. */
+const READ_ONLY_FOR_MS = 2000;
 const PROOF_TIMEOUT_MS = 5000;
 const FIRST_HEARTBEAT_TIMEOUT_MS = 5000;
+
+const HEARTBEAT = `SELECT pg_notify($1, $2), current_setting('transaction_read_only') = 'off' AS writable`;
 
 type Listener = (payload: string) => void;
 
@@ -43,6 +51,7 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private timer: NodeJS.Timeout | undefined;
   private connectedAt = 0;
   private heardAt = 0;
+  private writableAt = 0;
   private beating = false;
   /** From the loss of a connection until another one hears. */
   private lost = false;
@@ -53,6 +62,7 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   constructor(
     @InjectConfig() private readonly config: Config & { readonly DATABASE_URL: string },
     @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly writes: WriteAccess,
   ) {
     this.server = connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL);
   }
@@ -85,10 +95,13 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     const client = new Client({
       ...address,
       application_name: `${APPLICATION_NAME}:listen`,
-      connectionTimeoutMillis: this.config.DB_CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: this.lost
+        ? Math.min(this.config.DB_CONNECT_TIMEOUT_MS, RECONNECT_TIMEOUT_MS)
+        : this.config.DB_CONNECT_TIMEOUT_MS,
       // A path that dies right after the connection was made must not keep it waiting for ever.
       query_timeout: DEAF_AFTER_MS,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     });
     // Without a listener a broken connection would end the process; the heartbeat notices it.
     client.on('error', () => this.lease.break());
@@ -98,6 +111,8 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
       for (const channel of [this.pulse, ...this.listeners.keys()]) await client.query(`LISTEN ${channel}`);
       await this.sendProof();
     } catch (error) {
+      // A standby does not even let anybody listen.
+      if (isReadOnly(error)) this.writes.learn(false);
       // Not politely: it may never answer.
       client.connection.stream.destroy();
       throw error;
@@ -136,16 +151,32 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private async beat(): Promise<void> {
     const { client } = this;
     if (!client) return;
-    if (performance.now() - this.heardAt > DEAF_AFTER_MS) return this.reconnect();
+    const now = performance.now();
+    if (now - this.heardAt > DEAF_AFTER_MS) return this.reconnect();
+    if (now - Math.max(this.writableAt, this.connectedAt) > READ_ONLY_FOR_MS && !this.writes.granted) {
+      return this.reconnect();
+    }
     if (this.beating || !this.proven) return;
     this.beating = true;
     try {
-      await client.query('SELECT pg_notify($1, $2)', [this.pulse, String(performance.now())]);
+      const { rows } = await client.query<{ writable: boolean }>(HEARTBEAT, [
+        this.pulse,
+        String(performance.now()),
+      ]);
+      this.learnWhether(rows[0]?.writable ?? false);
     } catch {
       if (this.client === client) await this.reconnect();
     } finally {
       this.beating = false;
     }
+  }
+
+  private learnWhether(writable: boolean): void {
+    if (writable !== this.writes.granted) {
+      this.logger.warn(writable ? 'The database takes changes again' : 'The database takes no changes');
+    }
+    this.writes.learn(writable);
+    if (writable) this.writableAt = performance.now();
   }
 
   private async reconnect(): Promise<void> {

@@ -1,112 +1,154 @@
-import type { Duplex } from 'node:stream';
-import type { ConnectionOptions } from 'node:tls';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { cancelQuery, type CancelTarget } from './cancel-query.js';
+import { Cancellation, streamOf } from './cancellation.js';
 import { CopyOut } from './copy-out.js';
+import { isConnectionLost, isReadOnly } from './database-errors.js';
+import type { DatabasePath } from './database-path.js';
+import { lockPatience, MAX_LOCK_WAIT_MS } from './lock-waits.js';
 import { preparedName } from './prepared.js';
+import { isRead, mayWaitForLocks, operationOf, statementText } from './statement.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
 
-/** What pg keeps on a connected client, and its types leave out. */
-interface Backend {
-  readonly processID: number;
-  readonly secretKey: number;
-  readonly ssl: ConnectionOptions | false;
-  readonly connection: { readonly stream: Duplex };
+interface ClientOptions {
+  /** The class that connects, with the TLS mode of the address. */
+  readonly Client: typeof pg.Client;
+  readonly observe: QueryObserver;
+  /** Whether statements marked as `prepared` are kept by each connection: not every pooler knows them. */
+  readonly keepsStatements: boolean;
+  readonly path: DatabasePath;
 }
 
-/** A server that has not let go of a cancelled query by then is not heard from: the path to it is dead. */
-const CANCEL_GRACE_MS = 500;
+type ConnectCallback = (error: Error | undefined) => void;
 
-const OPERATIONS: ReadonlySet<string> = new Set(['select', 'insert', 'update', 'delete', 'copy']);
+const BEGIN = 'START TRANSACTION';
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
 /** Of a kept statement: a column that it reads or returns has got another type. */
 const STALE_STATEMENT = '0A000';
+const IDLE = 'I';
+
+/** The pool of a client, for a read that is sent again over another connection. */
+export const poolOfClient = new WeakMap<pg.ClientBase, pg.Pool>();
 
 /**
- * The pool's connections. Every statement of a request passes here, whoever built it, so this is
- * where statements are timed and where a request whose time is over stops: what runs is cancelled,
- * and nothing more is sent for it, least of all its COMMIT. Those marked as `prepared` are kept by each
- * connection, unless `keepsStatements` is off: not every pooler knows them.
+ * The pool's connections. Every statement of a request passes here, whoever built it, so this is where
+ * statements are timed, where locks are waited for within bounds, and where a request whose time is over stops:
+ * what runs is cancelled, and nothing more is sent for it, least of all its COMMIT.
  */
-export function createClientClass(
-  observe: QueryObserver,
-  keepsStatements: boolean,
-  Client: typeof pg.Client,
-): typeof pg.Client {
+export function createClientClass({
+  Client,
+  observe,
+  keepsStatements,
+  path,
+}: ClientOptions): typeof pg.Client {
   class ServiceClient extends Client {
+    override connect(): Promise<pg.Client>;
+    override connect(callback: ConnectCallback): void;
+    override connect(callback?: ConnectCallback): Promise<pg.Client> | void {
+      if (!callback) return super.connect();
+      const { lost } = path;
+      if (lost) return process.nextTick(callback, lost);
+      path.add(this);
+      const settled = path.begin();
+      super.connect((error: Error | undefined) => {
+        settled(!error);
+        callback(error);
+      });
+    }
+
     // pg.Client.query has six overloads; this passes through whatever it was given.
     override query(...args: unknown[]): never {
+      return this.send(args, poolOfClient.get(this)) as never;
+    }
+
+    /** `others`: where a read is sent again when this connection turns out to be dead. */
+    private send(args: unknown[], others: pg.Pool | undefined): unknown {
       const text = statementText(args[0]);
-      const signal = requestContext.current()?.signal;
-      if (signal?.aborted && !ENDS_WITHOUT_EFFECT.test(text)) return refuse(args) as never;
-      const started = performance.now();
-      const release = signal && cancelOnAbort(this, signal);
-      const settled = () => {
-        release?.();
-        observe(operationOf(text), (performance.now() - started) / 1000);
-      };
+      const request = requestContext.current();
+      const patience = lockPatience.getStore();
+      if (request?.signal.aborted && !ENDS_WITHOUT_EFFECT.test(text))
+        return refuse(args, new AppError('TIMEOUT'));
+      if (patience?.refuses(text, args[1])) return refuse(args, lockTimedOut());
+      const alone = this.isIdle();
+      const statementMs = patience ? patience.statementMs : request?.client ? MAX_LOCK_WAIT_MS : null;
+      const limitMs = statementMs !== null && mayWaitForLocks(text) ? statementMs : null;
+      const cancellation = new Cancellation(this, request?.signal, limitMs);
+      const settled = this.observed(text, cancellation);
+      const began =
+        text === BEGIN && patience && `${BEGIN}; SET LOCAL lock_timeout = ${patience.milliseconds}`;
       const name = keepsStatements ? preparedName(text) : undefined;
       const sent = name === undefined ? args : [{ name, text, values: args[1] }, ...args.slice(2)];
-      const result: unknown = super.query(...(withCallback(sent, settled) as [string]));
-      if (result instanceof CopyOut) void result.done.then(settled, settled);
-      if (!(result instanceof Promise)) return result as never;
-      void result.then(settled, (error: unknown) => {
-        settled();
-        if (name !== undefined && isStale(error)) void this.end();
-      });
-      return result as never;
+      const result: unknown = super.query(...(withCallback(began ? [began] : sent, settled) as [string]));
+      if (result instanceof CopyOut) void result.done.then(() => settled(), settled);
+      if (!(result instanceof Promise)) return result;
+      return result.then(
+        (answer: unknown) => {
+          settled();
+          return answer;
+        },
+        (error: unknown) => {
+          settled(error);
+          if (name !== undefined && isStale(error)) void this.end();
+          if (others && alone && isRead(text) && isConnectionLost(error))
+            return this.readElsewhere(args, others);
+          throw cancellation.overdue ? lockTimedOut(error) : error;
+        },
+      );
+    }
+
+    /** @returns what to call with the error when the statement is over, if there was one */
+    private observed(text: string, cancellation: Cancellation): (error?: unknown) => void {
+      const started = performance.now();
+      const ended = path.begin();
+      return (error) => {
+        cancellation.end();
+        const lost = isConnectionLost(error);
+        ended(!lost);
+        observe(operationOf(text), (performance.now() - started) / 1000);
+        // Not back into the pool: another connection may be to a server that is there, and takes changes.
+        if (isReadOnly(error)) void this.end();
+        // With an error, so that whoever has it gives it back now: a read is about to take another one.
+        if (lost) streamOf(this).destroy(error as Error);
+      };
+    }
+
+    private async readElsewhere(args: unknown[], others: pg.Pool): Promise<unknown> {
+      // Connections that ended together with this one are noticed meanwhile.
+      await nextTurn();
+      const client = (await others.connect()) as pg.PoolClient & ServiceClient;
+      let broken = true;
+      try {
+        const answer = await client.send(args, undefined);
+        broken = false;
+        return answer;
+      } finally {
+        client.release(broken);
+      }
+    }
+
+    private isIdle(): boolean {
+      return this.getTransactionStatus() === IDLE;
     }
   }
   return ServiceClient;
 }
 
-/** Cancels what the client runs when the signal aborts, until the returned function is called. */
-function cancelOnAbort(client: pg.Client, signal: AbortSignal): () => void {
-  let giveUp: NodeJS.Timeout | undefined;
-  const cancel = () => {
-    cancelQuery(cancelTarget(client));
-    giveUp = setTimeout(() => backend(client).connection.stream.destroy(), CANCEL_GRACE_MS);
-  };
-  signal.addEventListener('abort', cancel);
-  return () => {
-    signal.removeEventListener('abort', cancel);
-    clearTimeout(giveUp);
-    // The cancel may arrive late, when the connection already serves somebody else: part with it.
-    if (giveUp) void client.end();
-  };
-}
-
-/** The first word decides; `WITH` counts as a select. The set is fixed: it becomes a metric label. */
-export function operationOf(text: string): string {
-  const word = /^\s*(\w+)/.exec(text)?.[1]?.toLowerCase() ?? '';
-  if (word === 'with') return 'select';
-  return OPERATIONS.has(word) ? word : 'other';
-}
-
-function statementText(query: unknown): string {
-  if (typeof query === 'string') return query;
-  if (typeof query !== 'object' || query === null || !('text' in query)) return '';
-  return typeof query.text === 'string' ? query.text : '';
-}
-
 /** pg.Pool.query, unlike TypeORM, hands over a callback as the last argument. */
-function withCallback(args: unknown[], settled: () => void): unknown[] {
+function withCallback(args: unknown[], settled: (error: unknown) => void): unknown[] {
   const last = args.at(-1);
   if (typeof last !== 'function') return args;
   return [
     ...args.slice(0, -1),
     (...results: unknown[]) => {
-      settled();
+      settled(results[0]);
       Reflect.apply(last, undefined, results);
     },
   ];
 }
 
-function refuse(args: unknown[]): Promise<never> | CopyOut | undefined {
-  const error = new AppError('TIMEOUT');
+function refuse(args: unknown[], error: Error): Promise<never> | CopyOut | undefined {
   const [query] = args;
   if (query instanceof CopyOut) {
     query.handleError(error);
@@ -118,12 +160,9 @@ function refuse(args: unknown[]): Promise<never> | CopyOut | undefined {
   return undefined;
 }
 
+/** As the server says it when the lock_timeout is over. */
+const lockTimedOut = (cause?: unknown): Error =>
+  Object.assign(new Error('canceling statement due to lock timeout', { cause }), { code: '55P03' });
+
 const isStale = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === STALE_STATEMENT;
-
-const backend = (client: pg.Client): Backend => client as unknown as Backend;
-
-function cancelTarget(client: pg.Client): CancelTarget {
-  const { processID, secretKey, ssl } = backend(client);
-  return { host: client.host, port: client.port, ssl: ssl || null, processId: processID, secretKey };
-}

@@ -1,16 +1,55 @@
 import pg from 'pg';
 import { AppError } from '../../common/errors/app-error.js';
+import type { DatabasePath } from './database-path.js';
+import { poolOfClient } from './service-client.js';
 
 /** Callers that may wait, for each connection of the pool; past it waiting would only end in a time-out. */
 const WAITING_PER_CONNECTION = 50;
 
 /** The pool, with a bound on its queue: past it a caller is told to come back, at once. */
 export class ServicePool extends pg.Pool {
-  constructor(options?: pg.PoolConfig) {
+  private readonly idle = new Set<pg.PoolClient>();
+  private readonly inUse = new Set<pg.PoolClient>();
+  private readonly outdated = new WeakSet<pg.PoolClient>();
+  private readonly path: DatabasePath | undefined;
+
+  constructor(options?: pg.PoolConfig & { readonly path?: DatabasePath }) {
     super(options);
+    this.path = options?.path;
     // While a connection is in use, or ends, the pool does not listen to it: what the server says by then
     // would end the process. Whoever waits for an answer is told of it anyway.
-    this.on('connect', (client) => client.on('error', () => {}));
+    this.on('connect', (client) => {
+      client.on('error', () => {});
+      poolOfClient.set(client, this);
+    });
+    this.on('acquire', (client) => {
+      this.idle.delete(client);
+      this.inUse.add(client);
+    });
+    this.on('release', (_, client) => {
+      this.inUse.delete(client);
+      if (this.outdated.has(client)) void (client as unknown as pg.Client).end();
+      else this.idle.add(client);
+    });
+    this.on('remove', (client) => {
+      this.idle.delete(client);
+      this.inUse.delete(client);
+    });
+  }
+
+  /** Replaces every connection: the idle ones now, the others when they are given back. */
+  renew(): void {
+    for (const client of this.inUse) this.outdated.add(client);
+    // The pool notices that the connection ends, and removes it.
+    for (const client of this.idle) (client as unknown as pg.Client).connection.end();
+    this.idle.clear();
+  }
+
+  override end(): Promise<void>;
+  override end(callback: () => void): void;
+  override end(callback?: () => void): Promise<void> | void {
+    this.path?.close();
+    return callback ? super.end(callback) : super.end();
   }
 
   override connect(): Promise<pg.PoolClient>;

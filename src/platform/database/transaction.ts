@@ -1,4 +1,5 @@
-import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { type DataSource, type EntityManager, QueryFailedError, type QueryRunner } from 'typeorm';
+import { isConnectionLost } from './database-errors.js';
 
 /** A unit of work while it runs: one connection, given back in between when it is interrupted. */
 export class Transaction {
@@ -53,9 +54,20 @@ export class Transaction {
   }
 
   private async open(): Promise<void> {
-    this.runner = this.dataSource.createQueryRunner();
-    await this.runner.startTransaction();
+    try {
+      await this.start();
+    } catch (error) {
+      // A connection of the pool that was dead: nothing has been done over it, so another one may be tried.
+      if (!(error instanceof QueryFailedError && isConnectionLost(error))) throw error;
+      await this.close();
+      await this.start();
+    }
     await this.begin?.();
+  }
+
+  private start(): Promise<void> {
+    this.runner = this.dataSource.createQueryRunner();
+    return this.runner.startTransaction();
   }
 
   /** What was not committed is rolled back. */

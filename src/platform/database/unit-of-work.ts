@@ -3,7 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import { isTransient } from './database-errors.js';
+import { requestContext } from '../../common/context/request-context.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { isTransient, lockTimeout } from './database-errors.js';
+import { LockWaits } from './lock-waits.js';
 import { Transaction } from './transaction.js';
 
 const MAX_TRIES = 5;
@@ -18,8 +22,14 @@ export class UnitOfWork {
   private readonly storage = new AsyncLocalStorage<Transaction>();
   private readonly sources = new AsyncLocalStorage<DataSource>();
   private readonly logger = new Logger(UnitOfWork.name);
+  private readonly lockWaits: LockWaits;
 
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @InjectConfig() config: Pick<Config, 'DB_POOL_MAX'>,
+  ) {
+    this.lockWaits = new LockWaits(config.DB_POOL_MAX);
+  }
 
   /** Of the transaction that runs, else of the pool. Only repositories ask for it. */
   get manager(): EntityManager {
@@ -33,8 +43,9 @@ export class UnitOfWork {
 
   /**
    * Runs `work` in one transaction (READ COMMITTED); inside another it joins that one. A
-   * serialization failure or a deadlock starts `work` again, {@link MAX_TRIES} times in all, so it
-   * must do nothing but database work: everything else belongs into `afterCommit`, or `beforehand`.
+   * serialization failure or a deadlock starts `work` again, {@link MAX_TRIES} times in all, and so does a
+   * lock that does not come soon, once. So `work` must do nothing but database work: everything else
+   * belongs into `afterCommit`, or `beforehand`.
    */
   run<T>(work: () => Promise<T>): Promise<T> {
     const transaction = this.storage.getStore();
@@ -78,7 +89,19 @@ export class UnitOfWork {
     return this.sources.getStore() ?? this.dataSource;
   }
 
-  private async runAnew<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
+  /** A request waits for locks within bounds; other work has connections of its own, or bounds of its own. */
+  private runAnew<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
+    const request = requestContext.current();
+    if (!request?.client || this.source !== this.dataSource) return this.runOften(work, begin);
+    const attempt = () => this.runOften(work, begin);
+    return this.lockWaits.firstTry(attempt, (error) => {
+      const timeout = lockTimeout(error);
+      if (!timeout || request.signal.aborted) throw error;
+      return this.lockWaits.inTurn(timeout, request.signal, attempt);
+    });
+  }
+
+  private async runOften<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.attempt(new Transaction(this.source, begin), work);

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/terminus';
 import type { Response } from 'express';
 import { Public } from '../../common/authorization/policy.js';
+import { WriteAccess } from '../database/write-access.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 
 /** A probe asks every few seconds; a database that takes longer than this serves nobody. */
@@ -24,6 +25,7 @@ export class HealthController {
     private readonly indicator: HealthIndicatorService,
     private readonly database: TypeOrmHealthIndicator,
     private readonly lifecycle: Lifecycle,
+    private readonly writes: WriteAccess,
   ) {}
 
   /** Every check there is, for people. */
@@ -64,6 +66,8 @@ export class HealthController {
 
   /** Anybody may read this: what the driver says of a failure names hosts and databases. */
   private readonly databaseCheck: Check = async () => {
+    // Most of what the service does is a write: sign-ins, and each entry of the audit trail.
+    if (!this.writes.granted) return this.indicator.check('database').down({ reason: 'read-only' });
     const result = await this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS });
     const { status, responseTime } = result.database;
     return { database: { status, responseTime } };

@@ -118,6 +118,22 @@ describe('revocation on two instances', () => {
       expect([said(/connection was lost/g), said(/Notifications arrive again/g)]).toEqual([1, 1]);
     });
 
+    it('because its path is cut: what was remembered before is forgotten when it hears again', async () => {
+      const { roles, asked } = revocations['a role that is taken'];
+      const account = await pair.account(address(), roles);
+      const ask = async () => (await pair.call('there', account, { path: asked })).status;
+      expect(await ask()).toBe(200);
+      await pair.path.cut();
+      try {
+        // Nobody asks there meanwhile, so that nothing but the loss of the path can make it look again.
+        await pair.setRoles(account, ['user']);
+      } finally {
+        await pair.path.restore();
+      }
+      await trusts();
+      expect(await ask()).toBe(403);
+    });
+
     it('because its path is dead and nobody says so', async () => {
       pair.path.silence();
       try {

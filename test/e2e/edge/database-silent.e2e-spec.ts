@@ -1,0 +1,110 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectEnvelope } from '../../support/envelope.js';
+import { stopSealing } from '../../support/audit.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { type Answer, bearer, send } from '../../support/send.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { type Account, TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
+
+/** The contract: the first answer comes so soon after the path is back. */
+const BACK_WITHIN_MS = 2000;
+/** Long before the time of a request is over (30 s). */
+const GIVEN_UP_WITHIN_MS = 6000;
+
+describe('connections to the database that turn out to be dead', () => {
+  let database: TestDatabase;
+  let path: TcpProxy;
+  let app: TestApp;
+  let user: Account;
+  let lock: HeldLock | null = null;
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    path = await TcpProxy.before(database.serviceUrl);
+    app = await TestApp.create({ database, config: { DATABASE_URL: path.through(database.serviceUrl) } });
+    await stopSealing(app);
+    user = await app.account();
+  });
+  afterEach(() => lock?.release());
+  afterAll(async () => {
+    await app.close();
+    await path.cut();
+    await database.drop();
+  });
+
+  const me = () => send(app.url, { path: '/api/users/me', headers: bearer(user) });
+  const rename = (name: string) =>
+    send(app.url, { method: 'PATCH', path: '/api/users/me', body: { name }, headers: bearer(user) });
+  const many = (request: () => Promise<Answer>) => Promise.all(Array.from({ length: 20 }, request));
+  const terminate = () =>
+    database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'gatehouse'`,
+    );
+  const timed = async (request: () => Promise<Answer>) => {
+    const started = performance.now();
+    const { status } = await request();
+    return { status, took: performance.now() - started };
+  };
+
+  it('cost no request that finds one of them idle', async () => {
+    await many(me);
+    for (let round = 0; round < 3; round++) {
+      await terminate();
+      const answers = await Promise.all([many(me), many(() => rename(`Round ${round}`))]);
+      expect(answers.flat().filter(({ status }) => status !== 200)).toEqual([]);
+    }
+  });
+
+  it('cost no read that was under way', async () => {
+    const held = (lock = await HeldLock.takeUsers(database.url));
+    const reads = Array.from({ length: 5 }, me);
+    await until(async () => (await held.waiting()) === reads.length);
+    await terminate();
+    await until(async () => (await held.waiting()) === reads.length);
+    await held.release();
+    for (const { status } of await Promise.all(reads)) expect(status).toBe(200);
+  });
+
+  it('end a change that was under way: it is never sent twice', async () => {
+    const row = 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE';
+    const held = (lock = await HeldLock.take(database.url, row, [user.id]));
+    const change = rename('Lost');
+    await until(async () => (await held.waiting()) === 1);
+    await terminate();
+    expectEnvelope(await change, 'DB_ERROR', 503);
+    expect(await held.waiting()).toBe(0);
+    await held.release();
+    expect((await me()).json).not.toMatchObject({ name: 'Lost' });
+  });
+
+  it('are given up together when nothing is answered, and served again soon after the path is back', async () => {
+    const under = await many(me);
+    expect(under.every(({ status }) => status === 200)).toBe(true);
+    path.silence();
+    const waiting = await Promise.all(Array.from({ length: 10 }, () => timed(me)));
+    for (const { status, took } of waiting) {
+      expect(status).toBe(503);
+      expect(took).toBeLessThan(GIVEN_UP_WITHIN_MS);
+    }
+    // From now on nobody waits in vain.
+    const refused = await timed(() => rename('Refused'));
+    expect(refused.status).toBe(503);
+    expect(refused.took).toBeLessThan(500);
+    path.forgetOld();
+    await until(async () => (await me()).status === 200, BACK_WITHIN_MS, 'the first answer');
+    const after = await many(() => rename('Served'));
+    expect(after.filter(({ status }) => status !== 200)).toEqual([]);
+  });
+
+  it('are not taken for dead because one statement takes long', async () => {
+    const held = (lock = await HeldLock.takeUsers(database.url));
+    const slow = me();
+    await until(async () => (await held.waiting()) === 1);
+    // Longer than silence is borne.
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    await held.release();
+    expect((await slow).status).toBe(200);
+  });
+});

@@ -1,0 +1,113 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { poolOf } from '../../../src/platform/database/database.module.js';
+import { stopSealing } from '../../support/audit.js';
+import { expectEnvelope } from '../../support/envelope.js';
+import { HeldLock } from '../../support/held-lock.js';
+import { logIn } from '../../support/sessions.js';
+import { type Answer, bearer, send } from '../../support/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+/** The contract: the longest that a request waits for a row. */
+const LIMIT_MS = 3000;
+const DB_POOL_MAX = 10;
+/** Of the pool, so many may wait for locks for longer than a moment. */
+const PLACES = 3;
+
+describe('a row that somebody else holds', () => {
+  let app: TestApp;
+  let wanted: Account;
+  let other: Account;
+  let lock: HeldLock | null = null;
+  beforeAll(async () => {
+    app = await TestApp.create({ config: { DB_POOL_MAX } });
+    await stopSealing(app);
+    wanted = await app.account();
+    other = await app.account();
+  });
+  afterEach(() => lock?.release());
+  afterAll(() => app.close());
+
+  const call = (account: Account, method: string, path: string, body?: unknown) =>
+    send(app.url, { method, path, body, headers: { ...bearer(account), 'If-Match': '*' } });
+  const rename = (user: Account, name: string) => call(app.admin, 'PATCH', `/api/users/${user.id}`, { name });
+  const hold = async (table: string, ids: readonly string[]) =>
+    (lock = await HeldLock.take(app.database.url, `SELECT 1 FROM ${table} WHERE id = ANY ($1) FOR UPDATE`, [
+      ids,
+    ]));
+  const timed = async (request: Promise<Answer>) => {
+    const started = performance.now();
+    return { answer: await request, took: performance.now() - started };
+  };
+  const tenRenames = () => Array.from({ length: 10 }, (_, i) => timed(rename(wanted, `Renamed ${i}`)));
+
+  it('is waited for by a few connections, and all others serve, until ten changes are told to come back', async () => {
+    const held = await hold('users', [wanted.id]);
+    const waiting = tenRenames();
+    await until(async () => (await held.waiting()) > PLACES);
+    await until(async () => (await held.waiting()) <= PLACES, LIMIT_MS - 500, 'most connections are free');
+    for (let i = 0; i < 5; i++) {
+      expect((await call(other, 'GET', '/api/users/me')).status).toBe(200);
+      expect((await rename(other, `Other ${i}`)).status).toBe(200);
+      expect(await held.waiting()).toBeLessThanOrEqual(PLACES);
+    }
+    for (const { answer, took } of await Promise.all(waiting)) {
+      expectEnvelope(answer, 'OVERLOADED');
+      expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
+      expect(took).toBeGreaterThan(LIMIT_MS - 100);
+      expect(took).toBeLessThan(LIMIT_MS + 2000);
+    }
+    const pool = poolOf(app.dataSource);
+    await until(() => pool.idleCount === pool.totalCount, 1000, 'all connections are back');
+  });
+
+  it('is changed by all who waited once it is let go', async () => {
+    const version = async () =>
+      (
+        await app.database.query<{ version: number }>('SELECT version FROM users WHERE id = $1', [wanted.id])
+      )[0]?.version ?? 0;
+    const before = await version();
+    const held = await hold('users', [wanted.id]);
+    const waiting = tenRenames();
+    await until(async () => (await held.waiting()) > PLACES);
+    await until(async () => (await held.waiting()) <= PLACES);
+    await held.release();
+    for (const { answer } of await Promise.all(waiting)) expect(answer.status).toBe(200);
+    expect(await version()).toBe(before + 10);
+  });
+
+  it('is waited for no longer by any other way to write', async () => {
+    const made = await call(wanted, 'POST', '/api/resources', { type: 'note', name: 'Mine' });
+    const { id: resource } = made.json as { id: string };
+    const session = await logIn(app.url, wanted.email, PASSWORD);
+    await app.database.query('UPDATE sessions SET last_seen_at = last_seen_at - interval $$1 hour$$');
+    const sessions = await app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [
+      wanted.id,
+    ]);
+    const held = await hold('users', [wanted.id]);
+    await held.query(`SELECT 1 FROM sessions FOR UPDATE; SELECT 1 FROM resources FOR UPDATE;
+                      LOCK TABLE roles IN ROW EXCLUSIVE MODE`);
+    expect(sessions.length).toBeGreaterThan(0);
+    const refresh = { refresh_token: session.refresh_token };
+    const started = [
+      send(app.url, { method: 'POST', path: '/api/auth/refresh', body: refresh }),
+      // Notes first when the session was seen last: a statement of its own, without a transaction.
+      send(app.url, { path: '/api/users/me', headers: bearer({ token: session.access_token }) }),
+      send(app.url, {
+        method: 'POST',
+        path: '/api/auth/login',
+        body: { email: wanted.email, password: PASSWORD },
+      }),
+      call(app.admin, 'DELETE', `/api/users/${wanted.id}`),
+      call(app.admin, 'DELETE', `/api/users/${wanted.id}/sessions`),
+      call(app.admin, 'PUT', '/api/roles/another', { permissions: [] }),
+      call(app.admin, 'DELETE', `/api/resources/${resource}`),
+    ].map(timed);
+    const answers = await Promise.all(started);
+    expect(answers.map(({ answer: { status } }) => status)).toEqual(answers.map(() => 503));
+    for (const { answer, took } of answers) {
+      expectEnvelope(answer, 'OVERLOADED');
+      expect(took).toBeLessThan(LIMIT_MS + 2000);
+    }
+  });
+});
