@@ -9,6 +9,7 @@ import {
 } from '@nestjs/terminus';
 import type { Response } from 'express';
 import { Public } from '../../common/authorization/policy.js';
+import { IgnoresQuery } from '../http/route-facts.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 
 /** A probe asks every few seconds; a database that takes longer than this serves nobody. */
@@ -17,6 +18,7 @@ const DATABASE_TIMEOUT_MS = 2000;
 type Check = Parameters<HealthCheckService['check']>[0][number];
 
 @ApiTags('operations')
+@IgnoresQuery()
 @Controller('health')
 export class HealthController {
   constructor(
