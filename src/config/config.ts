@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
-import { type Variable, type VariableName, variables } from './variables.js';
+import { ANY_LOCALHOST, type Variable, type VariableName, variables } from './variables.js';
 
 /** The checked configuration: one frozen object in the spelling of the environment. */
 export type Config = {
@@ -68,6 +68,11 @@ function crossFaults(config: Config): string[] {
   if (config.DB_POOL_MIN > config.DB_POOL_MAX) faults.push('DB_POOL_MIN is greater than DB_POOL_MAX');
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
     faults.push('SHUTDOWN_GRACE_MS must be less than SHUTDOWN_DEADLINE_MS');
+  }
+  // An undefined list is at fault itself, and named above.
+  const origins: readonly string[] | undefined = config.CORS_ORIGINS;
+  if (config.NODE_ENV === 'production' && origins?.includes(ANY_LOCALHOST)) {
+    faults.push(`CORS_ORIGINS must name exact origins in production, not ${ANY_LOCALHOST}`);
   }
   return faults;
 }
