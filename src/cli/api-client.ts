@@ -57,6 +57,15 @@ export class ApiClient {
     return { items: (await json(answer)) as T[], next };
   }
 
+  /** Returns the entity tag of a record as the service sent it. @throws CliError when it sent none */
+  async etag(path: string): Promise<string> {
+    const answer = await this.stream({ path });
+    answer.resume();
+    const { etag } = answer.headers;
+    if (etag === undefined) throw new CliError(`the service sent no ETag for ${path}`, EXIT.failed);
+    return etag;
+  }
+
   /** As `json`, to be read as it comes. */
   async stream(asked: Asked): Promise<IncomingMessage> {
     const answer = await this.send(asked, await this.accessToken());

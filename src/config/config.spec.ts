@@ -25,7 +25,12 @@ describe('readConfig', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('needs nothing outside production', () => {
-    expect(readConfig({})).toMatchObject({ PORT: 3000, HOST: '127.0.0.1', CORS_ORIGINS: [], DOCS: true });
+    expect(readConfig({})).toMatchObject({
+      PORT: 3000,
+      HOST: '127.0.0.1',
+      CORS_ORIGINS: ['http://localhost:*'],
+      DOCS: true,
+    });
   });
 
   it('gives one object that nobody can change', () => {
@@ -112,9 +117,22 @@ describe('readConfig', () => {
       expect(CORS_ORIGINS).toEqual(['https://a.example', 'http://localhost:5173']);
     });
 
+    it('stands for any port of localhost by default, and for none in production', () => {
+      expect(readConfig({}).CORS_ORIGINS).toEqual(['http://localhost:*']);
+      expect(readConfig(PRODUCTION).CORS_ORIGINS).toEqual([]);
+      const mixed = 'https://a.example,http://localhost:*';
+      expect(readConfig({ CORS_ORIGINS: mixed }).CORS_ORIGINS).toEqual(mixed.split(','));
+      expect(faultsOf({ ...PRODUCTION, CORS_ORIGINS: mixed })).toEqual([
+        'CORS_ORIGINS must name exact origins in production, not http://localhost:*',
+      ]);
+    });
+
     it.each([
       '*',
       'null',
+      'https://localhost:*',
+      'http://localhost.example:*',
+      'http://127.0.0.1:*',
       'https://a.example/',
       'https://*.example',
       'a.example',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { addressFault } from './database-address.js';
-import { type Variable, type VariableName, variables } from './variables.js';
+import { ANY_LOCALHOST, type Variable, type VariableName, variables } from './variables.js';
 
 /** The checked configuration: one frozen object in the spelling of the environment. */
 export type Config = {
@@ -73,6 +73,11 @@ function crossFaults(config: Config): string[] {
   }
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
     faults.push('SHUTDOWN_GRACE_MS must be less than SHUTDOWN_DEADLINE_MS');
+  }
+  // An undefined list is at fault itself, and named above.
+  const origins: readonly string[] | undefined = config.CORS_ORIGINS;
+  if (config.NODE_ENV === 'production' && origins?.includes(ANY_LOCALHOST)) {
+    faults.push(`CORS_ORIGINS must name exact origins in production, not ${ANY_LOCALHOST}`);
   }
   return faults;
 }

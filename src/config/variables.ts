@@ -40,9 +40,12 @@ const httpUrl = z
   .string()
   .refine((value) => isUrl(value, ['http:', 'https:']), 'must be an http(s):// address')
   .transform((value) => value.replace(/\/+$/, ''));
+/** The one entry of `CORS_ORIGINS` that is no exact origin: a development server on any port of this machine. */
+export const ANY_LOCALHOST = 'http://localhost:*';
 const origins = z.string().transform((value, context) => {
   const list = listOf(value);
   for (const origin of list) {
+    if (origin === ANY_LOCALHOST) continue;
     // A URL may hold a "*", and no browser ever sends one: such an entry would let nobody in.
     const exact = !origin.includes('*') && isUrl(origin, ['http:', 'https:']);
     if (!exact || new URL(origin).origin !== origin) {
@@ -232,8 +235,10 @@ export const variables = {
   }),
   CORS_ORIGINS: row({
     schema: origins,
-    default: '',
-    description: 'Origins whose pages may call the API, separated by commas',
+    default: ANY_LOCALHOST,
+    production: '',
+    description:
+      'Origins whose pages may call the API, separated by commas. Outside production `http://localhost:*` stands for every port',
   }),
   BODY_LIMIT_BYTES: row({
     schema: whole(1024, 104_857_600),

@@ -361,11 +361,11 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('PATCH /api/users/{id}', { ...account, body: { status: 'disabled' } });
   await ask('PATCH /api/users/{id}', { key: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10', body: {} });
   await ask('PUT /api/users/{id}/roles', { ...account, body: { roles: ['user'] } });
-  const { version } = (await ask('GET /api/users/{id}', account)).body as { version: number };
+  const current = await ask('GET /api/users/{id}', account);
   await ask('PUT /api/users/{id}/roles', {
     ...account,
     body: { roles: ['user', 'premium'] },
-    headers: { 'If-Match': `"${version}"` },
+    headers: { 'If-Match': current.get('etag') ?? '' },
   });
   await ask('POST /api/users/{id}/restore', account);
   await ask('DELETE /api/users/{id}', account);

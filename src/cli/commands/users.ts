@@ -9,7 +9,6 @@ interface User {
   readonly name: string;
   readonly status: string;
   readonly roles: readonly string[];
-  readonly version: number;
 }
 
 export interface UsersOptions {
@@ -45,8 +44,7 @@ const acts: Readonly<Record<string, Act>> = {
   restore: async (client, [id], options) =>
     show(await client.json<User>({ method: 'POST', path: `${pathOf(id)}/restore` }), options),
   roles: async (client, [id, ...roles], options) => {
-    const { version } = await client.json<User>({ path: pathOf(id) });
-    const headers = { 'If-Match': `"${version}"` };
+    const headers = { 'If-Match': await client.etag(pathOf(id)) };
     const asked = { method: 'PUT', path: `${pathOf(id)}/roles`, headers, body: { roles } };
     show(await client.json<User>(asked), options);
   },

@@ -1,39 +1,40 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { Request } from 'express';
-import { AppError } from '../errors/app-error.js';
+/** A record that has an entity tag: its id, or the name that serves as one, and its version. */
+export type VersionedRecord =
+  { readonly id: string; readonly version: number } | { readonly name: string; readonly version: number };
 
-/** The strong entity tag (RFC 9110, 8.8.3) of a record's version. */
-export const entityTag = (version: number): string => `"${version}"`;
+/** Returns the strong entity tag (RFC 9110, 8.8.3) of a record. Two records never share one. */
+export const entityTag = (record: VersionedRecord): string =>
+  `"${'id' in record ? record.id : record.name}.${record.version}"`;
 
-/** The condition of an `If-Match` or `If-None-Match` header; null when it was not sent. */
+/** A list of entity tags (RFC 9110, 8.8.3). Node.js decodes bytes above 0x7f as the characters of that number. */
+const TAG_LIST = /^[ \t,]*(?:(?:W\/)?"[!#-~\x80-\xff]*"[ \t]*(?:$|,[ \t,]*))*$/;
+const TAG = /(?:W\/)?"[!#-~\x80-\xff]*"/g;
+
+/** The value of an `If-Match` or `If-None-Match` header. */
 export class TagCondition {
-  private constructor(private readonly tags: readonly string[]) {}
+  private constructor(
+    private readonly tags: ReadonlySet<string> | 'any',
+    /** Whether the header breaks the grammar. Such a condition matches nothing. */
+    readonly malformed: boolean,
+  ) {}
 
+  /** Returns null when the header was not sent. */
   static parse(header: string | undefined): TagCondition | null {
     if (header === undefined) return null;
-    return new TagCondition(header.split(',').map((tag) => tag.trim()));
+    if (header.trim() === '*') return new TagCondition('any', false);
+    if (!TAG_LIST.test(header)) return new TagCondition(new Set(), true);
+    return new TagCondition(new Set(header.match(TAG)), false);
   }
 
-  /** Strong comparison (RFC 9110, 8.8.3.2): a weak tag never matches. */
-  matchesStrongly(tag: string): boolean {
-    return this.tags.includes('*') || this.tags.includes(tag);
+  /** Compares strongly (RFC 9110, 8.8.3.2): a weak tag never matches. `null` is a record that does not exist. */
+  matchesStrongly(tag: string | null): boolean {
+    if (tag === null) return false;
+    return this.tags === 'any' || this.tags.has(tag);
   }
 
-  /** Weak comparison, for `If-None-Match`. */
-  matchesWeakly(tag: string): boolean {
-    return this.matchesStrongly(tag) || this.tags.includes(`W/${tag}`);
-  }
-}
-
-/** The `If-Match` of the request, for the use case that holds the record under lock. */
-export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  TagCondition.parse(context.switchToHttp().getRequest<Request>().get('if-match')),
-);
-
-/** @throws AppError `PRECONDITION_FAILED` with the current tag */
-export function assertMatch(condition: TagCondition | null, version: number): void {
-  const etag = entityTag(version);
-  if (condition && !condition.matchesStrongly(etag)) {
-    throw new AppError('PRECONDITION_FAILED', { headers: { ETag: etag } });
+  /** Compares weakly. `null` is a record that does not exist. */
+  matchesWeakly(tag: string | null): boolean {
+    if (tag === null) return false;
+    return this.tags === 'any' || this.tags.has(tag) || this.tags.has(`W/${tag}`);
   }
 }

@@ -9,23 +9,25 @@ import {
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { map, type Observable } from 'rxjs';
-import { entityTag, TagCondition } from './entity-tag.js';
+import { entityTag, type VersionedRecord } from './entity-tag.js';
+import { Preconditions } from './preconditions.js';
 
-/** Sends the answer's `version` as its ETag and a 304 where the caller has that version already. */
+/** Sends the record's ETag, and evaluates the preconditions of a read: 304 or 412 instead of the record. */
 @Injectable()
-export class VersionedInterceptor implements NestInterceptor<{ version: number }, unknown> {
-  intercept(context: ExecutionContext, next: CallHandler<{ version: number }>): Observable<unknown> {
+export class VersionedInterceptor implements NestInterceptor<VersionedRecord, unknown> {
+  intercept(context: ExecutionContext, next: CallHandler<VersionedRecord>): Observable<unknown> {
     const request = context.switchToHttp().getRequest<Request>();
     const response = context.switchToHttp().getResponse<Response>();
     return next.handle().pipe(
-      map((body) => {
-        const etag = entityTag(body.version);
-        response.set('ETag', etag);
-        if (request.method !== 'GET' && request.method !== 'HEAD') return body;
+      map((record) => {
+        const isRead = request.method === 'GET' || request.method === 'HEAD';
+        const notModified = isRead && (Preconditions.of(request)?.isNotModified(record) ?? false);
+        response.set('ETag', entityTag(record));
+        if (!isRead) return record;
         response.set('Cache-Control', 'private, no-cache');
-        // Two accounts may well have the same version: a cache must not take one's record for the other's.
+        // A browser's cache outlives a sign-in: the next user must not be shown the record of the one before.
         response.vary('Authorization');
-        if (!TagCondition.parse(request.get('if-none-match'))?.matchesWeakly(etag)) return body;
+        if (!notModified) return record;
         response.status(304);
         return undefined;
       }),
@@ -36,14 +38,20 @@ export class VersionedInterceptor implements NestInterceptor<{ version: number }
 /** A route that answers a versioned record. */
 export const Versioned = () => UseInterceptors(VersionedInterceptor);
 
+const EXAMPLE = '"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.3"';
+
 /** A versioned read: documents the conditional GET as well. */
 export const ConditionalGet = () =>
   applyDecorators(
     Versioned(),
-    ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example: '"3"' } }),
+    ApiHeader({ name: 'If-Match', required: false, schema: { type: 'string', example: EXAMPLE } }),
+    ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example: EXAMPLE } }),
     ApiResponse({ status: 304, description: 'The version named in If-None-Match is the current one' }),
   );
 
-/** Documents `If-Match`. */
-export const ApiIfMatch = (required = false) =>
-  ApiHeader({ name: 'If-Match', required, schema: { type: 'string', example: '"3"' } });
+/** Documents the preconditions of a write. `required` is of `If-Match`. */
+export const ApiPreconditions = ({ required = false, example = EXAMPLE } = {}) =>
+  applyDecorators(
+    ApiHeader({ name: 'If-Match', required, schema: { type: 'string', example } }),
+    ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example: '*' } }),
+  );

@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
+import { preferredType } from '../../common/http/accept.js';
 import { newId } from '../../common/ids.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -158,7 +159,7 @@ const notOfThis = (name: string): AppError =>
 /** @throws AppError `NOT_ACCEPTABLE` */
 function chooseFormat({ format }: ExportQuery, request: Request): ExportFormat {
   if (format) return format;
-  const type = request.accepts(Object.values(MEDIA_TYPES));
+  const type = preferredType(request.headers.accept, Object.values(MEDIA_TYPES));
   const found = exportFormats.find((each) => MEDIA_TYPES[each] === type);
   if (!found) throw new AppError('NOT_ACCEPTABLE');
   return found;

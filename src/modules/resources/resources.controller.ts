@@ -14,8 +14,8 @@ import { Caller } from '../../common/authorization/caller.js';
 import { SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
-import { ApiIfMatch, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
 import { ApiPage } from '../../common/pagination/api-page.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
@@ -77,12 +77,12 @@ export class ResourcesController {
   /** Deletes a resource, for good. Who holds `resources:transfer` could take any, and so deletes any. */
   @Delete(':id')
   @HttpCode(204)
-  @ApiIfMatch()
+  @ApiPreconditions()
   @ApiNoContentResponse()
   async delete(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
-    @IfMatch() condition: TagCondition | null,
+    @WritePreconditions() condition: Preconditions | null,
   ): Promise<void> {
     await this.commands.execute(new DeleteResource(id, caller, condition));
   }

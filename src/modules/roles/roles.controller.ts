@@ -5,7 +5,8 @@ import { Caller } from '../../common/authorization/caller.js';
 import { Requires, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { Versioned } from '../../common/http/versioned.interceptor.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { ApiPreconditions, Versioned } from '../../common/http/versioned.interceptor.js';
 import { ApiPage } from '../../common/pagination/api-page.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
@@ -38,13 +39,16 @@ export class RolesController {
   @Requires('roles:grant')
   @ApiParam({ name: 'name', schema: { type: 'string', pattern: ROLE_NAME.source, example: 'support' } })
   @Versioned()
+  @ApiPreconditions({ example: '"support.3"' })
   @ApiOkResponse({ type: RoleResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'A role that comes with the product' })
   async put(
     @Param('name', RoleNamePipe) name: string,
     @Body() body: PutRoleDto,
     @Caller() caller: Principal,
+    @WritePreconditions() condition: Preconditions | null,
   ): Promise<RoleResponse> {
-    return toRoleResponse(await this.roles.put(name, body.permissions, caller));
+    const { permissions } = body;
+    return toRoleResponse(await this.roles.put({ name, permissions, caller, condition }));
   }
 }

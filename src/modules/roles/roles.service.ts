@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
+import type { Preconditions } from '../../common/http/preconditions.js';
 import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
@@ -17,6 +18,14 @@ const ABOVE = 'This user holds a permission that you do not hold';
 const SCOPE = { list: 'roles' };
 /** A cursor ends in an id; the name of a role is its own. */
 const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** What a role shall permit, who says so, and for which version. */
+interface PutRole {
+  readonly name: string;
+  readonly permissions: readonly Permission[];
+  readonly caller: Principal;
+  readonly condition: Preconditions | null;
+}
 
 /** Roles: what they permit, and who may hand them out. */
 @Injectable()
@@ -44,20 +53,21 @@ export class RolesService {
   /**
    * Makes a role, or gives it other permissions. That changes what its holders may do, so the caller must be
    * allowed to act on each of them.
-   * @throws AppError `CONFLICT` for a role that comes with the product, `FORBIDDEN` for a permission
-   * that the caller would grant and does not hold, and for a holder above the caller
+   * @throws AppError `FORBIDDEN` for a permission that the caller would grant and does not hold, and for a
+   * holder above the caller, `PRECONDITION_FAILED`, `CONFLICT` for a role that comes with the product
    */
-  put(name: string, permissions: readonly Permission[], caller: Principal): Promise<RoleWithPermissions> {
+  put({ name, permissions, caller, condition }: PutRole): Promise<RoleWithPermissions> {
     return this.unitOfWork.run(async () => {
       await this.repository.lockTable();
       await this.repository.holdForChange(name);
       const [before] = await this.repository.findByNames([name]);
-      if (before?.shipped)
-        throw new AppError('CONFLICT', { message: 'This role comes with the product and cannot be changed' });
       await this.assertHeld(
         permissions.filter((permission) => !before?.permissions.includes(permission)),
         caller,
       );
+      condition?.assertWrite(before ?? null);
+      if (before?.shipped)
+        throw new AppError('CONFLICT', { message: 'This role comes with the product and cannot be changed' });
       if (!before) await this.create(name);
       if (before && permissions.toSorted().join() === before.permissions.join()) return before;
       if (before) await this.assertHoldersNotAbove(name, caller);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { assertMatch, type TagCondition } from '../../common/http/entity-tag.js';
+import type { Preconditions } from '../../common/http/preconditions.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AccountHistory } from './account-history.js';
 import { Authority } from './authority.js';
@@ -18,7 +18,7 @@ export interface Change {
 interface Target {
   readonly id: string;
   readonly caller: Principal;
-  readonly condition: TagCondition | null;
+  readonly condition: Preconditions | null;
 }
 
 type Decide = (user: User) => Change | null | Promise<Change | null>;
@@ -41,7 +41,7 @@ export class AccountChanges {
   asCaller({ id, caller, condition }: Target, decide: Decide): Promise<User> {
     return this.unitOfWork.run(async () => {
       const user = await this.authority.hold(id, caller);
-      assertMatch(condition, user.version);
+      condition?.assertWrite(user);
       return this.apply(user, decide);
     });
   }

@@ -4,8 +4,8 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Caller } from '../../common/authorization/caller.js';
 import { SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
-import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
-import { ApiIfMatch, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
 import { UpdateUser } from './commands/update-user.command.js';
 import { UpdateMeDto } from './dto/update-me.dto.js';
 import { toUserResponse, UserResponse } from './dto/user.response.js';
@@ -32,12 +32,12 @@ export class MeController {
   @Patch()
   @SignedIn()
   @Versioned()
-  @ApiIfMatch()
+  @ApiPreconditions()
   @ApiOkResponse({ type: UserResponse })
   async update(
     @Body() body: UpdateMeDto,
     @Caller() caller: Principal,
-    @IfMatch() condition: TagCondition | null,
+    @WritePreconditions() condition: Preconditions | null,
   ): Promise<UserResponse> {
     return toUserResponse(
       await this.commands.execute(new UpdateUser(caller.userId, body, caller, condition)),

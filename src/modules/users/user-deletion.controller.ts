@@ -13,8 +13,8 @@ import { Caller } from '../../common/authorization/caller.js';
 import { Requires, SelfOr } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
-import { ApiIfMatch, Versioned } from '../../common/http/versioned.interceptor.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { ApiPreconditions, Versioned } from '../../common/http/versioned.interceptor.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { DeleteUser } from './commands/delete-user.command.js';
 import { EraseUser } from './commands/erase-user.command.js';
@@ -30,7 +30,7 @@ export class UserDeletionController {
   @Delete()
   @SelfOr('users:delete')
   @HttpCode(204)
-  @ApiIfMatch()
+  @ApiPreconditions()
   @ApiNoContentResponse()
   @ApiForbiddenResponse({
     type: ErrorResponse,
@@ -40,7 +40,7 @@ export class UserDeletionController {
   async delete(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
-    @IfMatch() condition: TagCondition | null,
+    @WritePreconditions() condition: Preconditions | null,
   ): Promise<void> {
     await this.commands.execute(new DeleteUser(id, caller, condition));
   }
@@ -50,23 +50,33 @@ export class UserDeletionController {
   @Requires('users:delete')
   @HttpCode(200)
   @Versioned()
+  @ApiPreconditions()
   @ApiOkResponse({ type: UserResponse })
   @ApiConflictResponse({
     type: ErrorResponse,
     description: 'The account is not deleted, or was deleted too long ago',
   })
-  async restore(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<UserResponse> {
-    return toUserResponse(await this.commands.execute(new RestoreUser(id, caller)));
+  async restore(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+    @WritePreconditions() condition: Preconditions | null,
+  ): Promise<UserResponse> {
+    return toUserResponse(await this.commands.execute(new RestoreUser(id, caller, condition)));
   }
 
   /** Makes what is personal of a deleted account unreadable everywhere, for good. Its address is free again. */
   @Post('erase')
   @Requires('users:delete')
   @HttpCode(202)
+  @ApiPreconditions()
   @ApiAcceptedResponse({ description: 'Erased; what the planner sampled of it follows within a second' })
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account, or it is erased' })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The account is not deleted' })
-  async erase(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
-    await this.commands.execute(new EraseUser(id, caller));
+  async erase(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+    @WritePreconditions() condition: Preconditions | null,
+  ): Promise<void> {
+    await this.commands.execute(new EraseUser(id, caller, false, condition));
   }
 }

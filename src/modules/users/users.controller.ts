@@ -6,8 +6,8 @@ import { Caller } from '../../common/authorization/caller.js';
 import { Public, Requires, SelfOr } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { IfMatch, type TagCondition } from '../../common/http/entity-tag.js';
-import { ApiIfMatch, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
 import { ApiPage } from '../../common/pagination/api-page.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
@@ -77,14 +77,14 @@ export class UsersController {
   @Patch(':id')
   @Requires('users:write')
   @Versioned()
-  @ApiIfMatch()
+  @ApiPreconditions()
   @ApiOkResponse({ type: UserResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin, or a deleted account' })
   async update(
     @Param('id', IdPipe) id: string,
     @Body() body: UpdateUserDto,
     @Caller() caller: Principal,
-    @IfMatch() condition: TagCondition | null,
+    @WritePreconditions() condition: Preconditions | null,
   ): Promise<UserResponse> {
     return toUserResponse(await this.commands.execute(new UpdateUser(id, body, caller, condition)));
   }
@@ -93,14 +93,14 @@ export class UsersController {
   @Put(':id/roles')
   @Requires('roles:grant')
   @Versioned()
-  @ApiIfMatch(true)
+  @ApiPreconditions({ required: true })
   @ApiOkResponse({ type: UserResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin' })
   async setRoles(
     @Param('id', IdPipe) id: string,
     @Body() body: SetRolesDto,
     @Caller() caller: Principal,
-    @IfMatch() condition: TagCondition | null,
+    @WritePreconditions() condition: Preconditions | null,
   ): Promise<UserResponse> {
     return toUserResponse(await this.commands.execute(new SetRoles(id, body.roles, caller, condition)));
   }

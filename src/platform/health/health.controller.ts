@@ -10,6 +10,7 @@ import {
 import type { Response } from 'express';
 import { Public } from '../../common/authorization/policy.js';
 import { WriteAccess } from '../database/write-access.js';
+import { IgnoresQuery } from '../http/route-facts.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 
 /** A probe asks every few seconds; a database that takes longer than this serves nobody. */
@@ -18,6 +19,7 @@ const DATABASE_TIMEOUT_MS = 2000;
 type Check = Parameters<HealthCheckService['check']>[0][number];
 
 @ApiTags('operations')
+@IgnoresQuery()
 @Controller('health')
 export class HealthController {
   constructor(

@@ -6,28 +6,16 @@ import type { Config } from '../../config/config.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { HttpMetrics } from '../metrics/http-metrics.js';
 import { answerClientErrors, requireHost } from './client-errors.js';
+import { allowOrigins } from './cors.js';
 import { requestContextMiddleware } from './request-context.middleware.js';
 import { documentationPolicy, securityHeaders } from './security-headers.js';
-
-const EXPOSED_HEADERS = [
-  'ETag',
-  'Idempotency-Replayed',
-  'Link',
-  'Location',
-  'RateLimit',
-  'RateLimit-Policy',
-  'Retry-After',
-  'X-Export-Cursor',
-  'X-Request-Id',
-  'X-Total-Count',
-  'X-Total-Estimate',
-];
-const PREFLIGHT_SECONDS = 600;
 
 /** The edge before any route, in the order in which a request meets it. */
 export function configureHttp(app: NestExpressApplication, config: Config): void {
   // A record's ETag is its version; Express would hash every body for one.
   app.set('etag', false);
+  // Express would evaluate If-None-Match once more on sending, and by a laxer grammar than VersionedInterceptor.
+  Object.defineProperty(app.getHttpAdapter().getInstance().request, 'fresh', { value: false });
   // Queries are parsed strictly, after the guards (InputInterceptor).
   app.set('query parser', false);
   app.set('trust proxy', trustedProxies(config.TRUSTED_PROXIES));
@@ -38,21 +26,17 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.use(announceDrain(app.get(Lifecycle)));
   app.use('/api', uncached);
   app.use('/docs', documentationPolicy);
-  if (config.CORS_ORIGINS.length > 0) {
-    app.enableCors({
-      origin: config.CORS_ORIGINS,
-      exposedHeaders: EXPOSED_HEADERS,
-      maxAge: PREFLIGHT_SECONDS,
-      preflightContinue: true,
-    });
-    app.use(answerPreflight);
-  }
+  allowOrigins(app, config.CORS_ORIGINS);
   app.use(compression({ filter: isCompressible }));
   answerClientErrors(app.getHttpServer());
 }
 
-/** NDJSON is not among the types that the library knows. */
+/**
+ * NDJSON is not among the types that the library knows. A 304 has no type: it is let through for the `Vary` of the 200
+ * that it stands for, and has no body that could be compressed.
+ */
 const isCompressible = (request: Request, response: Response): boolean =>
+  response.statusCode === 304 ||
   String(response.getHeader('Content-Type')).startsWith('application/x-ndjson') ||
   compression.filter(request, response);
 
@@ -60,13 +44,6 @@ const isCompressible = (request: Request, response: Response): boolean =>
 function uncached(_: Request, response: Response, next: NextFunction): void {
   response.set('Cache-Control', 'no-store');
   next();
-}
-
-/** An OPTIONS that is no preflight is judged like any other method, which the cors package would not. */
-function answerPreflight(request: Request, response: Response, next: NextFunction): void {
-  const asked = request.get('origin') !== undefined && request.get('access-control-request-method');
-  if (request.method === 'OPTIONS' && asked) response.status(204).end();
-  else next();
 }
 
 /** While the service stops, every answer asks the client to leave this connection. */

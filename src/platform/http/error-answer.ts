@@ -4,6 +4,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import type { ErrorCode } from '../../common/errors/error-codes.js';
+import { preferredType } from '../../common/http/accept.js';
 import { databaseError } from '../database/database-errors.js';
 import type { Answer } from './answer.js';
 
@@ -27,7 +28,8 @@ export function toAppError(thrown: unknown): AppError {
 /** The same bytes every time for the same request. */
 export function errorAnswer(error: AppError, request: Request): Answer {
   const requestId = requestContext.current()?.requestId ?? '';
-  const isProblem = request.accepts(['application/json', PROBLEM_JSON]) === PROBLEM_JSON;
+  const isProblem =
+    preferredType(request.headers.accept, ['application/json', PROBLEM_JSON]) === PROBLEM_JSON;
   const type = isProblem ? PROBLEM_JSON : 'application/json';
   const body = isProblem ? problemDetails(error, requestId) : errorEnvelope(error, requestId);
   return {

@@ -18,7 +18,7 @@ export class InputInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
     const facts = routeFacts(context);
-    readQuery(request, facts);
+    if (!facts.ignoresQuery) readQuery(request, facts);
     if (request.method !== 'GET' && request.method !== 'HEAD') readBody(request, facts);
     return next.handle();
   }

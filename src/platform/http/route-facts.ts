@@ -1,5 +1,5 @@
 import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
-import type { ExecutionContext } from '@nestjs/common';
+import { type ExecutionContext, SetMetadata } from '@nestjs/common';
 
 /**
  * What a handler's signature says of its input. Nest keeps this in metadata that only its `internal`
@@ -8,7 +8,13 @@ import type { ExecutionContext } from '@nestjs/common';
 export interface RouteFacts {
   readonly takesBody: boolean;
   readonly takesQuery: boolean;
+  readonly ignoresQuery: boolean;
 }
+
+const IGNORES_QUERY = 'gatehouse:ignores-query';
+
+/** Ignores the query of every route of the controller: probes and load balancers add parameters of their own. */
+export const IgnoresQuery = (): ClassDecorator => SetMetadata(IGNORES_QUERY, true);
 
 const known = new WeakMap<object, RouteFacts>();
 
@@ -21,6 +27,7 @@ export function routeFacts(context: ExecutionContext): RouteFacts {
   const facts = {
     takesBody: kinds.includes(RouteParamtypes.BODY),
     takesQuery: kinds.includes(RouteParamtypes.QUERY),
+    ignoresQuery: Reflect.getMetadata(IGNORES_QUERY, context.getClass()) === true,
   };
   known.set(handler, facts);
   return facts;

@@ -3,6 +3,7 @@ import type { Reflector } from '@nestjs/core';
 import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AppError } from '../../common/errors/app-error.js';
+import { utf8Type } from '../../common/http/media-type.js';
 
 const STREAMED_BODY = 'gatehouse:streamed-body';
 
@@ -14,15 +15,10 @@ export const StreamedBody = (...types: string[]) =>
 export const streamedTypes = (reflector: Reflector, context: ExecutionContext): string[] | null =>
   reflector.get<string[] | undefined>(STREAMED_BODY, context.getHandler()) ?? null;
 
-/** Of the body, without parameters; null when it is compressed, or in another charset than UTF-8. */
+/** Returns the media type of the body; null when the body is compressed, or in another charset than UTF-8. */
 export function plainType(request: Request): string | null {
-  const encoding = request.get('content-encoding')?.toLowerCase() ?? 'identity';
-  const [type = '', ...parameters] = (request.get('content-type') ?? '')
-    .toLowerCase()
-    .split(';')
-    .map((part) => part.trim());
-  const isUtf8 = parameters.every((part) => !part.startsWith('charset=') || /^charset="?utf-8"?$/.test(part));
-  return encoding === 'identity' && isUtf8 ? type : null;
+  const encoding = request.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
+  return encoding === 'identity' ? utf8Type(request.get('content-type') ?? '') : null;
 }
 
 /** @throws AppError `UNSUPPORTED_MEDIA_TYPE` */

@@ -125,6 +125,13 @@ describe('gatehouse users', () => {
     expect((await run('users', 'restore', id)).stdout).toContain(`${id}\tactive\t`);
   });
 
+  it('sets roles of the version that it has read', async () => {
+    const { id } = await app.account();
+    const args = ['users', 'roles', id, 'premium', 'user'];
+    const ended = await Cli.start(app.url, args, { GATEHOUSE_TOKEN: app.admin.token }).end();
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('\tpremium,user\t'), stderr: '' });
+  });
+
   it('does a batch, and ends with 1 when a row has failed', async () => {
     const { id } = await app.account();
     const batch = await run('users', 'batch', 'disable', id, NOBODY);

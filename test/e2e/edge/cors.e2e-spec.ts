@@ -2,9 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/envelope.js';
 import { send } from '../../support/send.js';
 import { TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
 
 const ALLOWED = 'https://app.example.com';
 const ALSO_ALLOWED = 'http://localhost:5173';
+
+interface Operation {
+  readonly responses?: Readonly<Record<string, { readonly headers?: object }>>;
+}
 
 const STRANGERS = [
   'null',
@@ -37,19 +42,51 @@ const preflight = (url: string, origin: string, path = '/api/users/me', method =
 describe('CORS', () => {
   let app: TestApp;
   let closed: TestApp;
+  let byDefault: TestApp;
+  let database: TestDatabase;
   beforeAll(async () => {
-    app = await TestApp.create({ config: { CORS_ORIGINS: [ALLOWED, ALSO_ALLOWED] } });
-    closed = await TestApp.create();
+    database = await TestDatabase.create();
+    app = await TestApp.create({ database, config: { CORS_ORIGINS: [ALLOWED, ALSO_ALLOWED] } });
+    closed = await TestApp.create({ database, config: { CORS_ORIGINS: [] } });
+    byDefault = await TestApp.create({ database });
   });
   afterAll(async () => {
-    await app.close();
-    await closed.close();
+    for (const each of [app, closed, byDefault]) await each?.close();
+    await database?.drop();
   });
 
   const corsHeaders = (headers: object) =>
     Object.keys(headers).filter((name) => name.startsWith('access-control-'));
 
-  it('is off by default: no origin is let in, and a preflight is a method like any other', async () => {
+  it.each(['http://localhost', 'http://localhost:5173', 'http://localhost:65535'])(
+    'lets %s in by default outside production',
+    async (origin) => {
+      const answer = await send(byDefault.url, { path: '/api/users/me', headers: { Origin: origin } });
+      expect(answer.headers['access-control-allow-origin']).toBe(origin);
+      expect((await preflight(byDefault.url, origin)).headers).toMatchObject({
+        'access-control-allow-origin': origin,
+        'access-control-max-age': '600',
+      });
+    },
+  );
+
+  it.each([
+    'https://localhost:5173',
+    'http://localhost.evil.example',
+    'http://localhost:5173.evil.example',
+    'http://evil.localhost:5173',
+    'http://localhost:',
+    'http://localhost:*',
+    'http://127.0.0.1:5173',
+    'http://LOCALHOST:5173',
+    'null',
+  ])('names no origin to %s by default', async (origin) => {
+    expect((await preflight(byDefault.url, origin)).headers).not.toHaveProperty(
+      'access-control-allow-origin',
+    );
+  });
+
+  it('is off without origins: none is let in, and a preflight is a method like any other', async () => {
     const answer = await send(closed.url, { path: '/api/users/me', headers: { Origin: ALLOWED } });
     expect(corsHeaders(answer.headers)).toEqual([]);
     const asked = await preflight(closed.url, ALLOWED);
@@ -84,9 +121,55 @@ describe('CORS', () => {
       'access-control-allow-origin': ALLOWED,
       'access-control-allow-methods': expect.stringContaining('PATCH'),
       'access-control-allow-headers': expect.stringMatching(/authorization.*idempotency-key/),
-      'access-control-max-age': expect.stringMatching(/^\d+$/),
+      'access-control-max-age': '600',
       'x-request-id': expect.any(String),
     });
+  });
+
+  it('allows every header that the API reads, so that one preflight serves all requests of an address', async () => {
+    const answer = await send(app.url, {
+      method: 'OPTIONS',
+      path: '/api/users/me',
+      headers: {
+        Origin: ALLOWED,
+        'Access-Control-Request-Method': 'GET',
+        'Access-Control-Request-Headers': 'authorization, x-from-elsewhere',
+      },
+    });
+    const allowed = (answer.headers['access-control-allow-headers'] ?? '').split(',');
+    expect(allowed.slice(0, 2)).toEqual(['authorization', 'x-from-elsewhere']);
+    const known =
+      'accept content-type idempotency-key if-match if-none-match last-event-id traceparent tracestate x-request-id';
+    expect(allowed.slice(2)).toEqual(known.split(' '));
+    const methods = (answer.headers['access-control-allow-methods'] ?? '').split(',');
+    expect(methods).toEqual(expect.arrayContaining(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']));
+  });
+
+  it('exposes every header of ours, those that the OpenAPI document names among them', async () => {
+    const answer = await send(app.url, { path: '/openapi.json', headers: { Origin: ALLOWED } });
+    const exposed = String(answer.headers['access-control-expose-headers']).toLowerCase().split(',');
+    expect(exposed).toEqual(
+      expect.arrayContaining([
+        'allow',
+        'content-disposition',
+        'etag',
+        'www-authenticate',
+        'retry-after',
+        'ratelimit',
+      ]),
+    );
+    const { paths } = answer.json as { paths: Record<string, Record<string, Operation>> };
+    const operations = Object.values(paths).flatMap((path) => Object.values(path));
+    const documented = operations.flatMap(({ responses = {} }) =>
+      Object.values(responses).flatMap(({ headers = {} }) => Object.keys(headers)),
+    );
+    expect(documented).toContain('X-Total-Count');
+    // A browser shows the fields of a trailer to nobody.
+    const trailers = ['X-Export-Count', 'X-Export-Sha256'];
+    const missing = documented.filter(
+      (name) => !exposed.includes(name.toLowerCase()) && !trailers.includes(name),
+    );
+    expect(missing).toEqual([]);
   });
 
   it('takes an OPTIONS that is no preflight for the method it is', async () => {

@@ -118,6 +118,9 @@ describe('errors', () => {
       ['application/problem+json;q=0', 'application/json'],
       ['application/json;q=0.4, application/problem+json;q=0.9', 'application/problem+json'],
       ['text/html, Application/Problem+JSON', 'application/problem+json'],
+      ['application/problem+json; charset=utf-8', 'application/problem+json'],
+      ['application/problem+json;charset="utf-8";q=0.9, application/json;q=0.1', 'application/problem+json'],
+      ['application/problem+json; charset=utf-8; q=0', 'application/json'],
     ])('only where the client prefers it: Accept: %s', async (accept, type) => {
       const answer = await asked({ path: '/api/nothing' }, accept);
       expect(answer.headers['content-type']).toBe(`${type}; charset=utf-8`);

@@ -229,6 +229,8 @@ describe('a cursor that does not hold', () => {
   it.each([
     '',
     'fields=id&',
+    'fields=id,target&',
+    'fields=action&',
     'fields=id,action&outcome=success&',
     'fields=id,action&from=2026-01-01T00:00:00Z&',
   ])('because it is of another selection, sends nothing: %s', (query) =>

@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { Principal } from '../../../src/common/authorization/principal.js';
 import { permissions } from '../../../src/common/authorization/permissions.js';
 import { requestContext } from '../../../src/common/context/request-context.js';
-import { TagCondition } from '../../../src/common/http/entity-tag.js';
+import { Preconditions } from '../../../src/common/http/preconditions.js';
 import { newId } from '../../../src/common/ids.js';
 import { ChangePassword } from '../../../src/modules/auth/commands/change-password.command.js';
 import { EndSession } from '../../../src/modules/auth/commands/end-session.command.js';
@@ -136,7 +136,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   ],
   [
     SetRoles,
-    async () => new SetRoles((await app.account()).id, ['premium', 'user'], caller, TagCondition.parse('*')),
+    async () => new SetRoles((await app.account()).id, ['premium', 'user'], caller, Preconditions.anyVersion),
   ],
   [DeleteUser, async () => new DeleteUser((await app.account()).id, caller, null)],
   [RestoreUser, async () => new RestoreUser(await deleted(), caller)],

@@ -74,6 +74,10 @@ describe('the log of a process in production', () => {
       for (const issued of [pair.access_token, pair.refresh_token])
         secrets.push(...issued.split('.').slice(1));
     }
+    for (let time = 0; time < 2; time++) {
+      const asked = client.options('/api/users/me').set('Origin', 'https://shop.example');
+      await asked.set('Access-Control-Request-Method', 'PATCH').expect(405);
+    }
     const hash = `$2b$10$${'h'.repeat(53)}`;
     const file = JSON.stringify({ email: 'from.a.file@example.com', name: 'File', password_hash: hash });
     const sent = client.post('/api/users/import').auth(token, { type: 'bearer' });
@@ -118,6 +122,13 @@ describe('the log of a process in production', () => {
   it('warns that mails go to files', () => {
     expect(lines().filter(({ context, level }) => context === 'Mailer' && level === 'warn')).toMatchObject([
       { msg: expect.stringContaining('SMTP_URL') },
+    ]);
+  });
+
+  it('tells once of an origin whose preflights were refused, with the variable that allows it', async () => {
+    await linesOf(ids.failed);
+    expect(lines().filter(({ context }) => context === 'Cors')).toMatchObject([
+      { level: 'warn', origin: 'https://shop.example', msg: expect.stringContaining('CORS_ORIGINS') },
     ]);
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
+import { tagOf } from '../../support/entity-tags.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { type ResourceBody, resourcesOf } from '../../support/resources.js';
 import { settled } from '../../support/settled.js';
@@ -40,7 +41,7 @@ describe('POST /api/resources', () => {
     const made = answer.body as ResourceBody;
     expect(answer.status).toBe(201);
     expect(answer.get('Location')).toBe(`/api/resources/${made.id}`);
-    expect(answer.get('ETag')).toBe('"1"');
+    expect(answer.get('ETag')).toBe(tagOf(made));
     expect(made).toEqual({
       id: made.id,
       type: 'project',
@@ -185,17 +186,17 @@ describe('one resource', () => {
   it('is not sent again to whoever has that version', async () => {
     const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
     const get = () => app.as(owner, 'get', `/api/resources/${id}`);
-    expect((await get().set('If-None-Match', '"1"')).status).toBe(304);
-    expect((await get().set('If-None-Match', '"2"')).status).toBe(200);
+    expect((await get().set('If-None-Match', tagOf({ id, version: 1 }))).status).toBe(304);
+    expect((await get().set('If-None-Match', tagOf({ id, version: 2 }))).status).toBe(200);
     expect((await get()).get('Cache-Control')).toBe('private, no-cache');
   });
 
   it('is deleted in the version that was seen, for good, and that is told and put down', async () => {
     const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
     const remove = () => app.as(owner, 'delete', `/api/resources/${id}`);
-    const stale = await remove().set('If-Match', '"2"');
-    expect([stale.status, stale.get('ETag')]).toEqual([412, '"1"']);
-    expect((await remove().set('If-Match', '"1"')).status).toBe(204);
+    const stale = await remove().set('If-Match', tagOf({ id, version: 2 }));
+    expect([stale.status, stale.get('ETag')]).toEqual([412, tagOf({ id, version: 1 })]);
+    expect((await remove().set('If-Match', tagOf({ id, version: 1 }))).status).toBe(204);
     expect((await remove()).status).toBe(404);
     await settled(app.database);
     const events = await app.as(owner, 'get', `/api/users/${owner.id}/events?type=resource.deleted`);

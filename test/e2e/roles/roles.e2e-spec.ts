@@ -74,14 +74,14 @@ describe('roles', () => {
       expect(made.status).toBe(200);
       expect(made.body).toMatchObject({ name: 'support', permissions: ['sessions:revoke', 'users:read'] });
       const { version } = made.body as RoleBody;
-      expect(made.get('ETag')).toBe(`"${version}"`);
+      expect(made.get('ETag')).toBe(`"support.${version}"`);
       const changed = await put(app.admin, 'support', { permissions: ['users:write', 'users:read'] });
       expect(changed.status).toBe(200);
       expect(changed.body).toMatchObject({
         permissions: ['users:read', 'users:write'],
         version: version + 1,
       });
-      expect(changed.get('ETag')).toBe(`"${version + 1}"`);
+      expect(changed.get('ETag')).toBe(`"support.${version + 1}"`);
       expect(await find('support')).toEqual(changed.body);
       const same = await put(app.admin, 'support', { permissions: ['users:write', 'users:read'] });
       expect(same.body).toEqual(changed.body);

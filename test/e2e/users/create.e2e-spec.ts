@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
+import { tagOf } from '../../support/entity-tags.js';
 import { PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { NOBODY, read, type UserBody } from '../../support/users.js';
 
@@ -43,7 +44,7 @@ describe('POST /api/users', () => {
     });
     const { id } = answer.body as UserBody;
     expect(answer.get('Location')).toBe(`/api/users/${id}`);
-    expect(answer.get('ETag')).toBe('"1"');
+    expect(answer.get('ETag')).toBe(tagOf({ id, version: 1 }));
     expect(answer.get('Cache-Control')).toBe('no-store');
     expect(await read(app, id)).toEqual(answer.body);
   });

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
+import { tagOf } from '../../support/entity-tags.js';
 import { HeldLock } from '../../support/held-lock.js';
 import type { Instance } from '../../support/instance.js';
 import { type Account, ADMIN, PASSWORD, signIn } from '../../support/test-app.js';
@@ -86,7 +87,7 @@ describe('two instances over one database', () => {
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, i) =>
           as(admin, i, 'patch', `/api/users/${id}`)
-            .set('If-Match', `"${version}"`)
+            .set('If-Match', tagOf({ id, version }))
             .send({ name: `Version ${version + 1} of ${i}` }),
         ),
       );

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { permissions } from '../../../src/common/authorization/permissions.js';
+import { tagOf } from '../../support/entity-tags.js';
 import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody } from '../../support/users.js';
 
@@ -23,12 +24,12 @@ describe('PUT /api/users/{id}/roles', () => {
   it('replaces the roles, as the next version, and answers the account with its ETag', async () => {
     const { id } = await app.account();
     const before = await read(app, id);
-    const answer = await put(app.admin, id, { roles: ['user', 'premium'] }, `"${before.version}"`);
+    const answer = await put(app.admin, id, { roles: ['user', 'premium'] }, tagOf(before));
     expect(answer.status).toBe(200);
     const { roles, updated_at } = answer.body as UserBody;
     expect(roles.toSorted()).toEqual(['premium', 'user']);
     expect(answer.body).toEqual({ ...before, roles, updated_at, version: before.version + 1 });
-    expect(answer.get('ETag')).toBe(`"${before.version + 1}"`);
+    expect(answer.get('ETag')).toBe(tagOf({ ...before, version: before.version + 1 }));
     expect(await read(app, id)).toEqual(answer.body);
   });
 
@@ -53,11 +54,11 @@ describe('PUT /api/users/{id}/roles', () => {
 
   it('answers 412 with the current ETag for another version, and changes nothing', async () => {
     const { id } = await app.account();
-    for (const condition of ['"77"', 'W/"1"', '1']) {
+    for (const condition of ['"77"', '"1"', `W/${tagOf({ id, version: 1 })}`, `${id}.1`]) {
       const answer = await put(app.admin, id, { roles: ['premium'] }, condition);
       expect([condition, answer.status]).toEqual([condition, 412]);
       expect(answer.body).toMatchObject({ error: { code: 'PRECONDITION_FAILED' } });
-      expect(answer.get('ETag')).toBe('"1"');
+      expect(answer.get('ETag')).toBe(tagOf({ id, version: 1 }));
     }
     expect(await read(app, id)).toMatchObject({ roles: ['user'], version: 1 });
   });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { tagOf } from '../../support/entity-tags.js';
 import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody } from '../../support/users.js';
 
@@ -26,7 +27,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
       updated_at: (answer.body as UserBody).updated_at,
     });
     expect((answer.body as UserBody).updated_at > before.updated_at).toBe(true);
-    expect(answer.get('ETag')).toBe(`"${before.version + 1}"`);
+    expect(answer.get('ETag')).toBe(tagOf({ ...before, version: before.version + 1 }));
     expect(answer.get('Cache-Control')).toBe('no-store');
     expect(await read(app, id)).toEqual(answer.body);
   });
@@ -101,11 +102,13 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
       const answer = await patch(account, 'me', { name: '  My Self ' });
       expect(answer.status).toBe(200);
       expect(answer.body).toMatchObject({ id: account.id, name: 'My Self', version: 2 });
-      expect(answer.get('ETag')).toBe('"2"');
+      expect(answer.get('ETag')).toBe(tagOf({ id: account.id, version: 2 }));
       for (const body of [{ status: 'disabled' }, { email: 'x@example.com' }, { roles: ['admin'] }]) {
         expect((await patch(account, 'me', body)).status).toBe(400);
       }
-      expect((await patch(account, 'me', { name: 'X' }).set('If-Match', '"1"')).status).toBe(412);
+      expect(
+        (await patch(account, 'me', { name: 'X' }).set('If-Match', tagOf({ ...account, version: 1 }))).status,
+      ).toBe(412);
       expect((await app.request('patch', '/api/users/me').send({ name: 'X' })).status).toBe(401);
     });
   });
@@ -117,7 +120,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
     });
     const conditional = (condition: string, body: object) =>
       patch(writer, id, body).set('If-Match', condition);
-    const currentTag = async () => `"${(await read(app, id)).version}"`;
+    const currentTag = async () => tagOf(await read(app, id));
 
     it('changes the version that was named, alone, in a list, or any', async () => {
       for (const [i, wrap] of [
@@ -136,7 +139,14 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
     it('answers 412 with the current ETag for any other, and changes nothing', async () => {
       const tag = await currentTag();
       const before = await read(app, id);
-      for (const condition of ['"1"', `W/${tag}`, tag.replaceAll('"', ''), '"x", "y"', '""']) {
+      for (const condition of [
+        tagOf({ id, version: 1 }),
+        '"5"',
+        `W/${tag}`,
+        tag.replaceAll('"', ''),
+        '"x", "y"',
+        '""',
+      ]) {
         const answer = await conditional(condition, { name: 'Lost update' });
         expect([condition, answer.status]).toEqual([condition, 412]);
         expect(answer.body).toMatchObject({ error: { code: 'PRECONDITION_FAILED' } });
@@ -162,7 +172,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
       expect(won).toHaveLength(1);
       expect(answers.filter(({ status }) => status === 412)).toHaveLength(19);
       for (const { status, headers } of answers) {
-        if (status === 412) expect(headers).toMatchObject({ etag: `"${version + 1}"` });
+        if (status === 412) expect(headers).toMatchObject({ etag: tagOf({ id, version: version + 1 }) });
       }
       expect(await read(app, id)).toEqual(won[0]?.body);
     });

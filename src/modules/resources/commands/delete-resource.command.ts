@@ -1,6 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
-import { assertMatch, type TagCondition } from '../../../common/http/entity-tag.js';
+import type { Preconditions } from '../../../common/http/preconditions.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { ResourceHistory } from '../resource-history.js';
 import { assertVisible } from '../resource.js';
@@ -11,7 +11,7 @@ export class DeleteResource extends Command<void> {
   constructor(
     readonly id: string,
     readonly caller: Principal,
-    readonly condition: TagCondition | null,
+    readonly condition: Preconditions | null,
   ) {
     super();
   }
@@ -28,7 +28,7 @@ export class DeleteResourceHandler implements ICommandHandler<DeleteResource> {
   execute({ id, caller, condition }: DeleteResource): Promise<void> {
     return this.unitOfWork.run(async () => {
       const resource = assertVisible(await this.repository.findByIdForUpdate(id), caller);
-      assertMatch(condition, resource.version);
+      condition?.assertWrite(resource);
       await this.repository.deleteById(id);
       await this.history.deleted(resource);
     });

@@ -1,13 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { AppError } from '../../../common/errors/app-error.js';
-import { TagCondition } from '../../../common/http/entity-tag.js';
+import { Preconditions } from '../../../common/http/preconditions.js';
 import type { BulkContext } from '../../jobs/job-kinds.service.js';
 import { SetRoles } from '../../users/commands/set-roles.command.js';
 import { MAX_ROLES_OF_ACCOUNT } from '../../users/dto/set-roles.dto.js';
 import type { UserAction } from '../user-action.js';
-
-const ANY_VERSION = TagCondition.parse('*');
 
 @Injectable()
 export class GrantRole implements UserAction {
@@ -21,7 +19,7 @@ export class GrantRole implements UserAction {
   async run(id: string, { caller, parameters }: BulkContext): Promise<void> {
     const role = String(parameters['role']);
     const granted = (held: readonly string[]) => within(held.includes(role) ? held : [...held, role]);
-    await this.commands.execute(new SetRoles(id, granted, caller, ANY_VERSION));
+    await this.commands.execute(new SetRoles(id, granted, caller, Preconditions.anyVersion));
   }
 }
 
@@ -37,7 +35,7 @@ export class RevokeRole implements UserAction {
   async run(id: string, { caller, parameters }: BulkContext): Promise<void> {
     const role = String(parameters['role']);
     const left = (held: readonly string[]) => within(held.filter((each) => each !== role));
-    await this.commands.execute(new SetRoles(id, left, caller, ANY_VERSION));
+    await this.commands.execute(new SetRoles(id, left, caller, Preconditions.anyVersion));
   }
 }
 

@@ -1,6 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
-import type { TagCondition } from '../../../common/http/entity-tag.js';
+import type { Preconditions } from '../../../common/http/preconditions.js';
 import { AccountChanges } from '../account-changes.js';
 import { userEventTypes } from '../events/user-events.js';
 import { LastAdmin } from '../last-admin.js';
@@ -10,7 +10,7 @@ export class DeleteUser extends Command<void> {
   constructor(
     readonly id: string,
     readonly caller: Principal,
-    readonly condition: TagCondition | null,
+    readonly condition: Preconditions | null,
   ) {
     super();
   }

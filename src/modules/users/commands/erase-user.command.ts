@@ -1,6 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
 import { AppError } from '../../../common/errors/app-error.js';
+import type { Preconditions } from '../../../common/http/preconditions.js';
 import { AccountKeys } from '../../../platform/crypto/account-keys.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { AccountHistory } from '../account-history.js';
@@ -22,6 +23,7 @@ export class EraseUser extends Command<void> {
     readonly caller: Principal | null,
     /** It was erased before, and a backup has brought it back: however it stands there. */
     readonly again = false,
+    readonly condition: Preconditions | null = null,
   ) {
     super();
   }
@@ -38,12 +40,13 @@ export class EraseUserHandler implements ICommandHandler<EraseUser> {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  async execute({ id, caller, again }: EraseUser): Promise<void> {
+  async execute({ id, caller, again, condition }: EraseUser): Promise<void> {
     await this.unitOfWork.run(async () => {
       const user = caller
         ? await this.authority.hold(id, caller)
         : await this.repository.findByIdForUpdate(id);
       if (!user) throw new AppError('NOT_FOUND');
+      condition?.assertWrite(user);
       if (user.status !== 'deleted' && !again) {
         throw new AppError('CONFLICT', { message: 'The account is not deleted: delete it first' });
       }

@@ -1,6 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
 import { AppError } from '../../../common/errors/app-error.js';
+import type { Preconditions } from '../../../common/http/preconditions.js';
 import { AccountChanges } from '../account-changes.js';
 import { RESTORABLE_DAYS } from '../account-rules.js';
 import { userEventTypes } from '../events/user-events.js';
@@ -13,6 +14,7 @@ export class RestoreUser extends Command<User> {
   constructor(
     readonly id: string,
     readonly caller: Principal,
+    readonly condition: Preconditions | null = null,
   ) {
     super();
   }
@@ -22,8 +24,8 @@ export class RestoreUser extends Command<User> {
 export class RestoreUserHandler implements ICommandHandler<RestoreUser> {
   constructor(private readonly accounts: AccountChanges) {}
 
-  execute({ id, caller }: RestoreUser): Promise<User> {
-    return this.accounts.asCaller({ id, caller, condition: null }, (user) => {
+  execute({ id, caller, condition }: RestoreUser): Promise<User> {
+    return this.accounts.asCaller({ id, caller, condition }, (user) => {
       if (!user.deletedAt) throw new AppError('CONFLICT', { message: 'The account is not deleted' });
       if (Date.now() - user.deletedAt.getTime() > RESTORABLE_DAYS * DAY_MS) {
         throw new AppError('CONFLICT', {

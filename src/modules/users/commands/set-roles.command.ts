@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
 import { AppError } from '../../../common/errors/app-error.js';
-import { assertMatch, type TagCondition } from '../../../common/http/entity-tag.js';
+import type { Preconditions } from '../../../common/http/preconditions.js';
 import { RolesService } from '../../roles/roles.service.js';
 import { AccountChanges, type Change } from '../account-changes.js';
 import { ADMIN, assertNotDeleted } from '../account-rules.js';
@@ -12,13 +12,13 @@ import type { User } from '../user.entity.js';
 /** The roles that an account gets, made of those that it has. */
 type ChangeRoles = (held: readonly string[]) => readonly string[];
 
-/** Replaces the roles of an account. @throws AppError `PRECONDITION_REQUIRED` without a condition */
+/** Replaces the roles of an account. @throws AppError `PRECONDITION_REQUIRED` without `If-Match` */
 export class SetRoles extends Command<User> {
   constructor(
     readonly id: string,
     readonly roles: readonly string[] | ChangeRoles,
     readonly caller: Principal,
-    readonly condition: TagCondition | null,
+    readonly condition: Preconditions | null,
   ) {
     super();
   }
@@ -34,7 +34,7 @@ export class SetRolesHandler implements ICommandHandler<SetRoles> {
 
   async execute(command: SetRoles): Promise<User> {
     const { id, caller, condition } = command;
-    if (!condition) throw new AppError('PRECONDITION_REQUIRED');
+    if (!condition?.hasIfMatch) throw new AppError('PRECONDITION_REQUIRED');
     // What is not allowed (403) or makes no sense (400) is said before the condition is judged (412).
     return this.accounts.asCaller({ id, caller, condition: null }, (user) => this.decide(user, command));
   }
@@ -46,7 +46,7 @@ export class SetRolesHandler implements ICommandHandler<SetRoles> {
       wanted.filter((role) => !user.roles.includes(role)),
       caller,
     );
-    assertMatch(condition, user.version);
+    condition?.assertWrite(user);
     if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.lastAdmin.assertNot(user);
     if (wanted.join() === user.roles.join()) return null;
     return { changes: { roles: wanted }, events: [userEventTypes.rolesChanged] };

@@ -1,6 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
-import type { TagCondition } from '../../../common/http/entity-tag.js';
+import type { Preconditions } from '../../../common/http/preconditions.js';
 import { AccountChanges, type Change } from '../account-changes.js';
 import { assertNotDeleted } from '../account-rules.js';
 import type { UpdateUserDto } from '../dto/update-user.dto.js';
@@ -15,7 +15,7 @@ export class UpdateUser extends Command<User> {
     readonly id: string,
     readonly input: UpdateUserDto,
     readonly caller: Principal,
-    readonly condition: TagCondition | null,
+    readonly condition: Preconditions | null,
   ) {
     super();
   }

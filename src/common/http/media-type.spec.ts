@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { utf8Type } from './media-type.js';
+
+describe('the media type of a body in UTF-8', () => {
+  it.each([
+    'application/json',
+    ' application/json ',
+    'Application/JSON',
+    'application/json;',
+    'application/json; ;',
+    'application/json;charset=utf-8',
+    'application/json; charset=utf8',
+    'application/json; charset=UTF8',
+    'application/json ; CHARSET = utf-8',
+    'application/json; charset="utf-8"',
+    'application/json; charset="utf8" ; version=1',
+    "application/json; charset='utf-8'",
+    'application/json; charset=" utf-8 "',
+    'application/json; charset="ut\\f-8"',
+    'application/json; charset=unicode-1-1-utf-8',
+    'application/json; charset=us-ascii',
+    'application/json; charset=',
+    'application/json; charset',
+    'application/json; charset=""',
+    'application/json; profile="a;charset=latin1"',
+    'application/json; odata.metadata=minimal; q=1',
+  ])('%s: application/json', (contentType) => {
+    expect(utf8Type(contentType)).toBe('application/json');
+  });
+
+  it.each([
+    '',
+    'json',
+    'application/',
+    'application json',
+    'application/json, application/json',
+    'application/json; charset=latin1',
+    'application/json; charset="iso-8859-1"',
+    'application/json; charset=utf-16',
+    'application/json; charset=utf-7',
+    'application/json; charset=windows-1252',
+    'application/json; charset=x',
+  ])('%s: none', (contentType) => {
+    expect(utf8Type(contentType)).toBeNull();
+  });
+});

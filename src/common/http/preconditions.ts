@@ -1,0 +1,72 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import { AppError } from '../errors/app-error.js';
+import { entityTag, TagCondition, type VersionedRecord } from './entity-tag.js';
+
+/**
+ * The preconditions of a request (RFC 9110, section 13), evaluated in the order of 13.2.2. Records have no
+ * `Last-Modified`, so the conditions that compare dates are ignored, as 13.1.3 and 13.1.4 demand.
+ */
+export class Preconditions {
+  /** `If-Match: *`, for callers inside the service that accept every version. */
+  static readonly anyVersion = new Preconditions(TagCondition.parse('*'), null);
+
+  private constructor(
+    private readonly ifMatch: TagCondition | null,
+    private readonly ifNoneMatch: TagCondition | null,
+  ) {}
+
+  /** Returns null when the request has no preconditions. */
+  static of({ headers }: Pick<Request, 'headers'>): Preconditions | null {
+    const ifMatch = TagCondition.parse(headers['if-match']);
+    const ifNoneMatch = TagCondition.parse(headers['if-none-match']);
+    return ifMatch || ifNoneMatch ? new Preconditions(ifMatch, ifNoneMatch) : null;
+  }
+
+  get hasIfMatch(): boolean {
+    return this.ifMatch !== null;
+  }
+
+  /**
+   * Refuses a write whose preconditions are false. The caller holds the record's lock; `null` is a record that does
+   * not exist yet.
+   * @throws AppError `PRECONDITION_FAILED` with the current tag
+   */
+  assertWrite(record: VersionedRecord | null): void {
+    const etag = record && entityTag(record);
+    if (this.ifMatch && !this.ifMatch.matchesStrongly(etag)) throw failed(etag);
+    if (this.ifNoneMatch?.matchesWeakly(etag))
+      throw failed(etag, 'If-None-Match excludes the current record');
+  }
+
+  /**
+   * Returns whether a read is answered 304. A malformed `If-None-Match` costs a reader nothing but the bytes.
+   * @throws AppError `PRECONDITION_FAILED` with the current tag when `If-Match` is false
+   */
+  isNotModified(record: VersionedRecord): boolean {
+    const etag = entityTag(record);
+    if (this.ifMatch && !this.ifMatch.matchesStrongly(etag)) throw failed(etag);
+    return this.ifNoneMatch?.matchesWeakly(etag) ?? false;
+  }
+
+  /**
+   * Refuses an `If-None-Match` that cannot be parsed: a write that ignored it would be done although the client
+   * made it conditional. A malformed `If-Match` needs no such check, because it is never true.
+   * @throws AppError `VALIDATION_ERROR`
+   */
+  assertParsed(): this {
+    if (!this.ifNoneMatch?.malformed) return this;
+    throw AppError.invalid('If-None-Match', 'If-None-Match must be * or a list of entity tags in quotes');
+  }
+}
+
+/** Injects the preconditions of a write, or null, for the command that holds the record's lock. */
+export const WritePreconditions = createParamDecorator(
+  (_: unknown, context: ExecutionContext) =>
+    Preconditions.of(context.switchToHttp().getRequest<Request>())?.assertParsed() ?? null,
+);
+
+function failed(etag: string | null, message?: string): AppError {
+  if (etag === null) return new AppError('PRECONDITION_FAILED', { message: 'The record does not exist' });
+  return new AppError('PRECONDITION_FAILED', { headers: { ETag: etag }, ...(message && { message }) });
+}

@@ -1,0 +1,108 @@
+import { Logger } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { NextFunction, Request, Response } from 'express';
+import { ANY_LOCALHOST } from '../../config/variables.js';
+
+/** Every header of ours that a script may want to read. The Fetch Standard hides all that are not listed. */
+const EXPOSED_HEADERS = [
+  'Allow',
+  'Content-Disposition',
+  'ETag',
+  'Idempotency-Replayed',
+  'Link',
+  'Location',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'WWW-Authenticate',
+  'X-Export-Cursor',
+  'X-Request-Id',
+  'X-Total-Count',
+  'X-Total-Estimate',
+];
+/**
+ * Every request header that we read and that needs permission. A browser remembers the headers that a preflight of a
+ * URL allowed. An answer that allowed only those of one request would make the next request, with other headers, ask
+ * again: Chromium sent 7 preflights for 8 calls to three URLs, and sends 5 now. It never reuses a preflight for a
+ * request whose script sets If-Match or If-None-Match.
+ */
+const REQUEST_HEADERS = [
+  'accept',
+  'authorization',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'last-event-id',
+  'traceparent',
+  'tracestate',
+  'x-request-id',
+];
+const PREFLIGHT_SECONDS = 600;
+const LOCALHOST = /^http:\/\/localhost(?::\d{1,5})?$/;
+/** Anybody may send a preflight: the log takes so many origins in this time. */
+const LOGGED_ORIGINS = 10;
+const LOGGED_EVERY_MS = 60_000;
+const MAX_LOGGED_LENGTH = 200;
+
+/** Lets pages of the allowed origins call the API, and answers their preflights. */
+export function allowOrigins(app: NestExpressApplication, allowed: readonly string[]): void {
+  const origin = allowed.map((each) => (each === ANY_LOCALHOST ? LOCALHOST : each));
+  if (origin.length > 0) {
+    app.enableCors((request: Request, use: (error: null, options: object) => void) =>
+      use(null, {
+        origin,
+        allowedHeaders: allowedHeaders(request.get('access-control-request-headers')),
+        exposedHeaders: EXPOSED_HEADERS,
+        maxAge: PREFLIGHT_SECONDS,
+        preflightContinue: true,
+      }),
+    );
+  }
+  app.use(answerPreflight(origin.length > 0));
+}
+
+/** What the client asks for, then what we read besides: nothing is refused by the name of its header. */
+function allowedHeaders(requested = ''): string[] {
+  const names = requested
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  return [...new Set([...names, ...REQUEST_HEADERS])];
+}
+
+/**
+ * An OPTIONS that is no preflight is judged like any other method, which the cors package would not. So is a preflight
+ * where no origin is allowed at all.
+ */
+function answerPreflight(isOn: boolean) {
+  const logRefusal = refusalLog();
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const origin = request.get('origin');
+    const asked = origin !== undefined && request.get('access-control-request-method');
+    if (request.method !== 'OPTIONS' || !asked) {
+      next();
+      return;
+    }
+    if (response.getHeader('Access-Control-Allow-Origin') === undefined) logRefusal(origin);
+    if (isOn) response.status(204).end();
+    else next();
+  };
+}
+
+function refusalLog(): (origin: string) => void {
+  const logger = new Logger('Cors');
+  const logged = new Set<string>();
+  let until = 0;
+  return (origin) => {
+    const now = performance.now();
+    if (now > until) {
+      logged.clear();
+      until = now + LOGGED_EVERY_MS;
+    }
+    const shown = origin.slice(0, MAX_LOGGED_LENGTH);
+    if (logged.has(shown) || logged.size >= LOGGED_ORIGINS) return;
+    logged.add(shown);
+    logger.warn({ origin: shown }, 'refused a preflight: add this origin to CORS_ORIGINS to allow its pages');
+  };
+}
