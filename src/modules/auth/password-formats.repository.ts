@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { FormatCount } from '../../platform/crypto/decoy-hashes.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
-/** Pages that are read, some 8 MB. A smaller table is read whole. */
-const SAMPLE_PAGES = 1000;
+/** Pages that are read, some thousands of users. A smaller table is read whole. */
+const SAMPLE_PAGES = 300;
 
 /**
  * Counts by everything in a hash but salt and digest. bcrypt has one field for both, so its cost is
