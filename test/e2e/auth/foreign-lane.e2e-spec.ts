@@ -6,6 +6,7 @@ import { formatOf } from '../../../src/platform/crypto/hash-cost.js';
 import { ANYWHERE, login } from '../../support/guesses.js';
 import { closeConnections } from '../../support/send.js';
 import { PASSWORD, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
 
 const DEAREST = [
   '$argon2id$v=19$m=262144,t=4,p=16$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs',
@@ -44,7 +45,7 @@ describe('foreign password hashes', () => {
       expect((await login(app, { email: each })).status).toBe(401);
       refused++;
     });
-    while ((await metric('gatehouse_password_queue_depth', 'foreign')) < 2);
+    await until(async () => (await metric('gatehouse_password_queue_depth', 'foreign')) === 2);
     expect((await login(app, { email, password: PASSWORD })).status).toBe(200);
     expect(refused).toBeLessThan(DEAREST.length);
     expect(await metric('gatehouse_password_queue_depth', 'own')).toBe(0);
