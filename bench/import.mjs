@@ -21,7 +21,7 @@ const LOOK_EVERY_MS = 500;
 const BATCH = 1000;
 /** Signs in again and again: of too many sessions the oldest end, which the import must not be asked for in. */
 const PERSON = { email: 'somebody@example.com', password: 'only for the benchmarks 8' };
-const HASH = `$2b$10$${'a'.repeat(53)}`;
+const HASH = `$2b$10$${'.'.repeat(53)}`;
 
 const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
 const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });

@@ -1,11 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { pbkdf2Sync } from 'node:crypto';
+import { hash as bcrypt } from 'bcrypt';
+import { PasswordFormats } from '../../src/modules/auth/password-formats.js';
+import { DecoyHashes } from '../../src/platform/crypto/decoy-hashes.js';
+import { formatOf } from '../../src/platform/crypto/hash-cost.js';
+import { parseStoredHash } from '../../src/platform/crypto/stored-hash.js';
 import { ANYWHERE, elsewhere, login } from '../support/guesses.js';
 import { closeConnections } from '../support/send.js';
-import { TestApp } from '../support/test-app.js';
+import { PASSWORD, TestApp } from '../support/test-app.js';
 
 const PAIRS = 300;
 /** Few enough guesses at each that none is slowed down. */
 const PER_ACCOUNT = 5;
+const USERS = PAIRS / PER_ACCOUNT;
+
+interface Times {
+  readonly wrong: number[];
+  readonly unknown: number[];
+}
 
 /** How likely it is that one of `a` is greater than one of `b` (the area under the ROC curve). */
 function chanceOfGreater(a: readonly number[], b: readonly number[]): number {
@@ -13,40 +25,103 @@ function chanceOfGreater(a: readonly number[], b: readonly number[]): number {
   return wins.reduce((sum, win) => sum + win, 0) / wins.length;
 }
 
+const median = (values: readonly number[]): string =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]?.toFixed(2) ?? '';
+
+function expectAlike(kind: string, { wrong, unknown }: Times): void {
+  const chance = chanceOfGreater(wrong, unknown);
+  process.stdout.write(
+    `${kind}, ${wrong.length} and ${unknown.length} guesses: a wrong password is slower with probability ` +
+      `${chance.toFixed(3)}; medians ${median(wrong)} ms and ${median(unknown)} ms\n`,
+  );
+  expect(chance).toBeGreaterThan(0.4);
+  expect(chance).toBeLessThan(0.6);
+}
+
 describe('the time that a refused sign-in takes', () => {
   let app: TestApp;
   const emails: string[] = [];
+  const kinds: Record<string, string> = {};
   beforeAll(async () => {
     app = await TestApp.create({ config: ANYWHERE });
-    for (let i = 0; i < PAIRS / PER_ACCOUNT; i++) emails.push((await app.account()).email);
+    for (let i = 0; i < USERS; i++) emails.push((await app.account()).email);
+    const salt = Buffer.from('sixteen bytes...');
+    const b64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');
+    const [own] = await app.database.query<{ hash: string }>(
+      'SELECT password_hash AS hash FROM users LIMIT 1',
+    );
+    kinds['our own'] = own?.hash ?? '';
+    kinds['pbkdf2 with 1,000 iterations'] =
+      `$pbkdf2-sha256$i=1000$${b64(salt)}$${b64(pbkdf2Sync(PASSWORD, salt, 1000, 32, 'sha256'))}`;
+    kinds['bcrypt 4'] = await bcrypt(PASSWORD, 4);
+    kinds['bcrypt 10'] = await bcrypt(PASSWORD, 10);
+    kinds['bcrypt 12'] = await bcrypt(PASSWORD, 12);
   }, 120_000);
   afterAll(() => {
     closeConnections();
     return app.close();
   });
 
-  it('does not tell a wrong password from an unknown address', async () => {
-    const times = { wrong: [] as number[], unknown: [] as number[] };
-    const measure = async (way: keyof typeof times, email: string, pair: number) => {
-      const started = performance.now();
-      const { status } = await login(app, { email, ip: elsewhere() });
-      if (status !== 401) throw new Error(`was answered ${status}`);
-      if (pair >= 0) times[way].push(performance.now() - started);
-    };
+  /** Gives every user one of the hashes, in turns, and counts the formats. */
+  async function giveUsers(hashes: readonly string[]): Promise<void> {
+    await app.database.query(
+      `UPDATE users SET password_hash = ($1::text[])[1 + turn % cardinality($1::text[])]
+       FROM (SELECT id, row_number() OVER (ORDER BY id) AS turn FROM users) AS turns WHERE turns.id = users.id`,
+      [hashes],
+    );
+    await app.database.query('DELETE FROM sign_in_failures');
+    await app.nest.get(PasswordFormats).refresh();
+  }
+
+  async function timeOf(email: string): Promise<number> {
+    const started = performance.now();
+    const { status } = await login(app, { email, ip: elsewhere() });
+    if (status !== 401) throw new Error(`was answered ${status}`);
+    return performance.now() - started;
+  }
+
+  /** Guesses at users and at unknown addresses, interleaved, so that other load on the machine meets both. */
+  async function measure(record: (email: string, ms: number, isKnown: boolean) => void): Promise<void> {
     for (let pair = -5; pair < PAIRS; pair++) {
       const known = emails.at(pair % emails.length) ?? '';
       const unknown = `nobody-${pair % emails.length}@example.com`;
-      // Interleaved, and each of them first as often: whatever else the machine does meets both.
-      const pairOf = [() => measure('wrong', known, pair), () => measure('unknown', unknown, pair)];
-      for (const guess of pair % 2 === 0 ? pairOf : pairOf.toReversed()) await guess();
+      for (const email of pair % 2 === 0 ? [known, unknown] : [unknown, known]) {
+        const ms = await timeOf(email);
+        if (pair >= 0) record(email, ms, email === known);
+      }
     }
-    const chance = chanceOfGreater(times.wrong, times.unknown);
-    const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length / 2]?.toFixed(2);
-    process.stdout.write(
-      `${PAIRS} pairs: a wrong password is slower with probability ${chance.toFixed(3)}; ` +
-        `medians ${median(times.wrong)} ms and ${median(times.unknown)} ms\n`,
+  }
+
+  it.each(['our own', 'pbkdf2 with 1,000 iterations', 'bcrypt 4', 'bcrypt 10', 'bcrypt 12'])(
+    'does not tell a wrong password from an unknown address when users have hashes of %s',
+    async (kind) => {
+      await giveUsers([kinds[kind] ?? '']);
+      const times: Times = { wrong: [], unknown: [] };
+      await measure((_, ms, isKnown) => times[isKnown ? 'wrong' : 'unknown'].push(ms));
+      expectAlike(kind, times);
+    },
+    900_000,
+  );
+
+  it('does not tell a wrong password from an unknown address when users have hashes of several kinds', async () => {
+    await giveUsers(
+      ['our own', 'pbkdf2 with 1,000 iterations', 'bcrypt 10'].map((kind) => kinds[kind] ?? ''),
     );
-    expect(chance).toBeGreaterThan(0.4);
-    expect(chance).toBeLessThan(0.6);
-  }, 600_000);
+    const stored = await app.database.query<{ email: string; hash: string }>(
+      'SELECT email, password_hash AS hash FROM users',
+    );
+    const formats = new Map(stored.map(({ email, hash }) => [email, hash] as const));
+    const decoys = app.nest.get(DecoyHashes);
+    const all: Times = { wrong: [], unknown: [] };
+    const byFormat = new Map<string, Times>();
+    await measure((email, ms, isKnown) => {
+      const hash = parseStoredHash(formats.get(email) ?? '') ?? decoys.of(email);
+      const ofFormat = byFormat.get(formatOf(hash)) ?? { wrong: [], unknown: [] };
+      byFormat.set(formatOf(hash), ofFormat);
+      for (const times of [all, ofFormat]) times[isKnown ? 'wrong' : 'unknown'].push(ms);
+    });
+    // A format alone is told apart by its cost, but each is as frequent among unknown addresses.
+    for (const [format, times] of byFormat) expectAlike(`several kinds, ${format}`, times);
+    expectAlike('several kinds, all', all);
+  }, 900_000);
 });

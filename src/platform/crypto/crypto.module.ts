@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { AccountKeys } from './account-keys.js';
+import { DecoyHashes } from './decoy-hashes.js';
 import { KeyedDigest } from './keyed-digest.js';
 import { masterKey } from './master-key.js';
 import { PasswordHasher } from './password-hasher.js';
@@ -17,9 +18,10 @@ import { MASTER_KEY, Sealer } from './sealer.js';
     },
     Sealer,
     KeyedDigest,
+    DecoyHashes,
     PasswordHasher,
     AccountKeys,
   ],
-  exports: [Sealer, KeyedDigest, PasswordHasher, AccountKeys],
+  exports: [Sealer, KeyedDigest, DecoyHashes, PasswordHasher, AccountKeys],
 })
 export class CryptoModule {}

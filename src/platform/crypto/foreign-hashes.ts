@@ -1,109 +1,79 @@
-import { pbkdf2, scrypt, timingSafeEqual } from 'node:crypto';
-import { promisify } from 'node:util';
-import { verify } from 'argon2';
-import { compare } from 'bcrypt';
+import { argon2Sync, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto';
+import { argon2d, argon2i, argon2id, hash as deriveArgon2 } from 'argon2';
+import { compareSync } from 'bcrypt';
+import { OWN, OWN_DIGEST_BYTES, OWN_SALT_BYTES, relativeCost } from './hash-cost.js';
+import type { Argon2Hash, Pbkdf2Hash, ScryptHash, StoredHash } from './stored-hash.js';
 
-const derivePbkdf2 = promisify(pbkdf2);
-const deriveScrypt = promisify<
-  string,
-  Buffer,
-  number,
-  { N: number; r: number; p: number; maxmem: number },
-  Buffer
->(scrypt);
-
-/** What one verification may cost, a second or so; above it a hash is not believed to be one. */
-const MAX_ARGON2_KIB = 2 ** 18;
-/** Memory times passes; argon2's own defaults are 3 * 2^16. */
-const MAX_ARGON2_WORK = 2 ** 20;
-const MAX_ARGON2_LANES = 16;
-const MAX_BCRYPT_COST = 14;
-const MAX_SCRYPT_LOG_N = 17;
-/** N * r * p; OWASP's strongest is 2^20. */
-const MAX_SCRYPT_WORK = 2 ** 21;
-const MAX_PBKDF2_ITERATIONS = 2_000_000;
-
-/** Parameters in any order: the library's own is `m,p,t`, the reference's `m,t,p`. */
-const ARGON2 = /^\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$([mtp=\d,]{11,24})\$[\w+/]{11,88}\$[\w+/]{22,88}$/;
-const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z\d]{53}$/;
-const SCRYPT = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w+/.=-]{11,88})\$([\w+/.=-]{22,88})$/;
-/** As PHC (`i=600000`, perhaps `,l=32`), and as passlib writes it (the number alone). */
-const PBKDF2 =
-  /^\$pbkdf2-(sha256|sha512)\$(?:i=)?(\d{1,7})(?:,l=\d{1,3})?\$([\w+/.=-]{11,88})\$([\w+/.=-]{22,88})$/;
-
-type Verify = (password: string) => Promise<boolean>;
+/** bcrypt reads no more of a password than this. */
+export const BCRYPT_BYTES = 72;
+/** The least memory of one lane, in KiB. */
+const MIN_PADDING_KIB = 8;
+const TYPES = { argon2d, argon2i, argon2id } as const;
 
 /**
- * How to verify a password against a stored hash, ours or one that another system made; null when its
- * form is not known or its cost is absurd.
+ * Tells whether one of the spellings of a password matches the hash. Blocks the thread, except for version
+ * 1.0 of argon2, which Node.js does not have.
  */
-export function verifierOf(phc: string): Verify | null {
-  const verifyOne = argon2Hash(phc) ?? bcryptHash(phc) ?? scryptHash(phc) ?? pbkdf2Hash(phc);
-  if (!verifyOne) return null;
-  return async (password) => {
-    for (const spelling of spellings(password)) if (await verifyOne(spelling)) return true;
-    return false;
-  };
+export async function verifyStored(hash: StoredHash, spellings: readonly string[]): Promise<boolean> {
+  for (const spelling of spellings) if (await verifyOne(hash, spelling)) return true;
+  return false;
 }
 
-/** Ours are over the NFC form; other systems hashed what they were sent. */
-const spellings = (password: string): Set<string> => new Set([password.normalize('NFC'), password]);
-
-function argon2Hash(phc: string): Verify | null {
-  const cost = new Map(
-    ARGON2.exec(phc)?.[1]
-      ?.split(',')
-      .map((part) => part.split('=') as [string, string]),
-  );
-  const [kib, passes, lanes] = ['m', 't', 'p'].map((name) => Number(cost.get(name))) as [
-    number,
-    number,
-    number,
-  ];
-  // Eight blocks a lane are argon2's own minimum (RFC 9106, 3.1). What is not a number fails every test.
-  const believed =
-    lanes >= 1 &&
-    lanes <= MAX_ARGON2_LANES &&
-    kib >= 8 * lanes &&
-    kib <= MAX_ARGON2_KIB &&
-    passes >= 1 &&
-    kib * passes <= MAX_ARGON2_WORK;
-  return believed && cost.size === 3 ? (password) => verify(phc, password) : null;
+/** Does what `verifyStored` does, and pads a hash that is cheaper than our own to the same cost. */
+export async function verifyPadded(hash: StoredHash, spellings: readonly string[]): Promise<boolean> {
+  const matches = await verifyStored(hash, spellings);
+  padCost(relativeCost(hash));
+  return matches;
 }
 
-function bcryptHash(phc: string): Verify | null {
-  const cost = Number(BCRYPT.exec(phc)?.[1]);
-  if (!(cost >= 4 && cost <= MAX_BCRYPT_COST)) return null;
-  // PHP's name for what everybody else calls 2b, and which the library does not know.
-  const known = phc.replace(/^\$2y/, '$2b');
-  return (password) => compare(password, known);
+function verifyOne(hash: StoredHash, password: string): boolean | Promise<boolean> {
+  if (hash.algorithm === 'argon2')
+    return hash.version === OWN.version ? verifyArgon2(hash, password) : verifyArgon2InPool(hash, password);
+  if (hash.algorithm === 'bcrypt')
+    return compareSync(Buffer.from(password).subarray(0, BCRYPT_BYTES), hash.text);
+  return hash.algorithm === 'scrypt' ? verifyScrypt(hash, password) : verifyPbkdf2(hash, password);
 }
 
-function scryptHash(phc: string): Verify | null {
-  const match = SCRYPT.exec(phc);
-  if (!match) return null;
-  const [logN, r, p] = match.slice(1, 4).map(Number) as [number, number, number];
-  if (logN < 1 || logN > MAX_SCRYPT_LOG_N || r < 1 || p < 1 || 2 ** logN * r * p > MAX_SCRYPT_WORK)
-    return null;
-  const salt = decode(match[4]);
-  const expected = decode(match[5]);
-  const options = { N: 2 ** logN, r, p, maxmem: 256 * r * (2 ** logN + p) };
-  return async (password) =>
-    timingSafeEqual(await deriveScrypt(password, salt, expected.length, options), expected);
+function verifyScrypt({ logN, blockSize: r, parallelism: p, salt, digest }: ScryptHash, password: string) {
+  const maxmem = 256 * r * (2 ** logN + p);
+  return timingSafeEqual(scryptSync(password, salt, digest.length, { N: 2 ** logN, r, p, maxmem }), digest);
 }
 
-function pbkdf2Hash(phc: string): Verify | null {
-  const match = PBKDF2.exec(phc);
-  const iterations = Number(match?.[2]);
-  if (!match || iterations < 1 || iterations > MAX_PBKDF2_ITERATIONS) return null;
-  const salt = decode(match[3]);
-  const expected = decode(match[4]);
-  return async (password) =>
-    timingSafeEqual(
-      await derivePbkdf2(password, salt, iterations, expected.length, match[1] ?? ''),
-      expected,
-    );
+function verifyPbkdf2({ hash, salt, iterations, digest }: Pbkdf2Hash, password: string): boolean {
+  return timingSafeEqual(pbkdf2Sync(password, salt, iterations, digest.length, hash), digest);
 }
 
-/** Base64 with or without padding; passlib writes `.` for `+`. */
-const decode = (text = ''): Buffer => Buffer.from(text.replaceAll('.', '+'), 'base64');
+function verifyArgon2(hash: Argon2Hash, password: string): boolean {
+  const { type, memoryKib: memory, passes, lanes: parallelism, salt: nonce, digest } = hash;
+  const options = { message: password, nonce, memory, passes, parallelism, tagLength: digest.length };
+  return timingSafeEqual(argon2Sync(type, options), digest);
+}
+
+/** Verifies in the thread pool of the process: our own hashes, and those of version 1.0. */
+export async function verifyArgon2InPool(hash: Argon2Hash, password: string): Promise<boolean> {
+  const derived = await deriveArgon2(password, {
+    raw: true,
+    type: TYPES[hash.type],
+    version: hash.version,
+    memoryCost: hash.memoryKib,
+    timeCost: hash.passes,
+    parallelism: hash.lanes,
+    salt: Buffer.from(hash.salt),
+    hashLength: hash.digest.length,
+  });
+  return timingSafeEqual(derived, hash.digest);
+}
+
+/** Does the rest of the work that one of our own hashes takes. */
+function padCost(cost: number): void {
+  const memory = Math.round(OWN.memoryKib * (1 - cost));
+  if (memory < MIN_PADDING_KIB) return;
+  argon2Sync(OWN.type, {
+    message: '',
+    nonce: Buffer.alloc(OWN_SALT_BYTES),
+    memory,
+    passes: OWN.passes,
+    parallelism: OWN.lanes,
+    tagLength: OWN_DIGEST_BYTES,
+  });
+}

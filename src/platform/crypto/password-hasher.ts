@@ -1,70 +1,102 @@
-import { randomBytes } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
-import { argon2id, hash, needsRehash } from 'argon2';
-import PQueue from 'p-queue';
-import { requestContext } from '../../common/context/request-context.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { argon2id, hash } from 'argon2';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { verifierOf } from './foreign-hashes.js';
+import { PasswordMetrics } from '../metrics/password-metrics.js';
+import { DecoyHashes } from './decoy-hashes.js';
+import { BCRYPT_BYTES, verifyArgon2InPool } from './foreign-hashes.js';
+import { isOwn, OWN, relativeCost } from './hash-cost.js';
+import { PasswordLane } from './password-lane.js';
+import { parseStoredHash, type StoredHash } from './stored-hash.js';
+import { VerifierThreads } from './verifier-threads.js';
 
-/** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
-const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
-const OWN_PREFIX = '$argon2id$';
+const PARAMETERS = {
+  type: argon2id,
+  memoryCost: OWN.memoryKib,
+  timeCost: OWN.passes,
+  parallelism: OWN.lanes,
+} as const;
 /** Waiting hashes for each one that runs: about two seconds' worth. */
 const QUEUE_PER_LANE = 64;
+/** Our own hashes for each foreign one that runs, and at most so many foreign ones. */
+const OWN_PER_FOREIGN = 4;
+const MAX_FOREIGN = 4;
+/** Waiting work for each foreign hash that runs: eight hashes of the highest accepted cost. */
+const FOREIGN_QUEUE_COST = 640;
+
+/** A password that somebody presents, and the address that they claim, in canonical form if it has one. */
+export interface Guess {
+  readonly password: string;
+  readonly address: string;
+}
 
 /**
- * Hashes passwords in a bounded lane: each hash holds 19 MiB and a core for some 30 ms, so more at
- * once would only slow down everything else.
- * @throws AppError `OVERLOADED` when the queue is full
+ * Hashes and verifies passwords in two bounded lanes. One of our own hashes takes 19 MiB and some 30 ms of a
+ * core, so running more at once than there are cores would only slow down everything else. The hashes of other
+ * systems may cost fifty times as much: they have a lane of their own, in threads of low priority.
+ * @throws AppError `OVERLOADED` when the queue of the lane is full
  */
 @Injectable()
-export class PasswordHasher {
-  private readonly lane: PQueue;
-  private readonly bound: number;
-  private readonly decoy = decoyHash();
+export class PasswordHasher implements OnModuleDestroy {
+  private readonly own: PasswordLane;
+  private readonly foreign: PasswordLane;
+  private readonly threads = new VerifierThreads();
 
-  constructor(@InjectConfig() config: Config) {
-    this.lane = new PQueue({ concurrency: config.PASSWORD_CONCURRENCY });
-    this.bound = config.PASSWORD_CONCURRENCY * QUEUE_PER_LANE;
+  constructor(
+    @InjectConfig() { PASSWORD_CONCURRENCY: concurrency }: Config,
+    private readonly decoys: DecoyHashes,
+    metrics: PasswordMetrics,
+  ) {
+    this.own = new PasswordLane('own', { concurrency, waitingCost: concurrency * QUEUE_PER_LANE }, metrics);
+    const foreign = Math.min(Math.max(Math.floor(concurrency / OWN_PER_FOREIGN), 1), MAX_FOREIGN);
+    const limits = { concurrency: foreign, waitingCost: foreign * FOREIGN_QUEUE_COST };
+    this.foreign = new PasswordLane('foreign', limits, metrics);
   }
 
-  /** A PHC string. Unicode passwords are hashed in NFC, so that every keyboard's spelling is one. */
+  onModuleDestroy(): Promise<void> {
+    return this.threads.close();
+  }
+
+  /** Returns a PHC string. Hashes the NFC form, so that every keyboard's spelling of a password is one. */
   hash(password: string): Promise<string> {
-    return this.inLane(() => hash(password.normalize('NFC'), PARAMETERS));
+    return this.own.run(() => hash(password.normalize('NFC'), PARAMETERS));
   }
 
   /**
-   * Whether the password is the one that was hashed. Without a hash, or with one that is not believed,
-   * it takes as long and says no, so that an unknown address cannot be told from a wrong password by
-   * the clock.
+   * Tells whether the password is the one that was hashed. Without a hash, or with one that is malformed,
+   * verifies a decoy and says no, so that the time does not tell an unknown address from a wrong password.
    */
-  async matches(password: string, phc: string | null): Promise<boolean> {
-    const verifyStored = phc === null ? null : verifierOf(phc);
-    const verify = verifyStored ?? verifierOf(this.decoy);
-    return this.inLane(async () => (await verify?.(password)) === true && verifyStored !== null);
+  async matches({ password, address }: Guess, stored: string | null): Promise<boolean> {
+    const decoy = this.decoys.of(address);
+    const hashed = stored === null ? null : parseStoredHash(stored);
+    const matches = await this.verify(hashed ?? decoy, spellingsOf(password));
+    return matches && hashed !== null;
   }
 
-  /** Whether a hash was made by another system or with weaker parameters: renew it while the password is at hand. */
-  isOutdated(phc: string): boolean {
-    return !phc.startsWith(OWN_PREFIX) || needsRehash(phc, PARAMETERS);
+  /**
+   * Tells whether a stored hash that the password matches should be replaced by one of ours. bcrypt reads
+   * only the first 72 bytes: the original password may be longer than those, or go on differently.
+   */
+  shouldRenew(stored: string, password: string): boolean {
+    const hashed = parseStoredHash(stored);
+    if (!hashed || isOwn(hashed)) return false;
+    return hashed.algorithm !== 'bcrypt' || spellingsOf(password).every(isReadWholeByBcrypt);
   }
 
-  private async inLane<T>(work: () => Promise<T>): Promise<T> {
-    if (this.lane.size >= this.bound) throw new AppError('OVERLOADED');
-    const signal = requestContext.current()?.signal;
-    return this.lane.add(() => {
-      // Nobody waits for it any more: those behind it are served sooner.
-      if (signal?.aborted) throw new AppError('TIMEOUT');
-      return work();
-    });
+  private verify(hashed: StoredHash, spellings: readonly string[]): Promise<boolean> {
+    if (hashed.algorithm === 'argon2' && isOwn(hashed)) {
+      return this.own.run(async () => {
+        for (const spelling of spellings) if (await verifyArgon2InPool(hashed, spelling)) return true;
+        return false;
+      });
+    }
+    const cost = Math.max(relativeCost(hashed), 1) * spellings.length;
+    return this.foreign.run(() => this.threads.verify({ hash: hashed, spellings }), cost);
   }
 }
 
-/** Of no password: costs what one of ours costs, from the first time on. */
-function decoyHash(): string {
-  const { memoryCost, timeCost, parallelism } = PARAMETERS;
-  const [salt, digest] = [16, 32].map((bytes) => randomBytes(bytes).toString('base64').replaceAll('=', ''));
-  return `${OWN_PREFIX}v=19$m=${memoryCost},p=${parallelism},t=${timeCost}$${salt}$${digest}`;
-}
+/** Our hashes are over the NFC form; other systems hashed what they were sent. */
+const spellingsOf = (password: string): string[] => [...new Set([password.normalize('NFC'), password])];
+
+/** A password of exactly 72 bytes may be the beginning of the one that was hashed. */
+const isReadWholeByBcrypt = (password: string): boolean => Buffer.byteLength(password) < BCRYPT_BYTES;

@@ -9,6 +9,7 @@ import { bearerToken, unauthorized } from '../../common/http/bearer.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { DatabaseMetrics } from './database-metrics.js';
+import { PasswordMetrics } from './password-metrics.js';
 
 @ApiTags('operations')
 @Controller()
@@ -16,6 +17,7 @@ export class MetricsController {
   constructor(
     @InjectConfig() private readonly config: Config,
     private readonly database: DatabaseMetrics,
+    private readonly passwords: PasswordMetrics,
   ) {}
 
   /** Metrics in the Prometheus text format. With `METRICS_TOKEN` set, only for that bearer token. */
@@ -30,6 +32,7 @@ export class MetricsController {
   async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     this.authorize(request);
     this.database.readPool();
+    this.passwords.readDepths();
     response.set('Content-Type', register.contentType);
     return register.metrics();
   }

@@ -10,8 +10,10 @@ import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database-metrics.js';
 import { HORIZON_LAG } from './horizon-lag.js';
 import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http-metrics.js';
 import { MetricsController } from './metrics.controller.js';
+import { PASSWORD_QUEUE, PasswordMetrics } from './password-metrics.js';
 
 const HTTP_LABELS = ['method', 'route', 'status'];
+const LANE_LABELS = ['lane'];
 
 const providers = [
   makeCounterProvider({ name: HTTP_REQUESTS, help: 'Requests answered', labelNames: HTTP_LABELS }),
@@ -35,8 +37,25 @@ const providers = [
     name: HORIZON_LAG,
     help: 'Age of the oldest transaction that may still write: so long feed and seals wait',
   }),
+  makeGaugeProvider({
+    name: PASSWORD_QUEUE.depth,
+    help: 'Password hashes that wait for a place in their lane',
+    labelNames: LANE_LABELS,
+  }),
+  makeHistogramProvider({
+    name: PASSWORD_QUEUE.wait,
+    help: 'Time that a password hash waited for its place',
+    labelNames: LANE_LABELS,
+    buckets: DURATION_BUCKETS,
+  }),
+  makeCounterProvider({
+    name: PASSWORD_QUEUE.rejected,
+    help: 'Password hashes refused because too many waited',
+    labelNames: LANE_LABELS,
+  }),
   HttpMetrics,
   DatabaseMetrics,
+  PasswordMetrics,
 ];
 
 /** Global, since the controller belongs to PrometheusModule and asks for what stands here. */

@@ -109,6 +109,9 @@ describe('mail', () => {
       );
       const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
       expect((await reset(token, 'password123')).status).toBe(400);
+      const unchanged = await reset(token, PASSWORD);
+      expect(unchanged.status).toBe(400);
+      expect(unchanged.body).toMatchObject({ error: { details: [{ field: 'new_password' }] } });
       expect((await reset(token)).status).toBe(204);
       expect((await app.as(account, 'get', '/api/users/me')).status).toBe(401);
       expect((await login(account.email, PASSWORD)).status).toBe(401);

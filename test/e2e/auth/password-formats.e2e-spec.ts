@@ -95,6 +95,32 @@ describe('a password hash that another system made', () => {
   });
 
   it.each([
+    ['another password that begins alike', 'A'.repeat(72), '-rest', '-typo'],
+    ['the first 72 bytes alone', 'A'.repeat(72), '-rest', ''],
+    ['other characters of several bytes', 'ü'.repeat(36), 'ß', 'ö'],
+  ])(
+    'keeps its bcrypt form when bcrypt has not read all of the password: %s',
+    async (_, begin, rest, typo) => {
+      const foreign = await bcrypt(begin + rest, 4);
+      const { id, email } = await accountWithHash(foreign);
+      expect((await login(app, { email, password: begin + typo })).status).toBe(200);
+      expect(await stored(id)).toBe(foreign);
+      expect((await login(app, { email, password: begin + rest })).status).toBe(200);
+      expect(await stored(id)).toBe(foreign);
+    },
+  );
+
+  it('is renewed from bcrypt when the password has 71 bytes', async () => {
+    const { id, email } = await accountWithHash(await bcrypt('A'.repeat(71), 4));
+    expect((await login(app, { email, password: 'A'.repeat(71) })).status).toBe(200);
+    expect(await stored(id)).toMatch(TODAY);
+  });
+
+  it.each([
+    ['$scrypt$ln=14,r=8,p=1$c29tZXNhbHQxMjM0NTY3OA$======================'],
+    ['$scrypt$ln=16,r=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs'],
+    ['$argon2id$v=19$m=19456,p=1,t=2$c29tZXNhbHRzb21lc2FsdA$'],
+    ['$argon2id$v=19$m=19456,p=1,t=2$'],
     ['$argon2id$v=19$m=4194304,t=1000,p=4$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObG'],
     ['$2b$31$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
     ['$scrypt$ln=30,r=8,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs'],

@@ -87,6 +87,8 @@ describe('PUT /api/auth/password', () => {
     ['short', 'seven 7'],
     ['long', 'x'.repeat(129)],
     ['common', 'password123'],
+    ['much like a common one', 'Summer2024!'],
+    ['like the current one', PASSWORD],
     ['like the address', 'my-somebody-words'],
     ['like the product', 'the Gatehouse is open'],
     ['of control characters', 'correct\u0007horse battery'],

@@ -133,6 +133,8 @@ describe('an import', () => {
       { ...good(1), password_hash: 'plain words' },
       { ...good(1), ...hash('31') },
       { ...good(1), password_hash: huge },
+      { ...good(1), password_hash: `$scrypt$ln=14,r=8,p=1$c29tZXNhbHQxMjM0NTY3OA$${'='.repeat(22)}` },
+      { ...good(1), ...hash('10') },
       { ...good(1), name: 'x'.repeat(70_000) },
     ];
     const text = Buffer.from(`${ndjson(good(0), ...bad)}\n`);

@@ -44,7 +44,8 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
   async execute({ caller, input, client }: ChangePassword): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
     const attempt = await this.bruteForce.beginOf(user, client.ip);
-    if (!(await attempt.judge(this.hasher.matches(input.current_password, user.passwordHash)))) {
+    const guess = { password: input.current_password, address: user.emailKey };
+    if (!(await attempt.judge(this.hasher.matches(guess, user.passwordHash)))) {
       const target = { type: 'user', id: user.id };
       await this.audit.record({ action: 'auth.password_change', target, outcome: 'denied' });
       throw AppError.invalid('current_password', 'current_password is wrong');

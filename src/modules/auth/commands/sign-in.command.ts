@@ -3,7 +3,7 @@ import { findCanonicalEmail } from '../../../common/email-address.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { unauthorized } from '../../../common/http/bearer.js';
 import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
-import { PasswordHasher } from '../../../platform/crypto/password-hasher.js';
+import { type Guess, PasswordHasher } from '../../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import { type Attempt, BruteForce } from '../brute-force.js';
@@ -48,7 +48,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     const canonical = findCanonicalEmail(email);
     const claim = await this.signIns.find(canonical);
     const attempt = await this.begin(canonical ?? email, claim, client);
-    return this.signIn(attempt, claim.account, password, client);
+    return this.signIn(attempt, claim.account, { password, address: canonical ?? email }, client);
   }
 
   private async begin(emailKey: string, { account, addresses }: Claim, client: Client): Promise<Attempt> {
@@ -63,20 +63,20 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   private async signIn(
     attempt: Attempt,
     user: ClaimedAccount | null,
-    password: string,
+    guess: Guess,
     client: Client,
   ): Promise<TokenResponse> {
-    const matches = await attempt.judge(this.hasher.matches(password, user?.passwordHash ?? null));
+    const matches = await attempt.judge(this.hasher.matches(guess, user?.passwordHash ?? null));
     if (!user || !matches || user.status !== 'active') {
       await this.recordRefusal(user);
       throw unauthorized(false, 'The e-mail address or the password is wrong');
     }
-    await this.renewHash(user, password);
+    await this.renewHash(user, guess.password);
     const started = await this.start(attempt, user, client);
     if (started) return this.tokens.issuePair(user, started);
     // The account changed while its old password was compared: what that said no longer counts.
     const { account } = await this.signIns.find(findCanonicalEmail(user.email));
-    return this.signIn(attempt, account, password, client);
+    return this.signIn(attempt, account, guess, client);
   }
 
   /** @returns null when the account may not sign in any more, or not with that password */
@@ -105,7 +105,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
 
   /** When the hasher is too busy the next sign-in does it: this one has succeeded. */
   private async renewHash(user: ClaimedAccount, password: string): Promise<void> {
-    if (user.passwordHash === null || !this.hasher.isOutdated(user.passwordHash)) return;
+    if (user.passwordHash === null || !this.hasher.shouldRenew(user.passwordHash, password)) return;
     try {
       const renewed = await this.hasher.hash(password);
       await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);

@@ -1,0 +1,89 @@
+/** The letters that a character usually stands for. */
+const STANDS_FOR: Readonly<Record<string, readonly string[]>> = {
+  '0': ['o'],
+  '1': ['i', 'l'],
+  '2': ['z'],
+  '3': ['e'],
+  '4': ['a'],
+  '5': ['s'],
+  '6': ['g', 'b'],
+  '7': ['t', 'l'],
+  '8': ['b'],
+  '9': ['g'],
+  '@': ['a'],
+  $: ['s'],
+  '!': ['i', 'l'],
+  '|': ['i', 'l'],
+  '+': ['t'],
+  '(': ['c'],
+  '€': ['e'],
+  '£': ['l'],
+  '¥': ['y'],
+  '§': ['s'],
+};
+const MAX_READINGS = 16;
+const MIN_CORE = 3;
+/** Hardly a common password is longer. */
+const MAX_CORE = 24;
+/** Characters on either side that are looked at; a longer run is no usual affix. */
+const MAX_AFFIX = 12;
+const MAX_MARKS = 3;
+const MAX_DIGITS = 4;
+const KEY_ROWS = ['01234567890', '09876543210', '!@#$%^&*()', '!"§$%&/()='];
+const DATE =
+  /^(?:(?:19|20)\d\d(?:0\d|1[0-2])[0-3]\d|[0-3]\d[0-3]\d(?:19|20)\d\d|[0-3]\d[0-3]\d\d\d|(?:19|20)\d{4})$/;
+
+/**
+ * Yields the words that a password may be derived from by usual means: upper case, accents, characters that
+ * stand for letters, and digits, years, dates and marks before and after. The number of words is bounded.
+ */
+export function* passwordVariations(password: string): Generator<string> {
+  yield password.normalize('NFC').toLowerCase();
+  const plain = password.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase();
+  for (const core of coresOf(Array.from(plain))) yield* readingsOf(core);
+}
+
+function* coresOf(characters: readonly string[]): Generator<readonly string[]> {
+  const starts = affixLengths(characters).filter((length) => isUsualAffix(characters.slice(0, length)));
+  const ends = affixLengths(characters.toReversed())
+    .map((length) => characters.length - length)
+    .filter((end) => isUsualAffix(characters.slice(end)));
+  for (const start of starts) {
+    for (const end of ends) {
+      const length = end - start;
+      if (length >= MIN_CORE && length <= MAX_CORE) yield characters.slice(start, end);
+    }
+  }
+}
+
+/** Returns 0 and the lengths up to that of the run of characters at the start that are no letters. */
+function affixLengths(characters: readonly string[]): number[] {
+  const firstLetter = characters.findIndex((character) => /\p{L}/u.test(character));
+  const run = firstLetter === -1 ? characters.length : firstLetter;
+  return Array.from({ length: Math.min(run, MAX_AFFIX) + 1 }, (_, length) => length);
+}
+
+function isUsualAffix(characters: readonly string[]): boolean {
+  const digits = characters.filter((character) => /\d/.test(character));
+  const marks = characters.filter((character) => !/\d/.test(character));
+  return (
+    (digits.length <= MAX_DIGITS || isRow(digits) || DATE.test(digits.join(''))) &&
+    (marks.length <= MAX_MARKS || isRow(marks))
+  );
+}
+
+/** Tells whether the characters are one and the same, or neighbours on the keyboard. */
+function isRow(characters: readonly string[]): boolean {
+  return new Set(characters).size === 1 || KEY_ROWS.some((row) => row.includes(characters.join('')));
+}
+
+function* readingsOf(characters: readonly string[]): Generator<string> {
+  yield characters.join('');
+  let readings = [''];
+  for (const character of characters) {
+    const letters = STANDS_FOR[character] ?? [character];
+    const chosen = readings.length * letters.length > MAX_READINGS ? letters.slice(0, 1) : letters;
+    readings = chosen.flatMap((letter) => readings.map((reading) => reading + letter));
+  }
+  yield* readings;
+}

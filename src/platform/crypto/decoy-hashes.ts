@@ -1,0 +1,93 @@
+import { Injectable } from '@nestjs/common';
+import { formatOf, OWN } from './hash-cost.js';
+import { KeyedDigest } from './keyed-digest.js';
+import { parseStoredHash, type StoredHash } from './stored-hash.js';
+
+/** A stored hash without salt and digest, and the number of users who have such a hash. */
+export interface FormatCount {
+  /** Ends before the dollar sign of the salt. */
+  readonly prefix: string;
+  /** Characters of the digest in base64, without padding. */
+  readonly digestLength: number;
+  readonly users: number;
+}
+
+interface Decoy {
+  readonly format: string;
+  readonly hash: StoredHash;
+  readonly share: number;
+}
+
+/** A format that fewer users have is drawn for nobody. One that is drawn already stays until half of this. */
+const MIN_SHARE = 0.01;
+/** A change of shares below this changes no decoy, so that an address keeps its format. */
+const STEADY_SHARE = 0.02;
+const DRAW_BYTES = 6;
+const SALT = 'A'.repeat(22);
+const OWN_PREFIX = `$${OWN.type}$v=${OWN.version}$m=${OWN.memoryKib},t=${OWN.passes},p=${OWN.lanes}`;
+
+/**
+ * Chooses a hash to verify for an address that has none, so that the time of a refused sign-in does not tell
+ * which addresses are known. The formats are as frequent among unknown addresses as among users, and an
+ * address has the same format each time.
+ */
+@Injectable()
+export class DecoyHashes {
+  private decoys: readonly Decoy[] = decoysOf([{ prefix: OWN_PREFIX, digestLength: 43, users: 1 }], []);
+  private used = false;
+
+  constructor(private readonly digests: KeyedDigest) {}
+
+  of(address: string): StoredHash {
+    this.used = true;
+    const drawn = this.digests.of('password-decoy', [address]).readUIntBE(0, DRAW_BYTES) / 256 ** DRAW_BYTES;
+    const total = this.decoys.reduce((sum, { share }) => sum + share, 0);
+    let upTo = 0;
+    const decoy = this.decoys.find(({ share }) => (upTo += share) > drawn * total) ?? this.decoys.at(-1);
+    if (!decoy) throw new Error('there is always a decoy');
+    return decoy.hash;
+  }
+
+  /** Tells whether a decoy was drawn since this was last asked. */
+  takeUsed(): boolean {
+    const { used } = this;
+    this.used = false;
+    return used;
+  }
+
+  /** Draws from these formats from now on. Without any, everything stays as it is. */
+  setFormats(counts: readonly FormatCount[]): void {
+    const decoys = decoysOf(counts, this.decoys);
+    if (decoys.length > 0 && !areAlike(decoys, this.decoys)) this.decoys = decoys;
+  }
+}
+
+function decoysOf(counts: readonly FormatCount[], current: readonly Decoy[]): Decoy[] {
+  const total = counts.reduce((sum, { users }) => sum + users, 0);
+  const decoys = new Map<string, Decoy>();
+  for (const { users, ...spelling } of counts) {
+    const hash = sampleOf(spelling);
+    if (!hash) continue;
+    const format = formatOf(hash);
+    // Several spellings can mean one format.
+    const share = (decoys.get(format)?.share ?? 0) + users / total;
+    decoys.set(format, { format, hash, share });
+  }
+  const drawn = new Set(current.map(({ format }) => format));
+  return [...decoys.values()]
+    .filter(({ format, share }) => share >= (drawn.has(format) ? MIN_SHARE / 2 : MIN_SHARE))
+    .toSorted((a, b) => (a.format < b.format ? -1 : 1));
+}
+
+/** Returns a hash of that format, or null when no such hash is ever verified. */
+function sampleOf({ prefix, digestLength }: Omit<FormatCount, 'users'>): StoredHash | null {
+  const rest = prefix.startsWith('$2') ? '.'.repeat(53) : `${SALT}$${'A'.repeat(digestLength)}`;
+  return parseStoredHash(`${prefix}$${rest}`);
+}
+
+const areAlike = (a: readonly Decoy[], b: readonly Decoy[]): boolean =>
+  a.length === b.length &&
+  a.every(({ format, share }, i) => {
+    const other = b[i];
+    return other?.format === format && Math.abs(other.share - share) < STEADY_SHARE;
+  });

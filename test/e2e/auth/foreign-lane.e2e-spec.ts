@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hash as bcrypt } from 'bcrypt';
+import { PasswordFormats } from '../../../src/modules/auth/password-formats.js';
+import { DecoyHashes } from '../../../src/platform/crypto/decoy-hashes.js';
+import { formatOf } from '../../../src/platform/crypto/hash-cost.js';
+import { ANYWHERE, login } from '../../support/guesses.js';
+import { closeConnections } from '../../support/send.js';
+import { PASSWORD, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+const DEAREST = [
+  '$argon2id$v=19$m=262144,t=4,p=16$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs',
+  '$2b$14$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy',
+  '$scrypt$ln=17,r=8,p=2$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs',
+] as const;
+
+describe('foreign password hashes', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create({ config: ANYWHERE });
+  });
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  async function accountWithHash(hash: string): Promise<string> {
+    const { id, email } = await app.account();
+    await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, hash]);
+    return email;
+  }
+
+  async function metric(name: string, lane: string): Promise<number> {
+    const { text } = await app.request('get', '/metrics');
+    const line = text.split('\n').find((each) => each.startsWith(`${name}{lane="${lane}"`));
+    return Number(line?.split(' ').at(-1));
+  }
+
+  it('let a sign-in with our own hash pass, whose wait the metrics tell apart', async () => {
+    const { email } = await app.account();
+    const guessed = await Promise.all(DEAREST.map(accountWithHash));
+    const waited = await metric('gatehouse_password_queue_wait_seconds_count', 'foreign');
+    let refused = 0;
+    const guesses = guessed.map(async (each) => {
+      expect((await login(app, { email: each })).status).toBe(401);
+      refused++;
+    });
+    await until(async () => (await metric('gatehouse_password_queue_depth', 'foreign')) === 2);
+    expect((await login(app, { email, password: PASSWORD })).status).toBe(200);
+    expect(refused).toBeLessThan(DEAREST.length);
+    expect(await metric('gatehouse_password_queue_depth', 'own')).toBe(0);
+    await Promise.all(guesses);
+    expect(await metric('gatehouse_password_queue_wait_seconds_count', 'foreign')).toBe(
+      waited + DEAREST.length,
+    );
+    expect(await metric('gatehouse_password_queue_rejected_total', 'foreign')).toBe(0);
+  });
+
+  it('are drawn for unknown addresses as often as users have them', async () => {
+    const formats = app.nest.get(PasswordFormats);
+    const decoys = app.nest.get(DecoyHashes);
+    await app.database.query('UPDATE users SET password_hash = $1', [await bcrypt(PASSWORD, 4)]);
+    await formats.refresh();
+    expect(formatOf(decoys.of('nobody@example.com'))).toBe('bcrypt/4');
+    const before = await metric('gatehouse_password_queue_wait_seconds_count', 'foreign');
+    expect((await login(app, { email: 'nobody@example.com' })).status).toBe(401);
+    expect((await login(app, { email: 'no address' })).status).toBe(401);
+    expect(await metric('gatehouse_password_queue_wait_seconds_count', 'foreign')).toBe(before + 2);
+  });
+});
