@@ -9,6 +9,7 @@ import {
   answerChecker,
   type Document,
   operationsOf,
+  operationsThatTell,
   type Operation,
   type Response as OpenApiResponse,
   resolveSchema,
@@ -109,6 +110,15 @@ describe('the OpenAPI document', () => {
 
   it('has a schema and an example for every success that has a body', () => {
     expect(faulty((operation) => lacksExample(document, operation))).toEqual([]);
+  });
+
+  /** Every one of them is marked `@AnswersTokens`, and test/e2e/auth/compression asks each. */
+  it('has a token in the answers of sign-in, refresh and password change, and no secret anywhere else', () => {
+    expect(operationsThatTell(document, /(?:token|secret|ticket)$/)).toEqual([
+      'POST /api/auth/login',
+      'POST /api/auth/refresh',
+      'PUT /api/auth/password',
+    ]);
   });
 
   it('has the one error shape, with an example of each code, for every refusal', () => {
