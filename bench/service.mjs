@@ -20,6 +20,7 @@ const ENVIRONMENT = {
   RATE_LIMIT_ANONYMOUS: '0',
   RATE_LIMIT_AUTHENTICATED: '0',
   RATE_LIMIT_PREMIUM: '0',
+  RATE_LIMIT_SIGN_IN: '0',
 };
 
 /** Starts the service and waits until it says where it is. */

@@ -227,6 +227,12 @@ export const variables = {
     default: '1000',
     description: 'The same for accounts with the role `premium` or `admin`; 0 is off',
   }),
+  RATE_LIMIT_SIGN_IN: row({
+    schema: whole(0, 1_000_000),
+    default: '120',
+    description:
+      'Requests a minute from one address (IPv6: one /64 network) to sign-in, sign-up, refresh and recovery, with or without a token; 0 is off',
+  }),
   REDIS_URL: row({
     schema: redisUrl.optional(),
     secret: true,

@@ -9,6 +9,7 @@ import {
   answerChecker,
   type Document,
   operationsOf,
+  operationsThatTell,
   type Operation,
   type Response as OpenApiResponse,
   resolveSchema,
@@ -111,6 +112,15 @@ describe('the OpenAPI document', () => {
     expect(faulty((operation) => lacksExample(document, operation))).toEqual([]);
   });
 
+  /** Every one of them is marked `@AnswersTokens`, and test/e2e/auth/compression asks each. */
+  it('has a token in the answers of sign-in, refresh and password change, and no secret anywhere else', () => {
+    expect(operationsThatTell(document, /(?:token|secret|ticket)$/)).toEqual([
+      'POST /api/auth/login',
+      'POST /api/auth/refresh',
+      'PUT /api/auth/password',
+    ]);
+  });
+
   it('has the one error shape, with an example of each code, for every refusal', () => {
     const codes = Object.entries(errorCodes);
     for (const [name, { responses }] of operationsOf(document)) {
@@ -148,7 +158,7 @@ describe('the OpenAPI document', () => {
     });
     expect(told).toEqual(
       posts.map(([name]) => {
-        const is = !/^POST \/api\/auth\//.test(name);
+        const is = !name.startsWith('POST /api/auth/');
         // Its body is streamed: the key alone decides.
         const mismatch = is && name !== 'POST /api/users/import';
         return { name, taken: is, replayed: is, waits: is, mismatch };

@@ -36,7 +36,10 @@ export function login(app: { readonly url: string }, guess: Guess): Promise<Answ
 /** Failures of that account, each from elsewhere, counted as the sign-in counts them, but for its hashing. */
 export async function fail(app: TestApp, email: string, times: number): Promise<void> {
   const claimed = { emailKey: email, addresses: [] };
-  for (let i = 0; i < times; i++) await app.nest.get(BruteForce).begin(claimed, elsewhere());
+  for (let i = 0; i < times; i++) {
+    const attempt = await app.nest.get(BruteForce).begin(claimed, elsewhere());
+    await attempt.fail();
+  }
 }
 
 /** Ten failures, which hold the next guess back for longer than any machine takes to make it. */
@@ -57,6 +60,7 @@ export async function age(app: TestApp, seconds: number): Promise<void> {
 export interface Counter {
   readonly key: Buffer;
   readonly failures: number;
+  readonly in_flight: number;
   /** Seconds for which the last failure holds the next back; null when it does not. */
   readonly delay: number | null;
 }
@@ -64,7 +68,7 @@ export interface Counter {
 /** Highest first. */
 export function counters(app: TestApp): Promise<Counter[]> {
   return app.database.query<Counter>(
-    `SELECT key, failures, round(extract(epoch FROM blocked_until - last_at))::integer AS delay
+    `SELECT key, failures, in_flight, round(extract(epoch FROM blocked_until - last_at))::integer AS delay
      FROM sign_in_failures ORDER BY failures DESC`,
   );
 }

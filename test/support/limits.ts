@@ -7,6 +7,7 @@ export const LIMITS = {
   RATE_LIMIT_ANONYMOUS: 30,
   RATE_LIMIT_AUTHENTICATED: 100,
   RATE_LIMIT_PREMIUM: 1000,
+  RATE_LIMIT_SIGN_IN: 120,
 } as const;
 
 /** Of different controllers, with and without a way in for everybody. */

@@ -113,3 +113,14 @@ function closed(value: unknown): unknown {
     ? { ...copy, additionalProperties: false }
     : copy;
 }
+
+/** The names of the operations whose answers have a property of such a name. */
+export function operationsThatTell(document: Document, name: RegExp): string[] {
+  const schemas = Object.entries(document.components.schemas)
+    .filter(([, { properties = {} }]) => Object.keys(properties).some((each) => name.test(each)))
+    .map(([schema]) => `"#/components/schemas/${schema}"`);
+  return operationsOf(document)
+    .filter(([, { responses }]) => schemas.some((each) => JSON.stringify(responses).includes(each)))
+    .map(([operation]) => operation)
+    .toSorted();
+}

@@ -25,7 +25,7 @@ export interface Claims {
 /** All that is answered, and not to be stored by caches. */
 export function expectPair(answer: Response): void {
   expect(answer.status).toBe(200);
-  expect(answer.get('Cache-Control')).toBe('no-store');
+  expect(answer.get('Cache-Control')).toBe('no-store, no-transform');
   expect(answer.body).toEqual({
     access_token: expect.any(String),
     refresh_token: expect.any(String),

@@ -6,19 +6,18 @@ import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-
 import { assertTimeRange } from '../../common/validation/time-range.js';
 import {
   type AuditChanges,
-  type AuditOrigin,
-  auditSealPurpose,
-  AuditTrail,
-} from '../../platform/audit-trail/audit-trail.js';
+  type AuditDetails,
+  unpackDetails,
+} from '../../platform/audit-trail/audit-details.js';
+import { type AuditOrigin, auditSealPurpose, AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { AccountKeys } from '../../platform/crypto/account-keys.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AuditEntriesRepository, type AuditFilters, type SealedEntry } from './audit-entries.repository.js';
 import type { ListAuditDto } from './dto/list-audit.dto.js';
 
 /** An entry with what could be opened of it: nothing, once the account that it is about is erased. */
-export interface OpenedEntry extends SealedEntry {
+export interface OpenedEntry extends SealedEntry, AuditDetails {
   readonly origin: AuditOrigin | null;
-  readonly changes: AuditChanges | null;
 }
 
 /** Reading the trail, which itself leaves an entry. */
@@ -107,11 +106,13 @@ export class AuditService {
 
   private async open(entry: SealedEntry): Promise<OpenedEntry> {
     const { id, originKey, originSealed, changesKey, changesSealed } = entry;
-    return {
-      ...entry,
-      origin: await this.unseal(originKey, originSealed, auditSealPurpose(id, 'origin')),
-      changes: await this.unseal(changesKey, changesSealed, auditSealPurpose(id, 'changes')),
-    };
+    const origin = await this.unseal<AuditOrigin>(originKey, originSealed, auditSealPurpose(id, 'origin'));
+    const details = await this.unseal<AuditChanges>(
+      changesKey,
+      changesSealed,
+      auditSealPurpose(id, 'changes'),
+    );
+    return { ...entry, origin, ...unpackDetails(details) };
   }
 
   private async unseal<T>(account: string | null, sealed: Buffer | null, purpose: string): Promise<T | null> {

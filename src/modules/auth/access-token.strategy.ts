@@ -32,7 +32,7 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN
         done: (error: unknown, key?: string) => void,
       ) => {
         const { kid, typ } = tokenHeader(String(token));
-        const key = typ === tokenKinds.access.type ? keys.findPublicKey(kid) : null;
+        const key = typ === tokenKinds.access.type ? keys.findPublicKey(kid, 'access') : null;
         // jsonwebtoken takes a KeyObject, and is six times as fast with one; the types know strings only.
         if (key) done(null, key as unknown as string);
         else done('no such key for an access token');

@@ -11,6 +11,8 @@ import { Caller } from '../../common/authorization/caller.js';
 import { Public, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { AnswersTokens } from '../../common/http/answers-tokens.js';
+import { SignInLimited } from '../../platform/rate-limit/tiers.js';
 import { type Client, ClientInfo } from './client.js';
 import { ChangePassword } from './commands/change-password.command.js';
 import { EndSession } from './commands/end-session.command.js';
@@ -29,6 +31,8 @@ export class AuthController {
   /** Signs in with e-mail and password. */
   @Post('login')
   @Public()
+  @SignInLimited()
+  @AnswersTokens()
   @HttpCode(200)
   @ApiOkResponse({ type: TokenResponse })
   @ApiUnauthorizedResponse({
@@ -42,6 +46,8 @@ export class AuthController {
   /** Spends a refresh token for a new pair. */
   @Post('refresh')
   @Public()
+  @SignInLimited()
+  @AnswersTokens()
   @HttpCode(200)
   @ApiOkResponse({ type: TokenResponse })
   @ApiUnauthorizedResponse({
@@ -66,6 +72,7 @@ export class AuthController {
   /** Changes the password. Every earlier token of the account is refused; the answer holds new ones. */
   @Put('password')
   @SignedIn()
+  @AnswersTokens()
   @ApiOkResponse({ type: TokenResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The password was changed meanwhile' })
   changePassword(

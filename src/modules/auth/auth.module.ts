@@ -4,8 +4,10 @@ import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokenStrategy } from './access-token.strategy.js';
+import { Attempts } from './attempts.js';
 import { BruteForce } from './brute-force.js';
 import { SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { signInMetrics } from './sign-in-metrics.js';
 import { SignInsRepository } from './sign-ins.repository.js';
 import { AccountMails } from './account-mails.js';
 import { CleanUp } from './clean-up.js';
@@ -69,7 +71,9 @@ const commands = [
     AccountMails,
     CleanUp,
     OneTimeTokensRepository,
+    Attempts,
     BruteForce,
+    ...signInMetrics,
     SecurityLog,
     SignInFailuresRepository,
     SignInsRepository,

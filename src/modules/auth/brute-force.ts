@@ -1,26 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
-import { requestContext } from '../../common/context/request-context.js';
 import { clientNetwork } from '../../common/http/client-network.js';
+import { newId } from '../../common/ids.js';
 import { KeyedDigest } from '../../platform/crypto/keyed-digest.js';
-import { type Allowance, type Counter, SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { Attempt, Attempts } from './attempts.js';
+import { ALLOWANCES } from './guess-allowances.js';
 import { SessionsRepository } from './sessions.repository.js';
-
-/** Ten for an account (NIST SP 800-63B-4, 3.2.2, allows a hundred), more for what many people share. */
-const PER_ACCOUNT: Allowance = { failures: 10, forgetAfterSeconds: 3600, forgetFrom: 'last' };
-const PER_NETWORK: Allowance = { failures: 100, forgetAfterSeconds: 3600, forgetFrom: 'first' };
-const IN_ALL: Allowance = { failures: 10_000, forgetAfterSeconds: 60, forgetFrom: 'first' };
+import { SignInFailuresRepository, type Verdict } from './sign-in-failures.repository.js';
+import { SignInMetrics } from './sign-in-metrics.js';
+import type { Place } from './waiting-lines.js';
 
 /** Where nobody of the account is signed in. */
 const ANYWHERE = 'anywhere';
-
-/** An attempt that was counted as a failure, until it turns out to be none. */
-export interface Attempt {
-  /** Inside a unit of work it is taken back only if that commits. */
-  takeBack(): Promise<void>;
-  /** Whether it matches. One that could not be judged, since too many wait to be, was no guess. */
-  judge(matches: Promise<boolean>): Promise<boolean>;
-}
+const MAX_WAIT_MS = 5000;
+/** A line of a network is bounded by the number of all that wait: many people may share it. */
+const MAX_WAITING_OF_USER = 100;
 
 interface Claimed {
   /** Canonical; also of an account that does not exist. */
@@ -29,60 +23,129 @@ interface Claimed {
   readonly addresses: readonly string[];
 }
 
+/** The counters of one attempt, in the order of the allowances, and the names of their waiting lines. */
+interface Counters {
+  readonly keys: readonly Buffer[];
+  readonly names: readonly string[];
+}
+
 /**
- * Slows guessing down, by account, by network and in all. It never locks an account for good, and a
- * network from which the account is signed in is counted apart: where the owner has a session that is
- * alive, a stranger's guesses from elsewhere hold back strangers, not the owner.
+ * Slows guessing down by user, by network and in all. It never locks a user out for good. A network from
+ * which the user is signed in is counted apart, so that a stranger's guesses from elsewhere do not hold the
+ * user back there.
+ *
+ * An attempt claims its place before its password is judged, and becomes a failure only when it turns
+ * out wrong. Attempts beyond the allowance wait for the outcomes of earlier ones.
  */
 @Injectable()
 export class BruteForce {
   constructor(
     private readonly failures: SignInFailuresRepository,
+    private readonly attempts: Attempts,
     private readonly sessions: SessionsRepository,
     private readonly digests: KeyedDigest,
+    private readonly metrics: SignInMetrics,
   ) {}
 
-  /** Unknown addresses are counted alike, so that the answer does not tell them apart. @throws AppError `RATE_LIMITED` */
-  async begin({ emailKey, addresses }: Claimed, ip: string): Promise<Attempt> {
-    const network = clientNetwork(ip);
-    const known = addresses.some((address) => clientNetwork(address) === network);
-    const from = known ? network : ANYWHERE;
-    const counters: readonly Counter[] = [
-      { key: this.digest(`all:${from}`), ...IN_ALL },
-      { key: this.digest(`network:${network}`), ...PER_NETWORK },
-      { key: this.accountKey(emailKey, from), ...PER_ACCOUNT },
-    ];
-    const counted = await this.failures.count(counters);
-    if (counted.length < counters.length) {
-      await this.failures.takeBack(counted);
-      throw new AppError('RATE_LIMITED', {
-        message: 'Too many failed attempts: try again later',
-        headers: { 'Retry-After': String(await this.failures.waitingTime(counters.map(({ key }) => key))) },
-      });
-    }
-    const takeBack = () => this.failures.takeBack(counted);
-    const judge = async (matches: Promise<boolean>) => {
-      try {
-        return await matches;
-      } catch (error) {
-        // The request may be over its time, and its statements would be refused.
-        await requestContext.leave(takeBack);
-        throw error;
+  /**
+   * Claims a place for an attempt, and waits for one if it must. Unknown addresses are counted alike, so
+   * that the answer does not tell them apart. The caller ends the attempt.
+   * @throws AppError `RATE_LIMITED`, or `OVERLOADED` after 5 s or when a hundred others wait
+   */
+  async begin(claimed: Claimed, ip: string): Promise<Attempt> {
+    const counters = this.countersOf(claimed, ip);
+    const startedAt = performance.now();
+    // An attempt that comes while others wait does not overtake them.
+    const occupied = counters.names.findLast((name) => this.attempts.lines.has(name));
+    let place: Place | null = occupied === undefined ? null : this.enter(occupied, counters);
+    try {
+      for (;;) {
+        await place?.turn(startedAt + MAX_WAIT_MS);
+        const result = await this.claim(counters, startedAt);
+        if (result instanceof Attempt) return result;
+        if (place?.key === result) continue;
+        place?.leave();
+        place = this.enter(result, counters);
+        place.triedInVain();
       }
-    };
-    return { takeBack, judge };
+    } finally {
+      place?.leave();
+    }
   }
 
-  /** The owner has proven to be one by other means: within the unit of work, before their sessions end. */
+  /**
+   * Forgets failures, because the user has proven their identity by other means. Within the unit of work,
+   * before their sessions end.
+   */
   async forget(emailKey: string, userId: string): Promise<void> {
     const addresses = await this.sessions.findAddressesOfUser(userId);
     const from = [ANYWHERE, ...addresses.map(clientNetwork)];
-    await this.failures.delete(from.map((network) => this.accountKey(emailKey, network)));
+    await this.failures.forget(from.map((network) => this.accountKey(emailKey, network)));
   }
 
-  /** As `begin`, of an account that is known. */
-  async beginOf({ id, emailKey }: { id: string; emailKey: string }, ip: string): Promise<Attempt> {
-    return this.begin({ emailKey, addresses: await this.sessions.findAddressesOfUser(id) }, ip);
+  /**
+   * Judges the password of a user who is signed in, as an attempt of its own.
+   * @throws AppError as `begin` does
+   */
+  async judge(
+    { id, emailKey }: { id: string; emailKey: string },
+    ip: string,
+    matches: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const addresses = await this.sessions.findAddressesOfUser(id);
+    const attempt = await this.begin({ emailKey, addresses }, ip);
+    try {
+      const matched = await attempt.judge(matches());
+      if (matched) await attempt.succeed();
+      return matched;
+    } finally {
+      await attempt.end();
+    }
+  }
+
+  private enter(name: string, { names }: Counters): Place {
+    return this.attempts.lines.enter(name, name === names.at(-1) ? MAX_WAITING_OF_USER : Infinity);
+  }
+
+  /** @returns the attempt, or the name of the counter that has no place left */
+  private async claim({ keys, names }: Counters, startedAt: number): Promise<Attempt | string> {
+    const attempt = this.attempts.begin(newId(), names);
+    let verdicts: Verdict[];
+    try {
+      verdicts = await this.failures.claim(attempt.id, keys, (performance.now() - startedAt) / 1000);
+    } catch (error) {
+      // The claim may stand although its answer was lost.
+      await attempt.end();
+      throw error;
+    }
+    if (verdicts.every(({ claimed }) => claimed)) return attempt;
+    if (verdicts.some(({ claimed }) => claimed)) await attempt.end();
+    else attempt.abandon();
+    if (verdicts.some(({ blocked }) => blocked)) throw this.throttled(verdicts);
+    const full = verdicts.findLastIndex((each) => each.full);
+    return String(names[full >= 0 ? full : verdicts.findLastIndex(({ claimed }) => !claimed)]);
+  }
+
+  private throttled(verdicts: readonly Verdict[]): AppError {
+    const scope = ALLOWANCES[verdicts.findLastIndex(({ blocked }) => blocked)]?.scope;
+    if (scope) this.metrics.throttled(scope);
+    const waits = verdicts.filter(({ blocked }) => blocked).map((each) => each.retryAfterSeconds);
+    return new AppError('RATE_LIMITED', {
+      message: 'Too many failed attempts: try again later',
+      headers: { 'Retry-After': String(Math.max(...waits)) },
+    });
+  }
+
+  private countersOf({ emailKey, addresses }: Claimed, ip: string): Counters {
+    const network = clientNetwork(ip);
+    const known = addresses.some((address) => clientNetwork(address) === network);
+    const from = known ? network : ANYWHERE;
+    const keys = [
+      this.digest(`all:${from}`),
+      this.digest(`network:${network}`),
+      this.accountKey(emailKey, from),
+    ];
+    return { keys, names: keys.map((key) => key.toString('base64url')) };
   }
 
   private accountKey(emailKey: string, from: string): Buffer {

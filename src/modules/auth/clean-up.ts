@@ -24,6 +24,7 @@ export class CleanUp implements OnModuleInit {
   async run(): Promise<void> {
     await inBatches((limit) => this.sessions.deleteExpired(limit));
     await inBatches((limit) => this.tokens.deleteExpired(limit));
+    await this.failures.failLost();
     await inBatches((limit) => this.failures.deleteForgotten(FAILURES_KEPT_SECONDS, limit));
   }
 }

@@ -1,9 +1,16 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiConflictResponse, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiConflictResponse,
+  ApiNoContentResponse,
+  ApiTags,
+  ApiTooManyRequestsResponse,
+} from '@nestjs/swagger';
 import { Caller } from '../../common/authorization/caller.js';
 import { Public, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { SignInLimited } from '../../platform/rate-limit/tiers.js';
 import { type Client, ClientInfo } from './client.js';
 import { ChangeEmailDto } from './dto/change-email.dto.js';
 import { EmailDto, TokenDto } from './dto/recovery.dto.js';
@@ -17,6 +24,7 @@ export class EmailController {
   /** Confirms an address with a mailed token, also the new one of a change. */
   @Post('auth/email/verify')
   @Public()
+  @SignInLimited()
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The new address was taken meanwhile' })
@@ -27,6 +35,7 @@ export class EmailController {
   /** Mails the token that confirms an address again, if an account needs it: the answer does not tell. */
   @Post('auth/email/resend')
   @Public()
+  @SignInLimited()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'Always' })
   resend(@Body() body: EmailDto): Promise<void> {
@@ -38,6 +47,12 @@ export class EmailController {
   @SignedIn()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'Mailed to the new address' })
+  @ApiTooManyRequestsResponse({
+    type: ErrorResponse,
+    description:
+      'Five requests within an hour, or too many wrong passwords; the last mailed token stays good',
+    headers: { 'Retry-After': { schema: { type: 'integer', minimum: 1 } } },
+  })
   changeEmail(
     @Body() body: ChangeEmailDto,
     @Caller() caller: Principal,

@@ -51,7 +51,6 @@ export class OneTimeTokensRepository {
     await this.unitOfWork.manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `one_time_tokens:${userId}`,
     ]);
-    if (purpose === 'change-email') await this.expireOfUser(userId, purpose);
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const issued: unknown[] = await this.unitOfWork.manager.query(
       `INSERT INTO one_time_tokens (hash, purpose, user_id, email, session_id, created_at, expires_at)
@@ -62,7 +61,20 @@ export class OneTimeTokensRepository {
        RETURNING 1`,
       [digest(token), purpose, userId, email, LIFETIME[purpose], MAX_AN_HOUR, sessionId],
     );
-    return issued.length > 0 ? token : null;
+    if (issued.length === 0) return null;
+    // Only now: a request that the limit refuses leaves the earlier token good.
+    if (purpose === 'change-email') await this.expireOthers(userId, purpose, token);
+    return token;
+  }
+
+  /** @returns the seconds until the limit allows another mail, at least one */
+  async secondsUntilNext(userId: string, purpose: Purpose): Promise<number> {
+    const rows: { seconds: number }[] = await this.unitOfWork.manager.query(
+      `SELECT greatest(1, ceil(extract(epoch FROM created_at + interval '1 hour' - clock_timestamp())))::integer AS seconds
+       FROM one_time_tokens WHERE user_id = $1 AND purpose = $2 ORDER BY created_at DESC OFFSET $3 LIMIT 1`,
+      [userId, purpose, MAX_AN_HOUR - 1],
+    );
+    return rows[0]?.seconds ?? 1;
   }
 
   /** Without using it up. */
@@ -90,12 +102,12 @@ export class OneTimeTokensRepository {
     return rows[0] ?? null;
   }
 
-  /** None of the account's tokens, for that purpose or for any, is good any more. */
-  async expireOfUser(userId: string, purpose: Purpose | null = null): Promise<void> {
+  /** Expires every token of the user. */
+  async expireOfUser(userId: string): Promise<void> {
     await this.unitOfWork.manager.query(
       `UPDATE one_time_tokens SET expires_at = clock_timestamp()
-       WHERE user_id = $1 AND ($2::text IS NULL OR purpose = $2) AND expires_at > clock_timestamp()`,
-      [userId, purpose],
+       WHERE user_id = $1 AND expires_at > clock_timestamp()`,
+      [userId],
     );
   }
 
@@ -120,6 +132,15 @@ export class OneTimeTokensRepository {
       [limit],
     );
     return count;
+  }
+
+  /** Expires the user's tokens for this purpose except `token`. */
+  private async expireOthers(userId: string, purpose: Purpose, token: string): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
+       WHERE user_id = $1 AND purpose = $2 AND hash <> $3 AND expires_at > clock_timestamp()`,
+      [userId, purpose, digest(token)],
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiConflictResponse, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../common/authorization/policy.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { SignInLimited } from '../../platform/rate-limit/tiers.js';
 import { EmailDto, ResetPasswordDto } from './dto/recovery.dto.js';
 import { RecoveryService } from './recovery.service.js';
 
@@ -13,6 +14,7 @@ export class RecoveryController {
   /** Mails a token to set a new password, if an account has this address: the answer does not tell. */
   @Post('forgot')
   @Public()
+  @SignInLimited()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'Always' })
   forgot(@Body() body: EmailDto): Promise<void> {
@@ -22,6 +24,7 @@ export class RecoveryController {
   /** Sets a new password with a mailed token; every session of the account ends. */
   @Post('reset')
   @Public()
+  @SignInLimited()
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The password was changed meanwhile' })

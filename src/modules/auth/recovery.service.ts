@@ -78,7 +78,8 @@ export class RecoveryService {
 
   /**
    * Mails the new address a token, and the old one a word. Whether the new one is taken is not said.
-   * @throws AppError `VALIDATION_ERROR` when the password is wrong
+   * A request past the limit of mails changes nothing: the token of the last one stays good.
+   * @throws AppError `VALIDATION_ERROR` when the password is wrong, `RATE_LIMITED`
    */
   async requestEmailChange(caller: Principal, input: ChangeEmailDto, client: Client): Promise<void> {
     const user = await this.users.getWithPassword(caller.userId);
@@ -87,8 +88,10 @@ export class RecoveryService {
     await this.unitOfWork.run(async () => {
       await this.users.holdActive(user.id);
       await this.sessions.hold(caller);
-      const sent = await this.mails.sendToken('change-email', user, input.new_email, caller.sessionId);
-      if (sent) await this.mails.send('email-change-requested', user);
+      if (!(await this.mails.sendToken('change-email', user, input.new_email, caller.sessionId))) {
+        throw await this.tooManyMails(user.id);
+      }
+      await this.mails.send('email-change-requested', user);
       await this.audit.record({ action: 'auth.email_change', target: { type: 'user', id: user.id } });
     });
   }
@@ -117,15 +120,23 @@ export class RecoveryService {
     await this.tokens.deleteOfUser(userId);
   }
 
+  private async tooManyMails(userId: string): Promise<AppError> {
+    const seconds = await this.tokens.secondsUntilNext(userId, 'change-email');
+    return new AppError('RATE_LIMITED', {
+      message: 'Too many changes of address were requested: confirm the last one, or try again later',
+      headers: { 'Retry-After': String(seconds) },
+    });
+  }
+
   private async assertPassword(user: Asked, password: string, { ip }: Client): Promise<void> {
-    const attempt = await this.bruteForce.beginOf(user, ip);
     const guess = { password, address: user.emailKey };
-    if (!(await attempt.judge(this.hasher.matches(guess, user.passwordHash)))) {
-      const target = { type: 'user', id: user.id };
-      await this.audit.record({ action: 'auth.email_change', target, outcome: 'denied' });
-      throw AppError.invalid('password', 'password is wrong');
-    }
-    await attempt.takeBack();
+    const matches = await this.bruteForce.judge(user, ip, () =>
+      this.hasher.matches(guess, user.passwordHash),
+    );
+    if (matches) return;
+    const target = { type: 'user', id: user.id };
+    await this.audit.record({ action: 'auth.email_change', target, outcome: 'denied' });
+    throw AppError.invalid('password', 'password is wrong');
   }
 }
 

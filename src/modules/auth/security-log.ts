@@ -6,6 +6,7 @@ import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 interface Ids {
   readonly user_id: string | null;
   readonly session_id?: string;
+  readonly reason?: string;
 }
 
 /** What happens to sessions and credentials, by ids alone: no token, password or address is logged. */

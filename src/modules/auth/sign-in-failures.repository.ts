@@ -1,114 +1,157 @@
 import { Injectable } from '@nestjs/common';
 import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { ALLOWANCES } from './guess-allowances.js';
 
-/** When repeated failures begin to slow sign-ins down. */
-export interface Allowance {
-  readonly failures: number;
-  readonly forgetAfterSeconds: number;
-  /**
-   * What the time to forget is counted from: the last failure, or the first. Of what many people share
-   * somebody always fails: it must forget all the same.
-   */
-  readonly forgetFrom: 'first' | 'last';
+/** The answer of one counter to a claim. */
+export interface Verdict {
+  readonly claimed: boolean;
+  /** Failures hold the next attempt back. */
+  readonly blocked: boolean;
+  /** Attempts in flight use up what the failures leave of the allowance. */
+  readonly full: boolean;
+  /** Until the block ends; at least one. */
+  readonly retryAfterSeconds: number;
 }
 
-/** What failures are counted of. */
-export interface Counter extends Allowance {
-  readonly key: Buffer;
-}
-
-/** A key that was counted, and until when that attempt holds it back. */
-export interface Counted {
-  readonly key: Buffer;
-  readonly blockedUntil: Date | null;
-}
-
+/** An attempt whose instance was not seen for this long is a failure. */
+export const GONE_AFTER_SECONDS = 30;
 const MAX_DELAY_SECONDS = 900;
 
-const COUNT = prepared(
-  `WITH asked AS (
-     SELECT * FROM unnest($1::bytea[], $2::integer[], $3::integer[], $4::boolean[])
-     WITH ORDINALITY AS asked (key, allowed, forget_after, forget_from_first, place))
-   INSERT INTO sign_in_failures AS f (key, failures, last_at)
-   SELECT key, 1, clock_timestamp() FROM asked ORDER BY place
-   ON CONFLICT (key) DO UPDATE SET (failures, blocked_until, last_at) = (
-     SELECT CASE WHEN remembered THEN f.failures + 1 ELSE 1 END,
-            CASE WHEN remembered AND f.failures + 1 >= allowed
-                 THEN clock_timestamp()
-                      + make_interval(secs => least(2 ^ least(f.failures + 1 - allowed, 10), $5::integer)) END,
-            CASE WHEN remembered AND forget_from_first THEN f.last_at ELSE clock_timestamp() END
-     FROM asked, LATERAL (SELECT f.last_at >= clock_timestamp() - make_interval(secs => forget_after)) AS _ (remembered)
-     WHERE asked.key = f.key)
-   WHERE f.blocked_until IS NULL OR f.blocked_until <= clock_timestamp()
-   RETURNING key, blocked_until AS "blockedUntil"`,
-);
+/** Parameters 1 to 3 of every statement below. */
+const ALLOWANCE_PARAMETERS = [
+  ALLOWANCES.map(({ failures }) => failures),
+  ALLOWANCES.map(({ forgetAfterSeconds }) => forgetAfterSeconds),
+  ALLOWANCES.map(({ forgetFrom }) => forgetFrom === 'first'),
+] as const;
+const ALLOWED = `unnest($1::integer[], $2::integer[], $3::boolean[])
+                 WITH ORDINALITY AS allowed (failures, forget_after, from_first, place)`;
 
-const TAKE_BACK = prepared(
-  `WITH mine AS (
-     SELECT f.key, counted.until
-     FROM unnest($1::bytea[], $2::timestamptz[]) WITH ORDINALITY AS counted (key, until, place)
-     JOIN sign_in_failures f USING (key) ORDER BY place FOR UPDATE OF f)
-   UPDATE sign_in_failures f
-   SET failures = greatest(f.failures - 1, 0), blocked_until = nullif(f.blocked_until, mine.until)
-   FROM mine WHERE f.key = mine.key`,
-);
+const REMEMBERED = `f.last_at >= clock_timestamp() - make_interval(secs => allowed.forget_after)`;
+/** A block that began while the attempt waited holds it back even if it is over by now. */
+const BLOCKED = `coalesce(f.blocked_until > clock_timestamp() - make_interval(secs => $6::float8), false)`;
+/** Past the allowance one attempt at a time is let in, whenever no block is left. */
+const FULL = `coalesce(f.in_flight, 0) >=
+              greatest(1, allowed.failures - CASE WHEN ${REMEMBERED} THEN f.failures ELSE 0 END)`;
 
 /**
- * Counts attempts before they are judged, in a statement of its own that is committed at once:
- * whatever happens to the request, a failure stays counted, and parallel guesses cannot outrun it.
+ * Claims a place in every counter, or in none. The rows are locked before they are judged. A row that another
+ * transaction inserts meanwhile is judged once more when the insert meets it: only then a claim can be partial.
+ */
+const CLAIM = prepared(
+  `WITH allowed AS (SELECT allowed.*, ($5::bytea[])[place] AS key FROM ${ALLOWED}),
+   held AS (
+     SELECT f.key, f.failures, f.last_at, f.blocked_until, f.in_flight
+     FROM allowed JOIN sign_in_failures f USING (key) ORDER BY allowed.place FOR NO KEY UPDATE OF f),
+   judged AS (
+     SELECT allowed.key, allowed.place, f.blocked_until, ${BLOCKED} AS blocked, ${FULL} AS "full"
+     FROM allowed LEFT JOIN held f USING (key)),
+   claimed AS (
+     INSERT INTO sign_in_failures AS f (key, failures, last_at, in_flight)
+     SELECT key, 0, clock_timestamp(), 1 FROM judged
+     WHERE NOT EXISTS (SELECT FROM judged WHERE blocked OR "full") ORDER BY place
+     ON CONFLICT (key) DO UPDATE SET in_flight = f.in_flight + 1
+     WHERE EXISTS (SELECT FROM allowed WHERE allowed.key = f.key AND NOT ${BLOCKED} AND NOT ${FULL})
+     RETURNING key),
+   attempt AS (
+     INSERT INTO sign_in_attempts (id, keys, seen_at)
+     SELECT $4::uuid, array_agg(claimed.key ORDER BY place), clock_timestamp()
+     FROM judged LEFT JOIN claimed USING (key) HAVING count(claimed.key) > 0)
+   SELECT blocked, "full", EXISTS (SELECT FROM claimed WHERE claimed.key = judged.key) AS claimed,
+          greatest(1, ceil(extract(epoch FROM blocked_until - clock_timestamp())))::integer AS "retryAfterSeconds"
+   FROM judged ORDER BY place`,
+);
+
+/** Gives the places of attempts back. `selection`: which attempts; `outcome`: the new state of a counter. */
+const settle = (selection: string, outcome: string): string =>
+  prepared(
+    `WITH settled AS (DELETE FROM sign_in_attempts WHERE ${selection} RETURNING keys),
+     counted AS (
+       SELECT key, place, count(*)::integer AS attempts
+       FROM settled, unnest(keys) WITH ORDINALITY AS _ (key, place) WHERE key IS NOT NULL GROUP BY key, place),
+     allowed AS (SELECT * FROM ${ALLOWED}),
+     held AS (
+       SELECT f.key, counted.attempts, f.last_at, f.blocked_until, f.in_flight,
+              allowed.failures AS allowance, allowed.from_first,
+              CASE WHEN ${REMEMBERED} THEN f.failures ELSE 0 END AS failures
+       FROM counted JOIN allowed USING (place) JOIN sign_in_failures f USING (key)
+       ORDER BY place, key FOR NO KEY UPDATE OF f)
+     UPDATE sign_in_failures f
+     SET in_flight = greatest(held.in_flight - held.attempts, 0)${outcome}
+     FROM held WHERE f.key = held.key`,
+  );
+
+const BY_ID = 'id = ANY ($4::uuid[])';
+const LOST = `id IN (SELECT id FROM sign_in_attempts
+                     WHERE seen_at < clock_timestamp() - make_interval(secs => $4::integer)
+                     LIMIT 1000 FOR UPDATE SKIP LOCKED)`;
+/** From its allowance on each failure holds the next attempt back for twice as long, from a second on. */
+const FAILED = `,
+         failures = held.failures + held.attempts,
+         last_at = CASE WHEN held.failures > 0 AND held.from_first THEN held.last_at ELSE clock_timestamp() END,
+         blocked_until = CASE WHEN held.failures + held.attempts >= held.allowance
+           THEN clock_timestamp() + make_interval(secs =>
+                  least(2 ^ least(held.failures + held.attempts - held.allowance, 10), ${MAX_DELAY_SECONDS}))
+           ELSE held.blocked_until END`;
+
+const RELEASE = settle(BY_ID, '');
+const FAIL = settle(BY_ID, FAILED);
+const FAIL_LOST = settle(LOST, FAILED);
+
+/**
+ * The failures of each counter, and the attempts in flight. A claim is committed before the password is
+ * hashed, so that parallel guesses on any number of instances cannot outrun the allowance, and a crash loses none.
  */
 @Injectable()
 export class SignInFailuresRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /**
-   * Counts an attempt with each counter that is not held back. From its `failures` on each one holds
-   * the next back for twice as long, from a second to a quarter of an hour. Rows are locked in the
-   * order given: everybody's has to be the same.
-   * @returns those that counted it
+   * Claims a place for the attempt `id` with every counter, or with none. `keys` are in the order of
+   * {@link ALLOWANCES}, and so are the verdicts.
    */
-  count(counters: readonly Counter[]): Promise<Counted[]> {
-    return this.unitOfWork.manager.query(COUNT, [
-      counters.map(({ key }) => key),
-      counters.map(({ failures }) => failures),
-      counters.map(({ forgetAfterSeconds }) => forgetAfterSeconds),
-      counters.map(({ forgetFrom }) => forgetFrom === 'first'),
-      MAX_DELAY_SECONDS,
-    ]);
+  claim(id: string, keys: readonly Buffer[], waitedSeconds: number): Promise<Verdict[]> {
+    return this.unitOfWork.manager.query(CLAIM, [...ALLOWANCE_PARAMETERS, id, keys, waitedSeconds]);
   }
 
-  /** Of the one that is held back for longest. @returns seconds, at least one */
-  async waitingTime(keys: readonly Buffer[]): Promise<number> {
-    const rows: [{ seconds: number }] = await this.unitOfWork.manager.query(
-      `SELECT greatest(1, ceil(extract(epoch FROM max(blocked_until) - clock_timestamp())))::integer AS seconds
-       FROM sign_in_failures WHERE key = ANY ($1)`,
+  /** Gives the places back: these attempts were no failures. Does nothing for an attempt that is settled. */
+  async release(ids: readonly string[]): Promise<void> {
+    await this.unitOfWork.manager.query(RELEASE, [...ALLOWANCE_PARAMETERS, ids]);
+  }
+
+  /** Counts these attempts as failures. Does nothing for an attempt that is settled. */
+  async fail(ids: readonly string[]): Promise<void> {
+    await this.unitOfWork.manager.query(FAIL, [...ALLOWANCE_PARAMETERS, ids]);
+  }
+
+  /** Counts attempts as failures whose instance has been gone for {@link GONE_AFTER_SECONDS}. */
+  async failLost(): Promise<void> {
+    await this.unitOfWork.manager.query(FAIL_LOST, [...ALLOWANCE_PARAMETERS, GONE_AFTER_SECONDS]);
+  }
+
+  /** Shows that the instance of these attempts is alive. */
+  async keepAlive(ids: readonly string[]): Promise<void> {
+    await this.unitOfWork.manager.query(
+      'UPDATE sign_in_attempts SET seen_at = clock_timestamp() WHERE id = ANY ($1::uuid[])',
+      [ids],
+    );
+  }
+
+  /** Forgets the failures. Attempts in flight keep their places. */
+  async forget(keys: readonly Buffer[]): Promise<void> {
+    await this.unitOfWork.manager.query(
+      'UPDATE sign_in_failures SET failures = 0, blocked_until = NULL WHERE key = ANY ($1)',
       [keys],
     );
-    return rows[0].seconds;
   }
 
-  /**
-   * The attempt was no failure: takes it back, and what it held back itself; not what others have
-   * since. Rows are locked in the order in which they were counted, so that nobody waits in a circle.
-   */
-  async takeBack(counted: readonly Counted[]): Promise<void> {
-    await this.unitOfWork.manager.query(TAKE_BACK, [
-      counted.map(({ key }) => key),
-      counted.map(({ blockedUntil }) => blockedUntil),
-    ]);
-  }
-
-  async delete(keys: readonly Buffer[]): Promise<void> {
-    await this.unitOfWork.manager.query('DELETE FROM sign_in_failures WHERE key = ANY ($1)', [keys]);
-  }
-
-  /** @returns how many there were */
+  /** @returns the number of deleted counters */
   async deleteForgotten(olderThanSeconds: number, limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
       `DELETE FROM sign_in_failures WHERE key IN (
          SELECT key FROM sign_in_failures
-         WHERE last_at < clock_timestamp() - make_interval(secs => $1::integer) LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+         WHERE last_at < clock_timestamp() - make_interval(secs => $1::integer) AND in_flight = 0
+         LIMIT $2 FOR UPDATE SKIP LOCKED)`,
       [olderThanSeconds, limit],
     );
     return count;

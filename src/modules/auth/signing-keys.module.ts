@@ -1,12 +1,9 @@
 import { Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import { SigningKey } from './signing-key.entity.js';
 import { SigningKeysRepository } from './signing-keys.repository.js';
 import { SigningKeysService } from './signing-keys.service.js';
 
 /** Apart from the rest of sign-in, so that `keys:rotate` starts nothing else. */
 @Module({
-  imports: [TypeOrmModule.forFeature([SigningKey])],
   providers: [SigningKeysService, SigningKeysRepository],
   exports: [SigningKeysService],
 })

@@ -1,66 +1,73 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { SigningKey } from './signing-key.entity.js';
 
-export type NewSigningKey = Pick<SigningKey, 'kid' | 'privateKeySealed'>;
+/** The tokens that a key signs. Only the public halves of `access` keys are published. */
+export type KeyUse = 'access' | 'refresh';
+
+export const keyUses = ['access', 'refresh'] as const satisfies readonly KeyUse[];
+
+const TABLES: Readonly<Record<KeyUse, string>> = { access: 'signing_keys', refresh: 'refresh_signing_keys' };
+
+/** A key pair as stored. */
+export interface StoredKey {
+  /** The thumbprint of the public key (RFC 7638). */
+  readonly kid: string;
+  /** PKCS #8, encrypted by the master key. */
+  readonly privateKeySealed: Buffer;
+}
 
 @Injectable()
 export class SigningKeysRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /** Those that still verify, the newest first; `signs` is the one that signs now, by the database's clock. */
-  async findLive(): Promise<{ keys: SigningKey[]; signs: string | null }> {
-    const keys = await this.keys
-      .createQueryBuilder('key')
-      .where('key.verifiesUntil IS NULL OR key.verifiesUntil > clock_timestamp()')
-      .orderBy('key.createdAt', 'DESC')
-      .addOrderBy('key.kid')
-      .getMany();
-    const rows: { kid: string }[] = await this.keys.query(
-      `SELECT kid FROM signing_keys WHERE signs_from IS NULL OR signs_from <= clock_timestamp()
-       ORDER BY created_at DESC, kid LIMIT 1`,
+  async findLive(use: KeyUse): Promise<{ keys: StoredKey[]; signs: string | null }> {
+    const keys: (StoredKey & { signing: boolean })[] = await this.unitOfWork.manager.query(
+      `SELECT kid, private_key_sealed AS "privateKeySealed",
+              signs_from IS NULL OR signs_from <= clock_timestamp() AS signing
+       FROM ${TABLES[use]} WHERE verifies_until IS NULL OR verifies_until > clock_timestamp()
+       ORDER BY created_at DESC, kid`,
     );
-    return { keys, signs: rows[0]?.kid ?? null };
+    return { keys, signs: keys.find(({ signing }) => signing)?.kid ?? null };
   }
 
-  /** Instances that start or rotate at once make one key between them: the table is locked until the commit. */
+  /** Instances that start or rotate at once make one key of each use between them: the table is locked until the commit. */
   async lock(): Promise<void> {
-    await this.keys.query('LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE');
+    await this.unitOfWork.manager.query(`LOCK TABLE ${TABLES.access} IN SHARE ROW EXCLUSIVE MODE`);
   }
 
-  /** Whether the newest key is as old as that, in seconds; also when there is none. */
-  async isDue(maxAgeSeconds: number): Promise<boolean> {
-    const rows: [{ due: boolean }] = await this.keys.query(
-      `SELECT coalesce(max(created_at) < clock_timestamp() - make_interval(secs => $1::integer), true) AS due
-       FROM signing_keys`,
-      [maxAgeSeconds],
+  /** @returns the uses whose newest key is as old as that, in seconds, or that have none */
+  async findDue(maxAgeSeconds: number): Promise<KeyUse[]> {
+    const due = keyUses.map(
+      (use) =>
+        `SELECT '${use}' AS use FROM ${TABLES[use]}
+         HAVING coalesce(max(created_at) < clock_timestamp() - make_interval(secs => $1::integer), true)`,
     );
-    return rows[0].due;
+    const rows: { use: KeyUse }[] = await this.unitOfWork.manager.query(due.join(' UNION ALL '), [
+      maxAgeSeconds,
+    ]);
+    return rows.map(({ use }) => use);
   }
 
-  /** It signs after `aheadSeconds`; the first one at once. */
-  async insert(key: NewSigningKey, aheadSeconds: number): Promise<void> {
-    await this.keys.query(
-      `INSERT INTO signing_keys (kid, private_key_sealed, created_at, signs_from)
-       SELECT $1, $2, at, CASE WHEN EXISTS (SELECT 1 FROM signing_keys)
-                                   THEN at + make_interval(secs => $3::integer) END
+  /** The key signs after `aheadSeconds`. In a database without any key it signs at once. */
+  async insert(use: KeyUse, key: StoredKey, aheadSeconds: number): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `INSERT INTO ${TABLES[use]} (kid, private_key_sealed, created_at, signs_from)
+       SELECT $1, $2, at, CASE WHEN $3::integer > 0 THEN at + make_interval(secs => $3::integer) END
        FROM clock_timestamp() AS at`,
       [key.kid, key.privateKeySealed, aheadSeconds],
     );
   }
 
   /** The keys before `kid` verify until the tokens they sign until then are dead. */
-  async retireOthers(kid: string, longestTokenSeconds: number): Promise<void> {
-    await this.keys.query(
-      `UPDATE signing_keys SET verifies_until = successor.signs_from + make_interval(secs => $2::integer)
-       FROM signing_keys AS successor
-       WHERE successor.kid = $1 AND signing_keys.kid <> $1
-         AND signing_keys.verifies_until IS NULL AND successor.signs_from IS NOT NULL`,
+  async retireOthers(use: KeyUse, kid: string, longestTokenSeconds: number): Promise<void> {
+    await this.unitOfWork.manager.query(
+      `UPDATE ${TABLES[use]} AS retired
+       SET verifies_until = successor.signs_from + make_interval(secs => $2::integer)
+       FROM ${TABLES[use]} AS successor
+       WHERE successor.kid = $1 AND retired.kid <> $1
+         AND retired.verifies_until IS NULL AND successor.signs_from IS NOT NULL`,
       [kid, longestTokenSeconds],
     );
-  }
-
-  private get keys() {
-    return this.unitOfWork.manager.getRepository(SigningKey);
   }
 }

@@ -11,8 +11,7 @@ import { InjectConfig } from '../../config/config.module.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { Sealer } from '../../platform/crypto/sealer.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import type { SigningKey } from './signing-key.entity.js';
-import { type NewSigningKey, SigningKeysRepository } from './signing-keys.repository.js';
+import { type KeyUse, keyUses, SigningKeysRepository, type StoredKey } from './signing-keys.repository.js';
 
 const RELOAD_EVERY_MS = 60_000;
 /** Several reloads of every instance, and of every cache of the key set (5 minutes), fit into it. */
@@ -37,16 +36,24 @@ interface KeyPair {
   readonly jwk: PublicJwk;
 }
 
+/** The key pairs for one kind of token. */
+interface KeyRing {
+  readonly pairs: ReadonlyMap<string, KeyPair>;
+  readonly signs: string | null;
+}
+
+const EMPTY: KeyRing = { pairs: new Map(), signs: null };
+
 /**
- * The key pairs that sign tokens: in the database, shared by all instances, sealed at rest. A new one
- * is published before it signs, and an old one verifies until its last token is dead, so rotating
- * logs nobody out.
+ * The key pairs that sign tokens: in the database, shared by all instances, encrypted at rest. A new one
+ * is known to all before it signs, and an old one verifies until its last token is dead, so rotating
+ * logs nobody out. Access and refresh tokens have keys of their own, and only those of access tokens are
+ * published: whoever verifies tokens by the key set alone must not take a refresh token for an access token.
  */
 @Injectable()
 export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(SigningKeysService.name);
-  private pairs: ReadonlyMap<string, KeyPair> = new Map();
-  private signingKid: string | null = null;
+  private rings: Readonly<Record<KeyUse, KeyRing>> = { access: EMPTY, refresh: EMPTY };
   private upkeeping = false;
   private timer: NodeJS.Timeout | undefined;
 
@@ -68,28 +75,36 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     clearInterval(this.timer);
   }
 
-  get signing(): KeyPair {
-    const pair = this.signingKid === null ? undefined : this.pairs.get(this.signingKid);
+  /** The key pair that signs this kind of token now. */
+  signing(use: KeyUse): KeyPair {
+    const pair = this.signingPair(use) ?? this.signingPair('access');
     if (!pair) throw new Error('there is no signing key yet');
     return pair;
   }
 
   /** The public key of that id, and no other: an unknown `kid` verifies nothing. */
-  findPublicKey(kid: unknown): KeyObject | null {
-    return typeof kid === 'string' ? (this.pairs.get(kid)?.publicKey ?? null) : null;
+  findPublicKey(kid: unknown, use: KeyUse): KeyObject | null {
+    return typeof kid === 'string' ? (this.rings[use].pairs.get(kid)?.publicKey ?? null) : null;
   }
 
   get jwks(): PublicJwk[] {
-    return [...this.pairs.values()].map((pair) => pair.jwk);
+    return [...this.rings.access.pairs.values()].map((pair) => pair.jwk);
+  }
+
+  /** None for refresh tokens until every instance of an earlier release has been replaced, after an update. */
+  private signingPair(use: KeyUse): KeyPair | undefined {
+    const { pairs, signs } = this.rings[use];
+    return signs === null ? undefined : pairs.get(signs);
   }
 
   /**
-   * Makes the next key unless the newest is younger than that, in seconds, and reads what there is.
-   * @returns the id of the key that was made
+   * Makes the next key of each use unless the newest is younger than that, in seconds, and reads all keys.
+   * @returns the id of the access key that was made
    */
   async rotateIfOlderThan(seconds: number): Promise<string | null> {
     // Nearly always there is nothing to do, and nobody has to wait for the table then.
-    const made = (await this.repository.isDue(seconds)) ? await this.rotate(seconds) : null;
+    const due = await this.repository.findDue(seconds);
+    const made = due.length > 0 ? await this.rotate(seconds) : null;
     await this.reload();
     return made;
   }
@@ -98,21 +113,37 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
   private rotate(seconds: number): Promise<string | null> {
     return this.unitOfWork.run(async () => {
       await this.repository.lock();
-      if (!(await this.repository.isDue(seconds))) return null;
+      const due = await this.repository.findDue(seconds);
+      if (due.length === 0) return null;
       // Fails with another master key than theirs, before it seals a key that no other instance can open.
       await this.reload();
-      const key = this.generate();
-      await this.repository.insert(key, PUBLISHED_AHEAD_SECONDS);
-      await this.repository.retireOthers(key.kid, this.longestTokenSeconds);
-      await this.audit.record({ action: 'key.rotate', target: { type: 'signing_key', id: key.kid } });
-      return key.kid;
+      // In a database that has no key yet nobody has to learn of it first.
+      const ahead = this.rings.access.pairs.size === 0 ? 0 : PUBLISHED_AHEAD_SECONDS;
+      const made = new Map<KeyUse, string>();
+      for (const use of due) made.set(use, await this.make(use, ahead));
+      return made.get('access') ?? null;
     });
   }
 
+  private async make(use: KeyUse, aheadSeconds: number): Promise<string> {
+    const key = this.generate();
+    await this.repository.insert(use, key, aheadSeconds);
+    await this.repository.retireOthers(use, key.kid, this.longestTokenSeconds);
+    await this.audit.record({ action: 'key.rotate', target: { type: 'signing_key', id: key.kid } });
+    return key.kid;
+  }
+
   private async reload(): Promise<void> {
-    const { keys, signs } = await this.repository.findLive();
-    this.pairs = new Map(keys.map((key) => [key.kid, this.pairs.get(key.kid) ?? this.open(key)]));
-    this.signingKid = signs;
+    const rings: Partial<Record<KeyUse, KeyRing>> = {};
+    for (const use of keyUses) {
+      const { keys, signs } = await this.repository.findLive(use);
+      const known = this.rings[use].pairs;
+      rings[use] = {
+        pairs: new Map(keys.map((key) => [key.kid, known.get(key.kid) ?? this.open(key)])),
+        signs,
+      };
+    }
+    this.rings = { ...this.rings, ...rings };
   }
 
   /** A round that takes long is not joined by the next one. */
@@ -129,11 +160,12 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     }
   }
 
+  /** Access keys sign refresh tokens too during an update, and signed them before. */
   private get longestTokenSeconds(): number {
     return Math.max(this.config.ACCESS_TOKEN_TTL_SECONDS, this.config.REFRESH_TOKEN_TTL_SECONDS);
   }
 
-  private generate(): NewSigningKey {
+  private generate(): StoredKey {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { kty, crv, x, y } = publicKey.export({ format: 'jwk' });
     const kid = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
@@ -144,7 +176,7 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     };
   }
 
-  private open({ kid, privateKeySealed }: Omit<SigningKey, 'createdAt'>): KeyPair {
+  private open({ kid, privateKeySealed }: StoredKey): KeyPair {
     const privateKey = createPrivateKey({
       key: this.unseal(privateKeySealed, kid),
       format: 'der',

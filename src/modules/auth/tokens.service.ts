@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { canonicalId, newId } from '../../common/ids.js';
@@ -48,7 +49,7 @@ export class TokensService {
 
   /** `roles` and `email` are for other services; here rights come from the account, not the claim. */
   issueAccess(subject: Subject, sessionId: string): Promise<string> {
-    const { kid, privateKey } = this.keys.signing;
+    const { kid, privateKey } = this.keys.signing('access');
     return this.jwt.signAsync(
       { email: subject.email, roles: subject.roles, sid: sessionId },
       {
@@ -65,7 +66,7 @@ export class TokensService {
   }
 
   private issueRefresh(userId: string, sessionId: string, { jti, iat, exp }: RefreshClaims): Promise<string> {
-    const { kid, privateKey } = this.keys.signing;
+    const { kid, privateKey } = this.keys.signing('refresh');
     return this.jwt.signAsync(
       { sid: sessionId, iat, exp },
       {
@@ -83,7 +84,7 @@ export class TokensService {
   /** Null for whatever is not one of our refresh tokens, or has expired. */
   async verifyRefresh(token: string): Promise<PresentedRefresh | null> {
     const { kid, typ } = tokenHeader(token);
-    const publicKey = typ === tokenKinds.refresh.type ? this.keys.findPublicKey(kid) : null;
+    const publicKey = typ === tokenKinds.refresh.type ? this.findRefreshKey(kid) : null;
     if (!publicKey) return null;
     try {
       const claims = await this.jwt.verifyAsync<Record<string, unknown>>(token, {
@@ -99,5 +100,10 @@ export class TokensService {
     } catch {
       return null;
     }
+  }
+
+  /** Earlier releases signed refresh tokens with the keys of access tokens: those are good until they are spent. */
+  private findRefreshKey(kid: unknown): KeyObject | null {
+    return this.keys.findPublicKey(kid, 'refresh') ?? this.keys.findPublicKey(kid, 'access');
   }
 }

@@ -32,6 +32,7 @@ export const auditFields: readonly AuditField[] = [
   'user_agent',
   'request_id',
   'trace_id',
+  'reason',
 ];
 
 /**

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../common/ids.js';
-import { type AuditChanges, AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import type { AuditChanges } from '../../platform/audit-trail/audit-details.js';
+import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { resourceEventTypes } from './events/resource-events.js';
 import type { Resource } from './resource.js';

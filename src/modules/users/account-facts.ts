@@ -1,4 +1,4 @@
-import type { AuditChanges } from '../../platform/audit-trail/audit-trail.js';
+import type { AuditChanges } from '../../platform/audit-trail/audit-details.js';
 import { type UserEventType, userEventTypes } from './events/user-events.js';
 import type { User } from './user.entity.js';
 

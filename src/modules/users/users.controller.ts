@@ -15,6 +15,7 @@ import { CreateUser } from './commands/create-user.command.js';
 import { SetRoles } from './commands/set-roles.command.js';
 import { UpdateUser } from './commands/update-user.command.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
+import { SignInLimited } from '../../platform/rate-limit/tiers.js';
 import { ListUsersDto } from './dto/list-users.dto.js';
 import { ReadUserDto } from './dto/read-user.dto.js';
 import { SetRolesDto } from './dto/set-roles.dto.js';
@@ -33,6 +34,7 @@ export class UsersController {
   /** Signs up an account. */
   @Post()
   @Public()
+  @SignInLimited()
   @Versioned()
   @ApiCreatedResponse({ type: UserResponse, headers: { Location: { schema: { type: 'string' } } } })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The address is taken' })

@@ -38,6 +38,11 @@ export const auditOutcomes = ['success', 'failure', 'denied'] as const;
 
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
+/** The causes of a refused sign-in. A `throttled` attempt was not judged. */
+export const auditReasons = ['wrong_password', 'unknown_user', 'disabled', 'throttled'] as const;
+
+export type AuditReason = (typeof auditReasons)[number];
+
 /** `anonymous` came with a request and nobody knows who it was; `system` did it by itself. */
 export const actorTypes = ['user', 'anonymous', 'system'] as const;
 

@@ -5,7 +5,8 @@ import { AccountKeys } from '../crypto/account-keys.js';
 import type { Sealer } from '../crypto/sealer.js';
 import { prepared } from '../database/prepared.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
-import type { ActorType, AuditAction, AuditOutcome } from './audit-actions.js';
+import type { ActorType, AuditAction, AuditOutcome, AuditReason } from './audit-actions.js';
+import { type AuditChanges, packDetails } from './audit-details.js';
 
 export interface AuditActor {
   readonly type: ActorType;
@@ -18,9 +19,6 @@ export interface AuditTarget {
   readonly id: string;
 }
 
-/** From what to what, by the name of the field on the wire. */
-export type AuditChanges = Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
-
 /** What was done, or refused; who did it and from where is known from the request. */
 export interface AuditFact {
   readonly action: AuditAction;
@@ -28,6 +26,8 @@ export interface AuditFact {
   /** `success` unless it says otherwise. */
   readonly outcome?: AuditOutcome;
   readonly changes?: AuditChanges;
+  /** The cause of a refused sign-in. */
+  readonly reason?: AuditReason;
   /** The account whose personal data the changes are, when it is not the target itself. */
   readonly about?: string;
   /** When it is not the caller of the request: who has just signed in. */
@@ -104,7 +104,7 @@ export class AuditTrail {
   }
 
   private async rowOf(fact: AuditFact, made?: ReadonlyMap<string, Sealer>): Promise<unknown[]> {
-    const { action, target, outcome = 'success', changes, actor } = fact;
+    const { action, target, outcome = 'success', actor } = fact;
     const id = newId();
     const context = requestContext.current();
     const who = actor ?? callerOf(context);
@@ -113,7 +113,7 @@ export class AuditTrail {
       purpose: auditSealPurpose(id, 'origin'),
       anew: who.type === 'anonymous',
     });
-    const changed = await this.seal(changes, about, {
+    const changed = await this.seal(packDetails(fact), about, {
       purpose: auditSealPurpose(id, 'changes'),
       anew: false,
       made,

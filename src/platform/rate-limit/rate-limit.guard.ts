@@ -1,16 +1,18 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler';
 import type { Request, Response } from 'express';
+import type { Principal } from '../../common/authorization/principal.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { clientNetwork } from '../../common/http/client-network.js';
-import { tierOf, WINDOW_MS } from './tiers.js';
+import { type Tier, tierFor, WINDOW_MS } from './tiers.js';
 
 const LIMITED = /^\/api(?:\/|$)/i;
 
 /**
  * One bucket a caller over all API routes: the account's with a valid access token, else the
- * network's. Headers as in draft-ietf-httpapi-ratelimit-headers.
+ * network's. Sign-in, sign-up, refresh and recovery have a bucket of their own for each network.
+ * Headers as in draft-ietf-httpapi-ratelimit-headers.
  */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
@@ -23,8 +25,8 @@ export class RateLimitGuard extends ThrottlerGuard {
     const request = context.switchToHttp().getRequest<Request>();
     const response = context.switchToHttp().getResponse<Response>();
     const principal = requestContext.current()?.caller.principal;
-    const tier = tierOf(principal ?? null);
-    const key = principal ? `account:${principal.userId}` : `network:${clientNetwork(request.ip ?? '')}`;
+    const tier = tierFor(context, principal ?? null);
+    const key = bucketOf(tier, principal ?? null, request);
     const bucket = await this.storageService.increment(key, ttl, limit, 0, tier);
     response.set('RateLimit-Policy', `"${tier}";q=${limit};w=${WINDOW_MS / 1000}`);
     response.set(
@@ -34,4 +36,10 @@ export class RateLimitGuard extends ThrottlerGuard {
     if (!bucket.isBlocked) return true;
     throw new AppError('RATE_LIMITED', { headers: { 'Retry-After': String(bucket.timeToBlockExpire) } });
   }
+}
+
+function bucketOf(tier: Tier, principal: Principal | null, request: Request): string {
+  if (principal && tier !== 'sign_in') return `account:${principal.userId}`;
+  const network = clientNetwork(request.ip ?? '');
+  return tier === 'sign_in' ? `sign-in:${network}` : `network:${network}`;
 }

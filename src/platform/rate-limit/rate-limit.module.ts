@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { LocalStorage } from './local-storage.js';
 import { SharedStorage } from './shared-storage.js';
-import { limitOf, tierOf, WINDOW_MS } from './tiers.js';
+import { limitOf, tierFor, WINDOW_MS } from './tiers.js';
 
 /** Limits in memory, or shared by all instances through `REDIS_URL`. */
 @Global()
@@ -17,7 +17,8 @@ import { limitOf, tierOf, WINDOW_MS } from './tiers.js';
         throttlers: [
           {
             ttl: WINDOW_MS,
-            limit: () => limitOf(tierOf(requestContext.current()?.caller.principal ?? null), config),
+            limit: (context) =>
+              limitOf(tierFor(context, requestContext.current()?.caller.principal ?? null), config),
           },
         ],
         storage: config.REDIS_URL === undefined ? new LocalStorage() : new SharedStorage(config.REDIS_URL),

@@ -3,6 +3,8 @@ import type { Principal } from '../../common/authorization/principal.js';
 import { readConfig } from '../../config/config.js';
 import { limitOf, tierOf } from './tiers.js';
 
+const TIERS = ['anonymous', 'authenticated', 'premium', 'sign_in'] as const;
+
 const caller = (...roles: string[]): Principal => ({
   userId: 'somebody',
   sessionId: 'a session',
@@ -23,11 +25,9 @@ describe('tierOf', () => {
 });
 
 describe('limitOf', () => {
-  it('is 30, 100 and 1000 by default', () => {
+  it('is 30, 100, 1000 and 120 for sign-in by default', () => {
     const config = readConfig({});
-    expect((['anonymous', 'authenticated', 'premium'] as const).map((tier) => limitOf(tier, config))).toEqual(
-      [30, 100, 1000],
-    );
+    expect(TIERS.map((tier) => limitOf(tier, config))).toEqual([30, 100, 1000, 120]);
   });
 
   it('is what is configured, 0 too', () => {
@@ -35,9 +35,8 @@ describe('limitOf', () => {
       RATE_LIMIT_ANONYMOUS: '0',
       RATE_LIMIT_AUTHENTICATED: '7',
       RATE_LIMIT_PREMIUM: '8',
+      RATE_LIMIT_SIGN_IN: '9',
     });
-    expect((['anonymous', 'authenticated', 'premium'] as const).map((tier) => limitOf(tier, config))).toEqual(
-      [0, 7, 8],
-    );
+    expect(TIERS.map((tier) => limitOf(tier, config))).toEqual([0, 7, 8, 9]);
   });
 });

@@ -37,7 +37,7 @@ describe('access tokens', () => {
     header = decode(first);
     claims = decode(second);
     // Forging with the service's own key shows that each claim is checked, not only the signature.
-    ours = app.nest.get(SigningKeysService).signing.privateKey;
+    ours = app.nest.get(SigningKeysService).signing('access').privateKey;
     jwks = ((await app.request('get', '/.well-known/jwks.json')).body as { keys: Jwk[] }).keys;
   });
   afterAll(() => app.close());

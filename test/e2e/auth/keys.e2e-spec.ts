@@ -1,3 +1,4 @@
+import { sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigningKeysService } from '../../../src/modules/auth/signing-keys.service.js';
 import { HeldLock } from '../../support/held-lock.js';
@@ -24,30 +25,32 @@ describe('the signing keys', () => {
     return (answer.body as { keys: { kid: string }[] }).keys.map(({ kid }) => kid);
   };
   const login = () => logIn(app.url, ADMIN.email, ADMIN.password);
-  const kidsOf = (pair: Pair) =>
-    [pair.access_token, pair.refresh_token].map((token) => headerOf(token)['kid']);
+  const kidOf = (pair: Pair) => headerOf(pair.access_token)['kid'];
+  const refreshKidOf = (pair: Pair) => String(headerOf(pair.refresh_token)['kid']);
   /** What every instance does each minute. */
   const upkeep = () => keys.rotateIfOlderThan(NINETY_DAYS);
   const publishedLongEnough = (kid: string) =>
     app.database.query(`UPDATE signing_keys SET signs_from = now() - interval '1 second' WHERE kid = $1`, [
       kid,
     ]);
+  const refreshKeysSignNow = () =>
+    app.database.query(`UPDATE refresh_signing_keys SET signs_from = now() - interval '1 second'`);
 
   it('are published before they sign, sign in their turn, and log nobody out', async () => {
     const [old] = await published();
     const before = await login();
     const next = await keys.rotateIfOlderThan(0);
     expect((await published()).toSorted()).toEqual([old, next].map(String).toSorted());
-    expect(kidsOf(await login())).toEqual([old, old]);
+    expect(kidOf(await login())).toBe(old);
 
     await publishedLongEnough(String(next));
     expect(await upkeep()).toBeNull();
     const after = await login();
-    expect(kidsOf(after)).toEqual([next, next]);
+    expect(kidOf(after)).toBe(next);
     expect((await published()).toSorted()).toEqual([old, next].map(String).toSorted());
     expect(await statusOf(app.url, before.access_token)).toBe(200);
     const renewed = await refreshed(app.url, before.refresh_token);
-    expect(kidsOf(renewed)).toEqual([next, next]);
+    expect(kidOf(renewed)).toBe(next);
     expect(await statusOf(app.url, renewed.access_token)).toBe(200);
   });
 
@@ -56,7 +59,7 @@ describe('the signing keys', () => {
       'SELECT kid FROM signing_keys WHERE verifies_until IS NULL',
     )) as [{ kid: string }];
     const pair = await login();
-    expect(kidsOf(pair)).toEqual([old.kid, old.kid]);
+    expect(kidOf(pair)).toBe(old.kid);
     const next = String(await keys.rotateIfOlderThan(0));
     const rows = await app.database.query<{ kept: boolean }>(
       `SELECT old.verifies_until >= next.signs_from + interval '30 days' AS kept
@@ -70,11 +73,55 @@ describe('the signing keys', () => {
       `UPDATE signing_keys SET verifies_until = now() - interval '1 second' WHERE kid <> $1`,
       [next],
     );
+    await refreshKeysSignNow();
+    await app.database.query(
+      `UPDATE refresh_signing_keys SET verifies_until = now() - interval '1 second' WHERE verifies_until IS NOT NULL`,
+    );
     await upkeep();
     expect(await published()).toEqual([next]);
     expect(await statusOf(app.url, pair.access_token)).toBe(401);
     expect((await presentRefresh(app.url, pair.refresh_token)).status).toBe(401);
-    expect(kidsOf(await login())).toEqual([next, next]);
+    expect(kidOf(await login())).toBe(next);
+  });
+
+  describe('of refresh tokens', () => {
+    it('are never published, and rotate with the others without logging anybody out', async () => {
+      await refreshKeysSignNow();
+      await upkeep();
+      const before = await login();
+      expect(await published()).not.toContain(refreshKidOf(before));
+      await keys.rotateIfOlderThan(0);
+      expect(refreshKidOf(await login())).toBe(refreshKidOf(before));
+      await refreshKeysSignNow();
+      await upkeep();
+      const renewed = await refreshed(app.url, before.refresh_token);
+      expect(refreshKidOf(renewed)).not.toBe(refreshKidOf(before));
+      expect(await published()).not.toContain(refreshKidOf(renewed));
+      await refreshed(app.url, renewed.refresh_token);
+    });
+
+    it('verify no access token', async () => {
+      const pair = await login();
+      const [, body] = pair.access_token.split('.');
+      const forged = { ...headerOf(pair.access_token), kid: refreshKidOf(pair) };
+      const input = `${Buffer.from(JSON.stringify(forged)).toString('base64url')}.${body}`;
+      const key = keys.signing('refresh').privateKey;
+      const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
+      expect(await statusOf(app.url, `${input}.${signature.toString('base64url')}`)).toBe(401);
+    });
+
+    it('begin to sign 15 minutes after an update, and tokens of the earlier release stay good until they are spent', async () => {
+      await app.database.query('DELETE FROM refresh_signing_keys');
+      expect(await upkeep()).toBeNull();
+      const old = await login();
+      // As the earlier release signed it.
+      expect(refreshKidOf(old)).toBe(kidOf(old));
+      await refreshKeysSignNow();
+      await upkeep();
+      const renewed = await refreshed(app.url, old.refresh_token);
+      expect(await published()).not.toContain(refreshKidOf(renewed));
+      expect((await presentRefresh(app.url, renewed.refresh_token)).status).toBe(200);
+    });
   });
 
   it('are made anew after 90 days, one by all instances together', async () => {

@@ -31,7 +31,7 @@ describe('POST /api/auth/login', () => {
       token_type: 'Bearer',
       expires_in: 900,
     });
-    expect(answer.get('Cache-Control')).toBe('no-store');
+    expect(answer.get('Cache-Control')).toBe('no-store, no-transform');
     const { access_token: token } = answer.body as { access_token: string };
     const me = await app.request('get', '/api/users/me').set('Authorization', `Bearer ${token}`);
     expect(me.body).toMatchObject({ email });

@@ -17,6 +17,7 @@ import {
   statusOf,
   whileChanging,
 } from '../../support/sessions.js';
+import { HeldLock } from '../../support/held-lock.js';
 import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
@@ -190,6 +191,25 @@ describe('POST /api/auth/refresh', () => {
       expect(await liveTokens(claimsOf(token).sid)).toEqual([first?.jti]);
     });
 
+    it('gives the same successor when it was presented in time but waited for its session until after it', async () => {
+      const { refresh_token: token } = await login();
+      const next = await refresh(token);
+      const { sid } = claimsOf(token);
+      await ageSpent(app.database, token, GRACE_SECONDS - 2);
+      const lock = await HeldLock.take(app.database.url, 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', [
+        sid,
+      ]);
+      const presentedAt = performance.now();
+      const waiting = refresh(token);
+      await until(async () => (await lock.waiting()) === 1);
+      // Longer than what was left of the grace period.
+      await until(() => performance.now() - presentedAt > 3000);
+      await lock.release();
+      expect(facts((await waiting).refresh_token)).toEqual(facts(next.refresh_token));
+      expect(await statusOf(app.url, next.access_token)).toBe(200);
+      await refresh(next.refresh_token);
+    });
+
     it('gives the same successor in time even when that was spent meanwhile', async () => {
       const { refresh_token: token } = await login();
       const second = await refresh(token);
@@ -263,7 +283,7 @@ describe('POST /api/auth/refresh', () => {
     let ours: KeyObject;
     let pair: Pair;
     beforeAll(async () => {
-      ours = app.nest.get(SigningKeysService).signing.privateKey;
+      ours = app.nest.get(SigningKeysService).signing('refresh').privateKey;
       pair = await login();
     });
 

@@ -32,6 +32,7 @@ import {
 } from '../../../src/modules/users/commands/import-users.command.js';
 import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
 import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
+import { Attempts } from '../../../src/modules/auth/attempts.js';
 import { SetRoles } from '../../../src/modules/users/commands/set-roles.command.js';
 import { UpdateUser } from '../../../src/modules/users/commands/update-user.command.js';
 import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.command.js';
@@ -46,7 +47,7 @@ import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 /** As nestjs/cqrs marks the handler of a command. */
 const HANDLES = '__commandHandler__';
 /** Attempts are counted apart, and stand whatever becomes of the rest (ARCHITECTURE, "counters"). */
-const APART = ['sign_in_failures'];
+const APART = ['sign_in_failures', 'sign_in_attempts'];
 const CLIENT = { device: 'tests', ip: '127.0.0.1' };
 const OTHER_PASSWORD = 'another horse battery';
 
@@ -59,6 +60,7 @@ beforeAll(async () => {
   app = await TestApp.create();
   // Nobody else is to change a row meanwhile, nor to do away with a job that should not be there.
   await Promise.all([stopSealing(app), app.nest.get(LastLogins).onModuleDestroy()]);
+  app.nest.get(Attempts).onModuleDestroy();
   await app.nest.get(JobRunner).onModuleDestroy();
   superuser = new pg.Client({ connectionString: app.database.url });
   await superuser.connect();

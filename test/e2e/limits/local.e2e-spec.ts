@@ -168,6 +168,55 @@ describe('rate limits in memory', () => {
     });
   });
 
+  describe('sign-in, sign-up, refresh and recovery', () => {
+    const ROUTES = [
+      '/api/auth/login',
+      '/api/auth/refresh',
+      '/api/users',
+      '/api/auth/password/forgot',
+      '/api/auth/password/reset',
+      '/api/auth/email/verify',
+      '/api/auth/email/resend',
+    ];
+    const knock = (ip: string, i: number, headers = {}) =>
+      ask({ method: 'POST', path: ROUTES[i % ROUTES.length] ?? '', body: {}, headers }, ip);
+
+    it('have a bucket of their own for each address: exactly 120 of 150, over all of them together', async () => {
+      const ip = await exhaust(elsewhere());
+      const answers = await Promise.all(Array.from({ length: 150 }, (_, i) => knock(ip, i)));
+      expect(statusesOf(answers)).toEqual({ admitted: 120, refused: 30 });
+      const refused = await knock(ip, 0);
+      expectEnvelope(refused, 'RATE_LIMITED');
+      expect(refused.headers['ratelimit-policy']).toBe('"sign_in";q=120;w=60');
+      expect(refused.headers['retry-after']).toBe(String(limitOf(refused).seconds));
+      expect(limitOf(await knock(elsewhere(), 0)).left).toBe(119);
+    });
+
+    it('count every request there, with or without a token, and nowhere else', async () => {
+      const account = await free.account();
+      const ip = elsewhere();
+      const before = limitOf(await ask({ headers: bearer(account) }, ip)).left;
+      for (const [i] of ROUTES.entries()) {
+        const headers = i % 2 ? bearer(account) : {};
+        expect(limitOf(await knock(ip, i, headers))).toMatchObject({ tier: 'sign_in', left: 119 - i });
+      }
+      expect(limitOf(await ask({ headers: bearer(account) }, ip)).left).toBe(before - 1);
+      expect(await left(ip)).toBe(29);
+    });
+
+    it('are not limited where the limit is 0, whatever the others are', async () => {
+      const off = await TestApp.create({
+        database: free.database,
+        config: { ...LIMITS, RATE_LIMIT_SIGN_IN: 0, RATE_LIMIT_ANONYMOUS: 1 },
+      });
+      for (let i = 0; i < 5; i++) {
+        const answer = await send(off.url, { method: 'POST', path: '/api/auth/login', body: {} });
+        expect([answer.status, answer.headers['ratelimit']]).toEqual([400, undefined]);
+      }
+      await off.close();
+    });
+  });
+
   describe('a window', () => {
     it('is the minute from the first request on: refused ones neither count nor prolong it', async () => {
       const ip = elsewhere();
@@ -214,13 +263,18 @@ describe('rate limits in memory', () => {
         expect(answer.headers).not.toHaveProperty('retry-after');
       }
       const anonymous: readonly (readonly [number, Partial<Sent>])[] = [
-        [401, {}],
         [400, { method: 'POST', path: '/api/auth/login', body: {} }],
         [413, { method: 'POST', path: '/api/users', body: 'x'.repeat(100_001) }],
       ];
+      expect(limitOf(await ask({}, ip))).toMatchObject({
+        status: 401,
+        tier: 'anonymous',
+        quota: 30,
+        left: 29,
+      });
       for (const [i, [status, sent]] of anonymous.entries()) {
         const limit = limitOf(await ask(sent, ip));
-        expect(limit).toMatchObject({ status, tier: 'anonymous', quota: 30, left: 29 - i });
+        expect(limit).toMatchObject({ status, tier: 'sign_in', quota: 120, left: 119 - i });
       }
     });
 
@@ -264,7 +318,7 @@ describe('rate limits in memory', () => {
         { headers: { Authorization: 'Bearer nonsense' } },
         { method: 'PATCH', body: '{' },
         { path: '/api/users/not-an-id?a=1&a=2' },
-        { method: 'POST', path: '/api/auth/login', body: {} },
+        { method: 'POST', path: '/api/auth/logout', body: {} },
       ];
       for (const sent of cases) {
         const answer = await ask(sent, ip);

@@ -80,6 +80,24 @@ wherePossible(noRedis, 'Redis', () =>
       });
     });
 
+    it('count sign-in in a bucket of its own over two instances: exactly 120 of 150', async () => {
+      const ip = elsewhere();
+      const headers = { 'X-Forwarded-For': ip };
+      const answers = await Promise.all(
+        Array.from({ length: 150 }, (_, i) =>
+          send(instances[i % 2 === 0 ? 0 : 1].url, {
+            method: 'POST',
+            path: '/api/auth/login',
+            body: {},
+            headers,
+          }),
+        ),
+      );
+      expect(statusesOf(answers)).toEqual({ admitted: 120, refused: 30 });
+      expect(await redis.ask((client) => client.get(`gatehouse:rate:sign-in:${ip}`))).toBe('120');
+      expect(await limitFor(instances[0], ip)).toMatchObject({ tier: 'anonymous', left: 29 });
+    });
+
     it('begin a window with the first request, which later and refused ones do not move', async () => {
       const ip = elsewhere();
       expect(await limitFor(instances[0], ip)).toMatchObject({ left: 29, seconds: 60 });

@@ -1,3 +1,4 @@
+import type { AuditChanges } from '../../../platform/audit-trail/audit-details.js';
 import { ApiProperty } from '@nestjs/swagger';
 import {
   type ActorType,
@@ -6,8 +7,10 @@ import {
   auditActions,
   type AuditOutcome,
   auditOutcomes,
+  type AuditReason,
+  auditReasons,
 } from '../../../platform/audit-trail/audit-actions.js';
-import type { AuditChanges } from '../../../platform/audit-trail/audit-trail.js';
+
 import type { OpenedEntry } from '../audit.service.js';
 
 const ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
@@ -71,6 +74,10 @@ export class AuditEntryResponse {
   /** Of the W3C trace that the request belonged to */
   @ApiProperty({ type: String, nullable: true, example: '4bf92f3577b34da6a3ce929d0e0e4736' })
   trace_id: string | null;
+
+  /** Why a sign-in was refused; a throttled attempt was not judged */
+  @ApiProperty({ type: String, enum: auditReasons, nullable: true, example: null })
+  reason: AuditReason | null;
 }
 
 export function toAuditEntryResponse(entry: OpenedEntry): AuditEntryResponse {
@@ -87,5 +94,6 @@ export function toAuditEntryResponse(entry: OpenedEntry): AuditEntryResponse {
     user_agent: origin?.userAgent ?? null,
     request_id: entry.requestId,
     trace_id: entry.traceId,
+    reason: entry.reason,
   };
 }

@@ -43,14 +43,15 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
 
   async execute({ caller, input, client }: ChangePassword): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
-    const attempt = await this.bruteForce.beginOf(user, client.ip);
     const guess = { password: input.current_password, address: user.emailKey };
-    if (!(await attempt.judge(this.hasher.matches(guess, user.passwordHash)))) {
+    const matches = await this.bruteForce.judge(user, client.ip, () =>
+      this.hasher.matches(guess, user.passwordHash),
+    );
+    if (!matches) {
       const target = { type: 'user', id: user.id };
       await this.audit.record({ action: 'auth.password_change', target, outcome: 'denied' });
       throw AppError.invalid('current_password', 'current_password is wrong');
     }
-    await attempt.takeBack();
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
     const started = await this.unitOfWork.run(async () => {
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_change'));

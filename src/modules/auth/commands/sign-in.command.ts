@@ -2,16 +2,19 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { findCanonicalEmail } from '../../../common/email-address.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { unauthorized } from '../../../common/http/bearer.js';
+import type { AuditReason } from '../../../platform/audit-trail/audit-actions.js';
 import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
 import { type Guess, PasswordHasher } from '../../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
-import { type Attempt, BruteForce } from '../brute-force.js';
+import type { Attempt } from '../attempts.js';
+import { BruteForce } from '../brute-force.js';
 import type { Client } from '../client.js';
 import type { LoginDto } from '../dto/login.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
 import { SecurityLog } from '../security-log.js';
 import { SessionsService, type StartedSession } from '../sessions.service.js';
+import { SignInMetrics } from '../sign-in-metrics.js';
 import { type Claim, type ClaimedAccount, SignInsRepository } from '../sign-ins.repository.js';
 import { TokensService } from '../tokens.service.js';
 
@@ -41,6 +44,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     private readonly unitOfWork: UnitOfWork,
     private readonly audit: AuditTrail,
     private readonly log: SecurityLog,
+    private readonly metrics: SignInMetrics,
   ) {}
 
   async execute({ input: { email, password }, client }: SignIn): Promise<TokenResponse> {
@@ -48,14 +52,20 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     const canonical = findCanonicalEmail(email);
     const claim = await this.signIns.find(canonical);
     const attempt = await this.begin(canonical ?? email, claim, client);
-    return this.signIn(attempt, claim.account, { password, address: canonical ?? email }, client);
+    try {
+      const guess = { password, address: canonical ?? email };
+      return await this.signIn(attempt, claim.account, guess, client);
+    } finally {
+      await attempt.end();
+    }
   }
 
   private async begin(emailKey: string, { account, addresses }: Claim, client: Client): Promise<Attempt> {
     try {
       return await this.bruteForce.begin({ emailKey, addresses }, client.ip);
     } catch (error) {
-      if (error instanceof AppError && error.code === 'RATE_LIMITED') await this.recordRefusal(account);
+      if (error instanceof AppError && error.code === 'RATE_LIMITED')
+        await this.recordRefusal(account, 'throttled');
       throw error;
     }
   }
@@ -68,12 +78,17 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   ): Promise<TokenResponse> {
     const matches = await attempt.judge(this.hasher.matches(guess, user?.passwordHash ?? null));
     if (!user || !matches || user.status !== 'active') {
-      await this.recordRefusal(user);
+      // Counted like a wrong password: an account that may not sign in cannot be told apart.
+      await attempt.fail();
+      await this.recordRefusal(user, reasonOf(user, matches));
       throw unauthorized(false, 'The e-mail address or the password is wrong');
     }
     await this.renewHash(user, guess.password);
     const started = await this.start(attempt, user, client);
-    if (started) return this.tokens.issuePair(user, started);
+    if (started) {
+      this.metrics.succeeded();
+      return this.tokens.issuePair(user, started);
+    }
     // The account changed while its old password was compared: what that said no longer counts.
     const { account } = await this.signIns.find(findCanonicalEmail(user.email));
     return this.signIn(attempt, account, guess, client);
@@ -91,16 +106,19 @@ export class SignInHandler implements ICommandHandler<SignIn> {
         actor: { type: 'user', id: user.id, sessionId: session.sessionId },
       });
       // Last, as it holds what every sign-in counts with.
-      await attempt.takeBack();
+      await attempt.succeed();
       return session;
     });
   }
 
   /** Of an unknown address too, so that both take the same time. */
-  private async recordRefusal(user: ClaimedAccount | null): Promise<void> {
-    this.log.refused('sign_in.refused', { user_id: user?.id ?? null });
+  private async recordRefusal(user: ClaimedAccount | null, reason: AuditReason): Promise<void> {
+    this.metrics.refused(reason);
+    this.log.refused('sign_in.refused', { user_id: user?.id ?? null, reason });
     const target = user && { type: 'user', id: user.id };
-    await this.audit.record({ action: 'auth.login', target, outcome: 'denied' });
+    // Nothing was denied to an attempt that was not judged.
+    const outcome = reason === 'throttled' ? 'failure' : 'denied';
+    await this.audit.record({ action: 'auth.login', target, outcome, reason });
   }
 
   /** When the hasher is too busy the next sign-in does it: this one has succeeded. */
@@ -114,4 +132,9 @@ export class SignInHandler implements ICommandHandler<SignIn> {
       if (!(error instanceof AppError && error.code === 'OVERLOADED')) throw error;
     }
   }
+}
+
+function reasonOf(user: ClaimedAccount | null, matches: boolean): AuditReason {
+  if (!user) return 'unknown_user';
+  return matches ? 'disabled' : 'wrong_password';
 }

@@ -1,0 +1,178 @@
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { requestContext } from '../../common/context/request-context.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { GONE_AFTER_SECONDS, SignInFailuresRepository } from './sign-in-failures.repository.js';
+import { WaitingLines } from './waiting-lines.js';
+
+const BEAT_MS = 1000;
+/** Several signs of life fit into the time after which an attempt counts as lost. */
+const SHOW_LIFE_EVERY_MS = (GONE_AFTER_SECONDS * 1000) / 6;
+/** Outcomes that the database could not take yet. Past this the oldest become failures, as those of a crash do. */
+const MAX_UNSETTLED = 10_000;
+
+type Outcome = 'released' | 'failed';
+
+/**
+ * An attempt that holds a place in the allowances, until it is settled. Whoever begins one calls `end` in
+ * a `finally`.
+ */
+export class Attempt {
+  private settled = false;
+
+  constructor(
+    private readonly attempts: Attempts,
+    readonly id: string,
+    /** The waiting lines to wake once it is settled. */
+    readonly waitingLines: readonly string[],
+  ) {}
+
+  /** Waits for the verdict. A wrong password is counted at once, even if the request is over its time. */
+  async judge(matches: Promise<boolean>): Promise<boolean> {
+    const matched = await matches;
+    if (!matched) await this.fail();
+    return matched;
+  }
+
+  /** Counts the attempt as a failure. */
+  async fail(): Promise<void> {
+    if (this.settled) return;
+    this.settled = true;
+    await this.attempts.settle(this, 'failed');
+  }
+
+  /** Gives the place back; inside a unit of work only if that commits. */
+  async succeed(): Promise<void> {
+    if (this.settled) return;
+    await this.attempts.release(this, () => (this.settled = true));
+  }
+
+  /** Forgets the attempt: it claimed nothing. */
+  abandon(): void {
+    this.settled = true;
+    this.attempts.abandon(this);
+  }
+
+  /** Gives the place back if nothing else has: what was not judged, or matched, is no failure. */
+  async end(): Promise<void> {
+    if (this.settled) return;
+    this.settled = true;
+    await this.attempts.settle(this, 'released');
+  }
+}
+
+/**
+ * The attempts of this instance that are in flight. Shows the database that they are alive, writes down
+ * outcomes that the database could not take at once, and counts the attempts of instances that are gone.
+ */
+@Injectable()
+export class Attempts implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger(Attempts.name);
+  private readonly inFlight = new Set<string>();
+  private readonly unsettled = new Map<string, { outcome: Outcome; waitingLines: readonly string[] }>();
+  /** Attempts began since the last look at those of other instances. An idle service asks nothing. */
+  private active = false;
+  private lookedAfterAt = Number.NEGATIVE_INFINITY;
+  private beating = false;
+  private timer: NodeJS.Timeout | undefined;
+  readonly lines = new WaitingLines();
+
+  constructor(
+    private readonly failures: SignInFailuresRepository,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  onModuleInit(): void {
+    this.timer = setInterval(() => void this.beat(), BEAT_MS);
+    this.timer.unref();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+  }
+
+  /** Registers an attempt that is about to claim its places. */
+  begin(id: string, lines: readonly string[]): Attempt {
+    this.inFlight.add(id);
+    this.active = true;
+    return new Attempt(this, id, lines);
+  }
+
+  /** Forgets an attempt that claimed nothing. */
+  abandon({ id }: Attempt): void {
+    this.inFlight.delete(id);
+  }
+
+  /** Within a unit of work the places are free once it commits. */
+  async release({ id, waitingLines }: Attempt, settled: () => void): Promise<void> {
+    await this.failures.release([id]);
+    this.unitOfWork.onceCommitted(() => {
+      settled();
+      this.forget(id, waitingLines);
+    });
+  }
+
+  /** Never throws: an outcome that cannot be written now is written later, and its place is held until then. */
+  async settle({ id, waitingLines }: Attempt, outcome: Outcome): Promise<void> {
+    try {
+      // The request may be over its time, and its statements would be refused.
+      await requestContext.leave(() => this.write([id], outcome));
+      this.forget(id, waitingLines);
+    } catch (error) {
+      this.logger.warn(error, 'the outcome of a sign-in attempt could not be written, and will be');
+      this.unsettled.set(id, { outcome, waitingLines });
+      this.dropOldest();
+    }
+  }
+
+  private write(ids: readonly string[], outcome: Outcome): Promise<void> {
+    return outcome === 'failed' ? this.failures.fail(ids) : this.failures.release(ids);
+  }
+
+  private forget(id: string, waitingLines: readonly string[]): void {
+    this.inFlight.delete(id);
+    this.lines.wake(waitingLines);
+  }
+
+  private dropOldest(): void {
+    if (this.unsettled.size <= MAX_UNSETTLED) return;
+    const [oldest] = this.unsettled.keys();
+    this.unsettled.delete(String(oldest));
+    this.inFlight.delete(String(oldest));
+  }
+
+  /** A beat that takes long is not joined by the next one. */
+  private async beat(): Promise<void> {
+    if (this.beating) return;
+    this.beating = true;
+    try {
+      await this.settleLate();
+      if (this.active && performance.now() - this.lookedAfterAt >= SHOW_LIFE_EVERY_MS) await this.lookAfter();
+    } catch (error) {
+      this.logger.warn(error, 'the sign-in attempts in flight could not be looked after');
+    } finally {
+      this.beating = false;
+    }
+  }
+
+  private async lookAfter(): Promise<void> {
+    this.lookedAfterAt = performance.now();
+    if (this.inFlight.size > 0) await this.failures.keepAlive([...this.inFlight]);
+    await this.failures.failLost();
+    this.active = this.inFlight.size > 0;
+  }
+
+  private async settleLate(): Promise<void> {
+    for (const outcome of ['failed', 'released'] as const) {
+      const late = [...this.unsettled].filter(([, each]) => each.outcome === outcome);
+      if (late.length === 0) continue;
+      await this.write(
+        late.map(([id]) => id),
+        outcome,
+      );
+      for (const [id, { waitingLines }] of late) {
+        this.unsettled.delete(id);
+        this.forget(id, waitingLines);
+      }
+    }
+  }
+}

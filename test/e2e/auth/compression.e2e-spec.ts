@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/send.js';
+import { logIn } from '../../support/sessions.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+
+describe('an answer that carries tokens', () => {
+  let app: TestApp;
+  let account: Account;
+  let answers: ReadonlyMap<string, () => Promise<Answer>>;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    account = await app.account();
+    const ask = (sent: Sent) =>
+      send(app.url, { ...sent, headers: { 'Accept-Encoding': 'gzip, br, deflate', ...sent.headers } });
+    const { email } = account;
+    answers = new Map([
+      [
+        'post /api/auth/login',
+        () => ask({ method: 'POST', path: '/api/auth/login', body: { email, password: PASSWORD } }),
+      ],
+      [
+        'post /api/auth/refresh',
+        async () => {
+          const { refresh_token } = await logIn(app.url, email);
+          return ask({ method: 'POST', path: '/api/auth/refresh', body: { refresh_token } });
+        },
+      ],
+      [
+        'put /api/auth/password',
+        () =>
+          ask({
+            method: 'PUT',
+            path: '/api/auth/password',
+            headers: bearer(account),
+            body: { current_password: PASSWORD, new_password: 'a better horse battery' },
+          }),
+      ],
+    ]);
+  });
+  afterAll(() => {
+    closeConnections();
+    return app.close();
+  });
+
+  it('is never compressed, by the service or by what stands before it', async () => {
+    for (const [route, ask] of answers) {
+      const { status, headers, bytes } = await ask();
+      expect([route, status, headers['content-encoding'], headers['cache-control']]).toEqual([
+        route,
+        200,
+        undefined,
+        'no-store, no-transform',
+      ]);
+      // Other answers of this length are compressed.
+      expect(bytes.length).toBeGreaterThan(1024);
+    }
+  });
+});

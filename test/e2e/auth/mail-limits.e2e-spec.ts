@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CleanUp } from '../../../src/modules/auth/clean-up.js';
+import { Mailer } from '../../../src/platform/mail/mailer.js';
+import { mailTo, tokenIn } from '../../support/mails.js';
+import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+describe('mailed tokens, five of a kind an hour', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+  });
+  afterAll(() => app.close());
+
+  const post = (path: string, body: object) => app.request('post', path).send(body);
+  const verify = (token: string) => post('/api/auth/email/verify', { token });
+  const reset = (token: string) =>
+    post('/api/auth/password/reset', { token, new_password: 'a better horse battery' });
+  const change = (account: Account, newEmail: string) =>
+    app.as(account, 'post', '/api/users/me/email').send({ new_email: newEmail, password: PASSWORD });
+  const sentTo = (to: string) => app.nest.get(Mailer).sent.filter((mail) => mail.to === to);
+  const jobsDone = () =>
+    until(async () => {
+      const rows = await app.database.query('SELECT 1 FROM graphile_worker.jobs');
+      return rows.length === 0;
+    });
+
+  it('are sent no more often because earlier ones were used and cleaned up', async () => {
+    const account = await app.account();
+    await mailTo(app, account.email, /^Confirm/);
+    for (let i = 0; i < 5; i++) await post('/api/auth/password/forgot', { email: account.email });
+    await jobsDone();
+    const resets = () => sentTo(account.email).filter(({ subject }) => subject.startsWith('Set'));
+    expect(resets()).toHaveLength(5);
+    await app.database.query(
+      `UPDATE one_time_tokens SET created_at = now() - interval '31 minutes', expires_at = now() - interval '30 minutes'
+       WHERE user_id = $1`,
+      [account.id],
+    );
+    const [expired] = await app.database.query<{ hash: Buffer }>(
+      `INSERT INTO one_time_tokens (hash, purpose, user_id, email, created_at, expires_at)
+       SELECT sha256('expired'), purpose, user_id, email, now() - interval '2 hours', now() - interval '61 minutes'
+       FROM one_time_tokens WHERE user_id = $1 LIMIT 1 RETURNING hash`,
+      [account.id],
+    );
+    await app.nest.get(CleanUp).run();
+    expect(
+      await app.database.query('SELECT 1 FROM one_time_tokens WHERE hash = $1', [expired?.hash]),
+    ).toEqual([]);
+    expect((await post('/api/auth/password/forgot', { email: account.email })).status).toBe(202);
+    await jobsDone();
+    expect(resets()).toHaveLength(5);
+  });
+
+  it('leave the earlier codes good when the limit refuses another one, and answer 202', async () => {
+    const [unconfirmed, forgetful] = [await app.account(), await app.account()];
+    const confirm = tokenIn((await mailTo(app, unconfirmed.email, /^Confirm/)).text);
+    await post('/api/auth/password/forgot', { email: forgetful.email }).expect(202);
+    const setNew = tokenIn((await mailTo(app, forgetful.email, /^Set a new password/)).text);
+    for (let i = 0; i < 6; i++) {
+      await post('/api/auth/email/resend', { email: unconfirmed.email }).expect(202);
+      await post('/api/auth/password/forgot', { email: forgetful.email }).expect(202);
+    }
+    await jobsDone();
+    expect(sentTo(unconfirmed.email)).toHaveLength(5);
+    expect(sentTo(forgetful.email).filter(({ subject }) => subject.startsWith('Set'))).toHaveLength(5);
+    expect((await verify(confirm)).status).toBe(204);
+    expect((await reset(setNew)).status).toBe(204);
+  });
+
+  it('refuse the sixth change of address in an hour, which leaves the code of the fifth good', async () => {
+    const account = await app.account();
+    const asked = [1, 2, 3, 4, 5].map((i) => `change-${i}-of-${account.email}`);
+    for (const email of asked) expect((await change(account, email)).status).toBe(202);
+    await app.database.query(
+      `UPDATE one_time_tokens SET created_at = created_at - interval '50 minutes' WHERE user_id = $1 AND purpose = 'change-email'`,
+      [account.id],
+    );
+    const sixth = await change(account, `change-6-of-${account.email}`);
+    expect([sixth.status, sixth.body]).toMatchObject([429, { error: { code: 'RATE_LIMITED' } }]);
+    const wait = Number(sixth.get('Retry-After'));
+    expect(wait).toBeGreaterThan(500);
+    expect(wait).toBeLessThanOrEqual(600);
+    await jobsDone();
+    expect(sentTo(`change-6-of-${account.email}`)).toEqual([]);
+    expect(sentTo(account.email).filter(({ subject }) => /about to change/.test(subject))).toHaveLength(5);
+    const [fourth, fifth] = await Promise.all(
+      asked.slice(3).map(async (email) => tokenIn((await mailTo(app, email, /^Confirm your new/)).text)),
+    );
+    expect((await verify(String(fourth))).status).toBe(400);
+    expect((await verify(String(fifth))).status).toBe(204);
+    expect((await app.as(account, 'get', '/api/users/me')).body).toMatchObject({ email: asked[4] });
+  });
+});
