@@ -8,6 +8,7 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { plainType, streamedBody } from '../../platform/http/streamed-body.js';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.js';
 import { type Job, JobKindsService } from '../jobs/job-kinds.service.js';
 import { NewJobsService } from '../jobs/new-jobs.service.js';
 import { CSV } from './import-format.js';
@@ -32,6 +33,7 @@ export class UserImportsService implements OnModuleInit {
     private readonly staging: Staging,
     private readonly run: ImportRun,
     private readonly unitOfWork: UnitOfWork,
+    private readonly lifecycle: Lifecycle,
   ) {}
 
   onModuleInit(): void {
@@ -69,7 +71,10 @@ export class UserImportsService implements OnModuleInit {
     const id = newId();
     await this.newJobs.assertRoom(caller);
     try {
-      const body = streamedBody(request, this.config.REQUEST_TIMEOUT_MS);
+      const body = streamedBody(request, {
+        idleMs: this.config.REQUEST_TIMEOUT_MS,
+        stopping: this.lifecycle.stopping,
+      });
       const total = await this.staging.stage(id, body, plainType(request) === CSV);
       if (total === 0) throw AppError.invalid('body', 'body must hold one account at least');
       return await this.unitOfWork.run(async () => {

@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { BackgroundConnections } from './background-connections.js';
+import { BuildFacts } from './build-facts.js';
 import { dataSourceOptions } from './data-source.js';
 import { Notifications } from './notifications.js';
 import { ServiceRoleCheck } from './service-role-check.js';
@@ -25,8 +26,8 @@ import { UnitOfWork } from './unit-of-work.js';
       }),
     }),
   ],
-  providers: [UnitOfWork, BackgroundConnections, Notifications, ServiceRoleCheck],
-  exports: [UnitOfWork, BackgroundConnections, Notifications],
+  providers: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications, ServiceRoleCheck],
+  exports: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(

@@ -5,6 +5,7 @@ import {
   makeHistogramProvider,
   PrometheusModule,
 } from '@willsoto/nestjs-prometheus';
+import { BUILD_INFO } from './build-info.js';
 import { DURATION_BUCKETS } from './buckets.js';
 import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database-metrics.js';
 import { HORIZON_LAG } from './horizon-lag.js';
@@ -34,6 +35,11 @@ const providers = [
   makeGaugeProvider({
     name: HORIZON_LAG,
     help: 'Age of the oldest transaction that may still write: so long feed and seals wait',
+  }),
+  makeGaugeProvider({
+    name: BUILD_INFO,
+    help: 'Which build runs, on which schema: always 1',
+    labelNames: ['version', 'commit', 'schema'],
   }),
   HttpMetrics,
   DatabaseMetrics,
