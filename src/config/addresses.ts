@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** One label of a host name. */
@@ -33,18 +33,21 @@ export function isHost(value: string): boolean {
 }
 
 /**
- * An address, or a network in CIDR notation. The network of all addresses is none: whoever trusts it believes
- * everybody. An IPv4 network written as mapped IPv6 is judged as the IPv4 network.
+ * An address, or a network in CIDR notation, in the spelling that every parser of addresses knows; null when it
+ * is neither. The network of all addresses is none: whoever trusts it believes everybody. IPv4 written as mapped
+ * IPv6 is IPv4.
  */
-export function isNetwork(value: string): boolean {
+export function canonicalNetwork(value: string): string | null {
   const [address = '', bits, more] = value.split('/');
-  if (isIP(address) === 0 || address.includes('%') || more !== undefined) return false;
-  if (bits === undefined) return true;
-  if (!/^\d{1,3}$/.test(bits)) return false;
-  const parsed = ipaddr.parse(address);
-  const isMapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress();
+  if (isIP(address) === 0 || address.includes('%') || more !== undefined) return null;
+  if (!ipaddr.isValid(address)) return null;
+  const parsed = ipaddr.process(address);
+  if (bits === undefined) return parsed.toString();
+  if (!/^\d{1,3}$/.test(bits)) return null;
+  const isMapped = isIPv6(address) && parsed.kind() === 'ipv4';
   const count = Number(bits) - (isMapped ? MAPPED_BITS : 0);
-  return count >= 1 && count <= (isMapped || parsed.kind() === 'ipv4' ? 32 : 128);
+  const inRange = count >= 1 && count <= (parsed.kind() === 'ipv4' ? 32 : 128);
+  return inRange ? `${parsed.toString()}/${count}` : null;
 }
 
 function isDecodable(text: string): boolean {

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { findCanonicalEmail } from '../common/email-address.js';
 import { codePointLength } from '../common/text.js';
-import { isHost, isHttpBase, isNetwork, isRedisUrl, isUrl } from './addresses.js';
+import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './addresses.js';
 
 /**
  * Every environment variable the service knows, one row each: the README's configuration table is
@@ -65,15 +65,15 @@ const origins = z.string().transform((value, context) => {
   return list;
 });
 const networks = z.string().transform((value, context) => {
-  const list = listOf(value);
-  if (!list.every(isNetwork)) {
+  const list = listOf(value).map(canonicalNetwork);
+  if (list.includes(null)) {
     context.addIssue({
       code: 'custom',
       message:
         'must be addresses or networks such as 10.0.0.0/8, separated by commas; a network of all addresses would trust everybody',
     });
   }
-  return list;
+  return list.filter((network) => network !== null);
 });
 const masterKey = z.string().transform((value, context) => {
   const key = Buffer.from(value, 'base64');
