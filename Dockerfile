@@ -14,7 +14,9 @@ COPY nest-cli.json tsconfig.json .tsconfig.build.json ./
 COPY scripts scripts/
 COPY migrations migrations/
 COPY src src/
-RUN node scripts/build.mjs
+# The image tells it in /health: docker build --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=
+RUN COMMIT=$COMMIT node scripts/build.mjs
 # Empty, for its owner: a volume that is mounted there for the first time takes it over.
 RUN mkdir /data
 

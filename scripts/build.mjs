@@ -9,7 +9,7 @@
 // killed midway leaves rubbish (dist.*.tmp, removed by the next build) and nothing that another start could
 // take for a build.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -144,9 +144,30 @@ async function compileInto(build) {
     await writeFile(project, JSON.stringify(config));
     if (!(await compile(project))) throw new BuildError('the sources do not compile');
     await rm(project);
+    await writeFile(join(output, 'build.json'), JSON.stringify(describeBuild()));
     await rename(output, build);
   } finally {
     await rm(output, { recursive: true, force: true });
+  }
+}
+
+/** What src/config/build-info.ts tells of the build. In an image there is no repository: COMMIT names its commit. */
+function describeBuild() {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  return { version, commit: process.env.COMMIT || commitHere() };
+}
+
+function commitHere() {
+  if (!existsSync(join(ROOT, '.git'))) return null;
+  const git = (...args) =>
+    execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  try {
+    const commit = git('rev-parse', 'HEAD');
+    return git('status', '--porcelain', '--', 'src', 'migrations', 'package.json')
+      ? `${commit}-dirty`
+      : commit;
+  } catch {
+    return null;
   }
 }
 

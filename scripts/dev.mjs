@@ -16,10 +16,15 @@ const POLL_MS = 20;
 const ON_WINDOWS = process.platform === 'win32';
 
 /** A restart waits for nobody: neither for a balancer nor for long for a browser's idle connections. */
-const DEVELOPMENT = { LOG_PRETTY: 'true', SHUTDOWN_GRACE_MS: '0', SHUTDOWN_DEADLINE_MS: '3000' };
+const DEVELOPMENT = {
+  LOG_PRETTY: 'true',
+  SHUTDOWN_GRACE_MS: '0',
+  SHUTDOWN_IDLE_MS: '0',
+  SHUTDOWN_DEADLINE_MS: '3000',
+};
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => stop.abort());
 
 async function main() {
   await ensureBuilt();
@@ -97,12 +102,13 @@ async function query(url, text) {
  * started can be stopped and awaited: the database must not go before the service has.
  */
 async function watch(settings) {
+  const { processEnvironment } = await import('../dist/src/config/environment.js');
   const args = [NEST, 'start', '--watch', '--preserveWatchOutput', '--no-shell', '--exec', process.execPath];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: {
       ...DEVELOPMENT,
-      ...process.env,
+      ...processEnvironment(),
       ...settings,
       DATABASE_URL_FILE: '',
       MIGRATION_DATABASE_URL_FILE: '',

@@ -6,6 +6,8 @@ import { PasswordHasher } from '../dist/src/platform/crypto/password-hasher.js';
 import { connectionTo } from '../dist/src/platform/database/connection-to.js';
 import { migrate } from '../dist/src/platform/database/migrate.js';
 import { openDatabase } from '../dist/src/platform/database/open-database.js';
+import { ProcessSignals } from '../dist/src/platform/lifecycle/process-signals.js';
+import { leaveOnSignals } from '../dist/src/platform/lifecycle/run-command.js';
 import { addSampleAccounts, SAMPLE_PASSWORD } from './sample-accounts.mjs';
 
 const MAX_ACCOUNTS = 100_000_000;
@@ -53,7 +55,9 @@ async function main() {
   const config = readConfig();
   if (config.NODE_ENV === 'production')
     throw new UsageError('sample accounts share a known password: not in production');
+  const signals = new ProcessSignals({ production: true });
   const database = await openDatabase(config);
+  leaveOnSignals(signals, database);
   try {
     const { DATABASE_URL, MIGRATION_DATABASE_URL } = database.config;
     await migrate(database.config);

@@ -23,6 +23,7 @@ import { DatabaseModule } from './platform/database/database.module.js';
 import { EventStoreModule } from './platform/event-store/event-store.module.js';
 import { EventsModule } from './platform/events/events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
+import { IndexModule } from './platform/index/index.module.js';
 import { BodyInterceptor } from './platform/http/body.interceptor.js';
 import { ErrorFilter } from './platform/http/error.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
@@ -45,6 +46,7 @@ const platform = [
   CryptoModule,
   DatabaseModule,
   HealthModule,
+  IndexModule,
   RateLimitModule,
   JobsModule,
   IdempotencyModule,

@@ -2,40 +2,28 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createApp } from './bootstrap.js';
-import { readConfig } from './config/config.js';
 import { AuditKeysService } from './modules/audit/seals/audit-keys.service.js';
 import { RetentionsRepository } from './modules/audit/seals/retentions.repository.js';
 import { Trail } from './modules/audit/seals/trail.js';
 import { trailLines } from './modules/audit/seals/trail-file.js';
-import { openDatabase } from './platform/database/open-database.js';
 import { adaptedToPooler } from './platform/database/pooler.js';
-import { startFailure } from './platform/lifecycle/start-failure.js';
-import { toStderr } from './platform/logging/start-log.js';
+import { runCommand } from './platform/lifecycle/run-command.js';
+import { toStderr } from './platform/logging/start-logger.js';
 
 /** `npm run audit:export -- <file>`: writes the whole trail, as it is stored, for `npm run audit:verify`. */
-try {
+await runCommand(async (config) => {
   const [path] = process.argv.slice(2);
   if (path === undefined) throw new Error('how to use it: npm run audit:export -- <file>');
-  const database = await openDatabase(readConfig());
-  try {
-    const config = await adaptedToPooler(database.config, toStderr);
-    const app = await createApp({ ...config, LOG_LEVEL: 'warn' });
-    await app.init();
-    const keys = await app.get(AuditKeysService).findTrusted();
-    const retentions = await app.get(RetentionsRepository).findAll();
-    const blocks = app.get(Trail).blocks({ since: null });
-    // Never over a file that is there: it may be the one that was kept.
-    await pipeline(
-      Readable.from(trailLines({ keys, retentions, blocks })),
-      createWriteStream(path, { flags: 'wx' }),
-    );
-    await app.close();
-    process.stdout.write(`Wrote the audit trail to ${path}\n`);
-  } finally {
-    await database.close();
-  }
-} catch (error) {
-  process.stderr.write(`${startFailure(error)}\n`);
-  // What had been opened by then may keep the process alive.
-  process.exit(1);
-}
+  const app = await createApp({ ...(await adaptedToPooler(config, toStderr)), LOG_LEVEL: 'warn' });
+  await app.init();
+  const keys = await app.get(AuditKeysService).findTrusted();
+  const retentions = await app.get(RetentionsRepository).findAll();
+  const blocks = app.get(Trail).blocks({ since: null });
+  // Never over a file that is there: it may be the one that was kept.
+  await pipeline(
+    Readable.from(trailLines({ keys, retentions, blocks })),
+    createWriteStream(path, { flags: 'wx' }),
+  );
+  await app.close();
+  process.stdout.write(`Wrote the audit trail to ${path}\n`);
+});

@@ -1,23 +1,29 @@
 import type { Config } from './config/config.js';
+import { localUrl } from './config/public-url.js';
 
-interface Announcement {
-  readonly config: Config;
-  readonly address: string;
-  readonly administrator: { readonly email: string; readonly generatedPassword: string | null } | null;
+interface Administrator {
+  readonly email: string;
+  readonly generatedPassword: string | null;
 }
 
 /**
  * Tells whoever started the service where it is. In production stdout belongs to the log, where
  * every line is JSON.
  */
-export function announce({ config, address, administrator }: Announcement): void {
+export function announce(config: Config, port: number, administrator: Administrator | null): void {
   if (config.NODE_ENV === 'production') return;
-  const base = address.replace(/127\.0\.0\.1|\[::1?\]/, 'localhost');
+  const base = config.PUBLIC_URL;
   const rows = [
     ['API', `${base}/api`],
-    ...(config.DOCS ? [['Documentation', `${base}/docs`]] : []),
+    ...(config.DOCS
+      ? [
+          ['Documentation', `${base}/docs`],
+          ['OpenAPI', `${base}/openapi.json`],
+        ]
+      : []),
     ['Health', `${base}/health`],
     ['Metrics', `${base}/metrics`],
+    ['Listening on', localUrl(config.HOST, port)],
   ];
   const lines = [
     '',

@@ -1,14 +1,20 @@
 import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
+import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
+import { FrontDoorAdapter } from './platform/http/front-door-adapter.js';
+import type { FrontDoor } from './platform/lifecycle/front-door.js';
 import { configureHttp } from './platform/http/configure-http.js';
 import { ServiceLogger } from './platform/logging/service-logger.js';
 import { serveDocumentation } from './platform/openapi/openapi.js';
 
-/** The whole service over a migrated database, not listening yet: what main and the tests both need. */
-export async function createApp(config: Config): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), {
+/**
+ * The whole service over a migrated database, not listening yet: what main and the tests both need. Behind a
+ * `door` it takes over the server that is there.
+ */
+export async function createApp(config: Config, door?: FrontDoor): Promise<NestExpressApplication> {
+  const adapter = door ? new FrontDoorAdapter(door) : new ExpressAdapter();
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), adapter, {
     abortOnError: false,
     bodyParser: false,
     bufferLogs: true,

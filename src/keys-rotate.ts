@@ -1,5 +1,4 @@
 import { NestFactory } from '@nestjs/core';
-import { readConfig } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { SigningKeysModule } from './modules/auth/signing-keys.module.js';
 import { SigningKeysService } from './modules/auth/signing-keys.service.js';
@@ -7,10 +6,10 @@ import { AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { migrate } from './platform/database/migrate.js';
-import { type OpenDatabase, openDatabase } from './platform/database/open-database.js';
+import type { OpenDatabase } from './platform/database/open-database.js';
 import { adaptedToPooler } from './platform/database/pooler.js';
-import { startFailure } from './platform/lifecycle/start-failure.js';
-import { toStderr } from './platform/logging/start-log.js';
+import { runCommand } from './platform/lifecycle/run-command.js';
+import { toStderr } from './platform/logging/start-logger.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
 /** What the keys need, and nothing that serves, listens on a port or does jobs. */
@@ -44,18 +43,9 @@ async function rotate(config: OpenDatabase['config']): Promise<string | null> {
 }
 
 /** `npm run keys:rotate`: publishes the next signing key; every instance signs with it 15 minutes later. */
-try {
-  const database = await openDatabase(readConfig());
-  try {
-    const kid = await rotate(database.config);
-    process.stdout.write(
-      kid ? `Published the signing key ${kid}\n` : 'A signing key was published this very moment\n',
-    );
-  } finally {
-    await database.close();
-  }
-} catch (error) {
-  process.stderr.write(`${startFailure(error)}\n`);
-  // What had been opened by then may keep the process alive.
-  process.exit(1);
-}
+await runCommand(async (config) => {
+  const kid = await rotate(config);
+  process.stdout.write(
+    kid ? `Published the signing key ${kid}\n` : 'A signing key was published this very moment\n',
+  );
+});

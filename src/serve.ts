@@ -2,44 +2,70 @@ import { announce } from './banner.js';
 import { createApp } from './bootstrap.js';
 import { Erasures } from './modules/users/erasures.js';
 import { FirstAdministrator } from './modules/users/first-administrator.js';
+import { assertFirstStart } from './modules/users/first-start.js';
 import { migrate } from './platform/database/migrate.js';
 import type { OpenDatabase } from './platform/database/open-database.js';
 import { adaptedToPooler } from './platform/database/pooler.js';
 import { warnOfUnverifiedServers } from './platform/database/server-identity.js';
+import type { FrontDoor } from './platform/lifecycle/front-door.js';
 import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
+import type { ProcessSignals } from './platform/lifecycle/process-signals.js';
 import { passOnProcessWarnings } from './platform/lifecycle/process-warnings.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
 import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
-import { startWarnings } from './platform/logging/start-log.js';
+import { lacksPretty } from './platform/logging/logger-options.js';
 import { ServiceLogger } from './platform/logging/service-logger.js';
+import { startWarnings } from './platform/logging/start-logger.js';
 
-/** From a database that is open to a service that answers; `onServing` when it can stop in order. */
-export async function serve(database: OpenDatabase, onServing: () => void): Promise<void> {
-  const { close, embedded } = database;
-  const warn = startWarnings(database.config);
-  passOnProcessWarnings(warn);
-  if (database.config.NODE_ENV === 'production' && !embedded) warnOfUnverifiedServers(database.config, warn);
-  await migrate(database.config, warn);
-  const config = embedded ? database.config : await adaptedToPooler(database.config, warn);
-  const app = await createApp(config);
+export interface Start {
+  readonly database: OpenDatabase;
+  readonly door: FrontDoor;
+  readonly signals: ProcessSignals;
+  /** Settings that are probably not what was meant. */
+  readonly warnings: readonly string[];
+  /** Called when the service can stop in order. */
+  readonly onServing: () => void;
+}
+
+/** From a database that is open to a service that answers. */
+export async function serve({ database, door, signals, warnings, onServing }: Start): Promise<void> {
+  const { close } = database;
+  const config = await prepareDatabase(database);
+  const app = await createApp(config, door);
   try {
     await app.init();
     await app.get(Erasures).repeat();
     const administrator = await app.get(FirstAdministrator).ensure();
     // Before anybody can be kept waiting by it.
     releaseStartMemory();
-    await app.listen(config.PORT, config.HOST);
+    const port = await door.open();
+    signals.stop.throwIfAborted();
+    door.admitTo(app.getHttpAdapter().getInstance());
     onServing();
     // Until here the log was held back (see createApp); without this it would be for ever.
     app.flushLogs();
-    logWhatNobodyCaught(app.get(ServiceLogger));
-    stopOnSignals(app, config, close);
+    const logger = app.get(ServiceLogger);
+    logWhatNobodyCaught(logger, close);
+    stopOnSignals({ app, config, connections: door.connections, signals, last: close });
     app.get(Lifecycle).serve();
-    announce({ config, address: await app.getUrl(), administrator });
+    for (const warning of warnings) logger.warn(warning);
+    if (lacksPretty(config)) logger.warn('LOG_PRETTY needs the development packages: the log stays JSON');
+    logger.log(`serving ${config.PUBLIC_URL}, listening on ${config.HOST} port ${port}`);
+    announce(config, port, administrator);
   } catch (error) {
     // Its connections must be gone before the embedded server stops.
     await app.close();
     throw error;
   }
+}
+
+/** Brings the schema up to date. @returns the configuration, adapted to a pooler that stands before the database */
+async function prepareDatabase({ config, embedded }: OpenDatabase): Promise<OpenDatabase['config']> {
+  const warn = startWarnings(config);
+  passOnProcessWarnings(warn);
+  if (config.NODE_ENV === 'production' && !embedded) warnOfUnverifiedServers(config, warn);
+  await assertFirstStart(config);
+  await migrate(config, warn);
+  return embedded ? config : adaptedToPooler(config, warn);
 }

@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MASTER_KEY } from '../../test/support/secrets.js';
-import { ConfigError, type Environment, readConfig } from './config.js';
+import express from 'express';
+import fc from 'fast-check';
+import { ConfigError, readConfig } from './config.js';
+import type { Environment } from './environment.js';
+import { variables } from './variables.js';
 
 const PRODUCTION = { NODE_ENV: 'production', MASTER_KEY, METRICS_TOKEN: 'a-token-of-sixteen' };
 
@@ -23,6 +27,11 @@ describe('readConfig', () => {
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-config-'));
   });
   afterAll(() => rmSync(folder, { recursive: true }));
+  const file = (name: string, content: string) => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
 
   it('needs nothing outside production', () => {
     expect(readConfig({})).toMatchObject({
@@ -106,6 +115,77 @@ describe('readConfig', () => {
     }
   });
 
+  it('says every fault in words of its own', () => {
+    const garbage = Object.fromEntries(Object.keys(variables).map((name) => [name, '\u0000 ,%zz']));
+    const faults = faultsOf({ ...garbage, DATA_DIR: '', MAIL_DIR: '' });
+    expect(faults.length).toBeGreaterThan(30);
+    for (const fault of faults) {
+      expect(fault).toMatch(/^[A-Z_]+ (?:must |is not valid|cannot |and )/);
+      expect(fault).not.toMatch(/expected|received|invalid|string|regex|too (?:small|big)/i);
+    }
+    const empty = file('empty', '');
+    expect(faultsOf({ METRICS_TOKEN_FILE: empty })).toEqual([
+      expect.stringMatching(/^METRICS_TOKEN must have/),
+    ]);
+    expect(faultsOf({ ADMIN_PASSWORD_FILE: empty })).toEqual([
+      expect.stringMatching(/^ADMIN_PASSWORD must have/),
+    ]);
+  });
+
+  it.each([
+    { TRUSTED_PROXIES: '0.0.0.0/0' },
+    { TRUSTED_PROXIES: '10.0.0.1, ::/0' },
+    { TRUSTED_PROXIES: '::ffff:10.0.0.0/96' },
+    { TRUSTED_PROXIES: '10.0.0.0/33' },
+    { TRUSTED_PROXIES: '10.0.0.0/8/8' },
+    { TRUSTED_PROXIES: 'fe80::1%eth0' },
+    { TRUSTED_PROXIES: 'proxy.example.com' },
+    { HOST: 'localhost:3000' },
+    { HOST: '300.1.1.1' },
+    { PUBLIC_URL: 'https://a.example/?x=1' },
+    { PUBLIC_URL: 'https://user@a.example' },
+    { REDIS_URL: 'redis://localhost/first' },
+    { DATABASE_URL: 'postgres://a:%zz@localhost/x' },
+    { ADMIN_EMAIL: 'somebody' },
+    { ADMIN_PASSWORD: 'short' },
+  ])('names the variable at fault in %j', (environment) => {
+    const [name = ''] = Object.keys(environment);
+    expect(faultsOf(environment)).toEqual([expect.stringMatching(new RegExp(`^${name} must `))]);
+  });
+
+  it('takes no network of proxies that Express cannot use', () => {
+    const v4 = fc.tuple(fc.ipV4(), fc.nat(40));
+    const v6 = fc.tuple(
+      fc.oneof(
+        fc.ipV6(),
+        fc.ipV4().map((address) => `::ffff:${address}`),
+      ),
+      fc.nat(140),
+    );
+    const network = fc.oneof(v4, v6).map(([address, bits]) => `${address}/${bits}`);
+    fc.assert(
+      fc.property(fc.oneof(network, fc.ipV4Extended(), fc.ipV6(), fc.string()), (value) => {
+        if (faultsOf({ TRUSTED_PROXIES: value }).length > 0) return;
+        const { TRUSTED_PROXIES } = readConfig({ TRUSTED_PROXIES: value });
+        expect(() => express().set('trust proxy', [...TRUSTED_PROXIES])).not.toThrow();
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  describe('of the public address', () => {
+    it.each([
+      [{}, 'http://localhost:3000'],
+      [{ PORT: '3101' }, 'http://localhost:3101'],
+      [{ PORT: '3101', HOST: '0.0.0.0' }, 'http://localhost:3101'],
+      [{ HOST: '192.0.2.7' }, 'http://192.0.2.7:3000'],
+      [{ HOST: '2001:db8::7' }, 'http://[2001:db8::7]:3000'],
+      [{ PORT: '3101', PUBLIC_URL: 'https://a.example/x/' }, 'https://a.example/x'],
+    ])('%j: is %s', (environment: Environment, address) => {
+      expect(readConfig(environment).PUBLIC_URL).toBe(address);
+    });
+  });
+
   it('finds faults between variables', () => {
     expect(faultsOf({ DB_POOL_MIN: '11' })).toEqual(['DB_POOL_MIN is greater than DB_POOL_MAX']);
     expect(faultsOf({ SHUTDOWN_GRACE_MS: '25000' })).toEqual([expect.stringMatching(/SHUTDOWN_GRACE_MS/)]);
@@ -146,12 +226,6 @@ describe('readConfig', () => {
   });
 
   describe('of secrets in files', () => {
-    const file = (name: string, content: string) => {
-      const path = join(folder, name);
-      writeFileSync(path, content);
-      return path;
-    };
-
     it('reads them without the line break at their end', () => {
       const METRICS_TOKEN_FILE = file('token', 'a-token-of-sixteen\n');
       expect(readConfig({ METRICS_TOKEN_FILE }).METRICS_TOKEN).toBe('a-token-of-sixteen');
@@ -183,7 +257,10 @@ describe('readConfig', () => {
       expect(faultsOf({ NODE_ENV: 'production' })).toEqual([
         'MASTER_KEY is required in production',
         'METRICS_TOKEN is required in production',
+        'ADMIN_PASSWORD is required for the first start in production',
       ]);
+      // Only the database tells whether a start that has the rest is the first.
+      expect(faultsOf(PRODUCTION)).toEqual([]);
     });
 
     it('shuts the documentation unless it is asked for', () => {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { addressFault } from './database-address.js';
+import { type Environment, processEnvironment } from './environment.js';
+import { localUrl } from './public-url.js';
 import { ANY_LOCALHOST, type Variable, type VariableName, variables } from './variables.js';
 
 /** The checked configuration: one frozen object in the spelling of the environment. */
@@ -8,7 +10,8 @@ export type Config = {
   readonly [Name in VariableName]: (typeof variables)[Name] extends Variable<infer T> ? T : never;
 };
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+const REQUIRED = ' is required in production';
+export const ADMIN_PASSWORD_REQUIRED = 'ADMIN_PASSWORD is required for the first start in production';
 
 /** Every fault of the configuration, one line each, so that they can be mended in one go. */
 export class ConfigError extends Error {
@@ -22,24 +25,38 @@ export class ConfigError extends Error {
  * Reads and checks the whole environment before anything starts. An empty value counts as absent.
  * @throws ConfigError that names every fault, and never the value of a secret.
  */
-export function readConfig(environment: Environment = process.env): Config {
+export function readConfig(environment: Environment = processEnvironment()): Config {
   const faults: string[] = [];
   const production = environment['NODE_ENV'] === 'production';
   const entries = Object.entries(variables).map(([name, variable]: [string, Variable]) => {
     const given = rawValue(name, variable, environment, faults);
     const fallback = production && variable.production !== undefined ? variable.production : variable.default;
-    if (given === undefined && production && fallback === null)
-      faults.push(`${name} is required in production`);
+    if (given === undefined && production && fallback === null) faults.push(`${name}${REQUIRED}`);
     const raw = given ?? fallback ?? undefined;
     if (raw === undefined) return [name, undefined];
-    const parsed = variable.schema.safeParse(raw);
+    // What a schema does not say in words of ours, it would say in words of the library.
+    const parsed = variable.schema.safeParse(raw, { error: () => 'is not valid' });
     if (!parsed.success) faults.push(`${name} ${reason(parsed.error)}`);
     return [name, parsed.data];
   });
-  const config = Object.freeze(Object.fromEntries(entries)) as Config;
+  const config = Object.fromEntries(entries) as Config;
   faults.push(...crossFaults(config));
-  if (faults.length > 0) throw new ConfigError(faults);
-  return config;
+  if (faults.length > 0) throw new ConfigError([...faults, ...firstStartFaults(config, faults)]);
+  if (environment['PUBLIC_URL']) return Object.freeze(config);
+  return Object.freeze({ ...config, PUBLIC_URL: localUrl(config.HOST, config.PORT) });
+}
+
+/**
+ * Whether ADMIN_PASSWORD is needed only the database tells. A start that lacks what production requires is
+ * most likely the first one: it names this variable too, so that all can be mended in one go.
+ */
+function firstStartFaults(config: Config, faults: readonly string[]): string[] {
+  const lacks = faults.some((fault) => fault.endsWith(REQUIRED));
+  return lacks &&
+    config.ADMIN_PASSWORD === undefined &&
+    !faults.some((each) => each.startsWith('ADMIN_PASSWORD'))
+    ? [ADMIN_PASSWORD_REQUIRED]
+    : [];
 }
 
 function rawValue(

@@ -1,6 +1,8 @@
-import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { findCanonicalEmail } from '../common/email-address.js';
+import { codePointLength } from '../common/text.js';
+import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './addresses.js';
 
 /**
  * Every environment variable the service knows, one row each: the README's configuration table is
@@ -17,7 +19,9 @@ export interface Variable<T = unknown> {
   readonly description: string;
 }
 
-const text = z.string().min(1);
+const text = z.string().min(1, 'must not be empty');
+const oneOf = <const Names extends readonly string[]>(...names: Names) =>
+  z.enum(names, { error: `must be one of ${names.join(', ')}` });
 const boolean = z
   .enum(['true', 'false'], { error: 'must be true or false' })
   .transform((value) => value === 'true');
@@ -32,16 +36,22 @@ const whole = (min: number, max: number) =>
 const postgresUrl = z
   .string()
   .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');
-const redisUrl = z
-  .string()
-  .refine((value) => isUrl(value, ['redis:', 'rediss:']), 'must be a redis:// address');
+const redisUrl = z.string().refine(isRedisUrl, 'must be a redis:// address');
 const smtpUrl = z.string().refine((value) => isUrl(value, ['smtp:', 'smtps:']), 'must be an smtp:// address');
 const httpUrl = z
   .string()
-  .refine((value) => isUrl(value, ['http:', 'https:']), 'must be an http(s):// address')
+  .refine(isHttpBase, 'must be an http(s):// address without a query')
   .transform((value) => value.replace(/\/+$/, ''));
 /** The one entry of `CORS_ORIGINS` that is no exact origin: a development server on any port of this machine. */
 export const ANY_LOCALHOST = 'http://localhost:*';
+const host = z.string().refine(isHost, 'must be an IP address or a host name');
+const emailAddress = z
+  .string()
+  .refine((value) => findCanonicalEmail(value.trim()) !== null, 'must be an email address');
+const password = z.string().refine((value) => {
+  const length = codePointLength(value.normalize('NFC'));
+  return length >= 8 && length <= 128 && !/\p{Cc}/u.test(value);
+}, 'must have 8 to 128 characters, none of them a control character');
 const origins = z.string().transform((value, context) => {
   const list = listOf(value);
   for (const origin of list) {
@@ -58,14 +68,15 @@ const origins = z.string().transform((value, context) => {
   return list;
 });
 const networks = z.string().transform((value, context) => {
-  const list = listOf(value);
-  if (!list.every(isNetwork)) {
+  const list = listOf(value).map(canonicalNetwork);
+  if (list.includes(null)) {
     context.addIssue({
       code: 'custom',
-      message: 'must be addresses or networks such as 10.0.0.0/8, separated by commas',
+      message:
+        'must be addresses or networks such as 10.0.0.0/8, separated by commas; a network of all addresses would trust everybody',
     });
   }
-  return list;
+  return list.filter((network) => network !== null);
 });
 const masterKey = z.string().transform((value, context) => {
   const key = Buffer.from(value, 'base64');
@@ -82,7 +93,7 @@ const row = <T>(variable: Variable<T>): Variable<T> => variable;
 
 export const variables = {
   NODE_ENV: row({
-    schema: z.enum(['development', 'test', 'production']),
+    schema: oneOf('development', 'test', 'production'),
     default: 'development',
     description: 'In `production` nothing that guards something has a default',
   }),
@@ -92,7 +103,7 @@ export const variables = {
     description: 'Port to listen on; 0 takes a free one',
   }),
   HOST: row({
-    schema: text,
+    schema: host,
     default: '127.0.0.1',
     description: 'Address to listen on (0.0.0.0 in the image)',
   }),
@@ -100,7 +111,7 @@ export const variables = {
     schema: httpUrl,
     default: 'http://localhost:3000',
     description:
-      'Address under which clients reach the service; the issuer of its tokens, so the same on every instance',
+      'Address under which clients reach the service; the issuer of its tokens, so the same on every instance. By default it follows `PORT` and `HOST`; in production a start without it warns',
   }),
   DATA_DIR: row({
     schema: text,
@@ -137,6 +148,11 @@ export const variables = {
     default: '5000',
     description: 'Longest wait for a connection, a place in the pool included',
   }),
+  DB_START_TIMEOUT_SECONDS: row({
+    schema: whole(0, 3600),
+    default: '60',
+    description: 'A start waits this long for a database that is away',
+  }),
   DB_IDLE_TIMEOUT_MS: row({
     schema: whole(1, 86_400_000),
     default: '600000',
@@ -155,12 +171,12 @@ export const variables = {
       '32 random bytes in base64 that seal every stored secret. Generated in `DATA_DIR` outside production',
   }),
   ADMIN_EMAIL: row({
-    schema: text,
+    schema: emailAddress,
     default: 'admin@gatehouse.local',
-    description: 'Address of the first administrator',
+    description: 'Address of the first administrator; in production a start without it warns',
   }),
   ADMIN_PASSWORD: row({
-    schema: text.optional(),
+    schema: password.optional(),
     secret: true,
     description:
       'Password of the first administrator. Generated and shown once outside production; in production the first start needs it',
@@ -266,14 +282,15 @@ export const variables = {
     description: 'Without `SMTP_URL`: folder for mails, one `.eml` each. By default `mail` in `DATA_DIR`',
   }),
   LOG_LEVEL: row({
-    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
     default: 'info',
     description: 'Least severe level that is logged',
   }),
   LOG_PRETTY: row({
     schema: boolean,
     default: 'false',
-    description: 'Log lines for people instead of JSON (needs the development packages)',
+    description:
+      'Log lines for people instead of JSON. Without the development packages a warning says that they stay JSON',
   }),
   METRICS_TOKEN: row({
     schema: z.string().min(16, 'must have at least 16 characters').optional(),
@@ -292,6 +309,12 @@ export const variables = {
     default: '5000',
     description: 'From SIGTERM on, `/health/ready` is 503 and everything else is served for this long',
   }),
+  SHUTDOWN_IDLE_MS: row({
+    schema: whole(0, 600_000),
+    default: '5000',
+    description:
+      'After the grace period, a connection that was silent throughout is closed when it stays silent for this long',
+  }),
   SHUTDOWN_DEADLINE_MS: row({
     schema: whole(100, 600_000),
     default: '25000',
@@ -301,19 +324,8 @@ export const variables = {
 
 export type VariableName = keyof typeof variables;
 
-function isUrl(value: string, protocols: readonly string[]): boolean {
-  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
-}
-
 const listOf = (value: string): string[] =>
   value
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
-
-function isNetwork(value: string): boolean {
-  const [address = '', bits, more] = value.split('/');
-  const longest = isIP(address) === 4 ? 32 : 128;
-  const bitsAreRight = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
-  return isIP(address) !== 0 && bitsAreRight && more === undefined;
-}

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { NODE_FLAGS } from '../../scripts/node-flags.mjs';
 import { freePort } from './free-port.js';
 import { UNLIMITED } from './unlimited.js';
@@ -39,7 +39,9 @@ export class Instance {
   /** Does not wait until it serves. */
   static async spawn({ env, entry = 'dist/src/main.js' }: InstanceOptions): Promise<Instance> {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-instance-'));
-    const child = spawn(process.execPath, [...NODE_FLAGS, entry], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, resolve(entry)], {
+      // Where no developer keeps an .env.
+      cwd: dataDir,
       env: {
         PATH: process.env['PATH'] ?? '',
         // Compiled once for the whole run.
@@ -115,6 +117,7 @@ export class Instance {
 
   private get address(): string | null {
     if (this.known !== null) return this.known;
-    return /^ +API +(http:\/\/\S+)\/api$/m.exec(this.stdout)?.[1]?.replace('localhost', '127.0.0.1') ?? null;
+    const address = /^ +Listening on +(http:\/\/\S+)$/m.exec(this.stdout)?.[1];
+    return address?.replace('localhost', '127.0.0.1') ?? null;
   }
 }

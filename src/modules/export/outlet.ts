@@ -1,7 +1,10 @@
 import type { Response } from 'express';
 
-/** For what has been said last to leave, in milliseconds. */
-const LAST_WORD_MS = 1000;
+/**
+ * For a slow reader to take what was sent before the last word, and then the last word itself: the system buffers
+ * megabytes. A stop of the service has a bound of its own.
+ */
+const LAST_WORD_MS = 30_000;
 
 /**
  * The way to the reader. One listener for all waiting: the compression, where there is one, hands listeners to
@@ -52,7 +55,7 @@ export class Outlet {
     return !this.full;
   }
 
-  /** Who does not take what is said last soon is cut off. Null: there is no way to say anything. */
+  /** Cuts off a reader who does not take the last word in time. Null: there is no way to say anything. */
   close(lastWord: string | null): void {
     if (lastWord === null || this.response.destroyed) {
       this.response.destroy();

@@ -9,6 +9,7 @@ import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { plainType, streamedBody } from '../../platform/http/streamed-body.js';
 import { IdempotencyClaims } from '../../platform/idempotency/idempotency-claims.js';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.js';
 import { jobAnswer } from '../jobs/dto/job.response.js';
 import { type Job, JobKindsService } from '../jobs/job-kinds.service.js';
 import { NewJobsService } from '../jobs/new-jobs.service.js';
@@ -35,6 +36,7 @@ export class UserImportsService implements OnModuleInit {
     private readonly run: ImportRun,
     private readonly claims: IdempotencyClaims,
     private readonly unitOfWork: UnitOfWork,
+    private readonly lifecycle: Lifecycle,
   ) {}
 
   onModuleInit(): void {
@@ -72,7 +74,10 @@ export class UserImportsService implements OnModuleInit {
     const id = newId();
     await this.newJobs.assertRoom(caller);
     try {
-      const body = streamedBody(request, this.config.REQUEST_TIMEOUT_MS);
+      const body = streamedBody(request, {
+        idleMs: this.config.REQUEST_TIMEOUT_MS,
+        stopping: this.lifecycle.stopping,
+      });
       const total = await this.staging.stage(id, body, plainType(request) === CSV);
       if (total === 0) throw AppError.invalid('body', 'body must hold one account at least');
       return await this.unitOfWork.run(async () => {

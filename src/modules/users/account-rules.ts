@@ -3,6 +3,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import type { User } from './user.entity.js';
 
 export const ADMIN = 'admin';
+export const FIRST_ADMINISTRATOR_NAME = 'Administrator';
 /** After a deletion; then the account is erased. */
 export const RESTORABLE_DAYS = 30;
 

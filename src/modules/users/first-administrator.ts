@@ -5,8 +5,9 @@ import { validate } from 'class-validator';
 import { AppError } from '../../common/errors/app-error.js';
 import type { ErrorCode } from '../../common/errors/error-codes.js';
 import { trimText } from '../../common/text.js';
-import { type Config, ConfigError } from '../../config/config.js';
+import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { FIRST_ADMINISTRATOR_NAME } from './account-rules.js';
 import { CreateFirstAdministrator } from './commands/create-first-administrator.command.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
 import { UsersRepository } from './users.repository.js';
@@ -48,7 +49,7 @@ export class FirstAdministrator {
 
   private generatePassword(): string {
     if (this.config.NODE_ENV === 'production') {
-      throw new ConfigError(['ADMIN_PASSWORD is required for the first start in production']);
+      throw new ConfigError([ADMIN_PASSWORD_REQUIRED]);
     }
     return randomBytes(GENERATED_PASSWORD_BYTES).toString('base64url');
   }
@@ -57,7 +58,7 @@ export class FirstAdministrator {
     const account = Object.assign(new CreateUserDto(), {
       email: trimText(this.config.ADMIN_EMAIL),
       password,
-      name: 'Administrator',
+      name: FIRST_ADMINISTRATOR_NAME,
     });
     const faults = await validate(account, { stopAtFirstError: true });
     if (faults.length === 0) return account;

@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { BackgroundConnections } from './background-connections.js';
+import { BuildFacts } from './build-facts.js';
 import { dataSourceOptions } from './data-source.js';
 import { Notifications } from './notifications.js';
 import type { ServicePool } from './service-pool.js';
@@ -26,8 +27,8 @@ import { WriteAccess } from './write-access.js';
       }),
     }),
   ],
-  providers: [UnitOfWork, BackgroundConnections, Notifications, ServiceRoleCheck, WriteAccess],
-  exports: [UnitOfWork, BackgroundConnections, Notifications, WriteAccess],
+  providers: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications, ServiceRoleCheck, WriteAccess],
+  exports: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications, WriteAccess],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(

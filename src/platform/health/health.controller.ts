@@ -9,6 +9,7 @@ import {
 } from '@nestjs/terminus';
 import type { Response } from 'express';
 import { Public } from '../../common/authorization/policy.js';
+import { BuildFacts, type RunningBuild } from '../database/build-facts.js';
 import { WriteAccess } from '../database/write-access.js';
 import { IgnoresQuery } from '../http/route-facts.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
@@ -28,14 +29,16 @@ export class HealthController {
     private readonly database: TypeOrmHealthIndicator,
     private readonly lifecycle: Lifecycle,
     private readonly writes: WriteAccess,
+    private readonly build: BuildFacts,
   ) {}
 
-  /** Every check there is, for people. */
+  /** Every check there is, and which build runs on which schema, for people. */
   @Get()
   @Public()
   @HealthCheck()
-  all(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult> {
-    return this.report(response, [this.startedCheck, this.servingCheck, this.databaseCheck]);
+  async all(@Res({ passthrough: true }) response: Response): Promise<HealthCheckResult & RunningBuild> {
+    const checks = [this.startedCheck, this.servingCheck, this.databaseCheck];
+    return { ...(await this.report(response, checks)), ...this.build.running };
   }
 
   /** Whether a restart would help: depends on nothing but the process itself. */

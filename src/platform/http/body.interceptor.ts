@@ -12,8 +12,10 @@ import { policyOf } from '../../common/authorization/policy.js';
 import { AppError } from '../../common/errors/app-error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { boundRestOfBody } from './refused-body.js';
 import { assertStreamable, plainType, streamedTypes } from './streamed-body.js';
+import { UploadStop } from './upload-stop.js';
 
 /** What an anonymous caller may make the service hold in memory. */
 const PUBLIC_BODY_LIMIT_BYTES = 100_000;
@@ -27,6 +29,7 @@ export class BodyInterceptor implements NestInterceptor {
   constructor(
     @InjectConfig() private readonly config: Config,
     private readonly reflector: Reflector,
+    private readonly lifecycle: Lifecycle,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -40,7 +43,8 @@ export class BodyInterceptor implements NestInterceptor {
       assertStreamable(request, streamed);
       return next.handle();
     }
-    return from(readBody(request, this.bodyLimit(context))).pipe(
+    const body = readBody(request, this.bodyLimit(context), this.lifecycle.stopping);
+    return from(body).pipe(
       switchMap((bytes) => {
         if (bytes) request.rawBody = bytes;
         return next.handle();
@@ -60,12 +64,20 @@ function isSent(request: Request): boolean {
   return request.get('transfer-encoding') !== undefined || (length !== undefined && length !== '0');
 }
 
-/** @throws AppError `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, or `VALIDATION_ERROR` when the client breaks off */
-async function readBody(request: Request, limit: number): Promise<Buffer | undefined> {
+/**
+ * @throws AppError `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `OVERLOADED` when the service stops, or
+ * `VALIDATION_ERROR` when the client breaks off
+ */
+async function readBody(request: Request, limit: number, stopping: AbortSignal): Promise<Buffer | undefined> {
   if (!isSent(request)) return undefined;
   if (Number(request.get('content-length')) > limit) throw new AppError('PAYLOAD_TOO_LARGE');
   if (plainType(request) !== 'application/json') throw new AppError('UNSUPPORTED_MEDIA_TYPE');
-  return readBytes(request, limit);
+  const stop = new UploadStop(stopping);
+  try {
+    return await stop.orElse(readBytes(request, limit));
+  } finally {
+    stop.off();
+  }
 }
 
 /**

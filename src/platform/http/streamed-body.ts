@@ -4,6 +4,7 @@ import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AppError } from '../../common/errors/app-error.js';
 import { utf8Type } from '../../common/http/media-type.js';
+import { UploadStop } from './upload-stop.js';
 
 const STREAMED_BODY = 'gatehouse:streamed-body';
 
@@ -29,20 +30,31 @@ export function assertStreamable(request: Request, types: readonly string[]): vo
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', { message });
 }
 
+/** How long a body is waited for. */
+export interface BodyPatience {
+  /** Between two pieces of it. */
+  readonly idleMs: number;
+  /** Aborts when the service stops. */
+  readonly stopping: AbortSignal;
+}
+
 /**
  * The bytes of the body as they come: no more is read than is asked for. What follows an error stays unread, and the
  * answer can still be sent.
- * @throws AppError `TIMEOUT` when nothing comes for `idleMs`, `VALIDATION_ERROR` when the client breaks off
+ * @throws AppError `TIMEOUT` when nothing comes for `idleMs`, `OVERLOADED` when the service stops,
+ * `VALIDATION_ERROR` when the client breaks off
  */
-export async function* streamedBody(request: Request, idleMs: number): AsyncGenerator<Buffer> {
+export async function* streamedBody(request: Request, patience: BodyPatience): AsyncGenerator<Buffer> {
   const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+  const stop = new UploadStop(patience.stopping);
   try {
     for (;;) {
-      const next = await inTime(chunks.next().catch(brokenOff), idleMs);
+      const next = await stop.orElse(inTime(chunks.next().catch(brokenOff), patience.idleMs));
       if (next.done === true) return;
       yield next.value;
     }
   } finally {
+    stop.off();
     // Else it would go on listening, and Node could not pass over the rest.
     void chunks.return?.();
   }

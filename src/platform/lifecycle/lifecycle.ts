@@ -18,7 +18,7 @@ export class Lifecycle {
     this.state = 'serving';
   }
 
-  /** Aborts when the grace of a stop is over: what would stream on without an end says a last word. */
+  /** Aborts shortly before the grace period of a stop ends: streams say a last word, uploads are refused. */
   get stopping(): AbortSignal {
     return this.ending.signal;
   }

@@ -1,60 +1,45 @@
-import { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplication } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { ServiceLogger } from '../logging/service-logger.js';
 import { Lifecycle } from './lifecycle.js';
-import { OpenConnections } from './open-connections.js';
+import type { OpenConnections } from './open-connections.js';
+import type { ProcessSignals } from './process-signals.js';
 
-/** Longer than the idle time of the common balancers (60 s), so that it is they who close. */
-export const KEEP_ALIVE_MS = 65_000;
 /** What remains of the deadline for the pool and the embedded server after the last connection, at most. */
 const RESERVE_MS = 2000;
+/** Streams and uploads are told this long before the grace period ends, so that they hear it within. */
+const TOLD_BEFORE_MS = 1000;
+/** After the deadline, to leave the embedded server: nobody else would stop it. */
+const LEAVE_MS = 5000;
 
-/**
- * Stops the service on SIGTERM and SIGINT in the order of a rolling restart: not ready any more, a
- * grace period in which everything is served, no new connections, the open ones run dry, then the
- * pool, and what `last` stops. A person's Ctrl-C skips the grace; a second signal does too.
- */
-export function stopOnSignals(app: INestApplication, config: Config, last: () => Promise<void>): void {
-  const server = app.getHttpServer() as Server;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  const connections = new OpenConnections(server);
-  const hurry = new AbortController();
-  let stopping = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (signal === 'SIGINT' || stopping) hurry.abort();
-    if (stopping) return;
-    stopping = true;
-    void stop({ app, config, connections, hurry: hurry.signal, last });
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-}
-
-interface Stop {
+export interface Stopping {
   readonly app: INestApplication;
   readonly config: Config;
   readonly connections: OpenConnections;
-  readonly hurry: AbortSignal;
+  readonly signals: ProcessSignals;
+  /** Comes last: leaves the embedded server. */
   readonly last: () => Promise<void>;
 }
 
-async function stop({ app, config, connections, hurry, last }: Stop): Promise<never> {
+/**
+ * Stops the service, once it is asked to, in the order of a rolling restart: not ready any more, a grace
+ * period in which everything is served, no new connections, the open ones run dry, then the pool, and what
+ * `last` stops.
+ */
+export function stopOnSignals(stopping: Stopping): void {
+  stopping.signals.stop.addEventListener('abort', () => void stop(stopping));
+}
+
+async function stop(stopping: Stopping): Promise<void> {
+  const { app, config, last } = stopping;
   const logger = app.get(ServiceLogger);
-  const deadline = Date.now() + config.SHUTDOWN_DEADLINE_MS;
   setTimeout(() => {
     logger.error('the stop took longer than SHUTDOWN_DEADLINE_MS and is forced');
-    process.exit(1);
+    void leaveAndExit(last);
   }, config.SHUTDOWN_DEADLINE_MS).unref();
   try {
-    logger.log('stopping');
-    app.get(Lifecycle).drain();
-    connections.announceClose();
-    await pause(config.SHUTDOWN_GRACE_MS, hurry);
-    connections.stopListening();
-    app.get(Lifecycle).endStreams();
-    const reserveMs = Math.min(RESERVE_MS, config.SHUTDOWN_DEADLINE_MS / 2);
-    const cut = await connections.drained(hurry.aborted ? 0 : KEEP_ALIVE_MS, deadline - reserveMs);
+    const cut = await drain(stopping);
     if (cut > 0) logger.error(`${cut} requests did not end before SHUTDOWN_DEADLINE_MS and were cut off`);
     await app.close();
     await last();
@@ -62,17 +47,32 @@ async function stop({ app, config, connections, hurry, last }: Stop): Promise<ne
     process.exit(cut > 0 ? 1 : 0);
   } catch (error) {
     logger.error(error);
-    process.exit(1);
+    await leaveAndExit(last);
   }
 }
 
-function pause(ms: number, cut: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (cut.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    cut.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+/** @returns how many requests had to be cut off */
+async function drain({ app, config, connections, signals: { hurry, force } }: Stopping): Promise<number> {
+  const { SHUTDOWN_GRACE_MS: graceMs, SHUTDOWN_DEADLINE_MS: deadlineMs, SHUTDOWN_IDLE_MS } = config;
+  const until = Date.now() + deadlineMs - Math.min(RESERVE_MS, deadlineMs / 2);
+  const lifecycle = app.get(Lifecycle);
+  app.get(ServiceLogger).log('stopping');
+  lifecycle.drain();
+  connections.announceClose();
+  const toldBeforeMs = Math.min(TOLD_BEFORE_MS, graceMs / 2);
+  await pause(graceMs - toldBeforeMs, hurry);
+  lifecycle.endStreams();
+  await pause(toldBeforeMs, hurry);
+  connections.stopListening();
+  return connections.drained({ idleMs: SHUTDOWN_IDLE_MS, hurry, until, force });
+}
+
+/** Exits with 1, after the embedded server was left, or could not be left in time. */
+export async function leaveAndExit(last: () => Promise<void>): Promise<never> {
+  await Promise.race([last(), sleep(LEAVE_MS)]).catch(() => {});
+  process.exit(1);
+}
+
+async function pause(ms: number, cut: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: cut }).catch(() => {});
 }

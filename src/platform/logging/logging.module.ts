@@ -2,36 +2,20 @@ import { Module } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { LoggerModule } from 'nestjs-pino';
 import type { Options } from 'pino-http';
-import { stdTimeFunctions } from 'pino';
 import { requestContext } from '../../common/context/request-context.js';
 import { clientAddress } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { routePattern } from '../http/routes.js';
-import { errorFacts } from './error-facts.js';
+import { loggerOptions } from './logger-options.js';
 import { ServiceLogger } from './service-logger.js';
 
-/** A second lock: nothing logs these on purpose, and a header or body that slips in is masked. */
-const REDACTED = [
-  'authorization',
-  'password',
-  'new_password',
-  'current_password',
-  'token',
-  'refresh_token',
-  'access_token',
-];
 const PROBES = /^\/(?:health|metrics)(?:[/?]|$)/;
 
 /** One JSON line an event on stdout; of a request who, what and the outcome, never its headers, query or body. */
 function httpLogOptions(config: Config): Options<Request, Response> {
   return {
-    level: config.LOG_LEVEL,
-    timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: errorFacts },
-    redact: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
-    ...(config.LOG_PRETTY && { transport: { target: 'pino-pretty', options: { singleLine: true } } }),
+    ...loggerOptions(config),
     genReqId: () => requestContext.current()?.requestId ?? '',
     customAttributeKeys: { reqId: 'request_id' },
     quietReqLogger: true,

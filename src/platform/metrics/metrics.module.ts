@@ -5,6 +5,7 @@ import {
   makeHistogramProvider,
   PrometheusModule,
 } from '@willsoto/nestjs-prometheus';
+import { BUILD_INFO } from './build-info.js';
 import { DURATION_BUCKETS } from './buckets.js';
 import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database-metrics.js';
 import { HORIZON_LAG } from './horizon-lag.js';
@@ -52,6 +53,11 @@ const providers = [
     name: PASSWORD_QUEUE.rejected,
     help: 'Password hashes refused because too many waited',
     labelNames: LANE_LABELS,
+  }),
+  makeGaugeProvider({
+    name: BUILD_INFO,
+    help: 'Which build runs, on which schema: always 1',
+    labelNames: ['version', 'commit', 'schema'],
   }),
   HttpMetrics,
   DatabaseMetrics,

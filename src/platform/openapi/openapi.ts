@@ -1,6 +1,7 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { ErrorResponse, ProblemResponse } from '../../common/errors/error.response.js';
+import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { completeOperations } from './common-responses.js';
 
@@ -22,7 +23,7 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .setDescription(
       'Accounts, sign-in and roles. Sign in with `POST /api/auth/login`, then put the `access_token` into **Authorize**.',
     )
-    .setVersion('0.1.0')
+    .setVersion(buildInfo.version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addServer('/', 'This instance')
     .addTag('auth', 'Signing in')

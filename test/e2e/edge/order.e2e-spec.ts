@@ -43,9 +43,6 @@ describe('what is judged first', () => {
 
   describe('404: a path that no route serves', () => {
     it.each([
-      '/',
-      '/api',
-      '/api/',
       '/api/nothing',
       '/api/users/me/x.css',
       `/api/users/${NOBODY}/nothing`,

@@ -1,9 +1,13 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectEnvelope } from '../../support/envelope.js';
+import { addRows } from '../../support/export-rows.js';
+import { eventsOf, OpenExport } from '../../support/exports.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { Instance } from '../../support/instance.js';
+import { RawConnection } from '../../support/raw-connection.js';
 import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN } from '../../support/test-app.js';
+import { ADMIN, signIn as signInAs } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 
@@ -18,12 +22,15 @@ interface Answer {
 let database: TestDatabase;
 const running: Instance[] = [];
 const agents: Agent[] = [];
+const trickles: NodeJS.Timeout[] = [];
 let users: HeldLock | null = null;
 
 beforeAll(async () => {
   database = await TestDatabase.create();
 });
 afterEach(async () => {
+  for (const timer of trickles.splice(0)) clearInterval(timer);
+  RawConnection.endAll();
   for (const agent of agents.splice(0)) agent.destroy();
   await users?.release();
   await Promise.all(running.splice(0).map((instance) => instance.stop('SIGKILL')));
@@ -158,15 +165,80 @@ describe('SIGTERM', () => {
   });
 });
 
-describe('a stop in a hurry', () => {
-  it('skips the grace at the second signal', async () => {
-    const instance = await start({ SHUTDOWN_GRACE_MS: String(Number(FOREVER_MS) - 1) });
+describe('what holds a connection when the service stops', () => {
+  it('is closed when it stays silent through the grace period and SHUTDOWN_IDLE_MS', async () => {
+    const instance = await start({ SHUTDOWN_GRACE_MS: '500', SHUTDOWN_IDLE_MS: '1000' });
+    await ask(`${instance.url}/health/live`, keepAlive());
+    // A head that never ends is as silent as none.
+    const unfinished = await RawConnection.open(instance.url);
+    unfinished.write('GET /health/live HTTP/1.1\r\nHost: x\r\n');
+    const at = Date.now();
+    expect(await instance.stop('SIGTERM')).toBe(0);
+    expect(Date.now() - at).toBeGreaterThanOrEqual(1500);
+    // Node would close them after 65 s.
+    expect(Date.now() - at).toBeLessThan(10_000);
+  });
+
+  it('is told within the grace period when it is an upload that trickles', async () => {
+    const graceMs = 5000;
+    const instance = await start({ SHUTDOWN_GRACE_MS: String(graceMs) });
+    const { token } = await signInAs(instance.url, ADMIN.email, ADMIN.password);
+    const uploads = await Promise.all([
+      trickle(instance, '/api/auth/login', 'application/json'),
+      trickle(instance, '/api/users/import', 'application/x-ndjson', token),
+    ]);
+    const at = Date.now();
     instance.process.kill('SIGTERM');
-    await until(async () => (await ready(instance)) === 503);
-    instance.process.kill('SIGTERM');
+    const answers = await Promise.all(uploads.map((upload) => upload.answer(15_000)));
+    expect(Date.now() - at).toBeLessThan(graceMs);
+    for (const answer of answers) {
+      expectEnvelope(answer, 'OVERLOADED');
+      expect(answer.headers).toMatchObject({ connection: 'close', 'retry-after': expect.any(String) });
+    }
     expect(await instance.exitCode).toBe(0);
   });
 
+  it('gets the last word of an export, however slowly it reads', async () => {
+    const instance = await start({ SHUTDOWN_GRACE_MS: '500' });
+    await addRows(database, 40_000);
+    const account = await signInAs(instance.url, ADMIN.email, ADMIN.password);
+    const exports = ['', '?format=ndjson'].map((query) => ({
+      url: instance.url,
+      account,
+      path: `/api/export/users${query}`,
+    }));
+    const [events, lines] = await Promise.all(exports.map((each) => OpenExport.begin(each)));
+    instance.process.kill('SIGTERM');
+    await until(refusesConnections(instance));
+    // Longer than the second that a last word once had.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const [first, second] = await Promise.all([events?.read(), lines?.read()]);
+    expect([first?.complete, second?.complete]).toEqual([true, true]);
+    const overloaded = { error: { code: 'OVERLOADED' } };
+    const last = eventsOf(first?.text ?? '').at(-1);
+    expect([last?.event, JSON.parse(last?.data ?? '{}')]).toMatchObject(['error', overloaded]);
+    expect(JSON.parse(second?.text.trimEnd().split('\n').at(-1) ?? '{}')).toMatchObject(overloaded);
+    expect(await instance.exitCode).toBe(0);
+  });
+});
+
+/** A body that is announced and comes byte by byte. */
+async function trickle(
+  instance: Instance,
+  path: string,
+  type: string,
+  token?: string,
+): Promise<RawConnection> {
+  const connection = await RawConnection.open(instance.url);
+  const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
+  connection.write(
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\n${authorization}Content-Length: 50000\r\n\r\n{`,
+  );
+  trickles.push(setInterval(() => connection.write(' '), 100));
+  return connection;
+}
+
+describe('a stop in a hurry', () => {
   it('has no grace at SIGINT, and closes connections that are silent', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: String(Number(FOREVER_MS) - 1) });
     await ask(`${instance.url}/health/live`, keepAlive());

@@ -148,6 +148,14 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
+/** The connections by which members are members. */
+const membersOf = ({ url }: Member): Promise<unknown[]> =>
+  query(
+    url,
+    `SELECT pid FROM pg_stat_activity JOIN pg_locks USING (pid)
+     WHERE application_name = 'gatehouse:member' AND locktype = 'advisory' AND granted`,
+  );
+
 // One cluster for all tests that need a good one: each leaves it stopped.
 const shared = join(folder(), 'deep', 'data');
 
@@ -223,12 +231,7 @@ describe('embedded PostgreSQL', () => {
   it('is not stopped under a member when it has started anew after a crash of its own', async () => {
     const [first, second] = [new Member(shared), new Member(shared)];
     await Promise.all([first.joined(), second.joined()]);
-    const members = async () =>
-      query(
-        first.url,
-        `SELECT pid FROM pg_stat_activity JOIN pg_locks USING (pid)
-         WHERE application_name = 'gatehouse:member' AND locktype = 'advisory' AND granted`,
-      );
+    const members = () => membersOf(first);
     const before = (await members()) as { pid: number }[];
     process.kill(before[0]?.pid ?? 0, 'SIGKILL');
     // All connections end with the crash; both members come back on new ones.
@@ -242,24 +245,39 @@ describe('embedded PostgreSQL', () => {
     expect(serverPid(shared)).toBeNull();
   });
 
-  it('starts again, with its data, after the server itself was killed under a member', async () => {
-    const member = await new Member(shared).joined();
-    process.kill(serverPid(shared) ?? 0, 'SIGKILL');
-    await member.noticed('has ended');
-
-    const next = await new Member(shared).joined();
-    expect(await query(next.url, 'select n from kept')).toEqual([{ n: 1 }]);
-    expect(member.alive).toBe(true);
-    await member.leave();
-    expect(serverPid(shared)).not.toBeNull();
-    await next.leave();
+  it('is started again by one of its members, on its port and with its data, when it is killed', async () => {
+    const members = [new Member(shared), new Member(shared), new Member(shared)];
+    await Promise.all(members.map((each) => each.joined()));
+    const [first] = members as [Member];
+    const restarts = () =>
+      members.flatMap(({ notices }) => notices).filter((each) => /started it again/.test(each));
+    for (const times of [1, 2]) {
+      const killed = serverPid(shared);
+      process.kill(killed ?? 0, 'SIGKILL');
+      await until(async () => (await membersOf(first).catch(() => [])).length === members.length, 30_000);
+      expect(serverPid(shared)).not.toBe(killed);
+      expect(restarts()).toHaveLength(times);
+    }
+    expect(await query(first.url, 'select n from kept')).toEqual([{ n: 1 }]);
+    for (const member of members) {
+      expect(serverPid(shared)).not.toBeNull();
+      await member.leave();
+    }
     expect(serverPid(shared)).toBeNull();
   });
 
-  it('lets a member leave whose server is gone', async () => {
+  it('comes back on its port when a new member is faster than the old one', async () => {
+    const killed = await new Member(shared).joined();
+    process.kill(serverPid(shared) ?? 0, 'SIGKILL');
+    await killed.kill();
+    const next = await new Member(shared).joined();
+    expect(next.url).toBe(killed.url);
+    await next.leave();
+  });
+
+  it('is not left running by a member that leaves while it is started again', async () => {
     const member = await new Member(shared).joined();
     process.kill(serverPid(shared) ?? 0, 'SIGKILL');
-    await member.noticed('has ended');
     await member.leave();
     expect(serverPid(shared)).toBeNull();
   });

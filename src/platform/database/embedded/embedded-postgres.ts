@@ -6,7 +6,7 @@ import type { Client } from 'pg';
 import { locateBinaries, majorVersion, type PostgresBinaries } from './binaries.js';
 import { type Cluster, prepareCluster, prepareDataDir } from './cluster.js';
 import { close, connect, holdProcess } from './connection.js';
-import { toEmbeddedPostgresError } from './embedded-postgres.error.js';
+import { EmbeddedPostgresError, toEmbeddedPostgresError } from './embedded-postgres.error.js';
 import { findPostmaster } from './postmaster.js';
 import { acquireProcessLock, type ProcessLock } from './process-lock.js';
 import { type EmbeddedUrls, prepareDatabase, urlsOf } from './roles.js';
@@ -20,9 +20,9 @@ const SAY_WAITING_MS = 3_000;
 /** Any number, the same in every release: the advisory lock that members share. */
 const MEMBERSHIP = 7_246_001;
 const ENLIST_TIMEOUT_MS = 10_000;
-/** Crash recovery of a small database; what takes longer counts as an end. */
-const RETURN_TIMEOUT_MS = 10_000;
-const RETURN_EVERY_MS = 100;
+const RETURN_FIRST_MS = 50;
+/** A server that cannot be brought back, say on a full disk, is tried again this often. */
+const RETURN_AT_LEAST_EVERY_MS = 5_000;
 /** For the server to notice that a killed member's connection is closed. */
 const LAST_ONE_TIMEOUT_MS = 250;
 
@@ -56,8 +56,8 @@ export interface EmbeddedPostgresOptions {
  * leaves by dying; a server that lost all members that way runs on, and the next start takes it over. Joining
  * and leaving happen under one lock between processes, which ends with its holder.
  *
- * There is no supervision: when the server itself dies, the processes that use it say so and have to be
- * started again. One `dataDir` belongs to one machine (or container) at a time.
+ * A server that dies is started again by its members, on its port, under the same lock: the first of them
+ * starts it, the others join. One `dataDir` belongs to one machine (or container) at a time.
  *
  * Throws EmbeddedPostgresError, a message of one line. Bounds: 5 min for other starts of the same `dataDir`,
  * 2 min for creating a cluster, 2 min until the server answers.
@@ -111,17 +111,6 @@ async function enlistOrWithdraw(server: Server, cluster: Cluster): Promise<void>
   } catch (error) {
     if (await withdraw(server.client)) await stopServer(cluster);
     throw error;
-  }
-}
-
-/** Closes a connection on which it fails. */
-async function becomesMember(client: Client): Promise<boolean> {
-  try {
-    await client.query('select pg_advisory_lock_shared($1)', [MEMBERSHIP]);
-    return true;
-  } catch {
-    await close(client);
-    return false;
   }
 }
 
@@ -179,21 +168,39 @@ class Membership implements EmbeddedPostgres {
   }
 
   /**
-   * A server whose process crashed starts anew by itself, on its port: whoever uses it becomes a member
-   * again, or another could stop it as the last one out.
+   * A server whose child crashed starts anew by itself, on its port; one that is gone is started on it by the
+   * first member that comes. Whoever uses it becomes a member again, or another could stop it as the last one
+   * out.
    */
   async #returnToServer(): Promise<void> {
-    const until = Date.now() + RETURN_TIMEOUT_MS;
-    while (Date.now() < until && this.#left === null && (await this.#stillRuns())) {
-      const client = await connect(this.#port, this.cluster.password).catch(() => null);
-      if (client && (await becomesMember(client))) return this.#adopt(client);
-      await sleep(RETURN_EVERY_MS, undefined, { ref: false });
+    let said = '';
+    for (let waitMs = RETURN_FIRST_MS; this.#left === null; waitMs *= 2) {
+      try {
+        return await this.#restore();
+      } catch (error) {
+        const { message } = toEmbeddedPostgresError(error, this.cluster.dataDir);
+        if (message !== said) this.notice(`PostgreSQL has ended and cannot be started yet: ${message}`);
+        said = message;
+        await sleep(Math.min(waitMs, RETURN_AT_LEAST_EVERY_MS), undefined, { ref: false });
+      }
     }
-    if (this.#left === null) this.notice('PostgreSQL has ended or was taken away; start this service again');
   }
 
-  async #stillRuns(): Promise<boolean> {
-    return (await findPostmaster(this.cluster.dir))?.port === this.#port;
+  async #restore(): Promise<void> {
+    const lock = await acquireProcessLock(lockPath(this.cluster.dataDir), JOIN_LOCK_TIMEOUT_MS);
+    try {
+      if (this.#left !== null) return;
+      const server = await openServer(this.cluster, this.#port);
+      if (server.port !== this.#port) {
+        await close(server.client);
+        throw new EmbeddedPostgresError(`it runs on another port, ${server.port}: start this service again`);
+      }
+      await enlistOrWithdraw(server, this.cluster);
+      this.#adopt(server.client);
+      if (!server.joined) this.notice(`PostgreSQL had ended; started it again on port ${server.port}`);
+    } finally {
+      lock.release();
+    }
   }
 
   async #leave(): Promise<void> {

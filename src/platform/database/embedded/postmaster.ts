@@ -31,6 +31,13 @@ export async function findPostmaster(clusterDir: string): Promise<Postmaster | n
   return { pid, port: Number.isInteger(port) && port > 0 ? port : null };
 }
 
+/** The port of the server that ran last on `clusterDir`, from the command line that PostgreSQL keeps. */
+export async function lastPort(clusterDir: string): Promise<number | null> {
+  const options = (await ifThere(readFile(join(clusterDir, 'postmaster.opts'), 'utf8'))) ?? '';
+  const port = Number(/"port=(\d+)"/.exec(options)?.[1]);
+  return port > 0 ? port : null;
+}
+
 /**
  * Whether process `pid` lives and serves `clusterDir`. Our servers carry their folder in the command line.
  */

@@ -7,7 +7,7 @@ import type { Client } from 'pg';
 import type { Cluster } from './cluster.js';
 import { connect, isNotYet } from './connection.js';
 import { codeOf, EmbeddedPostgresError } from './embedded-postgres.error.js';
-import { findPostmaster, isPostmaster } from './postmaster.js';
+import { findPostmaster, isPostmaster, lastPort } from './postmaster.js';
 import { CHILD_ENVIRONMENT, run } from './run.js';
 import { openServerLog, reasonIn, type ServerLog } from './server-log.js';
 
@@ -33,13 +33,15 @@ export interface Server {
 }
 
 /**
- * Joins the server that runs on `cluster`, or starts one. To be called under the start lock. Bounded by
- * START_TIMEOUT_MS and by MAX_PORT_CLASHES; fails with the server's own last word.
+ * Joins the server that runs on `cluster`, or starts one: on `port` if one is given, else on the port of the
+ * last server if that is free, so that members who wait for it find it. To be called under the start lock.
+ * Bounded by START_TIMEOUT_MS and by MAX_PORT_CLASHES; fails with the server's own last word.
  */
-export async function openServer(cluster: Cluster): Promise<Server> {
+export async function openServer(cluster: Cluster, port?: number): Promise<Server> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (let clashes = 0; ; await sleep(RETRY_MS)) {
-    const server = (await joinRunning(cluster, deadline)) ?? (await start(cluster, deadline));
+    const wanted = port ?? (await portFor(cluster, clashes));
+    const server = (await joinRunning(cluster, deadline)) ?? (await start(cluster, wanted, deadline));
     if (typeof server !== 'string') return server;
     if (PORT_CLASH.test(server)) clashes += 1;
     const retry = STILL_OCCUPIED.test(server) || (PORT_CLASH.test(server) && clashes < MAX_PORT_CLASHES);
@@ -67,10 +69,9 @@ async function joinRunning(cluster: Cluster, deadline: number): Promise<Server |
 }
 
 /** Starts a server and waits until it answers; returns what it logged when it ended instead. */
-async function start(cluster: Cluster, deadline: number): Promise<Server | string> {
+async function start(cluster: Cluster, port: number, deadline: number): Promise<Server | string> {
   const log = openServerLog(cluster.dataDir);
   try {
-    const port = await freePort();
     const ended = launch(cluster, port, log);
     while (Date.now() < deadline) {
       const client = await tryConnect(port, cluster).catch(async (error: unknown) => {
@@ -126,11 +127,17 @@ async function tryConnect(port: number, cluster: Cluster): Promise<Client | null
   }
 }
 
-async function freePort(): Promise<number> {
+async function portFor(cluster: Cluster, clashes: number): Promise<number> {
+  const last = clashes === 0 ? await lastPort(cluster.dir) : null;
+  return (last === null ? null : await freePort(last).catch(() => null)) ?? freePort(0);
+}
+
+/** @returns `wanted`, or a free port for 0; fails when it is taken */
+async function freePort(wanted: number): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
     probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', resolve);
+    probe.listen(wanted, '127.0.0.1', resolve);
   });
   const address = probe.address();
   await new Promise((resolve) => probe.close(resolve));

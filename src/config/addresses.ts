@@ -1,0 +1,60 @@
+import { isIP, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** One label of a host name. */
+const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
+const MAPPED_BITS = 96;
+
+/** Whether it parses, with one of these schemes, and what is percent-encoded in it can be decoded. */
+export function isUrl(value: string, schemes: readonly string[]): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, username, password, pathname } = new URL(value);
+  return schemes.includes(protocol) && [username, password, pathname].every(isDecodable);
+}
+
+/** An address that paths can be appended to. */
+export function isHttpBase(value: string): boolean {
+  if (!isUrl(value, ['http:', 'https:'])) return false;
+  const { username, password } = new URL(value);
+  return !/[?#]/.test(value) && username === '' && password === '';
+}
+
+/** The path, if there is one, is the number of a database. */
+export const isRedisUrl = (value: string): boolean =>
+  isUrl(value, ['redis:', 'rediss:']) && /^\/?\d{0,5}$/.test(new URL(value).pathname);
+
+/** An IP address, or a name: one whose last label is a number would be neither. */
+export function isHost(value: string): boolean {
+  if (isIP(value) !== 0) return true;
+  const labels = value.replace(/\.$/, '').split('.');
+  return (
+    value.length <= 253 && labels.every((label) => LABEL.test(label)) && !/^\d+$/.test(labels.at(-1) ?? '')
+  );
+}
+
+/**
+ * An address, or a network in CIDR notation, in the spelling that every parser of addresses knows; null when it
+ * is neither. The network of all addresses is none: whoever trusts it believes everybody. IPv4 written as mapped
+ * IPv6 is IPv4.
+ */
+export function canonicalNetwork(value: string): string | null {
+  const [address = '', bits, more] = value.split('/');
+  if (isIP(address) === 0 || address.includes('%') || more !== undefined) return null;
+  if (!ipaddr.isValid(address)) return null;
+  const parsed = ipaddr.process(address);
+  if (bits === undefined) return parsed.toString();
+  if (!/^\d{1,3}$/.test(bits)) return null;
+  const isMapped = isIPv6(address) && parsed.kind() === 'ipv4';
+  const count = Number(bits) - (isMapped ? MAPPED_BITS : 0);
+  const inRange = count >= 1 && count <= (parsed.kind() === 'ipv4' ? 32 : 128);
+  return inRange ? `${parsed.toString()}/${count}` : null;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals';
+import { MASTER_KEY } from '../../test/support/secrets.js';
+import { readConfig } from './config.js';
+import { editDistance } from './edit-distance.js';
+import { configWarnings } from './warnings.js';
+
+const warningsOf = (environment: Readonly<Record<string, string>>): string[] =>
+  configWarnings(readConfig(environment), environment);
+
+describe('configWarnings', () => {
+  it.each([
+    ['DATABASE_URI', 'DATABASE_URL'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['DATABSAE_URL', 'DATABASE_URL'],
+    ['database_url', 'DATABASE_URL'],
+    ['MASTER_KEY_FLIE', 'MASTER_KEY_FILE'],
+    ['TRUST_PROXIES', 'TRUSTED_PROXIES'],
+    ['PROT', 'PORT'],
+  ])('asks whether %s is meant to be %s', (name, meant) => {
+    expect(warningsOf({ [name]: 'x' })).toEqual([`${name} is not known: is ${meant} meant?`]);
+  });
+
+  it('says that a variable without a secret is not read from a file', () => {
+    expect(warningsOf({ PORT_FILE: '/x' })).toEqual(['PORT_FILE is not read: PORT is no secret']);
+  });
+
+  it('passes over what others need, and over what is known', () => {
+    const environment = { HOME: '/', PATH: '/', TERM: 'x', HOSTNAME: 'x', LOGNAME: 'x', LANG: 'C' };
+    const compose = {
+      POSTGRES_PASSWORD: 'x',
+      REDIS_PASSWORD: 'x',
+      SERVICE_PASSWORD: 'x',
+      OWNER_PASSWORD: 'x',
+    };
+    expect(warningsOf({ ...environment, ...compose, npm_config_port: '1', PORT: '1' })).toEqual([]);
+  });
+
+  it('names PUBLIC_URL and ADMIN_EMAIL when a production lacks them', () => {
+    const production = { NODE_ENV: 'production', MASTER_KEY, METRICS_TOKEN: 'a-token-of-sixteen' };
+    expect(warningsOf(production)).toEqual([
+      expect.stringContaining('PUBLIC_URL is not set'),
+      expect.stringContaining('ADMIN_EMAIL is not set'),
+    ]);
+    const given = { PUBLIC_URL: 'https://a.example', ADMIN_EMAIL: 'a@a.example' };
+    expect(warningsOf({ ...production, ...given })).toEqual([]);
+    expect(warningsOf({})).toEqual([]);
+  });
+});
+
+describe('editDistance', () => {
+  it.each([
+    ['', '', 0],
+    ['', 'abc', 3],
+    ['kitten', 'sitting', 3],
+    ['ab', 'ba', 1],
+    ['abc', 'acb', 1],
+    ['same', 'same', 0],
+  ])('%j and %j: %d', (a, b, distance) => {
+    expect([editDistance(a, b), editDistance(b, a)]).toEqual([distance, distance]);
+  });
+});

@@ -1,0 +1,13 @@
+import type { Client } from 'pg';
+
+/** Whether a start has to make the first administrator; works on a database without a schema. */
+export async function hasNoAdministrator(client: Client): Promise<boolean> {
+  const { rows: tables } = await client.query<{ made: boolean }>(
+    `SELECT to_regclass('public.users') IS NOT NULL AS made`,
+  );
+  if (tables[0]?.made !== true) return true;
+  const { rows } = await client.query(
+    `SELECT 1 FROM public.users WHERE roles @> ARRAY['admin'] AND roles <> ARRAY['user'] AND status = 'active' LIMIT 1`,
+  );
+  return rows.length === 0;
+}

@@ -1,0 +1,30 @@
+import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../config/config.js';
+import { connectForStart } from '../../platform/database/start-connection.js';
+import { FIRST_ADMINISTRATOR_NAME } from './account-rules.js';
+import { hasNoAdministrator } from './first-start.repository.js';
+import { checkPassword } from './password-policy.js';
+
+interface Starting extends Config {
+  readonly DATABASE_URL: string;
+}
+
+/**
+ * Checks what the first start needs before it changes anything: once the schema is made, a fault would leave
+ * it half done.
+ * @throws ConfigError when the first administrator has to be made and cannot be
+ */
+export async function assertFirstStart(config: Starting): Promise<void> {
+  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, NODE_ENV } = config;
+  if (password === undefined && NODE_ENV !== 'production') return;
+  const fault =
+    password === undefined
+      ? ADMIN_PASSWORD_REQUIRED
+      : checkPassword({ password, email, name: FIRST_ADMINISTRATOR_NAME }, 'ADMIN_PASSWORD');
+  if (fault === null) return;
+  const client = await connectForStart(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL);
+  try {
+    if (await hasNoAdministrator(client)) throw new ConfigError([fault]);
+  } finally {
+    await client.end();
+  }
+}

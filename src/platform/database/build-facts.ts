@@ -1,0 +1,38 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
+import type { Gauge } from 'prom-client';
+import type { DataSource } from 'typeorm';
+import { buildInfo } from '../../config/build-info.js';
+import { BUILD_INFO } from '../metrics/build-info.js';
+
+export interface RunningBuild {
+  readonly version: string;
+  readonly commit: string | null;
+  /** The timestamp of the latest migration that the database has had, at the start of this instance. */
+  readonly schema: string;
+}
+
+/** Tells which build runs here, on which schema. */
+@Injectable()
+export class BuildFacts implements OnApplicationBootstrap {
+  private schema = 'unknown';
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @InjectMetric(BUILD_INFO) private readonly gauge: Gauge,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    const [latest] = await this.dataSource.query<{ schema: string }[]>(
+      'SELECT max(timestamp)::text AS schema FROM migrations',
+    );
+    this.schema = latest?.schema ?? this.schema;
+    const { version, commit, schema } = this.running;
+    this.gauge.set({ version, commit: commit ?? 'unknown', schema }, 1);
+  }
+
+  get running(): RunningBuild {
+    return { ...buildInfo, schema: this.schema };
+  }
+}

@@ -1,0 +1,42 @@
+import { AppError } from '../../common/errors/app-error.js';
+
+/** A body that began just before the stop has this long to arrive, like any that arrives at once. */
+const ARRIVES_WITHIN_MS = 500;
+
+/** Refuses a body that is still coming when the service stops: its client has time to read why. */
+export class UploadStop {
+  private readonly began = performance.now();
+  private refusal: AppError | null = null;
+  private tell: (refusal: AppError) => void = () => {};
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly stopping: AbortSignal) {
+    if (stopping.aborted) this.onStop();
+    else stopping.addEventListener('abort', this.onStop);
+  }
+
+  /** @throws AppError `OVERLOADED` when the service stops before `work` is done */
+  orElse<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.tell = reject;
+      work.then(resolve, reject);
+      if (this.refusal) reject(this.refusal);
+    });
+  }
+
+  /** The body has come, or is given up. */
+  off(): void {
+    this.stopping.removeEventListener('abort', this.onStop);
+    clearTimeout(this.timer);
+  }
+
+  private readonly onStop = (): void => {
+    const left = this.began + ARRIVES_WITHIN_MS - performance.now();
+    this.timer = setTimeout(() => this.refuse(), Math.max(0, left));
+  };
+
+  private refuse(): void {
+    this.refusal = new AppError('OVERLOADED', { message: 'The service is stopping: send it again' });
+    this.tell(this.refusal);
+  }
+}

@@ -1,0 +1,57 @@
+import { Controller, Get, Req, Res } from '@nestjs/common';
+import { ApiFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Public } from '../../common/authorization/policy.js';
+import { buildInfo } from '../../config/build-info.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { IndexResponse } from './index.response.js';
+
+const DOCUMENTATION = '/docs';
+
+/** Where somebody lands who has only the address of the service. */
+@ApiTags('operations')
+@Controller()
+export class IndexController {
+  constructor(@InjectConfig() private readonly config: Config) {}
+
+  /** The name, the version and where to go from here. A browser is sent to the documentation, if it is served. */
+  @Get()
+  @Public()
+  @ApiOkResponse({ type: IndexResponse })
+  @ApiFoundResponse({ description: 'To the documentation, for a browser' })
+  root(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
+    return this.answer(request, response);
+  }
+
+  /** The same as `GET /`. */
+  @Get('api')
+  @Public()
+  @ApiOkResponse({ type: IndexResponse })
+  @ApiFoundResponse({ description: 'To the documentation, for a browser' })
+  api(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
+    return this.answer(request, response);
+  }
+
+  private answer(request: Request, response: Response): IndexResponse | undefined {
+    response.vary('Accept');
+    // Whoever takes anything is a program.
+    if (this.config.DOCS && request.accepts(['json', 'html']) === 'html') {
+      response.status(302).location(DOCUMENTATION);
+      return undefined;
+    }
+    return { name: 'Gatehouse', version: buildInfo.version, links: this.links() };
+  }
+
+  private links(): Record<string, string> {
+    const base = this.config.PUBLIC_URL;
+    return {
+      health: `${base}/health`,
+      keys: `${base}/.well-known/jwks.json`,
+      ...(this.config.DOCS && {
+        documentation: `${base}${DOCUMENTATION}`,
+        openapi: `${base}/openapi.json`,
+      }),
+    };
+  }
+}

@@ -1,0 +1,49 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Config } from '../../config/config.js';
+import { OpenConnections } from './open-connections.js';
+import { answerWhileStarting } from './starting-answers.js';
+
+/** Longer than the idle time of the common balancers (60 s), so that it is they who close. */
+const KEEP_ALIVE_MS = 65_000;
+
+/**
+ * The one server of the process. It can listen before there is an application, and then answers probes; the
+ * application takes over the same server, so that no connection is lost.
+ */
+export class FrontDoor {
+  readonly server: Server;
+  readonly connections: OpenConnections;
+  private listener: RequestListener = answerWhileStarting;
+  private opening: Promise<number> | null = null;
+
+  constructor(private readonly config: Pick<Config, 'HOST' | 'PORT'>) {
+    this.server = createServer((request, response) => this.listener(request, response));
+    this.server.keepAliveTimeout = KEEP_ALIVE_MS;
+    this.connections = new OpenConnections(this.server);
+  }
+
+  /** Listens; a later call joins the first. @returns the port */
+  open(): Promise<number> {
+    this.opening ??= new Promise((resolve, reject) => {
+      const fail = (error: Error) => reject(named(error, this.config.HOST));
+      this.server.once('error', fail);
+      this.server.listen(this.config.PORT, this.config.HOST, () => {
+        this.server.off('error', fail);
+        resolve((this.server.address() as AddressInfo).port);
+      });
+    });
+    return this.opening;
+  }
+
+  /** From now on requests are the application's. */
+  admitTo(application: RequestListener): void {
+    this.listener = application;
+  }
+}
+
+/** A name that is not known is told as the setting that it is; of the rest the code tells what is wrong. */
+function named(error: Error, host: string): Error {
+  const isName = 'syscall' in error && error.syscall === 'getaddrinfo';
+  return isName ? new Error(`HOST ${host} is not known: ${error.message}`, { cause: error }) : error;
+}

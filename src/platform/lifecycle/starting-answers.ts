@@ -1,0 +1,36 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AppError } from '../../common/errors/app-error.js';
+import { errorEnvelope } from '../../common/errors/error-body.js';
+import { newId } from '../../common/ids.js';
+
+const STARTING = { startup: { status: 'down' } };
+const STARTING_HEALTH = { status: 'error', info: {}, error: STARTING, details: STARTING };
+const ALIVE = { status: 'ok', info: {}, error: {}, details: {} };
+const PROBES: ReadonlySet<string> = new Set(['/health', '/health/ready', '/health/startup']);
+
+/**
+ * Answers while there is no application yet: the process is alive and not started, and whatever else is asked
+ * may be asked again. The shapes are those of the health routes and of every error.
+ */
+export function answerWhileStarting(request: IncomingMessage, response: ServerResponse): void {
+  const requestId = newId();
+  const [status, body] = answerTo(request, requestId);
+  response.writeHead(status, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Request-Id': requestId,
+    ...(status === 503 && { 'Retry-After': '1' }),
+    Connection: 'close',
+  });
+  response.end(JSON.stringify(body));
+}
+
+function answerTo({ method, url = '' }: IncomingMessage, requestId: string): [status: number, body: object] {
+  const path = url.split('?', 1)[0] ?? '';
+  const isRead = method === 'GET' || method === 'HEAD';
+  if (isRead && path === '/health/live') return [200, ALIVE];
+  if (isRead && PROBES.has(path)) return [503, STARTING_HEALTH];
+  const error = new AppError('OVERLOADED', { message: 'The service is starting, try again soon' });
+  return [error.status, errorEnvelope(error, requestId)];
+}

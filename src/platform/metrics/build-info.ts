@@ -1,0 +1,1 @@
+export const BUILD_INFO = 'build_info';

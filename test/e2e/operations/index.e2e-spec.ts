@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { freePort } from '../../support/free-port.js';
+import { Instance } from '../../support/instance.js';
+import { bearer, send } from '../../support/send.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { ADMIN, signIn, TestApp } from '../../support/test-app.js';
+
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+const claimsOf = (token: string): unknown =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+
+describe('the address of the service alone', () => {
+  let app: TestApp;
+  let closed: TestApp;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    closed = await TestApp.create({ config: { DOCS: false }, database: app.database });
+  });
+  afterAll(async () => {
+    await closed?.close();
+    await app?.close();
+  });
+
+  it.each(['/', '/api'])('%s sends a browser to the documentation', async (path) => {
+    const answer = await app.request('get', path).set('Accept', BROWSER);
+    expect([answer.status, answer.get('location'), answer.get('vary')]).toEqual([
+      302,
+      '/docs',
+      expect.stringContaining('Accept'),
+    ]);
+  });
+
+  it.each(['*/*', 'application/json', 'application/json, text/html;q=0.5'])(
+    'tells a client that accepts %s the name, the version and where to go',
+    async (accept) => {
+      for (const path of ['/', '/api']) {
+        const answer = await app.request('get', path).set('Accept', accept).expect(200);
+        expect(answer.get('vary')).toContain('Accept');
+        expect(answer.body).toEqual({
+          name: 'Gatehouse',
+          version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+          links: {
+            health: 'http://localhost:3000/health',
+            keys: 'http://localhost:3000/.well-known/jwks.json',
+            documentation: 'http://localhost:3000/docs',
+            openapi: 'http://localhost:3000/openapi.json',
+          },
+        });
+      }
+    },
+  );
+
+  it('has a browser read the same where there is no documentation', async () => {
+    const answer = await closed.request('get', '/').set('Accept', BROWSER).expect(200);
+    expect(Object.keys((answer.body as { links: object }).links)).toEqual(['health', 'keys']);
+  });
+
+  it('is the one that tokens name, by the port, and a token of one port is good on another', async () => {
+    const port = await freePort();
+    const env = { ...app.database.addresses, MASTER_KEY, LOG_LEVEL: 'silent' };
+    const [fixed, any] = await Promise.all([
+      Instance.start({ env: { ...env, PORT: String(port) } }),
+      Instance.start({ env: { ...env, DB_POOL_MXA: '5', LOG_LEVEL: 'warn' } }),
+    ]);
+    try {
+      const account = await signIn(fixed.url, ADMIN.email, ADMIN.password);
+      expect(claimsOf(account.token)).toMatchObject({ iss: `http://localhost:${port}` });
+      expect((await send(any.url, { path: '/api/users/me', headers: bearer(account) })).status).toBe(200);
+      const local = any.url.replace('127.0.0.1', 'localhost');
+      expect((await send(any.url, { path: '/' })).json).toMatchObject({
+        links: { health: `${local}/health` },
+      });
+      expect(any.stdout).toContain(`${local}/openapi.json`);
+      expect(any.stdout).toContain('DB_POOL_MXA is not known: is DB_POOL_MAX meant?');
+      const { text } = await send(any.url, { path: '/metrics' });
+      expect(text).toMatch(/^build_info\{version="\d[^"]*",commit="[^"]+",schema="\d{13}"\} 1$/m);
+    } finally {
+      await Promise.all([fixed.stop(), any.stop()]);
+    }
+  });
+});
