@@ -13,6 +13,7 @@ import { EndSession } from '../../../src/modules/auth/commands/end-session.comma
 import { EndSessions } from '../../../src/modules/auth/commands/end-sessions.command.js';
 import { RefreshSession } from '../../../src/modules/auth/commands/refresh-session.command.js';
 import { SignIn } from '../../../src/modules/auth/commands/sign-in.command.js';
+import { SignOutUser } from '../../../src/modules/auth/commands/sign-out-user.command.js';
 import { SessionsService, type StartedSession } from '../../../src/modules/auth/sessions.service.js';
 import { TokensService } from '../../../src/modules/auth/tokens.service.js';
 import { CancelJob } from '../../../src/modules/jobs/commands/cancel-job.command.js';
@@ -66,7 +67,8 @@ beforeAll(async () => {
   await superuser.connect();
   faults = new ConnectionFaults(app, superuser);
   rows = await AllRows.of(superuser, APART);
-  caller = principalOf(app.admin, newId());
+  // Who begins a job must still be signed in.
+  caller = principalOf(app.admin, (await startSession(app.admin)).sessionId);
   // What is made once and for all is there already.
   await execute(await transfer());
 });
@@ -176,6 +178,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
       return new EndSession((await startSession(account)).sessionId, account.id, 'auth.logout');
     },
   ],
+  [SignOutUser, async () => new SignOutUser((await app.account()).id, caller)],
   [EndSessions, async () => new EndSessions((await app.account()).id, null, 'session.revoke')],
   [
     ChangePassword,
