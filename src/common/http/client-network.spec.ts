@@ -62,7 +62,10 @@ describe('the client behind proxies', () => {
     server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
   });
-  afterAll(() => void server.close());
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
 
   async function clientOf(forwarded: string): Promise<string> {
     const { port } = server.address() as AddressInfo;

@@ -7,8 +7,8 @@ import { copyOut } from '../../platform/database/copy-out.js';
 import { poolOf } from '../../platform/database/database.module.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/prepared.js';
+import { holds } from '../../platform/database/search-key.js';
 import type { HistorySnapshot } from './exports.repository.js';
-import { holds } from '../users/user-search.js';
 import type { Piece, RowSource, Selection } from './row-source.js';
 import { type UserField, UserPiece } from './user-columns.js';
 

@@ -2,8 +2,8 @@ import type { Repository, SelectQueryBuilder } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
 import { foldSearch, likePattern } from '../../common/text.js';
 import { readPlan } from '../../platform/database/estimate-rows.js';
+import { holds, holdsPairs } from '../../platform/database/search-key.js';
 import type { User, UserStatus } from './user.entity.js';
-import { holds, holdsPairs } from './user-search.js';
 
 /** What gathering costs, in index entries passed (a third of a microsecond): to read the inverted index, ... */
 const ENTRIES_PER_LOOKUP = 5000;

@@ -32,8 +32,9 @@ wherePossible(noRedis, 'Redis', () =>
     });
     afterAll(async () => {
       closeConnections();
-      await Promise.all(instances.map((instance) => instance.stop('SIGKILL')));
+      // First: when an instance could not start, nobody else would end it.
       await redis.kill();
+      await Promise.all(instances.map((instance) => instance.stop('SIGKILL')));
       await free.close();
     });
 

@@ -5,7 +5,7 @@
 const HOLDS_TURKISH_I = `(search_key LIKE '%ı%' OR search_key LIKE '%i\u0307%')`;
 
 /**
- * Returns the condition that a row of users holds what is searched for. The key of nearly every row is in the form
+ * Returns the condition that a row with a `search_key` (of users, or of their images) holds what is searched for. The key of nearly every row is in the form
  * of a search already; of the others it is made on the way, so that whoever wrote a row, it is found.
  * @param pattern an SQL expression for the pattern (see likePattern)
  */
