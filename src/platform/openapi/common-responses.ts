@@ -86,8 +86,7 @@ function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
 }
 
 function errorsOf(path: string, method: (typeof METHODS)[number], operation: Operation): ErrorCode[] {
-  // An unknown query parameter is refused everywhere but here.
-  if (path.startsWith('/health')) return [];
+  // An unknown query parameter is refused (but by the health routes), and so is a request without a Host.
   if (!path.startsWith('/api/')) return ['VALIDATION_ERROR'];
   const ifMatch = parameter(operation, 'header', 'If-Match');
   return [
