@@ -12,6 +12,7 @@ import { policyOf } from '../../common/authorization/policy.js';
 import { AppError } from '../../common/errors/app-error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { continueBody } from './expectations.js';
 import { boundRestOfBody } from './refused-body.js';
 import { assertStreamable, plainType, streamedTypes } from './streamed-body.js';
 
@@ -74,6 +75,7 @@ async function readBody(request: Request, limit: number): Promise<Buffer | undef
  * still sends would take the answer with it. Node's request time-out ends one that never stops.
  */
 function readBytes(request: Request, limit: number): Promise<Buffer> {
+  continueBody(request);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

@@ -3,6 +3,7 @@ import type { Reflector } from '@nestjs/core';
 import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AppError } from '../../common/errors/app-error.js';
+import { continueBody } from './expectations.js';
 
 const STREAMED_BODY = 'gatehouse:streamed-body';
 
@@ -39,6 +40,7 @@ export function assertStreamable(request: Request, types: readonly string[]): vo
  * @throws AppError `TIMEOUT` when nothing comes for `idleMs`, `VALIDATION_ERROR` when the client breaks off
  */
 export async function* streamedBody(request: Request, idleMs: number): AsyncGenerator<Buffer> {
+  continueBody(request);
   const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
   try {
     for (;;) {
