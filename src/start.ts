@@ -1,4 +1,5 @@
 import { readConfig } from './config/config.js';
+import { HealthListener } from './platform/health/health-listener.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
 
@@ -10,13 +11,14 @@ export async function start(): Promise<void> {
   process.once('SIGTERM', giveUp).once('SIGINT', giveUp);
   try {
     const config = readConfig();
+    const health = await HealthListener.open(config);
     // To load the service takes about as long as to start the database: they go side by side.
     const service = import('./serve.js');
     // Its failure is told where it is awaited.
     service.catch(() => {});
     database = await openDatabase(config);
     const { serve } = await service;
-    await serve(database, () => process.off('SIGTERM', giveUp).off('SIGINT', giveUp));
+    await serve(database, health, () => process.off('SIGTERM', giveUp).off('SIGINT', giveUp));
   } catch (error) {
     process.stderr.write(`${startFailure(error)}\n`);
     await database?.close();

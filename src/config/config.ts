@@ -69,6 +69,9 @@ function crossFaults(config: Config): string[] {
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
     faults.push('SHUTDOWN_GRACE_MS must be less than SHUTDOWN_DEADLINE_MS');
   }
+  if (config.HEALTH_PORT !== undefined && config.HEALTH_PORT === config.PORT) {
+    faults.push('HEALTH_PORT must be another port than PORT');
+  }
   return faults;
 }
 
