@@ -27,6 +27,7 @@ import { IndexModule } from './platform/index/index.module.js';
 import { BodyInterceptor } from './platform/http/body.interceptor.js';
 import { ErrorFilter } from './platform/http/error.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
+import { OverloadGate } from './platform/http/overload-gate.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
 import { IdempotencyInterceptor } from './platform/idempotency/idempotency.interceptor.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
@@ -77,6 +78,7 @@ export class AppModule {
       module: AppModule,
       imports: [ConfigModule.with(config), CqrsModule.forRoot(), ...platform, ...features],
       providers: [
+        OverloadGate,
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: PolicyGuard },

@@ -7,6 +7,8 @@ import { migrate } from './platform/database/migrate.js';
 import type { OpenDatabase } from './platform/database/open-database.js';
 import { adaptedToPooler } from './platform/database/pooler.js';
 import { warnOfUnverifiedServers } from './platform/database/server-identity.js';
+import type { HealthListener } from './platform/health/health-listener.js';
+import { Readiness } from './platform/health/readiness.js';
 import type { FrontDoor } from './platform/lifecycle/front-door.js';
 import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
@@ -16,11 +18,14 @@ import { stopOnSignals } from './platform/lifecycle/shutdown.js';
 import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
 import { lacksPretty } from './platform/logging/logger-options.js';
 import { ServiceLogger } from './platform/logging/service-logger.js';
+import { MetricsRegistry } from './platform/metrics/metrics-registry.js';
 import { startWarnings } from './platform/logging/start-logger.js';
 
 export interface Start {
   readonly database: OpenDatabase;
   readonly door: FrontDoor;
+  /** Null without HEALTH_PORT. */
+  readonly health: HealthListener | null;
   readonly signals: ProcessSignals;
   /** Settings that are probably not what was meant. */
   readonly warnings: readonly string[];
@@ -29,7 +34,8 @@ export interface Start {
 }
 
 /** From a database that is open to a service that answers. */
-export async function serve({ database, door, signals, warnings, onServing }: Start): Promise<void> {
+export async function serve(start: Start): Promise<void> {
+  const { database, door, signals } = start;
   const { close } = database;
   const config = await prepareDatabase(database);
   const app = await createApp(config, door);
@@ -42,16 +48,17 @@ export async function serve({ database, door, signals, warnings, onServing }: St
     const port = await door.open();
     signals.stop.throwIfAborted();
     door.admitTo(app.getHttpAdapter().getInstance());
-    onServing();
+    start.onServing();
     // Until here the log was held back (see createApp); without this it would be for ever.
     app.flushLogs();
     const logger = app.get(ServiceLogger);
     logWhatNobodyCaught(logger, close);
     stopOnSignals({ app, config, connections: door.connections, signals, last: close });
     app.get(Lifecycle).serve();
-    for (const warning of warnings) logger.warn(warning);
+    for (const warning of start.warnings) logger.warn(warning);
     if (lacksPretty(config)) logger.warn('LOG_PRETTY needs the development packages: the log stays JSON');
     logger.log(`serving ${config.PUBLIC_URL}, listening on ${config.HOST} port ${port}`);
+    start.health?.follow({ readiness: app.get(Readiness), metrics: app.get(MetricsRegistry) });
     announce(config, port, administrator);
   } catch (error) {
     // Its connections must be gone before the embedded server stops.

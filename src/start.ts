@@ -3,6 +3,7 @@ import { processEnvironment } from './config/environment.js';
 import { localUrl } from './config/public-url.js';
 import { configWarnings } from './config/warnings.js';
 import { awaitConfiguredDatabase } from './platform/database/await-database.js';
+import { HealthListener } from './platform/health/health-listener.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
 import { FrontDoor } from './platform/lifecycle/front-door.js';
 import { ProcessSignals } from './platform/lifecycle/process-signals.js';
@@ -30,6 +31,7 @@ export async function start(): Promise<void> {
   };
   try {
     const config = readConfig(environment);
+    const health = await HealthListener.open(config);
     // To load the service takes about as long as to start the database: they go side by side.
     const service = import('./serve.js');
     // Its failure is told where it is awaited.
@@ -40,7 +42,7 @@ export async function start(): Promise<void> {
     await awaitDatabase(config, door, signals.stop);
     const { serve } = await service;
     const warnings = configWarnings(database.config, environment);
-    await serve({ database, door, signals, warnings, onServing });
+    await serve({ database, door, health, signals, warnings, onServing });
   } catch (error) {
     await end(error);
   }

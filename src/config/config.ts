@@ -96,6 +96,9 @@ function crossFaults(config: Config): string[] {
   if (config.NODE_ENV === 'production' && origins?.includes(ANY_LOCALHOST)) {
     faults.push(`CORS_ORIGINS must name exact origins in production, not ${ANY_LOCALHOST}`);
   }
+  if (config.HEALTH_PORT !== undefined && config.HEALTH_PORT === config.PORT) {
+    faults.push('HEALTH_PORT must be another port than PORT');
+  }
   return faults;
 }
 

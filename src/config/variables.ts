@@ -107,6 +107,11 @@ export const variables = {
     default: '127.0.0.1',
     description: 'Address to listen on (0.0.0.0 in the image)',
   }),
+  HEALTH_PORT: row({
+    schema: whole(1, 65535).optional(),
+    description:
+      'A second port on `HOST`, for `/health*` and `/metrics` alone: a thread of its own answers there, however busy the service is',
+  }),
   PUBLIC_URL: row({
     schema: httpUrl,
     default: 'http://localhost:3000',

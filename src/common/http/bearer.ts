@@ -4,8 +4,11 @@ import { AppError } from '../errors/app-error.js';
 const BEARER = /^bearer(?: +(.*))?$/i;
 
 /** The token of the `Authorization` header (RFC 6750); null when none was sent. Never from the URL. */
-export function bearerToken(request: Request): string | null {
-  const match = BEARER.exec(request.get('authorization') ?? '');
+export const bearerToken = (request: Request): string | null => bearerTokenOf(request.headers.authorization);
+
+/** The token of the value of an `Authorization` header. */
+export function bearerTokenOf(authorization = ''): string | null {
+  const match = BEARER.exec(authorization);
   return match ? (match[1] ?? '').trim() : null;
 }
 

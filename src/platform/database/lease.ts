@@ -4,12 +4,15 @@
  */
 export class Lease {
   private provenAt = Number.NEGATIVE_INFINITY;
+  private tookMs = 0;
 
   constructor(private readonly milliseconds: number) {}
 
   /** By a clock that never jumps: performance.now(), in milliseconds. */
   prove(sentAt: number): void {
-    this.provenAt = Math.max(this.provenAt, sentAt);
+    if (sentAt <= this.provenAt) return;
+    this.provenAt = sentAt;
+    this.tookMs = performance.now() - sentAt;
   }
 
   break(): void {
@@ -17,6 +20,16 @@ export class Lease {
   }
 
   get holds(): boolean {
-    return performance.now() - this.provenAt <= this.milliseconds;
+    return this.ageMs <= this.milliseconds;
+  }
+
+  /** Time since the last heartbeat that has come back was sent; infinite when there is none. */
+  get ageMs(): number {
+    return performance.now() - this.provenAt;
+  }
+
+  /** Time that the last heartbeat took to come back. */
+  get roundTripMs(): number {
+    return this.tookMs;
   }
 }

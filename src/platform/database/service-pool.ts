@@ -2,20 +2,20 @@ import pg from 'pg';
 import { AppError } from '../../common/errors/app-error.js';
 import type { DatabasePath } from './database-path.js';
 import { poolOfClient } from './service-client.js';
+import { WaitingLine } from './waiting-line.js';
 
-/** Callers that may wait, for each connection of the pool; past it waiting would only end in a time-out. */
-const WAITING_PER_CONNECTION = 50;
-
-/** The pool, with a bound on its queue: past it a caller is told to come back, at once. */
+/** The pool, with a bound on its queue: a caller that would wait too long is refused at once. */
 export class ServicePool extends pg.Pool {
   private readonly idle = new Set<pg.PoolClient>();
   private readonly inUse = new Set<pg.PoolClient>();
   private readonly outdated = new WeakSet<pg.PoolClient>();
   private readonly path: DatabasePath | undefined;
+  private readonly line: WaitingLine;
 
   constructor(options?: pg.PoolConfig & { readonly path?: DatabasePath }) {
     super(options);
     this.path = options?.path;
+    this.line = new WaitingLine(this.options.max ?? 10);
     // While a connection is in use, or ends, the pool does not listen to it: what the server says by then
     // would end the process. Whoever waits for an answer is told of it anyway.
     this.on('connect', (client) => {
@@ -27,6 +27,7 @@ export class ServicePool extends pg.Pool {
       this.inUse.add(client);
     });
     this.on('release', (_, client) => {
+      this.line.returned(this.waitingCount);
       this.inUse.delete(client);
       if (this.outdated.has(client)) void (client as unknown as pg.Client).end();
       else this.idle.add(client);
@@ -52,11 +53,15 @@ export class ServicePool extends pg.Pool {
     return callback ? super.end(callback) : super.end();
   }
 
+  /** Whether one more caller would wait too long for a connection. */
+  get overloaded(): boolean {
+    return !this.line.admits(this.waitingCount);
+  }
+
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: ConnectCallback): void;
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
-    const bound = (this.options.max ?? 10) * WAITING_PER_CONNECTION;
-    if (this.waitingCount < bound) return callback ? super.connect(callback) : super.connect();
+    if (!this.overloaded) return callback ? super.connect(callback) : super.connect();
     const error = new AppError('OVERLOADED');
     if (!callback) return Promise.reject(error);
     process.nextTick(() => callback(error, undefined, () => {}));

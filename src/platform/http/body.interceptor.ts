@@ -13,6 +13,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { continueBody } from './expectations.js';
 import { boundRestOfBody } from './refused-body.js';
 import { assertStreamable, plainType, streamedTypes } from './streamed-body.js';
 import { UploadStop } from './upload-stop.js';
@@ -86,6 +87,7 @@ async function readBody(request: Request, limit: number, stopping: AbortSignal):
  * still sends would take the answer with it. Node's request time-out ends one that never stops.
  */
 function readBytes(request: Request, limit: number): Promise<Buffer> {
+  continueBody(request);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

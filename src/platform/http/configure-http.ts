@@ -1,14 +1,19 @@
+import type { Server } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import compression from 'compression';
-import type { NextFunction, Request, Response } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
 import { trustedProxies } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { HttpMetrics } from '../metrics/http-metrics.js';
-import { answerClientErrors, requireHost } from './client-errors.js';
+import { refuseAmbiguous } from './ambiguous-request.js';
+import { answerClientErrors } from './client-errors.js';
 import { allowOrigins } from './cors.js';
+import { refuseUnknownExpectation, takeExpectations } from './expectations.js';
+import { OverloadGate } from './overload-gate.js';
 import { requestContextMiddleware } from './request-context.middleware.js';
 import { documentationPolicy, securityHeaders } from './security-headers.js';
+import { UnfinishedHeads } from './unfinished-heads.js';
 
 /** The edge before any route, in the order in which a request meets it. */
 export function configureHttp(app: NestExpressApplication, config: Config): void {
@@ -19,16 +24,30 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   // Queries are parsed strictly, after the guards (InputInterceptor).
   app.set('query parser', false);
   app.set('trust proxy', trustedProxies(config.TRUSTED_PROXIES));
+  const gate = app.get(OverloadGate);
+  app.use(gate.first);
   app.useSecurityHeaders(securityHeaders);
   app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
   app.use(app.get(HttpMetrics).middleware);
-  app.use(requireHost);
+  app.use(refuseAmbiguous);
+  app.use(refuseUnknownExpectation);
   app.use(announceDrain(app.get(Lifecycle)));
   app.use('/api', uncached);
   app.use('/docs', documentationPolicy);
   allowOrigins(app, config.CORS_ORIGINS);
+  app.use(gate.afterCors);
   app.use(compression({ filter: isCompressible }));
-  answerClientErrors(app.getHttpServer());
+  guardServer(app);
+}
+
+/** The server itself, before there is a request. */
+function guardServer(app: NestExpressApplication): void {
+  const server: Server = app.getHttpServer();
+  answerClientErrors(server);
+  takeExpectations(server);
+  const express: Express = app.getHttpAdapter().getInstance();
+  const isTrusted = express.get('trust proxy fn') as (address: string, hop: number) => boolean;
+  new UnfinishedHeads((address) => isTrusted(address, 0)).watch(server);
 }
 
 /**

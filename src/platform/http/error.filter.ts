@@ -1,10 +1,13 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, NotFoundException } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Request, Response } from 'express';
 import { PinoLogger } from 'nestjs-pino';
+import type { Counter } from 'prom-client';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorCodes } from '../../common/errors/error-codes.js';
 import { AuditTrail } from '../audit-trail/audit-trail.js';
+import { OVERLOAD_REFUSALS, type RefusalReason } from '../metrics/overload-metrics.js';
 import { prepareAnswer } from './answer.js';
 import { errorAnswer, toAppError } from './error-answer.js';
 import { boundRestOfBody } from './refused-body.js';
@@ -17,6 +20,7 @@ export class ErrorFilter implements ExceptionFilter {
     private readonly adapterHost: HttpAdapterHost,
     private readonly logger: PinoLogger,
     private readonly audit: AuditTrail,
+    @InjectMetric(OVERLOAD_REFUSALS) private readonly refusals: Counter,
   ) {}
 
   async catch(thrown: unknown, host: ArgumentsHost): Promise<void> {
@@ -30,7 +34,8 @@ export class ErrorFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
-    boundRestOfBody(request, response);
+    if (error.code === 'PAYLOAD_TOO_LARGE') boundRestOfBody(request, response, true);
+    else boundRestOfBody(request, response);
     response.send(prepareAnswer(response, errorAnswer(error, request)));
   }
 
@@ -56,6 +61,11 @@ export class ErrorFilter implements ExceptionFilter {
   }
 
   private log(error: AppError, thrown: unknown): void {
+    if (error.code === 'OVERLOADED') {
+      // One line each would cost what the refusal is to spare.
+      this.refusals.inc({ reason: 'queue' satisfies RefusalReason });
+      return;
+    }
     const { level } = errorCodes[error.code];
     const facts = { code: error.code, fields: error.details?.map((detail) => detail.field) };
     if (level === 'info') this.logger.info(facts, 'refused');

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
 import { clientOf } from '../../common/http/client.js';
@@ -13,8 +14,7 @@ const TRACE_PARENT = /^[0-9a-f]{2}-(?<traceId>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f
  */
 export function requestContextMiddleware(timeLimitMs: number) {
   return (request: Request, response: Response, next: NextFunction): void => {
-    const given = request.get('x-request-id');
-    const requestId = given !== undefined && ACCEPTED_ID.test(given) ? given : newId();
+    const requestId = requestIdOf(request);
     response.set('X-Request-Id', requestId);
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), timeLimitMs);
@@ -24,4 +24,10 @@ export function requestContextMiddleware(timeLimitMs: number) {
     const context = { requestId, traceId, client: clientOf(request), signal: limit.signal, caller };
     requestContext.run(context, next);
   };
+}
+
+/** Returns the id that the caller gave the request, or else a new one. */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : newId();
 }

@@ -12,7 +12,7 @@ interface RoutedLayer {
 }
 
 /** A label's values must be few: paths that no route serves all count as this one. */
-const UNMATCHED = 'unmatched';
+export const UNMATCHED = 'unmatched';
 
 /** The methods that some route serves under `path`, in the spelling of an `Allow` header. */
 export function allowedMethods(express: Express, path: string): string[] {

@@ -4,6 +4,7 @@ import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AppError } from '../../common/errors/app-error.js';
 import { utf8Type } from '../../common/http/media-type.js';
+import { continueBody } from './expectations.js';
 import { UploadStop } from './upload-stop.js';
 
 const STREAMED_BODY = 'gatehouse:streamed-body';
@@ -45,6 +46,7 @@ export interface BodyPatience {
  * `VALIDATION_ERROR` when the client breaks off
  */
 export async function* streamedBody(request: Request, patience: BodyPatience): AsyncGenerator<Buffer> {
+  continueBody(request);
   const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
   const stop = new UploadStop(patience.stopping);
   try {

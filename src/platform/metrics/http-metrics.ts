@@ -23,7 +23,7 @@ export class HttpMetrics {
     const started = performance.now();
     response.once('close', () => {
       const labels = {
-        method: METHODS.has(request.method) ? request.method : 'OTHER',
+        method: countedMethod(request),
         route: routePattern(request),
         status: response.headersSent ? String(response.statusCode) : ABANDONED,
       };
@@ -33,3 +33,6 @@ export class HttpMetrics {
     next();
   };
 }
+
+/** Returns the method as a label, whose values must be few. */
+export const countedMethod = ({ method }: Request): string => (METHODS.has(method) ? method : 'OTHER');

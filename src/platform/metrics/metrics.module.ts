@@ -11,6 +11,8 @@ import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database-metrics.js';
 import { HORIZON_LAG } from './horizon-lag.js';
 import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http-metrics.js';
 import { MetricsController } from './metrics.controller.js';
+import { MetricsRegistry } from './metrics-registry.js';
+import { OVERLOAD_REFUSALS } from './overload-metrics.js';
 import { PASSWORD_QUEUE, PasswordMetrics } from './password-metrics.js';
 
 const HTTP_LABELS = ['method', 'route', 'status'];
@@ -34,6 +36,11 @@ const providers = [
   makeGaugeProvider({ name: DB_POOL.idle, help: 'Connections that nobody uses now' }),
   makeGaugeProvider({ name: DB_POOL.active, help: 'Connections in use' }),
   makeGaugeProvider({ name: DB_POOL.waiting, help: 'Callers that wait for a connection' }),
+  makeCounterProvider({
+    name: OVERLOAD_REFUSALS,
+    help: 'Requests refused because the instance has too much to do',
+    labelNames: ['reason'],
+  }),
   makeGaugeProvider({
     name: HORIZON_LAG,
     help: 'Age of the oldest transaction that may still write: so long feed and seals wait',
@@ -62,6 +69,7 @@ const providers = [
   HttpMetrics,
   DatabaseMetrics,
   PasswordMetrics,
+  MetricsRegistry,
 ];
 
 /** Global, since the controller belongs to PrometheusModule and asks for what stands here. */

@@ -61,6 +61,7 @@ describe('when the database is gone', () => {
 
   it('is not ready, but alive, and says nothing of where the database is', async () => {
     await proxy.cut();
+    await until(async () => (await health('/ready')).status === 503, 5000, 'no readiness');
     const ready = await health('/ready');
     expect(ready).toMatchObject({ status: 503, json: { status: 'error' } });
     expectNothingFromInside(ready);
@@ -75,7 +76,7 @@ describe('when the database is gone', () => {
     expect((await me()).status).toBe(503);
     await proxy.restore();
     await until(async () => (await me()).status === 200, 2000, 'an answer');
-    expect((await health('/ready')).status).toBe(200);
+    await until(async () => (await health('/ready')).status === 200, 2000, 'readiness');
     expect((await login()).status).toBe(200);
   });
 
@@ -118,9 +119,8 @@ describe('when the database is gone', () => {
       expect(took).toBeLessThan(LIMIT_MS + 5000);
     }
     expect((await health('/live')).status).toBe(200);
-    const { answer, took } = await timed(() => health('/ready'));
-    expect(answer.status).toBe(503);
-    expect(took).toBeLessThan(8000);
+    // The heartbeat was heard a moment ago.
+    await until(async () => (await health('/ready')).status === 503, 5000, 'no readiness');
   });
 
   it('tells a query that fails from a database that is gone', async () => {

@@ -177,14 +177,6 @@ describe('errors', () => {
       });
     });
 
-    it('answers an expectation that it does not know by serving the request', async () => {
-      const answer = await reply('GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n');
-      expect(answer).toMatchObject({
-        status: 200,
-        headers: { 'x-request-id': expect.stringMatching(REQUEST_ID) },
-      });
-    });
-
     it('goes on serving others', async () => {
       await reply('nonsense\r\n\r\n');
       expect(await answerTo({ path: '/health/live' })).toMatchObject({ status: 200 });

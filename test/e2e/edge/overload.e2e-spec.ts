@@ -1,4 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { register } from 'prom-client';
+import { poolOf } from '../../../src/platform/database/database.module.js';
+import { ServicePool } from '../../../src/platform/database/service-pool.js';
+import { OVERLOAD_REFUSALS } from '../../../src/platform/metrics/overload-metrics.js';
 import { expectEnvelope } from '../../support/envelope.js';
 import { stopSealing } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
@@ -10,9 +14,11 @@ import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
 const DB_POOL_MAX = 2;
-/** What the pool lets wait for its connections, and the password lane for its one hash. */
-const POOL_QUEUE = 50 * DB_POOL_MAX;
+/** Waiting callers that the password lane admits to its one hash. */
 const LANE_QUEUE = 64;
+/** More than the lane admits, and fewer than the pool lets wait in a burst. */
+const SIGN_INS = 100;
+const ORIGIN = 'https://app.example.com';
 
 describe('overload', () => {
   let app: TestApp;
@@ -25,6 +31,7 @@ describe('overload', () => {
         PASSWORD_CONCURRENCY: 1,
         DB_CONNECT_TIMEOUT_MS: 20_000,
         TRUSTED_PROXIES: ['127.0.0.1'],
+        CORS_ORIGINS: [ORIGIN],
       },
     });
     await stopSealing(app);
@@ -54,21 +61,48 @@ describe('overload', () => {
     return { answered, all: Promise.all(all) };
   }
 
-  it('of the pool: what finds the queue full is told so at once, and the rest is served', async () => {
-    // Known by then: those who ask for the same caller at once would wait together.
-    await me();
-    lock = await HeldLock.takeUsers(app.database.url);
-    const admitted = DB_POOL_MAX + POOL_QUEUE;
-    const requests = inParallel(admitted + 29, me);
-    // Nothing moves: who comes back was refused.
-    await until(() => requests.answered.length >= 29);
-    expect(await send(app.url, { path: '/health/live' })).toMatchObject({ status: 200 });
-    expect(requests.answered).toHaveLength(29);
-    requests.answered.forEach(expectOverloaded);
-    await lock.release();
+  it('refuses at the edge what would wait too long for a connection, and serves what waits', async () => {
+    const waiting = await standingQueue();
+    const before = await refusals('database');
+    const requests = inParallel(29, me);
     const answers = await requests.all;
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(admitted);
+    answers.forEach(expectOverloaded);
+    expect(await refusals('database')).toBe(before + 29);
+    expect(waiting.answered).toEqual([]);
+    await lock?.release();
+    for (const answer of await waiting.all) expect(answer.status).toBe(200);
     expect((await me()).status).toBe(200);
+  });
+
+  it('refuses in the shape that the request accepts, with the headers of CORS for a page', async () => {
+    const waiting = await standingQueue();
+    const headers = { Origin: ORIGIN, Accept: 'application/problem+json', 'X-Request-Id': 'refused-1' };
+    const answer = await send(app.url, { path: '/api/users/me', headers });
+    expect(answer).toMatchObject({
+      status: 503,
+      headers: {
+        'access-control-allow-origin': ORIGIN,
+        'cache-control': 'no-store',
+        'content-type': 'application/problem+json; charset=utf-8',
+        'retry-after': '1',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': 'refused-1',
+      },
+      json: { code: 'OVERLOADED', request_id: 'refused-1', status: 503 },
+    });
+    const head = await send(app.url, { method: 'HEAD', path: '/api/users/me' });
+    expect([head.status, head.text]).toEqual([503, '']);
+    await lock?.release();
+    await waiting.all;
+  });
+
+  it('refuses no probe, no metrics and nothing that needs no database', async () => {
+    const waiting = await standingQueue();
+    for (const path of ['/health/live', '/health/ready', '/health', '/metrics', '/.well-known/jwks.json']) {
+      expect([path, (await send(app.url, { path })).status]).toEqual([path, 200]);
+    }
+    await lock?.release();
+    await waiting.all;
   });
 
   it('of the password lane: what finds the queue full is told so at once, and all else is served', async () => {
@@ -78,7 +112,7 @@ describe('overload', () => {
     // No more than the pool lets wait, so that it is the lane that refuses.
     let caller = 0;
     // Each another's, from elsewhere: what slows guesses down must not be what answers here.
-    const signIns = inParallel(POOL_QUEUE, () =>
+    const signIns = inParallel(SIGN_INS, () =>
       send(app.url, {
         method: 'POST',
         path: '/api/auth/login',
@@ -86,7 +120,7 @@ describe('overload', () => {
         body: { email: `nobody-${caller}@example.com`, password: 'not the right one' },
       }),
     );
-    const refused = POOL_QUEUE - admitted;
+    const refused = SIGN_INS - admitted;
     await until(() => signIns.answered.length >= refused);
     expect(await send(app.url, { path: '/health/live' })).toMatchObject({ status: 200 });
     expect(await me()).toMatchObject({ status: 200 });
@@ -128,6 +162,24 @@ describe('overload', () => {
     expect((await first).status).toBe(200);
     await impatient.close();
   });
+
+  /** Occupies the pool and its shortest queue for so long that nothing more is worth waiting. */
+  async function standingQueue() {
+    const pool = poolOf(app.dataSource);
+    // Known by then: those who ask for the same caller at once would wait together.
+    await me();
+    lock = await HeldLock.takeUsers(app.database.url);
+    const requests = inParallel(2 * DB_POOL_MAX, me);
+    await until(() => pool.waitingCount >= DB_POOL_MAX);
+    // Whatever else uses the pool now and then only makes the queue longer.
+    await until(() => pool instanceof ServicePool && pool.overloaded);
+    return requests;
+  }
+
+  async function refusals(reason: string): Promise<number> {
+    const metric = await register.getSingleMetric(OVERLOAD_REFUSALS)?.get();
+    return metric?.values.find(({ labels }) => labels['reason'] === reason)?.value ?? 0;
+  }
 
   /** So that no request has to wait for a handshake, which hashes. */
   async function openWholePool(): Promise<void> {

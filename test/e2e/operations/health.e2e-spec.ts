@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Lifecycle } from '../../../src/platform/lifecycle/lifecycle.js';
+import { stopSealing } from '../../support/audit.js';
 import { send } from '../../support/send.js';
+import { statementsOf } from '../../support/statements.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
+import { until } from '../../support/until.js';
 
 const UP = { status: 'up' };
 /** The commit is known to a build alone. */
@@ -30,6 +34,8 @@ describe('the health routes', () => {
   });
   afterAll(() => app.close());
 
+  const probes = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => send(app.url, { path: '/health/ready' })));
   const probe = async (path: string) => {
     const answer = await app.request('get', path);
     return { status: answer.status, body: answer.body as unknown, cache: answer.get('cache-control') };
@@ -49,6 +55,11 @@ describe('the health routes', () => {
       ready: ok({ serving: UP, database: DATABASE_UP }),
       startup: ok({ startup: UP }),
     });
+  });
+
+  it('ask the database nothing while its heartbeat arrives', async () => {
+    await stopSealing(app);
+    await until(async () => (await statementsOf(() => probes(100))) === 0);
   });
 
   it('ask nobody who they are, and mind no token that is not valid', async () => {
@@ -84,6 +95,7 @@ describe('the health routes', () => {
     await database.drop();
     expect(await probe('/health/live')).toEqual(ok({}));
     expect(await probe('/health/startup')).toEqual(ok({ startup: UP }));
+    await until(async () => (await probe('/health/ready')).status === 503, 5000);
     for (const path of ['/health', '/health/ready']) {
       const { status, body } = await probe(path);
       expect([path, status, body]).toMatchObject([
@@ -93,6 +105,33 @@ describe('the health routes', () => {
       ]);
       // Whatever the driver says of it is for the log.
       expect(JSON.stringify(body)).not.toMatch(/test_|postgres|does not exist|ECONN/i);
+    }
+  });
+});
+
+describe('the health routes where heartbeats take another path than requests', () => {
+  it('ask the database once a second at most, however many probes come', async () => {
+    const database = await TestDatabase.create();
+    const path = await TcpProxy.before(database.serviceUrl);
+    const app = await TestApp.create({
+      database,
+      config: { LISTEN_DATABASE_URL: path.through(database.serviceUrl) },
+    });
+    try {
+      await stopSealing(app);
+      const began = performance.now();
+      const probes = () =>
+        Promise.all(Array.from({ length: 200 }, () => send(app.url, { path: '/health/ready' })));
+      const asked = await statementsOf(async () => {
+        for (const { status } of await probes()) expect(status).toBe(200);
+      });
+      expect(asked).toBeGreaterThan(0);
+      // One more for the upkeep of the instance, which goes on beside it.
+      expect(asked).toBeLessThanOrEqual(2 + (performance.now() - began) / 1000);
+    } finally {
+      await app.close();
+      await path.cut();
+      await database.drop();
     }
   });
 });

@@ -1,0 +1,133 @@
+// The load of `bench/overload.mjs`, in a thread of its own: one raw request over many connections, either as fast as
+// answers come (closed loop) or at a fixed rate, whatever comes back (open loop).
+
+import { connect } from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+
+const { port } = workerData;
+/** More open connections than any answer within a second needs. */
+const MAX_CONNECTIONS = 4000;
+const TICK_MS = 2;
+
+parentPort.on('message', async (task) => {
+  const run = task.rate === undefined ? closedLoop : openLoop;
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort.postMessage(await run(task));
+});
+
+/** Every connection sends its next request when it has its answer. */
+async function closedLoop({ request, connections, ms }) {
+  const counts = new Counts();
+  const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(request, counts)));
+  counts.begin();
+  for (const connection of open) connection.send();
+  await pause(ms);
+  const result = counts.end();
+  for (const connection of open) connection.close();
+  return result;
+}
+
+/** So many requests a second. One that finds all connections busy, with no more allowed, is `unsent`. */
+async function openLoop({ request, rate, ms }) {
+  const counts = new Counts();
+  const idle = [];
+  const all = new Set();
+  let sent = 0;
+  const sendOne = () => {
+    const connection = idle.pop();
+    if (connection) return connection.send();
+    if (all.size >= MAX_CONNECTIONS) return counts.unsent++;
+    const fresh = new Connection(request, counts, (free) => idle.push(free));
+    all.add(fresh);
+    return fresh.send();
+  };
+  counts.begin();
+  const started = performance.now();
+  while (performance.now() - started < ms) {
+    const due = Math.floor(((performance.now() - started) / 1000) * rate);
+    for (; sent < due; sent++) sendOne();
+    await pause(TICK_MS);
+  }
+  const result = counts.end();
+  for (const connection of all) connection.close();
+  return result;
+}
+
+class Counts {
+  unsent = 0;
+  failed = 0;
+  #times = new Map();
+  #began = 0;
+  #ended = Infinity;
+
+  begin() {
+    this.#began = performance.now();
+  }
+
+  answered(status, ms) {
+    if (performance.now() > this.#ended) return;
+    const times = this.#times.get(status) ?? [];
+    times.push(ms);
+    this.#times.set(status, times);
+  }
+
+  end() {
+    this.#ended = performance.now();
+    const seconds = (this.#ended - this.#began) / 1000;
+    return { seconds, times: Object.fromEntries(this.#times), unsent: this.unsent, failed: this.failed };
+  }
+}
+
+class Connection {
+  #socket;
+  #received = '';
+  #sentAt = 0;
+  #closed = false;
+
+  constructor(request, counts, whenFree) {
+    this.request = request;
+    this.counts = counts;
+    this.whenFree = whenFree;
+    this.#socket = connect(port, '127.0.0.1');
+    this.#socket.setNoDelay(true);
+    this.#socket.on('data', (chunk) => this.#read(chunk));
+    this.#socket.on('error', () => {});
+    this.#socket.on('close', () => {
+      if (!this.#closed) counts.failed++;
+    });
+  }
+
+  static async open(request, counts) {
+    const connection = new Connection(request, counts, (free) => free.send());
+    await new Promise((resolve, reject) => {
+      connection.#socket.once('connect', resolve).once('error', reject);
+    });
+    return connection;
+  }
+
+  send() {
+    this.#sentAt = performance.now();
+    this.#socket.write(this.request);
+  }
+
+  close() {
+    this.#closed = true;
+    this.#socket.destroy();
+  }
+
+  #read(chunk) {
+    this.#received += chunk.toString('latin1');
+    const end = this.#received.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    const length = Number(/^content-length: *(\d+)/im.exec(this.#received.slice(0, end))?.[1] ?? 0);
+    if (this.#received.length < end + 4 + length) return;
+    const status = this.#received.slice(9, 12);
+    this.#received = this.#received.slice(end + 4 + length);
+    this.counts.answered(status, performance.now() - this.#sentAt);
+    if (!this.#closed) this.whenFree(this);
+  }
+}
+
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,226 @@
+// `npm run bench:overload`: answers a second of `GET /api/users/me` when far more is asked than one instance can serve,
+// beside its capacity in the same run, and the CPU time of a refusal beside that of a bare Express ping.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import pg from 'pg';
+import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
+import { NODE_FLAGS } from '../scripts/node-flags.mjs';
+import { median, quantile, signIn, startService, table } from './service.mjs';
+
+const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const ROUND_MS = Number(process.env.ROUND_MS ?? 6000);
+/** Enough to keep the instance busy, and nobody waiting. */
+const AT_CAPACITY = 64;
+/** Callers that one instance may keep waiting; closed loops have twice and five times as many. */
+const WAITING = 500;
+const MIN_SHARE = 0.8;
+/** A closed loop of which some wait, and all others are refused without an end. */
+const REFUSED_CONNECTIONS = 256;
+/** The first ones wait as long as a connection may be waited for (DB_CONNECT_TIMEOUT_MS). */
+const UNTIL_REFUSED_MS = 7000;
+const PROBE_EVERY_MS = 200;
+const PROBE_LIMIT_MS = 1000;
+/** Clock ticks a second in /proc, which Linux has fixed. */
+const TICKS = 100;
+
+const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
+const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
+const service = await startService({
+  DATA_DIR: dataDir,
+  DATABASE_URL: embedded.urls.url,
+  MIGRATION_DATABASE_URL: embedded.urls.ownerUrl,
+});
+const load = loadFor(Number(new URL(service.url).port));
+try {
+  const me = request('/api/users/me', await signIn(service));
+  await load.run({ request: me, connections: AT_CAPACITY, ms: ROUND_MS });
+  const goodput = await measureGoodput(me);
+  const cost = await measureRefusals(me);
+  process.stdout.write(
+    `Node ${process.versions.node}, ${availableParallelism()} cores, medians of ${ROUNDS} rounds of ${ROUND_MS / 1000} s in turns\n\n`,
+  );
+  printGoodput(goodput);
+  printCost(cost);
+} finally {
+  await load.stop();
+  await service.stop();
+  await embedded.leave();
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+function request(path, token) {
+  const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
+  return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}\r\n`;
+}
+
+/** Every load between two measurements of the capacity, because the machine is not equally fast all the while. */
+async function measureGoodput(me) {
+  const capacity = () => load.run({ request: me, connections: AT_CAPACITY, ms: ROUND_MS / 2 });
+  const loads = [
+    ['closed loop, 2 times the callers', () => ({ connections: 2 * WAITING })],
+    ['closed loop, 5 times the callers', () => ({ connections: 5 * WAITING })],
+    ['open loop, 2 times the capacity', (rate) => ({ rate: 2 * rate })],
+    ['open loop, 5 times the capacity', (rate) => ({ rate: 5 * rate })],
+  ].map(([label, of]) => ({ label, of, rounds: [] }));
+  let before = await capacity();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { of, rounds } of loads) {
+      const probes = probeDuring();
+      const run = await load.run({ request: me, ms: ROUND_MS, ...of(served(before)) });
+      const probed = await probes.stop();
+      const after = await capacity();
+      const rate = (served(before) + served(after)) / 2;
+      rounds.push({ run, probed, capacity: rate, share: served(run) / rate });
+      before = after;
+    }
+  }
+  return loads;
+}
+
+function served({ times, seconds }) {
+  return (times['200'] ?? []).length / seconds;
+}
+
+/** What an orchestrator sees: one probe after the other, each on a connection of its own. */
+function probeDuring() {
+  const end = new AbortController();
+  const times = [];
+  const done = (async () => {
+    while (!end.signal.aborted) {
+      const started = performance.now();
+      const answer = await fetch(`${service.url}/health/live`, {
+        headers: { connection: 'close' },
+        signal: AbortSignal.timeout(5 * PROBE_LIMIT_MS),
+      }).catch(() => null);
+      await answer?.arrayBuffer();
+      times.push(answer?.ok ? performance.now() - started : Infinity);
+      await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY_MS));
+    }
+  })();
+  return {
+    async stop() {
+      end.abort();
+      await done;
+      return times;
+    },
+  };
+}
+
+/** Refusals alone: nobody gets past a locked table, so that all that comes is refused. */
+async function measureRefusals(me) {
+  const ping = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, 'ping.mjs')], {
+    env: { PATH: process.env.PATH, NODE_ENV: 'production' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [port] = await once(ping.stdout, 'data');
+  const pinging = loadFor(Number(port));
+  const owner = new pg.Client({ connectionString: embedded.urls.superuserUrl });
+  await owner.connect();
+  const rows = { ping: [], refusal: [] };
+  const bare = request('/ping');
+  await pinging.run({ request: bare, connections: REFUSED_CONNECTIONS, ms: ROUND_MS / 2 });
+  try {
+    await owner.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+    // What the service does by itself, each second: heartbeats, seals, jobs.
+    const idleBefore = await cpuSeconds(service.pid);
+    await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
+    const idle = ((await cpuSeconds(service.pid)) - idleBefore) / (ROUND_MS / 1000);
+    // The callers who wait keep the queue standing meanwhile.
+    await load.run({ request: me, connections: REFUSED_CONNECTIONS, ms: UNTIL_REFUSED_MS });
+    for (let round = 0; round < ROUNDS; round++) {
+      rows.ping.push(await cpuOf(ping.pid, pinging, { request: bare }));
+      rows.refusal.push(await cpuOf(service.pid, load, { request: me }, idle));
+    }
+  } finally {
+    await owner.query('ROLLBACK');
+    await owner.end();
+    await pinging.stop();
+    ping.kill('SIGINT');
+  }
+  return rows;
+}
+
+/** @returns microseconds of CPU for each answer */
+async function cpuOf(pid, from, task, idle = 0) {
+  const before = await cpuSeconds(pid);
+  const { times, seconds } = await from.run({ ...task, connections: REFUSED_CONNECTIONS, ms: ROUND_MS / 2 });
+  const spent = (await cpuSeconds(pid)) - before - idle * seconds;
+  const answers = Object.values(times).reduce((sum, each) => sum + each.length, 0);
+  return { micros: (spent * 1e6) / answers, refused: (times['503'] ?? []).length / answers };
+}
+
+async function cpuSeconds(pid) {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+function loadFor(port) {
+  const worker = new Worker(new URL('load.mjs', import.meta.url), { workerData: { port } });
+  return {
+    async run(task) {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      worker.postMessage(task);
+      const [result] = await once(worker, 'message');
+      return result;
+    },
+    stop: () => worker.terminate(),
+  };
+}
+
+function printGoodput(loads) {
+  const of = (rounds, value) => median(rounds.map(value));
+  const p99 = (times) => (times?.length > 0 ? quantile(times, 0.99).toFixed(0) : '');
+  const cells = loads.map(({ label, rounds }) => {
+    const share = of(rounds, (each) => each.share);
+    const slowProbes = rounds.flatMap(({ probed }) => probed.filter((ms) => ms > PROBE_LIMIT_MS)).length;
+    const probes = rounds.flatMap(({ probed }) => probed);
+    if (share < MIN_SHARE || slowProbes > 0) process.exitCode = 1;
+    const others = (each) => (each.run.times['503'] ?? []).length / each.run.seconds;
+    return [
+      label,
+      of(rounds, (each) => each.capacity).toFixed(0),
+      of(rounds, (each) => served(each.run)).toFixed(0),
+      `${(share * 100).toFixed(0)} %${share < MIN_SHARE ? ' !' : ''}`,
+      p99(rounds.flatMap(({ run }) => run.times['200'] ?? [])),
+      of(rounds, others).toFixed(0),
+      p99(rounds.flatMap(({ run }) => run.times['503'] ?? [])),
+      rounds.reduce((sum, { run }) => sum + run.failed + run.unsent, 0),
+      `${probes.length - slowProbes} of ${probes.length}`,
+      p99(probes),
+    ];
+  });
+  const head = [
+    '',
+    'capacity/s',
+    'served/s',
+    'share',
+    'p99 ms',
+    'refused/s',
+    'p99 ms',
+    'failed',
+    'probes',
+    'p99 ms',
+  ];
+  process.stdout.write(`${table([head, ...cells])}\n\n`);
+}
+
+function printCost({ ping, refusal }) {
+  const micros = (rows) => median(rows.map((row) => row.micros));
+  const ratio = micros(refusal) / micros(ping);
+  const all = refusal.every(({ refused }) => refused > 0.99);
+  if (ratio > 1 || !all) process.exitCode = 1;
+  const head = ['CPU of an answer', 'µs'];
+  const rows = [
+    ['bare Express ping', micros(ping).toFixed(0)],
+    ['refusal', micros(refusal).toFixed(0)],
+  ];
+  process.stdout.write(
+    `${table([head, ...rows])}\n\nratio ${ratio.toFixed(2)}, to be at most 1${ratio > 1 ? ' !' : ''}${all ? '' : '; not all were refused !'}\n`,
+  );
+}

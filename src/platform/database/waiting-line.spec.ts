@@ -1,0 +1,68 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { WaitingLine } from './waiting-line.js';
+
+const CONNECTIONS = 10;
+
+describe('WaitingLine', () => {
+  let clock: number;
+  let line: WaitingLine;
+  beforeEach(() => {
+    clock = 0;
+    line = new WaitingLine(CONNECTIONS, () => clock);
+  });
+
+  /** A connection comes back every so many milliseconds for a while, and callers wait all the time. */
+  function serve(everyMs: number, forMs: number): void {
+    for (const until = clock + forMs; clock < until; clock += everyMs) line.returned(50);
+  }
+  const longestAdmitted = (): number => {
+    let waiting = 0;
+    while (line.admits(waiting)) waiting++;
+    return waiting;
+  };
+
+  it('admits one caller for each connection even while nothing moves', () => {
+    line.admits(0);
+    clock = 60_000;
+    expect(line.admits(CONNECTIONS - 1)).toBe(true);
+  });
+
+  it('serves a burst after a quiet time as far as it can be served within 2 s', () => {
+    line.admits(0);
+    serve(2, 500);
+    expect(longestAdmitted()).toBeCloseTo(2000 / 2, -2);
+  });
+
+  it.each([1, 2, 5, 20])(
+    'refuses once the line stands when a connection every %d ms means more than 300 ms',
+    (everyMs) => {
+      serve(everyMs, 5000);
+      clock += 1;
+      const expected = Math.max(CONNECTIONS, 300 / everyMs);
+      let waiting = 1;
+      while (line.admits(waiting)) waiting++;
+      expect(Math.abs(waiting - expected)).toBeLessThanOrEqual(Math.ceil(expected / 50));
+    },
+  );
+
+  it('refuses all others when no connection has come back for a second', () => {
+    serve(1, 5000);
+    expect(line.admits(100)).toBe(true);
+    clock += 1001;
+    expect(line.admits(CONNECTIONS)).toBe(false);
+  });
+
+  it('takes no account of a quiet time when it measures the pace', () => {
+    serve(1, 5000);
+    line.returned(0);
+    clock += 60_000;
+    line.admits(0);
+    line.returned(0);
+    expect(line.admits(1000)).toBe(true);
+  });
+
+  it('has a bound on its length, however fast it moves', () => {
+    serve(0.001, 5);
+    expect(line.admits(10_000)).toBe(false);
+  });
+});

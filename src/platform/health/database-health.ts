@@ -1,0 +1,90 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import pg from 'pg';
+import type { DataSource } from 'typeorm';
+import { requestContext } from '../../common/context/request-context.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { poolOf } from '../database/database.module.js';
+import { Notifications } from '../database/notifications.js';
+import { WriteAccess } from '../database/write-access.js';
+import type { CheckResult } from './health-report.js';
+
+/** A heartbeat that was sent longer ago proves nothing any more. */
+const FRESH_MS = 2000;
+/** A database that takes longer than this to answer serves nobody. */
+const TIMEOUT_MS = 2000;
+/** Probes give up after a second by default, and want an answer before. */
+const PATIENCE_MS = 800;
+/** However many ask, the database is asked once in this time. */
+const CHECK_EVERY_MS = 1000;
+const IDLE_MS = 5000;
+
+/**
+ * Tells whether the database answers and takes changes. The heartbeat of `Notifications` proves it without a query. Where that takes
+ * another path than the pool, or does not arrive, a connection of its own is asked, at most once a second for all
+ * who want to know: the pool's connections belong to requests.
+ */
+@Injectable()
+export class DatabaseHealth implements OnApplicationShutdown {
+  private readonly connection: pg.Pool;
+  private readonly heartbeatTellsOfPool: boolean;
+  private check: { readonly at: number; readonly result: Promise<CheckResult> } | null = null;
+
+  constructor(
+    @InjectConfig() { DATABASE_URL, LISTEN_DATABASE_URL }: Config,
+    @InjectDataSource() dataSource: DataSource,
+    private readonly notifications: Notifications,
+    private readonly writes: WriteAccess,
+  ) {
+    this.heartbeatTellsOfPool = (LISTEN_DATABASE_URL ?? DATABASE_URL) === DATABASE_URL;
+    const { options } = poolOf(dataSource);
+    this.connection = new pg.Pool({
+      ...options,
+      // Kept out of enumerations by the pool.
+      password: options.password,
+      max: 1,
+      min: 0,
+      idleTimeoutMillis: IDLE_MS,
+      connectionTimeoutMillis: TIMEOUT_MS,
+      query_timeout: TIMEOUT_MS,
+    });
+    this.connection.on('error', () => {});
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.connection.end();
+  }
+
+  /** Says little of why: anybody may read the result, and failures name hosts and databases. */
+  look(): Promise<CheckResult> {
+    // Most of what the service does is a write: sign-ins, and each entry of the audit trail.
+    if (!this.writes.granted) return Promise.resolve({ status: 'down', reason: 'read-only' });
+    const { ageMs, roundTripMs } = this.notifications.lease;
+    if (this.heartbeatTellsOfPool && ageMs <= FRESH_MS) {
+      return Promise.resolve({ status: 'up', responseTime: Math.round(roundTripMs) });
+    }
+    const now = performance.now();
+    if (this.check === null || now - this.check.at >= CHECK_EVERY_MS) {
+      this.check = { at: now, result: requestContext.leave(() => this.ask()) };
+    }
+    return withinPatience(this.check.result);
+  }
+
+  private async ask(): Promise<CheckResult> {
+    const began = performance.now();
+    try {
+      await this.connection.query('SELECT 1');
+      return { status: 'up', responseTime: Math.round(performance.now() - began) };
+    } catch {
+      return { status: 'down' };
+    }
+  }
+}
+
+function withinPatience(result: Promise<CheckResult>): Promise<CheckResult> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve({ status: 'down' }), PATIENCE_MS);
+    void result.then(resolve).finally(() => clearTimeout(timer));
+  });
+}

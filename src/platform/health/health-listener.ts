@@ -1,0 +1,98 @@
+import { Worker } from 'node:worker_threads';
+import type { Config } from '../../config/config.js';
+import type { MetricsRegistry, MetricsText } from '../metrics/metrics-registry.js';
+import { type HealthState, upIf } from './health-report.js';
+import type { Readiness } from './readiness.js';
+
+export interface WorkerSettings {
+  readonly port: number;
+  readonly host: string;
+  readonly metricsToken: string | undefined;
+}
+
+export type ToWorker =
+  { readonly kind: 'state'; readonly state: HealthState } | ({ readonly kind: 'metrics' } & MetricsText);
+
+export type FromWorker =
+  { readonly kind: 'listening' | 'metrics' } | { readonly kind: 'failed'; readonly message: string };
+
+const STATE_EVERY_MS = 250;
+const NOT_STARTED: HealthState = { startup: upIf(false), serving: upIf(true), database: upIf(false) };
+
+/** The parts of the service that it tells of. */
+interface Followed {
+  readonly readiness: Readiness;
+  readonly metrics: MetricsRegistry;
+}
+
+/**
+ * The main thread's side of HEALTH_PORT: it starts the thread that listens there, and tells it four times a second
+ * how the instance is. The silence of the main thread is an answer as well.
+ */
+export class HealthListener {
+  private service: Followed | null = null;
+  private state = NOT_STARTED;
+  private looking = false;
+
+  private constructor(private readonly worker: Worker) {
+    worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'metrics') void this.sendMetrics();
+    });
+    setInterval(() => this.look(), STATE_EVERY_MS).unref();
+  }
+
+  /** Listens from the beginning of the start on. Returns null without HEALTH_PORT. */
+  static async open({ HEALTH_PORT, HOST, METRICS_TOKEN }: Config): Promise<HealthListener | null> {
+    if (HEALTH_PORT === undefined) return null;
+    const settings: WorkerSettings = { port: HEALTH_PORT, host: HOST, metricsToken: METRICS_TOKEN };
+    const worker = new Worker(new URL('./health-worker.js', import.meta.url), { workerData: settings });
+    await new Promise<void>((resolve, reject) => {
+      const fail = (reason: string) =>
+        reject(new Error(`HEALTH_PORT ${HEALTH_PORT} cannot be opened: ${reason}`));
+      worker.once('error', (error) => fail(error instanceof Error ? error.message : String(error)));
+      worker.once('message', (message: FromWorker) => {
+        if (message.kind === 'failed') fail(message.message);
+        else resolve();
+      });
+    });
+    // From now on a failure of the thread is one of the process.
+    worker.removeAllListeners('error');
+    // It ends with the process, and never keeps it alive.
+    worker.unref();
+    return new HealthListener(worker);
+  }
+
+  /** Tells of this service from now on. */
+  follow(service: Followed): void {
+    this.service = service;
+    this.look();
+  }
+
+  /** Sends what is known at once: a database that does not answer must not look like a main thread that hangs. */
+  private look(): void {
+    this.sendState();
+    if (this.service) void this.ask(this.service.readiness);
+  }
+
+  private async ask(readiness: Readiness): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
+    this.state = await readiness.state();
+    this.looking = false;
+    this.sendState();
+  }
+
+  private sendState(): void {
+    this.send({ kind: 'state', state: this.state });
+  }
+
+  private async sendMetrics(): Promise<void> {
+    const read = await this.service?.metrics.read();
+    this.send({ kind: 'metrics', ...(read ?? { contentType: 'text/plain', text: '' }) });
+  }
+
+  private send(message: ToWorker): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    this.worker.postMessage(message);
+  }
+}

@@ -1,0 +1,43 @@
+/** One check of a health report. */
+export type CheckResult = Readonly<{ status: 'up' | 'down'; responseTime?: number; reason?: string }>;
+
+/** What the health routes report on. */
+export interface HealthState {
+  readonly startup: CheckResult;
+  readonly serving: CheckResult;
+  readonly database: CheckResult;
+}
+
+/** The report of one health route, in the shape of @nestjs/terminus. */
+export interface HealthReport {
+  readonly status: 'ok' | 'error';
+  readonly info: Readonly<Record<string, CheckResult>>;
+  readonly error: Readonly<Record<string, CheckResult>>;
+  readonly details: Readonly<Record<string, CheckResult>>;
+}
+
+/** The checks of each route. Liveness has none: it depends on nothing but the process. */
+export const CHECKS = {
+  '/health': ['startup', 'serving', 'database'],
+  '/health/live': [],
+  '/health/ready': ['serving', 'database'],
+  '/health/startup': ['startup'],
+} as const satisfies Record<string, readonly (keyof HealthState)[]>;
+
+export type HealthPath = keyof typeof CHECKS;
+
+export const upIf = (healthy: boolean): CheckResult => ({ status: healthy ? 'up' : 'down' });
+
+/** Returns the report of a route. The route answers 503 when its status is `error`. */
+export function healthReport(path: HealthPath, state: HealthState): HealthReport {
+  const results = CHECKS[path].map((name) => [name, state[name]] as const);
+  const withStatus = (status: CheckResult['status']) =>
+    Object.fromEntries(results.filter(([, result]) => result.status === status));
+  const [info, error] = [withStatus('up'), withStatus('down')];
+  return {
+    status: Object.keys(error).length === 0 ? 'ok' : 'error',
+    info,
+    error,
+    details: { ...info, ...error },
+  };
+}

@@ -1,0 +1,73 @@
+import type { NextFunction, Request, Response } from 'express';
+import { AppError } from '../../common/errors/app-error.js';
+
+/** Header fields that a request must not have twice: whoever reads the first would act otherwise than a reader of the last. */
+const SINGLE: ReadonlySet<string> = new Set([
+  'access-control-request-method',
+  'authorization',
+  'content-length',
+  'content-location',
+  'content-range',
+  'content-type',
+  'date',
+  'from',
+  'host',
+  'idempotency-key',
+  'if-modified-since',
+  'if-range',
+  'if-unmodified-since',
+  'last-event-id',
+  'max-forwards',
+  'origin',
+  'proxy-authorization',
+  'range',
+  'referer',
+  'transfer-encoding',
+  'user-agent',
+]);
+/** RFC 9110, 7.2: a registered name, an IPv4 address or an IPv6 address in brackets, and a port. */
+const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+(?:%25[\w.~-]+)?\])(?::\d{0,5})?$/i;
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
+
+/**
+ * Refuses requests that another reader (a proxy, a firewall, a log) may understand in another way, and closes their
+ * connection: where the next request begins may be a matter of opinion as well.
+ */
+export function refuseAmbiguous(request: Request, response: Response, next: NextFunction): void {
+  const fault = repeatedField(request) ?? hostFault(request) ?? framingFault(request);
+  if (fault === null) return next();
+  response.set('Connection', 'close');
+  next(new AppError('VALIDATION_ERROR', { message: fault }));
+}
+
+function repeatedField({ rawHeaders }: Request): string | null {
+  const seen = new Set<string>();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    if (!SINGLE.has(name)) continue;
+    if (seen.has(name)) return `The header ${name} must be sent once`;
+    seen.add(name);
+  }
+  return null;
+}
+
+/** RFC 9112, 3.2: a request of HTTP/1.1 has one valid Host, and in a full address the same one. */
+function hostFault({ httpVersion, headers, originalUrl }: Request): string | null {
+  const { host } = headers;
+  if (host === undefined) return httpVersion === '1.0' ? null : 'The header host must be sent';
+  if (!HOST.test(host)) return 'The header host must be a name or an address, and a port';
+  const authority = ABSOLUTE.exec(originalUrl)?.[1];
+  const differs = authority !== undefined && authority.toLowerCase() !== host.toLowerCase();
+  return differs ? 'The header host must be the one of the address' : null;
+}
+
+/** RFC 9112, 6.1 and 6.3: there is one way to tell where the body ends. */
+function framingFault({ httpVersion, headers }: Request): string | null {
+  const coding = headers['transfer-encoding'];
+  if (coding === undefined) return null;
+  if (httpVersion === '1.0') return 'The header transfer-encoding needs HTTP/1.1';
+  if (coding.trim().toLowerCase() !== 'chunked') return 'The header transfer-encoding must be chunked';
+  return headers['content-length'] === undefined
+    ? null
+    : 'The header content-length must be left out beside transfer-encoding';
+}

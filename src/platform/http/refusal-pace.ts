@@ -1,0 +1,48 @@
+/** Part of the time of a turn of the event loop that may be spent on refusals. */
+const SHARE = 1 / 8;
+const LEAST_MS = 1;
+/** Bounds memory; past it the oldest refusal is sent at once. */
+const MAX_WAITING = 20_000;
+
+/**
+ * Spreads refusals over the turns of the event loop. Each turn serves as many requests as the database has answered
+ * meanwhile, so a turn full of refusals would leave the database idle.
+ */
+export class RefusalPace {
+  /** In the order of their arrival. */
+  private readonly waiting = new Set<() => void>();
+  private scheduled = false;
+  private lastTurnAt = 0;
+
+  /** Calls `refuse` at the end of this turn of the event loop, or of a later one. */
+  add(refuse: () => void): void {
+    this.waiting.add(refuse);
+    if (this.waiting.size > MAX_WAITING) this.send(1, Infinity);
+    if (this.scheduled) return;
+    this.lastTurnAt = performance.now();
+    this.schedule();
+  }
+
+  private schedule(): void {
+    this.scheduled = true;
+    setImmediate(() => this.turn());
+  }
+
+  private turn(): void {
+    this.scheduled = false;
+    const began = performance.now();
+    this.send(Infinity, began + Math.max(LEAST_MS, (began - this.lastTurnAt) * SHARE));
+    this.lastTurnAt = performance.now();
+    if (this.waiting.size > 0) this.schedule();
+  }
+
+  private send(count: number, until: number): void {
+    let left = count;
+    for (const refuse of this.waiting) {
+      this.waiting.delete(refuse);
+      refuse();
+      left--;
+      if (left === 0 || performance.now() > until) return;
+    }
+  }
+}

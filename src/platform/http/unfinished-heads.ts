@@ -1,0 +1,97 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { clientNetwork } from '../../common/http/client-network.js';
+
+/** A head must be there within 10 s: the rest of the time is that of the next look. */
+const HEAD_WITHIN_MS = 9500;
+const MAX_PER_NETWORK = 100;
+const LOOK_EVERY_MS = 250;
+/** Looks after which an unfinished head counts: a busy instance reads even a whole head a little later. */
+const COUNTS_AFTER_LOOKS = 4;
+
+interface Connection {
+  answers: number;
+  request: IncomingMessage | null;
+  /** Bytes received by the end of the last answer: what follows is the next head. */
+  readBefore: number;
+  /** Since when it sends a head; null when it does not. */
+  since: number | null;
+  looks: number;
+}
+
+/**
+ * Ends connections whose request head does not arrive, and bounds the number of them from one network. `isTrusted`
+ * tells the proxies, behind which many clients share an address.
+ */
+export class UnfinishedHeads {
+  private readonly connections = new Map<Socket, Connection>();
+
+  constructor(private readonly isTrusted: (address: string) => boolean) {}
+
+  watch(server: Server): void {
+    server.on('connection', (socket: Socket) => this.add(socket));
+    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
+      this.answering(request, response),
+    );
+    const timer = setInterval(() => this.look(server), LOOK_EVERY_MS).unref();
+    server.once('close', () => clearInterval(timer));
+  }
+
+  private add(socket: Socket): void {
+    const connection = { answers: 0, request: null, readBefore: 0, since: performance.now(), looks: 0 };
+    this.connections.set(socket, connection);
+    socket.once('close', () => this.connections.delete(socket));
+  }
+
+  private answering(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.connections.get(request.socket);
+    if (!connection) return;
+    connection.answers++;
+    connection.request = request;
+    connection.since = null;
+    connection.looks = 0;
+    response.once('close', () => {
+      connection.answers--;
+      connection.readBefore = request.socket.bytesRead;
+    });
+  }
+
+  private look(server: Server): void {
+    const late: Socket[] = [];
+    const byNetwork = new Map<string, Socket[]>();
+    for (const [socket, connection] of this.connections) {
+      if (!isUnfinished(socket, connection)) continue;
+      connection.since ??= performance.now();
+      connection.looks++;
+      if (performance.now() - connection.since > HEAD_WITHIN_MS) late.push(socket);
+      else if (connection.looks >= COUNTS_AFTER_LOOKS) this.count(socket, byNetwork);
+    }
+    for (const socket of late) refuse(server, socket);
+    // The oldest ones go: newer ones may still become requests.
+    for (const sockets of byNetwork.values()) {
+      for (const socket of sockets.slice(0, -MAX_PER_NETWORK)) socket.destroy();
+    }
+  }
+
+  private count(socket: Socket, byNetwork: Map<string, Socket[]>): void {
+    const address = socket.remoteAddress ?? '';
+    if (this.isTrusted(address)) return;
+    const network = clientNetwork(address);
+    const sockets = byNetwork.get(network) ?? [];
+    sockets.push(socket);
+    byNetwork.set(network, sockets);
+  }
+}
+
+/** Answers as to any other head that cannot be read. */
+function refuse(server: Server, socket: Socket): void {
+  const error = new Error('The head did not arrive in time');
+  server.emit('clientError', Object.assign(error, { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+}
+
+function isUnfinished(socket: Socket, connection: Connection): boolean {
+  if (connection.answers > 0 || socket.destroyed) return false;
+  // What still arrives is the body of the last request.
+  if (connection.request?.complete === false) connection.readBefore = socket.bytesRead;
+  return connection.request === null || socket.bytesRead > connection.readBefore;
+}

@@ -1,0 +1,15 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { bearerTokenOf, unauthorized } from '../../common/http/bearer.js';
+
+/**
+ * Checks the `Authorization` header of whoever asks for metrics. Without a token to compare with, everybody may.
+ * @throws AppError `UNAUTHORIZED`
+ */
+export function assertMetricsToken(authorization: string | undefined, token: string | undefined): void {
+  if (token === undefined) return;
+  const given = bearerTokenOf(authorization);
+  if (given === null || !timingSafeEqual(digest(given), digest(token))) throw unauthorized(given !== null);
+}
+
+/** A digest has the same length for every input, as timingSafeEqual demands. */
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
