@@ -14,6 +14,7 @@ import {
   type Response as OpenApiResponse,
   resolveSchema,
   type Schema,
+  withoutBounds,
 } from '../support/openapi-document.js';
 import { Instance } from '../support/instance.js';
 import { askAboutSeals } from '../support/audit.js';
@@ -271,24 +272,6 @@ function hasExample(
   if (items) return hasExample(document, items, {});
   const all = Object.values(properties ?? {});
   return all.length > 0 && all.every((property) => hasExample(document, property, {}));
-}
-
-function withoutBounds(document: Document, given: Schema, name: string): string[] {
-  const schema = resolveSchema(document, given);
-  const { type, properties, items, minimum, maximum, maxLength, maxItems, pattern, format } = schema;
-  if (properties) {
-    return Object.entries(properties).flatMap(([key, property]) =>
-      withoutBounds(document, property, `${name} ${key}`),
-    );
-  }
-  const bounded = {
-    string:
-      maxLength !== undefined || pattern !== undefined || format === 'uuid' || schema.enum !== undefined,
-    integer: minimum !== undefined && maximum !== undefined,
-    array: maxItems !== undefined && items !== undefined && withoutBounds(document, items, name).length === 0,
-    boolean: true,
-  };
-  return Object.entries(bounded).some(([kind, is]) => kind === type && is) ? [] : [name];
 }
 
 /** What a later version of the answer has besides: the example of each. */

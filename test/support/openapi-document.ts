@@ -124,3 +124,22 @@ export function operationsThatTell(document: Document, name: RegExp): string[] {
     .map(([operation]) => operation)
     .toSorted();
 }
+
+/** Names the parts of a schema that have no bound, below `name`. */
+export function withoutBounds(document: Document, given: Schema, name: string): string[] {
+  const schema = resolveSchema(document, given);
+  const { type, properties, items, minimum, maximum, maxLength, maxItems, pattern, format } = schema;
+  if (properties) {
+    return Object.entries(properties).flatMap(([key, property]) =>
+      withoutBounds(document, property, `${name} ${key}`),
+    );
+  }
+  const bounded = {
+    string:
+      maxLength !== undefined || pattern !== undefined || format === 'uuid' || schema.enum !== undefined,
+    integer: minimum !== undefined && maximum !== undefined,
+    array: maxItems !== undefined && items !== undefined && withoutBounds(document, items, name).length === 0,
+    boolean: true,
+  };
+  return Object.entries(bounded).some(([kind, is]) => kind === type && is) ? [] : [name];
+}

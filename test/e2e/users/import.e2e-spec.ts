@@ -5,9 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ImportsCleanUp } from '../../../src/modules/user-imports/clean-up.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { CSV, foreignHashes, imported, ndjson, NDJSON, sendFile } from '../../support/imports.js';
-import { Instance } from '../../support/instance.js';
 import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/jobs.js';
-import { MASTER_KEY } from '../../support/secrets.js';
 import { bearer, closeConnections } from '../../support/send.js';
 import { whileChanging } from '../../support/sessions.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
@@ -370,42 +368,4 @@ describe('an import', () => {
     expect(await pieces('NOT EXISTS (SELECT 1 FROM jobs WHERE id = job_id)')).toHaveLength(1);
     await app.database.query('DELETE FROM import_pieces WHERE status IS NULL');
   });
-});
-
-it('an import whose instance is killed with -9 is finished by another one, each line once', async () => {
-  const env = {
-    NODE_ENV: 'test',
-    LOG_LEVEL: 'silent',
-    ...app.database.addresses,
-    ADMIN_PASSWORD: ADMIN.password,
-    MASTER_KEY,
-  };
-  const rows = people(2600, 'killed.example');
-  const lock = await HeldLock.take(app.database.url, 'LOCK TABLE account_keys IN SHARE MODE', []);
-  const instance = await Instance.start({ env });
-  try {
-    const answer = await fetch(`${instance.url}/api/users/import`, {
-      method: 'POST',
-      headers: { ...bearer(app.admin), 'Content-Type': NDJSON },
-      body: ndjson(...rows),
-    });
-    const { id } = (await answer.json()) as JobBody;
-    await until(async () => (await lock.waiting()) === 2);
-    await instance.stop('SIGKILL');
-    await lock.release();
-    expect(await jobEnded(app, id)).toMatchObject({
-      status: 'succeeded',
-      total: 2600,
-      done: 2600,
-      failed: 0,
-    });
-    const [told] = await app.database.query(
-      `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS accounts
-       FROM events JOIN users ON users.id = subject WHERE email LIKE '%@killed.example'`,
-    );
-    expect(told).toEqual({ events: 2600, accounts: 2600 });
-  } finally {
-    await lock.release();
-    await instance.stop('SIGKILL');
-  }
 });

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { HeldLock } from '../../support/held-lock.js';
+import { ndjson, NDJSON } from '../../support/imports.js';
+import { Instance } from '../../support/instance.js';
+import { type JobBody, jobEnded } from '../../support/jobs.js';
+import { MASTER_KEY } from '../../support/secrets.js';
+import { bearer } from '../../support/send.js';
+import { ADMIN, TestApp } from '../../support/test-app.js';
+import { until } from '../../support/until.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app.close());
+
+const people = (count: number, domain: string) =>
+  Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
+
+it('an import whose instance is killed with -9 is finished by another one, each line once', async () => {
+  const env = {
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    ...app.database.addresses,
+    ADMIN_PASSWORD: ADMIN.password,
+    MASTER_KEY,
+  };
+  const rows = people(2600, 'killed.example');
+  const lock = await HeldLock.take(app.database.url, 'LOCK TABLE account_keys IN SHARE MODE', []);
+  const instance = await Instance.start({ env });
+  try {
+    const answer = await fetch(`${instance.url}/api/users/import`, {
+      method: 'POST',
+      headers: { ...bearer(app.admin), 'Content-Type': NDJSON },
+      body: ndjson(...rows),
+    });
+    const { id } = (await answer.json()) as JobBody;
+    await until(async () => (await lock.waiting()) === 2);
+    await instance.stop('SIGKILL');
+    await lock.release();
+    expect(await jobEnded(app, id)).toMatchObject({
+      status: 'succeeded',
+      total: 2600,
+      done: 2600,
+      failed: 0,
+    });
+    const [told] = await app.database.query(
+      `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS accounts
+       FROM events JOIN users ON users.id = subject WHERE email LIKE '%@killed.example'`,
+    );
+    expect(told).toEqual({ events: 2600, accounts: 2600 });
+  } finally {
+    await lock.release();
+    await instance.stop('SIGKILL');
+  }
+});
