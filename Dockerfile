@@ -14,9 +14,10 @@ COPY nest-cli.json tsconfig.json .tsconfig.build.json ./
 COPY scripts scripts/
 COPY migrations migrations/
 COPY src src/
-# The image tells it in /health: docker build --build-arg COMMIT=$(git rev-parse HEAD)
+# The build reads it from the environment, and /health tells it:
+# docker build --build-arg COMMIT=$(git rev-parse HEAD)
 ARG COMMIT=
-RUN COMMIT=$COMMIT node scripts/build.mjs
+RUN node scripts/build.mjs
 # Empty, for its owner: a volume that is mounted there for the first time takes it over.
 RUN mkdir /data
 

@@ -9,7 +9,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { readConfig } from '../dist/src/config/config.js';
 import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
 import { migrate } from '../dist/src/platform/database/migrate.js';
 import { seed } from '../scripts/seed.mjs';
@@ -61,7 +60,7 @@ async function fill(name, accounts) {
   const [{ filled }] = await sql(url, 'SELECT EXISTS (SELECT FROM users) AS filled');
   if (!filled) {
     const started = performance.now();
-    await seed(url, readConfig({}), accounts);
+    await seed(url, accounts);
     say(`${accounts} accounts in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
   return { url, addresses };

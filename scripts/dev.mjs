@@ -50,9 +50,9 @@ async function prepare(config) {
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL;
   await migrate(config);
   const { empty, admin } = await lookAt(url);
-  if (empty) await seed(url, config, SAMPLE_ACCOUNTS);
+  if (empty) await seed(url, SAMPLE_ACCOUNTS);
   const settings = admin || config.ADMIN_PASSWORD !== undefined ? {} : { ADMIN_PASSWORD: SAMPLE_PASSWORD };
-  const signIns = await knownSignIns(config, url, SAMPLE_PASSWORD);
+  const signIns = await knownSignIns(url, SAMPLE_PASSWORD);
   if (settings.ADMIN_PASSWORD !== undefined) signIns.unshift(config.ADMIN_EMAIL);
   if (signIns.length > 0) say(`sign in as ${signIns.join(' or ')} with the password "${SAMPLE_PASSWORD}"`);
   return settings;
@@ -68,9 +68,8 @@ async function lookAt(url) {
 }
 
 /** The first administrator and the first sample account, if the sample password is still theirs. */
-async function knownSignIns(config, url, password) {
-  const { PasswordHasher } = await import('../dist/src/platform/crypto/password-hasher.js');
-  const hasher = new PasswordHasher(config);
+async function knownSignIns(url, password) {
+  const { matchesOwnHash } = await import('../dist/src/platform/crypto/own-hash.js');
   const candidates = await query(
     url,
     `(SELECT email, password_hash FROM users WHERE roles @> ARRAY['admin'] AND status = 'active' ORDER BY created_at, id LIMIT 1)
@@ -80,7 +79,7 @@ async function knownSignIns(config, url, password) {
   );
   const emails = [];
   for (const { email, password_hash: hash } of candidates) {
-    if (await hasher.matches(password, hash)) emails.push(email);
+    if (await matchesOwnHash(password, hash)) emails.push(email);
   }
   return emails;
 }

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { readConfig } from '../dist/src/config/config.js';
-import { PasswordHasher } from '../dist/src/platform/crypto/password-hasher.js';
+import { hashPassword } from '../dist/src/platform/crypto/own-hash.js';
 import { connectionTo } from '../dist/src/platform/database/connection-to.js';
 import { migrate } from '../dist/src/platform/database/migrate.js';
 import { openDatabase } from '../dist/src/platform/database/open-database.js';
@@ -16,12 +16,12 @@ const SAY_EVERY_MS = 5_000;
 class UsageError extends Error {}
 
 /** Adds `accounts` sample accounts to the migrated database of `url`, and has their statistics gathered. */
-export async function seed(url, config, accounts, progress) {
+export async function seed(url, accounts, progress) {
   const { Client, ...address } = connectionTo(url);
   const client = new Client({ ...address, application_name: 'gatehouse:seed' });
   await client.connect();
   try {
-    const passwordHash = await new PasswordHasher(config).hash(SAMPLE_PASSWORD);
+    const passwordHash = await hashPassword(SAMPLE_PASSWORD);
     await addSampleAccounts(client, { accounts, passwordHash, progress });
     // Vacuum too: it moves the search index's pending entries to their place, and tells index-only scans what they may skip.
     await client.query('VACUUM (ANALYZE) users');
@@ -61,7 +61,7 @@ async function main() {
   try {
     const { DATABASE_URL, MIGRATION_DATABASE_URL } = database.config;
     await migrate(database.config);
-    await seed(MIGRATION_DATABASE_URL ?? DATABASE_URL, config, accounts, sayProgress(accounts));
+    await seed(MIGRATION_DATABASE_URL ?? DATABASE_URL, accounts, sayProgress(accounts));
   } finally {
     await database.close();
   }

@@ -116,7 +116,7 @@ export const variables = {
     schema: httpUrl,
     default: 'http://localhost:3000',
     description:
-      'Address under which clients reach the service; the issuer of its tokens, so the same on every instance. By default it follows `PORT` and `HOST`; in production a start without it warns',
+      'Address under which clients reach the service; the issuer of its tokens: instances of one database must share it, or they refuse the tokens of each other. By default it follows `PORT` and `HOST`; in production a start without it warns',
   }),
   DATA_DIR: row({
     schema: text,

@@ -10,6 +10,8 @@ import { until } from './until.js';
 
 /** Within what Jest gives a test or a hook: one that came later would find nobody left to clean up. */
 const WAIT_MS = 25_000;
+/** The issuer of all instances of a test, and of its TestApp: they accept each other's tokens on any port. */
+const PUBLIC_URL = 'http://localhost:3000';
 
 export interface InstanceOptions {
   readonly env: Readonly<Record<string, string>>;
@@ -47,6 +49,7 @@ export class Instance {
         // Compiled once for the whole run.
         NODE_COMPILE_CACHE: process.env['TEST_COMPILE_CACHE'],
         PORT: '0',
+        PUBLIC_URL,
         DATA_DIR: dataDir,
         ...UNLIMITED,
         ...env,

@@ -5,7 +5,6 @@ import { Strategy } from 'passport-jwt';
 import { canonicalId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { requiredIssuer } from '../../config/public-url.js';
 import { bearerToken } from '../../common/http/bearer.js';
 import { SigningKeysService } from './signing-keys.service.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
@@ -25,7 +24,7 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN
       jwtFromRequest: bearerToken,
       passReqToCallback: true,
       algorithms: [SIGNING_ALGORITHM],
-      ...requiredIssuer(config),
+      issuer: config.PUBLIC_URL,
       audience: tokenKinds.access.audience,
       secretOrKeyProvider: (
         _request: unknown,

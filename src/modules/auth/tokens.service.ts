@@ -4,7 +4,6 @@ import { JwtService } from '@nestjs/jwt';
 import { canonicalId, newId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { requiredIssuer } from '../../config/public-url.js';
 import type { TokenResponse } from './dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SigningKeysService } from './signing-keys.service.js';
@@ -92,7 +91,7 @@ export class TokensService {
         // A KeyObject, as jsonwebtoken takes it and is fastest with; the types know text only.
         publicKey: publicKey as unknown as string,
         algorithms: [SIGNING_ALGORITHM],
-        ...requiredIssuer(this.config),
+        issuer: this.config.PUBLIC_URL,
         audience: tokenKinds.refresh.audience,
       });
       const jti = canonicalId(claims['jti']);

@@ -1,21 +1,15 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { argon2id, hash } from 'argon2';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { PasswordMetrics } from '../metrics/password-metrics.js';
 import { DecoyHashes } from './decoy-hashes.js';
 import { BCRYPT_BYTES, verifyArgon2InPool } from './foreign-hashes.js';
-import { isOwn, OWN, relativeCost } from './hash-cost.js';
+import { isOwn, relativeCost } from './hash-cost.js';
+import { hashPassword } from './own-hash.js';
 import { PasswordLane } from './password-lane.js';
 import { parseStoredHash, type StoredHash } from './stored-hash.js';
 import { VerifierThreads } from './verifier-threads.js';
 
-const PARAMETERS = {
-  type: argon2id,
-  memoryCost: OWN.memoryKib,
-  timeCost: OWN.passes,
-  parallelism: OWN.lanes,
-} as const;
 /** Waiting hashes for each one that runs: about two seconds' worth. */
 const QUEUE_PER_LANE = 64;
 /** Our own hashes for each foreign one that runs, and at most so many foreign ones. */
@@ -57,9 +51,9 @@ export class PasswordHasher implements OnModuleDestroy {
     return this.threads.close();
   }
 
-  /** Returns a PHC string. Hashes the NFC form, so that every keyboard's spelling of a password is one. */
+  /** Returns a PHC string. */
   hash(password: string): Promise<string> {
-    return this.own.run(() => hash(password.normalize('NFC'), PARAMETERS));
+    return this.own.run(() => hashPassword(password));
   }
 
   /**

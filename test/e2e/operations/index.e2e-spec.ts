@@ -56,9 +56,9 @@ describe('the address of the service alone', () => {
     expect(Object.keys((answer.body as { links: object }).links)).toEqual(['health', 'keys']);
   });
 
-  it('is the one that tokens name, by the port, and a token of one port is good on another', async () => {
+  it('is the issuer of tokens, follows the port, and is required of a token', async () => {
     const port = await freePort();
-    const env = { ...app.database.addresses, MASTER_KEY, LOG_LEVEL: 'silent' };
+    const env = { ...app.database.addresses, MASTER_KEY, LOG_LEVEL: 'silent', PUBLIC_URL: '' };
     const [fixed, any] = await Promise.all([
       Instance.start({ env: { ...env, PORT: String(port) } }),
       Instance.start({ env: { ...env, DB_POOL_MXA: '5', LOG_LEVEL: 'warn' } }),
@@ -66,7 +66,9 @@ describe('the address of the service alone', () => {
     try {
       const account = await signIn(fixed.url, ADMIN.email, ADMIN.password);
       expect(claimsOf(account.token)).toMatchObject({ iss: `http://localhost:${port}` });
-      expect((await send(any.url, { path: '/api/users/me', headers: bearer(account) })).status).toBe(200);
+      expect((await send(any.url, { path: '/api/users/me', headers: bearer(account) })).status).toBe(401);
+      const own = await signIn(any.url, ADMIN.email, ADMIN.password);
+      expect((await send(any.url, { path: '/api/users/me', headers: bearer(own) })).status).toBe(200);
       const local = any.url.replace('127.0.0.1', 'localhost');
       expect((await send(any.url, { path: '/' })).json).toMatchObject({
         links: { health: `${local}/health` },

@@ -18,7 +18,7 @@ describe('a start that a person can mend', () => {
   let first: Instance;
   beforeAll(async () => {
     database = await TestDatabase.create();
-    empty = await TestDatabase.create();
+    empty = await TestDatabase.create({ empty: true });
     // Leads nowhere: whoever the tests run as, it cannot be written.
     dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-no-log-'));
     await symlink(join(dataDir, 'nowhere', 'erasures.log'), join(dataDir, 'erasures.log'));

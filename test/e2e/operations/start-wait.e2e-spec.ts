@@ -12,6 +12,7 @@ import { until } from '../../support/until.js';
 
 const PRODUCTION = {
   NODE_ENV: 'production',
+  PUBLIC_URL: '',
   MASTER_KEY,
   METRICS_TOKEN: 'sixteen characters or so',
   ADMIN_PASSWORD: ADMIN.password,

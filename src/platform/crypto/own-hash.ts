@@ -1,0 +1,26 @@
+import { argon2id, hash } from 'argon2';
+import { verifyArgon2InPool } from './foreign-hashes.js';
+import { isOwn, OWN } from './hash-cost.js';
+import { parseStoredHash } from './stored-hash.js';
+
+const PARAMETERS = {
+  type: argon2id,
+  memoryCost: OWN.memoryKib,
+  timeCost: OWN.passes,
+  parallelism: OWN.lanes,
+} as const;
+
+/**
+ * Returns a PHC string. Hashes the NFC form, so that every keyboard's spelling of a password is one. Has no
+ * queue: the service hashes through `PasswordHasher`, commands call this.
+ */
+export function hashPassword(password: string): Promise<string> {
+  return hash(password.normalize('NFC'), PARAMETERS);
+}
+
+/** Tells whether the password matches a hash that `hashPassword` made. Says no to every other hash. */
+export async function matchesOwnHash(password: string, stored: string): Promise<boolean> {
+  const hashed = parseStoredHash(stored);
+  if (hashed?.algorithm !== 'argon2' || !isOwn(hashed)) return false;
+  return verifyArgon2InPool(hashed, password.normalize('NFC'));
+}
