@@ -32,7 +32,7 @@ export class HealthController {
   @Public()
   @HealthCheck()
   live(@Res({ passthrough: true }) response: Response): HealthReport {
-    return this.report('/health/live', this.withoutDatabase, response);
+    return this.report('/health/live', this.withoutDatabase(), response);
   }
 
   /** Whether requests should be sent here now. */
@@ -48,14 +48,14 @@ export class HealthController {
   @Public()
   @HealthCheck()
   startup(@Res({ passthrough: true }) response: Response): HealthReport {
-    return this.report('/health/startup', this.withoutDatabase, response);
+    return this.report('/health/startup', this.withoutDatabase(), response);
   }
 
   private async withDatabase(path: HealthPath, response: Response): Promise<HealthReport> {
     return this.report(path, await this.readiness.state(), response);
   }
 
-  private get withoutDatabase(): HealthState {
+  private withoutDatabase(): HealthState {
     const { started, draining } = this.lifecycle;
     return { startup: upIf(started), serving: upIf(!draining), database: upIf(true) };
   }
