@@ -187,6 +187,8 @@ const PUBLIC = [
   'HealthController.live',
   'HealthController.ready',
   'HealthController.startup',
+  'IndexController.api',
+  'IndexController.root',
   'JwksController.read',
   'MetricsController.read',
   'RecoveryController.forgot',

@@ -91,6 +91,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/jobs/{id}/stream': ['      401    in   404   404     404     in '],
   'DELETE /api/jobs/{id}': ['          401    in   404   404     404     in '],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
+  'GET /': ['                          in     in   in    in      in      in '],
+  'GET /api': ['                       in     in   in    in      in      in '],
   'GET /health': ['                    in     in   in    in      in      in '],
   'GET /health/live': ['               in     in   in    in      in      in '],
   'GET /health/ready': ['              in     in   in    in      in      in '],

@@ -31,6 +31,8 @@ const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
 /** Anybody may call these; every other route asks for an access token. */
 const OPEN = new Set([
+  'GET /',
+  'GET /api',
   'POST /api/users',
   'POST /api/auth/login',
   'POST /api/auth/refresh',
@@ -308,7 +310,7 @@ async function realAnswers(url: string, database: TestDatabase) {
 
   for (const probe of ['', '/live', '/ready', '/startup'])
     await ask(`GET /health${probe}`, { token: undefined });
-  await ask('GET /metrics', { token: undefined });
+  for (const route of ['GET /', 'GET /api', 'GET /metrics']) await ask(route, { token: undefined });
   await ask('GET /.well-known/jwks.json', { token: undefined });
   await ask('GET /health', { query: '?unknown=1', token: undefined });
 

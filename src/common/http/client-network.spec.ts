@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import express from 'express';
 import fc from 'fast-check';
+import supertest from 'supertest';
 import { clientAddress, clientNetwork, trustedProxies } from './client-network.js';
 
 describe('the network of a client', () => {
@@ -68,10 +68,8 @@ describe('the client behind proxies', () => {
   });
 
   async function clientOf(forwarded: string): Promise<string> {
-    const { port } = server.address() as AddressInfo;
-    const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { 'X-Forwarded-For': forwarded } });
-    expect(answer.status).toBe(200);
-    return answer.text();
+    const answer = await supertest(server).get('/').set('X-Forwarded-For', forwarded).expect(200);
+    return answer.text;
   }
 
   it.each([

@@ -5,7 +5,7 @@ import { InjectConfig } from '../../config/config.module.js';
 import { BulkRow } from './bulk-row.js';
 import { JobCaller } from './job-caller.js';
 import type { BulkAction, Job } from './job-kinds.service.js';
-import { JobWithdrawals } from './job-withdrawals.js';
+import { JobWithdrawalsService } from './job-withdrawals.service.js';
 import { JobRowsRepository, type OpenRow } from './job-rows.repository.js';
 
 /** Rows that are read at once. */
@@ -20,7 +20,7 @@ export class BulkRows {
     @InjectConfig() private readonly config: Config,
     private readonly rows: JobRowsRepository,
     private readonly row: BulkRow,
-    private readonly withdrawals: JobWithdrawals,
+    private readonly withdrawals: JobWithdrawalsService,
   ) {
     this.lane = new PQueue({ concurrency: config.BATCH_CONCURRENCY });
   }

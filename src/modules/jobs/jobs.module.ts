@@ -9,7 +9,7 @@ import { CreateBulkJobHandler } from './commands/create-bulk-job.command.js';
 import { JobKindsService } from './job-kinds.service.js';
 import { JobRowsRepository } from './job-rows.repository.js';
 import { JobRun } from './job-run.js';
-import { JobWithdrawals } from './job-withdrawals.js';
+import { JobWithdrawalsService } from './job-withdrawals.service.js';
 import { JobStreams } from './job-streams.js';
 import { JobWorker } from './job-worker.js';
 import { JobsController } from './jobs.controller.js';
@@ -28,7 +28,7 @@ import { NewJobsService } from './new-jobs.service.js';
     JobWorker,
     JobRun,
     JobStreams,
-    JobWithdrawals,
+    JobWithdrawalsService,
     JobsCleanUp,
     NewJobsService,
     BulkActionsService,
@@ -37,6 +37,6 @@ import { NewJobsService } from './new-jobs.service.js';
     CreateBulkJobHandler,
     CancelJobHandler,
   ],
-  exports: [JobsService, JobKindsService, BulkActionsService, NewJobsService, JobWithdrawals],
+  exports: [JobsService, JobKindsService, BulkActionsService, NewJobsService, JobWithdrawalsService],
 })
 export class BulkJobsModule {}

@@ -6,7 +6,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { Job } from '../jobs/job-kinds.service.js';
-import { JobWithdrawals } from '../jobs/job-withdrawals.js';
+import { JobWithdrawalsService } from '../jobs/job-withdrawals.service.js';
 import { RolesService } from '../roles/roles.service.js';
 import { type ForeignAccount, ImportUsers } from '../users/commands/import-users.command.js';
 import type { NumberedRow } from './import-format.js';
@@ -30,7 +30,7 @@ export class ImportRun {
   constructor(
     private readonly pieces: ImportPiecesRepository,
     private readonly staging: Staging,
-    private readonly withdrawals: JobWithdrawals,
+    private readonly withdrawals: JobWithdrawalsService,
     private readonly roles: RolesService,
     private readonly commands: CommandBus,
     private readonly audit: AuditTrail,

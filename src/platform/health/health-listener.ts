@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.js';
 import type { MetricsRegistry, MetricsText } from '../metrics/metrics-registry.js';
-import { type HealthState, upIf } from './health-report.js';
+import { type HealthState, NOT_STARTED } from './health-report.js';
 import type { Readiness } from './readiness.js';
 
 export interface WorkerSettings {
@@ -17,7 +17,6 @@ export type FromWorker =
   { readonly kind: 'listening' | 'metrics' } | { readonly kind: 'failed'; readonly message: string };
 
 const STATE_EVERY_MS = 250;
-const NOT_STARTED: HealthState = { startup: upIf(false), serving: upIf(true), database: upIf(false) };
 
 /** The parts of the service that it tells of. */
 interface Followed {
@@ -31,7 +30,7 @@ interface Followed {
  */
 export class HealthListener {
   private service: Followed | null = null;
-  private state = NOT_STARTED;
+  private state: HealthState = NOT_STARTED;
   private looking = false;
 
   private constructor(private readonly worker: Worker) {

@@ -1,3 +1,6 @@
+import { buildInfo } from '../../config/build-info.js';
+import type { RunningBuild } from '../database/build-facts.js';
+
 /** One check of a health report. */
 export type CheckResult = Readonly<{ status: 'up' | 'down'; responseTime?: number; reason?: string }>;
 
@@ -6,7 +9,10 @@ export interface HealthState {
   readonly startup: CheckResult;
   readonly serving: CheckResult;
   readonly database: CheckResult;
+  readonly build: RunningBuild;
 }
+
+type CheckName = Exclude<keyof HealthState, 'build'>;
 
 /** The report of one health route, in the shape of @nestjs/terminus. */
 export interface HealthReport {
@@ -16,19 +22,32 @@ export interface HealthReport {
   readonly details: Readonly<Record<string, CheckResult>>;
 }
 
+/** The report for people: it also names the build and the schema. */
+export type FullHealthReport = HealthReport & RunningBuild;
+
 /** The checks of each route. Liveness has none: it depends on nothing but the process. */
 export const CHECKS = {
   '/health': ['startup', 'serving', 'database'],
   '/health/live': [],
   '/health/ready': ['serving', 'database'],
   '/health/startup': ['startup'],
-} as const satisfies Record<string, readonly (keyof HealthState)[]>;
+} as const satisfies Record<string, readonly CheckName[]>;
 
 export type HealthPath = keyof typeof CHECKS;
 
 export const upIf = (healthy: boolean): CheckResult => ({ status: healthy ? 'up' : 'down' });
 
+/** The state before anything is known of the service but its build. */
+export const NOT_STARTED: HealthState = {
+  startup: upIf(false),
+  serving: upIf(true),
+  database: upIf(false),
+  build: { ...buildInfo, schema: 'unknown' },
+};
+
 /** Returns the report of a route. The route answers 503 when its status is `error`. */
+export function healthReport(path: '/health', state: HealthState): FullHealthReport;
+export function healthReport(path: HealthPath, state: HealthState): HealthReport;
 export function healthReport(path: HealthPath, state: HealthState): HealthReport {
   const results = CHECKS[path].map((name) => [name, state[name]] as const);
   const withStatus = (status: CheckResult['status']) =>
@@ -39,5 +58,6 @@ export function healthReport(path: HealthPath, state: HealthState): HealthReport
     info,
     error,
     details: { ...info, ...error },
+    ...(path === '/health' && state.build),
   };
 }

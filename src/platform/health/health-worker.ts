@@ -7,7 +7,14 @@ import { EDGE_HEADERS } from '../http/security-headers.js';
 import type { MetricsText } from '../metrics/metrics-registry.js';
 import { assertMetricsToken } from '../metrics/metrics-token.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './health-listener.js';
-import { CHECKS, type HealthPath, healthReport, type HealthState, upIf } from './health-report.js';
+import {
+  CHECKS,
+  type HealthPath,
+  healthReport,
+  type HealthState,
+  NOT_STARTED,
+  upIf,
+} from './health-report.js';
 
 /** A main thread that is silent for longer than this does not serve. */
 const NOT_READY_AFTER_MS = 3000;
@@ -22,7 +29,7 @@ const DOWN = upIf(false);
 const settings = workerData as WorkerSettings;
 const main = parentPort;
 if (!main) throw new Error('the health listener runs in a worker thread');
-let state: HealthState = { startup: DOWN, serving: upIf(true), database: DOWN };
+let state: HealthState = NOT_STARTED;
 let heardAt = performance.now();
 let metrics: Promise<MetricsText> | null = null;
 let onMetrics: (metrics: MetricsText) => void = () => {};

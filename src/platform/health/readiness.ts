@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { BuildFacts } from '../database/build-facts.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { DatabaseHealth } from './database-health.js';
 import { type HealthState, upIf } from './health-report.js';
@@ -9,13 +10,21 @@ export class Readiness {
   constructor(
     private readonly lifecycle: Lifecycle,
     private readonly database: DatabaseHealth,
+    private readonly build: BuildFacts,
   ) {}
 
   async state(): Promise<HealthState> {
+    return { ...this.stateWithoutDatabase(), database: await this.database.look() };
+  }
+
+  /** Returns what is known at once, for the checks that do not look at the database. */
+  stateWithoutDatabase(): HealthState {
+    const { started, draining } = this.lifecycle;
     return {
-      startup: upIf(this.lifecycle.started),
-      serving: upIf(!this.lifecycle.draining),
-      database: await this.database.look(),
+      startup: upIf(started),
+      serving: upIf(!draining),
+      database: upIf(true),
+      build: this.build.running,
     };
   }
 }

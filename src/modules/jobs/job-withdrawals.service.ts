@@ -12,7 +12,7 @@ import { JobsRepository } from './jobs.repository.js';
  * act again. A job goes on after its owner logs out, or the session expires.
  */
 @Injectable()
-export class JobWithdrawals {
+export class JobWithdrawalsService {
   constructor(
     private readonly jobs: JobsRepository,
     private readonly principals: PrincipalsService,
