@@ -8,6 +8,7 @@ import { CSV, foreignHashes, imported, ndjson, NDJSON, sendFile } from '../../su
 import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/jobs.js';
 import { bearer, closeConnections } from '../../support/send.js';
 import { whileChanging } from '../../support/sessions.js';
+import { settled } from '../../support/settled.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 import { accountWith, read } from '../../support/users.js';
@@ -60,6 +61,7 @@ describe('an import', () => {
     });
     const told = { status: 'disabled', roles: ['premium', 'user'], email_verified: true };
     expect(await read(app, bob)).toMatchObject({ email: 'bob@first.example', ...told, ...common });
+    await settled(app.database);
     const events = (await app.as(app.admin, 'get', `/api/users/${bob}/events`)).body as {
       type: string;
       data: object;

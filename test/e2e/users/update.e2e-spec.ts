@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { permissions } from '../../../src/common/authorization/permissions.js';
 import { tagOf } from '../../support/entity-tags.js';
 import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody } from '../../support/users.js';
@@ -201,25 +202,27 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
 
     it('disabled is refused for the last active admin, who stays one', async () => {
       const { id } = app.admin;
+      const peer = await accountWith(app, permissions);
       const before = await read(app, id);
-      for (const caller of [app.admin, writer]) {
+      for (const caller of [app.admin, peer]) {
         const answer = await patch(caller, id, { status: 'disabled', name: 'Not this either' });
         expect(answer.status).toBe(409);
         expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
       }
       expect(await read(app, id)).toEqual(before);
-      expect((await patch(writer, id, { name: 'Renamed Admin' })).status).toBe(200);
+      expect((await patch(peer, id, { name: 'Renamed Admin' })).status).toBe(200);
     });
 
     it('disabled is refused for the last active admin when the others are disabled or deleted', async () => {
+      const peer = await accountWith(app, permissions);
       const second = await app.account(['admin']);
       const third = await app.account(['admin']);
-      expect((await patch(writer, second.id, { status: 'disabled' })).status).toBe(200);
+      expect((await patch(peer, second.id, { status: 'disabled' })).status).toBe(200);
       await app.as(app.admin, 'delete', `/api/users/${third.id}`).expect(204);
-      expect((await patch(writer, app.admin.id, { status: 'disabled' })).status).toBe(409);
-      expect((await patch(writer, second.id, { status: 'active' })).status).toBe(200);
-      expect((await patch(writer, app.admin.id, { status: 'disabled' })).status).toBe(200);
-      expect((await patch(writer, app.admin.id, { status: 'active' })).status).toBe(200);
+      expect((await patch(peer, app.admin.id, { status: 'disabled' })).status).toBe(409);
+      expect((await patch(peer, second.id, { status: 'active' })).status).toBe(200);
+      expect((await patch(peer, app.admin.id, { status: 'disabled' })).status).toBe(200);
+      expect((await patch(peer, app.admin.id, { status: 'active' })).status).toBe(200);
     });
   });
 });
