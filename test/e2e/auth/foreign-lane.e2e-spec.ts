@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash as bcrypt } from 'bcrypt';
 import { PasswordFormats } from '../../../src/modules/auth/password-formats.js';
+import { PasswordFormatsRepository } from '../../../src/modules/auth/password-formats.repository.js';
 import { DecoyHashes } from '../../../src/platform/crypto/decoy-hashes.js';
 import { formatOf } from '../../../src/platform/crypto/hash-cost.js';
 import { ANYWHERE, login } from '../../support/guesses.js';
@@ -8,10 +9,11 @@ import { closeConnections } from '../../support/send.js';
 import { PASSWORD, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
+const DIGEST = 'RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs';
 const DEAREST = [
-  '$argon2id$v=19$m=262144,t=4,p=16$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs',
+  `$argon2id$v=19$m=262144,t=4,p=16$c29tZXNhbHRzb21lc2FsdA$${DIGEST}`,
   '$2b$14$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy',
-  '$scrypt$ln=17,r=8,p=2$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs',
+  `$scrypt$ln=17,r=8,p=2$c29tZXNhbHRzb21lc2FsdA$${DIGEST}`,
 ] as const;
 
 describe('foreign password hashes', () => {
@@ -54,6 +56,34 @@ describe('foreign password hashes', () => {
       waited + DEAREST.length,
     );
     expect(await metric('gatehouse_password_queue_rejected_total', 'foreign')).toBe(0);
+  });
+
+  it('are counted by their format, whatever their salts and digests are', async () => {
+    const salts = ['c29tZXNhbHRzb21lc2FsdA', 'b3RoZXJzYWx0b3RoZXJzYQ'];
+    const spellings = [
+      ['$argon2id$v=19$m=19456,p=1,t=2', `$${DIGEST}`],
+      ['$argon2d$m=1024,t=3,p=1', `$${DIGEST}`],
+      ['$pbkdf2-sha256$i=1000,l=32', `$${DIGEST}=`],
+      ['$pbkdf2-sha512$29000', `$${DIGEST.repeat(2)}`],
+      ['$scrypt$ln=14,r=8,p=1', `==$${DIGEST}`],
+    ] as const;
+    const hashes = spellings.flatMap(([prefix, end]) => salts.map((salt) => `${prefix}$${salt}${end}`));
+    hashes.push(
+      ...[22, 23].map((length) => `$2b$12$${'N'.repeat(length)}${'l'.repeat(53 - length)}`),
+      'none',
+    );
+    await Promise.all(hashes.map(accountWithHash));
+    await app.database.query(
+      'UPDATE users SET password_hash = NULL WHERE password_hash <> ALL ($1::text[])',
+      [hashes],
+    );
+    const counts = await app.nest.get(PasswordFormatsRepository).count();
+    expect(counts).toHaveLength(spellings.length + 2);
+    for (const [prefix, end] of spellings) {
+      const digestLength = end.replaceAll('=', '').length - 1;
+      expect(counts).toContainEqual({ prefix, digestLength, users: 2 });
+    }
+    expect(counts).toContainEqual({ prefix: '$2b$12', digestLength: 53, users: 2 });
   });
 
   it('are drawn for unknown addresses as often as users have them', async () => {
