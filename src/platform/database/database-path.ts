@@ -44,7 +44,11 @@ export class DatabasePath {
   /** Adds a client that begins to connect. */
   add(client: pg.Client): void {
     this.clients.add(client);
-    client.once('end', () => this.clients.delete(client));
+    client.once('end', () => this.remove(client));
+  }
+
+  remove(client: pg.Client): void {
+    this.clients.delete(client);
   }
 
   /** Notes that the database is asked something. @returns what to call at the end; `heard`: it has answered */

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
@@ -29,8 +28,12 @@ const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
 const STALE_STATEMENT = '0A000';
 const IDLE = 'I';
 
-/** The pool of a client, for a read that is sent again over another connection. */
-export const poolOfClient = new WeakMap<pg.ClientBase, pg.Pool>();
+interface ReplacingPool extends pg.Pool {
+  replaceAfter(dead: pg.ClientBase): void;
+}
+
+/** The pool of a client: it gives a read that is sent again another connection. */
+export const poolOfClient = new WeakMap<pg.ClientBase, ReplacingPool>();
 
 /**
  * The pool's connections. Every statement of a request passes here, whoever built it, so this is where
@@ -54,6 +57,8 @@ export function createClientClass({
       const settled = path.begin();
       super.connect((error: Error | undefined) => {
         settled(!error);
+        // Nothing says that a client has ended that failed before it had a socket.
+        if (error) path.remove(this);
         callback(error);
       });
     }
@@ -110,13 +115,13 @@ export function createClientClass({
         // Not back into the pool: another connection may be to a server that is there, and takes changes.
         if (isReadOnly(error)) void this.end();
         // With an error, so that whoever has it gives it back now: a read is about to take another one.
-        if (lost) streamOf(this).destroy(error as Error);
+        if (!lost) return;
+        streamOf(this).destroy(error as Error);
+        poolOfClient.get(this)?.replaceAfter(this);
       };
     }
 
     private async readElsewhere(args: unknown[], others: pg.Pool): Promise<unknown> {
-      // Connections that ended together with this one are noticed meanwhile.
-      await nextTurn();
       const client = (await others.connect()) as pg.PoolClient & ServiceClient;
       let broken = true;
       try {

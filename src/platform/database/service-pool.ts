@@ -6,9 +6,8 @@ import { WaitingLine } from './waiting-line.js';
 
 /** The pool, with a bound on its queue: a caller that would wait too long is refused at once. */
 export class ServicePool extends pg.Pool {
-  private readonly idle = new Set<pg.PoolClient>();
   private readonly inUse = new Set<pg.PoolClient>();
-  private readonly outdated = new WeakSet<pg.PoolClient>();
+  private readonly outdated = new WeakSet<pg.ClientBase>();
   private readonly path: DatabasePath | undefined;
   private readonly line: WaitingLine;
 
@@ -22,28 +21,34 @@ export class ServicePool extends pg.Pool {
       client.on('error', () => {});
       poolOfClient.set(client, this);
     });
-    this.on('acquire', (client) => {
-      this.idle.delete(client);
-      this.inUse.add(client);
-    });
+    this.on('acquire', (client) => this.inUse.add(client));
     this.on('release', (_, client) => {
       this.line.returned(this.waitingCount);
       this.inUse.delete(client);
       if (this.outdated.has(client)) void (client as unknown as pg.Client).end();
-      else this.idle.add(client);
     });
-    this.on('remove', (client) => {
-      this.idle.delete(client);
-      this.inUse.delete(client);
-    });
+    this.on('remove', (client) => this.inUse.delete(client));
   }
 
   /** Replaces every connection: the idle ones now, the others when they are given back. */
   renew(): void {
     for (const client of this.inUse) this.outdated.add(client);
-    // The pool notices that the connection ends, and removes it.
-    for (const client of this.idle) (client as unknown as pg.Client).connection.end();
-    this.idle.clear();
+    // Taken and thrown away, so that nobody can be given one while it ends. Callers that wait come first.
+    for (let idle = this.idleCount - this.waitingCount; idle > 0; idle--) {
+      super.connect((error, _client, release) => {
+        if (!error) release(true);
+      });
+    }
+  }
+
+  /**
+   * Replaces every connection because this one was found dead: what ended it has often ended others, and they
+   * may not know it yet. Connections that are found dead together cause this once.
+   */
+  replaceAfter(dead: pg.ClientBase): void {
+    if (this.outdated.has(dead)) return;
+    this.outdated.add(dead);
+    this.renew();
   }
 
   override end(): Promise<void>;
