@@ -314,7 +314,8 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('GET /.well-known/jwks.json', { token: undefined });
   await ask('GET /health', { query: '?unknown=1', token: undefined });
 
-  const person = { email: 'real@example.com', password: PASSWORD, name: 'Real Answer' };
+  // The reset sets PASSWORD, which must differ from the password until then.
+  const person = { email: 'real@example.com', password: `${PASSWORD} at first`, name: 'Real Answer' };
   const created = await ask('POST /api/users', { body: person, token: undefined });
   const { id } = created.body as { id: string };
   const account = { key: id };
