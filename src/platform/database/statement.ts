@@ -4,7 +4,10 @@ const TAKES_LOCK = /^\s*LOCK\b|\bpg_advisory_(?:xact_)?lock(?:_shared)?\s*\(/i;
 const WRITES = /\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO)\b/i;
 /** A SELECT without FROM may call a function for what it does. */
 const SELECTS_FROM = /^\s*SELECT\b[^]*\bFROM\b/i;
-const CALLS_WITH_EFFECT = /\b(?:pg_notify|nextval|setval|pg_(?:try_)?advisory_\w+|drop_\w+)\s*\(/i;
+/** Functions of the server and of the schema that do something; a new one of the schema is added here. */
+const CALLS_WITH_EFFECT =
+  /\b(?:pg_notify|nextval|setval|set_config|pg_(?:try_)?advisory_\w+|pg_(?:cancel|terminate)_backend|make_audit_\w+|(?:begin|drop|sample)_\w+)\s*\(/i;
+const SELECTS_INTO = /^\s*SELECT\b[^]*\bINTO\b/i;
 
 /** The text of whatever pg.Client.query was given; empty when it has none. */
 export function statementText(query: unknown): string {
@@ -26,4 +29,7 @@ export const mayWaitForLocks = (text: string): boolean =>
 
 /** Whether the statement does nothing but read, so that it may be sent twice; in doubt it does more. */
 export const isRead = (text: string): boolean =>
-  SELECTS_FROM.test(text) && !mayWaitForLocks(text) && !CALLS_WITH_EFFECT.test(text);
+  SELECTS_FROM.test(text) &&
+  !SELECTS_INTO.test(text) &&
+  !mayWaitForLocks(text) &&
+  !CALLS_WITH_EFFECT.test(text);
