@@ -1,5 +1,8 @@
 import type pg from 'pg';
 
+/** For each table how many rows it has, and a digest of them. */
+export type Digests = Readonly<Record<string, string>>;
+
 /** The rows of every table, of the job queue too: for each table how many there are, and a digest of them. */
 export class AllRows {
   private constructor(
@@ -24,8 +27,17 @@ export class AllRows {
     return new AllRows(client, digests.join(' UNION ALL '));
   }
 
-  async now(): Promise<Readonly<Record<string, string>>> {
+  async now(): Promise<Digests> {
     const { rows } = await this.client.query<{ name: string; rows: string }>(this.sql);
     return Object.fromEntries(rows.map((each) => [each.name, each.rows]));
   }
+
+  /** How many rows each table has gained (below zero: lost) between two looks. */
+  added(before: Digests, after: Digests): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      Object.entries(after).map(([name, rows]) => [name, countOf(rows) - countOf(before[name])]),
+    );
+  }
 }
+
+const countOf = (rows: string | undefined): number => Number(rows?.split(' ')[0] ?? 0);

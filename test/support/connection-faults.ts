@@ -7,9 +7,24 @@ interface Watch {
   readonly sent: string[];
   /** Counted from 1; nothing is broken when it is never reached. */
   readonly breakBefore: number;
+  broken: BrokenStatement | null;
+}
+
+/** The statement before which the connection was ended. */
+export interface BrokenStatement {
+  readonly text: string;
+  readonly inTransaction: boolean;
 }
 
 type Query = (...args: unknown[]) => unknown;
+
+/** What a connected client has, and its types leave out. */
+interface Connected {
+  readonly processID: number;
+  readonly getTransactionStatus: () => string;
+}
+
+const IDLE = 'I';
 
 /** Ends, in the middle of some work, the connection on which its next statement would go. */
 export class ConnectionFaults {
@@ -26,31 +41,36 @@ export class ConnectionFaults {
 
   /** The statements that the work sends, in order. */
   async statementsOf(work: () => Promise<unknown>): Promise<string[]> {
-    const watch = { sent: [], breakBefore: Infinity };
+    const watch = { sent: [], breakBefore: Infinity, broken: null };
     await this.watched.run(watch, work);
     return watch.sent;
   }
 
-  /** The server's process is ended before it sees that statement. @returns whether the work failed */
-  async breaksBefore(statement: number, work: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await this.watched.run({ sent: [], breakBefore: statement }, work);
-      return false;
-    } catch {
-      return true;
-    }
+  /** Ends the server's process before it sees that statement, and tells how the work ended. */
+  async breaksBefore(
+    statement: number,
+    work: () => Promise<unknown>,
+  ): Promise<{ readonly failed: boolean; readonly broken: BrokenStatement | null }> {
+    const watch: Watch = { sent: [], breakBefore: statement, broken: null };
+    const failed = await this.watched.run(watch, work).then(
+      () => false,
+      () => true,
+    );
+    return { failed, broken: watch.broken };
   }
 
   private hook(client: pg.PoolClient): void {
     if (this.hooked.has(client)) return;
     this.hooked.add(client);
     const query = client.query.bind(client) as Query;
-    const { processID } = client as unknown as { processID: number };
+    const { processID, getTransactionStatus } = client as unknown as Connected;
     const watching: Query = async (...args) => {
       const watch = this.watched.getStore();
       if (watch) {
         watch.sent.push(textOf(args[0]));
         if (watch.sent.length === watch.breakBefore) {
+          const inTransaction = getTransactionStatus.call(client) !== IDLE;
+          watch.broken = { text: textOf(args[0]), inTransaction };
           await this.killer.query('SELECT pg_terminate_backend($1, 5000)', [processID]);
         }
       }

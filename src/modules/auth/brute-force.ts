@@ -121,9 +121,21 @@ export class BruteForce {
     if (verdicts.every(({ claimed }) => claimed)) return attempt;
     if (verdicts.some(({ claimed }) => claimed)) await attempt.end();
     else attempt.abandon();
-    if (verdicts.some(({ blocked }) => blocked)) throw this.throttled(verdicts);
+    if (verdicts.some(({ blocked }) => blocked)) {
+      this.refuseWaiting(names, verdicts);
+      throw this.throttled(verdicts);
+    }
     const full = verdicts.findLastIndex((each) => each.full);
     return String(names[full >= 0 ? full : verdicts.findLastIndex(({ claimed }) => !claimed)]);
+  }
+
+  /** Spares those who wait for a blocked counter a statement each, one after the other, for the same answer. */
+  private refuseWaiting(names: readonly string[], verdicts: readonly Verdict[]): void {
+    for (const [index, { blocked, inForce }] of verdicts.entries()) {
+      if (!blocked || !inForce) continue;
+      const alone = verdicts.map((each, other) => ({ ...each, blocked: other === index }));
+      this.attempts.lines.refuse(String(names[index]), () => this.throttled(alone));
+    }
   }
 
   private throttled(verdicts: readonly Verdict[]): AppError {

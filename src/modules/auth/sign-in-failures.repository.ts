@@ -8,6 +8,8 @@ export interface Verdict {
   readonly claimed: boolean;
   /** Failures hold the next attempt back. */
   readonly blocked: boolean;
+  /** The block is not over yet: it holds back whoever waits for this counter, however briefly. */
+  readonly inForce: boolean;
   /** Attempts in flight use up what the failures leave of the allowance. */
   readonly full: boolean;
   /** Until the block ends; at least one. */
@@ -57,7 +59,7 @@ const CLAIM = prepared(
      INSERT INTO sign_in_attempts (id, keys, seen_at)
      SELECT $4::uuid, array_agg(claimed.key ORDER BY place), clock_timestamp()
      FROM judged LEFT JOIN claimed USING (key) HAVING count(claimed.key) > 0)
-   SELECT blocked, "full", EXISTS (SELECT FROM claimed WHERE claimed.key = judged.key) AS claimed,
+   SELECT blocked, coalesce(blocked_until > clock_timestamp(), false) AS "inForce", "full", EXISTS (SELECT FROM claimed WHERE claimed.key = judged.key) AS claimed,
           greatest(1, ceil(extract(epoch FROM blocked_until - clock_timestamp())))::integer AS "retryAfterSeconds"
    FROM judged ORDER BY place`,
 );

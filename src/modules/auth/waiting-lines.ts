@@ -47,6 +47,11 @@ export class WaitingLines {
     }
   }
 
+  /** Refuses all who wait in the line now. `refusal` makes the error of each. */
+  refuse(key: string, refusal: () => AppError): void {
+    for (const place of this.lines.get(key)?.places ?? []) place.refuse(refusal);
+  }
+
   private leave(key: string, line: Line, place: Place): void {
     const index = line.places.indexOf(place);
     if (index < 0) return;
@@ -62,6 +67,7 @@ export class WaitingLines {
 class Place {
   private wakeUp: (() => void) | null = null;
   private seenOutcomes: number | null = null;
+  private refusal: (() => AppError) | null = null;
 
   constructor(
     private readonly line: Line,
@@ -73,6 +79,11 @@ class Place {
     this.wakeUp?.();
   }
 
+  refuse(refusal: () => AppError): void {
+    this.refusal = refusal;
+    this.wake();
+  }
+
   /** The attempt has just tried in vain: its next turn comes with the next outcome, or by looking again. */
   triedInVain(): void {
     this.seenOutcomes = this.line.outcomes;
@@ -80,16 +91,18 @@ class Place {
 
   /**
    * Returns when it is this attempt's turn to try.
-   * @throws AppError `OVERLOADED` when the deadline, in terms of `performance.now`, has passed
+   * @throws AppError `OVERLOADED` when the deadline, in terms of `performance.now`, has passed, or the refusal
    */
   async turn(deadlineMs: number): Promise<void> {
     while (!this.isNext()) {
+      if (this.refusal) throw this.refusal();
       const isFirst = this.line.places[0] === this;
       const left = deadlineMs - performance.now();
       if (left <= 0) throw new AppError('OVERLOADED');
       await this.sleep(isFirst ? Math.min(LOOK_AGAIN_MS, left) : left);
       if (isFirst) this.seenOutcomes = null;
     }
+    if (this.refusal) throw this.refusal();
     this.seenOutcomes = this.line.outcomes;
     if (performance.now() >= deadlineMs) throw new AppError('OVERLOADED');
   }

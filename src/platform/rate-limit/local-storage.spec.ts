@@ -69,4 +69,14 @@ describe('LocalStorage', () => {
     jest.advanceTimersByTime(10_000);
     expect(await times(5)).toBe(3);
   });
+
+  it('goes on from what was counted elsewhere, and never falls below its own count in a window', async () => {
+    storage.remember('somebody', 2, 50_000);
+    expect(await times(10)).toBe(1);
+    // An answer that comes late, of the same window.
+    storage.remember('somebody', 1, 50_300);
+    expect(await times(10)).toBe(0);
+    storage.remember('somebody', 1, 60_000);
+    expect(await times(10)).toBe(2);
+  });
 });

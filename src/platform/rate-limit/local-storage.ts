@@ -4,6 +4,9 @@ import { LRUCache } from 'lru-cache';
 /** Callers whose windows are remembered; the one not seen for longest makes room. */
 const MAX_BUCKETS = 100_000;
 
+/** Two ends of a window that differ by no more than an answer is under way are one. */
+const SAME_WINDOW_MS = 2000;
+
 /** What one request found in its bucket. */
 export type Taken = Awaited<ReturnType<ThrottlerStorage['increment']>>;
 
@@ -37,8 +40,15 @@ export class LocalStorage implements ThrottlerStorage {
     return Promise.resolve(taken(bucket.count, Math.min(windowMs, bucket.endsAt - now), refused));
   }
 
-  /** What was counted elsewhere, to go on from. */
+  /**
+   * Goes on from what was counted elsewhere. In the same window the count never falls: an answer may come late, or
+   * from a store that was not asked for a while.
+   */
   remember(key: string, count: number, msLeft: number): void {
-    this.buckets.set(key, { count, endsAt: performance.now() + msLeft });
+    const now = performance.now();
+    const found = this.buckets.get(key);
+    const endsAt = now + msLeft;
+    const isSame = found && found.endsAt > now && Math.abs(found.endsAt - endsAt) <= SAME_WINDOW_MS;
+    this.buckets.set(key, { count: isSame ? Math.max(found.count, count) : count, endsAt });
   }
 }

@@ -57,17 +57,25 @@ export class SharedStorage implements ThrottlerStorage {
 
   async increment(key: string, windowMs: number, limit: number): Promise<Taken> {
     if (this.away) return this.local.increment(key, windowMs, limit);
+    const asked = this.ask(key, windowMs, limit);
     try {
-      const answer: unknown = await within(WAIT_MS, this.redis.eval(TAKE, 1, PREFIX + key, limit, windowMs));
-      const [count, msLeft, refused] = answer as [number, number, number];
-      this.local.remember(key, count, msLeft);
+      const answer = await within(WAIT_MS, asked);
       this.late = 0;
-      return taken(count, msLeft, refused === 1);
+      return answer;
     } catch (error) {
+      // A late answer is still remembered; one that never comes is complained about below.
+      asked.catch(() => undefined);
       this.late++;
       if (!(error instanceof LateError) || this.late >= LATE_IN_A_ROW) this.leave(error);
       return this.local.increment(key, windowMs, limit);
     }
+  }
+
+  private async ask(key: string, windowMs: number, limit: number): Promise<Taken> {
+    const answer: unknown = await this.redis.eval(TAKE, 1, PREFIX + key, limit, windowMs);
+    const [count, msLeft, refused] = answer as [number, number, number];
+    this.local.remember(key, count, msLeft);
+    return taken(count, msLeft, refused === 1);
   }
 
   close(): void {
@@ -122,12 +130,24 @@ class LateError extends Error {
   override readonly name = 'LateError';
 }
 
-/** Gives up on Redis, but not on an answer that came in time while this process was too busy to read it. */
+/**
+ * Gives up on Redis, but not on an answer that came in time while this process was too busy to read it. Node.js
+ * counts a timer from the beginning of the turn in which it was set, so in a long turn it fires too early.
+ */
 function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  const startedAt = performance.now();
   return new Promise((resolve, reject) => {
     const giveUp = () => reject(new LateError(`no answer within ${ms} ms`));
-    // What has arrived is read after timers and before this.
-    const timer = setTimeout(() => setImmediate(giveUp), ms);
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      timer = setTimeout(() => {
+        const left = startedAt + ms - performance.now();
+        if (left > 0) wait(left);
+        // What has arrived is read after timers and before this.
+        else setImmediate(giveUp);
+      }, leftMs);
+    };
+    wait(ms);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

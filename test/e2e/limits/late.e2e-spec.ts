@@ -1,0 +1,64 @@
+import { stat } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SharedStorage } from '../../../src/platform/rate-limit/shared-storage.js';
+import { noRedis, TestRedis } from '../../support/redis.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { until } from '../../support/until.js';
+import { wherePossible } from '../../support/where-possible.js';
+
+const LIMIT = 100_000;
+/** Counted in Redis before; an instance that counts alone does not get there. */
+const ELSEWHERE = 90_000;
+const WINDOW_MS = 60_000;
+
+/** Begins the work at the end of a turn of the event loop that has taken so long already. */
+const lateInTurn = <T>(ms: number, work: () => Promise<T>): Promise<T> =>
+  new Promise((resolve) => {
+    stat('.', () => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+      resolve(work());
+    });
+  });
+
+wherePossible(noRedis, 'Redis', () =>
+  describe('an answer of Redis about a limit', () => {
+    let redis: TestRedis;
+    let path: TcpProxy;
+    let storage: SharedStorage;
+    beforeAll(async () => {
+      redis = await TestRedis.start();
+      path = await TcpProxy.before(redis.url);
+      storage = new SharedStorage(path.through(redis.url));
+      await storage.connect();
+    });
+    afterAll(async () => {
+      storage.close();
+      await path.cut();
+      await redis.kill();
+    });
+
+    let keys = 0;
+    async function bucket(): Promise<string> {
+      const key = `somebody-${++keys}`;
+      await redis.ask((client) => client.set(`gatehouse:rate:${key}`, ELSEWHERE, 'PX', WINDOW_MS));
+      return key;
+    }
+    const take = async (key: string) => (await storage.increment(key, WINDOW_MS, LIMIT)).totalHits;
+
+    it('is waited for from when it was asked, however long the turn of the event loop is', async () => {
+      path.slow(3);
+      await until(async () => {
+        const key = await bucket();
+        return (await lateInTurn(40, () => take(key))) === ELSEWHERE + 1;
+      });
+    });
+
+    it('is remembered when it comes late, and counts its request once', async () => {
+      path.slow(60);
+      const key = await bucket();
+      expect(await take(key)).toBe(1);
+      await until(async () => (await take(key)) > ELSEWHERE);
+      expect(await take(key)).toBeLessThan(ELSEWHERE + 50);
+    });
+  }),
+);
