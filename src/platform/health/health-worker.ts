@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
 import { newId } from '../../common/ids.js';
-import { EDGE_HEADERS } from '../http/security-headers.js';
+import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import type { MetricsText } from '../metrics/metrics-registry.js';
 import { assertMetricsToken } from '../metrics/metrics-token.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './health-listener.js';

@@ -2,8 +2,8 @@ import { STATUS_CODES, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
+import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import { newId } from '../../common/ids.js';
-import { EDGE_HEADERS } from './security-headers.js';
 
 /**
  * An import may send for so long, while bytes flow. Other bodies end with the time of their request, those that nobody

@@ -3,7 +3,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { boundRestOfBody } from './refused-body.js';
 import { requestIdOf } from './request-context.middleware.js';
-import { EDGE_HEADERS } from './security-headers.js';
+import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 
 const OVERLOADED = new AppError('OVERLOADED');
 const ID = 'request-id';

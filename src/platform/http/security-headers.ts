@@ -13,15 +13,6 @@ export const securityHeaders: SecurityHeadersOptions = {
   xFrameOptions: { action: 'deny' },
 };
 
-/** The headers that `securityHeaders` sets, for answers that Nest does not see. */
-export const EDGE_HEADERS: readonly (readonly [name: string, value: string])[] = [
-  ['Content-Security-Policy', "default-src 'none';frame-ancestors 'none'"],
-  ['Strict-Transport-Security', 'max-age=63072000; includeSubDomains'],
-  ['Referrer-Policy', 'no-referrer'],
-  ['X-Content-Type-Options', 'nosniff'],
-  ['X-Frame-Options', 'DENY'],
-];
-
 /** Swagger UI loads its own scripts and styles, sets styles inline, and calls this API. */
 const DOCUMENTATION_POLICY = [
   "default-src 'none'",

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
+import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import { newId } from '../../common/ids.js';
 
 const STARTING = { startup: { status: 'down' } };
@@ -16,9 +17,9 @@ export function answerWhileStarting(request: IncomingMessage, response: ServerRe
   const requestId = newId();
   const [status, body] = answerTo(request, requestId);
   response.writeHead(status, {
+    ...Object.fromEntries(EDGE_HEADERS),
     'Content-Type': 'application/json; charset=utf-8',
     'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
     'X-Request-Id': requestId,
     ...(status === 503 && { 'Retry-After': '1' }),
     Connection: 'close',

@@ -76,7 +76,12 @@ describe('a start whose database is away', () => {
     expect((await send(url, { path: '/health/ready' })).status).toBe(503);
     const refused = await send(url, { path: '/api/users/me' });
     expectEnvelope(refused, 'OVERLOADED');
-    expect(refused.headers['retry-after']).toBe('1');
+    expect(refused.headers).toMatchObject({
+      'retry-after': '1',
+      'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    });
     await started.until(() => linesOf(started, 'waiting for the database').length >= 2);
     expect(linesOf(started, 'waiting for the database')).toContainEqual(
       expect.objectContaining({ level: 'warn', msg: expect.stringContaining('ECONNREFUSED') }),
