@@ -6,10 +6,12 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 /** Of all callers of whom a proxy said no address. */
 const UNKNOWN = 'unknown';
 /**
- * An entry of X-Forwarded-For, which has no grammar of its own: an address, an address in brackets, and either
- * of them with a port. An IPv6 address has its port after the bracket alone, or it could not be told from it.
+ * An entry of X-Forwarded-For, which has no grammar of its own: an address, an IPv6 address in brackets, and an IPv4 or
+ * a bracketed address with a port. Without brackets the port of an IPv6 address could not be told from the address.
  */
-const ENTRY = /^(?:\[(?<bracketed>[^\]]+)\](?::\d{1,5})?|(?<v4>[\d.]+):\d{1,5}|(?<bare>[^[\]]+))$/;
+const ENTRY =
+  /^(?:\[(?<bracketed>[^\]]+)\](?::(?<port>\d{1,5}))?|(?<v4>[\d.]+):(?<v4port>\d{1,5})|(?<bare>[^[\]]+))$/;
+const MAX_PORT = 65_535;
 /** The interface of a link-local address, which means something on that machine alone (RFC 4007). */
 const ZONE = /%.*$/;
 const MAPPED_BITS = 96;
@@ -46,7 +48,9 @@ export function trustedProxies(networks: readonly string[]): (forwarded: string)
 }
 
 function parseEntry(forwarded: string): Address | null {
-  const { bracketed, v4, bare } = ENTRY.exec(forwarded.trim())?.groups ?? {};
+  const { bracketed, port, v4, v4port, bare } = ENTRY.exec(forwarded.trim())?.groups ?? {};
+  if (Number(port ?? v4port ?? 0) > MAX_PORT) return null;
+  if (bracketed !== undefined && isIP(bracketed) !== 6) return null;
   return parseAddress(bracketed ?? v4 ?? bare ?? '');
 }
 

@@ -13,13 +13,22 @@ export const tokenKinds = {
   refresh: { type: 'rt+jwt', audience: 'gatehouse:refresh' },
 } as const satisfies Record<string, TokenKind>;
 
-/** The header of a JWT, read before its signature is checked: only to choose the key to check it with. */
+/**
+ * Reads the header of a JWT before its signature is checked, only to choose the key to check it with. Returns an empty
+ * header, which names no key, for a token that is spelled in another way than its signer spelled it.
+ */
 export function tokenHeader(token: string): Record<string, unknown> {
+  const parts = token.split('.');
+  if (!parts.every(isCanonical)) return {};
   try {
-    const [header] = token.split('.');
-    const value: unknown = JSON.parse(Buffer.from(header ?? '', 'base64url').toString('utf8'));
+    const value: unknown = JSON.parse(decode(parts[0] ?? '').toString('utf8'));
     return typeof value === 'object' && value !== null ? { ...value } : {};
   } catch {
     return {};
   }
 }
+
+const decode = (part: string): Buffer => Buffer.from(part, 'base64url');
+
+/** Decoders ignore the unused bits of the last character, so that one signature would have several spellings. */
+const isCanonical = (part: string): boolean => decode(part).toString('base64url') === part;

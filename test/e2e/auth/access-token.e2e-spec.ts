@@ -10,6 +10,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigningKeysService } from '../../../src/modules/auth/signing-keys.service.js';
 import { newId } from '../../../src/common/ids.js';
+import { respelled } from '../../support/sessions.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { NOBODY } from '../../support/users.js';
 
@@ -130,6 +131,22 @@ describe('access tokens', () => {
     ['empty parts', '..'],
     ['a header that is no object', 'bnVsbA.e30.AAAA'],
   ])('are refused when they are %s', (_, text) => expectInvalid(text));
+
+  it('are refused when any part has another spelling in base64url, also once they were verified', async () => {
+    const signature = es256(ours);
+    // Spaces after the JSON give each part a last character with unused bits.
+    const padded = (part: Part): string => {
+      const text = JSON.stringify(part);
+      return Buffer.from(text.padEnd(text.length + (text.length % 3 === 0 ? 1 : 0))).toString('base64url');
+    };
+    const signed = (input: string) => `${input}.${signature(input)}`;
+    const [head, body] = [padded(header), padded(claims)];
+    const valid = signed(`${head}.${body}`);
+    expect((await me(`Bearer ${valid}`)).status).toBe(200);
+    await expectInvalid(respelled(valid));
+    await expectInvalid(signed(`${respelled(head)}.${body}`));
+    await expectInvalid(signed(`${head}.${respelled(body)}`));
+  });
 
   it.each([
     ['of another issuer', { iss: 'http://localhost:3001' }],

@@ -14,6 +14,7 @@ import {
   type Pair,
   presentRefresh,
   refreshed,
+  respelled,
   statusOf,
   whileChanging,
 } from '../../support/sessions.js';
@@ -312,6 +313,7 @@ describe('POST /api/auth/refresh', () => {
         () => forge({}, {}, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
       ],
       ['one without a signature', () => forge({ alg: 'none' }, {}).replace(/[^.]+$/, '')],
+      ['one whose signature has another spelling', () => respelled(pair.refresh_token)],
       ['one without an id', () => forge({}, { jti: undefined })],
       ['one of a session that is not there', () => forge({}, { sid: newId() })],
       [
