@@ -7,7 +7,7 @@ import { copyOut } from '../../platform/database/copy-out.js';
 import { poolOf } from '../../platform/database/database.module.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/prepared.js';
-import { holds } from '../../platform/database/search-key.js';
+import { anyTerm, holds, searchTerms } from '../../platform/database/search-key.js';
 import type { HistorySnapshot } from './exports.repository.js';
 import type { Piece, RowSource, Selection } from './row-source.js';
 import { type UserField, UserPiece } from './user-columns.js';
@@ -28,7 +28,7 @@ const BOUND = prepared(
                 (SELECT id FROM user_images WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1)) AS bound`,
 );
 
-/** What filters look at, and what is sent; the last sign-in stands apart. */
+/** What filters look at, and what is sent; the last sign-in and the canonical address, which images lack, stand apart. */
 const COLUMNS = `id, email, name, search_key, status, roles, email_verified, version, created_at, updated_at`;
 
 /** Accounts as they were. COPY takes no parameters, so every value is written as a literal. */
@@ -60,13 +60,19 @@ export class UsersSource {
   }
 }
 
-/** Each account that was there at that moment, once: its row, or the image that was its row then. */
+/**
+ * Each account that was there at that moment, once: its row, or the image that was its row then. An image has the
+ * canonical address of the row as long as both have the same address.
+ */
 function asOf(moment: HistorySnapshot, range: string): string {
   return `
-    SELECT ${COLUMNS}, last_login_at FROM users
+    SELECT ${COLUMNS}, email_key, last_login_at FROM users
     WHERE ${range} AND erased_at IS NULL AND ${isVisible(moment, 'changed')}
     UNION ALL
-    SELECT ${COLUMNS}, (SELECT last_login_at FROM users WHERE users.id = user_images.id) FROM user_images
+    SELECT ${COLUMNS},
+      (SELECT email_key FROM users WHERE users.id = user_images.id AND users.email = user_images.email),
+      (SELECT last_login_at FROM users WHERE users.id = user_images.id)
+    FROM user_images
     WHERE ${range} AND ${isVisible(moment, 'from')} AND NOT ${isVisible(moment, 'to')}`;
 }
 
@@ -83,7 +89,15 @@ function between(after: string, bound: string | null): string {
 function conditions({ search, status, role }: UserExportFilters): string {
   return [
     status === undefined ? `status <> 'deleted'` : `status = ${pg.escapeLiteral(status)}`,
-    ...(search ? [holds(pg.escapeLiteral(likePattern(search)))] : []),
+    ...(search ? [fits(search)] : []),
     ...(role === undefined ? [] : [`roles @> ARRAY[${pg.escapeLiteral(role)}]`]),
   ].join(' AND ');
+}
+
+function fits(search: string): string {
+  const { texts, emailKey } = searchTerms(search);
+  return anyTerm(
+    texts.map((text) => holds(pg.escapeLiteral(likePattern(text)))),
+    emailKey === null ? null : pg.escapeLiteral(emailKey),
+  );
 }
