@@ -13,7 +13,8 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { Sealer } from '../crypto/sealer.js';
 import { connectionTo } from '../database/connection-to.js';
-import { APPLICATION_NAME } from '../database/data-source.js';
+import { APPLICATION_NAME, KEEP_ALIVE_AFTER_MS } from '../database/data-source.js';
+import { createImpatientClientClass } from '../database/impatient-client.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { sealPurpose } from './jobs.js';
 import { within } from './within.js';
@@ -32,6 +33,11 @@ export interface EnqueuedJob {
 const HANDLER_LIMIT_MS = 10 * 60_000;
 const CONCURRENCY = 2;
 const MAX_CONNECTIONS = 2;
+/**
+ * On a dead path a statement of the worker would otherwise wait for ever, and jobs and a stop with it. All its
+ * statements are short: handlers send theirs over the pool of requests.
+ */
+const STATEMENT_LIMIT_MS = 5000;
 const RESTART_AFTER_MS = 5000;
 
 /** Does the jobs that any instance has enqueued, on connections apart from those of requests. */
@@ -51,11 +57,16 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   ) {
     // The pool that graphile-worker makes for itself loses its error listeners before it has closed its connections, and
     // one that breaks just then would end the process.
+    const { Client, ...address } = connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL);
     this.pool = new pg.Pool({
-      ...connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL),
+      ...address,
+      Client: createImpatientClientClass(Client, STATEMENT_LIMIT_MS),
       application_name: `${APPLICATION_NAME}:jobs`,
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
       max: MAX_CONNECTIONS,
+      // The listening connection sends nothing, so no statement shows that its path is dead.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     });
     const broken = (error: Error) =>
       this.logger.warn(`a connection of the job runner broke: ${error.message}`);

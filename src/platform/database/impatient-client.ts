@@ -1,0 +1,55 @@
+import type pg from 'pg';
+import { streamOf } from './cancellation.js';
+
+/** Short next to the time that a stop may take. */
+const GOODBYE_MS = 1000;
+
+/**
+ * Makes the class of clients that give their connection up when a statement is not answered within `limitMs`, or
+ * a goodbye within a second. On a path on which packets vanish no statement fails, and the driver would wait for
+ * ever. The driver's own `query_timeout` is not enough: it fails the statement and leaves the connection to the
+ * next one. The limit suits pools that send only short statements.
+ */
+export function createImpatientClientClass(Client: typeof pg.Client, limitMs: number): typeof pg.Client {
+  return class ImpatientClient extends Client {
+    // pg.Client.query has six overloads; this passes through whatever it was given.
+    override query(...args: unknown[]): never {
+      const answered = giveUpAfter(this, limitMs);
+      const last = args.at(-1);
+      if (typeof last === 'function') {
+        args[args.length - 1] = (...results: unknown[]) => {
+          answered();
+          Reflect.apply(last, undefined, results);
+        };
+      }
+      const result: unknown = super.query(...(args as [string]));
+      if (result instanceof Promise) void result.then(answered, answered);
+      return result as never;
+    }
+
+    override end(): Promise<void>;
+    override end(callback: (error: Error) => void): void;
+    override end(callback?: (error: Error) => void): Promise<void> | void {
+      const ended = giveUpAfter(this, GOODBYE_MS);
+      if (!callback) return super.end().finally(ended);
+      super.end((error) => {
+        ended();
+        callback(error);
+      });
+    }
+  };
+}
+
+/** @returns what to call when the server has answered in time */
+function giveUpAfter(client: pg.Client, limitMs: number): () => void {
+  let waiting = true;
+  const giveUp = () => {
+    if (waiting) streamOf(client).destroy(new Error(`the database did not answer within ${limitMs} ms`));
+  };
+  // After a pause of this process the answer may be there already: it is read before that is judged.
+  const timer = setTimeout(() => setImmediate(giveUp), limitMs);
+  return () => {
+    waiting = false;
+    clearTimeout(timer);
+  };
+}
