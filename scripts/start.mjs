@@ -3,6 +3,12 @@
 // It has to load on the Node of the system, however old: an older one dies without a word when it loads
 // argon2, and cannot parse what comes after. Hence no static import.
 
+// Without a listener this signal would end a start that takes a while; ProcessSignals takes over. A terminal that
+// was closed leaves nobody to stop the service.
+process.on('SIGHUP', () => {
+  if (process.stdin.isTTY) process.exit(129);
+});
+
 const MIN_NODE = [24, 15];
 
 const [major, minor] = process.versions.node.split('.').map(Number);

@@ -1,5 +1,6 @@
 import { type Config, readConfig } from './config/config.js';
 import { processEnvironment } from './config/environment.js';
+import { prepareMailFolder } from './config/folders.js';
 import { localUrl } from './config/public-url.js';
 import { configWarnings } from './config/warnings.js';
 import { awaitConfiguredDatabase } from './platform/database/await-database.js';
@@ -31,6 +32,7 @@ export async function start(): Promise<void> {
   };
   try {
     const config = readConfig(environment);
+    await prepareMailFolder(config);
     const health = await HealthListener.open(config);
     // To load the service takes about as long as to start the database: they go side by side.
     const service = import('./serve.js');

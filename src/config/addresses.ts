@@ -4,6 +4,9 @@ import ipaddr from 'ipaddr.js';
 /** One label of a host name. */
 const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
 const MAPPED_BITS = 96;
+/** The shortest prefixes of networks that one organization holds. */
+const SHORTEST_V4 = 8;
+const SHORTEST_V6 = 16;
 
 /** Whether it parses, with one of these schemes, and what is percent-encoded in it can be decoded. */
 export function isUrl(value: string, schemes: readonly string[]): boolean {
@@ -34,8 +37,8 @@ export function isHost(value: string): boolean {
 
 /**
  * An address, or a network in CIDR notation, in the spelling that every parser of addresses knows; null when it
- * is neither. The network of all addresses is none: whoever trusts it believes everybody. IPv4 written as mapped
- * IPv6 is IPv4.
+ * is neither. A network that holds a large part of all addresses is refused: whoever trusts it believes
+ * everybody. IPv4 written as mapped IPv6 is IPv4.
  */
 export function canonicalNetwork(value: string): string | null {
   const [address = '', bits, more] = value.split('/');
@@ -46,8 +49,15 @@ export function canonicalNetwork(value: string): string | null {
   if (!/^\d{1,3}$/.test(bits)) return null;
   const isMapped = isIPv6(address) && parsed.kind() === 'ipv4';
   const count = Number(bits) - (isMapped ? MAPPED_BITS : 0);
-  const inRange = count >= 1 && count <= (parsed.kind() === 'ipv4' ? 32 : 128);
-  return inRange ? `${parsed.toString()}/${count}` : null;
+  const [shortest, longest] = parsed.kind() === 'ipv4' ? [SHORTEST_V4, 32] : [SHORTEST_V6, 128];
+  if (count < shortest || count > longest || holdsAllOfIpv4(parsed, count)) return null;
+  return `${parsed.toString()}/${count}`;
+}
+
+/** Tells whether an IPv6 network holds every mapped IPv4 address: Express compares IPv4 with it that way. */
+function holdsAllOfIpv4(network: ipaddr.IPv4 | ipaddr.IPv6, bits: number): boolean {
+  if (network instanceof ipaddr.IPv4 || bits > MAPPED_BITS) return false;
+  return ipaddr.IPv6.parse('::ffff:0:0').match(network, bits);
 }
 
 function isDecodable(text: string): boolean {

@@ -109,10 +109,49 @@ describe('readConfig', () => {
     ['sslmode=require&ssl_min_protocol_version=TLSv1', 'has a ssl_min_protocol_version other than'],
   ])('names the variable of an address with %s', (parameters, fault) => {
     for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL']) {
-      const faults = faultsOf({ [name]: `postgres://somebody:hunter2@localhost/db?${parameters}` });
+      const faults = faultsOf({
+        DATABASE_URL: 'postgres://localhost/db',
+        [name]: `postgres://somebody:hunter2@localhost/db?${parameters}`,
+      });
       expect(faults).toEqual([expect.stringContaining(`${name} ${fault}`)]);
       expect(faults.join()).not.toContain('hunter2');
     }
+  });
+
+  it.each(['MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'])('refuses %s without DATABASE_URL', (name) => {
+    const address = 'postgres://localhost/db';
+    const fault = `${name} must not be set without DATABASE_URL: set both, or neither`;
+    expect(faultsOf({ [name]: address })).toEqual([fault]);
+    expect(faultsOf({ [name]: address, DATABASE_URL: 'mysql://x' })).toHaveLength(1);
+    expect(faultsOf({ [name]: address, DATABASE_URL: address })).toEqual([]);
+  });
+
+  it.each([
+    [{ PGSSLMODE: 'loud' }, 'PGSSLMODE must be one of disable, allow,'],
+    [{ PGSSLMODE: 'verify-ca' }, 'PGSSLMODE needs sslrootcert'],
+    [
+      { PGSSLMODE: 'require', PGSSLROOTCERT: '/nowhere/ca.crt' },
+      'PGSSLROOTCERT names an sslrootcert that cannot',
+    ],
+    [
+      { PGSSLMODE: 'require', PGSSLROOTCERT: 'package.json' },
+      'PGSSLROOTCERT names an sslrootcert that holds no',
+    ],
+    [{ PGSSLMODE: 'require', PGSSLROOTCERT: 'system' }, 'PGSSLROOTCERT needs sslmode=verify-full'],
+  ])('names the variable of the TLS default at fault in %j, once', (defaults, fault) => {
+    const url = 'postgres://localhost/db';
+    Object.assign(process.env, defaults);
+    try {
+      const faults = faultsOf({ DATABASE_URL: url, MIGRATION_DATABASE_URL: url });
+      expect(faults).toEqual([expect.stringContaining(fault)]);
+    } finally {
+      for (const name of Object.keys(defaults)) delete process.env[name];
+    }
+  });
+
+  it('trusts networks of proxies that one organization holds', () => {
+    const { TRUSTED_PROXIES } = readConfig({ TRUSTED_PROXIES: '10.0.0.0/8,2001::/16,::ffff:10.0.0.0/104' });
+    expect(TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '2001::/16', '10.0.0.0/8']);
   });
 
   it('says every fault in words of its own', () => {
@@ -135,6 +174,11 @@ describe('readConfig', () => {
   it.each([
     { TRUSTED_PROXIES: '0.0.0.0/0' },
     { TRUSTED_PROXIES: '10.0.0.1, ::/0' },
+    { TRUSTED_PROXIES: '0.0.0.0/1,128.0.0.0/1' },
+    { TRUSTED_PROXIES: '10.0.0.0/7' },
+    { TRUSTED_PROXIES: '2000::/15' },
+    { TRUSTED_PROXIES: '::/64' },
+    { TRUSTED_PROXIES: '::ffff:10.0.0.0/103' },
     { TRUSTED_PROXIES: '::ffff:10.0.0.0/96' },
     { TRUSTED_PROXIES: '10.0.0.0/33' },
     { TRUSTED_PROXIES: '10.0.0.0/8/8' },

@@ -40,7 +40,7 @@ export function readConfig(environment: Environment = processEnvironment()): Con
     return [name, parsed.data];
   });
   const config = Object.fromEntries(entries) as Config;
-  faults.push(...crossFaults(config));
+  faults.push(...crossFaults(config), ...addressFaults(config, faults));
   if (faults.length > 0) throw new ConfigError([...faults, ...firstStartFaults(config, faults)]);
   if (environment['PUBLIC_URL']) return Object.freeze(config);
   return Object.freeze({ ...config, PUBLIC_URL: localUrl(config.HOST, config.PORT) });
@@ -84,10 +84,6 @@ function rawValue(
 function crossFaults(config: Config): string[] {
   const faults: string[] = [];
   if (config.DB_POOL_MIN > config.DB_POOL_MAX) faults.push('DB_POOL_MIN is greater than DB_POOL_MAX');
-  for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'] as const) {
-    const fault = addressFault(config[name]);
-    if (fault !== null) faults.push(`${name} ${fault}`);
-  }
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
     faults.push('SHUTDOWN_GRACE_MS must be less than SHUTDOWN_DEADLINE_MS');
   }
@@ -100,6 +96,25 @@ function crossFaults(config: Config): string[] {
     faults.push('HEALTH_PORT must be another port than PORT');
   }
   return faults;
+}
+
+/** Returns each fault once: one of PGSSLMODE concerns every address. */
+function addressFaults(config: Config, faults: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'] as const) {
+    const fault = addressFault(name, config[name]);
+    if (fault !== null) found.add(fault);
+  }
+  // An address that is at fault itself is undefined here, and was given.
+  const given: string | undefined = config.DATABASE_URL;
+  if (given !== undefined || faults.some((fault) => fault.startsWith('DATABASE_URL'))) return found;
+  for (const name of ['MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'] as const) {
+    // Without DATABASE_URL the service would use the embedded database, and this one would be left out.
+    if (config[name] !== undefined) {
+      found.add(`${name} must not be set without DATABASE_URL: set both, or neither`);
+    }
+  }
+  return found;
 }
 
 function reason(error: z.ZodError): string {

@@ -26,6 +26,14 @@ const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 /** A fault of an address, to be told after the name of its variable. */
 export class AddressFault extends Error {
   override readonly name = 'AddressFault';
+
+  /** @param variable the variable at fault, when it is not that of the address */
+  constructor(
+    message: string,
+    readonly variable?: 'PGSSLMODE' | 'PGSSLROOTCERT',
+  ) {
+    super(message);
+  }
 }
 
 export interface DatabaseAddress {
@@ -62,14 +70,14 @@ export function readDatabaseAddress(given: string): DatabaseAddress {
   return { url: bare, mode, tls, verifies: tls?.rejectUnauthorized === true && !isOptional(mode), socket };
 }
 
-/** Says what is wrong with an address, or null when nothing is. */
-export function addressFault(given: string | undefined): string | null {
+/** Says what is wrong with the address in a variable, or null when nothing is. */
+export function addressFault(name: string, given: string | undefined): string | null {
   if (given === undefined) return null;
   try {
     readDatabaseAddress(given);
     return null;
   } catch (error) {
-    if (error instanceof AddressFault) return error.message;
+    if (error instanceof AddressFault) return `${error.variable ?? name} ${error.message}`;
     throw error;
   }
 }
@@ -77,14 +85,18 @@ export function addressFault(given: string | undefined): string | null {
 const isOptional = (mode: SslMode): boolean => mode === 'allow' || mode === 'prefer';
 
 function modeOf(parameters: ReadonlyMap<string, string>): SslMode {
-  const given =
-    parameters.get('sslmode') ?? modeOfDriver(parameters.get('ssl')) ?? environment('PGSSLMODE') ?? 'disable';
+  const own = ownModeOf(parameters);
+  const given = own ?? environment('PGSSLMODE') ?? 'disable';
   const mode = given === 'no-verify' ? 'require' : given;
   const known = MODES.find((each) => each === mode);
-  if (known === undefined)
-    throw new AddressFault(`has an unknown sslmode: it must be one of ${MODES.join(', ')}`);
-  return known;
+  if (known !== undefined) return known;
+  if (own === undefined) throw new AddressFault(`must be one of ${MODES.join(', ')}`, 'PGSSLMODE');
+  throw new AddressFault(`has an unknown sslmode: it must be one of ${MODES.join(', ')}`);
 }
+
+/** Returns the mode that the address itself names. */
+const ownModeOf = (parameters: ReadonlyMap<string, string>): string | undefined =>
+  parameters.get('sslmode') ?? modeOfDriver(parameters.get('ssl'));
 
 /** The parameter `ssl` is the driver's own, and not libpq's. */
 function modeOfDriver(ssl: string | undefined): string | undefined {
@@ -94,17 +106,20 @@ function modeOfDriver(ssl: string | undefined): string | undefined {
 }
 
 function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): ConnectionOptions {
-  const root = parameters.get('sslrootcert') ?? environment('PGSSLROOTCERT');
+  const ownRoot = parameters.get('sslrootcert');
+  const root = ownRoot ?? environment('PGSSLROOTCERT');
+  const rootVariable = ownRoot === undefined ? 'PGSSLROOTCERT' : undefined;
   if (mode === 'verify-ca' && root === undefined) {
     throw new AddressFault(
       'needs sslrootcert, a file with the certificate of the authority, for sslmode=verify-ca',
+      ownModeOf(parameters) === undefined ? 'PGSSLMODE' : undefined,
     );
   }
   if (root === SYSTEM && mode !== 'verify-full') {
-    throw new AddressFault('needs sslmode=verify-full for sslrootcert=system');
+    throw new AddressFault('needs sslmode=verify-full for sslrootcert=system', rootVariable);
   }
   const options: ConnectionOptions = {
-    ...authorities(root),
+    ...authorities(root, rootVariable),
     ...ownCertificate(parameters),
     ...versions(parameters),
     rejectUnauthorized: root !== undefined || mode === 'verify-full',
@@ -120,12 +135,12 @@ function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): Con
 }
 
 /** As libpq does, a file of authorities is used in every mode that encrypts. */
-function authorities(root: string | undefined): ConnectionOptions {
+function authorities(root: string | undefined, variable?: 'PGSSLROOTCERT'): ConnectionOptions {
   if (root === undefined) return {};
   if (root === SYSTEM) return { ca: [...rootCertificates, ...getCACertificates('system')] };
-  const ca = contentOf('sslrootcert', root);
+  const ca = contentOf('sslrootcert', root, variable);
   if (!isCertificate(ca)) {
-    throw new AddressFault(`names an sslrootcert that holds no certificate in PEM (${root})`);
+    throw new AddressFault(`names an sslrootcert that holds no certificate in PEM (${root})`, variable);
   }
   return { ca };
 }
@@ -166,11 +181,11 @@ function versions(parameters: ReadonlyMap<string, string>): ConnectionOptions {
   return { ...(minVersion && { minVersion }), ...(maxVersion && { maxVersion }) };
 }
 
-function contentOf(parameter: string, path: string): Buffer {
+function contentOf(parameter: string, path: string, variable?: 'PGSSLROOTCERT'): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new AddressFault(`names an ${parameter} that cannot be read (${codeOf(error)}: ${path})`);
+    throw new AddressFault(`names an ${parameter} that cannot be read (${codeOf(error)}: ${path})`, variable);
   }
 }
 

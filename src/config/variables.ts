@@ -73,7 +73,7 @@ const networks = z.string().transform((value, context) => {
     context.addIssue({
       code: 'custom',
       message:
-        'must be addresses or networks such as 10.0.0.0/8, separated by commas; a network of all addresses would trust everybody',
+        'must be addresses or networks such as 10.0.0.0/8, separated by commas; a prefix shorter than /8 (IPv6: /16), or one with all of IPv4 in it, would trust everybody',
     });
   }
   return list.filter((network) => network !== null);

@@ -1,6 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { createFolder } from '../../common/folder.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
@@ -72,7 +73,7 @@ export class ErasureLog implements OnModuleInit {
   /** It is on the disk when this ends. */
   private async write(line: string): Promise<void> {
     const { DATA_DIR } = this.config;
-    await mkdir(DATA_DIR, { recursive: true, mode: 0o700 });
+    await createFolder(DATA_DIR);
     await writeAndSync(this.file, line);
     await syncFolder(DATA_DIR);
   }

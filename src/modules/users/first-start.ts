@@ -1,5 +1,5 @@
 import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../config/config.js';
-import { connectForStart } from '../../platform/database/start-connection.js';
+import { connectForStart, ownerAddress } from '../../platform/database/start-connection.js';
 import { FIRST_ADMINISTRATOR_NAME } from './account-rules.js';
 import { hasNoAdministrator } from './first-start.repository.js';
 import { checkPassword } from './password-policy.js';
@@ -21,7 +21,7 @@ export async function assertFirstStart(config: Starting): Promise<void> {
       ? ADMIN_PASSWORD_REQUIRED
       : checkPassword({ password, email, name: FIRST_ADMINISTRATOR_NAME }, 'ADMIN_PASSWORD');
   if (fault === null) return;
-  const client = await connectForStart(config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL);
+  const client = await connectForStart(ownerAddress(config));
   try {
     if (await hasNoAdministrator(client)) throw new ConfigError([fault]);
   } finally {

@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, ConfigError } from '../../config/config.js';
+import { prepareFolder } from '../../config/folders.js';
 
 const KEY_BYTES = 32;
 
@@ -12,7 +13,7 @@ const KEY_BYTES = 32;
 export async function masterKey(config: Config): Promise<Buffer> {
   if (config.MASTER_KEY) return config.MASTER_KEY;
   const file = join(config.DATA_DIR, 'master.key');
-  await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 });
+  await prepareFolder('DATA_DIR', config.DATA_DIR);
   const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, randomBytes(KEY_BYTES).toString('base64'), { mode: 0o600 });
   try {

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/config.js';
-import { connectForStart, DatabaseStartError } from './start-connection.js';
+import { connectForStart, DatabaseStartError, type NamedAddress } from './start-connection.js';
 
 const RETRY_EVERY_MS = 500;
 const SAY_EVERY_MS = 3000;
-/** An attempt that has not failed by then may hang for long: from here on it is waiting. */
-const SAY_FIRST_MS = 1500;
+/** An attempt that is unanswered for this long is waiting. */
+const UNANSWERED_MS = 2000;
+const TICK_MS = 100;
 
 /** Starting, stopping or crashed server; too many connections; a path that is not there (yet). */
 const AWAY: ReadonlySet<string> = new Set([
@@ -38,7 +39,7 @@ export interface DatabaseWait {
  * password, no such database) is not waited for: a person has to mend that.
  * @throws DatabaseStartError
  */
-export async function awaitDatabase(urls: readonly string[], wait: DatabaseWait): Promise<void> {
+export async function awaitDatabase(addresses: readonly NamedAddress[], wait: DatabaseWait): Promise<void> {
   const until = performance.now() + wait.timeoutMs;
   let reason = 'it does not answer';
   let saidAt = -Infinity;
@@ -47,19 +48,14 @@ export async function awaitDatabase(urls: readonly string[], wait: DatabaseWait)
     saidAt = performance.now();
     wait.onWaiting(reason);
   };
-  const watch = setInterval(say, SAY_FIRST_MS);
-  try {
-    for (const url of new Set(urls)) {
-      for (let fault = await faultOf(url); fault; fault = await faultOf(url)) {
-        wait.signal.throwIfAborted();
-        if (!isAway(fault) || performance.now() >= until) throw fault;
-        reason = fault.message;
-        say();
-        await sleep(RETRY_EVERY_MS, undefined, { signal: wait.signal });
-      }
+  for (const address of addresses) {
+    for (let fault = await attempt(address, say); fault; fault = await attempt(address, say)) {
+      wait.signal.throwIfAborted();
+      if (!isAway(fault) || performance.now() >= until) throw fault;
+      reason = fault.message;
+      say();
+      await sleep(RETRY_EVERY_MS, undefined, { signal: wait.signal });
     }
-  } finally {
-    clearInterval(watch);
   }
 }
 
@@ -74,17 +70,28 @@ export function awaitConfiguredDatabase(
   signal: AbortSignal,
   onWaiting: DatabaseWait['onWaiting'],
 ): Promise<void> {
-  const urls = [config.MIGRATION_DATABASE_URL, config.DATABASE_URL, config.LISTEN_DATABASE_URL];
-  const given = urls.filter((url) => url !== undefined);
+  const names = ['MIGRATION_DATABASE_URL', 'DATABASE_URL', 'LISTEN_DATABASE_URL'] as const;
+  const given = names.flatMap((name) => (config[name] === undefined ? [] : [{ name, url: config[name] }]));
   return awaitDatabase(given, { timeoutMs: config.DB_START_TIMEOUT_SECONDS * 1000, signal, onWaiting });
 }
 
-async function faultOf(url: string): Promise<Error | null> {
+/**
+ * Tries one connection. `onUnanswered` is called while no answer comes. A tick counts once, however late it is:
+ * while this process loads the service it cannot read an answer, and that time must not count.
+ */
+async function attempt(address: NamedAddress, onUnanswered: () => void): Promise<Error | null> {
+  let ticks = 0;
+  const watch = setInterval(() => {
+    ticks += 1;
+    if (ticks * TICK_MS >= UNANSWERED_MS) onUnanswered();
+  }, TICK_MS);
   try {
-    await (await connectForStart(url)).end();
+    await (await connectForStart(address)).end();
     return null;
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
+  } finally {
+    clearInterval(watch);
   }
 }
 

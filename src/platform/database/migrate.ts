@@ -9,7 +9,13 @@ import { assertAppendOnly } from './append-only.js';
 import { connectionTo } from './connection-to.js';
 import { holdingMigrationLock } from './migration-lock.js';
 import { shareServerConnections } from './pooler.js';
-import { CONNECT_TIMEOUT_MS, connectForStart, DatabaseStartError, MIGRATOR } from './start-connection.js';
+import {
+  CONNECT_TIMEOUT_MS,
+  connectForStart,
+  DatabaseStartError,
+  MIGRATOR,
+  ownerAddress,
+} from './start-connection.js';
 
 /** The oldest PostgreSQL whose features the service's SQL uses. */
 const OLDEST_VERSION = 160_000;
@@ -36,13 +42,15 @@ export async function migrate(
   addresses: DatabaseAddresses,
   notice: (message: string) => void = () => {},
 ): Promise<string[]> {
-  const url = addresses.MIGRATION_DATABASE_URL ?? addresses.DATABASE_URL;
-  const lock = await connectForStart(url);
+  const owner = ownerAddress(addresses);
+  const lock = await connectForStart(owner);
   try {
     await refuseOldServer(lock);
     await refusePooler(lock, addresses);
     await lock.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
-    return await holdingMigrationLock(lock, notice, () => bringUpToDate(lock, url, addresses.DATABASE_URL));
+    return await holdingMigrationLock(lock, notice, () =>
+      bringUpToDate(lock, owner.url, addresses.DATABASE_URL),
+    );
   } finally {
     await lock.end();
   }
@@ -107,16 +115,15 @@ async function migrateJobs(url: string): Promise<void> {
 }
 
 async function refusePooler(lock: pg.Client, addresses: DatabaseAddresses): Promise<void> {
-  const { MIGRATION_DATABASE_URL: own, DATABASE_URL } = addresses;
-  const second = await connectForStart(own ?? DATABASE_URL);
+  const owner = ownerAddress(addresses);
+  const second = await connectForStart(owner);
   try {
     if (!(await shareServerConnections(lock, second))) return;
   } finally {
     await second.end();
   }
-  const through = own === undefined ? 'DATABASE_URL leads' : 'MIGRATION_DATABASE_URL leads';
   throw new DatabaseStartError(
-    `${through} through a transaction pooler, and migrations need a connection of their own: ` +
+    `${owner.name} leads through a transaction pooler, and migrations need a connection of their own: ` +
       'set MIGRATION_DATABASE_URL to the address of the database itself',
   );
 }

@@ -62,9 +62,10 @@ export async function adaptedToPooler<C extends Config & { readonly DATABASE_URL
 }
 
 async function keepsPreparedStatements(url: string): Promise<boolean> {
-  const first = await connectForStart(url);
+  const address = { name: 'DATABASE_URL', url } as const;
+  const first = await connectForStart(address);
   try {
-    const second = await connectForStart(url);
+    const second = await connectForStart(address);
     try {
       return !(await shareServerConnections(first, second)) || (await keepPreparedStatements(first, second));
     } finally {

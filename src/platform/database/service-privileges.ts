@@ -143,7 +143,7 @@ async function limitTransactions(
   );
   const statements = rows.map(({ name, value }) => `ALTER ROLE CURRENT_USER SET ${name} = '${value}'`);
   // Made in any case: an address that does not work is better told now than by the first who needs it.
-  const client = await connectForStart(serviceUrl);
+  const client = await connectForStart({ name: 'DATABASE_URL', url: serviceUrl });
   try {
     if (statements.length > 0) await client.query(statements.join(';\n'));
   } finally {

@@ -8,8 +8,25 @@ export class DatabaseStartError extends Error {
   override readonly name = 'DatabaseStartError';
 }
 
-/** @throws DatabaseStartError, which says why, when there is no connection within 10 s */
-export async function connectForStart(url: string): Promise<pg.Client> {
+/** An address, and the variable that holds it. */
+export interface NamedAddress {
+  readonly name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL' | 'LISTEN_DATABASE_URL';
+  readonly url: string;
+}
+
+/** Returns the address of the owner of the schema. */
+export function ownerAddress(addresses: {
+  readonly DATABASE_URL: string;
+  readonly MIGRATION_DATABASE_URL?: string | undefined;
+}): NamedAddress {
+  const { DATABASE_URL, MIGRATION_DATABASE_URL: own } = addresses;
+  return own === undefined
+    ? { name: 'DATABASE_URL', url: DATABASE_URL }
+    : { name: 'MIGRATION_DATABASE_URL', url: own };
+}
+
+/** @throws DatabaseStartError, which says why and names the variable, when there is no connection within 10 s */
+export async function connectForStart({ name, url }: NamedAddress): Promise<pg.Client> {
   const { Client, ...address } = connectionTo(url);
   const client = new Client({
     ...address,
@@ -23,6 +40,6 @@ export async function connectForStart(url: string): Promise<pg.Client> {
     return client;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : '';
-    throw new DatabaseStartError(`The database cannot be reached: ${reason}`, { cause });
+    throw new DatabaseStartError(`The database cannot be reached: ${reason} (${name})`, { cause });
   }
 }

@@ -23,6 +23,8 @@ export class ProcessSignals {
   private interruptedAt: number | null = null;
 
   constructor({ production }: { readonly production: boolean }) {
+    // What the entry listens with until now. It goes once its successor listens: in between nobody would.
+    const early = process.listeners('SIGHUP');
     process.on('SIGTERM', () => this.stopping.abort());
     process.on('SIGINT', () => this.interrupt());
     process.on('SIGQUIT', () => this.interrupt());
@@ -30,6 +32,7 @@ export class ProcessSignals {
       if (isatty(0)) this.interrupt();
     });
     process.on('SIGUSR2', () => {});
+    for (const listener of early) process.off('SIGHUP', listener);
     if (production) process.on('SIGUSR1', () => {});
   }
 

@@ -1,9 +1,10 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import nodemailer from 'nodemailer';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { createFolder } from '../../common/folder.js';
 import { newId } from '../../common/ids.js';
 
 export interface Mail {
@@ -68,7 +69,7 @@ export class Mailer implements OnModuleDestroy {
     const transport = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
     return async (mail) => {
       const { message } = await transport.sendMail({ from: this.sender, ...mail });
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await createFolder(folder);
       const file = join(folder, `${newId()}.eml`);
       await writeFile(`${file}.part`, message, { mode: 0o600 });
       await rename(`${file}.part`, file);

@@ -62,7 +62,7 @@ wherePossible(noOpenssl, 'TLS to the database', () =>
       parameters: string,
       to: { host?: string; role?: string } = {},
     ): Promise<unknown> {
-      const client = await connectForStart(address(parameters, to));
+      const client = await connectForStart({ name: 'DATABASE_URL', url: address(parameters, to) });
       try {
         return (await client.query<{ ssl: boolean }>(IS_ENCRYPTED)).rows[0]?.ssl;
       } finally {
@@ -101,7 +101,8 @@ wherePossible(noOpenssl, 'TLS to the database', () =>
     });
 
     it('carries the cancellation of a query too', async () => {
-      const client = await connectForStart(address('?sslmode=verify-ca&sslrootcert={ours}'));
+      const url = address('?sslmode=verify-ca&sslrootcert={ours}');
+      const client = await connectForStart({ name: 'DATABASE_URL', url });
       const { host, port, ssl, processID, secretKey } = client as unknown as Parameters<
         typeof cancelQuery
       >[0] & {

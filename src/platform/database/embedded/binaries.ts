@@ -8,6 +8,8 @@ export interface PostgresBinaries {
   readonly postgres: string;
 }
 
+/** Milliseconds on an idle machine; a cold disk under load takes far longer. */
+const VERSION_TIMEOUT_MS = 60_000;
 const INSTEAD = 'set DATABASE_URL to use a PostgreSQL server of your own';
 
 /**
@@ -33,12 +35,17 @@ export async function locateBinaries(): Promise<PostgresBinaries> {
  * The major version of `binaries`. Fails when they cannot run here, as with skipped install scripts or
  * another libc.
  */
-export async function majorVersion(binaries: PostgresBinaries): Promise<number> {
-  const { ok, output } = await run(binaries.postgres, ['--version'], { timeoutMs: 10_000 });
+export async function majorVersion(
+  binaries: PostgresBinaries,
+  timeoutMs = VERSION_TIMEOUT_MS,
+): Promise<number> {
+  const { ok, late, output } = await run(binaries.postgres, ['--version'], { timeoutMs });
   const major = /PostgreSQL\)? (\d+)/.exec(output)?.[1];
   if (ok && major !== undefined) return Number(major);
+  const said = output.trim().split('\n').at(-1) || 'it printed nothing';
+  const reason = late ? `it did not answer within ${timeoutMs / 1000} s` : said;
   throw new EmbeddedPostgresError(
-    `${binaries.postgres} does not run here: ${output.trim().split('\n').at(-1) ?? ''}; ` +
+    `${binaries.postgres} does not run here: ${reason}; ` +
       `reinstall with install scripts allowed (npm ci), or ${INSTEAD}`,
   );
 }

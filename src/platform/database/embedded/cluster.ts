@@ -3,8 +3,9 @@ import { access, chown, constants, mkdir, readdir, readFile, realpath } from 'no
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
+import { createFolder } from '../../../common/folder.js';
 import type { PostgresBinaries } from './binaries.js';
-import { EmbeddedPostgresError, ifThere } from './embedded-postgres.error.js';
+import { EmbeddedPostgresError, ifThere, reasonOf } from './embedded-postgres.error.js';
 import { chooseUser, giveTree, letPass, letRead } from './run-as-user.js';
 import { type OsUser, run } from './run.js';
 import { reasonIn } from './server-log.js';
@@ -49,7 +50,11 @@ export async function prepareDataDir(dataDir: string): Promise<string> {
   if (found?.isDirectory() === false) {
     throw new EmbeddedPostgresError(`DATA_DIR ${path} is a file; it must be a folder`);
   }
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await createFolder(path).catch((error: unknown) => {
+    throw new EmbeddedPostgresError(`DATA_DIR ${path} cannot be created: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  });
   await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   return realpath(path);
 }

@@ -23,12 +23,16 @@ export class EmbeddedPostgresError extends Error {
  */
 export function toEmbeddedPostgresError(error: unknown, dataDir: string): EmbeddedPostgresError {
   if (error instanceof EmbeddedPostgresError) return error;
-  const code = codeOf(error);
-  const meaning = code === undefined ? undefined : ERRNO_TEXT[code];
-  const reason = meaning === undefined ? firstLine(error) : `${pathOf(error)}${meaning} (${code})`;
-  return new EmbeddedPostgresError(`embedded PostgreSQL in ${dataDir}: ${reason}`, {
+  return new EmbeddedPostgresError(`embedded PostgreSQL in DATA_DIR ${dataDir}: ${reasonOf(error)}`, {
     cause: error,
   });
+}
+
+/** Returns one line on what went wrong. */
+export function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  const meaning = code === undefined ? undefined : ERRNO_TEXT[code];
+  return meaning === undefined ? firstLine(error) : `${pathOf(error)}${meaning} (${code})`;
 }
 
 /** The code of a system error (`ENOENT`) or of one that the database sent (`57P03`). */

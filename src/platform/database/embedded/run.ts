@@ -23,7 +23,7 @@ export async function run(
   file: string,
   args: readonly string[],
   options: { as?: OsUser | null; cwd?: string; timeoutMs: number },
-): Promise<{ ok: boolean; output: string }> {
+): Promise<{ ok: boolean; late: boolean; output: string }> {
   return new Promise((resolve) => {
     const settings = {
       ...options.as,
@@ -37,12 +37,13 @@ export async function run(
     } as const;
     try {
       execFile(file, args, settings, (error, stdout, stderr) => {
-        const late = error?.killed === true ? `killed after ${options.timeoutMs / 1000} s\n` : '';
+        const late = error?.killed === true;
+        const end = late ? `killed after ${options.timeoutMs / 1000} s\n` : '';
         const silent = stdout === '' && stderr === '' ? (error?.message ?? '') : '';
-        resolve({ ok: error === null, output: `${stdout}${stderr}${silent}${late}` });
+        resolve({ ok: error === null, late, output: `${stdout}${stderr}${silent}${end}` });
       });
     } catch (error) {
-      resolve({ ok: false, output: String(error) });
+      resolve({ ok: false, late: false, output: String(error) });
     }
   });
 }
