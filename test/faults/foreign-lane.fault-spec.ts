@@ -74,7 +74,8 @@ describe('a sign-in with our own hash', () => {
       void guesses.finally(() => (isBehind = false));
       const behind = await signIns();
       expect(isBehind).toBe(true);
-      expect((await guesses).map(({ status }) => status)).toEqual(Array(count).fill(401));
+      // Those that would wait for more than 5 s are refused.
+      for (const { status } of await guesses) expect([401, 503]).toContain(status);
       process.stdout.write(
         `${kind}: ${SIGN_INS} sign-ins took ${summary(alone)} ms alone, ${summary(behind)} ms behind\n`,
       );

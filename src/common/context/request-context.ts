@@ -17,6 +17,11 @@ export interface RequestContext {
   readonly client: Client | null;
   /** Aborts when the time limit is over: queries are then cancelled and a commit is refused. */
   readonly signal: AbortSignal;
+  /**
+   * Aborts when the client has closed the connection before it had an answer. Work that began goes on, and
+   * work that has not begun may be dropped.
+   */
+  readonly clientLeft?: AbortSignal | undefined;
   /** Who calls; `rejected` holds a token that was presented and is not valid. */
   caller: { readonly principal: Principal | null; readonly rejected: boolean };
 }
@@ -39,7 +44,7 @@ export const requestContext = {
     const caller = { principal: null, rejected: false };
     const beganBy = storage.getStore() ?? { requestId: '', traceId: null, client: NOWHERE };
     try {
-      return await storage.run({ ...beganBy, signal: limit.signal, caller }, work);
+      return await storage.run({ ...beganBy, signal: limit.signal, clientLeft: undefined, caller }, work);
     } finally {
       clearTimeout(timer);
     }

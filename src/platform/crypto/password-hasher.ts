@@ -15,8 +15,14 @@ const QUEUE_PER_LANE = 64;
 /** Our own hashes for each foreign one that runs, and at most so many foreign ones. */
 const OWN_PER_FOREIGN = 4;
 const MAX_FOREIGN = 4;
-/** Waiting work for each foreign hash that runs: eight hashes of the highest accepted cost. */
-const FOREIGN_QUEUE_COST = 640;
+/** Waiting work for each foreign hash that runs: about five seconds of a core. */
+const FOREIGN_QUEUE_COST = 160;
+/** A foreign hash up to this cost does not wait for dearer ones. The usual parameters lie below it. */
+const CHEAP_COST = 12;
+/** Steps of niceness. Sixteen lanes of argon2 then weigh less than two threads of normal priority. */
+const DEAR_NICENESS = 10;
+/** A cheap hash is soon done, and must not take many times longer while the machine is busy. */
+const CHEAP_NICENESS = 5;
 
 /** A password that somebody presents, and the address that they claim, in canonical form if it has one. */
 export interface Guess {
@@ -28,13 +34,14 @@ export interface Guess {
  * Hashes and verifies passwords in two bounded lanes. One of our own hashes takes 19 MiB and some 30 ms of a
  * core, so running more at once than there are cores would only slow down everything else. The hashes of other
  * systems may cost fifty times as much: they have a lane of their own, in threads of low priority.
- * @throws AppError `OVERLOADED` when the queue of the lane is full
+ * @throws AppError `OVERLOADED` when the queue of the lane is full or does not move for 5 s
  */
 @Injectable()
 export class PasswordHasher implements OnModuleDestroy {
   private readonly own: PasswordLane;
   private readonly foreign: PasswordLane;
-  private readonly threads = new VerifierThreads();
+  private readonly cheapThreads = new VerifierThreads(CHEAP_NICENESS);
+  private readonly dearThreads = new VerifierThreads(DEAR_NICENESS);
 
   constructor(
     @InjectConfig() { PASSWORD_CONCURRENCY: concurrency }: Config,
@@ -43,12 +50,13 @@ export class PasswordHasher implements OnModuleDestroy {
   ) {
     this.own = new PasswordLane('own', { concurrency, waitingCost: concurrency * QUEUE_PER_LANE }, metrics);
     const foreign = Math.min(Math.max(Math.floor(concurrency / OWN_PER_FOREIGN), 1), MAX_FOREIGN);
-    const limits = { concurrency: foreign, waitingCost: foreign * FOREIGN_QUEUE_COST };
+    const waitingCost = foreign * FOREIGN_QUEUE_COST;
+    const limits = { concurrency: foreign, waitingCost, cheapCost: CHEAP_COST };
     this.foreign = new PasswordLane('foreign', limits, metrics);
   }
 
-  onModuleDestroy(): Promise<void> {
-    return this.threads.close();
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all([this.cheapThreads.close(), this.dearThreads.close()]);
   }
 
   /** Returns a PHC string. */
@@ -85,7 +93,8 @@ export class PasswordHasher implements OnModuleDestroy {
       });
     }
     const cost = Math.max(relativeCost(hashed), 1) * spellings.length;
-    return this.foreign.run(() => this.threads.verify({ hash: hashed, spellings }), cost);
+    const threads = cost <= CHEAP_COST ? this.cheapThreads : this.dearThreads;
+    return this.foreign.run(() => threads.verify({ hash: hashed, spellings }), cost);
   }
 }
 

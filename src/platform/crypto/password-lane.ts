@@ -1,44 +1,127 @@
-import PQueue from 'p-queue';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import type { PasswordLaneName, PasswordMetrics } from '../metrics/password-metrics.js';
 
+/** A client whose turn has not come by then is told to try again. */
+const MAX_WAIT_MS = 5000;
+/** Time after which the dearest work goes ahead of the cheapest, so that nothing starves. */
+const AGED_AFTER_MS = 4000;
+
 export interface LaneLimits {
   /** Hashes that run at once. */
   readonly concurrency: number;
-  /** Work that may wait, where one of our own hashes counts as 1. */
+  /** Work that may wait ahead of a newcomer, where one of our own hashes counts as 1. */
   readonly waitingCost: number;
+  /** Up to this cost one hash more may run at once, so that a dear one does not hold up the cheap ones. */
+  readonly cheapCost?: number;
 }
 
-/** A bounded queue of password hashes, first come, first served. */
+interface Waiting {
+  readonly cost: number;
+  readonly since: number;
+  readonly start: () => void;
+}
+
+/**
+ * A bounded queue of password hashes, the cheapest first. Work loses rank by its cost and gains rank by its
+ * wait. It leaves the queue at once when its request is over or its client has gone.
+ */
 export class PasswordLane {
-  private readonly queue: PQueue;
-  private waitingCost = 0;
+  private readonly waiting = new Set<Waiting>();
+  private running = 0;
+  private dearRunning = 0;
 
   constructor(
     private readonly name: PasswordLaneName,
     private readonly limits: LaneLimits,
     private readonly metrics: PasswordMetrics,
   ) {
-    this.queue = new PQueue({ concurrency: limits.concurrency });
-    metrics.watch(name, () => this.queue.size);
+    metrics.watch(name, () => this.waiting.size);
   }
 
-  /** @throws AppError `OVERLOADED` when too much work waits, `TIMEOUT` when the request ended while it waited */
-  run<T>(work: () => Promise<T>, cost = 1): Promise<T> {
-    if (this.waitingCost >= this.limits.waitingCost) {
-      this.metrics.reject(this.name);
-      throw new AppError('OVERLOADED');
-    }
-    const { signal } = requestContext.current() ?? {};
+  /**
+   * @throws AppError `OVERLOADED` when too much work waits or its turn does not come within 5 s, `TIMEOUT`
+   *   when nobody waits for the answer any more
+   */
+  async run<T>(work: () => Promise<T>, cost = 1): Promise<T> {
     const since = performance.now();
-    this.waitingCost += cost;
-    return this.queue.add(() => {
-      this.waitingCost -= cost;
+    if (this.mayStart(cost)) this.start(cost);
+    else {
+      if (this.costAheadOf(cost) >= this.limits.waitingCost) throw this.overloaded();
+      await this.turn(cost, since);
+    }
+    try {
       this.metrics.observeWait(this.name, (performance.now() - since) / 1000);
-      // Nobody reads the answer any more, and the requests behind this one are served sooner.
-      if (signal?.aborted) throw new AppError('TIMEOUT');
-      return work();
-    });
+      return await work();
+    } finally {
+      this.end(cost);
+    }
+  }
+
+  private async turn(cost: number, since: number): Promise<void> {
+    const { signal, clientLeft } = requestContext.current() ?? {};
+    const settled = new AbortController();
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const drop = () => reject(new AppError('TIMEOUT'));
+    if (signal?.aborted || clientLeft?.aborted) throw new AppError('TIMEOUT');
+    for (const each of [signal, clientLeft])
+      each?.addEventListener('abort', drop, { signal: settled.signal });
+    const timer = setTimeout(() => reject(this.overloaded()), MAX_WAIT_MS);
+    const place = { cost, since, start: () => resolve(undefined) };
+    this.waiting.add(place);
+    try {
+      await promise;
+    } finally {
+      this.waiting.delete(place);
+      clearTimeout(timer);
+      settled.abort();
+    }
+  }
+
+  private end(cost: number): void {
+    this.running--;
+    if (!this.isCheap(cost)) this.dearRunning--;
+    for (let next = this.next(); next; next = this.next()) {
+      this.waiting.delete(next);
+      this.start(next.cost);
+      next.start();
+    }
+  }
+
+  private start(cost: number): void {
+    this.running++;
+    if (!this.isCheap(cost)) this.dearRunning++;
+  }
+
+  private next(): Waiting | undefined {
+    const now = performance.now();
+    const rank = ({ cost, since }: Waiting) => cost * Math.max(1 - (now - since) / AGED_AFTER_MS, 0);
+    let first: Waiting | undefined;
+    // In the order of arrival, which decides between equals.
+    for (const each of this.waiting) {
+      if (this.mayStart(each.cost) && (!first || rank(each) < rank(first))) first = each;
+    }
+    return first;
+  }
+
+  private mayStart(cost: number): boolean {
+    const { concurrency, cheapCost } = this.limits;
+    if (this.running >= (cheapCost === undefined ? concurrency : concurrency + 1)) return false;
+    return this.isCheap(cost) || this.dearRunning < concurrency;
+  }
+
+  private isCheap(cost: number): boolean {
+    return cost <= (this.limits.cheapCost ?? Infinity);
+  }
+
+  private costAheadOf(newcomer: number): number {
+    let ahead = 0;
+    for (const { cost } of this.waiting) if (cost <= newcomer) ahead += cost;
+    return ahead;
+  }
+
+  private overloaded(): AppError {
+    this.metrics.reject(this.name);
+    return new AppError('OVERLOADED');
   }
 }

@@ -1,11 +1,10 @@
 import { readlinkSync } from 'node:fs';
 import { constants, getPriority, setPriority } from 'node:os';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { verifyPadded } from './foreign-hashes.js';
 import type { Verification, Verdict } from './verifier-threads.js';
 
-/** Steps of niceness. Sixteen lanes of argon2 then weigh less than two threads of normal priority. */
-const NICER_BY = 10;
+const { niceness } = workerData as { readonly niceness: number };
 
 lowerPriority();
 parentPort?.on('message', ({ hash, spellings }: Verification) => {
@@ -24,7 +23,7 @@ const answer = (verdict: Verdict): void => parentPort?.postMessage(verdict, []);
 function lowerPriority(): void {
   try {
     const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    setPriority(thread, Math.min(getPriority(thread) + NICER_BY, constants.priority.PRIORITY_LOW));
+    setPriority(thread, Math.min(getPriority(thread) + niceness, constants.priority.PRIORITY_LOW));
   } catch {
     // The verification is correct at any priority.
   }

@@ -18,6 +18,9 @@ export class VerifierThreads {
   private readonly idle: Worker[] = [];
   private readonly all = new Set<Worker>();
 
+  /** @param niceness steps by which the priority of the threads is lower than that of the process */
+  constructor(private readonly niceness: number) {}
+
   async verify(verification: Verification): Promise<boolean> {
     const thread = this.idle.pop() ?? this.start();
     try {
@@ -36,7 +39,9 @@ export class VerifierThreads {
   }
 
   private start(): Worker {
-    const thread = new Worker(new URL('./verifier-thread.js', import.meta.url));
+    const thread = new Worker(new URL('./verifier-thread.js', import.meta.url), {
+      workerData: { niceness: this.niceness },
+    });
     // The server keeps the process alive, not a thread that waits for work.
     thread.unref();
     this.all.add(thread);

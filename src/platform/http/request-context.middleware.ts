@@ -18,10 +18,15 @@ export function requestContextMiddleware(timeLimitMs: number) {
     response.set('X-Request-Id', requestId);
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), timeLimitMs);
-    response.once('close', () => clearTimeout(timer));
+    const left = new AbortController();
+    response.once('close', () => {
+      clearTimeout(timer);
+      if (!response.writableFinished) left.abort();
+    });
     const caller = { principal: null, rejected: false };
     const traceId = TRACE_PARENT.exec(request.get('traceparent') ?? '')?.groups?.['traceId'] ?? null;
-    const context = { requestId, traceId, client: clientOf(request), signal: limit.signal, caller };
+    const signals = { signal: limit.signal, clientLeft: left.signal };
+    const context = { requestId, traceId, client: clientOf(request), ...signals, caller };
     requestContext.run(context, next);
   };
 }
