@@ -67,7 +67,8 @@ describe('slow and ambiguous requests', () => {
 
     it('are refused after ten seconds when they came together with a request that was answered', async () => {
       // Else Node would end the connection as an idle one before its ten seconds are over.
-      (app.nest.getHttpServer() as Server).keepAliveTimeout = 60_000;
+      const server: Server = app.nest.getHttpServer();
+      server.keepAliveTimeout = 60_000;
       const connection = await opened(`${head('GET /health/live')}GET / HTTP/1.1\r\nHo`);
       expect((await connection.answer()).status).toBe(200);
       expectEnvelope(await connection.answer(12_000), 'VALIDATION_ERROR');
