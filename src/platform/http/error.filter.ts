@@ -34,7 +34,7 @@ export class ErrorFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
-    if (error.code === 'PAYLOAD_TOO_LARGE') boundRestOfBody(request, response, true);
+    if (givesUpBody(error, request)) boundRestOfBody(request, response, true);
     else boundRestOfBody(request, response);
     response.send(prepareAnswer(response, errorAnswer(error, request)));
   }
@@ -71,4 +71,9 @@ export class ErrorFilter implements ExceptionFilter {
     if (level === 'info') this.logger.info(facts, 'refused');
     else this.logger[level]({ ...facts, err: error.cause ?? thrown }, 'failed');
   }
+}
+
+/** Returns whether the rest of the body is too long, or has already been waited for. */
+function givesUpBody({ code }: AppError, request: Request): boolean {
+  return code === 'PAYLOAD_TOO_LARGE' || (code === 'TIMEOUT' && !request.complete);
 }

@@ -8,12 +8,20 @@ const MAX_PER_NETWORK = 100;
 const LOOK_EVERY_MS = 250;
 /** Looks after which an unfinished head counts: a busy instance reads even a whole head a little later. */
 const COUNTS_AFTER_LOOKS = 4;
+/** The name of the symbol under which Node's server keeps its parsers. */
+const CONNECTIONS = 'http.server.connections';
+
+interface ParserList {
+  active(): readonly { readonly socket: Socket | null }[];
+}
 
 interface Connection {
   answers: number;
   request: IncomingMessage | null;
   /** Bytes received by the end of the last answer: what follows is the next head. */
   readBefore: number;
+  /** Whether the rest of a body still came at that end. */
+  bodyComes: boolean;
   /** Since when it sends a head; null when it does not. */
   since: number | null;
   looks: number;
@@ -38,8 +46,14 @@ export class UnfinishedHeads {
   }
 
   private add(socket: Socket): void {
-    const connection = { answers: 0, request: null, readBefore: 0, since: performance.now(), looks: 0 };
-    this.connections.set(socket, connection);
+    this.connections.set(socket, {
+      answers: 0,
+      request: null,
+      readBefore: 0,
+      bodyComes: false,
+      since: performance.now(),
+      looks: 0,
+    });
     socket.once('close', () => this.connections.delete(socket));
   }
 
@@ -53,14 +67,16 @@ export class UnfinishedHeads {
     response.once('close', () => {
       connection.answers--;
       connection.readBefore = request.socket.bytesRead;
+      connection.bodyComes = !request.complete;
     });
   }
 
   private look(server: Server): void {
     const late: Socket[] = [];
     const byNetwork = new Map<string, Socket[]>();
+    const parsing = socketsParsing(server);
     for (const [socket, connection] of this.connections) {
-      if (!isUnfinished(socket, connection)) continue;
+      if (!isUnfinished(socket, connection, parsing)) continue;
       connection.since ??= performance.now();
       connection.looks++;
       if (performance.now() - connection.since > HEAD_WITHIN_MS) late.push(socket);
@@ -89,9 +105,26 @@ function refuse(server: Server, socket: Socket): void {
   server.emit('clientError', Object.assign(error, { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
 }
 
-function isUnfinished(socket: Socket, connection: Connection): boolean {
+function isUnfinished(socket: Socket, connection: Connection, parsing: ReadonlySet<Socket>): boolean {
   if (connection.answers > 0 || socket.destroyed) return false;
-  // What still arrives is the body of the last request.
-  if (connection.request?.complete === false) connection.readBefore = socket.bytesRead;
-  return connection.request === null || socket.bytesRead > connection.readBefore;
+  if (connection.bodyComes) {
+    connection.bodyComes = connection.request?.complete === false;
+    connection.readBefore = socket.bytesRead;
+    if (connection.bodyComes) return false;
+  }
+  // Empty lines before a head are bytes, but no message yet.
+  return connection.request === null || parsing.has(socket) || socket.bytesRead > connection.readBefore;
+}
+
+/**
+ * Returns the sockets on which a message has begun and has not ended. Only Node's parser knows whether the bytes that
+ * came together with an earlier request began another one, and only its list of connections tells: the one that
+ * `closeIdleConnections` reads.
+ */
+function socketsParsing(server: Server): ReadonlySet<Socket> {
+  const key = Object.getOwnPropertySymbols(server).find((symbol) => symbol.description === CONNECTIONS);
+  const list = key && (server as unknown as Record<symbol, ParserList | undefined>)[key];
+  const sockets = new Set<Socket>();
+  for (const { socket } of list?.active() ?? []) if (socket) sockets.add(socket);
+  return sockets;
 }

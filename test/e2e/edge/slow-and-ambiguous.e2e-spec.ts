@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/envelope.js';
 import { RawConnection } from '../../support/raw-connection.js';
@@ -49,6 +50,30 @@ describe('slow and ambiguous requests', () => {
       expect((await rest?.answer())?.status).toBe(200);
       expect(open()).toHaveLength(MAX_HEADS);
     });
+
+    it('stand a hundred times at most when each came together with a request that was answered', async () => {
+      const half = 'GET /nowhere HTTP/1.1\r\nHo';
+      const all = await Promise.all(
+        Array.from({ length: MAX_HEADS + 30 }, () => opened(`${head('GET /health/live')}${half}`)),
+      );
+      for (const connection of all) expect((await connection.answer()).status).toBe(200);
+      const open = () => all.filter(({ closed }) => !closed);
+      await until(() => open().length <= MAX_HEADS);
+      const [rest] = open().slice(-1);
+      rest?.write('st: x\r\n\r\n');
+      expect((await rest?.answer())?.status).toBe(404);
+      expect(open()).toHaveLength(MAX_HEADS);
+    });
+
+    it('are refused after ten seconds when they came together with a request that was answered', async () => {
+      // Else Node would end the connection as an idle one before its ten seconds are over.
+      const server: Server = app.nest.getHttpServer();
+      server.keepAliveTimeout = 60_000;
+      const connection = await opened(`${head('GET /health/live')}GET / HTTP/1.1\r\nHo`);
+      expect((await connection.answer()).status).toBe(200);
+      expectEnvelope(await connection.answer(12_000), 'VALIDATION_ERROR');
+      await until(() => connection.closed, 1000);
+    }, 20_000);
 
     it('do not count idle connections, answers or bodies under way', async () => {
       const idle = await Promise.all(

@@ -78,12 +78,16 @@ describe('a request that takes too long', () => {
     expect(await nameNow()).toBe('After');
   });
 
-  it('is answered 504 as well where it is the client that never sends its body', async () => {
+  it('is answered 504, and its connection ends, when the client never sends its body', async () => {
     const connection = await RawConnection.open(app.url);
     connection.write(
       'POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"na',
     );
-    expectEnvelope(await connection.answer(), 'TIMEOUT');
+    const answer = await connection.answer();
+    expectEnvelope(answer, 'TIMEOUT');
+    expect(answer.headers.connection).toBe('close');
+    await until(() => connection.closed, 1000);
+    expect(connection.failure).toBeNull();
   });
 
   it('of one caller leaves others alone', async () => {
