@@ -231,7 +231,8 @@ export const variables = {
   TRUSTED_PROXIES: row({
     schema: networks,
     default: '',
-    description: 'Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas',
+    description:
+      'Addresses or networks (/8 or longer; IPv6: /16) of proxies whose X-Forwarded-For is believed, separated by commas',
   }),
   RATE_LIMIT_ANONYMOUS: row({
     schema: whole(0, 1_000_000),

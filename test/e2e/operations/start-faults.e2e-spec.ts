@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,7 +111,7 @@ describe('a start that a person can mend', () => {
       DATABASE_URL: `postgres://somebody:hidden-word@127.0.0.1:${port}/none`,
       DB_START_TIMEOUT_SECONDS: '0',
     });
-    expect(fault).toMatch(/^The database cannot be reached: .*ECONNREFUSED/);
+    expect(fault).toMatch(/^The database cannot be reached: .*ECONNREFUSED.* \(DATABASE_URL\)$/);
     expect(fault).not.toContain('hidden-word');
   });
 
@@ -119,8 +119,33 @@ describe('a start that a person can mend', () => {
     const url = new URL(database.serviceUrl);
     url.password = 'hidden-word';
     expect(await faultOf({ DATABASE_URL: url.href })).toMatch(
-      /^The database cannot be reached: password authentication failed/,
+      /^The database cannot be reached: password authentication failed.* \(DATABASE_URL\)$/,
     );
+  });
+
+  it('names the folder that cannot be created or is a file', async () => {
+    const file = join(dataDir, 'file');
+    await writeFile(file, '');
+    for (const MAIL_DIR of [file, '/proc/nope']) {
+      expect(await faultOf({ MAIL_DIR })).toMatch(/: MAIL_DIR must be a folder that the service can create/);
+    }
+    expect(await faultOf({ DATA_DIR: '/proc/nope', MASTER_KEY: '' })).toMatch(/: DATA_DIR must be a folder/);
+    const embedded = { DATABASE_URL: '', MIGRATION_DATABASE_URL: '', DATA_DIR: '/proc/nope' };
+    expect(await faultOf(embedded)).toMatch(/^DATA_DIR \/proc\/nope cannot be created: .*ENOENT/);
+  });
+
+  it.each([
+    ['scripts/start.mjs', './build.mjs'],
+    ['dist/src/main.js', './start.js'],
+  ])('survives a SIGHUP while %s loads the service', async (entry, loaded) => {
+    const hook =
+      `import { registerHooks } from 'node:module';` +
+      `registerHooks({ resolve(specifier, context, next) {` +
+      `if (specifier === '${loaded}') process.kill(process.pid, 'SIGHUP'); return next(specifier, context); } });`;
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(hook)}`;
+    const instance = await Instance.spawn({ entry, env: { NODE_OPTIONS, PORT: '70000' } });
+    expect(await instance.exitCode).toBe(1);
+    expect(instance.stderr).toContain('Gatehouse could not start: The configuration has a fault: PORT');
   });
 
   it('refuses a master key that did not seal the stored keys, and changes nothing', async () => {
