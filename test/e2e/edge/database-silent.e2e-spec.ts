@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Mailer } from '../../../src/platform/mail/mailer.js';
 import { expectEnvelope } from '../../support/envelope.js';
 import { stopSealing } from '../../support/audit.js';
 import { HeldLock } from '../../support/held-lock.js';
@@ -12,6 +13,8 @@ import { until } from '../../support/until.js';
 const BACK_WITHIN_MS = 2000;
 /** Long before the time of a request is over (30 s). */
 const GIVEN_UP_WITHIN_MS = 6000;
+/** A statement of the job runner is given up after 5 s. */
+const JOBS_BACK_WITHIN_MS = 15_000;
 
 describe('connections to the database that turn out to be dead', () => {
   let database: TestDatabase;
@@ -96,6 +99,17 @@ describe('connections to the database that turn out to be dead', () => {
     await until(async () => (await me()).status === 200, BACK_WITHIN_MS, 'the first answer');
     const after = await many(() => rename('Served'));
     expect(after.filter(({ status }) => status !== 200)).toEqual([]);
+  });
+
+  it('do not keep jobs from being done once the path is back', async () => {
+    const mails = app.nest.get(Mailer);
+    path.silence();
+    // Meanwhile the runner, which looks for jobs every two seconds, has asked for one.
+    await many(me);
+    path.forgetOld();
+    await until(async () => (await me()).status === 200);
+    const { email } = await app.account();
+    await until(() => mails.sent.some(({ to }) => to === email), JOBS_BACK_WITHIN_MS, 'the mail');
   });
 
   it('are not taken for dead because one statement takes long', async () => {
