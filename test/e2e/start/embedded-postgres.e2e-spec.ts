@@ -1,36 +1,14 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
 
 import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
-import type { EmbeddedUrls } from '../../../src/platform/database/embedded/roles.js';
 import { migrate } from '../../../src/platform/database/migrate.js';
+import { expectStopped, Member, processes, serverPid } from '../../support/embedded-member.js';
 import { until } from '../../support/until.js';
-
-// Real processes, so that they can really be killed; they run the compiled service.
-const MODULE = join(process.cwd(), 'dist/src/platform/database/embedded/embedded-postgres.js');
-const PROGRAM = `
-  const { joinEmbeddedPostgres } = await import(${JSON.stringify(pathToFileURL(MODULE).href)});
-  const say = (fact) => process.stdout.write(JSON.stringify(fact) + '\\n');
-  try {
-    const notice = (message) => say({ notice: message });
-    const database = await joinEmbeddedPostgres({ dataDir: process.argv[1], notice });
-    say({ urls: database.urls });
-    process.stdin.once('data', async () => {
-      await database.leave();
-      process.exit(0);
-    });
-  } catch (error) {
-    say({ error: error.name + ': ' + error.message });
-    process.exitCode = 1;
-  }
-`;
 
 // Starting, recovering and stopping a server takes well under a second, but not on every machine.
 jest.setTimeout(60_000);
@@ -38,97 +16,11 @@ jest.setTimeout(60_000);
 const isRoot = process.getuid?.() === 0;
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const folders: string[] = [];
-const processes: ChildProcess[] = [];
-
-class Member {
-  readonly notices: string[] = [];
-  /** As the owner, as the service, and as the superuser. */
-  url = '';
-  serviceUrl = '';
-  superuserUrl = '';
-  error = '';
-  readonly #child: ChildProcess;
-  readonly #settled: Promise<void>;
-
-  constructor(dataDir: string, user: { uid?: number; gid?: number } = {}) {
-    const args = ['--input-type=module', '-e', PROGRAM, dataDir];
-    // Not in the runner's folder: another user need not be able to enter it.
-    const child = spawn(process.execPath, args, {
-      ...user,
-      cwd: '/',
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    processes.push(child);
-    this.#settled = new Promise((resolve) => {
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        const fact: unknown = JSON.parse(line);
-        if (typeof fact !== 'object' || fact === null) return;
-        if ('notice' in fact) this.notices.push(String(fact.notice));
-        if ('urls' in fact) this.#learn(fact.urls as EmbeddedUrls);
-        if ('error' in fact) this.error = String(fact.error);
-        if (this.url !== '' || this.error !== '') resolve();
-      });
-      child.once('exit', () => resolve());
-    });
-  }
-
-  #learn({ url, ownerUrl, superuserUrl }: EmbeddedUrls): void {
-    this.url = ownerUrl;
-    this.serviceUrl = url;
-    this.superuserUrl = superuserUrl;
-  }
-
-  async joined(): Promise<this> {
-    await this.#settled;
-    expect(this.error).toBe('');
-    expect(this.url).toMatch(/^postgres:/);
-    return this;
-  }
-
-  async refused(): Promise<string> {
-    await this.#settled;
-    expect(this.url).toBe('');
-    return this.error;
-  }
-
-  async noticed(text: string): Promise<void> {
-    await until(() => this.notices.some((notice) => notice.includes(text)));
-  }
-
-  get alive(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-
-  async leave(): Promise<void> {
-    const exit = once(this.#child, 'exit');
-    this.#child.stdin?.write('leave\n');
-    expect(await exit).toEqual([0, null]);
-  }
-
-  async kill(): Promise<void> {
-    const exit = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await exit;
-  }
-}
 
 function folder(): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'gatehouse-embedded-')));
   folders.push(path);
   return path;
-}
-
-function serverPid(dataDir: string): number | null {
-  const path = join(dataDir, 'postgres/postmaster.pid');
-  if (!existsSync(path)) return null;
-  const pid = Number(readFileSync(path, 'utf8').split('\n')[0]);
-  try {
-    process.kill(pid, 0);
-    return pid;
-  } catch {
-    return null;
-  }
 }
 
 function clusterOwner(dataDir: string): { uid: number; gid: number } {
@@ -279,7 +171,23 @@ describe('embedded PostgreSQL', () => {
     const member = await new Member(shared).joined();
     process.kill(serverPid(shared) ?? 0, 'SIGKILL');
     await member.leave();
-    expect(serverPid(shared)).toBeNull();
+    expectStopped(shared, member);
+  });
+
+  it('is not left behind by a member that leaves before it notices that the server was killed', async () => {
+    const member = await new Member(shared).joined();
+    const pid = serverPid(shared) ?? 0;
+    await member.leaveUnaware(() => process.kill(pid, 'SIGKILL'));
+    expectStopped(shared, member);
+    expect(member.notices.join('\n')).not.toContain('failed');
+  });
+
+  it('is stopped by a member that leaves while the server recovers from a crash of its own', async () => {
+    const member = await new Member(shared).joined();
+    const [connection] = (await membersOf(member)) as { pid: number }[];
+    await member.leaveUnaware(() => process.kill(connection?.pid ?? 0, 'SIGKILL'));
+    expectStopped(shared, member);
+    expect(member.notices.at(-1)).toBe('stopped PostgreSQL');
   });
 
   it('is not kept from starting by the process number of a server that is gone', async () => {

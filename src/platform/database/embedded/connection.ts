@@ -12,7 +12,7 @@ const QUERY_TIMEOUT_MS = 60_000;
 
 /** The server is starting, recovering or shutting down; or it has closed, or not yet opened, its port. */
 const NOT_YET = new Set(['57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
-const NOT_YET_TEXT = /timeout|terminated unexpectedly/i;
+const NOT_YET_TEXT = /timeout|connection terminated|not queryable/i;
 
 /**
  * A superuser's connection to the embedded server, at most 2 s in the making. Every option is given: pg would

@@ -5,26 +5,22 @@ import type { Client } from 'pg';
 
 import { locateBinaries, majorVersion, type PostgresBinaries } from './binaries.js';
 import { type Cluster, prepareCluster, prepareDataDir } from './cluster.js';
-import { close, connect, holdProcess } from './connection.js';
+import { close, holdProcess } from './connection.js';
 import { EmbeddedPostgresError, toEmbeddedPostgresError } from './embedded-postgres.error.js';
-import { findPostmaster } from './postmaster.js';
 import { acquireProcessLock, type ProcessLock } from './process-lock.js';
 import { type EmbeddedUrls, prepareDatabase, urlsOf } from './roles.js';
 import { openServer, type Server, stopServer } from './server.js';
+import { MEMBERSHIP, withdraw } from './withdraw.js';
 
 /** Longer than the slowest first start of another process: initdb, then the server. */
 const JOIN_LOCK_TIMEOUT_MS = 300_000;
 const LEAVE_LOCK_TIMEOUT_MS = 30_000;
 const SAY_WAITING_MS = 3_000;
 
-/** Any number, the same in every release: the advisory lock that members share. */
-const MEMBERSHIP = 7_246_001;
 const ENLIST_TIMEOUT_MS = 10_000;
 const RETURN_FIRST_MS = 50;
 /** A server that cannot be brought back, say on a full disk, is tried again this often. */
 const RETURN_AT_LEAST_EVERY_MS = 5_000;
-/** For the server to notice that a killed member's connection is closed. */
-const LAST_ONE_TIMEOUT_MS = 250;
 
 export interface EmbeddedPostgres {
   readonly urls: EmbeddedUrls;
@@ -109,29 +105,9 @@ async function enlistOrWithdraw(server: Server, cluster: Cluster): Promise<void>
   try {
     await enlist(server, cluster);
   } catch (error) {
-    if (await withdraw(server.client)) await stopServer(cluster);
+    if (await withdraw(cluster, server.client).catch(() => false)) await stopServer(cluster);
     throw error;
   }
-}
-
-/** Ends a membership with its connection; tells whether it was the last. */
-async function withdraw(client: Client): Promise<boolean> {
-  holdProcess(client, true);
-  try {
-    return await isLast(client);
-  } finally {
-    await close(client);
-  }
-}
-
-/** Whether no other member is left. The connection's own share, if it has one, is given up by this. */
-async function isLast(client: Client): Promise<boolean> {
-  await client.query('select pg_advisory_unlock_all()');
-  await client.query(`set lock_timeout = ${LAST_ONE_TIMEOUT_MS}`);
-  return client.query('select pg_advisory_lock($1)', [MEMBERSHIP]).then(
-    () => true,
-    () => false,
-  );
 }
 
 class Membership implements EmbeddedPostgres {
@@ -139,6 +115,8 @@ class Membership implements EmbeddedPostgres {
   readonly #port: number;
   #client: Client | null = null;
   #left: Promise<void> | null = null;
+  /** Ends a start of the server that is under way, which could take longer than leaving may. */
+  readonly #leaving = new AbortController();
 
   constructor(
     private readonly cluster: Cluster,
@@ -151,6 +129,7 @@ class Membership implements EmbeddedPostgres {
   }
 
   leave(): Promise<void> {
+    this.#leaving.abort();
     this.#left ??= this.#leave().catch((error: unknown) => {
       this.notice(`leaving PostgreSQL failed, it may run on: ${String(error)}`);
     });
@@ -178,6 +157,7 @@ class Membership implements EmbeddedPostgres {
       try {
         return await this.#restore();
       } catch (error) {
+        if (this.#leaving.signal.aborted) return;
         const { message } = toEmbeddedPostgresError(error, this.cluster.dataDir);
         if (message !== said) this.notice(`PostgreSQL has ended and cannot be started yet: ${message}`);
         said = message;
@@ -190,7 +170,7 @@ class Membership implements EmbeddedPostgres {
     const lock = await acquireProcessLock(lockPath(this.cluster.dataDir), JOIN_LOCK_TIMEOUT_MS);
     try {
       if (this.#left !== null) return;
-      const server = await openServer(this.cluster, this.#port);
+      const server = await openServer(this.cluster, { port: this.#port, signal: this.#leaving.signal });
       if (server.port !== this.#port) {
         await close(server.client);
         throw new EmbeddedPostgresError(`it runs on another port, ${server.port}: start this service again`);
@@ -206,23 +186,11 @@ class Membership implements EmbeddedPostgres {
   async #leave(): Promise<void> {
     const lock = await acquireProcessLock(lockPath(this.cluster.dataDir), LEAVE_LOCK_TIMEOUT_MS);
     try {
-      if (!(await this.#giveUp())) return;
+      if (!(await withdraw(this.cluster, this.#client))) return;
       const gone = await stopServer(this.cluster);
       this.notice(gone ? 'stopped PostgreSQL' : 'PostgreSQL did not stop; it is left running');
     } finally {
       lock.release();
     }
-  }
-
-  /** Ends the membership, even one whose connection was lost; tells whether it was the last. */
-  async #giveUp(): Promise<boolean> {
-    const client = this.#client ?? (await this.#reconnect());
-    return client === null ? false : withdraw(client);
-  }
-
-  async #reconnect(): Promise<Client | null> {
-    const running = await findPostmaster(this.cluster.dir);
-    if (running === null || running.port === null) return null;
-    return connect(running.port, this.cluster.password).catch(() => null);
   }
 }

@@ -14,6 +14,7 @@ import { openServerLog, reasonIn, type ServerLog } from './server-log.js';
 /** Also bounds the waiting for a server that recovers from a crash or is shutting down. */
 export const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_S = 30;
+const SIGNAL_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;
 const RETRY_MS = 200;
 const MAX_PORT_CLASHES = 5;
@@ -25,6 +26,11 @@ const PORT_CLASH = /Address already in use|could not create any TCP\/IP sockets/
  */
 const STILL_OCCUPIED = /pre-existing shared memory block|lock file "postmaster.pid" already exists/;
 
+interface Limits {
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** A running server, and the connection that proved it. */
 export interface Server {
   readonly client: Client;
@@ -35,24 +41,29 @@ export interface Server {
 /**
  * Joins the server that runs on `cluster`, or starts one: on `port` if one is given, else on the port of the
  * last server if that is free, so that members who wait for it find it. To be called under the start lock.
- * Bounded by START_TIMEOUT_MS and by MAX_PORT_CLASHES; fails with the server's own last word.
+ * Bounded by START_TIMEOUT_MS and by MAX_PORT_CLASHES; fails with the server's own last word. Once `signal` is
+ * aborted, it fails too, and stops the server that it was starting.
  */
-export async function openServer(cluster: Cluster, port?: number): Promise<Server> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
+export async function openServer(
+  cluster: Cluster,
+  { port, signal }: { port?: number; signal?: AbortSignal } = {},
+): Promise<Server> {
+  const limits = { deadline: Date.now() + START_TIMEOUT_MS, signal };
   for (let clashes = 0; ; await sleep(RETRY_MS)) {
     const wanted = port ?? (await portFor(cluster, clashes));
-    const server = (await joinRunning(cluster, deadline)) ?? (await start(cluster, wanted, deadline));
+    const server = (await joinRunning(cluster, limits)) ?? (await start(cluster, wanted, limits));
     if (typeof server !== 'string') return server;
     if (PORT_CLASH.test(server)) clashes += 1;
     const retry = STILL_OCCUPIED.test(server) || (PORT_CLASH.test(server) && clashes < MAX_PORT_CLASHES);
-    if (!retry || Date.now() > deadline) {
+    if (!retry || Date.now() > limits.deadline) {
       throw new EmbeddedPostgresError(`PostgreSQL could not start on ${cluster.dir}: ${reasonIn(server)}`);
     }
   }
 }
 
-async function joinRunning(cluster: Cluster, deadline: number): Promise<Server | null> {
+async function joinRunning(cluster: Cluster, { deadline, signal }: Limits): Promise<Server | null> {
   for (;;) {
+    signal?.throwIfAborted();
     const running = await findPostmaster(cluster.dir);
     if (running === null) return null;
     const client = running.port === null ? null : await tryConnect(running.port, cluster);
@@ -69,17 +80,21 @@ async function joinRunning(cluster: Cluster, deadline: number): Promise<Server |
 }
 
 /** Starts a server and waits until it answers; returns what it logged when it ended instead. */
-async function start(cluster: Cluster, port: number, deadline: number): Promise<Server | string> {
+async function start(cluster: Cluster, port: number, limits: Limits): Promise<Server | string> {
   const log = openServerLog(cluster.dataDir);
   try {
-    const ended = launch(cluster, port, log);
-    while (Date.now() < deadline) {
+    const { pid, ended } = launch(cluster, port, log);
+    while (Date.now() < limits.deadline) {
       const client = await tryConnect(port, cluster).catch(async (error: unknown) => {
-        await stopServer(cluster);
+        await stopServer(cluster, pid);
         throw error;
       });
       if (client !== null) return { client, port, joined: false };
       const end = await Promise.race([ended, sleep(POLL_MS)]);
+      if (end === undefined && limits.signal?.aborted === true) {
+        await stopServer(cluster, pid);
+        limits.signal.throwIfAborted();
+      }
       if (end !== undefined) return `${log.sinceOpened()}${end}`;
     }
     throw new EmbeddedPostgresError(
@@ -91,11 +106,16 @@ async function start(cluster: Cluster, port: number, deadline: number): Promise<
   }
 }
 
+interface Launched {
+  readonly pid: number | undefined;
+  readonly ended: Promise<string>;
+}
+
 /**
- * Runs the server in a process group of its own: neither Ctrl-C nor the end of this process reaches it. The
- * promise settles when it has ended, with words only when it could not even be started.
+ * Runs the server in a process group of its own: neither Ctrl-C nor the end of this process reaches it. `ended`
+ * settles when it has ended, with words only when it could not even be started.
  */
-function launch(cluster: Cluster, port: number, log: ServerLog): Promise<string> {
+function launch(cluster: Cluster, port: number, log: ServerLog): Launched {
   const network = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
   const args = ['-D', cluster.dir, ...network.flatMap((setting) => ['-c', setting])];
   const child = spawn(cluster.binaries.postgres, args, {
@@ -107,10 +127,11 @@ function launch(cluster: Cluster, port: number, log: ServerLog): Promise<string>
     stdio: ['ignore', log.descriptor, log.descriptor],
   });
   child.unref();
-  return new Promise((resolve) => {
+  const ended = new Promise<string>((resolve) => {
     child.once('exit', () => resolve(''));
     child.once('error', (error) => resolve(`error: ${error.message}`));
   });
+  return { pid: child.pid, ended };
 }
 
 /** Null when the server is not there, or not ready. */
@@ -147,24 +168,28 @@ async function freePort(wanted: number): Promise<number> {
 
 /**
  * Stops the server and waits until it is gone: at most 30 s for the orderly way, which ends sessions and
- * writes a checkpoint, then 10 s for the immediate one, which the next start recovers from. Tells whether it
- * is gone.
+ * writes a checkpoint, then 10 s for the immediate one, which the next start recovers from. Returns whether it
+ * is gone. `launched` is the process of a server that may not have written postmaster.pid yet.
+ *
+ * The server's process decides, not postmaster.pid, which a killed server leaves behind and which `pg_ctl stop`
+ * waits for.
  */
-export async function stopServer(cluster: Cluster): Promise<boolean> {
-  const running = await findPostmaster(cluster.dir);
-  if (running === null) return true;
-  for (const [mode, seconds] of [['fast', STOP_TIMEOUT_S] as const, ['immediate', 10] as const]) {
-    const args = ['stop', '-D', cluster.dir, '-m', mode, '-w', '-t', String(seconds), '-s'];
-    await run(cluster.binaries.pg_ctl, args, {
+export async function stopServer(cluster: Cluster, launched?: number): Promise<boolean> {
+  const pid = (await findPostmaster(cluster.dir))?.pid ?? launched;
+  if (pid === undefined) return true;
+  for (const [signal, seconds] of [['INT', STOP_TIMEOUT_S] as const, ['QUIT', 10] as const]) {
+    const deadline = Date.now() + seconds * 1000;
+    await run(cluster.binaries.pg_ctl, ['kill', signal, String(pid)], {
       as: cluster.user,
       cwd: cluster.dir,
-      timeoutMs: (seconds + 5) * 1000,
+      timeoutMs: SIGNAL_TIMEOUT_MS,
     });
-    // pg_ctl returns when postmaster.pid is removed, a moment before the process ends.
-    for (let waitedMs = 0; waitedMs < 1_000; waitedMs += POLL_MS) {
-      if (!(await isPostmaster(running.pid, cluster.dir))) return true;
+    while (await isPostmaster(pid, cluster.dir)) {
+      if (Date.now() > deadline) break;
       await sleep(POLL_MS);
     }
+    // Removes the postmaster.pid of a server that ended without doing so.
+    if ((await findPostmaster(cluster.dir)) === null && !(await isPostmaster(pid, cluster.dir))) return true;
   }
   return false;
 }
