@@ -92,7 +92,8 @@ async function start(cluster: Cluster, port: number, limits: Limits): Promise<Se
       if (client !== null) return { client, port, joined: false };
       const end = await Promise.race([ended, sleep(POLL_MS)]);
       if (end === undefined && limits.signal?.aborted === true) {
-        await stopServer(cluster, pid);
+        // It has no sessions yet, and an INT early in its start can be lost.
+        await stopServer(cluster, pid, AT_ONCE);
         limits.signal.throwIfAborted();
       }
       if (end !== undefined) return `${log.sinceOpened()}${end}`;
@@ -166,6 +167,10 @@ async function freePort(wanted: number): Promise<number> {
   return address.port;
 }
 
+type StopStep = readonly [signal: 'INT' | 'QUIT', seconds: number];
+const AT_ONCE: readonly StopStep[] = [['QUIT', 10]];
+const IN_ORDER: readonly StopStep[] = [['INT', STOP_TIMEOUT_S], ...AT_ONCE];
+
 /**
  * Stops the server and waits until it is gone: at most 30 s for the orderly way, which ends sessions and
  * writes a checkpoint, then 10 s for the immediate one, which the next start recovers from. Returns whether it
@@ -174,10 +179,14 @@ async function freePort(wanted: number): Promise<number> {
  * The server's process decides, not postmaster.pid, which a killed server leaves behind and which `pg_ctl stop`
  * waits for.
  */
-export async function stopServer(cluster: Cluster, launched?: number): Promise<boolean> {
+export async function stopServer(
+  cluster: Cluster,
+  launched?: number,
+  steps: readonly StopStep[] = IN_ORDER,
+): Promise<boolean> {
   const pid = (await findPostmaster(cluster.dir))?.pid ?? launched;
   if (pid === undefined) return true;
-  for (const [signal, seconds] of [['INT', STOP_TIMEOUT_S] as const, ['QUIT', 10] as const]) {
+  for (const [signal, seconds] of steps) {
     const deadline = Date.now() + seconds * 1000;
     await run(cluster.binaries.pg_ctl, ['kill', signal, String(pid)], {
       as: cluster.user,
