@@ -196,15 +196,15 @@ describe('POST /api/auth/refresh', () => {
       const { refresh_token: token } = await login();
       const next = await refresh(token);
       const { sid } = claimsOf(token);
-      await ageSpent(app.database, token, GRACE_SECONDS - 2);
+      await ageSpent(app.database, token, GRACE_SECONDS - 1.5);
       const lock = await HeldLock.take(app.database.url, 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', [
         sid,
       ]);
       const presentedAt = performance.now();
       const waiting = refresh(token);
       await until(async () => (await lock.waiting()) === 1);
-      // Longer than what was left of the grace period.
-      await until(() => performance.now() - presentedAt > 3000);
+      // Longer than what was left of the grace period, and shorter than a request waits for a lock (3 s).
+      await until(() => performance.now() - presentedAt > 2200);
       await lock.release();
       expect(facts((await waiting).refresh_token)).toEqual(facts(next.refresh_token));
       expect(await statusOf(app.url, next.access_token)).toBe(200);
