@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 /** Why the server's processes cannot be signalled from here; null when they can. */
 export const noSignals: string | null =
   process.platform === 'win32'
@@ -6,8 +8,25 @@ export const noSignals: string | null =
       ? 'the server of TEST_DATABASE_URL may be another machine'
       : null;
 
-/** Freezes the process of a connection: its socket stays open, and it neither answers nor fails. */
+const MAX_TRIES = 10_000;
+
+/**
+ * Freezes the process of a connection: its socket stays open, and it neither answers nor fails. It is frozen while it is
+ * idle, because in the midst of a statement it may hold a lock that every other connection of the server waits for.
+ */
 export function freeze(pid: number): () => void {
-  process.kill(pid, 'SIGSTOP');
-  return () => process.kill(pid, 'SIGCONT');
+  const thaw = () => process.kill(pid, 'SIGCONT');
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    process.kill(pid, 'SIGSTOP');
+    if (isIdle(pid)) return thaw;
+    thaw();
+  }
+  throw new Error(`the server process ${pid} is never idle`);
+}
+
+/** Reads the title that PostgreSQL gives its processes; elsewhere than on Linux nothing tells. */
+function isIdle(pid: number): boolean {
+  if (process.platform !== 'linux') return true;
+  while (!/\) [Tt] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+  return /\bidle\0*\s*$/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
 }
