@@ -27,7 +27,7 @@ async function closedLoop({ request, connections, ms }) {
   return result;
 }
 
-/** So many requests a second. One that finds all connections busy, with no more allowed, is `unsent`. */
+/** Sends a fixed number of requests a second. A request that finds all connections busy, with no more allowed, is `unsent`. */
 async function openLoop({ request, rate, ms }) {
   const counts = new Counts();
   const idle = [];

@@ -86,7 +86,7 @@ function served({ times, seconds }) {
   return (times['200'] ?? []).length / seconds;
 }
 
-/** What an orchestrator sees: one probe after the other, each on a connection of its own. */
+/** Probes as an orchestrator does: one probe after the other, each on a connection of its own. */
 function probeDuring() {
   const end = new AbortController();
   const times = [];
@@ -126,7 +126,7 @@ async function measureRefusals(me) {
   await pinging.run({ request: bare, connections: REFUSED_CONNECTIONS, ms: ROUND_MS / 2 });
   try {
     await owner.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
-    // What the service does by itself, each second: heartbeats, seals, jobs.
+    // The service works each second without requests: heartbeats, seals, jobs.
     const idleBefore = await cpuSeconds(service.pid);
     await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
     const idle = ((await cpuSeconds(service.pid)) - idleBefore) / (ROUND_MS / 1000);

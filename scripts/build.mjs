@@ -151,7 +151,7 @@ async function compileInto(build) {
   }
 }
 
-/** What src/config/build-info.ts tells of the build. In an image there is no repository: COMMIT names its commit. */
+/** The facts that src/config/build-info.ts tells of the build. In an image there is no repository: COMMIT names its commit. */
 function describeBuild() {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   return { version, commit: process.env.COMMIT || commitHere() };

@@ -6,7 +6,7 @@ export interface BuildInfo {
   readonly commit: string | null;
 }
 
-/** What scripts/build.mjs wrote beside the compiled sources; before a build only the version is known. */
+/** The facts that scripts/build.mjs wrote beside the compiled sources; before a build only the version is known. */
 export const buildInfo: BuildInfo = readJson('../../build.json') ?? {
   version: packageVersion(),
   commit: null,

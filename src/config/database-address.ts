@@ -134,7 +134,7 @@ function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): Con
   return options;
 }
 
-/** As libpq does, a file of authorities is used in every mode that encrypts. */
+/** Uses a file of authorities in every mode that encrypts, as libpq does. */
 function authorities(root: string | undefined, variable?: 'PGSSLROOTCERT'): ConnectionOptions {
   if (root === undefined) return {};
   if (root === SYSTEM) return { ca: [...rootCertificates, ...getCACertificates('system')] };
@@ -189,7 +189,7 @@ function contentOf(parameter: string, path: string, variable?: 'PGSSLROOTCERT'):
   }
 }
 
-/** What stands for every address that says nothing of its own. */
+/** The defaults of every address that says nothing of its own. */
 const environment = (name: 'PGSSLMODE' | 'PGSSLROOTCERT'): string | undefined =>
   process.env[name] || undefined;
 

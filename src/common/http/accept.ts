@@ -63,7 +63,7 @@ function specificityOf(range: MediaRange, type: string, subtype: string): number
   return range.type === ANYTHING ? 0 : null;
 }
 
-/** What is no media range is passed over. */
+/** Skips entries that are no media range. */
 function parseAccept(accept: string): MediaRange[] {
   // A quoted parameter may hold the characters that separate ranges and parameters.
   const plain = accept.replaceAll(QUOTED, (quoted) => (/[,;]/.test(quoted) ? '""' : quoted));

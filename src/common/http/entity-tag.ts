@@ -14,7 +14,7 @@ const TAG = /(?:W\/)?"[!#-~\x80-\xff]*"/g;
 export class TagCondition {
   private constructor(
     private readonly tags: ReadonlySet<string> | 'any',
-    /** Whether the header breaks the grammar. Such a condition matches nothing. */
+    /** True when the header breaks the grammar. Such a condition matches nothing. */
     readonly malformed: boolean,
   ) {}
 
