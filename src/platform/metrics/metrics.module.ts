@@ -12,7 +12,7 @@ import { HORIZON_LAG } from './horizon-lag.js';
 import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http-metrics.js';
 import { MetricsController } from './metrics.controller.js';
 import { MetricsRegistry } from './metrics-registry.js';
-import { OVERLOAD_REFUSALS } from './overload-metrics.js';
+import { LOCAL_LIMITS, OVERLOAD_REFUSALS } from './overload-metrics.js';
 import { PASSWORD_QUEUE, PasswordMetrics } from './password-metrics.js';
 
 const HTTP_LABELS = ['method', 'route', 'status'];
@@ -40,6 +40,10 @@ const providers = [
     name: OVERLOAD_REFUSALS,
     help: 'Requests refused because the instance has too much to do',
     labelNames: ['reason'],
+  }),
+  makeCounterProvider({
+    name: LOCAL_LIMITS,
+    help: 'Requests whose rate limit this instance judged alone because Redis did not answer in time',
   }),
   makeGaugeProvider({
     name: HORIZON_LAG,

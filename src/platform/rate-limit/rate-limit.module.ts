@@ -1,8 +1,11 @@
 import { Global, Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { getToken } from '@willsoto/nestjs-prometheus';
+import type { Counter } from 'prom-client';
 import { ThrottlerModule, ThrottlerStorage } from '@nestjs/throttler';
 import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
+import { LOCAL_LIMITS } from '../metrics/overload-metrics.js';
 import { LocalStorage } from './local-storage.js';
 import { SharedStorage } from './shared-storage.js';
 import { limitOf, tierFor, WINDOW_MS } from './tiers.js';
@@ -12,8 +15,8 @@ import { limitOf, tierFor, WINDOW_MS } from './tiers.js';
 @Module({
   imports: [
     ThrottlerModule.forRootAsync({
-      inject: [ConfigModule.token],
-      useFactory: (config: Config) => ({
+      inject: [ConfigModule.token, getToken(LOCAL_LIMITS)],
+      useFactory: (config: Config, judgedAlone: Counter) => ({
         throttlers: [
           {
             ttl: WINDOW_MS,
@@ -21,7 +24,10 @@ import { limitOf, tierFor, WINDOW_MS } from './tiers.js';
               limitOf(tierFor(context, requestContext.current()?.caller.principal ?? null), config),
           },
         ],
-        storage: config.REDIS_URL === undefined ? new LocalStorage() : new SharedStorage(config.REDIS_URL),
+        storage:
+          config.REDIS_URL === undefined
+            ? new LocalStorage()
+            : new SharedStorage(config.REDIS_URL, judgedAlone),
       }),
     }),
   ],

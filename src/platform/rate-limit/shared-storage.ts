@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import { Redis } from 'ioredis';
+import type { Counter } from 'prom-client';
 import { LocalStorage, taken, type Taken } from './local-storage.js';
 
 /** A limit is not worth a slow request: past this the local one decides. */
@@ -39,7 +40,11 @@ export class SharedStorage implements ThrottlerStorage {
   private timer: NodeJS.Timeout | undefined;
   private complainedAt: number | null = null;
 
-  constructor(url: string) {
+  /** `judgedAlone` counts the requests for which Redis did not decide. */
+  constructor(
+    url: string,
+    private readonly judgedAlone: Counter,
+  ) {
     this.redis = new Redis(url, {
       lazyConnect: true,
       enableOfflineQueue: false,
@@ -56,7 +61,7 @@ export class SharedStorage implements ThrottlerStorage {
   }
 
   async increment(key: string, windowMs: number, limit: number): Promise<Taken> {
-    if (this.away) return this.local.increment(key, windowMs, limit);
+    if (this.away) return this.judgeAlone(key, windowMs, limit);
     const asked = this.ask(key, windowMs, limit);
     try {
       const answer = await within(WAIT_MS, asked);
@@ -67,8 +72,13 @@ export class SharedStorage implements ThrottlerStorage {
       asked.catch(() => undefined);
       this.late++;
       if (!(error instanceof LateError) || this.late >= LATE_IN_A_ROW) this.leave(error);
-      return this.local.increment(key, windowMs, limit);
+      return this.judgeAlone(key, windowMs, limit);
     }
+  }
+
+  private judgeAlone(key: string, windowMs: number, limit: number): Promise<Taken> {
+    this.judgedAlone.inc();
+    return this.local.increment(key, windowMs, limit);
   }
 
   private async ask(key: string, windowMs: number, limit: number): Promise<Taken> {

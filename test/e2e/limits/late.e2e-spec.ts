@@ -1,5 +1,6 @@
 import { stat } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Counter } from 'prom-client';
 import { SharedStorage } from '../../../src/platform/rate-limit/shared-storage.js';
 import { noRedis, TestRedis } from '../../support/redis.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
@@ -20,6 +21,8 @@ const lateInTurn = <T>(ms: number, work: () => Promise<T>): Promise<T> =>
     });
   });
 
+const JUDGED_ALONE = new Counter({ name: 'judged_alone', help: 'In no registry', registers: [] });
+
 wherePossible(noRedis, 'Redis', () =>
   describe('an answer of Redis about a limit', () => {
     let redis: TestRedis;
@@ -28,7 +31,7 @@ wherePossible(noRedis, 'Redis', () =>
     beforeAll(async () => {
       redis = await TestRedis.start();
       path = await TcpProxy.before(redis.url);
-      storage = new SharedStorage(path.through(redis.url));
+      storage = new SharedStorage(path.through(redis.url), JUDGED_ALONE);
       await storage.connect();
     });
     afterAll(async () => {

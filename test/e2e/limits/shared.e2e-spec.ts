@@ -13,6 +13,8 @@ import { wherePossible } from '../../support/where-possible.js';
 const UNREACHABLE = /Redis cannot be asked/g;
 /** Far above what a request may wait for Redis. */
 const SLOW_MS = 200;
+/** Storms until one is judged by Redis alone. */
+const MAX_ATTEMPTS = 5;
 const REACHABLE = /Redis answers/g;
 
 wherePossible(noRedis, 'Redis', () =>
@@ -64,8 +66,10 @@ wherePossible(noRedis, 'Redis', () =>
     const keyOf = (ip: string) => `gatehouse:rate:network:${ip}`;
 
     it('admit exactly 30 of 150 parallel requests of one address over two instances', async () => {
-      const ip = elsewhere();
-      const answers = await storm(instances, { ip, times: 150 });
+      const { ip, answers } = await judgedByRedis(async () => {
+        const from = elsewhere();
+        return { ip: from, answers: await storm(instances, { ip: from, times: 150 }) };
+      });
       expect(statusesOf(answers)).toEqual({ admitted: 30, refused: 120 });
       // Refused requests have not counted, and each answer knew how many were left.
       expect(await redis.ask((client) => client.get(keyOf(ip)))).toBe('30');
@@ -74,26 +78,25 @@ wherePossible(noRedis, 'Redis', () =>
     });
 
     it('admit exactly 100 of 500 parallel requests of one account over two instances', async () => {
-      const account = await free.account();
-      expect(statusesOf(await storm(instances, { account, times: 500 }))).toEqual({
-        admitted: 100,
-        refused: 400,
-      });
+      const answers = await judgedByRedis(async () =>
+        storm(instances, { account: await free.account(), times: 500 }),
+      );
+      expect(statusesOf(answers)).toEqual({ admitted: 100, refused: 400 });
     });
 
     it('count sign-in in a bucket of its own over two instances: exactly 120 of 150', async () => {
-      const ip = elsewhere();
-      const headers = { 'X-Forwarded-For': ip };
-      const answers = await Promise.all(
-        Array.from({ length: 150 }, (_, i) =>
+      const { ip, answers } = await judgedByRedis(async () => {
+        const from = elsewhere();
+        const signIns = Array.from({ length: 150 }, (_, i) =>
           send(instances[i % 2 === 0 ? 0 : 1].url, {
             method: 'POST',
             path: '/api/auth/login',
             body: {},
-            headers,
+            headers: { 'X-Forwarded-For': from },
           }),
-        ),
-      );
+        );
+        return { ip: from, answers: await Promise.all(signIns) };
+      });
       expect(statusesOf(answers)).toEqual({ admitted: 120, refused: 30 });
       expect(await redis.ask((client) => client.get(`gatehouse:rate:sign-in:${ip}`))).toBe('120');
       expect(await limitFor(instances[0], ip)).toMatchObject({ tier: 'anonymous', left: 29 });
@@ -211,6 +214,33 @@ wherePossible(noRedis, 'Redis', () =>
       await storm(instance, { ip, times: 5 });
       expect(await server.ask((client) => client.get(keyOf(ip)))).toBe('5');
     });
+
+    /**
+     * Returns the first storm of which Redis judged every request. On a busy machine an answer of Redis may take longer
+     * than a request may wait; the instance then judges alone, and says so in its metrics.
+     */
+    async function judgedByRedis<T>(attempt: () => Promise<T>): Promise<T> {
+      for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts++) {
+        const before = await judgedAlone();
+        const result = await attempt();
+        if ((await judgedAlone()) === before) return result;
+        await until(async () => (await Promise.all(instances.map(asksRedis))).every(Boolean));
+      }
+      throw new Error(`Redis answered late in each of ${MAX_ATTEMPTS} attempts`);
+    }
+    async function judgedAlone(): Promise<number> {
+      const each = await Promise.all(instances.map(judgedAloneBy));
+      return each.reduce((sum, count) => sum + count, 0);
+    }
+    async function judgedAloneBy({ url }: Instance): Promise<number> {
+      const { text } = await send(url, { path: '/metrics' });
+      return Number(/^rate_limit_local_total (\d+)$/m.exec(text)?.[1]);
+    }
+    async function asksRedis(instance: Instance): Promise<boolean> {
+      const before = await judgedAloneBy(instance);
+      await limitFor(instance, elsewhere());
+      return (await judgedAloneBy(instance)) === before;
+    }
 
     /** It has said so since it last said otherwise. */
     function shares(instance: Instance): boolean {
