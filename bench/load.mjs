@@ -16,11 +16,12 @@ parentPort.on('message', async (task) => {
 });
 
 /** Every connection sends its next request when it has its answer. */
-async function closedLoop({ request, connections, ms }) {
+async function closedLoop({ request, connections, ms, rampMs = 0 }) {
   const counts = new Counts();
   const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(request, counts)));
-  counts.begin();
   for (const connection of open) connection.send();
+  await pause(rampMs);
+  counts.begin();
   await pause(ms);
   const result = counts.end();
   for (const connection of open) connection.close();
@@ -28,7 +29,7 @@ async function closedLoop({ request, connections, ms }) {
 }
 
 /** Sends a fixed number of requests a second. A request that finds all connections busy, with no more allowed, is `unsent`. */
-async function openLoop({ request, rate, ms }) {
+async function openLoop({ request, rate, ms, rampMs = 0 }) {
   const counts = new Counts();
   const idle = [];
   const all = new Set();
@@ -41,9 +42,9 @@ async function openLoop({ request, rate, ms }) {
     all.add(fresh);
     return fresh.send();
   };
-  counts.begin();
   const started = performance.now();
-  while (performance.now() - started < ms) {
+  while (performance.now() - started < rampMs + ms) {
+    if (!counts.begun && performance.now() - started >= rampMs) counts.begin();
     const due = Math.floor(((performance.now() - started) / 1000) * rate);
     for (; sent < due; sent++) sendOne();
     await pause(TICK_MS);
@@ -57,15 +58,21 @@ class Counts {
   unsent = 0;
   failed = 0;
   #times = new Map();
-  #began = 0;
+  #began = Infinity;
   #ended = Infinity;
 
+  /** Only what is answered from now on counts. */
   begin() {
     this.#began = performance.now();
   }
 
+  get begun() {
+    return this.#began < Infinity;
+  }
+
   answered(status, ms) {
-    if (performance.now() > this.#ended) return;
+    const now = performance.now();
+    if (now < this.#began || now > this.#ended) return;
     const times = this.#times.get(status) ?? [];
     times.push(ms);
     this.#times.set(status, times);

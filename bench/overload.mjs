@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -19,28 +20,40 @@ const AT_CAPACITY = 64;
 /** Callers that one instance may keep waiting; closed loops have twice and five times as many. */
 const WAITING = 500;
 const MIN_SHARE = 0.8;
+/** The queue fills first, which serves a burst; what counts is what comes after. */
+const RAMP_MS = 2000;
 /** A closed loop of which some wait, and all others are refused without an end. */
 const REFUSED_CONNECTIONS = 256;
 /** The first ones wait as long as a connection may be waited for (DB_CONNECT_TIMEOUT_MS). */
 const UNTIL_REFUSED_MS = 7000;
+const LOOK_EVERY_MS = 200;
+/** Of one core: heartbeats, seals and jobs go on. */
+const MAX_IDLE_SHARE = 0.2;
+const QUIET_LOOKS = 2;
 const PROBE_EVERY_MS = 200;
 const PROBE_LIMIT_MS = 1000;
 /** Clock ticks a second in /proc, which Linux has fixed. */
 const TICKS = 100;
 
 const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
+const healthPort = await freePort();
 const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
 const service = await startService({
   DATA_DIR: dataDir,
   DATABASE_URL: embedded.urls.url,
   MIGRATION_DATABASE_URL: embedded.urls.ownerUrl,
+  // So many callers stand behind proxies: an address of its own may not open as many connections at once.
+  TRUSTED_PROXIES: '127.0.0.1',
+  HEALTH_PORT: String(healthPort),
 });
 const load = loadFor(Number(new URL(service.url).port));
 try {
-  const me = request('/api/users/me', await signIn(service));
+  const token = await signIn(service);
+  const me = request('/api/users/me', token);
   await load.run({ request: me, connections: AT_CAPACITY, ms: ROUND_MS });
   const goodput = await measureGoodput(me);
-  const cost = await measureRefusals(me);
+  // The same head, which costs the same to read.
+  const cost = await measureRefusals(me, request('/ping', token));
   process.stdout.write(
     `Node ${process.versions.node}, ${availableParallelism()} cores, medians of ${ROUNDS} rounds of ${ROUND_MS / 1000} s in turns\n\n`,
   );
@@ -71,8 +84,9 @@ async function measureGoodput(me) {
   for (let round = 0; round < ROUNDS; round++) {
     for (const { of, rounds } of loads) {
       const probes = probeDuring();
-      const run = await load.run({ request: me, ms: ROUND_MS, ...of(served(before)) });
+      const run = await load.run({ request: me, ms: ROUND_MS, rampMs: RAMP_MS, ...of(served(before)) });
       const probed = await probes.stop();
+      await idle();
       const after = await capacity();
       const rate = (served(before) + served(after)) / 2;
       rounds.push({ run, probed, capacity: rate, share: served(run) / rate });
@@ -80,6 +94,16 @@ async function measureGoodput(me) {
     }
   }
   return loads;
+}
+
+/** Waits until the service has nothing to do: what the callers of a load have left behind is still worked on. */
+async function idle() {
+  for (let quiet = 0; quiet < QUIET_LOOKS;) {
+    const before = await cpuSeconds(service.pid);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    const share = ((await cpuSeconds(service.pid)) - before) / (LOOK_EVERY_MS / 1000);
+    quiet = share < MAX_IDLE_SHARE ? quiet + 1 : 0;
+  }
 }
 
 function served({ times, seconds }) {
@@ -93,7 +117,7 @@ function probeDuring() {
   const done = (async () => {
     while (!end.signal.aborted) {
       const started = performance.now();
-      const answer = await fetch(`${service.url}/health/live`, {
+      const answer = await fetch(`http://127.0.0.1:${healthPort}/health/live`, {
         headers: { connection: 'close' },
         signal: AbortSignal.timeout(5 * PROBE_LIMIT_MS),
       }).catch(() => null);
@@ -112,7 +136,7 @@ function probeDuring() {
 }
 
 /** Refusals alone: nobody gets past a locked table, so that all that comes is refused. */
-async function measureRefusals(me) {
+async function measureRefusals(me, bare) {
   const ping = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, 'ping.mjs')], {
     env: { PATH: process.env.PATH, NODE_ENV: 'production' },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -122,19 +146,17 @@ async function measureRefusals(me) {
   const owner = new pg.Client({ connectionString: embedded.urls.superuserUrl });
   await owner.connect();
   const rows = { ping: [], refusal: [] };
-  const bare = request('/ping');
   await pinging.run({ request: bare, connections: REFUSED_CONNECTIONS, ms: ROUND_MS / 2 });
   try {
     await owner.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
     // The service works each second without requests: heartbeats, seals, jobs.
     const idleBefore = await cpuSeconds(service.pid);
     await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
-    const idle = ((await cpuSeconds(service.pid)) - idleBefore) / (ROUND_MS / 1000);
-    // The callers who wait keep the queue standing meanwhile.
-    await load.run({ request: me, connections: REFUSED_CONNECTIONS, ms: UNTIL_REFUSED_MS });
+    const atRest = ((await cpuSeconds(service.pid)) - idleBefore) / (ROUND_MS / 1000);
     for (let round = 0; round < ROUNDS; round++) {
-      rows.ping.push(await cpuOf(ping.pid, pinging, { request: bare }));
-      rows.refusal.push(await cpuOf(service.pid, load, { request: me }, idle));
+      rows.ping.push(await cpuOf(ping.pid, pinging, { request: bare, ms: ROUND_MS / 2 }));
+      const ms = UNTIL_REFUSED_MS + ROUND_MS / 2;
+      rows.refusal.push(await cpuOf(service.pid, load, { request: me, ms }, atRest));
     }
   } finally {
     await owner.query('ROLLBACK');
@@ -146,10 +168,10 @@ async function measureRefusals(me) {
 }
 
 /** @returns microseconds of CPU for each answer */
-async function cpuOf(pid, from, task, idle = 0) {
+async function cpuOf(pid, from, task, atRest = 0) {
   const before = await cpuSeconds(pid);
-  const { times, seconds } = await from.run({ ...task, connections: REFUSED_CONNECTIONS, ms: ROUND_MS / 2 });
-  const spent = (await cpuSeconds(pid)) - before - idle * seconds;
+  const { times, seconds } = await from.run({ ...task, connections: REFUSED_CONNECTIONS });
+  const spent = (await cpuSeconds(pid)) - before - atRest * seconds;
   const answers = Object.values(times).reduce((sum, each) => sum + each.length, 0);
   return { micros: (spent * 1e6) / answers, refused: (times['503'] ?? []).length / answers };
 }
@@ -158,6 +180,15 @@ async function cpuSeconds(pid) {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 function loadFor(port) {
@@ -190,7 +221,8 @@ function printGoodput(loads) {
       p99(rounds.flatMap(({ run }) => run.times['200'] ?? [])),
       of(rounds, others).toFixed(0),
       p99(rounds.flatMap(({ run }) => run.times['503'] ?? [])),
-      rounds.reduce((sum, { run }) => sum + run.failed + run.unsent, 0),
+      rounds.reduce((sum, { run }) => sum + run.failed, 0),
+      rounds.reduce((sum, { run }) => sum + run.unsent, 0),
       `${probes.length - slowProbes} of ${probes.length}`,
       p99(probes),
     ];
@@ -204,6 +236,7 @@ function printGoodput(loads) {
     'refused/s',
     'p99 ms',
     'failed',
+    'unsent',
     'probes',
     'p99 ms',
   ];

@@ -10,6 +10,7 @@ export class ServicePool extends pg.Pool {
   private readonly outdated = new WeakSet<pg.ClientBase>();
   private readonly path: DatabasePath | undefined;
   private readonly line: WaitingLine;
+  private returned = 0;
 
   constructor(options?: pg.PoolConfig & { readonly path?: DatabasePath }) {
     super(options);
@@ -23,6 +24,7 @@ export class ServicePool extends pg.Pool {
     });
     this.on('acquire', (client) => this.inUse.add(client));
     this.on('release', (_, client) => {
+      this.returned++;
       this.line.returned(this.waitingCount);
       this.inUse.delete(client);
       if (this.outdated.has(client)) void (client as unknown as pg.Client).end();
@@ -56,6 +58,11 @@ export class ServicePool extends pg.Pool {
   override end(callback?: () => void): Promise<void> | void {
     this.path?.close();
     return callback ? super.end(callback) : super.end();
+  }
+
+  /** The number of times until now that a caller has given its connection back. */
+  get returns(): number {
+    return this.returned;
   }
 
   /** Whether one more caller would wait too long for a connection. */

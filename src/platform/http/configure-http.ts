@@ -10,7 +10,7 @@ import { refuseAmbiguous } from './ambiguous-request.js';
 import { answerClientErrors } from './client-errors.js';
 import { allowOrigins } from './cors.js';
 import { refuseUnknownExpectation, takeExpectations } from './expectations.js';
-import { OverloadGate } from './overload-gate.js';
+import { OverloadGate, type RequestListener } from './overload-gate.js';
 import { requestContextMiddleware } from './request-context.middleware.js';
 import { documentationPolicy, securityHeaders } from './security-headers.js';
 import { UnfinishedHeads } from './unfinished-heads.js';
@@ -25,7 +25,6 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.set('query parser', false);
   app.set('trust proxy', trustedProxies(config.TRUSTED_PROXIES));
   const gate = app.get(OverloadGate);
-  app.use(gate.first);
   app.useSecurityHeaders(securityHeaders);
   app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
   app.use(app.get(HttpMetrics).middleware);
@@ -38,6 +37,13 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.use(gate.afterCors);
   app.use(compression({ filter: isCompressible }));
   guardServer(app);
+  const express = app.getHttpAdapter().getInstance() as unknown as ExpressHandler;
+  express.handle = gate.before(express.handle.bind(express));
+}
+
+/** The method to which an Express application passes each request, which its types leave out. */
+interface ExpressHandler {
+  handle: RequestListener;
 }
 
 /** The server itself, before there is a request. */

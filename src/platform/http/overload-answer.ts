@@ -1,9 +1,10 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
+import { preferredType } from '../../common/http/accept.js';
+import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import { boundRestOfBody } from './refused-body.js';
 import { requestIdOf } from './request-context.middleware.js';
-import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 
 const OVERLOADED = new AppError('OVERLOADED');
 const ID = 'request-id';
@@ -17,11 +18,11 @@ const FIXED_HEADERS = [
 ];
 
 /** Answers 503 with as little work as possible, in the shape of every other error. */
-export function answerOverloaded(request: Request, response: Response, closes: boolean): void {
+export function answerOverloaded(request: IncomingMessage, response: ServerResponse, closes: boolean): void {
   if (response.headersSent || response.destroyed) return;
   // Set already where the request has a context.
   const requestId = String(response.getHeader('X-Request-Id') ?? requestIdOf(request));
-  const isProblem = request.headers.accept?.includes(PROBLEM_JSON) === true && prefersProblem(request);
+  const isProblem = prefersProblem(request.headers.accept);
   // An id needs no escape (see `requestIdOf`).
   const body = isProblem
     ? PROBLEM_START + requestId + PROBLEM_END
@@ -37,8 +38,11 @@ export function answerOverloaded(request: Request, response: Response, closes: b
     String(body.length),
     ...(closes ? ['Connection', 'close'] : []),
   ]);
-  response.end(body);
+  response.end(body, 'latin1');
 }
 
-const prefersProblem = (request: Request): boolean =>
-  request.accepts(['application/json', PROBLEM_JSON]) === PROBLEM_JSON;
+function prefersProblem(accept: string | undefined): boolean {
+  // Most requests do not name it, and need not be parsed.
+  if (accept?.includes(PROBLEM_JSON) !== true) return false;
+  return preferredType(accept, ['application/json', PROBLEM_JSON]) === PROBLEM_JSON;
+}

@@ -20,6 +20,8 @@ const NEVER_REFUSED = /^\/(?:health|metrics)(?:[/?]|$)/;
 const NEEDS_DATABASE = /^\/api(?:[/?]|$)/i;
 const REPORT_EVERY_MS = 10_000;
 
+/** What Express is to its server, or to another application around it. */
+export type RequestListener = (request: Request, response: Response, next?: NextFunction) => void;
 type EdgeReason = Exclude<RefusalReason, 'queue'>;
 
 /**
@@ -30,7 +32,7 @@ type EdgeReason = Exclude<RefusalReason, 'queue'>;
 export class OverloadGate {
   private readonly logger = new Logger(OverloadGate.name);
   private readonly turn = new LoopTurn();
-  private readonly pace = new RefusalPace();
+  private readonly pace = new RefusalPace(() => this.pool?.returns ?? 0);
   private readonly pool: ServicePool | null;
   /** Counters by their label, which are dear to find anew. */
   private readonly counted: Readonly<Record<EdgeReason, Counter.Internal>>;
@@ -52,14 +54,18 @@ export class OverloadGate {
     this.pool = pool instanceof ServicePool ? pool : null;
   }
 
-  /** Passes requests of browsers on to `afterCors`: a page may read a refusal only with the headers of CORS. */
-  readonly first = (request: Request, response: Response, next: NextFunction): void => {
-    if (request.headers.origin !== undefined) return next();
-    const reason = this.reasonToRefuse(request);
-    if (reason === null) return next();
-    this.countRequest(countedMethod(request));
-    this.refuse(request, response, reason);
-  };
+  /**
+   * Wraps the request listener of Express, so that a refusal costs none of its work. Requests of browsers pass on to
+   * `afterCors`, because a page may read a refusal only with the headers of CORS.
+   */
+  before(serve: RequestListener): RequestListener {
+    return (request, response, next) => {
+      const reason = request.headers.origin === undefined ? this.reasonToRefuse(request) : null;
+      if (reason === null) return serve(request, response, next);
+      this.countRequest(countedMethod(request));
+      this.refuse(request, response, reason);
+    };
+  }
 
   readonly afterCors = (request: Request, response: Response, next: NextFunction): void => {
     const reason = request.headers.origin === undefined ? null : this.reasonToRefuse(request);

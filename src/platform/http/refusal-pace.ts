@@ -1,18 +1,24 @@
-/** Part of the time of a turn of the event loop that may be spent on refusals. */
-const SHARE = 1 / 8;
-const LEAST_MS = 1;
+/** Part of the time of a turn of the event loop that may be spent on refusals. Reading them costs as much again. */
+const SHARE = 1 / 16;
+/** Enough for about five refusals, so that a short turn sends some too. */
+const LEAST_MS = 0.25;
 /** Bounds memory; past it the oldest refusal is sent at once. */
 const MAX_WAITING = 20_000;
 
 /**
  * Spreads refusals over the turns of the event loop. Each turn serves as many requests as the database has answered
- * meanwhile, so a turn full of refusals would leave the database idle.
+ * meanwhile, so a turn full of refusals would leave the database idle. While the database answers nothing, nothing is
+ * held back.
  */
 export class RefusalPace {
   /** In the order of their arrival. */
   private readonly waiting = new Set<() => void>();
   private scheduled = false;
   private lastTurnAt = 0;
+  private lastServed = 0;
+
+  /** `served` returns the number of times until now that the database served a request. */
+  constructor(private readonly served: () => number) {}
 
   /** Calls `refuse` at the end of this turn of the event loop, or of a later one. */
   add(refuse: () => void): void {
@@ -31,7 +37,11 @@ export class RefusalPace {
   private turn(): void {
     this.scheduled = false;
     const began = performance.now();
-    this.send(Infinity, began + Math.max(LEAST_MS, (began - this.lastTurnAt) * SHARE));
+    const served = this.served();
+    const budgetMs =
+      served === this.lastServed ? Infinity : Math.max(LEAST_MS, (began - this.lastTurnAt) * SHARE);
+    this.lastServed = served;
+    this.send(Infinity, began + budgetMs);
     this.lastTurnAt = performance.now();
     if (this.waiting.size > 0) this.schedule();
   }

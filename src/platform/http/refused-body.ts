@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** More than any body that could have been accepted: a client that sends one in full can read why not. */
 const MAX_DRAINED_BYTES = 16 * 1024 * 1024;
@@ -14,7 +14,11 @@ const SHORT_BYTES = 64 * 1024;
  * the rest. With `closes` the answer says `Connection: close`, and our side of the connection ends with it; what the
  * client still sends is read a while longer, because a reset would take the answer from it.
  */
-export function boundRestOfBody(request: Request, response: Response, closes = isLong(request)): void {
+export function boundRestOfBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  closes = isLong(request),
+): void {
   if (closes) response.setHeader('Connection', 'close');
   if (request.complete) return;
   const { socket } = request;
@@ -42,7 +46,7 @@ export function boundRestOfBody(request: Request, response: Response, closes = i
 }
 
 /** Returns whether more of the body than a little may be on its way. */
-function isLong(request: Request): boolean {
+function isLong(request: IncomingMessage): boolean {
   if (request.complete) return false;
   if (request.headers['transfer-encoding'] !== undefined) return true;
   return Number(request.headers['content-length'] ?? 0) > SHORT_BYTES;

@@ -8,6 +8,8 @@ const MAX_PER_NETWORK = 100;
 const LOOK_EVERY_MS = 250;
 /** Looks after which an unfinished head counts: a busy instance reads even a whole head a little later. */
 const COUNTS_AFTER_LOOKS = 4;
+/** A look that comes later than this does not count, because the instance was too busy to read what had arrived. */
+const LATE_LOOK_MS = 2 * LOOK_EVERY_MS;
 /** The name of the symbol under which Node's server keeps its parsers. */
 const CONNECTIONS = 'http.server.connections';
 
@@ -33,6 +35,7 @@ interface Connection {
  */
 export class UnfinishedHeads {
   private readonly connections = new Map<Socket, Connection>();
+  private lookedAt = performance.now();
 
   constructor(private readonly isTrusted: (address: string) => boolean) {}
 
@@ -75,11 +78,14 @@ export class UnfinishedHeads {
     const late: Socket[] = [];
     const byNetwork = new Map<string, Socket[]>();
     const parsing = socketsParsing(server);
+    const now = performance.now();
+    const isLate = now - this.lookedAt > LATE_LOOK_MS;
+    this.lookedAt = now;
     for (const [socket, connection] of this.connections) {
       if (!isUnfinished(socket, connection, parsing)) continue;
-      connection.since ??= performance.now();
-      connection.looks++;
-      if (performance.now() - connection.since > HEAD_WITHIN_MS) late.push(socket);
+      connection.since ??= now;
+      if (!isLate) connection.looks++;
+      if (now - connection.since > HEAD_WITHIN_MS) late.push(socket);
       else if (connection.looks >= COUNTS_AFTER_LOOKS) this.count(socket, byNetwork);
     }
     for (const socket of late) refuse(server, socket);
