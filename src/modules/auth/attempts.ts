@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { requestContext } from '../../common/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { GONE_AFTER_SECONDS, SignInFailuresRepository } from './sign-in-failures.repository.js';
 import { WaitingLines } from './waiting-lines.js';
 
@@ -72,8 +73,11 @@ export class Attempts implements OnModuleInit, OnModuleDestroy {
   /** Attempts began since the last look at those of other instances. An idle service asks nothing. */
   private active = false;
   private lookedAfterAt = Number.NEGATIVE_INFINITY;
-  private beating = false;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly task = new PeriodicTask(
+    BEAT_MS,
+    () => this.beat(),
+    (error) => this.logger.warn(error, 'the sign-in attempts in flight could not be looked after'),
+  );
   readonly lines = new WaitingLines();
 
   constructor(
@@ -82,12 +86,11 @@ export class Attempts implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
-    this.timer = setInterval(() => void this.beat(), BEAT_MS);
-    this.timer.unref();
+    this.task.start();
   }
 
-  onModuleDestroy(): void {
-    clearInterval(this.timer);
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   /** Registers an attempt that is about to claim its places. */
@@ -140,18 +143,9 @@ export class Attempts implements OnModuleInit, OnModuleDestroy {
     this.inFlight.delete(String(oldest));
   }
 
-  /** A beat that takes long is not joined by the next one. */
   private async beat(): Promise<void> {
-    if (this.beating) return;
-    this.beating = true;
-    try {
-      await this.settleLate();
-      if (this.active && performance.now() - this.lookedAfterAt >= SHOW_LIFE_EVERY_MS) await this.lookAfter();
-    } catch (error) {
-      this.logger.warn(error, 'the sign-in attempts in flight could not be looked after');
-    } finally {
-      this.beating = false;
-    }
+    await this.settleLate();
+    if (this.active && performance.now() - this.lookedAfterAt >= SHOW_LIFE_EVERY_MS) await this.lookAfter();
   }
 
   private async lookAfter(): Promise<void> {

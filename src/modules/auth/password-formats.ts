@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { DecoyHashes } from '../../platform/crypto/decoy-hashes.js';
+import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { PasswordFormatsRepository } from './password-formats.repository.js';
 
 const LOOK_EVERY_MS = 1_000;
@@ -12,9 +13,13 @@ const REFRESH_AFTER_MS = 5_000;
 @Injectable()
 export class PasswordFormats implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(PasswordFormats.name);
-  private timer: NodeJS.Timeout | undefined;
-  private refreshedAt = -Infinity;
-  private refreshing: Promise<void> | null = null;
+  private readonly counting = new PeriodicTask(
+    LOOK_EVERY_MS,
+    () => this.countIfDue(),
+    (error) => this.logger.warn(`the formats of password hashes could not be counted: ${String(error)}`),
+  );
+  private countedAt = -Infinity;
+  private due = false;
 
   constructor(
     private readonly repository: PasswordFormatsRepository,
@@ -23,31 +28,24 @@ export class PasswordFormats implements OnModuleInit, OnModuleDestroy {
 
   async onModuleInit(): Promise<void> {
     await this.refresh();
-    this.timer = setInterval(() => this.refreshIfUsed(), LOOK_EVERY_MS);
+    this.counting.start();
   }
 
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    await this.refreshing;
+  onModuleDestroy(): Promise<void> {
+    return this.counting.stop();
   }
 
-  /** Counts now. When the database cannot tell, the decoys stay as they are. */
+  /** Counts now. If the database does not answer, the decoys stay as they are. */
   refresh(): Promise<void> {
-    this.refreshedAt = performance.now();
-    this.refreshing ??= this.count().finally(() => (this.refreshing = null));
-    return this.refreshing;
+    this.due = true;
+    return this.counting.run();
   }
 
-  private refreshIfUsed(): void {
-    if (performance.now() - this.refreshedAt < REFRESH_AFTER_MS) return;
-    if (this.decoys.takeUsed()) void this.refresh();
-  }
-
-  private async count(): Promise<void> {
-    try {
-      this.decoys.setFormats(await this.repository.count());
-    } catch (error) {
-      this.logger.warn(`the formats of password hashes could not be counted: ${String(error)}`);
-    }
+  private async countIfDue(): Promise<void> {
+    const isOld = performance.now() - this.countedAt >= REFRESH_AFTER_MS;
+    if (!this.due && !(isOld && this.decoys.takeUsed())) return;
+    this.due = false;
+    this.countedAt = performance.now();
+    this.decoys.setFormats(await this.repository.count());
   }
 }

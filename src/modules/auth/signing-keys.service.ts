@@ -11,6 +11,7 @@ import { InjectConfig } from '../../config/config.module.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { Sealer } from '../../platform/crypto/sealer.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { type KeyUse, keyUses, SigningKeysRepository, type StoredKey } from './signing-keys.repository.js';
 
 const RELOAD_EVERY_MS = 60_000;
@@ -54,8 +55,12 @@ const EMPTY: KeyRing = { pairs: new Map(), signs: null };
 export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(SigningKeysService.name);
   private rings: Readonly<Record<KeyUse, KeyRing>> = { access: EMPTY, refresh: EMPTY };
-  private upkeeping = false;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly upkeep = new PeriodicTask(
+    RELOAD_EVERY_MS,
+    async () => void (await this.rotateIfOlderThan(ROTATED_AFTER_SECONDS)),
+    // The keys that are known go on working.
+    (error) => this.logger.error(error, 'the signing keys could not be read'),
+  );
 
   constructor(
     @InjectConfig() private readonly config: Config,
@@ -67,12 +72,11 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
 
   async onModuleInit(): Promise<void> {
     await this.rotateIfOlderThan(ROTATED_AFTER_SECONDS);
-    this.timer = setInterval(() => void this.upkeep(), RELOAD_EVERY_MS);
-    this.timer.unref();
+    this.upkeep.start();
   }
 
-  onModuleDestroy(): void {
-    clearInterval(this.timer);
+  onModuleDestroy(): Promise<void> {
+    return this.upkeep.stop();
   }
 
   /** The key pair that signs this kind of token now. */
@@ -144,20 +148,6 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
       };
     }
     this.rings = { ...this.rings, ...rings };
-  }
-
-  /** A round that takes long is not joined by the next one. */
-  private async upkeep(): Promise<void> {
-    if (this.upkeeping) return;
-    this.upkeeping = true;
-    try {
-      await this.rotateIfOlderThan(ROTATED_AFTER_SECONDS);
-    } catch (error) {
-      // The keys that are known go on working; the next round tries again.
-      this.logger.error(error, 'the signing keys could not be read');
-    } finally {
-      this.upkeeping = false;
-    }
   }
 
   /** Access keys sign refresh tokens too during an update, and signed them before. */

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { requestContext } from '../../common/context/request-context.js';
 import { newId } from '../../common/ids.js';
 import { BackgroundConnections } from '../../platform/database/background-connections.js';
+import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { type Job, JobKindsService } from './job-kinds.service.js';
 import { HELD_SECONDS, JobRun } from './job-run.js';
 import { JobsRepository } from './jobs.repository.js';
@@ -19,11 +19,12 @@ const JOBS_AT_ONCE = 4;
 export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(JobWorker.name);
   private readonly held = new Map<AbortController, Promise<void>>();
-  private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | null = null;
+  private readonly task = new PeriodicTask(
+    LOOK_EVERY_MS,
+    () => this.look(),
+    (error) => this.logger.error(error, 'no job could be taken'),
+  );
   private lookAgain = false;
-  private stopping = false;
-  private failing = false;
 
   constructor(
     private readonly repository: JobsRepository,
@@ -33,14 +34,12 @@ export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.wake(), LOOK_EVERY_MS);
+    this.task.start();
   }
 
   /** What runs is rolled back and put back; another instance goes on with it at once. */
   async onModuleDestroy(): Promise<void> {
-    this.stopping = true;
-    clearInterval(this.timer);
-    await this.looking;
+    await this.task.stop();
     for (const leave of this.held.keys()) leave.abort();
     await Promise.all(this.held.values());
   }
@@ -48,24 +47,18 @@ export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
   /** There may be something to do. It is not done in the name, nor in the time, of whoever says so. */
   wake(): void {
     this.lookAgain = true;
-    this.looking ??= requestContext.leave(() => this.look()).finally(() => (this.looking = null));
+    void this.task.run();
   }
 
   private async look(): Promise<void> {
-    try {
-      while (this.lookAgain && !this.stopping && this.held.size < JOBS_AT_ONCE) {
-        this.lookAgain = false;
-        const holder = newId();
-        const job = await this.repository.claim(holder, this.kinds.types, HELD_SECONDS);
-        if (!job) continue;
-        this.lookAgain = true;
-        this.begin(job, holder);
-      }
-      this.failing = false;
-    } catch (error) {
-      // The next second tries again; a fault that lasts is told once.
-      if (!this.failing) this.logger.error(error, 'no job could be taken');
-      this.failing = true;
+    this.lookAgain = true;
+    while (this.lookAgain && !this.task.stopping && this.held.size < JOBS_AT_ONCE) {
+      this.lookAgain = false;
+      const holder = newId();
+      const job = await this.repository.claim(holder, this.kinds.types, HELD_SECONDS);
+      if (!job) continue;
+      this.lookAgain = true;
+      this.begin(job, holder);
     }
   }
 
@@ -76,7 +69,7 @@ export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
       .catch((error: unknown) => this.logger.error(error, `the job ${job.id} could not be begun`))
       .finally(() => {
         this.held.delete(leave);
-        if (!this.stopping) this.wake();
+        if (!this.task.stopping) this.wake();
       });
     this.held.set(leave, done);
   }

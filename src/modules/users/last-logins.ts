@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { UsersRepository } from './users.repository.js';
 
 /** The contract lets `last_login_at` lag by 5 s. */
@@ -16,19 +17,21 @@ const MAX_WAITING = 100_000;
 export class LastLogins implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(LastLogins.name);
   private readonly waiting = new Map<string, Date>();
-  private timer: NodeJS.Timeout | undefined;
-  private writing: Promise<void> | null = null;
+  private readonly task = new PeriodicTask(
+    WRITE_EVERY_MS,
+    () => this.writeAll(),
+    (error) => this.logger.warn(`last sign-ins could not be written, and wait: ${String(error)}`),
+  );
 
   constructor(private readonly repository: UsersRepository) {}
 
   onModuleInit(): void {
-    this.timer = setInterval(() => void this.write(), WRITE_EVERY_MS);
+    this.task.start();
   }
 
   async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    await this.writing;
-    await this.write();
+    await this.task.stop();
+    await this.task.run();
   }
 
   gather(userId: string, at: Date): void {
@@ -39,11 +42,6 @@ export class LastLogins implements OnModuleInit, OnModuleDestroy {
     if (this.waiting.size > MAX_WAITING && longest !== undefined) this.waiting.delete(longest);
   }
 
-  private write(): Promise<void> {
-    this.writing ??= this.writeAll().finally(() => (this.writing = null));
-    return this.writing;
-  }
-
   private async writeAll(): Promise<void> {
     while (this.waiting.size > 0) {
       const batch = new Map([...this.waiting].slice(0, BATCH));
@@ -52,8 +50,7 @@ export class LastLogins implements OnModuleInit, OnModuleDestroy {
         await this.repository.touchLastLogins(batch);
       } catch (error) {
         for (const [userId, at] of batch) this.gather(userId, at);
-        this.logger.warn(`last sign-ins could not be written, and wait: ${String(error)}`);
-        return;
+        throw error;
       }
     }
   }

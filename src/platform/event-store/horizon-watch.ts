@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge } from 'prom-client';
 import { UnitOfWork } from '../database/unit-of-work.js';
+import { PeriodicTask } from '../lifecycle/periodic-task.js';
 import { HORIZON_LAG } from '../metrics/horizon-lag.js';
 
 const EVERY_MS = 5000;
@@ -35,8 +36,12 @@ interface Sample {
 @Injectable()
 export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(HorizonWatch.name);
-  private timer: NodeJS.Timeout | undefined;
-  private sampling: Promise<void> | null = null;
+  private readonly task = new PeriodicTask(
+    EVERY_MS,
+    () => this.sample(),
+    // Without a database there is nothing to tell, and others say so.
+    () => {},
+  );
   private seen = { xid: '', at: 0 };
   private warnedOf = '';
 
@@ -46,17 +51,11 @@ export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
-    this.timer = setInterval(() => {
-      // Without a database there is nothing to tell, and others say so.
-      this.sampling ??= this.sample()
-        .catch(() => {})
-        .finally(() => (this.sampling = null));
-    }, EVERY_MS);
+    this.task.start();
   }
 
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    await this.sampling;
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   /** Warns once of each holder that has gone on for longer than that. */

@@ -62,7 +62,7 @@ beforeAll(async () => {
   app = await TestApp.create();
   // Nobody else is to change a row meanwhile, nor to do away with a job that should not be there.
   await Promise.all([stopSealing(app), app.nest.get(LastLogins).onModuleDestroy()]);
-  app.nest.get(Attempts).onModuleDestroy();
+  await app.nest.get(Attempts).onModuleDestroy();
   await app.nest.get(JobRunner).onModuleDestroy();
   superuser = new pg.Client({ connectionString: app.database.url });
   await superuser.connect();
