@@ -1,5 +1,6 @@
 import { codePointLength, foldCase } from '../../common/text.js';
 import { isCommonPassword } from './common-passwords.js';
+import { containsDisguised, undisguised, withoutSeparators } from './look-alikes.js';
 
 const PRODUCT_NAME = 'gatehouse';
 /** In code points: shorter words stand in too many passwords by chance. */
@@ -14,20 +15,32 @@ export interface ChosenPassword {
 
 /**
  * Returns why a new password is refused, as a message for the client about that field, or null when it may be
- * used. The shape of the password was checked before. Compares in NFC and ignores case. There are no
+ * used. The shape of the password was checked before. Ignores case, accents and usual disguises. There are no
  * composition rules (NIST SP 800-63B-4, 3.1.1.2): a common password stays easy to guess when it is decorated.
  */
 export function checkPassword({ password, email, name }: ChosenPassword, field = 'password'): string | null {
-  const folded = foldCase(password);
-  if (folded.includes(PRODUCT_NAME)) return `${field} must not contain the name of the product`;
-  if (containsWord(folded, [localPart(email)]))
+  if (containsWord(password, [PRODUCT_NAME])) return `${field} must not contain the name of the product`;
+  if (containsWord(password, [localPart(email)]))
     return `${field} must not contain the name in the e-mail address`;
-  if (containsWord(folded, name.split(WORD_BREAKS))) return `${field} must not contain a word of the name`;
+  if (containsWord(password, name.split(WORD_BREAKS))) return `${field} must not contain a word of the name`;
   if (isCommonPassword(password)) return `${field} must not be a commonly used one`;
   return null;
 }
 
-const containsWord = (folded: string, words: readonly string[]): boolean =>
-  words.map(foldCase).some((word) => codePointLength(word) >= MIN_WORD_LENGTH && folded.includes(word));
+function containsWord(password: string, words: readonly string[]): boolean {
+  const folded = foldCase(password);
+  const plain = undisguised(password);
+  const joined = withoutSeparators(plain);
+  return words.map(foldCase).some((word) => {
+    if (codePointLength(word) < MIN_WORD_LENGTH) return false;
+    if (folded.includes(word)) return true;
+    const bare = undisguised(word);
+    const bareJoined = withoutSeparators(bare);
+    return (
+      (bare.length >= MIN_WORD_LENGTH && containsDisguised(plain, bare)) ||
+      (bareJoined.length >= MIN_WORD_LENGTH && containsDisguised(joined, bareJoined))
+    );
+  });
+}
 
 const localPart = (email: string): string => email.trim().split('@', 1)[0] ?? '';

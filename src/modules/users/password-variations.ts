@@ -1,26 +1,5 @@
-/** The letters that a character usually stands for. */
-const STANDS_FOR: Readonly<Record<string, readonly string[]>> = {
-  '0': ['o'],
-  '1': ['i', 'l'],
-  '2': ['z'],
-  '3': ['e'],
-  '4': ['a'],
-  '5': ['s'],
-  '6': ['g', 'b'],
-  '7': ['t', 'l'],
-  '8': ['b'],
-  '9': ['g'],
-  '@': ['a'],
-  $: ['s'],
-  '!': ['i', 'l'],
-  '|': ['i', 'l'],
-  '+': ['t'],
-  '(': ['c'],
-  '€': ['e'],
-  '£': ['l'],
-  '¥': ['y'],
-  '§': ['s'],
-};
+import { lettersLike, undisguised, withoutSeparators } from './look-alikes.js';
+
 const MAX_READINGS = 16;
 const MIN_CORE = 3;
 /** Hardly a common password is longer. */
@@ -30,17 +9,24 @@ const MAX_AFFIX = 12;
 const MAX_MARKS = 3;
 const MAX_DIGITS = 4;
 const KEY_ROWS = ['01234567890', '09876543210', '!@#$%^&*()', '!"§$%&/()='];
-const DATE =
-  /^(?:(?:19|20)\d\d(?:0\d|1[0-2])[0-3]\d|[0-3]\d[0-3]\d(?:19|20)\d\d|[0-3]\d[0-3]\d\d\d|(?:19|20)\d{4})$/;
+/** A day or a month: which of them comes first depends on the country. */
+const DAY = '(?:0[1-9]|[12]\\d|3[01])';
+const YEAR = '(?:19|20)\\d\\d';
+const DATE = new RegExp(
+  `^(?:${YEAR}(?:0\\d|1[0-2])${DAY}|${DAY}${DAY}${YEAR}|${DAY}${DAY}\\d\\d|(?:19|20)\\d{4})$`,
+);
 
 /**
- * Yields the words that a password may be derived from by usual means: upper case, accents, characters that
- * stand for letters, and digits, years, dates and marks before and after. The number of words is bounded.
+ * Yields the words that a password may be derived from by usual means: upper case, accents, characters that stand for
+ * letters or look like them, spaces and marks between letters, and digits, years, dates and marks before and after.
+ * The number of words is bounded.
  */
 export function* passwordVariations(password: string): Generator<string> {
   yield password.normalize('NFC').toLowerCase();
-  const plain = password.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase();
-  for (const core of coresOf(Array.from(plain))) yield* readingsOf(core);
+  const plain = undisguised(password);
+  for (const core of coresOf(plain)) yield* readingsOf(core);
+  const joined = withoutSeparators(plain);
+  if (joined.length < plain.length) for (const core of coresOf(joined)) yield* readingsOf(core);
 }
 
 function* coresOf(characters: readonly string[]): Generator<readonly string[]> {
@@ -81,7 +67,7 @@ function* readingsOf(characters: readonly string[]): Generator<string> {
   yield characters.join('');
   let readings = [''];
   for (const character of characters) {
-    const letters = STANDS_FOR[character] ?? [character];
+    const letters = lettersLike(character);
     const chosen = readings.length * letters.length > MAX_READINGS ? letters.slice(0, 1) : letters;
     readings = chosen.flatMap((letter) => readings.map((reading) => reading + letter));
   }
