@@ -29,11 +29,15 @@ export interface RequestContext {
 const NOWHERE: Client = { ip: '', userAgent: '' };
 
 const storage = new AsyncLocalStorage<RequestContext>();
+/** Restores the contexts of the start: no request, no transaction, and for the log no request either. */
+const outside = AsyncLocalStorage.snapshot();
 
 export const requestContext = {
   run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
   /** For what must be done although the request is over. */
   leave: <T>(work: () => T): T => storage.exit(work),
+  /** Runs `work` in no context at all. `leave` leaves that of this file alone. */
+  outside: <T>(work: () => T): T => outside(work),
   /**
    * For work that several requests wait for: it does not end with the one that began it, but has
    * `timeLimitMs` of its own, after which its queries are cancelled.

@@ -1,7 +1,8 @@
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { DecoyHashes } from '../../platform/crypto/decoy-hashes.js';
 import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { PasswordFormatsRepository } from './password-formats.repository.js';
+import { BackgroundLogger } from '../../platform/logging/background-logger.js';
 
 const LOOK_EVERY_MS = 1_000;
 const REFRESH_AFTER_MS = 5_000;
@@ -12,11 +13,11 @@ const REFRESH_AFTER_MS = 5_000;
  */
 @Injectable()
 export class PasswordFormats implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger(PasswordFormats.name);
+  private readonly logger = new BackgroundLogger(PasswordFormats.name);
   private readonly counting = new PeriodicTask(
     LOOK_EVERY_MS,
     () => this.countIfDue(),
-    (error) => this.logger.warn(`the formats of password hashes could not be counted: ${String(error)}`),
+    (error) => this.logger.warn(error, 'the formats of password hashes could not be counted'),
   );
   private countedAt = -Infinity;
   private due = false;

@@ -5,7 +5,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { type Config, ConfigError } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
@@ -13,6 +13,7 @@ import { Sealer } from '../../platform/crypto/sealer.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { type KeyUse, keyUses, SigningKeysRepository, type StoredKey } from './signing-keys.repository.js';
+import { BackgroundLogger } from '../../platform/logging/background-logger.js';
 
 const RELOAD_EVERY_MS = 60_000;
 /** Several reloads of every instance, and of every cache of the key set (5 minutes), fit into it. */
@@ -53,7 +54,7 @@ const EMPTY: KeyRing = { pairs: new Map(), signs: null };
  */
 @Injectable()
 export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger(SigningKeysService.name);
+  private readonly logger = new BackgroundLogger(SigningKeysService.name);
   private rings: Readonly<Record<KeyUse, KeyRing>> = { access: EMPTY, refresh: EMPTY };
   private readonly upkeep = new PeriodicTask(
     RELOAD_EVERY_MS,

@@ -1,10 +1,11 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { newId } from '../../common/ids.js';
 import { BackgroundConnections } from '../../platform/database/background-connections.js';
 import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { type Job, JobKindsService } from './job-kinds.service.js';
 import { HELD_SECONDS, JobRun } from './job-run.js';
 import { JobsRepository } from './jobs.repository.js';
+import { BackgroundLogger } from '../../platform/logging/background-logger.js';
 
 const LOOK_EVERY_MS = 1000;
 /** Their rows share the lanes of the instance. */
@@ -17,7 +18,7 @@ const JOBS_AT_ONCE = 4;
  */
 @Injectable()
 export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger(JobWorker.name);
+  private readonly logger = new BackgroundLogger(JobWorker.name);
   private readonly held = new Map<AbortController, Promise<void>>();
   private readonly task = new PeriodicTask(
     LOOK_EVERY_MS,

@@ -1,6 +1,7 @@
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { UsersRepository } from './users.repository.js';
+import { BackgroundLogger } from '../../platform/logging/background-logger.js';
 
 /** The contract lets `last_login_at` lag by 5 s. */
 const WRITE_EVERY_MS = 2000;
@@ -15,12 +16,12 @@ const MAX_WAITING = 100_000;
  */
 @Injectable()
 export class LastLogins implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger(LastLogins.name);
+  private readonly logger = new BackgroundLogger(LastLogins.name);
   private readonly waiting = new Map<string, Date>();
   private readonly task = new PeriodicTask(
     WRITE_EVERY_MS,
     () => this.writeAll(),
-    (error) => this.logger.warn(`last sign-ins could not be written, and wait: ${String(error)}`),
+    (error) => this.logger.warn(error, 'the times of the last sign-ins could not be written, and wait'),
   );
 
   constructor(private readonly repository: UsersRepository) {}

@@ -1,5 +1,4 @@
 import { Socket } from 'node:net';
-import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
@@ -8,6 +7,8 @@ import { DatabasePath } from './database-path.js';
 import { createClientClass, type QueryObserver } from './service-client.js';
 import { OneBufferSocket } from './one-buffer-socket.js';
 import { ServicePool } from './service-pool.js';
+import { connectionFailure } from '../../common/errors/connection-failure.js';
+import { BackgroundLogger } from '../logging/background-logger.js';
 
 export const APPLICATION_NAME = 'gatehouse';
 /** An idle connection is checked after this; Node.js then asks each second, and gives up after the tenth time. */
@@ -28,7 +29,10 @@ export function dataSourceOptions(
     installExtensions: false,
     driver: { ...pg, Pool: ServicePool },
     // A connection that breaks while nobody uses it: the pool has replaced it already.
-    poolErrorHandler: (error: Error) => new Logger('Database').warn(error.message),
+    poolErrorHandler: (error: Error) =>
+      new BackgroundLogger('Database').warn(
+        `an idle connection to the database broke, and is replaced: ${connectionFailure(error)}`,
+      ),
     extra: {
       Client: createClientClass({ Client, observe, keepsStatements: config.DB_PREPARED, path }),
       ssl,

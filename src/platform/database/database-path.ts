@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 import { streamOf } from './cancellation.js';
+import { BackgroundLogger } from '../logging/background-logger.js';
 
 /** An SSLRequest (PostgreSQL protocol, 54.2.10): servers and poolers answer it before anybody signs in. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
@@ -26,7 +26,7 @@ interface Activity {
  * all of them are thrown away together. Until a probe is answered new ones are refused at once.
  */
 export class DatabasePath {
-  private readonly logger = new Logger('Database');
+  private readonly logger = new BackgroundLogger('Database');
   private readonly clients = new Set<pg.Client>();
   /** What waits for an answer, the oldest first. */
   private readonly activities = new Set<Activity>();

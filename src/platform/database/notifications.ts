@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
@@ -11,6 +11,7 @@ import { APPLICATION_NAME, KEEP_ALIVE_AFTER_MS } from './data-source.js';
 import { isReadOnly } from './database-errors.js';
 import { Lease } from './lease.js';
 import { WriteAccess } from './write-access.js';
+import { BackgroundLogger } from '../logging/background-logger.js';
 
 const HEARTBEAT_EVERY_MS = 250;
 const LEASE_MS = 1000;
@@ -39,7 +40,7 @@ type Listener = (payload: string) => void;
 @Injectable()
 export class Notifications implements OnModuleInit, OnModuleDestroy {
   readonly lease = new Lease(LEASE_MS);
-  private readonly logger = new Logger(Notifications.name);
+  private readonly logger = new BackgroundLogger(Notifications.name);
   /** Of this instance alone, so that heartbeats wake nobody else. */
   private readonly pulse = `gatehouse_pulse_${randomUUID().replaceAll('-', '')}`;
   private readonly listeners = new Map<string, Listener>();

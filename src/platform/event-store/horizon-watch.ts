@@ -1,9 +1,10 @@
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge } from 'prom-client';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { PeriodicTask } from '../lifecycle/periodic-task.js';
 import { HORIZON_LAG } from '../metrics/horizon-lag.js';
+import { BackgroundLogger } from '../logging/background-logger.js';
 
 const EVERY_MS = 5000;
 const WARN_AFTER_SECONDS = 10;
@@ -35,7 +36,7 @@ interface Sample {
 /** Tells how long the oldest writing transaction has kept feed and seals waiting, and whose it is. */
 @Injectable()
 export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger(HorizonWatch.name);
+  private readonly logger = new BackgroundLogger(HorizonWatch.name);
   private readonly task = new PeriodicTask(
     EVERY_MS,
     () => this.sample(),

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { NextFunction, Request, Response } from 'express';
@@ -13,6 +13,7 @@ import { LoopTurn } from './loop-turn.js';
 import { answerOverloaded } from './overload-answer.js';
 import { RefusalPace } from './refusal-pace.js';
 import { UNMATCHED } from './routes.js';
+import { BackgroundLogger } from '../logging/background-logger.js';
 
 /** Probes and metrics must be answered above all while the instance has too much to do. */
 const NEVER_REFUSED = /^\/(?:health|metrics)(?:[/?]|$)/;
@@ -30,7 +31,7 @@ type EdgeReason = Exclude<RefusalReason, 'queue'>;
  */
 @Injectable()
 export class OverloadGate {
-  private readonly logger = new Logger(OverloadGate.name);
+  private readonly logger = new BackgroundLogger(OverloadGate.name);
   private readonly turn = new LoopTurn();
   private readonly pace = new RefusalPace(() => this.pool?.returns ?? 0);
   private readonly pool: ServicePool | null;

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import {
   type CronItem,
   type LogFunctionFactory,
@@ -15,6 +15,8 @@ import { Sealer } from '../crypto/sealer.js';
 import { connectionTo } from '../database/connection-to.js';
 import { APPLICATION_NAME, KEEP_ALIVE_AFTER_MS } from '../database/data-source.js';
 import { createImpatientClientClass } from '../database/impatient-client.js';
+import { connectionFailure } from '../../common/errors/connection-failure.js';
+import { BackgroundLogger } from '../logging/background-logger.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { sealPurpose } from './jobs.js';
 import { within } from './within.js';
@@ -43,7 +45,7 @@ const RESTART_AFTER_MS = 5000;
 /** Does the jobs that any instance has enqueued, on connections apart from those of requests. */
 @Injectable()
 export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger(JobRunner.name);
+  private readonly logger = new BackgroundLogger(JobRunner.name);
   private readonly tasks: TaskList = {};
   private readonly periodic: CronItem[] = [];
   private readonly pool: pg.Pool;
@@ -69,7 +71,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     });
     const broken = (error: Error) =>
-      this.logger.warn(`a connection of the job runner broke: ${error.message}`);
+      this.logger.warn(`a connection of the job runner broke, and is replaced: ${connectionFailure(error)}`);
     this.pool.on('error', broken);
     this.pool.on('connect', (client) => client.on('error', broken));
   }
@@ -98,7 +100,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       await this.runner?.stop();
     } catch (error) {
-      this.logger.warn(`the job runner did not stop in order: ${String(error)}`);
+      this.logger.warn(error, 'the job runner did not stop in order');
     }
     await this.pool.end();
   }
@@ -119,18 +121,18 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     });
     this.runner = runner;
     runner.promise.then(
-      () => this.ended('it stopped'),
-      (error: unknown) => this.ended(String(error)),
+      () => this.ended(new Error('it stopped')),
+      (error: unknown) => this.ended(error),
     );
   }
 
   /** A runner gives up when the database is away at the wrong moment: jobs must go on when it is back. */
-  private ended(reason: string): void {
+  private ended(reason: unknown): void {
     if (this.stopping) return;
-    this.logger.error(`the job runner ended, and is started again: ${reason}`);
+    this.logger.error(reason, 'the job runner ended, and is started again');
     this.runner = null;
     this.restart = setTimeout(() => {
-      this.run().catch((error: unknown) => this.ended(String(error)));
+      this.run().catch((error: unknown) => this.ended(error));
     }, RESTART_AFTER_MS);
   }
 

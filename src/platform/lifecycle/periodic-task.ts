@@ -29,7 +29,7 @@ export class PeriodicTask {
 
   /** Runs the work now, or joins the run in progress. Never rejects: the next interval tries again. */
   run(): Promise<void> {
-    this.running ??= requestContext.leave(() => this.attempt()).finally(() => (this.running = null));
+    this.running ??= requestContext.outside(() => this.attempt()).finally(() => (this.running = null));
     return this.running;
   }
 

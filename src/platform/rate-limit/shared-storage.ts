@@ -1,8 +1,10 @@
-import { Logger } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import { Redis } from 'ioredis';
 import type { Counter } from 'prom-client';
 import { LocalStorage, taken, type Taken } from './local-storage.js';
+import { requestContext } from '../../common/context/request-context.js';
+import { connectionFailure } from '../../common/errors/connection-failure.js';
+import { BackgroundLogger } from '../logging/background-logger.js';
 
 /** A limit is not worth a slow request: past this the local one decides. */
 const WAIT_MS = 20;
@@ -31,7 +33,7 @@ const TAKE = `
  * answers in time again.
  */
 export class SharedStorage implements ThrottlerStorage {
-  private readonly logger = new Logger(SharedStorage.name);
+  private readonly logger = new BackgroundLogger(SharedStorage.name);
   private readonly redis: Redis;
   private readonly local = new LocalStorage();
   private late = 0;
@@ -103,7 +105,10 @@ export class SharedStorage implements ThrottlerStorage {
 
   private probeLater(inTime: number): void {
     if (this.closed) return;
-    this.timer = setTimeout(() => void this.probe(inTime), PROBE_EVERY_MS).unref();
+    // Otherwise the probes, and connections that they make anew, would belong to the request that noticed.
+    requestContext.outside(() => {
+      this.timer = setTimeout(() => void this.probe(inTime), PROBE_EVERY_MS).unref();
+    });
   }
 
   /** @param inTime how many were answered in time before this one, in a row */
@@ -132,7 +137,8 @@ export class SharedStorage implements ThrottlerStorage {
   private complain(error: unknown): void {
     if (this.complainedAt !== null && performance.now() - this.complainedAt < COMPLAIN_EVERY_MS) return;
     this.complainedAt = performance.now();
-    this.logger.warn(`Redis cannot be asked, each instance limits on its own: ${String(error)}`);
+    const reason = error instanceof LateError ? error.message : connectionFailure(error);
+    this.logger.warn(`Redis cannot be asked, so each instance limits on its own: ${reason}`);
   }
 }
 
@@ -147,7 +153,7 @@ class LateError extends Error {
 function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {
-    const giveUp = () => reject(new LateError(`no answer within ${ms} ms`));
+    const giveUp = () => reject(new LateError(`it did not answer within ${ms} ms`));
     let timer: NodeJS.Timeout;
     const wait = (leftMs: number): void => {
       timer = setTimeout(() => {

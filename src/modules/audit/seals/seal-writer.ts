@@ -1,8 +1,9 @@
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { formatPosition } from '../../../common/history-position.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { MAX_SEALED, type Seal } from './seal.js';
 import { Sealing } from './sealing.js';
+import { BackgroundLogger } from '../../../platform/logging/background-logger.js';
 
 const EVERY_MS = 1000;
 const HEAD_LOGGED_EVERY_MS = 60_000;
@@ -13,7 +14,7 @@ const HEAD_LOGGED_EVERY_MS = 60_000;
  */
 @Injectable()
 export class SealWriter implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger(SealWriter.name);
+  private readonly logger = new BackgroundLogger(SealWriter.name);
   private readonly task = new PeriodicTask(
     EVERY_MS,
     () => this.sealAll(),
