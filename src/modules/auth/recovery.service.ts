@@ -15,6 +15,7 @@ import { AccountMails } from './account-mails.js';
 import { BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
 import type { ChangeEmailDto } from './dto/change-email.dto.js';
+import { sessionEventTypes, type SessionsRevoked } from './events/session-events.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { SessionsService } from './sessions.service.js';
 
@@ -113,6 +114,12 @@ export class RecoveryService {
   @OnDomainEvent(userEventTypes.emailConfirmed)
   async expireTokens({ userId }: UserEvent): Promise<void> {
     await this.tokens.expireOfUser(userId);
+  }
+
+  /** The sign-out of every session is a break too; the end of some of them leaves what the others asked for. */
+  @OnDomainEvent(sessionEventTypes.revoked)
+  async expireTokensOnSignOut({ userId, which }: SessionsRevoked): Promise<void> {
+    if (which.exceptSessionId === null) await this.tokens.expireOfUser(userId);
   }
 
   @OnDomainEvent(userEventTypes.erased)

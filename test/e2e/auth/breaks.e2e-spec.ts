@@ -39,9 +39,9 @@ async function pendingChange(account: Account): Promise<string> {
   return tokenIn((await mailTo(app, address, /^Confirm your new/)).text);
 }
 
-async function pendingReset({ email }: Account): Promise<string> {
+async function pendingReset({ email }: Account, nth = 1): Promise<string> {
   expect((await post('/api/auth/password/forgot', { email })).status).toBe(202);
-  return tokenIn((await mailTo(app, email, /^Set a new password/)).text);
+  return tokenIn((await mailTo(app, email, /^Set a new password/, nth)).text);
 }
 
 const byAdmin = (method: 'patch' | 'delete' | 'post', path: string, body?: object) =>
@@ -111,6 +111,33 @@ describe('a pending change of address', () => {
     const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [account.id] };
     const [answer] = await whileChanging(app.database, end, { start: () => [confirm(code)] });
     expect(answer?.status).toBe(400);
+  });
+});
+
+describe('what was mailed before an administrator signs the user out', () => {
+  it('is void: a new password, a confirmation', async () => {
+    const account = await app.account();
+    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/)).text);
+    const forgotten = await pendingReset(account);
+    await byAdmin('delete', `${account.id}/sessions`).expect(204);
+    expect((await reset(forgotten)).status).toBe(400);
+    expect((await confirm(confirmation)).status).toBe(400);
+    expect((await reset(await pendingReset(account, 2))).status).toBe(204);
+  });
+
+  it('is void when a batch signs the user out', async () => {
+    const account = await app.account();
+    const forgotten = await pendingReset(account);
+    const job = await startBatch(app, { action: 'revoke_sessions', user_ids: [account.id] });
+    await jobEnded(app, job.id);
+    expect((await reset(forgotten)).status).toBe(400);
+  });
+
+  it('stays good when the user ends other sessions', async () => {
+    const account = await app.account();
+    const forgotten = await pendingReset(account);
+    await app.as(account, 'delete', '/api/auth/sessions').expect(204);
+    expect((await reset(forgotten)).status).toBe(204);
   });
 });
 
