@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +79,28 @@ describe('readConfig', () => {
 
   it.each(['TRUE', '1', 'yes', 'on', ' true'])('takes no boolean of %s', (DOCS) => {
     expect(faultsOf({ DOCS })).toEqual(['DOCS must be true or false']);
+  });
+
+  it.each([
+    ['METRICS_TOKEN', 'aaaaaaaaaaaaaaaaaaaaaaaa'],
+    ['METRICS_TOKEN', 'passwordpassword'],
+    ['METRICS_TOKEN', '1234567890123456'],
+    ['METRICS_TOKEN', 'abcdefghijklmnopqrstuvwxyz'],
+    ['METRICS_TOKEN', 'zyxwvutsrqponmlkjihg'],
+    ['METRICS_TOKEN', 'change-me-in-production'],
+    ['METRICS_TOKEN', 'replace_this_with_a_token'],
+    ['METRICS_TOKEN', 'your-metrics-token-here'],
+    ['MASTER_KEY', Buffer.alloc(32, 7).toString('base64')],
+    ['MASTER_KEY', Buffer.from(Array.from({ length: 32 }, (_, i) => i)).toString('base64')],
+    ['MASTER_KEY', Buffer.from('abcdefghijklmnopqrstuvwxyz012345').toString('base64')],
+  ])('refuses a %s that is a sample value: %s', (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([`${name} must be random: this looks like a sample value`]);
+  });
+
+  it('takes every random METRICS_TOKEN', () => {
+    for (let i = 0; i < 1000; i++) {
+      expect(faultsOf({ METRICS_TOKEN: randomBytes(24).toString(i % 2 ? 'hex' : 'base64url') })).toEqual([]);
+    }
   });
 
   it('never shows the value of a secret in a fault', () => {

@@ -78,16 +78,36 @@ const networks = z.string().transform((value, context) => {
   }
   return list.filter((network) => network !== null);
 });
+const SAMPLE = 'must be random: this looks like a sample value';
+const PLACEHOLDER =
+  /(?:change|replace|insert|fill).{0,6}(?:me|this|it|here)(?![a-z])|placeholder|example|sample|your[-_ ]/i;
+const MIN_DISTINCT = 8;
+
+/** Tells whether few values make up the secret, or most of it counts up or down. No random one does. */
+function looksLikeSample(secret: Uint8Array): boolean {
+  if (new Set(secret).size < MIN_DISTINCT) return true;
+  const steps = Array.from(secret.subarray(1), (byte, index) => byte - (secret[index] ?? 0));
+  return [1, -1].some((step) => steps.filter((each) => each === step).length > steps.length / 2);
+}
+
 const masterKey = z.string().transform((value, context) => {
   const key = Buffer.from(value, 'base64');
   const canonical = key.toString('base64').replace(/=+$/, '') === value.replace(/=+$/, '');
   if (key.length !== 32 || !canonical) {
     context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 (openssl rand -base64 32)' });
-  } else if (new Set(key).size < 8) {
-    context.addIssue({ code: 'custom', message: 'must be random: this looks like a sample value' });
+  } else if (looksLikeSample(key)) {
+    context.addIssue({ code: 'custom', message: SAMPLE });
   }
   return key;
 });
+
+const bearerSecret = z
+  .string()
+  .min(16, 'must have at least 16 characters')
+  .refine(
+    (value) => value.length < 16 || !(PLACEHOLDER.test(value) || looksLikeSample(Buffer.from(value))),
+    SAMPLE,
+  );
 
 const row = <T>(variable: Variable<T>): Variable<T> => variable;
 
@@ -299,7 +319,7 @@ export const variables = {
       'Log lines for people instead of JSON. Without the development packages a warning says that they stay JSON',
   }),
   METRICS_TOKEN: row({
-    schema: z.string().min(16, 'must have at least 16 characters').optional(),
+    schema: bearerSecret.optional(),
     production: null,
     secret: true,
     description: 'Bearer token that `/metrics` asks for; none: open',

@@ -16,6 +16,13 @@ describe('configWarnings', () => {
     ['MASTER_KEY_FLIE', 'MASTER_KEY_FILE'],
     ['TRUST_PROXIES', 'TRUSTED_PROXIES'],
     ['PROT', 'PORT'],
+    ['TRUSTED_PROXY', 'TRUSTED_PROXIES'],
+    ['TRUST_PROXY', 'TRUSTED_PROXIES'],
+    ['SHUTDOWN_GRACE', 'SHUTDOWN_GRACE_MS'],
+    ['SHUTDOWN_GRACE_SECONDS', 'SHUTDOWN_GRACE_MS'],
+    ['ACCESS_TOKEN_TTL', 'ACCESS_TOKEN_TTL_SECONDS'],
+    ['BODY_LIMIT', 'BODY_LIMIT_BYTES'],
+    ['REQUEST_TIMEOUT', 'REQUEST_TIMEOUT_MS'],
   ])('asks whether %s is meant to be %s', (name, meant) => {
     expect(warningsOf({ [name]: 'x' })).toEqual([`${name} is not known: is ${meant} meant?`]);
   });

@@ -41,5 +41,12 @@ const isPlainFile = (name: string): boolean =>
   name.endsWith('_FILE') &&
   name.slice(0, -'_FILE'.length) in (variables satisfies Record<VariableName, object>);
 
+/** What a name may lack or have too much: its unit, and the form of its last word. */
+const UNIT = /_(?:MS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINUTES|HOURS|DAYS|MONTHS|B|BYTES|KB|MB)$/;
 const looksLike = (name: string, known: string): boolean =>
+  isNear(name, known) || (stem(known).length > SHORT && isNear(stem(name), stem(known)));
+
+const isNear = (name: string, known: string): boolean =>
   editDistance(name, known) <= (known.length <= SHORT ? 1 : 2);
+
+const stem = (name: string): string => name.replace(UNIT, '').replace(/IES$/, 'Y').replace(/S$/, '');
