@@ -50,6 +50,13 @@ export class RolesService {
     );
   }
 
+  /** @throws AppError `NOT_FOUND` */
+  async get(name: string): Promise<RoleWithPermissions> {
+    const [role] = await this.repository.findByNames([name]);
+    if (!role) throw new AppError('NOT_FOUND');
+    return role;
+  }
+
   /**
    * Makes a role, or gives it other permissions. That changes what its holders may do, so the caller must be
    * allowed to act on each of them.
@@ -89,12 +96,12 @@ export class RolesService {
   async assertGrantable(names: readonly string[], caller: Principal): Promise<void> {
     if (names.length === 0) return;
     const roles = await this.findHeld(names);
-    const missing = names.find((name) => !roles.some((role) => role.name === name));
-    if (missing !== undefined) throw AppError.invalid('roles', `roles must exist: ${missing} does not`);
     await this.assertHeld(
       roles.flatMap((role) => role.permissions),
       caller,
     );
+    const missing = names.find((name) => !roles.some((role) => role.name === name));
+    if (missing !== undefined) throw AppError.invalid('roles', `roles must exist: ${missing} does not`);
   }
 
   /**
@@ -145,11 +152,5 @@ export class RolesService {
       throw new AppError('CONFLICT', { message: `There can be ${MAX_ROLES} roles at most` });
     }
     await this.repository.insert(name);
-  }
-
-  private async get(name: string): Promise<RoleWithPermissions> {
-    const [role] = await this.repository.findByNames([name]);
-    if (!role) throw new AppError('NOT_FOUND');
-    return role;
   }
 }

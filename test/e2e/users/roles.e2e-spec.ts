@@ -136,7 +136,7 @@ describe('PUT /api/users/{id}/roles', () => {
     it('nor changes the roles of somebody whose role is above theirs', async () => {
       const { id } = await app.account(['user', 'auditor']);
       const before = await read(app, id);
-      for (const roles of [['auditor', 'premium'], ['premium'], ['auditor']]) {
+      for (const roles of [['auditor', 'premium'], ['premium'], ['auditor'], []]) {
         expect([roles, (await put(granter, id, { roles })).status]).toEqual([roles, 403]);
       }
       expect(await read(app, id)).toEqual(before);
@@ -145,6 +145,8 @@ describe('PUT /api/users/{id}/roles', () => {
     it('and hears so before the condition is judged, as it does of a role that is not there', async () => {
       const { id } = await app.account();
       expect((await put(granter, id, { roles: ['admin'] }, '"77"')).status).toBe(403);
+      expect((await put(granter, id, { roles: ['nobody-made-this', 'admin'] })).status).toBe(403);
+      expect((await put(granter, id, { roles: [] }, '"77"')).status).toBe(400);
       expect((await put(granter, id, { roles: ['nobody-made-this'] }, '"77"')).status).toBe(400);
       expect((await put(granter, id, { roles: ['premium'] }, '"77"')).status).toBe(412);
     });

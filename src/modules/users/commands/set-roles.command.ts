@@ -5,6 +5,7 @@ import type { Preconditions } from '../../../common/http/preconditions.js';
 import { RolesService } from '../../roles/roles.service.js';
 import { AccountChanges, type Change } from '../account-changes.js';
 import { ADMIN, assertNotDeleted } from '../account-rules.js';
+import { MAX_ROLES_OF_ACCOUNT } from '../dto/set-roles.dto.js';
 import { userEventTypes } from '../events/user-events.js';
 import { LastAdmin } from '../last-admin.js';
 import type { User } from '../user.entity.js';
@@ -46,6 +47,9 @@ export class SetRolesHandler implements ICommandHandler<SetRoles> {
       wanted.filter((role) => !user.roles.includes(role)),
       caller,
     );
+    if (wanted.length === 0) {
+      throw AppError.invalid('roles', `roles must hold 1 to ${MAX_ROLES_OF_ACCOUNT} items`);
+    }
     condition?.assertWrite(user);
     if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.lastAdmin.assertNot(user);
     if (wanted.join() === user.roles.join()) return null;

@@ -6,11 +6,13 @@ import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 export const MAX_ROLES_OF_ACCOUNT = 16;
 
 export class SetRolesDto {
-  @IsShortList(1, MAX_ROLES_OF_ACCOUNT)
+  // That it is not empty is judged by the command, after the question whether the caller may act on the user at all.
+  @IsShortList(0, MAX_ROLES_OF_ACCOUNT)
   @IsRoleName({ each: true })
   @ApiProperty({
     type: 'array',
     items: { type: 'string', pattern: ROLE_NAME.source },
+    minItems: 1,
     maxItems: MAX_ROLES_OF_ACCOUNT,
     example: ['user', 'premium'],
   })
