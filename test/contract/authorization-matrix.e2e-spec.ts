@@ -61,6 +61,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/export/users': ['          401    403  403   403     403     in '],
   'GET /api/export/audit': ['          401    403  403   403     403     in '],
   'GET /api/roles': ['                 401    in   in    in      in      in '],
+  'GET /api/roles/{name}': ['          401    in   in    in      in      in '],
   'PUT /api/roles/{name}': ['          401    403  403   403     403     in ', WRONG],
   'POST /api/auth/login': ['           in     in   in    in      in      in ', WRONG],
   'POST /api/auth/refresh': ['         in     in   in    in      in      in ', WRONG],
@@ -172,7 +173,7 @@ describe('who may call what', () => {
       .replace('/resources/{id}', `/resources/${resourceId}`)
       .replace('/jobs/{id}', `/jobs/${jobId}`)
       .replace('{id}', idOf('user'))
-      .replace('{name}', 'support');
+      .replace('{name}', 'auditor');
     const authorization = caller === 'nobody' ? {} : bearer(account(caller));
     return send(app.url, { method, path, headers: { ...authorization, ...headers }, body });
   }

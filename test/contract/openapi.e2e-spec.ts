@@ -8,11 +8,12 @@ import { errorCodes } from '../../src/common/errors/error-codes.js';
 import {
   answerChecker,
   type Document,
+  documentsTag,
+  type Operation,
   operationsOf,
   operationsThatTell,
-  type Operation,
-  type Response as OpenApiResponse,
   resolveSchema,
+  type Response as OpenApiResponse,
   type Schema,
   withoutBounds,
 } from '../support/openapi-document.js';
@@ -186,6 +187,9 @@ describe('the OpenAPI document', () => {
     const check = answerChecker(document);
     const answers = await realAnswers(instance.url, app.database);
     expect(answers.flatMap(check)).toEqual([]);
+    expect(
+      answers.filter((answer) => documentsTag(document, answer) !== (answer.etag !== undefined)),
+    ).toEqual([]);
     const succeeded = new Set(answers.filter(({ status }) => status < 300).map(({ operation }) => operation));
     // A route that is missing here wants a request of its own in realAnswers().
     expect(
@@ -292,7 +296,13 @@ function typeOf(source: string): RegExp {
 
 /** One request at least to every route, and some that are refused. */
 async function realAnswers(url: string, database: TestDatabase) {
-  const answers: { operation: string; status: number; type: string; body: unknown }[] = [];
+  const answers: {
+    operation: string;
+    status: number;
+    type: string;
+    etag: string | undefined;
+    body: unknown;
+  }[] = [];
   const admin = await signIn(url, ADMIN.email, ADMIN.password);
   const ask = async (operation: string, given: Asked = {}) => {
     const [method = '', pattern = ''] = operation.split(' ');
@@ -304,7 +314,7 @@ async function realAnswers(url: string, database: TestDatabase) {
     const answer = await request.set(given.headers ?? {});
     const type = answer.get('content-type') ?? '';
     const body: unknown = type.startsWith('text/') ? answer.text : answer.body;
-    answers.push({ operation, status: answer.status, type, body });
+    answers.push({ operation, status: answer.status, type, etag: answer.get('ETag'), body });
     return answer;
   };
 
@@ -372,6 +382,8 @@ async function realAnswers(url: string, database: TestDatabase) {
 
   await ask('GET /api/roles', {});
   await ask('PUT /api/roles/{name}', { key: 'support', body: { permissions: ['users:read'] } });
+  await ask('GET /api/roles/{name}', { key: 'support' });
+  await ask('GET /api/roles/{name}', { key: 'support', headers: { 'If-Match': '"another.1"' } });
   await ask('PUT /api/roles/{name}', { key: 'admin', body: { permissions: [] } });
   await ask('PUT /api/roles/{name}', { key: 'Not a role', body: { permissions: [] } });
   return answers;

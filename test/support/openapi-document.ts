@@ -143,3 +143,9 @@ export function withoutBounds(document: Document, given: Schema, name: string): 
   };
   return Object.entries(bounded).some(([kind, is]) => kind === type && is) ? [] : [name];
 }
+
+/** Tells whether the document says that an answer like this carries an `ETag`. */
+export function documentsTag(document: Document, answer: { operation: string; status: number }): boolean {
+  const [, operation] = operationsOf(document).find(([name]) => name === answer.operation) ?? [];
+  return 'ETag' in (operation?.responses[answer.status]?.headers ?? {});
+}

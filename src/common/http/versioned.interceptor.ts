@@ -6,7 +6,7 @@ import {
   type NestInterceptor,
   UseInterceptors,
 } from '@nestjs/common';
-import { ApiHeader, ApiResponse } from '@nestjs/swagger';
+import { ApiExtension, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { map, type Observable } from 'rxjs';
 import { entityTag, type VersionedRecord } from './entity-tag.js';
@@ -35,17 +35,21 @@ export class VersionedInterceptor implements NestInterceptor<VersionedRecord, un
   }
 }
 
+/** Marks in the OpenAPI document that the answers of an operation carry an `ETag`. It is removed before the document is served. */
+export const VERSIONED = 'x-versioned';
+
 /** A route that answers a versioned record. */
-export const Versioned = () => UseInterceptors(VersionedInterceptor);
+export const Versioned = () =>
+  applyDecorators(UseInterceptors(VersionedInterceptor), ApiExtension(VERSIONED, true));
 
 const EXAMPLE = '"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.3"';
 
 /** A versioned read: documents the conditional GET as well. */
-export const ConditionalGet = () =>
+export const ConditionalGet = (example = EXAMPLE) =>
   applyDecorators(
     Versioned(),
-    ApiHeader({ name: 'If-Match', required: false, schema: { type: 'string', example: EXAMPLE } }),
-    ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example: EXAMPLE } }),
+    ApiHeader({ name: 'If-Match', required: false, schema: { type: 'string', example } }),
+    ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example } }),
     ApiResponse({ status: 304, description: 'The version named in If-None-Match is the current one' }),
   );
 

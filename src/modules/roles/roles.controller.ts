@@ -1,12 +1,12 @@
 import { Body, Controller, Get, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiConflictResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiNotFoundResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/authorization/caller.js';
 import { Requires, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
-import { ApiPreconditions, Versioned } from '../../common/http/versioned.interceptor.js';
+import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
 import { ApiPage } from '../../common/pagination/api-page.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
@@ -15,6 +15,12 @@ import { ROLE_NAME } from './dto/role-name.decorator.js';
 import { RoleNamePipe } from './role-name.pipe.js';
 import { RoleResponse, toRoleResponse } from './dto/role.response.js';
 import { RolesService } from './roles.service.js';
+
+const NAME_PARAM = {
+  name: 'name',
+  schema: { type: 'string', pattern: ROLE_NAME.source, example: 'support' },
+} as const;
+const EXAMPLE_TAG = '"support.3"';
 
 @ApiTags('roles')
 @Controller('api/roles')
@@ -34,12 +40,23 @@ export class RolesController {
     return sendPage(page, request, response).map(toRoleResponse);
   }
 
+  /** One role, with its permissions. */
+  @Get(':name')
+  @SignedIn()
+  @ApiParam(NAME_PARAM)
+  @ConditionalGet(EXAMPLE_TAG)
+  @ApiOkResponse({ type: RoleResponse })
+  @ApiNotFoundResponse({ type: ErrorResponse })
+  async read(@Param('name', RoleNamePipe) name: string): Promise<RoleResponse> {
+    return toRoleResponse(await this.roles.get(name));
+  }
+
   /** Makes a role, or gives it other permissions. The shipped ones stay as they are. */
   @Put(':name')
   @Requires('roles:grant')
-  @ApiParam({ name: 'name', schema: { type: 'string', pattern: ROLE_NAME.source, example: 'support' } })
+  @ApiParam(NAME_PARAM)
   @Versioned()
-  @ApiPreconditions({ example: '"support.3"' })
+  @ApiPreconditions({ example: EXAMPLE_TAG })
   @ApiOkResponse({ type: RoleResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'A role that comes with the product' })
   async put(

@@ -3,6 +3,7 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
+import { VERSIONED } from '../../common/http/versioned.interceptor.js';
 import {
   KEY_HEADER,
   MAX_KEY_LENGTH,
@@ -21,6 +22,10 @@ const REQUEST_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 /** Of every `{id}` in a path: IdPipe holds it to this. */
 const ID_SCHEMA = { type: 'string', format: 'uuid', example: REQUEST_ID } as const;
 
+const ENTITY_TAG = {
+  description: 'The strong entity tag of the record: send it back as received',
+  schema: { type: 'string', pattern: '^"[^"]+"$', example: `"${REQUEST_ID}.3"` },
+} as const;
 const REPLAYED = {
   description: 'Of an answer that is given again',
   schema: { type: 'string', pattern: '^true$', example: 'true' },
@@ -43,6 +48,7 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       completeIds(operation);
       if (takesIdempotencyKey(method.toUpperCase(), path)) addIdempotency(operation, keyDecidesAlone(path));
       for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
+      addEntityTag(operation);
       describeResponses(operation);
     }
   }
@@ -82,6 +88,17 @@ function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
     if (!response || '$ref' in response) continue;
     if (status.startsWith('2')) response.headers = { ...response.headers, [REPLAYED_HEADER]: REPLAYED };
     if (status === '409') response.headers = { ...response.headers, 'Retry-After': RETRY_AFTER };
+  }
+}
+
+/** A versioned record comes with its tag, and so does the refusal of a condition that it does not meet. */
+function addEntityTag(operation: Operation): void {
+  const marked = operation as Operation & { [VERSIONED]?: true };
+  const tagged = marked[VERSIONED] ? /^(?:2\d\d|304|412)$/ : /^412$/;
+  delete marked[VERSIONED];
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (!response || '$ref' in response || !tagged.test(status)) continue;
+    response.headers = { ...response.headers, ETag: ENTITY_TAG };
   }
 }
 

@@ -68,6 +68,26 @@ describe('roles', () => {
     });
   });
 
+  describe('GET /api/roles/{name}', () => {
+    it('gives every signed-in caller the role, with the ETag that a PUT takes', async () => {
+      const made = await put(app.admin, 'readable', { permissions: ['users:read'] }).expect(200);
+      const account = await app.account();
+      const answer = await app.as(account, 'get', '/api/roles/readable').expect(200);
+      expect(answer.body).toEqual(made.body);
+      const tag = String(answer.get('ETag'));
+      expect(tag).toBe(made.get('ETag'));
+      await app.as(account, 'get', '/api/roles/readable').set('If-None-Match', tag).expect(304);
+      await put(app.admin, 'readable', { permissions: [] }).set('If-Match', tag).expect(200);
+      await put(app.admin, 'readable', { permissions: [] }).set('If-Match', tag).expect(412);
+      expect((await app.request('get', '/api/roles/readable')).status).toBe(401);
+    });
+
+    it('answers 404 for a role that is not there, and 400 for what is no name', async () => {
+      await app.as(app.admin, 'get', '/api/roles/nobody-made-this').expect(404);
+      await app.as(app.admin, 'get', '/api/roles/Not%20a%20role').expect(400);
+    });
+  });
+
   describe('PUT /api/roles/{name}', () => {
     it('makes a role, and gives it other permissions as its next version, with the ETag', async () => {
       const made = await put(app.admin, 'support', { permissions: ['users:read', 'sessions:revoke'] });
