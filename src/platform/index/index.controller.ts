@@ -5,12 +5,14 @@ import { Public } from '../../common/authorization/policy.js';
 import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { IgnoresQuery } from '../http/route-facts.js';
 import { IndexResponse } from './index.response.js';
 
 const DOCUMENTATION = '/docs';
 
 /** Where somebody lands who has only the address of the service. */
 @ApiTags('operations')
+@IgnoresQuery()
 @Controller()
 export class IndexController {
   constructor(@InjectConfig() private readonly config: Config) {}

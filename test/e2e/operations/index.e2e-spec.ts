@@ -22,7 +22,7 @@ describe('the address of the service alone', () => {
     await app?.close();
   });
 
-  it.each(['/', '/api'])('%s sends a browser to the documentation', async (path) => {
+  it.each(['/', '/api', '/?x=1'])('%s sends a browser to the documentation', async (path) => {
     const answer = await app.request('get', path).set('Accept', BROWSER);
     expect([answer.status, answer.get('location'), answer.get('vary')]).toEqual([
       302,
@@ -34,7 +34,7 @@ describe('the address of the service alone', () => {
   it.each(['*/*', 'application/json', 'application/json, text/html;q=0.5'])(
     'tells a client that accepts %s the name, the version and where to go',
     async (accept) => {
-      for (const path of ['/', '/api']) {
+      for (const path of ['/', '/api', '/?x=1', '/api?utm_source=a&utm_source=b']) {
         const answer = await app.request('get', path).set('Accept', accept).expect(200);
         expect(answer.get('vary')).toContain('Accept');
         expect(answer.body).toEqual({
