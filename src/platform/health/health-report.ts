@@ -35,6 +35,8 @@ export const CHECKS = {
 
 export type HealthPath = keyof typeof CHECKS;
 
+export const isHealthPath = (path: string): path is HealthPath => Object.hasOwn(CHECKS, path);
+
 export const upIf = (healthy: boolean): CheckResult => ({ status: healthy ? 'up' : 'down' });
 
 /** The state before anything is known of the service but its build. */

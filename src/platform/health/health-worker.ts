@@ -7,14 +7,7 @@ import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import type { MetricsText } from '../metrics/metrics-registry.js';
 import { assertMetricsToken } from '../metrics/metrics-token.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './health-listener.js';
-import {
-  CHECKS,
-  type HealthPath,
-  healthReport,
-  type HealthState,
-  NOT_STARTED,
-  upIf,
-} from './health-report.js';
+import { healthReport, isHealthPath, type HealthState, NOT_STARTED, upIf } from './health-report.js';
 
 /** A main thread that is silent for longer than this does not serve. */
 const NOT_READY_AFTER_MS = 3000;
@@ -80,8 +73,6 @@ function answerHealth(path: string, response: ServerResponse): void {
   const shown = hangs ? { ...report, status: 'error' } : report;
   send(response, shown.status === 'ok' ? 200 : 503, JSON.stringify(shown));
 }
-
-const isHealthPath = (path: string): path is HealthPath => Object.hasOwn(CHECKS, path);
 
 async function answerMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
   assertMetricsToken(request.headers.authorization, settings.metricsToken);

@@ -3,11 +3,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
 import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import { newId } from '../../common/ids.js';
-
-const STARTING = { startup: { status: 'down' } };
-const STARTING_HEALTH = { status: 'error', info: {}, error: STARTING, details: STARTING };
-const ALIVE = { status: 'ok', info: {}, error: {}, details: {} };
-const PROBES: ReadonlySet<string> = new Set(['/health', '/health/ready', '/health/startup']);
+import { healthReport, isHealthPath, NOT_STARTED } from '../health/health-report.js';
 
 /**
  * Answers while there is no application yet: the process is alive and not started, and whatever else is asked
@@ -30,8 +26,10 @@ export function answerWhileStarting(request: IncomingMessage, response: ServerRe
 function answerTo({ method, url = '' }: IncomingMessage, requestId: string): [status: number, body: object] {
   const path = url.split('?', 1)[0] ?? '';
   const isRead = method === 'GET' || method === 'HEAD';
-  if (isRead && path === '/health/live') return [200, ALIVE];
-  if (isRead && PROBES.has(path)) return [503, STARTING_HEALTH];
+  if (isRead && isHealthPath(path)) {
+    const report = healthReport(path, NOT_STARTED);
+    return [report.status === 'ok' ? 200 : 503, report];
+  }
   const error = new AppError('OVERLOADED', { message: 'The service is starting, try again soon' });
   return [error.status, errorEnvelope(error, requestId)];
 }

@@ -74,6 +74,12 @@ describe('a start whose database is away', () => {
     const startup = await send(url, { path: '/health/startup' });
     expect([startup.status, startup.json]).toMatchObject([503, { status: 'error', error: { startup: {} } }]);
     expect((await send(url, { path: '/health/ready' })).status).toBe(503);
+    const health = await send(url, { path: '/health' });
+    expect([health.status, health.json]).toMatchObject([
+      503,
+      { status: 'error', version: expect.stringMatching(/^\d+\.\d+\.\d+/), schema: 'unknown' },
+    ]);
+    expect(health.json).toHaveProperty('commit');
     const refused = await send(url, { path: '/api/users/me' });
     expectEnvelope(refused, 'OVERLOADED');
     expect(refused.headers).toMatchObject({
