@@ -6,6 +6,7 @@ import { configWarnings } from './config/warnings.js';
 import { awaitConfiguredDatabase } from './platform/database/await-database.js';
 import { HealthListener } from './platform/health/health-listener.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
+import type { EmbeddedNotice } from './platform/database/embedded/embedded-postgres.js';
 import { FrontDoor } from './platform/lifecycle/front-door.js';
 import { ProcessSignals } from './platform/lifecycle/process-signals.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
@@ -39,7 +40,7 @@ export async function start(): Promise<void> {
     // Its failure is told where it is awaited.
     service.catch(() => {});
     const door = new FrontDoor(config);
-    opening = openDatabase(await withPublicUrl(config, door));
+    opening = openDatabase(await withPublicUrl(config, door), await embeddedNotice(config));
     const database = await opening;
     await awaitDatabase(config, door, signals.stop);
     const { serve } = await service;
@@ -57,6 +58,13 @@ async function leave(opening: Promise<OpenDatabase> | null): Promise<void> {
   } catch {
     // It did not open, and whoever opened it has said why.
   }
+}
+
+/** Reports of the embedded server are lines of the log in production; a person at a terminal reads them as they are. */
+async function embeddedNotice(config: Config): Promise<EmbeddedNotice | undefined> {
+  if (config.NODE_ENV !== 'production' || config.DATABASE_URL !== undefined) return undefined;
+  const { startLogger } = await import('./platform/logging/start-logger.js');
+  return (message, level) => startLogger(config)[level ?? 'info']({ context: 'EmbeddedPostgres' }, message);
 }
 
 /** Of a port that the system chooses the address is known when the port is open. */

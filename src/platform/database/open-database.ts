@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../../config/config.js';
-import { joinEmbeddedPostgres } from './embedded/embedded-postgres.js';
+import { type EmbeddedNotice, joinEmbeddedPostgres } from './embedded/embedded-postgres.js';
 
 export interface OpenDatabase {
   /** The configuration, with the addresses of the database in it. */
@@ -11,15 +11,18 @@ export interface OpenDatabase {
   readonly close: () => Promise<void>;
 }
 
-/** The server of `DATABASE_URL`, else one of our own under `DATA_DIR`. */
-export async function openDatabase(config: Config): Promise<OpenDatabase> {
+/** Opens the server of `DATABASE_URL`, else one of our own under `DATA_DIR`, which reports to `notice`. */
+export async function openDatabase(
+  config: Config,
+  notice: EmbeddedNotice = toTerminal,
+): Promise<OpenDatabase> {
   const { DATABASE_URL } = config;
   if (DATABASE_URL !== undefined) {
     return { config: Object.freeze({ ...config, DATABASE_URL }), embedded: false, close: async () => {} };
   }
   const embedded = await joinEmbeddedPostgres({
     dataDir: resolve(config.DATA_DIR),
-    notice: (message) => process.stderr.write(`${message}\n`),
+    notice,
   });
   const { url, ownerUrl } = embedded.urls;
   // Whatever PGSSLMODE says: it is on this machine and has no certificate.
@@ -33,3 +36,6 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
     close: () => embedded.leave(),
   };
 }
+
+/** Tells the person who started the process. */
+const toTerminal: EmbeddedNotice = (message) => void process.stderr.write(`${message}\n`);

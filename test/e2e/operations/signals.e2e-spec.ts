@@ -141,7 +141,10 @@ describe('a running service', () => {
 
 describe('the embedded database', () => {
   it('is not left running by a start that is stopped, however often', async () => {
-    const instance = await Instance.spawn({ env: { DATA_DIR: dataDir, LOG_LEVEL: 'silent' } });
+    const secrets = { MASTER_KEY, METRICS_TOKEN: 'sixteen characters or so', ADMIN_PASSWORD: ADMIN.password };
+    const instance = await Instance.spawn({
+      env: { ...secrets, DATA_DIR: dataDir, LOG_LEVEL: 'info', NODE_ENV: 'production' },
+    });
     running.push(instance);
     await instance.until(() => serverPid() !== null);
     for (const signal of ['SIGTERM', 'SIGTERM', 'SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
@@ -150,6 +153,10 @@ describe('the embedded database', () => {
     expect(await instance.exitCode).toBe(0);
     expect(serverPid()).toBeNull();
     expect(instance.stdout).not.toContain('is ready');
+    // In production its reports are lines of the log.
+    expect(instance.stderr).toBe('');
+    const lines = instance.stdout.split('\n').filter((line) => line !== '');
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toContain('stopped PostgreSQL');
   });
 
   it('is stopped after the grace period when `npm start` and its process group get SIGTERM', async () => {

