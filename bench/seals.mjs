@@ -29,15 +29,14 @@ const INSERT = `INSERT INTO audit_entries
 
 const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
 const embedded = await joinEmbeddedPostgres({ dataDir, notice: () => {} });
+const { url: DATABASE_URL, ownerUrl: MIGRATION_DATABASE_URL } = embedded.urls;
 try {
-  await migrate(embedded.url);
-  const app = await createApp(
-    readConfig({ DATABASE_URL: embedded.url, DATA_DIR: dataDir, LOG_LEVEL: 'silent' }),
-  );
+  await migrate({ DATABASE_URL, MIGRATION_DATABASE_URL });
+  const app = await createApp(readConfig({ DATABASE_URL, DATA_DIR: dataDir, LOG_LEVEL: 'silent' }));
   await app.init();
   // Its own second hand would seal what is to be measured.
   await app.get(SealWriter).onModuleDestroy();
-  const client = new pg.Client({ connectionString: embedded.url });
+  const client = new pg.Client({ connectionString: DATABASE_URL });
   await client.connect();
   try {
     await measure(app, client);
