@@ -25,6 +25,7 @@ interface Connected {
 }
 
 const IDLE = 'I';
+const END_WITHIN_MS = 5000;
 
 /** Ends, in the middle of some work, the connection on which its next statement would go. */
 export class ConnectionFaults {
@@ -71,12 +72,22 @@ export class ConnectionFaults {
         if (watch.sent.length === watch.breakBefore) {
           const inTransaction = getTransactionStatus.call(client) !== IDLE;
           watch.broken = { text: textOf(args[0]), inTransaction };
-          await this.killer.query('SELECT pg_terminate_backend($1, 5000)', [processID]);
+          await this.end(processID);
         }
       }
       return query(...args);
     };
     Object.assign(client, { query: watching });
+  }
+
+  /** Asks again and again whether the process is gone: PostgreSQL itself would look only every 100 ms. */
+  private async end(processID: number): Promise<void> {
+    await this.killer.query('SELECT pg_terminate_backend($1)', [processID]);
+    const running = async () =>
+      (await this.killer.query('SELECT FROM pg_stat_activity WHERE pid = $1', [processID])).rowCount !== 0;
+    for (const deadline = Date.now() + END_WITHIN_MS; await running();) {
+      if (Date.now() > deadline) throw new Error(`the process ${processID} of the server did not end`);
+    }
   }
 }
 
