@@ -1,8 +1,9 @@
 import { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
-import type { DataSourceOptions } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
+import { Backends } from './backends.js';
 import { connectionTo } from './connection-to.js';
 import { DatabasePath } from './database-path.js';
 import { createClientClass, type QueryObserver } from './service-client.js';
@@ -10,16 +11,16 @@ import { OneBufferSocket } from './one-buffer-socket.js';
 import { ServicePool } from './service-pool.js';
 
 export const APPLICATION_NAME = 'gatehouse';
-/** An idle connection is checked after this; Node.js then asks each second, and gives up after the tenth time. */
-export const KEEP_ALIVE_AFTER_MS = 10_000;
 
 /** How TypeORM reaches the database: our pool and connections, and never a schema of its own making. */
 export function dataSourceOptions(
   config: Config & { readonly DATABASE_URL: string },
   observe: QueryObserver,
 ) {
-  const { connectionString, ssl, Client } = connectionTo(config.DATABASE_URL);
-  const path = new DatabasePath();
+  const server = connectionTo(config.DATABASE_URL);
+  const { connectionString, Client, ...connection } = server;
+  const backends = new Backends(server);
+  const path = new DatabasePath(backends);
   return {
     type: 'postgres',
     url: connectionString,
@@ -30,18 +31,21 @@ export function dataSourceOptions(
     // A connection that breaks while nobody uses it: the pool has replaced it already.
     poolErrorHandler: (error: Error) => new Logger('Database').warn(error.message),
     extra: {
-      Client: createClientClass({ Client, observe, keepsStatements: config.DB_PREPARED, path }),
-      ssl,
+      ...connection,
+      Client: createClientClass({ Client, observe, keepsStatements: config.DB_PREPARED, path, backends }),
       path,
+      backends,
       max: config.DB_POOL_MAX,
       min: config.DB_POOL_MIN,
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: config.DB_IDLE_TIMEOUT_MS,
       maxLifetimeSeconds: config.DB_MAX_LIFETIME_SECONDS,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       // TLS reads by itself.
       stream: (options: pg.ClientConfig) => (options.ssl ? new Socket() : new OneBufferSocket()),
     },
   } as const satisfies DataSourceOptions;
 }
+
+/** What tells how the server's processes for this data source are doing. */
+export const backendsOf = ({ options }: DataSource): Backends =>
+  (options as ReturnType<typeof dataSourceOptions>).extra.backends;

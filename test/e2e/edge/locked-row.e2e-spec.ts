@@ -14,6 +14,43 @@ const DB_POOL_MAX = 10;
 /** Of the pool, so many may wait for locks for longer than a moment. */
 const PLACES = 3;
 
+describe('a write that takes longer than a request waits for a row', () => {
+  let app: TestApp;
+  let user: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    await stopSealing(app);
+    user = await app.account();
+    await app.database.query(
+      `CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN PERFORM pg_sleep(${(LIMIT_MS + 1000) / 1000}); RETURN NEW; END $$`,
+    );
+  });
+  afterAll(() => app.close());
+
+  it.each([
+    ['in a transaction', 'users', 'PATCH'],
+    ['on its own', 'sessions', 'GET'],
+  ])('is done when it waits for no lock: %s', async (_, table, method) => {
+    const { access_token: token } = await logIn(app.url, user.email, PASSWORD);
+    await app.database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
+    await app.database.query(
+      `CREATE TRIGGER take_long BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION take_long()`,
+    );
+    const started = performance.now();
+    const body = method === 'PATCH' ? { name: 'Slow' } : undefined;
+    const { status } = await send(app.url, {
+      method,
+      path: '/api/users/me',
+      body,
+      headers: bearer({ token }),
+    });
+    expect(status).toBe(200);
+    expect(performance.now() - started).toBeGreaterThan(LIMIT_MS + 500);
+    await app.database.query(`DROP TRIGGER take_long ON ${table}`);
+  });
+});
+
 describe('a row that somebody else holds', () => {
   let app: TestApp;
   let wanted: Account;
@@ -39,6 +76,10 @@ describe('a row that somebody else holds', () => {
     const started = performance.now();
     return { answer: await request, took: performance.now() - started };
   };
+  const sessionsOf = async ({ id }: Account) =>
+    (await app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [id])).map(
+      (session) => session.id,
+    );
   const tenRenames = () => Array.from({ length: 10 }, (_, i) => timed(rename(wanted, `Renamed ${i}`)));
 
   it('is waited for by a few connections, and all others serve, until ten changes are told to come back', async () => {
@@ -76,14 +117,34 @@ describe('a row that somebody else holds', () => {
     expect(await version()).toBe(before + 10);
   });
 
+  it('is waited for by no more connections when each write is a statement of its own', async () => {
+    const sessions = await Promise.all(
+      Array.from({ length: 10 }, () => logIn(app.url, wanted.email, PASSWORD)),
+    );
+    await app.database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
+    const held = await hold('sessions', await sessionsOf(wanted));
+    // Each notes first when the session was seen last, without a transaction around it.
+    const reads = sessions.map(({ access_token: token }) =>
+      timed(send(app.url, { path: '/api/users/me', headers: bearer({ token }) })),
+    );
+    await until(async () => (await held.waiting()) > PLACES);
+    await until(async () => (await held.waiting()) <= PLACES, LIMIT_MS - 500, 'most connections are free');
+    for (let i = 0; i < 5; i++) {
+      expect((await call(app.admin, 'GET', '/api/users/me')).status).toBe(200);
+      expect(await held.waiting()).toBeLessThanOrEqual(PLACES);
+    }
+    for (const { answer, took } of await Promise.all(reads)) {
+      expectEnvelope(answer, 'OVERLOADED');
+      expect(took).toBeLessThan(LIMIT_MS + 2000);
+    }
+  });
+
   it('is waited for no longer by any other way to write', async () => {
     const made = await call(wanted, 'POST', '/api/resources', { type: 'note', name: 'Mine' });
     const { id: resource } = made.json as { id: string };
     const session = await logIn(app.url, wanted.email, PASSWORD);
     await app.database.query('UPDATE sessions SET last_seen_at = last_seen_at - interval $$1 hour$$');
-    const sessions = await app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [
-      wanted.id,
-    ]);
+    const sessions = await sessionsOf(wanted);
     const held = await hold('users', [wanted.id]);
     await held.query(`SELECT 1 FROM sessions FOR UPDATE; SELECT 1 FROM resources FOR UPDATE;
                       LOCK TABLE roles IN ROW EXCLUSIVE MODE`);
