@@ -1,18 +1,29 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { poolOf } from '../../../src/platform/database/database.module.js';
 import { stopSealing } from '../../support/audit.js';
 import { expectEnvelope } from '../../support/envelope.js';
 import { HeldLock } from '../../support/held-lock.js';
+import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { logIn } from '../../support/sessions.js';
 import { type Answer, bearer, send } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { type Account, ADMIN, PASSWORD, TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
+import { wherePossible } from '../../support/where-possible.js';
 
 /** The contract: the longest that a request waits for a row. */
 const LIMIT_MS = 3000;
 const DB_POOL_MAX = 10;
 /** Of the pool, so many may wait for locks for longer than a moment. */
 const PLACES = 3;
+
+/** Makes each update of that table take longer than a request waits for a lock. */
+const makeSlow = (database: TestDatabase, table: string) =>
+  database.query(
+    `CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN PERFORM pg_sleep(${(LIMIT_MS + 1000) / 1000}); RETURN NEW; END $$;
+     CREATE TRIGGER take_long BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION take_long()`,
+  );
 
 describe('a write that takes longer than a request waits for a row', () => {
   let app: TestApp;
@@ -21,10 +32,6 @@ describe('a write that takes longer than a request waits for a row', () => {
     app = await TestApp.create();
     await stopSealing(app);
     user = await app.account();
-    await app.database.query(
-      `CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN PERFORM pg_sleep(${(LIMIT_MS + 1000) / 1000}); RETURN NEW; END $$`,
-    );
   });
   afterAll(() => app.close());
 
@@ -34,9 +41,7 @@ describe('a write that takes longer than a request waits for a row', () => {
   ])('is done when it waits for no lock: %s', async (_, table, method) => {
     const { access_token: token } = await logIn(app.url, user.email, PASSWORD);
     await app.database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
-    await app.database.query(
-      `CREATE TRIGGER take_long BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION take_long()`,
-    );
+    await makeSlow(app.database, table);
     const started = performance.now();
     const body = method === 'PATCH' ? { name: 'Slow' } : undefined;
     const { status } = await send(app.url, {
@@ -47,7 +52,7 @@ describe('a write that takes longer than a request waits for a row', () => {
     });
     expect(status).toBe(200);
     expect(performance.now() - started).toBeGreaterThan(LIMIT_MS + 500);
-    await app.database.query(`DROP TRIGGER take_long ON ${table}`);
+    await app.database.query('DROP FUNCTION take_long CASCADE');
   });
 });
 
@@ -172,3 +177,54 @@ describe('a row that somebody else holds', () => {
     }
   });
 });
+
+wherePossible(noPgBouncer, 'a pooler', () =>
+  describe('a write on its own behind a pooler, which hides what waits for a lock', () => {
+    let database: TestDatabase;
+    let pooler: PgBouncer;
+    let app: TestApp;
+    let token: string;
+    beforeAll(async () => {
+      database = await TestDatabase.create();
+      pooler = await PgBouncer.before(database.serviceUrl);
+      const config = {
+        DATABASE_URL: pooler.url,
+        LISTEN_DATABASE_URL: database.serviceUrl,
+        DB_PREPARED: false,
+      };
+      app = await TestApp.create({ database, config });
+      await stopSealing(app);
+    });
+    beforeEach(async () => {
+      ({ access_token: token } = await logIn(app.url, ADMIN.email, ADMIN.password));
+      await database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
+    });
+    afterAll(async () => {
+      await app.close();
+      await pooler.stop();
+      await database.drop();
+    });
+
+    const me = async () => {
+      const started = performance.now();
+      const answer = await send(app.url, { path: '/api/users/me', headers: bearer({ token }) });
+      return { answer, took: performance.now() - started };
+    };
+
+    it('is refused when its lock does not come', async () => {
+      const lock = await HeldLock.take(database.url, 'SELECT 1 FROM sessions FOR UPDATE');
+      const { answer, took } = await me();
+      await lock.release();
+      expectEnvelope(answer, 'OVERLOADED');
+      expect(took).toBeGreaterThan(LIMIT_MS - 100);
+      expect(took).toBeLessThan(LIMIT_MS + 2000);
+    });
+
+    it('is done when it takes long for another reason', async () => {
+      await makeSlow(database, 'sessions');
+      const { answer, took } = await me();
+      expect(answer.status).toBe(200);
+      expect(took).toBeGreaterThan(LIMIT_MS + 500);
+    });
+  }),
+);
