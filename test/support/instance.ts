@@ -17,6 +17,8 @@ export interface InstanceOptions {
   readonly env: Readonly<Record<string, string>>;
   /** By default the built service itself. */
   readonly entry?: string;
+  /** A command, with its parameters, that runs it; it must become the process of the service. */
+  readonly under?: readonly string[];
 }
 
 /** The built service as a process of its own, which can really be killed. */
@@ -39,9 +41,10 @@ export class Instance {
   }
 
   /** Does not wait until it serves. */
-  static async spawn({ env, entry = 'dist/src/main.js' }: InstanceOptions): Promise<Instance> {
+  static async spawn({ env, entry = 'dist/src/main.js', under = [] }: InstanceOptions): Promise<Instance> {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-instance-'));
-    const child = spawn(process.execPath, [...NODE_FLAGS, resolve(entry)], {
+    const [command, ...parameters] = [...under, process.execPath, ...NODE_FLAGS, resolve(entry)];
+    const child = spawn(command ?? '', parameters, {
       // Where no developer keeps an .env.
       cwd: dataDir,
       env: {

@@ -8,6 +8,8 @@ import { WaitingLines } from './waiting-lines.js';
 const BEAT_MS = 1000;
 /** Several signs of life fit into the time after which an attempt counts as lost. */
 const SHOW_LIFE_EVERY_MS = (GONE_AFTER_SECONDS * 1000) / 6;
+/** An outcome that the database has not taken by then is written later. */
+const SETTLE_LIMIT_MS = 5000;
 /** Outcomes that the database could not take yet. Past this the oldest become failures, as those of a crash do. */
 const MAX_UNSETTLED = 10_000;
 
@@ -117,8 +119,8 @@ export class Attempts implements OnModuleInit, OnModuleDestroy {
   /** Never throws: an outcome that cannot be written now is written later, and its place is held until then. */
   async settle({ id, waitingLines }: Attempt, outcome: Outcome): Promise<void> {
     try {
-      // The request may be over its time, and its statements would be refused.
-      await requestContext.leave(() => this.write([id], outcome));
+      // The request may be over its time, and its statements would be refused. They wait for locks as briefly as it would.
+      await requestContext.share(SETTLE_LIMIT_MS, () => this.write([id], outcome));
       this.forget(id, waitingLines);
     } catch (error) {
       this.logger.warn(error, 'the outcome of a sign-in attempt could not be written, and will be');

@@ -1,12 +1,13 @@
 import { readlinkSync } from 'node:fs';
 import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { verifyPadded } from './foreign-hashes.js';
 import type { Verification, Verdict } from './verifier-threads.js';
 
 const { niceness } = workerData as { readonly niceness: number };
 
 lowerPriority();
+// Only now: what is loaded takes much of a core for a moment, and must not take it from sign-ins.
+const { verifyPadded } = await import('./foreign-hashes.js');
 parentPort?.on('message', ({ hash, spellings }: Verification) => {
   void verifyPadded(hash, spellings).then(
     (matches) => answer({ matches }),

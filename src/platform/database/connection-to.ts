@@ -5,10 +5,16 @@ import { readDatabaseAddress } from '../../config/database-address.js';
 /** An answer to "encrypted or not" holds for this long; a server seldom changes it. */
 const DECISION_MS = 60_000;
 const TRIAL_TIMEOUT_MS = 5000;
+/** An idle connection is checked after this; Node.js then asks each second, and gives up after the tenth time. */
+const KEEP_ALIVE_AFTER_MS = 10_000;
+/** No connection of ours outlives its path for long, however long it waits for an answer. */
+const KEPT_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS } as const;
 
 export interface ConnectionTo {
   readonly connectionString: string;
   readonly ssl: ConnectionOptions | false;
+  readonly keepAlive: true;
+  readonly keepAliveInitialDelayMillis: number;
   /** The class whose clients connect as the address says; pools take it as an option. */
   readonly Client: typeof pg.Client;
 }
@@ -16,15 +22,15 @@ export interface ConnectionTo {
 /** Returns what the driver needs for a connection to this address: every connection of ours is made from it. */
 export function connectionTo(address: string): ConnectionTo {
   const { url, mode, tls } = readDatabaseAddress(address);
-  const plain = { connectionString: url, ssl: false as const };
+  const plain = { connectionString: url, ssl: false as const, ...KEPT_ALIVE };
   if (!tls) return { ...plain, Client: pg.Client };
-  const encrypted = { connectionString: url, ssl: tls };
+  const encrypted = { ...plain, ssl: tls };
   if (mode === 'prefer') return { ...encrypted, Client: negotiating([encrypted, plain]) };
   if (mode === 'allow') return { ...encrypted, Client: negotiating([plain, encrypted]) };
   return { ...encrypted, Client: pg.Client };
 }
 
-type Attempt = Pick<ConnectionTo, 'connectionString' | 'ssl'>;
+type Attempt = Omit<ConnectionTo, 'Client'>;
 
 /** What a client decides by, and its types leave out. */
 interface Negotiable {

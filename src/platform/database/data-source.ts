@@ -1,7 +1,8 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
-import type { DataSourceOptions } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
+import { Backends } from './backends.js';
 import { connectionTo } from './connection-to.js';
 import { DatabasePath } from './database-path.js';
 import { createClientClass, type QueryObserver } from './service-client.js';
@@ -11,16 +12,16 @@ import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
 export const APPLICATION_NAME = 'gatehouse';
-/** An idle connection is checked after this; Node.js then asks each second, and gives up after the tenth time. */
-export const KEEP_ALIVE_AFTER_MS = 10_000;
 
 /** How TypeORM reaches the database: our pool and connections, and never a schema of its own making. */
 export function dataSourceOptions(
   config: Config & { readonly DATABASE_URL: string },
   observe: QueryObserver,
 ) {
-  const { connectionString, ssl, Client } = connectionTo(config.DATABASE_URL);
-  const path = new DatabasePath();
+  const server = connectionTo(config.DATABASE_URL);
+  const { connectionString, Client, ...connection } = server;
+  const backends = new Backends(server);
+  const path = new DatabasePath(backends);
   return {
     type: 'postgres',
     url: connectionString,
@@ -34,18 +35,21 @@ export function dataSourceOptions(
         `an idle connection to the database broke, and is replaced: ${connectionFailure(error)}`,
       ),
     extra: {
-      Client: createClientClass({ Client, observe, keepsStatements: config.DB_PREPARED, path }),
-      ssl,
+      ...connection,
+      Client: createClientClass({ Client, observe, keepsStatements: config.DB_PREPARED, path, backends }),
       path,
+      backends,
       max: config.DB_POOL_MAX,
       min: config.DB_POOL_MIN,
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: config.DB_IDLE_TIMEOUT_MS,
       maxLifetimeSeconds: config.DB_MAX_LIFETIME_SECONDS,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       // TLS reads by itself.
       stream: (options: pg.ClientConfig) => (options.ssl ? new Socket() : new OneBufferSocket()),
     },
   } as const satisfies DataSourceOptions;
 }
+
+/** What tells how the server's processes for this data source are doing. */
+export const backendsOf = ({ options }: DataSource): Backends =>
+  (options as ReturnType<typeof dataSourceOptions>).extra.backends;

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { type Backends, processIdOf } from './backends.js';
 import { streamOf } from './cancellation.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
@@ -15,8 +16,16 @@ const PROBE_TIMEOUT_MS = 1500;
 const RETURN_PROBE_TIMEOUT_MS = 700;
 const RETURN_PROBE_EVERY_MS = 100;
 
+/** A statement that is unanswered for so long is looked at, and again whenever it has become twice as old. */
+const LOOK_AT_AFTER_MS = 1000;
+/** The answer of a process that has been idle for so long is lost, or it has never heard the statement. */
+const LOST_AFTER_MS = 500;
+
 interface Activity {
   readonly since: number;
+  /** The client that sent a statement; null while one connects. */
+  readonly client: pg.Client | null;
+  lookAt: number;
 }
 
 /**
@@ -24,6 +33,9 @@ interface Activity {
  * fails no connection: each request would wait on its own until its time is over, and long after the path is
  * back for the repeated packets of old connections. So the silence of all of them at once is noticed here, and
  * all of them are thrown away together. Until a probe is answered new ones are refused at once.
+ *
+ * A path can also come back without its old connections, as behind a firewall that has forgotten them. So a
+ * client that stays silent while the server answers others is thrown away when the server's process waits for it.
  */
 export class DatabasePath {
   private readonly logger = new BackgroundLogger('Database');
@@ -33,8 +45,11 @@ export class DatabasePath {
   private heardAt = performance.now();
   private timer: NodeJS.Timeout | undefined;
   private looking = false;
+  private comparing = false;
   private loss: Error | null = null;
   private closed = false;
+
+  constructor(private readonly backends: Backends) {}
 
   /** Why there is no connection to be had now; null when there may be one. */
   get lost(): Error | null {
@@ -51,9 +66,13 @@ export class DatabasePath {
     this.clients.delete(client);
   }
 
-  /** Notes that the database is asked something. @returns what to call at the end; `heard`: it has answered */
-  begin(): (heard: boolean) => void {
-    const activity = { since: performance.now() };
+  /**
+   * Notes that the database is asked something, by that client or, with null, for a connection.
+   * @returns what to call at the end; `heard`: it has answered
+   */
+  begin(client: pg.Client | null): (heard: boolean) => void {
+    const since = performance.now();
+    const activity = { since, client, lookAt: since + LOOK_AT_AFTER_MS };
     this.activities.add(activity);
     this.lookLater();
     return (heard) => {
@@ -77,6 +96,7 @@ export class DatabasePath {
     const [oldest] = this.activities;
     const [client] = this.clients;
     if (!oldest || !client || this.loss) return;
+    void this.throwAwayDead();
     const { heardAt } = this;
     const silence = performance.now() - Math.max(oldest.since, heardAt);
     if (silence >= SUSPICIOUS_AFTER_MS) {
@@ -87,6 +107,31 @@ export class DatabasePath {
       else if (this.heardAt === heardAt && this.activities.has(oldest)) this.lose(client);
     }
     if (this.activities.size > 0) this.lookLater();
+  }
+
+  /** Compares what is unanswered with what the server does. */
+  private async throwAwayDead(): Promise<void> {
+    const now = performance.now();
+    const due = [...this.activities].filter(({ lookAt }) => lookAt <= now);
+    const clients = new Set(due.flatMap(({ client }) => (client ? [client] : [])));
+    if (clients.size === 0 || this.comparing) return;
+    this.comparing = true;
+    // Without an answer the whole path is in doubt, and is tried.
+    const states = await this.backends.look([...clients].map(processIdOf)).catch(() => undefined);
+    // An answer that has come meanwhile is read first.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    this.comparing = false;
+    if (states === undefined) return;
+    for (const activity of due) activity.lookAt = now + (now - activity.since);
+    // Behind a pooler nothing can be compared.
+    if (states === null) return;
+    const unanswered = new Set(due.flatMap((each) => (this.activities.has(each) ? [each.client] : [])));
+    for (const client of clients) {
+      if (!unanswered.has(client)) continue;
+      const state = states.get(processIdOf(client));
+      if (!state || (state.idleMs !== null && state.idleMs > LOST_AFTER_MS))
+        streamOf(client).destroy(new Error('Connection terminated: it is dead, and the database is not'));
+    }
   }
 
   private lose(witness: pg.Client): void {

@@ -6,7 +6,7 @@ import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { BackgroundConnections } from './background-connections.js';
 import { BuildFacts } from './build-facts.js';
-import { dataSourceOptions } from './data-source.js';
+import { backendsOf, dataSourceOptions } from './data-source.js';
 import { Notifications } from './notifications.js';
 import type { ServicePool } from './service-pool.js';
 import { ServiceRoleCheck } from './service-role-check.js';
@@ -40,6 +40,10 @@ export class DatabaseModule implements OnModuleInit {
   onModuleInit(): void {
     const pool = poolOf(this.dataSource);
     this.metrics.watch(pool);
+    // Finds out whether there is a pooler, before it matters.
+    void backendsOf(this.dataSource)
+      .look([])
+      .catch(() => undefined);
     // Sessions that were opened while the database took no changes may go on refusing them.
     this.writes.subscribe(() => pool.renew());
   }

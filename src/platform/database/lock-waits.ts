@@ -7,6 +7,8 @@ import { AppError } from '../../common/errors/app-error.js';
 export const MAX_LOCK_WAIT_MS = 3000;
 /** The longest that a transaction without a place waits for a lock before it gives its connection back. */
 const BRIEF_WAIT_MS = 250;
+/** A lock that does not come is the server's to tell: a statement is looked at so much later. */
+const SERVER_FIRST_MS = 100;
 /** One in so many connections of the pool may wait for a lock for longer than that. */
 const CONNECTIONS_PER_PLACE = 4;
 /** Callers that wait for a turn at most; each of them is a request that holds no connection. */
@@ -14,9 +16,9 @@ const MAX_QUEUED = 1000;
 
 /** How the transaction that runs may wait for locks. */
 export interface LockPatience {
-  /** The lock_timeout of its transaction: of one lock, and a statement may need several. */
+  /** The lock_timeout of its transaction: of one lock, and a statement may need several. So long waits one without. */
   readonly milliseconds: number;
-  /** The longest that a statement takes that may wait for locks; null: the server's timeout is all there is. */
+  /** After this a statement that waits for a lock is cancelled; null: the server's timeout is all there is. */
   readonly statementMs: number | null;
   /** Whether to refuse, without asking the database, a statement with this key. */
   readonly refuses: (text: string, values: unknown) => boolean;
@@ -87,7 +89,7 @@ export class LockWaits {
 
 const patientFor = (milliseconds: number): LockPatience => ({
   milliseconds,
-  statementMs: milliseconds,
+  statementMs: milliseconds + SERVER_FIRST_MS,
   refuses: () => false,
 });
 

@@ -79,7 +79,7 @@ export async function findMigrations(): Promise<MigrationClass[]> {
 }
 
 async function runPending(url: string): Promise<string[]> {
-  const { connectionString, ssl, Client } = connectionTo(url);
+  const { connectionString, ...connection } = connectionTo(url);
   const dataSource = new DataSource({
     type: 'postgres',
     url: connectionString,
@@ -87,7 +87,7 @@ async function runPending(url: string): Promise<string[]> {
     migrations: await findMigrations(),
     migrationsTransactionMode: 'each',
     installExtensions: false,
-    extra: { Client, ssl, max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+    extra: { ...connection, max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
   });
   await dataSource.initialize();
   try {

@@ -7,7 +7,7 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { type ConnectionTo, connectionTo } from './connection-to.js';
-import { APPLICATION_NAME, KEEP_ALIVE_AFTER_MS } from './data-source.js';
+import { APPLICATION_NAME } from './data-source.js';
 import { isReadOnly } from './database-errors.js';
 import { Lease } from './lease.js';
 import { WriteAccess } from './write-access.js';
@@ -101,8 +101,6 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
         : this.config.DB_CONNECT_TIMEOUT_MS,
       // A path that dies right after the connection was made must not keep it waiting for ever.
       query_timeout: DEAF_AFTER_MS,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     });
     // Without a listener a broken connection would end the process; the heartbeat notices it.
     client.on('error', () => this.lease.break());

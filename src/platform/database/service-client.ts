@@ -1,6 +1,7 @@
 import pg from 'pg';
-import { requestContext } from '../../common/context/request-context.js';
+import { type RequestContext, requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
+import type { Backends } from './backends.js';
 import { Cancellation, streamOf } from './cancellation.js';
 import { CopyOut } from './copy-out.js';
 import { isConnectionLost, isReadOnly } from './database-errors.js';
@@ -18,6 +19,7 @@ interface ClientOptions {
   /** Whether statements marked as `prepared` are kept by each connection: not every pooler knows them. */
   readonly keepsStatements: boolean;
   readonly path: DatabasePath;
+  readonly backends: Backends;
 }
 
 type ConnectCallback = (error: Error | undefined) => void;
@@ -45,6 +47,7 @@ export function createClientClass({
   observe,
   keepsStatements,
   path,
+  backends,
 }: ClientOptions): typeof pg.Client {
   class ServiceClient extends Client {
     override connect(): Promise<pg.Client>;
@@ -54,7 +57,7 @@ export function createClientClass({
       const { lost } = path;
       if (lost) return process.nextTick(callback, lost);
       path.add(this);
-      const settled = path.begin();
+      const settled = path.begin(null);
       super.connect((error: Error | undefined) => {
         settled(!error);
         // Nothing says that a client has ended that failed before it had a socket.
@@ -77,9 +80,9 @@ export function createClientClass({
         return refuse(args, new AppError('TIMEOUT'));
       if (patience?.refuses(text, args[1])) return refuse(args, lockTimedOut());
       const alone = this.isIdle();
-      const statementMs = patience ? patience.statementMs : request?.client ? MAX_LOCK_WAIT_MS : null;
-      const limitMs = statementMs !== null && mayWaitForLocks(text) ? statementMs : null;
-      const cancellation = new Cancellation(this, request?.signal, limitMs);
+      const limitMs = patience ? patience[alone ? 'milliseconds' : 'statementMs'] : ownLimitMs(request);
+      const limit = limitMs !== null && mayWaitForLocks(text) ? { milliseconds: limitMs, backends } : null;
+      const cancellation = new Cancellation(this, request?.signal, limit);
       const settled = this.observed(text, cancellation);
       const began =
         text === BEGIN && patience && `${BEGIN}; SET LOCAL lock_timeout = ${patience.milliseconds}`;
@@ -106,7 +109,7 @@ export function createClientClass({
     /** @returns what to call with the error when the statement is over, if there was one */
     private observed(text: string, cancellation: Cancellation): (error?: unknown) => void {
       const started = performance.now();
-      const ended = path.begin();
+      const ended = path.begin(this);
       return (error) => {
         cancellation.end();
         const lost = isConnectionLost(error);
@@ -164,6 +167,10 @@ function refuse(args: unknown[], error: Error): Promise<never> | CopyOut | undef
   process.nextTick(() => Reflect.apply(last, undefined, [error]));
   return undefined;
 }
+
+/** What a request asks beside the unit of work. */
+const ownLimitMs = (request: RequestContext | undefined): number | null =>
+  request?.client ? MAX_LOCK_WAIT_MS : null;
 
 /** As the server says it when the lock_timeout is over. */
 const lockTimedOut = (cause?: unknown): Error =>

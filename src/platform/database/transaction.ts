@@ -14,8 +14,12 @@ export class Transaction {
   ) {}
 
   get manager(): EntityManager {
+    return this.queryRunner.manager;
+  }
+
+  get queryRunner(): QueryRunner {
     if (!this.runner) throw new Error('the transaction is over');
-    return this.runner.manager;
+    return this.runner;
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {

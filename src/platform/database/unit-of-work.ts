@@ -6,8 +6,10 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { backendsOf } from './data-source.js';
 import { isTransient, lockTimeout } from './database-errors.js';
 import { LockWaits } from './lock-waits.js';
+import { boundLoneWrites } from './lone-writes.js';
 import { Transaction } from './transaction.js';
 
 const MAX_TRIES = 5;
@@ -29,6 +31,12 @@ export class UnitOfWork {
     @InjectConfig() config: Pick<Config, 'DB_POOL_MAX'>,
   ) {
     this.lockWaits = new LockWaits(config.DB_POOL_MAX);
+    boundLoneWrites(dataSource, (statement, inAutocommit) => {
+      const inTransaction = () => this.runOften(() => statement(this.transaction.queryRunner), null);
+      // Behind a pooler only the server tells that a statement waits for a lock, and only in a transaction.
+      const first = backendsOf(dataSource).blind ? inTransaction : inAutocommit;
+      return this.runBounded(first, inTransaction);
+    });
   }
 
   /** Of the transaction that runs, else of the pool. Only repositories ask for it. */
@@ -85,19 +93,29 @@ export class UnitOfWork {
     else effect();
   }
 
+  private get transaction(): Transaction {
+    const transaction = this.storage.getStore();
+    if (!transaction) throw new Error('outside a unit of work');
+    return transaction;
+  }
+
   private get source(): DataSource {
     return this.sources.getStore() ?? this.dataSource;
   }
 
   /** A request waits for locks within bounds; other work has connections of its own, or bounds of its own. */
   private runAnew<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
-    const request = requestContext.current();
-    if (!request?.client || this.source !== this.dataSource) return this.runOften(work, begin);
     const attempt = () => this.runOften(work, begin);
-    return this.lockWaits.firstTry(attempt, (error) => {
+    if (!requestContext.current()?.client || this.source !== this.dataSource) return attempt();
+    return this.runBounded(attempt, attempt);
+  }
+
+  private runBounded<T>(first: () => Promise<T>, again: () => Promise<T>): Promise<T> {
+    const signal = requestContext.current()?.signal;
+    return this.lockWaits.firstTry(first, (error) => {
       const timeout = lockTimeout(error);
-      if (!timeout || request.signal.aborted) throw error;
-      return this.lockWaits.inTurn(timeout, request.signal, attempt);
+      if (!timeout || signal?.aborted) throw error;
+      return this.lockWaits.inTurn(timeout, signal, again);
     });
   }
 

@@ -13,7 +13,7 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { Sealer } from '../crypto/sealer.js';
 import { connectionTo } from '../database/connection-to.js';
-import { APPLICATION_NAME, KEEP_ALIVE_AFTER_MS } from '../database/data-source.js';
+import { APPLICATION_NAME } from '../database/data-source.js';
 import { createImpatientClientClass } from '../database/impatient-client.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
@@ -66,9 +66,6 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
       application_name: `${APPLICATION_NAME}:jobs`,
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
       max: MAX_CONNECTIONS,
-      // The listening connection sends nothing, so no statement shows that its path is dead.
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     });
     const broken = (error: Error) =>
       this.logger.warn(`a connection of the job runner broke, and is replaced: ${connectionFailure(error)}`);

@@ -101,6 +101,23 @@ describe('connections to the database that turn out to be dead', () => {
     expect(after.filter(({ status }) => status !== 200)).toEqual([]);
   });
 
+  it.each([
+    ['a read', () => me()],
+    ['a change', () => rename('Served')],
+  ])('are thrown away together when the path has come back without them: %s', async (_, request) => {
+    await many(request);
+    path.silence();
+    // Nobody asks meanwhile; new connections work, and the old ones say nothing for ever.
+    path.forgetOld();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => timed(request)));
+    for (const { status, took } of answers) {
+      expect(status).toBe(200);
+      expect(took).toBeLessThan(BACK_WITHIN_MS);
+    }
+    for (const { took } of await Promise.all(Array.from({ length: 20 }, () => timed(request))))
+      expect(took).toBeLessThan(500);
+  });
+
   it('do not keep jobs from being done once the path is back', async () => {
     const mails = app.nest.get(Mailer);
     path.silence();

@@ -1,18 +1,60 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { poolOf } from '../../../src/platform/database/database.module.js';
 import { stopSealing } from '../../support/audit.js';
 import { expectEnvelope } from '../../support/envelope.js';
 import { HeldLock } from '../../support/held-lock.js';
+import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
 import { logIn } from '../../support/sessions.js';
 import { type Answer, bearer, send } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { type Account, ADMIN, PASSWORD, TestApp } from '../../support/test-app.js';
+import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
+import { wherePossible } from '../../support/where-possible.js';
 
 /** The contract: the longest that a request waits for a row. */
 const LIMIT_MS = 3000;
 const DB_POOL_MAX = 10;
 /** Of the pool, so many may wait for locks for longer than a moment. */
 const PLACES = 3;
+
+/** Makes each update of that table take longer than a request waits for a lock. */
+const makeSlow = (database: TestDatabase, table: string) =>
+  database.query(
+    `CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN PERFORM pg_sleep(${(LIMIT_MS + 1000) / 1000}); RETURN NEW; END $$;
+     CREATE TRIGGER take_long BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION take_long()`,
+  );
+
+describe('a write that takes longer than a request waits for a row', () => {
+  let app: TestApp;
+  let user: Account;
+  beforeAll(async () => {
+    app = await TestApp.create();
+    await stopSealing(app);
+    user = await app.account();
+  });
+  afterAll(() => app.close());
+
+  it.each([
+    ['in a transaction', 'users', 'PATCH'],
+    ['on its own', 'sessions', 'GET'],
+  ])('is done when it waits for no lock: %s', async (_, table, method) => {
+    const { access_token: token } = await logIn(app.url, user.email, PASSWORD);
+    await app.database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
+    await makeSlow(app.database, table);
+    const started = performance.now();
+    const body = method === 'PATCH' ? { name: 'Slow' } : undefined;
+    const { status } = await send(app.url, {
+      method,
+      path: '/api/users/me',
+      body,
+      headers: bearer({ token }),
+    });
+    expect(status).toBe(200);
+    expect(performance.now() - started).toBeGreaterThan(LIMIT_MS + 500);
+    await app.database.query('DROP FUNCTION take_long CASCADE');
+  });
+});
 
 describe('a row that somebody else holds', () => {
   let app: TestApp;
@@ -39,6 +81,10 @@ describe('a row that somebody else holds', () => {
     const started = performance.now();
     return { answer: await request, took: performance.now() - started };
   };
+  const sessionsOf = async ({ id }: Account) =>
+    (await app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [id])).map(
+      (session) => session.id,
+    );
   const tenRenames = () => Array.from({ length: 10 }, (_, i) => timed(rename(wanted, `Renamed ${i}`)));
 
   it('is waited for by a few connections, and all others serve, until ten changes are told to come back', async () => {
@@ -76,14 +122,34 @@ describe('a row that somebody else holds', () => {
     expect(await version()).toBe(before + 10);
   });
 
+  it('is waited for by no more connections when each write is a statement of its own', async () => {
+    const sessions = await Promise.all(
+      Array.from({ length: 10 }, () => logIn(app.url, wanted.email, PASSWORD)),
+    );
+    await app.database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
+    const held = await hold('sessions', await sessionsOf(wanted));
+    // Each notes first when the session was seen last, without a transaction around it.
+    const reads = sessions.map(({ access_token: token }) =>
+      timed(send(app.url, { path: '/api/users/me', headers: bearer({ token }) })),
+    );
+    await until(async () => (await held.waiting()) > PLACES);
+    await until(async () => (await held.waiting()) <= PLACES, LIMIT_MS - 500, 'most connections are free');
+    for (let i = 0; i < 5; i++) {
+      expect((await call(app.admin, 'GET', '/api/users/me')).status).toBe(200);
+      expect(await held.waiting()).toBeLessThanOrEqual(PLACES);
+    }
+    for (const { answer, took } of await Promise.all(reads)) {
+      expectEnvelope(answer, 'OVERLOADED');
+      expect(took).toBeLessThan(LIMIT_MS + 2000);
+    }
+  });
+
   it('is waited for no longer by any other way to write', async () => {
     const made = await call(wanted, 'POST', '/api/resources', { type: 'note', name: 'Mine' });
     const { id: resource } = made.json as { id: string };
     const session = await logIn(app.url, wanted.email, PASSWORD);
     await app.database.query('UPDATE sessions SET last_seen_at = last_seen_at - interval $$1 hour$$');
-    const sessions = await app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [
-      wanted.id,
-    ]);
+    const sessions = await sessionsOf(wanted);
     const held = await hold('users', [wanted.id]);
     await held.query(`SELECT 1 FROM sessions FOR UPDATE; SELECT 1 FROM resources FOR UPDATE;
                       LOCK TABLE roles IN ROW EXCLUSIVE MODE`);
@@ -111,3 +177,54 @@ describe('a row that somebody else holds', () => {
     }
   });
 });
+
+wherePossible(noPgBouncer, 'a pooler', () =>
+  describe('a write on its own behind a pooler, which hides what waits for a lock', () => {
+    let database: TestDatabase;
+    let pooler: PgBouncer;
+    let app: TestApp;
+    let token: string;
+    beforeAll(async () => {
+      database = await TestDatabase.create();
+      pooler = await PgBouncer.before(database.serviceUrl);
+      const config = {
+        DATABASE_URL: pooler.url,
+        LISTEN_DATABASE_URL: database.serviceUrl,
+        DB_PREPARED: false,
+      };
+      app = await TestApp.create({ database, config });
+      await stopSealing(app);
+    });
+    beforeEach(async () => {
+      ({ access_token: token } = await logIn(app.url, ADMIN.email, ADMIN.password));
+      await database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
+    });
+    afterAll(async () => {
+      await app.close();
+      await pooler.stop();
+      await database.drop();
+    });
+
+    const me = async () => {
+      const started = performance.now();
+      const answer = await send(app.url, { path: '/api/users/me', headers: bearer({ token }) });
+      return { answer, took: performance.now() - started };
+    };
+
+    it('is refused when its lock does not come', async () => {
+      const lock = await HeldLock.take(database.url, 'SELECT 1 FROM sessions FOR UPDATE');
+      const { answer, took } = await me();
+      await lock.release();
+      expectEnvelope(answer, 'OVERLOADED');
+      expect(took).toBeGreaterThan(LIMIT_MS - 100);
+      expect(took).toBeLessThan(LIMIT_MS + 2000);
+    });
+
+    it('is done when it takes long for another reason', async () => {
+      await makeSlow(database, 'sessions');
+      const { answer, took } = await me();
+      expect(answer.status).toBe(200);
+      expect(took).toBeGreaterThan(LIMIT_MS + 500);
+    });
+  }),
+);

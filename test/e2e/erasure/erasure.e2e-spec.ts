@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import { UsersRepository } from '../../../src/modules/users/users.repository.js';
+import { Notifications } from '../../../src/platform/database/notifications.js';
 import { Jobs } from '../../../src/platform/jobs/jobs.js';
 import { Mailer } from '../../../src/platform/mail/mailer.js';
 import { sealed } from '../../support/audit.js';
 import { settled } from '../../support/settled.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { filesHolding, tablesHolding } from '../../support/traces.js';
 import { until } from '../../support/until.js';
@@ -306,27 +308,51 @@ describe('POST /api/users/{id}/erase', () => {
     expect(await read(app, id)).toMatchObject({ status: 'deleted' });
   });
 
-  it('is known to every instance within a second: none opens what it could', async () => {
-    const there = await TestApp.create({ database: app.database });
-    try {
+  describe('on another instance that has the key', () => {
+    let path: TcpProxy;
+    let there: TestApp;
+    beforeAll(async () => {
+      path = await TcpProxy.before(app.database.serviceUrl);
+      there = await TestApp.create({
+        database: app.database,
+        config: { LISTEN_DATABASE_URL: path.through(app.database.serviceUrl) },
+      });
+    });
+    afterAll(async () => {
+      await there.close();
+      await path.cut();
+    });
+
+    /** Asks the other instance for the data of the event that made the account. */
+    async function dataThere(id: string): Promise<object | null | undefined> {
+      await settled(app.database);
+      const answer = await there.as(there.admin, 'get', '/api/events?type=user.created&limit=100');
+      const events = answer.body as { subject: string; data: object | null }[];
+      return events.find(({ subject }) => subject === id)?.data;
+    }
+
+    it('is known within a second: it opens nothing that it could', async () => {
       const { id } = await app.account(['user'], 'Known There');
-      const createdThere = async () => {
-        await settled(app.database);
-        const answer = await there.as(there.admin, 'get', '/api/events?type=user.created&limit=100');
-        const events = answer.body as { subject: string; data: object | null }[];
-        return events.find(({ subject }) => subject === id);
-      };
-      await until(async () => (await createdThere())?.data != null);
+      await until(async () => (await dataThere(id)) != null);
       await remove(id);
       await erase(id).expect(202);
-      await until(
-        async () => (await createdThere())?.data === null,
-        1000,
-        'the other instance forgets the key',
-      );
-    } finally {
-      await there.close();
-    }
+      await until(async () => (await dataThere(id)) === null, 1000, 'the other instance forgets the key');
+    });
+
+    it('is known when it hears again, although it could not hear of it', async () => {
+      const { id } = await app.account(['user'], 'Known There');
+      const { lease } = there.nest.get(Notifications);
+      await until(() => lease.holds);
+      expect(await dataThere(id)).toMatchObject({});
+      await path.cut();
+      await until(() => !lease.holds);
+      // Nobody asks there meanwhile, so that nothing but the loss of the path can make it look again.
+      await remove(id);
+      await erase(id).expect(202);
+      await path.restore();
+      await until(() => lease.holds);
+      expect(await dataThere(id)).toBeNull();
+    });
   });
 
   it('erases once, however many ask at once, with one event', async () => {

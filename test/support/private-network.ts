@@ -1,0 +1,113 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './free-port.js';
+
+const RELAY = join(import.meta.dirname, 'relay.mjs');
+/** Inside, where nobody else uses a port. */
+const DATABASE_PORT = 5432;
+const SERVICE_PORT = 3000;
+const NEW = ['--map-root-user', '--net', '--'];
+const FIREWALL = 'ip link set lo up && iptables -A INPUT -p tcp --dport 1 -j DROP';
+
+/** Why no network with a firewall of its own can be made here; null when it can. */
+export function noPrivateNetwork(): string | null {
+  try {
+    execFileSync('unshare', [...NEW, 'sh', '-c', `${FIREWALL} && ss -Htn`], { stdio: 'ignore' });
+    return null;
+  } catch {
+    return 'it takes Linux, unshare, iptables and ss, and the right to make namespaces';
+  }
+}
+
+/**
+ * A network namespace in which an instance reaches its database over TCP, so that a firewall between them can drop
+ * packets as a broken path does: nothing is refused, and nobody is told. Sockets in files lead in and out.
+ */
+export class PrivateNetwork {
+  private constructor(
+    private readonly inside: ChildProcess,
+    private readonly outside: ChildProcess,
+    private readonly folder: string,
+    /** Where the service that listens inside is reached from outside. */
+    readonly serviceUrl: string,
+  ) {}
+
+  /** With the server of that address. */
+  static async around(databaseUrl: string): Promise<PrivateNetwork> {
+    const folder = await mkdtemp(join(tmpdir(), 'gatehouse-network-'));
+    const [database, service] = [join(folder, 'database'), join(folder, 'service')];
+    const port = await freePort();
+    const relay = (...endpoints: (string | number)[]) =>
+      [process.execPath, RELAY, ...endpoints].map((word) => `'${word}'`).join(' ');
+    const inner = relay(DATABASE_PORT, database, service, SERVICE_PORT);
+    const outer = relay(database, new URL(databaseUrl).port || '5432', port, service);
+    const inside = await started('unshare', [...NEW, 'sh', '-c', `ip link set lo up && exec ${inner}`]);
+    const outside = await started('sh', ['-c', `exec ${outer}`]);
+    return new PrivateNetwork(inside, outside, folder, `http://127.0.0.1:${port}`);
+  }
+
+  /** Runs a command inside. */
+  get under(): readonly string[] {
+    return ['nsenter', `--target=${this.pid}`, '--user', '--net', '--preserve-credentials', '--'];
+  }
+
+  /** The variables of an instance that runs inside. */
+  through(addresses: Readonly<Record<string, string>>): Record<string, string> {
+    const inner = Object.entries(addresses).map(([name, address]) => {
+      const url = new URL(address);
+      url.host = `127.0.0.1:${DATABASE_PORT}`;
+      return [name, url.href] as const;
+    });
+    return { ...Object.fromEntries(inner), PORT: String(SERVICE_PORT) };
+  }
+
+  /** Drops every packet between the service and its database. */
+  dropAll(): void {
+    for (const direction of ['--dport', '--sport'])
+      this.run('iptables', '-A', 'INPUT', '-p', 'tcp', direction, String(DATABASE_PORT), '-j', 'DROP');
+  }
+
+  /** Drops the packets of the connections that there are now, as a firewall does that has forgotten them. */
+  dropPresent(): void {
+    const connections = this.run('ss', '-Htn', 'state', 'established', 'dport', '=', `:${DATABASE_PORT}`);
+    for (const [, port = ''] of connections.matchAll(/:(\d+)\s+\S+:5432\b/g))
+      for (const direction of ['--dport', '--sport'])
+        this.run('iptables', '-A', 'INPUT', '-p', 'tcp', direction, port, '-j', 'DROP');
+  }
+
+  /** Lets everything pass again. */
+  restore(): void {
+    this.run('iptables', '-F', 'INPUT');
+  }
+
+  async close(): Promise<void> {
+    for (const each of [this.inside, this.outside]) {
+      const ended = once(each, 'exit');
+      each.kill('SIGKILL');
+      await ended;
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private run(...command: string[]): string {
+    const [first = '', ...rest] = [...this.under, ...command];
+    return execFileSync(first, rest, { encoding: 'utf8' });
+  }
+
+  private get pid(): number {
+    return this.inside.pid ?? 0;
+  }
+}
+
+async function started(command: string, parameters: string[]): Promise<ChildProcess> {
+  const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  for await (const chunk of child.stdout) {
+    said += String(chunk);
+    if (said.split('ready').length === 3) return child;
+  }
+  throw new Error(`the relay ended: ${said}`);
+}
