@@ -70,8 +70,8 @@ describe('foldCase', () => {
 });
 
 describe('likePattern', () => {
-  it('takes %, _ and \\ as plain characters, and folds', () => {
-    expect(likePattern('50%_\\A')).toBe('%50\\%\\_\\\\a%');
+  it('takes %, _ and \\ as plain characters', () => {
+    expect(likePattern('50%_\\a')).toBe('%50\\%\\_\\\\a%');
   });
 });
 
@@ -80,6 +80,57 @@ describe('foldSearch', () => {
     for (const text of ['IŞIK', 'ışık', 'İŞİK', 'işik', 'i\u0307şi\u0307k'])
       expect(foldSearch(text)).toBe('işik');
     expect(foldSearch('Jalapeño Ïdé')).toBe('jalapeño ïdé');
-    expect(likePattern('İ%')).toBe('%i\\%%');
+  });
+
+  it('makes plain letters of full-width ones, ligatures and other compatible characters', () => {
+    for (const [text, plain] of [
+      ['ＡＤＡ', 'ada'],
+      ['Eﬃe', 'effie'],
+      ['ℌ𝔢𝔩𝔤𝔞', 'helga'],
+      ['ᴬ\u0301rna', 'árna'],
+      ['ｶﾞ', 'ガ'],
+      ['ᴵ\u0307', 'i'],
+      ['ı\u0301', 'í'],
+      ['i\u0307\u0307', 'i'],
+      ['Ϲ', 'σ'],
+      ['Å', 'å'],
+      ['½', '1\u20442'],
+    ] as const) {
+      expect([text, foldSearch(text)]).toEqual([text, plain]);
+    }
+    expect(foldSearch('Straße')).toBe('straße');
+  });
+
+  // Marks and letters that meet often enough to compose, decompose and change their order.
+  const letter = fc.constantFrom(...Array.from('iIıİʼnﬁﬃＩｉℌℑᴬᴵⅧΣςσϹϲǅẞßÅå\u2126\u212aｶガﾞ字㍻½'));
+  const mark = fc.constantFrom('\u0307', '\u0323', '\u0301', '\u0331', '\u0345', '\u3099');
+  const text = fc.oneof(fc.string({ unit: fc.oneof(letter, mark), maxLength: 12 }), anyText);
+
+  it('is idempotent, and one for every case, composition and compatible form of a text', () => {
+    fc.assert(
+      fc.property(text, (given) => {
+        const folded = foldSearch(given);
+        expect(foldSearch(folded)).toBe(folded);
+        expect(foldCase(folded)).toBe(folded);
+        for (const form of ['NFC', 'NFD', 'NFKC', 'NFKD'] as const) {
+          expect(foldSearch(given.normalize(form))).toBe(folded);
+        }
+        expect(foldSearch(given.toLowerCase())).toBe(folded);
+        expect(foldSearch(foldCase(given))).toBe(folded);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('leaves no character that has another compatible form or a lower case', () => {
+    fc.assert(
+      fc.property(text, (given) => {
+        const folded = foldSearch(given);
+        expect(folded.normalize('NFKC')).toBe(folded);
+        expect(folded.toLowerCase().replaceAll('ς', 'σ')).toBe(folded);
+        expect(folded).not.toMatch(/ı|i\u0307/);
+      }),
+      { numRuns: 3000 },
+    );
   });
 });

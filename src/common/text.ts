@@ -27,13 +27,17 @@ export const trimText = (text: string): string => (hasControlCharacters(text) ? 
 export const foldCase = (text: string): string =>
   text.normalize('NFC').toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
 
+/** Makes one i of the four of Turkish: `İ` in lower case is i and a dot above, and `ı` has no dot at all. */
+export const foldTurkishI = (folded: string): string =>
+  folded.replaceAll('ı', 'i').replaceAll(/i\u0307+/g, 'i');
+
 /**
- * The form in which texts are searched: {@link foldCase}, and one i for the four of Turkish. `İ` in lower case is i
- * and a dot above, `ı` has none; nobody can tell from a term which of them it was written with. In the database
- * `search_fold` does the same to a stored text in folded form.
+ * The form in which texts are searched: {@link foldCase}, NFKC and {@link foldTurkishI}, because a search term does
+ * not tell how its letters were typed when the text was stored. Idempotent. The decomposition comes before the lower
+ * case, since letters such as ℌ have none of their own. In the database `search_form` makes it of a folded text.
  */
 export const foldSearch = (text: string): string =>
-  foldCase(text).replaceAll('ı', 'i').replaceAll('i\u0307', 'i');
+  foldTurkishI(foldCase(text).normalize('NFKD').toLowerCase().replaceAll('ς', 'σ')).normalize('NFC');
 
-/** The SQL LIKE pattern (escape character `\`, the default) of texts in the form of a search that hold this one. */
-export const likePattern = (part: string): string => `%${foldSearch(part).replace(/[\\%_]/g, '\\$&')}%`;
+/** Returns the SQL LIKE pattern (escape character `\`, the default) of texts that hold this one. */
+export const likePattern = (part: string): string => `%${part.replace(/[\\%_]/g, '\\$&')}%`;

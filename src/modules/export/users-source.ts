@@ -7,7 +7,7 @@ import { copyOut } from '../../platform/database/copy-out.js';
 import { poolOf } from '../../platform/database/database.module.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/prepared.js';
-import { anyTerm, holds, searchTerms } from '../../platform/database/search-key.js';
+import { anyTerm, holds, holdsInAnyForm, searchTerms } from '../../platform/database/search-key.js';
 import type { HistorySnapshot } from './exports.repository.js';
 import type { Piece, RowSource, Selection } from './row-source.js';
 import { type UserField, UserPiece } from './user-columns.js';
@@ -46,7 +46,7 @@ export class UsersSource {
         const copied = await copyOut(
           pool,
           `SELECT ${columns} FROM (${asOf(moment, between(after, bound))}) AS account
-           WHERE ${conditions(filters)} ORDER BY id`,
+           WHERE ${conditions(filters, holdsInAnyForm)} ORDER BY id`,
           rows * EXPECTED_ROW_BYTES,
         );
         return new UserPiece(copied, bound, fields as UserField[], encoding);
@@ -55,7 +55,7 @@ export class UsersSource {
   }
 
   estimate(filters: UserExportFilters): Promise<number> {
-    const there = `SELECT 1 FROM users WHERE erased_at IS NULL AND ${conditions(filters)}`;
+    const there = `SELECT 1 FROM users WHERE erased_at IS NULL AND ${conditions(filters, holds)}`;
     return estimateRows(this.dataSource.manager, there, []);
   }
 }
@@ -86,18 +86,18 @@ function between(after: string, bound: string | null): string {
 }
 
 /** The same as for the list. */
-function conditions({ search, status, role }: UserExportFilters): string {
+function conditions({ search, status, role }: UserExportFilters, test: typeof holds): string {
   return [
     status === undefined ? `status <> 'deleted'` : `status = ${pg.escapeLiteral(status)}`,
-    ...(search ? [fits(search)] : []),
+    ...(search ? [fits(search, test)] : []),
     ...(role === undefined ? [] : [`roles @> ARRAY[${pg.escapeLiteral(role)}]`]),
   ].join(' AND ');
 }
 
-function fits(search: string): string {
+function fits(search: string, test: typeof holds): string {
   const { texts, emailKey } = searchTerms(search);
   return anyTerm(
-    texts.map((text) => holds(pg.escapeLiteral(likePattern(text)))),
+    texts.map((text) => test(pg.escapeLiteral(likePattern(text)))),
     emailKey === null ? null : pg.escapeLiteral(emailKey),
   );
 }

@@ -24,7 +24,7 @@ export class User {
   @Column('text', { name: 'name_key' })
   nameKey: string;
 
-  /** Folded name and e-mail, a line each: what a search looks into. */
+  /** Folded name and e-mail, a line each: what a search looks into. The database adds their compatible form (NFKC). */
   @Column('text', { name: 'search_key', select: false })
   searchKey: string;
 

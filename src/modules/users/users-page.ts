@@ -1,6 +1,6 @@
 import type { Repository, SelectQueryBuilder } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
-import { foldSearch, likePattern } from '../../common/text.js';
+import { likePattern } from '../../common/text.js';
 import { readPlan } from '../../platform/database/estimate-rows.js';
 import { anyTerm, holds, holdsPairs, searchTerms } from '../../platform/database/search-key.js';
 import type { User, UserStatus } from './user.entity.js';
@@ -196,13 +196,13 @@ function fitsByIndex(search: string): string {
   );
 }
 
-const hasTrigram = (text: string): boolean => HAS_TRIGRAM.test(foldSearch(text));
+const hasTrigram = (text: string): boolean => HAS_TRIGRAM.test(text);
 
 function filterParameters({ search = '', status, role }: UserFilters): Record<string, unknown> {
   const { texts, emailKey } = searchTerms(search);
   const ofTexts = texts.flatMap((text, index) => [
     [`pattern${index}`, likePattern(text)],
-    [`pairs${index}`, pairsOf(foldSearch(text))],
+    [`pairs${index}`, pairsOf(text)],
   ]);
   return { status, role, emailKey, ...Object.fromEntries(ofTexts) };
 }

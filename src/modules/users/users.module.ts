@@ -22,6 +22,8 @@ import { LastAdmin } from './last-admin.js';
 import { LastLogins } from './last-logins.js';
 import { MeController } from './me.controller.js';
 import { NewAccounts } from './new-accounts.js';
+import { SearchKeyFill } from './search-key-fill.js';
+import { SearchKeysRepository } from './search-keys.repository.js';
 import { User } from './user.entity.js';
 import { UserDeletionController } from './user-deletion.controller.js';
 import { UsersController } from './users.controller.js';
@@ -57,6 +59,8 @@ const commands = [
     Erasures,
     ErasureLog,
     LastLogins,
+    SearchKeyFill,
+    SearchKeysRepository,
     ...commands,
   ],
   exports: [UsersService],

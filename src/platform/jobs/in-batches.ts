@@ -2,9 +2,12 @@
 const BATCH = 1000;
 const MAX_BATCHES = 100;
 
-/** Deletes `limit` rows at a time; what is left after so many is the next run's. `deleteSome` says how many there were. */
-export async function inBatches(deleteSome: (limit: number) => Promise<number>): Promise<void> {
+/** Handles `limit` rows at a time, and leaves the rest to the next run. `handleSome` returns the number of rows it met. */
+export async function inBatches(
+  handleSome: (limit: number) => Promise<number>,
+  limit = BATCH,
+): Promise<void> {
   for (let batch = 0; batch < MAX_BATCHES; batch++) {
-    if ((await deleteSome(BATCH)) < BATCH) return;
+    if ((await handleSome(limit)) < limit) return;
   }
 }

@@ -217,6 +217,15 @@ describe('what is kept for exports', () => {
     expect(await images()).toHaveLength(before.length + 1);
   });
 
+  it('is nothing when only the search key changes, and the user keeps the moment of the last change', async () => {
+    const changed = () =>
+      here.database.query('SELECT changed_epoch, changed_xid::text FROM users WHERE id = $1', [exporter.id]);
+    const before = [await images(), await changed()];
+    const touch = `UPDATE users SET search_key = search_key || 'x' WHERE id = $1`;
+    await here.database.query(touch, [exporter.id]);
+    expect([await images(), await changed()]).toEqual(before);
+  });
+
   it('is deleted: exports after a day, images an hour later', async () => {
     await run(here, '?fields=id');
     const count = async (table: string) =>

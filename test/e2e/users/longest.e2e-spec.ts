@@ -12,6 +12,7 @@ describe('an account whose every part is as long as it may be', () => {
   let app: TestApp;
   let account: Account;
   let name: string;
+  const longRoles = Array.from({ length: 16 }, () => letters(50));
   beforeAll(async () => {
     app = await TestApp.create();
     const email = `${letters(64)}@${ideographs(8)}.${ideographs(8)}.${ideographs(8)}.${ideographs(8)}.example`;
@@ -23,15 +24,36 @@ describe('an account whose every part is as long as it may be', () => {
   afterAll(() => app.close());
 
   it('takes as many roles as it may have, of the longest names', async () => {
-    const roles = Array.from({ length: 16 }, () => letters(50));
-    for (const role of roles) {
+    for (const role of longRoles) {
       await app.as(app.admin, 'put', `/api/roles/${role}`).send({ permissions: [] }).expect(200);
     }
     const answer = await app
       .as(app.admin, 'put', `/api/users/${account.id}/roles`)
       .set('If-Match', '*')
-      .send({ roles });
+      .send({ roles: longRoles });
     expect(answer.status).toBe(200);
+  });
+
+  it.each([
+    ['grow most in the compatible form', () => '\ufdfa'],
+    ['become words in the compatible form', (i: number) => String.fromCodePoint(0x3300 + i)],
+    ['have four bytes and another compatible form', () => String.fromCodePoint(randomInt(0x2f800, 0x2fa1d))],
+  ])('may have a name and an address whose letters %s', async (_, letter) => {
+    const wide = (length: number) =>
+      Array.from({ length }, () => String.fromCodePoint(randomInt(0x1d41a, 0x1d434))).join('');
+    const email = `${wide(16)}@${wide(60)}.${wide(60)}.${wide(50)}.example`;
+    const longest = Array.from(Array(100).keys(), letter).join('');
+    const body = { email, name: longest, password: PASSWORD };
+    const answer = await app.request('post', '/api/users').send(body);
+    expect([answer.status, answer.text]).toEqual([201, expect.anything()]);
+    const { id } = answer.body as Account;
+    const change = app.as(app.admin, 'put', `/api/users/${id}/roles`).set('If-Match', '*');
+    expect((await change.send({ roles: longRoles })).status).toBe(200);
+    for (const search of [longest, email, String.fromCodePoint(longest.codePointAt(0) ?? 0)]) {
+      const query = new URLSearchParams({ search }).toString();
+      const list = await app.as(app.admin, 'get', `/api/users?${query}`).expect(200);
+      expect((list.body as Account[]).map((user) => user.id)).toContain(id);
+    }
   });
 
   it('is found by every part of its name', async () => {

@@ -85,7 +85,10 @@ describe('GET /api/users', () => {
       const [row] = await app.database.query<{ version: number; search_key: string }>(
         `SELECT version, search_key FROM users WHERE email = 'ofis-0@search.example'`,
       );
-      expect(row).toMatchObject({ version: 1, search_key: 'i\u0307stanbul ofisi\nofis-0@search.example' });
+      expect(row).toEqual({
+        version: 1,
+        search_key: 'i\u0307stanbul ofisi\nofis-0@search.example\nistanbul ofisi\nofis-0@search.example',
+      });
     });
 
     it('finds a user by any spelling of the address', async () => {

@@ -12,7 +12,7 @@ export type UserSort = (typeof userSorts)[number];
 const MAX_SEARCH_LENGTH = 354;
 
 export class ListUsersDto extends PageQuery {
-  /** Case-insensitive part of the name or the e-mail, without outer white space; `%` and `_` are plain characters, and the i of Turkish, dotted or not, is one. A whole e-mail address finds its user in any spelling that sign-in takes, and full-width letters find the plain ones */
+  /** Case-insensitive part of the name or the e-mail, without outer white space; `%` and `_` are plain characters. The dotted and the dotless i of Turkish are one letter, and full-width letters, ligatures and other compatible characters (NFKC) find the plain ones and the reverse. A whole e-mail address finds its user in any spelling that sign-in takes */
   @IsOptionalProperty()
   @Trimmed()
   @IsText(0, MAX_SEARCH_LENGTH)

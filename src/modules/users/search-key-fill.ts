@@ -1,0 +1,51 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { lockTimeout } from '../../platform/database/database-errors.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { inBatches } from '../../platform/jobs/in-batches.js';
+import { JobRunner } from '../../platform/jobs/job-runner.js';
+import { SearchKeysRepository } from './search-keys.repository.js';
+
+/** In rows that are met. Their locks must not last: with another key each, 1,000 take a third of a second. */
+const BATCH = 500;
+/** A batch that cannot lock a row within this time leaves its rows to the next run, so that no request waits for it. */
+const LOCK_WAIT_MS = 200;
+
+/**
+ * Completes the search keys of users who were stored before the database did so itself (see the migration
+ * `search-form`). Each batch commits together with its progress, so a run resumes where the last one ended. One
+ * pass is enough, because a trigger completes every key that any instance writes meanwhile.
+ */
+@Injectable()
+export class SearchKeyFill implements OnModuleInit {
+  private readonly logger = new Logger(SearchKeyFill.name);
+
+  constructor(
+    private readonly runner: JobRunner,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly repository: SearchKeysRepository,
+  ) {}
+
+  onModuleInit(): void {
+    this.runner.registerPeriodic('users.fill-search-keys', '* * * * *', () => this.run());
+  }
+
+  async run(): Promise<void> {
+    try {
+      await inBatches((limit) => this.unitOfWork.run(() => this.fillSome(limit)), BATCH);
+    } catch (error) {
+      if (!lockTimeout(error)) throw error;
+      this.logger.debug('the fill of search keys met a locked row, and goes on in a minute');
+    }
+  }
+
+  private async fillSome(limit: number): Promise<number> {
+    const after = await this.repository.lockProgress();
+    if (after === null) return 0;
+    await this.repository.waitForLocksAtMost(LOCK_WAIT_MS);
+    const { scanned, last } = await this.repository.complete(after, limit);
+    const finished = scanned < limit;
+    await this.repository.saveProgress(last, finished);
+    if (finished) this.unitOfWork.onceCommitted(() => this.logger.log('all search keys are complete'));
+    return scanned;
+  }
+}

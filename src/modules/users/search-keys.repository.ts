@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+
+/**
+ * Completes the keys among the next users by id. Locks them in the order of ids, as every bulk write does, and changes
+ * nothing else of them.
+ */
+const COMPLETE = `
+  WITH scanned AS MATERIALIZED (
+    SELECT id, search_key FROM users WHERE id > $1 ORDER BY id LIMIT $2
+  ), partial AS MATERIALIZED (
+    SELECT users.id FROM users JOIN scanned USING (id)
+    WHERE search_key_is_partial(scanned.search_key) ORDER BY users.id FOR NO KEY UPDATE OF users
+  ), completed AS (
+    UPDATE users SET search_key = complete_search_key(users.search_key) FROM partial WHERE users.id = partial.id
+  )
+  SELECT (SELECT count(*) FROM scanned)::integer AS scanned,
+         coalesce((SELECT id FROM scanned ORDER BY id DESC LIMIT 1), $1) AS last`;
+
+/** The progress of the fill of search keys, and the keys that it has not reached yet. */
+@Injectable()
+export class SearchKeysRepository {
+  constructor(private readonly unitOfWork: UnitOfWork) {}
+
+  async waitForLocksAtMost(milliseconds: number): Promise<void> {
+    await this.query(`SELECT set_config('lock_timeout', $1, true)`, [String(milliseconds)]);
+  }
+
+  /** Returns the id that the fill has reached and locks the progress; null when it is finished or another run is at it. */
+  async lockProgress(): Promise<string | null> {
+    const [row] = await this.query<{ after_id: string }>(
+      'SELECT after_id FROM search_key_fill WHERE finished_at IS NULL FOR UPDATE SKIP LOCKED',
+    );
+    return row?.after_id ?? null;
+  }
+
+  /** Returns the number of users it met after that id, at most `limit`, and the last of them. */
+  async complete(after: string, limit: number): Promise<{ scanned: number; last: string }> {
+    const [row] = await this.query<{ scanned: number; last: string }>(COMPLETE, [after, limit]);
+    return row ?? { scanned: 0, last: after };
+  }
+
+  async saveProgress(after: string, finished: boolean): Promise<void> {
+    await this.query(
+      `UPDATE search_key_fill SET after_id = $1, finished_at = CASE WHEN $2 THEN clock_timestamp() END`,
+      [after, finished],
+    );
+  }
+
+  private query<Row>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
+    return this.unitOfWork.manager.query(sql, parameters);
+  }
+}
