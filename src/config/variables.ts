@@ -5,8 +5,8 @@ import { codePointLength } from '../common/text.js';
 import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './addresses.js';
 
 /**
- * Every environment variable the service knows, one row each: the README's configuration table is
- * made from this one, and a contract test holds them together.
+ * Every environment variable that the service knows, one row each. The table in docs/reference/configuration.md is
+ * made from this one, and a contract test compares the two.
  */
 export interface Variable<T = unknown> {
   readonly schema: z.ZodType<T>;

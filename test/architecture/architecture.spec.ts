@@ -5,10 +5,11 @@ import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type DynamicModule, Get, type Type } from '@nestjs/common';
+import { Get, type Type } from '@nestjs/common';
 import { AppModule } from '../../src/app.module.js';
 import { type Policy, POLICY } from '../../src/common/authorization/policy.js';
 import { readConfig } from '../../src/config/config.js';
+import { declaredIn } from '../support/module-graph.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CRUISER = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
@@ -200,7 +201,7 @@ describe('the routes', () => {
   let controllers: Type[];
   beforeAll(async () => {
     const config = readConfig({ NODE_ENV: 'test' });
-    controllers = [...(await controllersOf(AppModule.with(config), new Set()))];
+    controllers = [...(await declaredIn(AppModule.with(config), 'controllers'))] as Type[];
   });
 
   it('are those of every controller there is', () => {
@@ -232,22 +233,6 @@ describe('the routes', () => {
     expect(policies(Undeclared)).toEqual([{ route: 'Undeclared.read', policy: undefined }]);
   });
 });
-
-/** Every controller that the module brings into the app, its imports' included. */
-async function controllersOf(given: unknown, seen: Set<unknown>): Promise<Set<Type>> {
-  const module = (await given) as DynamicModule | Type;
-  const found = new Set<Type>();
-  if (seen.has(module)) return found;
-  seen.add(module);
-  const dynamic = typeof module === 'function' ? { module } : module;
-  const declared = (kind: string) => (Reflect.getMetadata(kind, dynamic.module) ?? []) as unknown[];
-  const own = [...declared('controllers'), ...('controllers' in dynamic ? (dynamic.controllers ?? []) : [])];
-  for (const controller of own) found.add(controller as Type);
-  for (const next of [...declared('imports'), ...('imports' in dynamic ? (dynamic.imports ?? []) : [])]) {
-    for (const controller of await controllersOf(next, seen)) found.add(controller);
-  }
-  return found;
-}
 
 function policies(controller: Type): { route: string; policy: Policy | undefined }[] {
   const prototype = controller.prototype as Record<string, unknown>;

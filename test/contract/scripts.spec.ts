@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { NODE_FLAGS } from '../../scripts/node-flags.mjs';
 
@@ -41,6 +41,12 @@ describe('the scripts of package.json', () => {
     const names = runIn(read(path));
     expect(names).not.toEqual([]);
     expect(missing(names)).toEqual([]);
+  });
+
+  it('are all that the pages under docs say to run', () => {
+    const pages = globSync('{docs,bench,src,.github}/**/*.md', { cwd: root });
+    expect(pages.length).toBeGreaterThan(0);
+    expect(missing(pages.flatMap((path) => runIn(read(path))))).toEqual([]);
   });
 
   it('are told apart from what is none, in every spelling of a command', () => {

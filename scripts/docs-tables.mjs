@@ -1,0 +1,31 @@
+// `npm run docs:tables`: makes the tables under docs/reference anew from the sources, which are compiled in memory.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { transformFileSync } from '@swc/core';
+
+const isSource = (url) => url?.endsWith('.ts') && !url.includes('/node_modules/');
+
+registerHooks({
+  // The sources name each other as they are after the build.
+  resolve: (specifier, context, next) =>
+    next(isSource(context.parentURL) ? specifier.replace(/^(\..*)\.js$/, '$1.ts') : specifier, context),
+  load(url, context, next) {
+    if (!isSource(url)) return next(url, context);
+    const { code } = transformFileSync(fileURLToPath(url), { swcrc: true, sourceMaps: 'inline' });
+    return { format: 'module', source: code, shortCircuit: true };
+  },
+});
+await import('reflect-metadata');
+const { pageOf, tableNames, withTable } = await import('../test/support/reference-tables.ts');
+const { readReferenceSources } = await import('../test/support/reference-sources.ts');
+
+const sources = await readReferenceSources();
+for (const name of tableNames) {
+  const path = new URL(`../${pageOf(name)}`, import.meta.url);
+  const before = readFileSync(path, 'utf8');
+  const after = withTable(before, name, sources);
+  if (after !== before) writeFileSync(path, after);
+  process.stdout.write(`${pageOf(name)}: ${name} ${after === before ? 'is up to date' : 'was updated'}\n`);
+}
