@@ -15,7 +15,7 @@ export function warnOfUnverifiedServers(config: Config, warn: (message: string) 
     if (verifies || socket) continue;
     warn(
       `${name} does not verify the server (sslmode=${mode}): ` +
-        'set sslmode=verify-full, and sslrootcert=<file> for a private authority (see README, "TLS to the database")',
+        'set sslmode=verify-full, and sslrootcert=<file> for a private authority (see docs/operations/database-roles.md, "TLS to the database")',
     );
   }
 }

@@ -34,7 +34,7 @@ export class ServiceRoleCheck implements OnApplicationBootstrap {
     const { role, superuser, owned } = powers;
     this.logger.warn(
       `DATABASE_URL's role "${role}" ${superuser ? 'is a superuser' : `owns ${owned} tables`}: triggers alone keep it from ` +
-        'changing the history. Give the service a role that owns nothing, and the owner MIGRATION_DATABASE_URL (see README, "Roles of the database")',
+        'changing the history. Give the service a role that owns nothing, and the owner MIGRATION_DATABASE_URL (see docs/operations/database-roles.md)',
     );
   }
 }
