@@ -3,6 +3,7 @@
 
 import { connect } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
+import { cpuSecondsOf } from './cpu.mjs';
 
 const { port } = workerData;
 /** More open connections than any answer within a second needs. */
@@ -16,8 +17,8 @@ parentPort.on('message', async (task) => {
 });
 
 /** Every connection sends its next request when it has its answer. */
-async function closedLoop({ request, connections, ms, rampMs = 0 }) {
-  const counts = new Counts();
+async function closedLoop({ request, connections, ms, rampMs = 0, pid }) {
+  const counts = new Counts(pid);
   const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(request, counts)));
   for (const connection of open) connection.send();
   await pause(rampMs);
@@ -60,10 +61,22 @@ class Counts {
   #times = new Map();
   #began = Infinity;
   #ended = Infinity;
+  #cpuBefore = 0;
+  #pid;
+
+  /** `pid` is the process whose use of CPU is measured meanwhile. */
+  constructor(pid) {
+    this.#pid = pid;
+  }
 
   /** Only what is answered from now on counts. */
   begin() {
     this.#began = performance.now();
+    this.#cpuBefore = this.#cpuSeconds();
+  }
+
+  #cpuSeconds() {
+    return this.#pid === undefined ? 0 : cpuSecondsOf(this.#pid);
   }
 
   get begun() {
@@ -81,7 +94,13 @@ class Counts {
   end() {
     this.#ended = performance.now();
     const seconds = (this.#ended - this.#began) / 1000;
-    return { seconds, times: Object.fromEntries(this.#times), unsent: this.unsent, failed: this.failed };
+    return {
+      seconds,
+      cpuSeconds: this.#cpuSeconds() - this.#cpuBefore,
+      times: Object.fromEntries(this.#times),
+      unsent: this.unsent,
+      failed: this.failed,
+    };
   }
 }
 

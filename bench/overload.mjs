@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
 import { NODE_FLAGS } from '../scripts/node-flags.mjs';
+import { cpuSecondsOf } from './cpu.mjs';
 import { median, quantile, signIn, startService, table } from './service.mjs';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
@@ -32,8 +33,6 @@ const MAX_IDLE_SHARE = 0.2;
 const QUIET_LOOKS = 2;
 const PROBE_EVERY_MS = 200;
 const PROBE_LIMIT_MS = 1000;
-/** Clock ticks a second in /proc, which Linux has fixed. */
-const TICKS = 100;
 
 const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
 const healthPort = await freePort();
@@ -98,12 +97,16 @@ async function measureGoodput(me) {
 
 /** Waits until the service has nothing to do: what the callers of a load have left behind is still worked on. */
 async function idle() {
-  for (let quiet = 0; quiet < QUIET_LOOKS;) {
-    const before = await cpuSeconds(service.pid);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-    const share = ((await cpuSeconds(service.pid)) - before) / (LOOK_EVERY_MS / 1000);
-    quiet = share < MAX_IDLE_SHARE ? quiet + 1 : 0;
+  for (let quiet = 0; quiet < QUIET_LOOKS; ) {
+    quiet = (await cpuShareFor(LOOK_EVERY_MS)) < MAX_IDLE_SHARE ? quiet + 1 : 0;
   }
+}
+
+/** Returns the part of one core that the service uses meanwhile. */
+async function cpuShareFor(ms) {
+  const before = cpuSecondsOf(service.pid);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return (cpuSecondsOf(service.pid) - before) / (ms / 1000);
 }
 
 function served({ times, seconds }) {
@@ -147,19 +150,25 @@ async function measureRefusals(me, bare) {
   await owner.connect();
   const rows = { ping: [], refusal: [] };
   await pinging.run({ request: bare, connections: REFUSED_CONNECTIONS, ms: ROUND_MS / 2 });
-  try {
+  const locked = async (work) => {
     await owner.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+    try {
+      return await work();
+    } finally {
+      await owner.query('ROLLBACK');
+    }
+  };
+  try {
     // The service works each second without requests: heartbeats, seals, jobs.
-    const idleBefore = await cpuSeconds(service.pid);
-    await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
-    const atRest = ((await cpuSeconds(service.pid)) - idleBefore) / (ROUND_MS / 1000);
+    const atRest = await locked(() => cpuShareFor(ROUND_MS));
     for (let round = 0; round < ROUNDS; round++) {
       rows.ping.push(await cpuOf(ping.pid, pinging, { request: bare, ms: ROUND_MS / 2 }));
-      const ms = UNTIL_REFUSED_MS + ROUND_MS / 2;
-      rows.refusal.push(await cpuOf(service.pid, load, { request: me, ms }, atRest));
+      // The service has to remember its caller until the end of the round.
+      await load.run({ request: me, connections: AT_CAPACITY, ms: ROUND_MS / 4 });
+      const task = { request: me, rampMs: UNTIL_REFUSED_MS, ms: ROUND_MS / 2 };
+      rows.refusal.push(await locked(() => cpuOf(service.pid, load, task, atRest)));
     }
   } finally {
-    await owner.query('ROLLBACK');
     await owner.end();
     await pinging.stop();
     ping.kill('SIGINT');
@@ -167,19 +176,12 @@ async function measureRefusals(me, bare) {
   return rows;
 }
 
-/** @returns microseconds of CPU for each answer */
+/** Returns the microseconds of CPU that each answer cost, and the share of answers that were refusals. */
 async function cpuOf(pid, from, task, atRest = 0) {
-  const before = await cpuSeconds(pid);
-  const { times, seconds } = await from.run({ ...task, connections: REFUSED_CONNECTIONS });
-  const spent = (await cpuSeconds(pid)) - before - atRest * seconds;
+  const { times, seconds, cpuSeconds } = await from.run({ ...task, pid, connections: REFUSED_CONNECTIONS });
   const answers = Object.values(times).reduce((sum, each) => sum + each.length, 0);
+  const spent = cpuSeconds - atRest * seconds;
   return { micros: (spent * 1e6) / answers, refused: (times['503'] ?? []).length / answers };
-}
-
-async function cpuSeconds(pid) {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
 async function freePort() {

@@ -1,7 +1,9 @@
 /** Part of the time of a turn of the event loop that may be spent on refusals. Reading them costs as much again. */
-const SHARE = 1 / 16;
-/** Enough for about five refusals, so that a short turn sends some too. */
-const LEAST_MS = 0.25;
+const SHARE = 1 / 24;
+/** Enough for about two refusals, so that a short turn sends some too. */
+const LEAST_MS = 0.1;
+/** While the database has served nothing for this long, refusals take no time from any other request. */
+const STALLED_AFTER_MS = 100;
 /** Bounds memory; past it the oldest refusal is sent at once. */
 const MAX_WAITING = 20_000;
 
@@ -16,6 +18,7 @@ export class RefusalPace {
   private scheduled = false;
   private lastTurnAt = 0;
   private lastServed = 0;
+  private servedAt = -Infinity;
 
   /** `served` returns the number of times until now that the database served a request. */
   constructor(private readonly served: () => number) {}
@@ -38,10 +41,13 @@ export class RefusalPace {
     this.scheduled = false;
     const began = performance.now();
     const served = this.served();
-    const budgetMs =
-      served === this.lastServed ? Infinity : Math.max(LEAST_MS, (began - this.lastTurnAt) * SHARE);
+    if (served !== this.lastServed) this.servedAt = began;
     this.lastServed = served;
-    this.send(Infinity, began + budgetMs);
+    const isStalled = began - this.servedAt > STALLED_AFTER_MS;
+    this.send(
+      Infinity,
+      began + (isStalled ? Infinity : Math.max(LEAST_MS, (began - this.lastTurnAt) * SHARE)),
+    );
     this.lastTurnAt = performance.now();
     if (this.waiting.size > 0) this.schedule();
   }
