@@ -97,7 +97,7 @@ async function measureGoodput(me) {
 
 /** Waits until the service has nothing to do: what the callers of a load have left behind is still worked on. */
 async function idle() {
-  for (let quiet = 0; quiet < QUIET_LOOKS; ) {
+  for (let quiet = 0; quiet < QUIET_LOOKS;) {
     quiet = (await cpuShareFor(LOOK_EVERY_MS)) < MAX_IDLE_SHARE ? quiet + 1 : 0;
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
 import { clientOf } from '../../common/http/client.js';
-import { newId } from '../../common/ids.js';
+import { newRequestId } from '../../common/ids.js';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** Of W3C Trace Context, 3.2: version, trace, parent, flags. */
@@ -34,5 +34,5 @@ export function requestContextMiddleware(timeLimitMs: number) {
 /** Returns the id that the caller gave the request, or else a new one. */
 export function requestIdOf({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : newId();
+  return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : newRequestId();
 }

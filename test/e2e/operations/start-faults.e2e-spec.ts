@@ -126,12 +126,18 @@ describe('a start that a person can mend', () => {
   it('names the folder that cannot be created or is a file', async () => {
     const file = join(dataDir, 'file');
     await writeFile(file, '');
-    for (const MAIL_DIR of [file, '/proc/nope']) {
-      expect(await faultOf({ MAIL_DIR })).toMatch(/: MAIL_DIR must be a folder that the service can create/);
-    }
-    expect(await faultOf({ DATA_DIR: '/proc/nope', MASTER_KEY: '' })).toMatch(/: DATA_DIR must be a folder/);
     const embedded = { DATABASE_URL: '', MIGRATION_DATABASE_URL: '', DATA_DIR: '/proc/nope' };
-    expect(await faultOf(embedded)).toMatch(/^DATA_DIR \/proc\/nope cannot be created: .*ENOENT/);
+    const [isFile, cannotBe, dataFolder, ofEmbedded] = await Promise.all([
+      faultOf({ MAIL_DIR: file }),
+      faultOf({ MAIL_DIR: '/proc/nope' }),
+      faultOf({ DATA_DIR: '/proc/nope', MASTER_KEY: '' }),
+      faultOf(embedded),
+    ]);
+    for (const fault of [isFile, cannotBe]) {
+      expect(fault).toMatch(/: MAIL_DIR must be a folder that the service can create/);
+    }
+    expect(dataFolder).toMatch(/: DATA_DIR must be a folder/);
+    expect(ofEmbedded).toMatch(/^DATA_DIR \/proc\/nope cannot be created: .*ENOENT/);
   });
 
   it.each([
