@@ -67,7 +67,7 @@ export class ServicePool extends pg.Pool {
 
   /** Whether one more caller would wait too long for a connection. */
   get overloaded(): boolean {
-    return !this.line.admits(this.waitingCount);
+    return !this.line.admits(this.waitingCount, this.inUse.size);
   }
 
   override connect(): Promise<pg.PoolClient>;

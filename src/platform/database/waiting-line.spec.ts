@@ -52,6 +52,14 @@ describe('WaitingLine', () => {
     expect(line.admits(CONNECTIONS)).toBe(false);
   });
 
+  it('stays full while callers give up and no connection comes back', () => {
+    serve(1, 5000);
+    clock += 5000;
+    // All callers have given up at once. The next ones would wait as long.
+    expect(line.admits(0, CONNECTIONS)).toBe(true);
+    expect(line.admits(CONNECTIONS, CONNECTIONS)).toBe(false);
+  });
+
   it('takes no account of a quiet time when it measures the pace', () => {
     serve(1, 5000);
     line.returned(0);

@@ -44,12 +44,13 @@ export class WaitingLine {
   }
 
   /**
-   * Tells whether one more caller may join so many others. One for each connection always may: they keep the
-   * connections busy, and the connection timeout bounds their wait.
+   * Tells whether one more caller may join the callers that wait while `inUse` connections are in use. One caller for
+   * each connection always may: they keep the connections busy, and the connection timeout bounds their wait.
    */
-  admits(waiting: number): boolean {
+  admits(waiting: number, inUse = 0): boolean {
     const now = this.now();
-    if (waiting === 0) this.lastEmptyAt = now;
+    // With all connections in use, the line may be empty only because its callers gave up.
+    if (waiting === 0 && inUse < this.connections) this.lastEmptyAt = now;
     if (waiting < this.connections) return true;
     const standing = now - this.lastEmptyAt > STANDING_AFTER_MS;
     if (waiting >= MAX_WAITING || (standing && now - this.lastReturnAt > STALLED_AFTER_MS)) return false;
