@@ -11,7 +11,7 @@ const failed = (facts: object) =>
   new QueryFailedError('SELECT secret FROM users', [], Object.assign(new Error('users_pkey'), facts));
 const system = (code: string) => Object.assign(new Error(`connect ${code} 10.0.0.1:5432`), { code });
 
-/** As in a request whose time is over. */
+/** Runs `work` as in a request that has timed out. */
 const afterTheLimit = <T>(work: () => T): T =>
   requestContext.run(
     {

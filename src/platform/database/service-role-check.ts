@@ -17,7 +17,9 @@ interface Powers {
   readonly owned: number;
 }
 
-/** Says at the start, in production, when the service could change what it may only add to. */
+/**
+ * Logs a warning at start, in production, when the service could change tables that it may only append to.
+ */
 @Injectable()
 export class ServiceRoleCheck implements OnApplicationBootstrap {
   private readonly logger = new Logger(ServiceRoleCheck.name);

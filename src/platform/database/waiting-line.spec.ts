@@ -11,7 +11,7 @@ describe('WaitingLine', () => {
     line = new WaitingLine(CONNECTIONS, () => clock);
   });
 
-  /** A connection comes back every so many milliseconds for a while, and callers wait all the time. */
+  /** Returns a connection every `everyMs` for `forMs`, while callers wait all the time. */
   function serve(everyMs: number, forMs: number): void {
     for (const until = clock + forMs; clock < until; clock += everyMs) line.returned(50);
   }

@@ -10,7 +10,7 @@ import { migrate } from '../../../src/platform/database/migrate.js';
 import { expectStopped, Member, processes, serverPid } from '../../support/embedded-member.js';
 import { until } from '../../support/until.js';
 
-// Starting, recovering and stopping a server takes well under a second, but not on every machine.
+// A server usually starts, recovers and stops in well under a second, but not on every machine.
 jest.setTimeout(60_000);
 
 const isRoot = process.getuid?.() === 0;
@@ -30,7 +30,7 @@ function clusterOwner(dataDir: string): { uid: number; gid: number } {
 
 async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new Client({ connectionString: url });
-  // A server that crashes under the query ends the connection too: the query says so already.
+  // A server that crashes during the query also ends the connection, and the query already reports it.
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -40,7 +40,7 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
-/** The connections by which members are members. */
+/** Returns the connections that represent members. */
 const membersOf = ({ url }: Member): Promise<unknown[]> =>
   query(
     url,
@@ -48,7 +48,7 @@ const membersOf = ({ url }: Member): Promise<unknown[]> =>
      WHERE application_name = 'gatehouse:member' AND locktype = 'advisory' AND granted`,
   );
 
-// One cluster for all tests that need a good one: each leaves it stopped.
+// One cluster for all tests that need a good one; each test leaves it stopped.
 const shared = join(folder(), 'deep', 'data');
 
 afterEach(async () => {
@@ -126,7 +126,7 @@ describe('embedded PostgreSQL', () => {
     const members = () => membersOf(first);
     const before = (await members()) as { pid: number }[];
     process.kill(before[0]?.pid ?? 0, 'SIGKILL');
-    // All connections end with the crash; both members come back on new ones.
+    // The crash ends all connections; both members return on new ones.
     await until(async () => {
       const now = (await members().catch(() => [])) as { pid: number }[];
       return now.length === 2 && now.every(({ pid }) => !before.some((old) => old.pid === pid));
@@ -191,8 +191,7 @@ describe('embedded PostgreSQL', () => {
   });
 
   it('is not kept from starting by the process number of a server that is gone', async () => {
-    // The number belongs to another program by now, of the very user whose programs PostgreSQL would mistake
-    // for its own.
+    // The number now belongs to another program of the same user, which PostgreSQL would mistake for its own.
     const stranger = spawn('/bin/sleep', ['60'], { ...clusterOwner(shared), cwd: '/' });
     processes.push(stranger);
     const stale = `${stranger.pid}\n${join(shared, 'postgres')}\n1700000000\n5432\n\n127.0.0.1\n`;
