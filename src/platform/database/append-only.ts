@@ -28,6 +28,6 @@ export async function assertAppendOnly(client: Client): Promise<void> {
   if (rows.length === 0) return;
   const names = rows.map(({ name }) => name).join(', ');
   throw new DatabaseStartError(
-    `The history is not guarded against changes: triggers are missing or off on ${names}`,
+    `Append-only tables are not protected: triggers are missing or disabled on ${names}. Restore them with make_append_only`,
   );
 }

@@ -32,7 +32,7 @@ export function dataSourceOptions(
     // An idle connection broke; the pool has already replaced it.
     poolErrorHandler: (error: Error) =>
       new BackgroundLogger('Database').warn(
-        `an idle connection to the database broke, and is replaced: ${connectionFailure(error)}`,
+        `an idle connection to the database broke and is replaced: ${connectionFailure(error)}`,
       ),
     extra: {
       ...connection,

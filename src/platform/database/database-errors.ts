@@ -88,8 +88,8 @@ export function databaseError(error: unknown): AppError | null {
     return new AppError('OVERLOADED', { cause: error });
   }
   if (unreachable) return unavailable('The database cannot be reached right now', 1, error);
-  if (code === READ_ONLY) return unavailable('The database takes no changes right now', 5, error);
-  if (EXHAUSTED.test(code)) return unavailable('The database cannot do this right now', 5, error);
+  if (code === READ_ONLY) return unavailable('The database is read-only right now', 5, error);
+  if (EXHAUSTED.test(code)) return unavailable('The database cannot process this right now', 5, error);
   const known = error instanceof QueryFailedError || SQL_STATE.test(code);
   return known ? new AppError('DB_ERROR', { cause: error }) : null;
 }

@@ -136,13 +136,13 @@ export class DatabasePath {
       if (!unanswered.has(client)) continue;
       const state = states.get(processIdOf(client));
       if (!state || (state.idleMs !== null && state.idleMs > LOST_AFTER_MS))
-        streamOf(client).destroy(new Error('Connection terminated: it is dead, and the database is not'));
+        streamOf(client).destroy(new Error('Connection terminated: it is dead, but the database is not'));
     }
   }
 
   private lose(witness: pg.Client): void {
     this.loss = new Error('Connection terminated: the database does not answer');
-    this.logger.warn('The database does not answer: all connections to it are given up');
+    this.logger.warn('The database does not answer; closing all connections to it');
     for (const client of this.clients) streamOf(client).destroy(this.loss);
     void this.awaitReturn(witness);
   }

@@ -59,7 +59,7 @@ export async function adaptedToPooler<C extends Config & { readonly DATABASE_URL
 ): Promise<C> {
   if (!config.DB_PREPARED || (await keepsPreparedStatements(config.DATABASE_URL))) return config;
   notice(
-    'DATABASE_URL leads through a pooler that keeps no prepared statements: set DB_PREPARED=false (done for this run), ' +
+    'DATABASE_URL leads through a pooler that does not keep prepared statements. Set DB_PREPARED=false (applied to this run), ' +
       'or let the pooler keep them (PgBouncer 1.21 or newer with max_prepared_statements above 0)',
   );
   return Object.freeze({ ...config, DB_PREPARED: false });

@@ -44,11 +44,11 @@ export class Transaction {
 
   /** Ends the transaction, runs `preparation`, and begins again. Throws if something was already written. */
   async interrupt<T>(preparation: () => Promise<T>): Promise<T> {
-    if (!this.begin || this.joined > 0) throw new Error('beforehand inside a unit of work');
+    if (!this.begin || this.joined > 0) throw new Error('cannot interrupt inside a unit of work');
     const [state]: [{ written: boolean }] = await this.manager.query(
       'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS written',
     );
-    if (state.written) throw new Error('beforehand after something was written');
+    if (state.written) throw new Error('cannot interrupt a transaction after something was written');
     await this.close();
     try {
       return await preparation();

@@ -65,7 +65,7 @@ export class UnitOfWork {
    * calls of `beforehand` still work. Every transaction it opens starts with `begin`.
    */
   runAround<T>(begin: () => Promise<void>, work: () => Promise<T>): Promise<T> {
-    if (this.storage.getStore()) throw new Error('runAround inside a unit of work');
+    if (this.storage.getStore()) throw new Error('runAround cannot be called inside a unit of work');
     return this.runAnew(work, begin);
   }
 
@@ -82,7 +82,7 @@ export class UnitOfWork {
   /** Runs `effect` after the current transaction commits, and never if it does not commit. */
   afterCommit(effect: () => void | Promise<void>): void {
     const transaction = this.storage.getStore();
-    if (!transaction) throw new Error('afterCommit outside a unit of work');
+    if (!transaction) throw new Error('afterCommit cannot be called outside a unit of work');
     transaction.afterCommit.push(effect);
   }
 
@@ -95,7 +95,7 @@ export class UnitOfWork {
 
   private get transaction(): Transaction {
     const transaction = this.storage.getStore();
-    if (!transaction) throw new Error('outside a unit of work');
+    if (!transaction) throw new Error('this cannot be called outside a unit of work');
     return transaction;
   }
 

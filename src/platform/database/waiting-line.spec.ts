@@ -21,20 +21,20 @@ describe('WaitingLine', () => {
     return waiting;
   };
 
-  it('admits one caller for each connection even while nothing moves', () => {
+  it('admits one caller per connection even while no connection returns', () => {
     line.admits(0);
     clock = 60_000;
     expect(line.admits(CONNECTIONS - 1)).toBe(true);
   });
 
-  it('serves a burst after a quiet time as far as it can be served within 2 s', () => {
+  it('admits a burst after a quiet time as far as it can be served within 2 s', () => {
     line.admits(0);
     serve(2, 500);
     expect(longestAdmitted()).toBeCloseTo(2000 / 2, -2);
   });
 
   it.each([1, 2, 5, 20])(
-    'refuses once the line stands when a connection every %d ms means more than 300 ms',
+    'refuses callers of a persistent queue when a connection every %d ms means more than 300 ms',
     (everyMs) => {
       serve(everyMs, 5000);
       clock += 1;
@@ -45,14 +45,14 @@ describe('WaitingLine', () => {
     },
   );
 
-  it('refuses all others when no connection has come back for a second', () => {
+  it('refuses all other callers when no connection has returned for a second', () => {
     serve(1, 5000);
     expect(line.admits(100)).toBe(true);
     clock += 1001;
     expect(line.admits(CONNECTIONS)).toBe(false);
   });
 
-  it('takes no account of a quiet time when it measures the pace', () => {
+  it('ignores quiet times when it measures the pace', () => {
     serve(1, 5000);
     line.returned(0);
     clock += 60_000;
@@ -61,7 +61,7 @@ describe('WaitingLine', () => {
     expect(line.admits(1000)).toBe(true);
   });
 
-  it('has a bound on its length, however fast it moves', () => {
+  it('bounds the queue length, however fast the queue moves', () => {
     serve(0.001, 5);
     expect(line.admits(10_000)).toBe(false);
   });

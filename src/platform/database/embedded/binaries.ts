@@ -25,7 +25,7 @@ export async function locateBinaries(): Promise<PostgresBinaries> {
     return paths;
   } catch (error) {
     throw new EmbeddedPostgresError(
-      `no embedded PostgreSQL here: ${name} is not installed (a development dependency); ${INSTEAD}`,
+      `no embedded PostgreSQL available: ${name} (a development dependency) is not installed; ${INSTEAD}`,
       { cause: error },
     );
   }

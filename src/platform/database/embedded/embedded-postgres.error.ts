@@ -1,11 +1,11 @@
 const ERRNO_TEXT: Readonly<Record<string, string>> = {
-  EACCES: 'no right to use it',
+  EACCES: 'no permission to use it',
   EDQUOT: 'the disk quota is used up',
   EEXIST: 'something else is in its place',
-  ENOENT: 'it is not there and cannot be made',
+  ENOENT: 'it does not exist and cannot be created',
   ENOSPC: 'the disk is full',
   ENOTDIR: 'a part of the path is a file, not a folder',
-  EPERM: 'no right to use it',
+  EPERM: 'no permission to use it',
   EROFS: 'the file system is read-only',
 };
 

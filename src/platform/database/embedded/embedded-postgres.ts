@@ -135,7 +135,7 @@ class Membership implements EmbeddedPostgres {
   leave(): Promise<void> {
     this.#leaving.abort();
     this.#left ??= this.#leave().catch((error: unknown) => {
-      this.notice(`leaving PostgreSQL failed, it may run on: ${String(error)}`, 'warn');
+      this.notice(`leaving PostgreSQL failed, so it may keep running: ${String(error)}`, 'warn');
     });
     return this.#left;
   }
@@ -164,7 +164,7 @@ class Membership implements EmbeddedPostgres {
         if (this.#leaving.signal.aborted) return;
         const { message } = toEmbeddedPostgresError(error, this.cluster.dataDir);
         if (message !== said)
-          this.notice(`PostgreSQL has ended and cannot be started yet: ${message}`, 'warn');
+          this.notice(`PostgreSQL has ended and cannot be restarted yet: ${message}`, 'warn');
         said = message;
         await sleep(Math.min(waitMs, RETURN_AT_LEAST_EVERY_MS), undefined, { ref: false });
       }
@@ -178,12 +178,11 @@ class Membership implements EmbeddedPostgres {
       const server = await openServer(this.cluster, { port: this.#port, signal: this.#leaving.signal });
       if (server.port !== this.#port) {
         await close(server.client);
-        throw new EmbeddedPostgresError(`it runs on another port, ${server.port}: start this service again`);
+        throw new EmbeddedPostgresError(`it runs on another port, ${server.port}: restart this service`);
       }
       await enlistOrWithdraw(server, this.cluster);
       this.#adopt(server.client);
-      if (!server.joined)
-        this.notice(`PostgreSQL had ended; started it again on port ${server.port}`, 'warn');
+      if (!server.joined) this.notice(`PostgreSQL had ended; restarted it on port ${server.port}`, 'warn');
     } finally {
       lock.release();
     }
@@ -195,7 +194,7 @@ class Membership implements EmbeddedPostgres {
       if (!(await withdraw(this.cluster, this.#client))) return;
       const gone = await stopServer(this.cluster);
       if (gone) this.notice('stopped PostgreSQL');
-      else this.notice('PostgreSQL did not stop; it is left running', 'warn');
+      else this.notice('PostgreSQL did not stop and keeps running', 'warn');
     } finally {
       lock.release();
     }

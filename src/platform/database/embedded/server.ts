@@ -73,7 +73,7 @@ async function joinRunning(cluster: Cluster, { deadline, signal }: Limits): Prom
     }
     if (Date.now() > deadline) {
       throw new EmbeddedPostgresError(
-        `PostgreSQL (pid ${running.pid}) on ${cluster.dir} neither answers nor ends; see postgres.log beside it`,
+        `PostgreSQL (pid ${running.pid}) on ${cluster.dir} neither answers nor exits; see postgres.log beside it`,
       );
     }
     await sleep(POLL_MS);
@@ -101,7 +101,7 @@ async function start(cluster: Cluster, port: number, limits: Limits): Promise<Se
     }
     throw new EmbeddedPostgresError(
       `PostgreSQL on ${cluster.dir} is not ready after ${START_TIMEOUT_MS / 1000} s ` +
-        `(${reasonIn(log.sinceOpened())}); it goes on starting, so try again later, or see ${log.path}`,
+        `(${reasonIn(log.sinceOpened())}); it is still starting, so try again later, or see ${log.path}`,
     );
   } finally {
     log.close();
@@ -144,7 +144,7 @@ async function tryConnect(port: number, cluster: Cluster): Promise<Client | null
     if (isNotYet(error)) return null;
     if (codeOf(error) !== WRONG_PASSWORD) throw error;
     throw new EmbeddedPostgresError(
-      `the password in ${cluster.dataDir}/postgres.password is not that of the database beside it`,
+      `the password in ${cluster.dataDir}/postgres.password does not match the database beside it`,
       { cause: error },
     );
   }
