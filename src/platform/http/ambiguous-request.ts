@@ -1,7 +1,10 @@
 import type { NextFunction, Request, Response } from 'express';
 import { AppError } from '../../common/errors/app-error.js';
 
-/** Header fields that a request must not have twice: whoever reads the first would act otherwise than a reader of the last. */
+/**
+ * Header fields that a request must not repeat. A reader that uses the first value would act differently from
+ * one that uses the last.
+ */
 const SINGLE: ReadonlySet<string> = new Set([
   'access-control-request-method',
   'authorization',
@@ -25,13 +28,13 @@ const SINGLE: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'user-agent',
 ]);
-/** RFC 9110, 7.2: a registered name, an IPv4 address or an IPv6 address in brackets, and a port. */
+/** RFC 9110, 7.2: a registered name, an IPv4 address or a bracketed IPv6 address, with an optional port. */
 const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+(?:%25[\w.~-]+)?\])(?::\d{0,5})?$/i;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 
 /**
- * Refuses requests that another reader (a proxy, a firewall, a log) may understand in another way, and closes their
- * connection: where the next request begins may be a matter of opinion as well.
+ * Rejects requests that another reader (a proxy, a firewall, a log) may interpret differently. Also closes
+ * their connection, because the readers may also disagree about where the next request begins.
  */
 export function refuseAmbiguous(request: Request, response: Response, next: NextFunction): void {
   const fault = repeatedField(request) ?? hostFault(request) ?? framingFault(request);
@@ -51,7 +54,10 @@ function repeatedField({ rawHeaders }: Request): string | null {
   return null;
 }
 
-/** RFC 9112, 3.2: a request of HTTP/1.1 has one valid Host, and in a full address the same one. */
+/**
+ * Returns a fault of the Host header. RFC 9112, 3.2: an HTTP/1.1 request has exactly one valid Host, equal to
+ * the one in an absolute request target.
+ */
 function hostFault({ httpVersion, headers, originalUrl }: Request): string | null {
   const { host } = headers;
   if (host === undefined) return httpVersion === '1.0' ? null : 'The header host must be sent';
@@ -61,7 +67,10 @@ function hostFault({ httpVersion, headers, originalUrl }: Request): string | nul
   return differs ? 'The header host must be the one of the address' : null;
 }
 
-/** RFC 9112, 6.1 and 6.3: there is one way to tell where the body ends. */
+/**
+ * Returns a fault of the body's framing. RFC 9112, 6.1 and 6.3: a request must delimit its body in exactly
+ * one way.
+ */
 function framingFault({ httpVersion, headers }: Request): string | null {
   const coding = headers['transfer-encoding'];
   if (coding === undefined) return null;
