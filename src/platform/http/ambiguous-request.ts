@@ -48,7 +48,7 @@ function repeatedField({ rawHeaders }: Request): string | null {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] ?? '').toLowerCase();
     if (!SINGLE.has(name)) continue;
-    if (seen.has(name)) return `The header ${name} must be sent once`;
+    if (seen.has(name)) return `The header ${name} must be sent only once`;
     seen.add(name);
   }
   return null;
@@ -61,10 +61,10 @@ function repeatedField({ rawHeaders }: Request): string | null {
 function hostFault({ httpVersion, headers, originalUrl }: Request): string | null {
   const { host } = headers;
   if (host === undefined) return httpVersion === '1.0' ? null : 'The header host must be sent';
-  if (!HOST.test(host)) return 'The header host must be a name or an address, and a port';
+  if (!HOST.test(host)) return 'The header host must be a host name or IP address with an optional port';
   const authority = ABSOLUTE.exec(originalUrl)?.[1];
   const differs = authority !== undefined && authority.toLowerCase() !== host.toLowerCase();
-  return differs ? 'The header host must be the one of the address' : null;
+  return differs ? 'The header host must match the host in the request target' : null;
 }
 
 /**
@@ -74,9 +74,9 @@ function hostFault({ httpVersion, headers, originalUrl }: Request): string | nul
 function framingFault({ httpVersion, headers }: Request): string | null {
   const coding = headers['transfer-encoding'];
   if (coding === undefined) return null;
-  if (httpVersion === '1.0') return 'The header transfer-encoding needs HTTP/1.1';
+  if (httpVersion === '1.0') return 'The header transfer-encoding requires HTTP/1.1';
   if (coding.trim().toLowerCase() !== 'chunked') return 'The header transfer-encoding must be chunked';
   return headers['content-length'] === undefined
     ? null
-    : 'The header content-length must be left out beside transfer-encoding';
+    : 'The header content-length must not be sent with transfer-encoding';
 }

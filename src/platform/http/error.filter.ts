@@ -59,7 +59,7 @@ export class ErrorFilter implements ExceptionFilter {
         outcome: 'denied',
       });
     } catch (error) {
-      this.logger.error({ err: error }, 'a refusal could not be written into the audit trail');
+      this.logger.error({ err: error }, 'a refusal could not be written to the audit log');
     }
   }
 

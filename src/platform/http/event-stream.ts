@@ -38,7 +38,7 @@ async function* encoded(events: AsyncGenerator<ServerEvent>, requestId: string):
     for (let step = await next(); step.done !== true; step = await next()) yield textOf(step.value);
   } catch (thrown) {
     const error = toAppError(thrown);
-    if (error.status >= 500) new Logger('EventStream').warn(error.cause ?? error, 'a stream broke off');
+    if (error.status >= 500) new Logger('EventStream').warn(error.cause ?? error, 'a stream failed');
     yield textOf({ event: 'error', data: errorEnvelope(error, requestId) });
   } finally {
     await events.return(undefined);

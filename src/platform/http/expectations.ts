@@ -32,7 +32,7 @@ export function refuseUnknownExpectation(request: Request, response: Response, n
   next(
     new AppError('VALIDATION_ERROR', {
       status: 417,
-      message: 'Expect may be 100-continue, or left out',
+      message: 'Expect must be 100-continue or be omitted',
     }),
   );
 }

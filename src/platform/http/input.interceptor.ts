@@ -36,7 +36,7 @@ function readBody(request: RawBodyRequest<Request>, facts: RouteFacts): void {
   const { rawBody } = request;
   request.body = rawBody?.length ? parseJsonBody(rawBody) : undefined;
   if (!facts.takesBody && !isEmpty(request.body)) {
-    throw AppError.invalid('body', 'body must be left out here');
+    throw AppError.invalid('body', 'body is not allowed on this route: leave it out');
   }
   // The validation pipe would treat null as an empty object.
   if (facts.takesBody && request.body !== undefined && !isObject(request.body)) {

@@ -29,7 +29,7 @@ export function streamedJson(request: Request, filename: string, parts: readonly
     disposition: `attachment; filename="${filename}"`,
   });
   return file.setErrorHandler((error) => {
-    new Logger('StreamedJson').error(error, 'a stream broke off');
+    new Logger('StreamedJson').error(error, 'a stream failed');
     if (!response || response.destroyed) return;
     if (response.headersSent) response.destroy();
     else response.send(prepareAnswer(response, errorAnswer(toAppError(error), request)));

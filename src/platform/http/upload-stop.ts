@@ -42,7 +42,7 @@ export class UploadStop {
   };
 
   private refuse(): void {
-    this.refusal = new AppError('OVERLOADED', { message: 'The service is stopping: send it again' });
+    this.refusal = new AppError('OVERLOADED', { message: 'The service is stopping: send the request again' });
     this.tell(this.refusal);
   }
 }
