@@ -16,7 +16,7 @@ const counts = (own: number, bcrypt: number, pbkdf2 = 0): FormatCount[] => [
   { ...PBKDF2, users: pbkdf2 },
 ];
 
-/** Returns the share of the addresses that get each format. */
+/** Returns the share of the addresses that gets each format. */
 function sharesOf(drawn: DecoyHashes): Record<string, number> {
   const shares: Record<string, number> = {};
   for (const address of ADDRESSES) {

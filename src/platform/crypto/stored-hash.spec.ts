@@ -8,7 +8,7 @@ const SALT = 'c29tZXNhbHRzb21lc2FsdA';
 const KEY = 'RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs';
 const KEY_64 = `${'A'.repeat(85)}Q`;
 
-/** Cheap hashes of "password" by other systems, one of each spelling. */
+/** Cheap hashes of "password" by other systems, one for each spelling. */
 const VALID = [
   '$argon2id$v=19$m=64,p=2,t=1$c29tZXNhbHQ$fulyYjWJJvMORDFTPUq4Eatpl3lItiixI9xM9B6eb10',
   '$argon2i$m=64,t=1,p=1$c29tZXNhbHQ$0BvzJZOLKMPjKgrXDwreLQSFy/0c414cb7jG9NI4e6k',
@@ -20,7 +20,7 @@ const VALID = [
 ] as const;
 const CHARACTERS = Array.from('$=,./+-_ aAzZ09mtplnri\n\u0000ü');
 
-/** One small damage: a piece of the hash is cut out, repeated, or replaced. */
+/** One small defect: a piece of the hash is cut out, repeated or replaced. */
 const damage = fc.record({
   at: fc.double({ min: 0, max: 1, noNaN: true }),
   cut: fc.nat({ max: 50 }),
