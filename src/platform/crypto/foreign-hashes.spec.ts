@@ -58,7 +58,7 @@ describe('verifyStored', () => {
     },
   );
 
-  it('matches any of the spellings', async () => {
+  it('accepts any of the spellings', async () => {
     const text = await bcrypt('second', 4);
     expect(await verify(text, 'first', 'second')).toBe(true);
     expect(await verify(text, 'first', 'third')).toBe(false);

@@ -24,6 +24,7 @@ export async function masterKey(config: Config): Promise<Buffer> {
     await rm(draft, { force: true });
   }
   const key = Buffer.from(await readFile(file, 'utf8'), 'base64');
-  if (key.length !== KEY_BYTES) throw new ConfigError([`${file} does not hold a master key`]);
+  if (key.length !== KEY_BYTES)
+    throw new ConfigError([`${file} does not hold a master key of 32 bytes in base64`]);
   return key;
 }

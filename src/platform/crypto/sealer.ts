@@ -28,7 +28,7 @@ export class Sealer {
    * @throws when the key or the purpose differs or a bit has changed
    */
   open(sealed: Buffer, purpose: string): Buffer {
-    if (sealed[0] !== FORMAT) throw new Error('a sealed value of an unknown format');
+    if (sealed[0] !== FORMAT) throw new Error('an encrypted value has an unknown format');
     const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
     const tag = sealed.subarray(1 + NONCE_BYTES, 1 + NONCE_BYTES + TAG_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.key, nonce, { authTagLength: TAG_BYTES });
