@@ -76,6 +76,6 @@ export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
     this.warnedOf = xid;
     const who =
       holder ?? 'a transaction that the role of the service may not see (grant it pg_read_all_stats)';
-    this.logger.warn(`the feed and the seals have been held up for ${lag.toFixed(1)} s by ${who}`);
+    this.logger.warn(`events and seals have been held up for ${lag.toFixed(1)} s by ${who}`);
   }
 }
