@@ -68,7 +68,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
       max: MAX_CONNECTIONS,
     });
     const broken = (error: Error) =>
-      this.logger.warn(`a connection of the job runner broke, and is replaced: ${connectionFailure(error)}`);
+      this.logger.warn(`a connection of the task worker broke and is replaced: ${connectionFailure(error)}`);
     this.pool.on('error', broken);
     this.pool.on('connect', (client) => client.on('error', broken));
   }
@@ -103,7 +103,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       await this.runner?.stop();
     } catch (error) {
-      this.logger.warn(error, 'the job runner did not stop in order');
+      this.logger.warn(error, 'the task worker did not stop cleanly');
     }
     await this.pool.end();
   }
@@ -136,7 +136,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
    */
   private ended(reason: unknown): void {
     if (this.stopping) return;
-    this.logger.error(reason, 'the job runner ended, and is started again');
+    this.logger.error(reason, 'the task worker ended and is restarted');
     this.runner = null;
     this.restart = setTimeout(() => {
       this.run().catch((error: unknown) => this.ended(error));
