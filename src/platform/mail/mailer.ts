@@ -36,7 +36,7 @@ export class Mailer implements OnModuleDestroy {
     else {
       this.deliver = this.intoFiles(config.MAIL_DIR ?? join(config.DATA_DIR, 'mail'));
       if (config.NODE_ENV === 'production') {
-        new Logger(Mailer.name).warn('Mails reach nobody: without SMTP_URL they are written to files');
+        new Logger(Mailer.name).warn('Mails are not delivered: without SMTP_URL they are written to files');
       }
     }
   }
@@ -99,5 +99,5 @@ export class Mailer implements OnModuleDestroy {
 function withoutAddresses(error: unknown): Error {
   const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
   const facts = [code, responseCode].filter((fact) => typeof fact === 'string' || typeof fact === 'number');
-  return new Error(`the mail was not taken (${facts.join(' ') || 'no reason given'})`);
+  return new Error(`the mail was not accepted (${facts.join(' ') || 'no reason given'})`);
 }
