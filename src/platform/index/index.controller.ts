@@ -21,7 +21,7 @@ export class IndexController {
   @Get()
   @Public()
   @ApiOkResponse({ type: IndexResponse })
-  @ApiFoundResponse({ description: 'To the documentation, for a browser' })
+  @ApiFoundResponse({ description: 'Redirects a browser to the documentation' })
   root(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
     return this.answer(request, response);
   }
@@ -30,7 +30,7 @@ export class IndexController {
   @Get('api')
   @Public()
   @ApiOkResponse({ type: IndexResponse })
-  @ApiFoundResponse({ description: 'To the documentation, for a browser' })
+  @ApiFoundResponse({ description: 'Redirects a browser to the documentation' })
   api(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
     return this.answer(request, response);
   }

@@ -27,11 +27,11 @@ const ENTITY_TAG = {
   schema: { type: 'string', pattern: '^"[^"]+"$', example: `"${REQUEST_ID}.3"` },
 } as const;
 const REPLAYED = {
-  description: 'Of an answer that is given again',
+  description: 'Present when this is a replayed response',
   schema: { type: 'string', pattern: '^true$', example: 'true' },
 } as const;
 const RETRY_AFTER = {
-  description: `Seconds, while a request with this ${KEY_HEADER} is still running`,
+  description: `Seconds to wait while a request with this ${KEY_HEADER} is still running`,
   schema: { type: 'integer', minimum: 1 },
 } as const;
 
@@ -71,8 +71,8 @@ function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
       name: KEY_HEADER,
       in: 'header',
       description: byKeyAlone
-        ? 'A request that is repeated with the same key within 24 hours of its success is done once and answered the same, whatever its body is'
-        : 'A request that is repeated with the same key within 24 hours is done once and answered the same',
+        ? 'A request repeated with the same key within 24 hours of its success runs once and gets the same response, whatever its body'
+        : 'A request repeated with the same key within 24 hours runs once and gets the same response',
       schema: {
         type: 'string',
         minLength: 1,
