@@ -33,6 +33,6 @@ export function idempotencyKey(request: Request): string | null {
   if (KEY.test(key)) return key;
   throw AppError.invalid(
     KEY_HEADER,
-    `${KEY_HEADER} must be given once, as 1 to ${MAX_KEY_LENGTH} visible ASCII characters`,
+    `${KEY_HEADER} must be sent once, with 1 to ${MAX_KEY_LENGTH} visible ASCII characters`,
   );
 }
