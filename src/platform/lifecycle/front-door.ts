@@ -48,5 +48,5 @@ export class FrontDoor {
 /** Names the HOST setting in the error of an unknown host name. Other errors are clear from their code. */
 function named(error: Error, host: string): Error {
   const isName = 'syscall' in error && error.syscall === 'getaddrinfo';
-  return isName ? new Error(`HOST ${host} is not known: ${error.message}`, { cause: error }) : error;
+  return isName ? new Error(`HOST ${host} cannot be resolved: ${error.message}`, { cause: error }) : error;
 }

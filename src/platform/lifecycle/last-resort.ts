@@ -7,10 +7,10 @@ import { leaveAndExit } from './shutdown.js';
  * first.
  */
 export function logWhatNobodyCaught(logger: LoggerService, last: () => Promise<void>): void {
-  process.on('unhandledRejection', (reason) => logger.error(reason, 'a rejection that nobody handled'));
+  process.on('unhandledRejection', (reason) => logger.error(reason, 'unhandled rejection'));
   process.on('uncaughtException', (error) => {
     try {
-      logger.fatal?.(error, 'an exception that nobody caught');
+      logger.fatal?.(error, 'uncaught exception');
     } catch {
       // Standard output may be the part that failed.
     }

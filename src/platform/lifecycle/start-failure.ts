@@ -1,7 +1,7 @@
 /** Explanations of the operating system errors that a start may meet. Other errors speak for themselves. */
 const HINTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is taken: stop what listens there, or set PORT',
-  EACCES: 'a right is missing: for the port (below 1024?) or for a file',
+  EACCES: 'permission denied for the port (below 1024?) or for a file',
   EADDRNOTAVAIL: 'HOST is not an address of this machine',
   ENOSPC: 'the disk is full',
   EROFS: 'the file system is read-only',

@@ -30,6 +30,6 @@ function answerTo({ method, url = '' }: IncomingMessage, requestId: string): [st
     const report = healthReport(path, NOT_STARTED);
     return [report.status === 'ok' ? 200 : 503, report];
   }
-  const error = new AppError('OVERLOADED', { message: 'The service is starting, try again soon' });
+  const error = new AppError('OVERLOADED', { message: 'The service is starting: try again soon' });
   return [error.status, errorEnvelope(error, requestId)];
 }
