@@ -73,7 +73,7 @@ describe('LocalStorage', () => {
   it('goes on from what was counted elsewhere, and never falls below its own count in a window', async () => {
     storage.remember('somebody', 2, 50_000);
     expect(await times(10)).toBe(1);
-    // An answer that comes late, of the same window.
+    // A late answer for the same window.
     storage.remember('somebody', 1, 50_300);
     expect(await times(10)).toBe(0);
     storage.remember('somebody', 1, 60_000);
