@@ -138,7 +138,8 @@ export class SharedStorage implements ThrottlerStorage {
   private resume(): void {
     this.away = false;
     this.late = 0;
-    if (this.complainedAt !== null) this.logger.log('Redis answers: the instances share their limits');
+    if (this.complainedAt !== null)
+      this.logger.log('Redis answers again: the instances share their rate limits');
     this.complainedAt = null;
   }
 
@@ -146,7 +147,7 @@ export class SharedStorage implements ThrottlerStorage {
     if (this.complainedAt !== null && performance.now() - this.complainedAt < COMPLAIN_EVERY_MS) return;
     this.complainedAt = performance.now();
     const reason = error instanceof LateError ? error.message : connectionFailure(error);
-    this.logger.warn(`Redis cannot be asked, so each instance limits on its own: ${reason}`);
+    this.logger.warn(`Redis cannot be reached, so each instance applies its own rate limits: ${reason}`);
   }
 }
 
