@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 
-/** `npm run migrate:new -- add-webhooks`: an empty migration with the next number. */
+/** `npm run migrate:new -- add-webhooks`: creates an empty migration with the next number. */
 const what = process.argv[2] ?? '';
 if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(what)) {
   console.error('Say what it does, in lower case with hyphens: npm run migrate:new -- add-webhooks');
