@@ -55,7 +55,7 @@ async function main() {
   const accounts = readArguments();
   const config = readConfig();
   if (config.NODE_ENV === 'production')
-    throw new UsageError('sample accounts share a known password: not in production');
+    throw new UsageError('sample accounts share a known password and must not be added in production');
   const signals = new ProcessSignals({ production: true });
   const database = await openDatabase(config);
   leaveOnSignals(signals, database);
