@@ -1,5 +1,5 @@
-// `npm run bench:logins`: how many sign-ins a second there are beside bare argon2 on all cores, in turns in one
-// run, and what a storm of sign-ins does to everybody else.
+// `npm run bench:logins`: sign-ins per second compared with bare argon2 on all cores, in turns in one run.
+// Also measures the effect of a storm of sign-ins on other requests.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
@@ -17,7 +17,7 @@ const ACCOUNTS = 1000;
 const ROUNDS = Number(process.env.ROUNDS ?? 8);
 const ROUND_MS = 5_000;
 const CORES = availableParallelism();
-/** Enough to keep every lane of the hasher busy while answers and next requests are on their way. */
+/** Enough to keep every lane of the hasher busy while answers and next requests are in transit. */
 const CONCURRENCY = CORES * 4;
 const STORMS = Number(process.env.STORMS ?? 5);
 const STORM = 200;
@@ -58,7 +58,7 @@ async function throughput() {
     bare.push(await during(ROUND_MS, CORES, () => verify(passwordHash, PASSWORD)));
     logins.push(await during(ROUND_MS, CONCURRENCY, login));
   }
-  // Of neighbours: the machine is not equally fast all the while.
+  // Compares neighbouring rounds, because the machine's speed varies.
   const share = median(logins.map((rate, round) => rate / bare[round]));
   process.stdout.write(
     `Node ${process.versions.node}, ${CORES} cores, ${ROUNDS} rounds of ${ROUND_MS / 1000} s in turns\n\n` +
@@ -76,7 +76,7 @@ function summary(rates) {
   return [median(rates), Math.min(...rates), Math.max(...rates)].map((rate) => rate.toFixed(1));
 }
 
-/** @returns how often a second `work` was done, by so many at once */
+/** @returns the number of times per second that `concurrency` workers completed `work` */
 async function during(ms, concurrency, work) {
   const started = performance.now();
   let done = 0;
@@ -95,7 +95,7 @@ async function login() {
   if (status !== 200) throw new Error(`a sign-in answered ${status}: ${body}`);
 }
 
-/** Each from another account and another network, so that only the hasher holds them back. */
+/** Signs in with another account from another network each time, so that only the hasher limits the rate. */
 function attempt() {
   const account = turn++ % ACCOUNTS;
   const body = JSON.stringify({ email: `bench-${account}@example.com`, password: PASSWORD });
@@ -108,7 +108,7 @@ async function storm() {
   const me = () => send('GET', '/api/users/me', { authorization: `Bearer ${token}` });
   const rows = [];
   await measure(me, () => new Promise((resolve) => setTimeout(resolve, CALM_MS)));
-  // Of the service that has been read from.
+  // Measured after the service has served reads.
   const atFirst = await residentMb();
   for (let i = 1; i <= STORMS; i++) {
     const before = await residentMb();
@@ -159,7 +159,7 @@ async function storm() {
   );
 }
 
-/** How long each read took while that went on. */
+/** Returns the duration of each read during `work`. */
 async function measure(read, work) {
   const times = [];
   const end = new AbortController();

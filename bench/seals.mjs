@@ -1,5 +1,5 @@
-// `npm run bench:seals`: how long it takes to seal 10,000 entries, from the horizon to the commit, and what writers
-// notice of it. The embedded PostgreSQL with its default, durable settings.
+// `npm run bench:seals`: the time to seal 10,000 entries, from the horizon to the commit, and its effect on
+// writers. Runs on the embedded PostgreSQL with its default, durable settings.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ try {
   await migrate({ DATABASE_URL, MIGRATION_DATABASE_URL });
   const app = await createApp(readConfig({ DATABASE_URL, DATA_DIR: dataDir, LOG_LEVEL: 'silent' }));
   await app.init();
-  // Its own second hand would seal what is to be measured.
+  // The app's own sealer runs every second and would seal the entries to be measured.
   await app.get(SealWriter).onModuleDestroy();
   const client = new pg.Client({ connectionString: DATABASE_URL });
   await client.connect();
@@ -76,7 +76,10 @@ async function measure(app, client) {
   report({ times, calm, busy, entries, verifyMs });
 }
 
-/** Single entries, one after the other, each its own transaction. @returns the milliseconds of each */
+/**
+ * Writes single entries sequentially, each in its own transaction.
+ * @returns the milliseconds of each write
+ */
 async function writesUntil(client, isDone) {
   const times = [];
   while (!isDone(times.length)) {

@@ -1,4 +1,5 @@
-// `npm run bench:start`: from the start of the process to ready on an existing database, and the memory of the idle process.
+// `npm run bench:start`: the time from process start to ready on an existing database, and the memory of the
+// idle process.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -31,7 +32,7 @@ process.stdout.write(
 );
 
 async function measure(environment) {
-  const service = await startService(environment); // creates the database, and its administrator
+  const service = await startService(environment); // Creates the database and its administrator.
   await sleep(IDLE_MS);
   const rssMb = await residentMb(service.pid);
   await service.stop();

@@ -1,4 +1,4 @@
-// `npm run bench:writes`: what a change of an account costs with its event and its audit entry, beside the same
+// `npm run bench:writes`: the cost of a user change with its event and audit entry, compared with the same
 // change without them, in turns in one run.
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -61,7 +61,7 @@ try {
   await rm(dataDir, { recursive: true, force: true });
 }
 
-/** Lets the method of that service do nothing, or what it does. */
+/** Returns a function that turns the service's method off and on. */
 function switchable(service, method) {
   const original = service[method].bind(service);
   return (on) => {
