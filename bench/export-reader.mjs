@@ -30,7 +30,7 @@ function read(url, path, token) {
       const end = tail.subarray(-END_BYTES).toString();
       const sent = COUNT.exec(end);
       if (sent) resolve({ rows: Number(sent[1] ?? sent[2]) });
-      else reject(new Error(`the export broke off: ${end}`));
+      else reject(new Error(`the export is incomplete: ${end}`));
     });
   });
 }

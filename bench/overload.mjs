@@ -260,6 +260,6 @@ function printCost({ ping, refusal }) {
     ['refusal', micros(refusal).toFixed(0)],
   ];
   process.stdout.write(
-    `${table([head, ...rows])}\n\nratio ${ratio.toFixed(2)}, to be at most 1${ratio > 1 ? ' !' : ''}${all ? '' : '; not all were refused !'}\n`,
+    `${table([head, ...rows])}\n\nratio ${ratio.toFixed(2)}, required: at most 1${ratio > 1 ? ' !' : ''}${all ? '' : '; some requests were not refused !'}\n`,
   );
 }

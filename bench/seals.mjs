@@ -72,7 +72,7 @@ async function measure(app, client) {
   const started = performance.now();
   const { valid, entries } = await app.get(SealsService).verify({});
   const verifyMs = performance.now() - started;
-  if (!valid) throw new Error('the trail does not verify');
+  if (!valid) throw new Error('the audit log does not verify');
   report({ times, calm, busy, entries, verifyMs });
 }
 
@@ -98,12 +98,12 @@ function report({ times, calm, busy, entries, verifyMs }) {
     ...[median(values), quantile(values, 0.99), Math.max(...values)].map((ms) => ms.toFixed(1)),
   ];
   process.stdout.write(
-    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${ROUNDS} seals of ${ENTRIES} entries, each to ` +
-      `take under ${MAX_MS} ms\n\n${table([
+    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${ROUNDS} seals of ${ENTRIES} entries, required: ` +
+      `under ${MAX_MS} ms each\n\n${table([
         ['', 'times', 'median ms', 'p99 ms', 'max ms'],
-        row(`to seal ${ENTRIES} entries`, times),
-        row('to write one entry while that goes on', busy),
-        row('to write one entry while nobody seals', calm),
+        row(`seal ${ENTRIES} entries`, times),
+        row('write one entry during a seal', busy),
+        row('write one entry otherwise', calm),
       ])}\n\nverified: ${entries} entries in ${(verifyMs / 1000).toFixed(1)} s\n`,
   );
   if (worst >= MAX_MS) process.exitCode = 1;
