@@ -16,7 +16,9 @@ export class MetricsController {
     private readonly registry: MetricsRegistry,
   ) {}
 
-  /** Metrics in the Prometheus text format. With `METRICS_TOKEN` set, only for that bearer token. */
+  /**
+   * Returns all metrics in the Prometheus text format. With `METRICS_TOKEN` set, requires that bearer token.
+   */
   @Get()
   @Public()
   @ApiBearerAuth('metrics')

@@ -76,7 +76,7 @@ const providers = [
   MetricsRegistry,
 ];
 
-/** Global, since the controller belongs to PrometheusModule and asks for what stands here. */
+/** Global, because the controller belongs to PrometheusModule and injects these providers. */
 @Global()
 @Module({
   imports: [PrometheusModule.register({ controller: MetricsController, path: '/metrics' })],
