@@ -1,7 +1,9 @@
-// `npm run bench:audit`: pages and filters of the audit trail, with 10,000 entries and with 10,000,000, in 24 months each.
+// `npm run bench:audit`: pages and filters of the audit log, with 10,000 and with 10,000,000 entries, each
+// over 24 months.
 //
-// As `bench:lists`: both databases stand on one embedded PostgreSQL, each with a service process of its own, and every
-// repetition asks the first page of the small trail, then the row's page of the small and of the big one.
+// As in `bench:lists`, both databases are on one embedded PostgreSQL, and each has its own service process.
+// Every repetition requests the first page of the small log, then the row's page of the small and of the big
+// log.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -18,7 +20,7 @@ const { values: options } = parseArgs({
     entries: { type: 'string', default: '10000000' },
     repetitions: { type: 'string', default: '40' },
     pages: { type: 'string', default: '10000' },
-    // Kept afterwards, and not filled again when it is there.
+    // Kept after the run, and reused without being filled again.
     'data-dir': { type: 'string' },
   },
 });
@@ -50,9 +52,9 @@ const CONDITIONS = {
 };
 
 /**
- * A month of entries, evenly over its time, with sealed bytes as long as those of a change of a name from a browser. One
- * account does 5 % of everything, another does little, and one is never seen. Nothing here can be opened, so that the
- * time of a page is that of finding its entries.
+ * Inserts a month of entries, evenly over its time. The encrypted bytes are as long as those of a name change
+ * from a browser. One user does 5 % of everything, another does little, and one never appears. Nothing here
+ * can be decrypted, so the time of a page is the time to find its entries.
  */
 const FILL = `
   INSERT INTO audit_entries
@@ -136,7 +138,7 @@ async function fillMonths(connectionString, entries) {
       await client.query(FILL, [`${first}Z`, `${next}Z`, each]);
     }
     await client.query('VACUUM (ANALYZE) audit_entries');
-    // As if all of them were sealed: the sealer has nothing to do while pages are measured.
+    // Marks all entries as sealed, so that the sealer is idle while pages are measured.
     await client.query(
       `INSERT INTO audit_seals SELECT 1, epoch, xid, seq, 0, '', '', clock_timestamp(), '', '', '', ''
        FROM audit_entries ORDER BY epoch DESC, xid DESC, seq DESC LIMIT 1`,
@@ -152,7 +154,7 @@ async function serve(addresses) {
   return { process, token: await signIn(process) };
 }
 
-/** Each filter by itself, by how much it finds, and the pairs that people ask for. */
+/** Returns each filter alone, by the number of rows it finds, and the pairs that people use. */
 function queries() {
   const [old, younger] = [17, 16].map((ago) => monthsAgo(ago));
   const month = { from: old, to: younger };
@@ -224,7 +226,10 @@ async function count(url, filter, limit = 1_000_000) {
   return found;
 }
 
-/** The cursor that a client would have by then, or before the last page of fewer entries. */
+/**
+ * Returns the query with the cursor that a client would have after that many pages, or before the last page
+ * if there are fewer.
+ */
 async function deepPage(url, filter) {
   const { text, values } = where(filter);
   const found = Number(await count(url, filter, DEEP_ENTRIES + 20));

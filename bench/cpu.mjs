@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** Clock ticks per second in /proc. Linux has fixed this number. */
+/** Clock ticks per second in /proc, a constant on Linux. */
 const TICKS = 100;
 
-/** Returns the seconds of CPU that a process has used until now, in user mode and in the kernel. */
+/** Returns the CPU seconds that a process has used so far, in user mode and in the kernel. */
 export function cpuSecondsOf(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,9 +1,9 @@
-// Reads exports for `bench:export`, in a thread of its own: who asks meanwhile waits for the service alone.
+// Reads exports for `bench:export` in a separate thread, so that other callers wait only for the service.
 
 import { connect } from 'node:net';
 import { parentPort } from 'node:worker_threads';
 
-/** How an export ends: with its count. */
+/** The length of an export's end, which holds its count. */
 const END_BYTES = 600;
 const COUNT = /"count":(\d+),"sha256"|X-Export-Count: (\d+)/i;
 
@@ -12,7 +12,7 @@ parentPort.on('message', async ({ url, path, token }) => {
   parentPort.postMessage(await read(url, path, token).catch((error) => ({ error: String(error) })));
 });
 
-/** Keeps only the end; without a parser of HTTP, which would cost as much as the service. */
+/** Keeps only the end of the response. Uses no HTTP parser, which would cost as much as the service. */
 function read(url, path, token) {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -30,7 +30,7 @@ function read(url, path, token) {
       const end = tail.subarray(-END_BYTES).toString();
       const sent = COUNT.exec(end);
       if (sent) resolve({ rows: Number(sent[1] ?? sent[2]) });
-      else reject(new Error(`the export broke off: ${end}`));
+      else reject(new Error(`the export is incomplete: ${end}`));
     });
   });
 }

@@ -1,5 +1,6 @@
-// `npm run bench:export`: a million accounts exported in each form, beside what PostgreSQL's own client does with the
-// same columns on the same server; how much the process grows, and what others notice meanwhile.
+// `npm run bench:export`: exports a million accounts in each format, compared with PostgreSQL's own client
+// for the same columns on the same server. Measures the growth of the process and the latency of other
+// requests meanwhile.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,13 +20,16 @@ import { median, quantile, signIn, startService, table } from './service.mjs';
 
 const ACCOUNTS = Number(process.env.ACCOUNTS ?? 1_000_000);
 const ROUNDS = Number(process.env.ROUNDS ?? 9);
-/** Of the rows per second of the plain COPY. */
+/** The required share of the plain COPY's rows per second. */
 const LEAST = { ndjson: 0.6, csv: 0.6, sse: 0.4 };
 const MAX_GROWTH_MB = 64;
 const MAX_SLOWDOWN = 2;
-/** Seldom enough to take nothing from the exports. */
+/** Rare enough to take nothing from the exports. */
 const ASK_EVERY_MS = 50;
-/** Of each round: about as long as its exports, so that both hear as much of what else the machine does. */
+/**
+ * The calm time of each round: about as long as its exports, so that both meet the same other load of the
+ * machine.
+ */
 const CALM_MS = 8000;
 
 const COPY = `COPY (SELECT id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at
@@ -169,7 +173,7 @@ function askMeanwhile(service, token, times) {
   };
 }
 
-/** Resident, in MB; 0 where the system does not say. */
+/** Returns the resident memory in MB; 0 where the system does not report it. */
 function memoryOf(pid) {
   try {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;

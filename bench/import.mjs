@@ -1,5 +1,5 @@
-// `npm run bench:import`: accounts imported, beside a plain COPY of the same rows into a bare table in the same run; and
-// what those notice who sign in meanwhile.
+// `npm run bench:import`: imports accounts, compared with a plain COPY of the same rows into a bare table in
+// the same run. Measures sign-ins meanwhile.
 
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -19,7 +19,10 @@ const CALM_SIGN_INS = 100;
 const SIGN_IN_EVERY_MS = 50;
 const LOOK_EVERY_MS = 500;
 const BATCH = 1000;
-/** Signs in again and again: of too many sessions the oldest end, which the import must not be asked for in. */
+/**
+ * A user who signs in repeatedly. The oldest sessions end when there are too many, so the import must use
+ * another user.
+ */
 const PERSON = { email: 'somebody@example.com', password: 'only for the benchmarks 8' };
 const HASH = `$2b$10$${'.'.repeat(53)}`;
 

@@ -1,8 +1,10 @@
-// `npm run bench:lists`: pages, filters and searches of the list of accounts, with 1,000 accounts and with 1,000,000.
+// `npm run bench:lists`: pages, filters and searches of the list of accounts, with 1,000 and with 1,000,000
+// accounts.
 //
-// Both databases stand on one embedded PostgreSQL, each with a service process of its own. Every repetition asks the first
-// page of the small table, then the row's page of the small and of the big one, so that a busy moment of the machine
-// meets all three alike. A row passes when the big table takes no more than twice the first page of the small one.
+// Both databases are on one embedded PostgreSQL, and each has its own service process. Every repetition
+// requests the first page of the small table, then the row's page of the small and of the big table. Other
+// load therefore affects all three alike. A row passes when the big table takes at most twice the time of the
+// small table's first page.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -19,7 +21,7 @@ const { values: options } = parseArgs({
     accounts: { type: 'string', default: '1000000' },
     repetitions: { type: 'string', default: '40' },
     pages: { type: 'string', default: '10000' },
-    // Kept afterwards, and not filled again when it is there.
+    // Kept after the run, and reused without being filled again.
     'data-dir': { type: 'string' },
   },
 });
@@ -77,7 +79,10 @@ async function list({ process, token }, query) {
   return answer;
 }
 
-/** Terms by how many accounts they find; names are chosen by counting, since the sample is random. */
+/**
+ * Returns queries with terms by the number of accounts they find. Names are chosen by counting, because the
+ * sample is random.
+ */
 async function queriesFor(url) {
   const names = await sql(
     url,
@@ -154,7 +159,7 @@ async function countOnce(counts, url, { search = '', status = null, role = null 
   return counts.get(key);
 }
 
-/** Walks there as a client does, page by page. */
+/** Walks to the page as a client does, page by page. */
 async function deepPage(sort) {
   const last = services[1];
   let query = new URLSearchParams({ sort, limit: '20' });

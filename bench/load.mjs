@@ -1,5 +1,5 @@
-// The load of `bench/overload.mjs`, in a thread of its own: one raw request over many connections, either as fast as
-// answers come (closed loop) or at a fixed rate, whatever comes back (open loop).
+// The load of `bench/overload.mjs`, in a separate thread. It sends one raw request over many connections,
+// either as fast as answers arrive (closed loop) or at a fixed rate regardless of answers (open loop).
 
 import { connect } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -16,7 +16,7 @@ parentPort.on('message', async (task) => {
   parentPort.postMessage(await run(task));
 });
 
-/** Every connection sends its next request when it has its answer. */
+/** Sends the next request of each connection when its answer has arrived. */
 async function closedLoop({ request, connections, ms, rampMs = 0, pid }) {
   const counts = new Counts(pid);
   const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(request, counts)));
@@ -29,7 +29,10 @@ async function closedLoop({ request, connections, ms, rampMs = 0, pid }) {
   return result;
 }
 
-/** Sends a fixed number of requests a second. A request that finds all connections busy, with no more allowed, is `unsent`. */
+/**
+ * Sends a fixed number of requests per second. A request that finds all connections busy at the maximum
+ * counts as `unsent`.
+ */
 async function openLoop({ request, rate, ms, rampMs = 0 }) {
   const counts = new Counts();
   const idle = [];
@@ -64,12 +67,12 @@ class Counts {
   #cpuBefore = 0;
   #pid;
 
-  /** `pid` is the process whose use of CPU is measured meanwhile. */
+  /** Takes `pid`, the process whose CPU use is measured meanwhile. */
   constructor(pid) {
     this.#pid = pid;
   }
 
-  /** Only what is answered from now on counts. */
+  /** Starts counting answers. */
   begin() {
     this.#began = performance.now();
     this.#cpuBefore = this.#cpuSeconds();

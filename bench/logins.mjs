@@ -1,5 +1,5 @@
-// `npm run bench:logins`: how many sign-ins a second there are beside bare argon2 on all cores, in turns in one
-// run, and what a storm of sign-ins does to everybody else.
+// `npm run bench:logins`: sign-ins per second compared with bare argon2 on all cores, in turns in one run.
+// Also measures the effect of a storm of sign-ins on other requests.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
@@ -17,7 +17,7 @@ const ACCOUNTS = 1000;
 const ROUNDS = Number(process.env.ROUNDS ?? 8);
 const ROUND_MS = 5_000;
 const CORES = availableParallelism();
-/** Enough to keep every lane of the hasher busy while answers and next requests are on their way. */
+/** Enough to keep every lane of the hasher busy while answers and next requests are in transit. */
 const CONCURRENCY = CORES * 4;
 const STORMS = Number(process.env.STORMS ?? 5);
 const STORM = 200;
@@ -58,7 +58,7 @@ async function throughput() {
     bare.push(await during(ROUND_MS, CORES, () => verify(passwordHash, PASSWORD)));
     logins.push(await during(ROUND_MS, CONCURRENCY, login));
   }
-  // Of neighbours: the machine is not equally fast all the while.
+  // Compares neighbouring rounds, because the machine's speed varies.
   const share = median(logins.map((rate, round) => rate / bare[round]));
   process.stdout.write(
     `Node ${process.versions.node}, ${CORES} cores, ${ROUNDS} rounds of ${ROUND_MS / 1000} s in turns\n\n` +
@@ -66,7 +66,7 @@ async function throughput() {
         ['', 'median a second', 'least', 'most'],
         ['bare argon2', ...summary(bare)],
         [`sign-ins, ${CONCURRENCY} at once`, ...summary(logins)],
-      ])}\n\nshare, the median of the rounds', ${(share * 100).toFixed(1)} %, to be at least ${MIN_SHARE * 100} %${share < MIN_SHARE ? ' !' : ''}\n\n`,
+      ])}\n\nshare (median of the rounds): ${(share * 100).toFixed(1)} %, required: at least ${MIN_SHARE * 100} %${share < MIN_SHARE ? ' !' : ''}\n\n`,
   );
   if (share < MIN_SHARE) process.exitCode = 1;
 }
@@ -76,7 +76,7 @@ function summary(rates) {
   return [median(rates), Math.min(...rates), Math.max(...rates)].map((rate) => rate.toFixed(1));
 }
 
-/** @returns how often a second `work` was done, by so many at once */
+/** @returns the number of times per second that `concurrency` workers completed `work` */
 async function during(ms, concurrency, work) {
   const started = performance.now();
   let done = 0;
@@ -95,7 +95,7 @@ async function login() {
   if (status !== 200) throw new Error(`a sign-in answered ${status}: ${body}`);
 }
 
-/** Each from another account and another network, so that only the hasher holds them back. */
+/** Signs in with another account from another network each time, so that only the hasher limits the rate. */
 function attempt() {
   const account = turn++ % ACCOUNTS;
   const body = JSON.stringify({ email: `bench-${account}@example.com`, password: PASSWORD });
@@ -108,7 +108,7 @@ async function storm() {
   const me = () => send('GET', '/api/users/me', { authorization: `Bearer ${token}` });
   const rows = [];
   await measure(me, () => new Promise((resolve) => setTimeout(resolve, CALM_MS)));
-  // Of the service that has been read from.
+  // Measured after the service has served reads.
   const atFirst = await residentMb();
   for (let i = 1; i <= STORMS; i++) {
     const before = await residentMb();
@@ -154,12 +154,12 @@ async function storm() {
     'since the first',
   ];
   process.stdout.write(
-    `${STORM} sign-ins at once while GET /api/users/me is read, one after the other: p99 to be under ` +
-      `${MAX_P99_MS} ms, growth over what it was before that storm under ${MAX_GROWTH_MB} MB (${atFirst.toFixed(0)} MB before the first)\n\n${table([[...head, '200', '503', ''], ...rows])}\n`,
+    `${STORM} concurrent sign-ins during sequential reads of GET /api/users/me. Required: p99 under ` +
+      `${MAX_P99_MS} ms, growth per storm under ${MAX_GROWTH_MB} MB (${atFirst.toFixed(0)} MB before the first)\n\n${table([[...head, '200', '503', ''], ...rows])}\n`,
   );
 }
 
-/** How long each read took while that went on. */
+/** Returns the duration of each read during `work`. */
 async function measure(read, work) {
   const times = [];
   const end = new AbortController();

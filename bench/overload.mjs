@@ -1,5 +1,6 @@
-// `npm run bench:overload`: answers a second of `GET /api/users/me` when far more is asked than one instance can serve,
-// beside its capacity in the same run, and the CPU time of a refusal beside that of a bare Express ping.
+// `npm run bench:overload`: answers per second of `GET /api/users/me` under far more load than one instance
+// can serve, compared with its capacity in the same run. Also compares the CPU time of a refusal with that of
+// a bare Express ping.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,19 +17,22 @@ import { median, quantile, signIn, startService, table } from './service.mjs';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
 const ROUND_MS = Number(process.env.ROUND_MS ?? 6000);
-/** Enough to keep the instance busy, and nobody waiting. */
+/** Enough to keep the instance busy without making a caller wait. */
 const AT_CAPACITY = 64;
-/** Callers that one instance may keep waiting; closed loops have twice and five times as many. */
+/** The callers that one instance may keep waiting; the closed loops have twice and five times as many. */
 const WAITING = 500;
 const MIN_SHARE = 0.8;
-/** The queue fills first, which serves a burst; what counts is what comes after. */
+/** The time excluded from the measurement, in which the queue fills and serves a burst. */
 const RAMP_MS = 2000;
-/** A closed loop of which some wait, and all others are refused without an end. */
+/** The connections of a closed loop in which some wait and all others are refused continuously. */
 const REFUSED_CONNECTIONS = 256;
-/** The first ones wait as long as a connection may be waited for (DB_CONNECT_TIMEOUT_MS). */
+/**
+ * The time until the first callers have waited as long as they may wait for a connection
+ * (DB_CONNECT_TIMEOUT_MS).
+ */
 const UNTIL_REFUSED_MS = 7000;
 const LOOK_EVERY_MS = 200;
-/** Of one core: heartbeats, seals and jobs go on. */
+/** The share of one core that heartbeats, seals and tasks may use at rest. */
 const MAX_IDLE_SHARE = 0.2;
 const QUIET_LOOKS = 2;
 const PROBE_EVERY_MS = 200;
@@ -41,7 +45,7 @@ const service = await startService({
   DATA_DIR: dataDir,
   DATABASE_URL: embedded.urls.url,
   MIGRATION_DATABASE_URL: embedded.urls.ownerUrl,
-  // So many callers stand behind proxies: an address of its own may not open as many connections at once.
+  // Acts as a proxy, because one address may not open that many connections at once.
   TRUSTED_PROXIES: '127.0.0.1',
   HEALTH_PORT: String(healthPort),
 });
@@ -51,7 +55,7 @@ try {
   const me = request('/api/users/me', token);
   await load.run({ request: me, connections: AT_CAPACITY, ms: ROUND_MS });
   const goodput = await measureGoodput(me);
-  // The same head, which costs the same to read.
+  // Has the same head, which costs the same to read.
   const cost = await measureRefusals(me, request('/ping', token));
   process.stdout.write(
     `Node ${process.versions.node}, ${availableParallelism()} cores, medians of ${ROUNDS} rounds of ${ROUND_MS / 1000} s in turns\n\n`,
@@ -70,7 +74,7 @@ function request(path, token) {
   return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}\r\n`;
 }
 
-/** Every load between two measurements of the capacity, because the machine is not equally fast all the while. */
+/** Runs every load between two measurements of the capacity, because the machine's speed varies. */
 async function measureGoodput(me) {
   const capacity = () => load.run({ request: me, connections: AT_CAPACITY, ms: ROUND_MS / 2 });
   const loads = [
@@ -95,14 +99,14 @@ async function measureGoodput(me) {
   return loads;
 }
 
-/** Waits until the service has nothing to do: what the callers of a load have left behind is still worked on. */
+/** Waits until the service is idle, because it still works on requests that a load left behind. */
 async function idle() {
   for (let quiet = 0; quiet < QUIET_LOOKS;) {
     quiet = (await cpuShareFor(LOOK_EVERY_MS)) < MAX_IDLE_SHARE ? quiet + 1 : 0;
   }
 }
 
-/** Returns the part of one core that the service uses meanwhile. */
+/** Returns the share of one core that the service uses during `ms`. */
 async function cpuShareFor(ms) {
   const before = cpuSecondsOf(service.pid);
   await new Promise((resolve) => setTimeout(resolve, ms));
@@ -113,7 +117,7 @@ function served({ times, seconds }) {
   return (times['200'] ?? []).length / seconds;
 }
 
-/** Probes as an orchestrator does: one probe after the other, each on a connection of its own. */
+/** Probes as an orchestrator does: sequentially, each on a new connection. */
 function probeDuring() {
   const end = new AbortController();
   const times = [];
@@ -138,7 +142,7 @@ function probeDuring() {
   };
 }
 
-/** Refusals alone: nobody gets past a locked table, so that all that comes is refused. */
+/** Measures refusals alone: a locked table blocks all requests, so that every new one is refused. */
 async function measureRefusals(me, bare) {
   const ping = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, 'ping.mjs')], {
     env: { PATH: process.env.PATH, NODE_ENV: 'production' },
@@ -159,11 +163,11 @@ async function measureRefusals(me, bare) {
     }
   };
   try {
-    // The service works each second without requests: heartbeats, seals, jobs.
+    // The service works every second even without requests: heartbeats, seals, tasks.
     const atRest = await locked(() => cpuShareFor(ROUND_MS));
     for (let round = 0; round < ROUNDS; round++) {
       rows.ping.push(await cpuOf(ping.pid, pinging, { request: bare, ms: ROUND_MS / 2 }));
-      // The service has to remember its caller until the end of the round.
+      // The service must keep its caller cached until the end of the round.
       await load.run({ request: me, connections: AT_CAPACITY, ms: ROUND_MS / 4 });
       const task = { request: me, rampMs: UNTIL_REFUSED_MS, ms: ROUND_MS / 2 };
       rows.refusal.push(await locked(() => cpuOf(service.pid, load, task, atRest)));
@@ -176,7 +180,7 @@ async function measureRefusals(me, bare) {
   return rows;
 }
 
-/** Returns the microseconds of CPU that each answer cost, and the share of answers that were refusals. */
+/** Returns the microseconds of CPU time per answer, and the share of refusals. */
 async function cpuOf(pid, from, task, atRest = 0) {
   const { times, seconds, cpuSeconds } = await from.run({ ...task, pid, connections: REFUSED_CONNECTIONS });
   const answers = Object.values(times).reduce((sum, each) => sum + each.length, 0);
@@ -256,6 +260,6 @@ function printCost({ ping, refusal }) {
     ['refusal', micros(refusal).toFixed(0)],
   ];
   process.stdout.write(
-    `${table([head, ...rows])}\n\nratio ${ratio.toFixed(2)}, to be at most 1${ratio > 1 ? ' !' : ''}${all ? '' : '; not all were refused !'}\n`,
+    `${table([head, ...rows])}\n\nratio ${ratio.toFixed(2)}, required: at most 1${ratio > 1 ? ' !' : ''}${all ? '' : '; some requests were not refused !'}\n`,
   );
 }

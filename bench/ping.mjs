@@ -1,4 +1,4 @@
-// A bare Express application, for `bench/overload.mjs`: what an answer costs that does nothing.
+// A bare Express application for `bench/overload.mjs`, to measure the cost of an answer without work.
 
 import express from 'express';
 

@@ -1,5 +1,5 @@
-// `npm run bench:seals`: how long it takes to seal 10,000 entries, from the horizon to the commit, and what writers
-// notice of it. The embedded PostgreSQL with its default, durable settings.
+// `npm run bench:seals`: the time to seal 10,000 entries, from the horizon to the commit, and its effect on
+// writers. Runs on the embedded PostgreSQL with its default, durable settings.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ try {
   await migrate({ DATABASE_URL, MIGRATION_DATABASE_URL });
   const app = await createApp(readConfig({ DATABASE_URL, DATA_DIR: dataDir, LOG_LEVEL: 'silent' }));
   await app.init();
-  // Its own second hand would seal what is to be measured.
+  // The app's own sealer runs every second and would seal the entries to be measured.
   await app.get(SealWriter).onModuleDestroy();
   const client = new pg.Client({ connectionString: DATABASE_URL });
   await client.connect();
@@ -72,11 +72,14 @@ async function measure(app, client) {
   const started = performance.now();
   const { valid, entries } = await app.get(SealsService).verify({});
   const verifyMs = performance.now() - started;
-  if (!valid) throw new Error('the trail does not verify');
+  if (!valid) throw new Error('the audit log does not verify');
   report({ times, calm, busy, entries, verifyMs });
 }
 
-/** Single entries, one after the other, each its own transaction. @returns the milliseconds of each */
+/**
+ * Writes single entries sequentially, each in its own transaction.
+ * @returns the milliseconds of each write
+ */
 async function writesUntil(client, isDone) {
   const times = [];
   while (!isDone(times.length)) {
@@ -95,12 +98,12 @@ function report({ times, calm, busy, entries, verifyMs }) {
     ...[median(values), quantile(values, 0.99), Math.max(...values)].map((ms) => ms.toFixed(1)),
   ];
   process.stdout.write(
-    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${ROUNDS} seals of ${ENTRIES} entries, each to ` +
-      `take under ${MAX_MS} ms\n\n${table([
+    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${ROUNDS} seals of ${ENTRIES} entries, required: ` +
+      `under ${MAX_MS} ms each\n\n${table([
         ['', 'times', 'median ms', 'p99 ms', 'max ms'],
-        row(`to seal ${ENTRIES} entries`, times),
-        row('to write one entry while that goes on', busy),
-        row('to write one entry while nobody seals', calm),
+        row(`seal ${ENTRIES} entries`, times),
+        row('write one entry during a seal', busy),
+        row('write one entry otherwise', calm),
       ])}\n\nverified: ${entries} entries in ${(verifyMs / 1000).toFixed(1)} s\n`,
   );
   if (worst >= MAX_MS) process.exitCode = 1;

@@ -1,4 +1,4 @@
-// What the benchmarks share: the built service as a process of its own, and the numbers of a row of measurements.
+// Shared code of the benchmarks: the built service as a separate process, and statistics of measurements.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ const ENTRY = join(import.meta.dirname, '../dist/src/main.js');
 const START_TIMEOUT_MS = 60_000;
 const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the benchmarks 7' };
 
-/** Rate limits off: they would answer before the list does. */
+/** Settings without rate limits, which would otherwise answer before the list does. */
 const ENVIRONMENT = {
   PATH: process.env.PATH,
   PORT: '0',
@@ -23,7 +23,7 @@ const ENVIRONMENT = {
   RATE_LIMIT_SIGN_IN: '0',
 };
 
-/** Starts the service and waits until it says where it is. */
+/** Starts the service and waits until it prints its address. */
 export async function startService(environment) {
   const started = performance.now();
   const child = spawn(process.execPath, [...NODE_FLAGS, ENTRY], {
@@ -102,7 +102,7 @@ export function quantile(values, share) {
 
 export const median = (values) => quantile(values, 0.5);
 
-/** Rows of cells as a table of Markdown, its columns aligned. */
+/** Formats rows of cells as an aligned Markdown table. */
 export function table([head, ...rows]) {
   const all = [head, ...rows].map((cells) => cells.map(String));
   const widths = head.map((_, column) => Math.max(...all.map((cells) => cells[column].length)));

@@ -1,4 +1,5 @@
-// `npm run bench:start`: from the start of the process to ready on an existing database, and the memory of the idle process.
+// `npm run bench:start`: the time from process start to ready on an existing database, and the memory of the
+// idle process.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -27,11 +28,11 @@ try {
 const head = ['start', 'median ms', 'max ms', 'idle RSS MB', ''];
 process.stdout.write(
   `Node ${process.versions.node}, ${availableParallelism()} cores, ${STARTS} starts each, ` +
-    `to be under ${MAX_START_MS} ms and ${MAX_RSS_MB} MB\n\n${table([head, ...rows])}\n`,
+    `required: under ${MAX_START_MS} ms and ${MAX_RSS_MB} MB\n\n${table([head, ...rows])}\n`,
 );
 
 async function measure(environment) {
-  const service = await startService(environment); // creates the database, and its administrator
+  const service = await startService(environment); // Creates the database and its administrator.
   await sleep(IDLE_MS);
   const rssMb = await residentMb(service.pid);
   await service.stop();

@@ -1,4 +1,4 @@
-// `npm run bench:writes`: what a change of an account costs with its event and its audit entry, beside the same
+// `npm run bench:writes`: the cost of a user change with its event and audit entry, compared with the same
 // change without them, in turns in one run.
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -47,12 +47,12 @@ try {
   for (let round = 0; round < ROUNDS; round++) rounds.push([await timed(false), await timed(true)]);
   const ratio = median(rounds.map(([without, along]) => along / without));
   process.stdout.write(
-    `Node ${process.versions.node}, ${availableParallelism()} cores, ${ROUNDS} rounds of ${WRITES} changes of a name, one after the other\n\n` +
+    `Node ${process.versions.node}, ${availableParallelism()} cores, ${ROUNDS} rounds of ${WRITES} sequential name changes\n\n` +
       `${table([
         ['', 'median ms a change'],
         ['row alone', median(rounds.map(([without]) => without)).toFixed(2)],
         ['with its event and its audit entry', median(rounds.map(([, along]) => along)).toFixed(2)],
-      ])}\n\nratio, the median of the rounds', ${ratio.toFixed(2)}, to be at most ${MAX_RATIO.toFixed(1)}${ratio > MAX_RATIO ? ' !' : ''}\n`,
+      ])}\n\nratio (median of the rounds): ${ratio.toFixed(2)}, required: at most ${MAX_RATIO.toFixed(1)}${ratio > MAX_RATIO ? ' !' : ''}\n`,
   );
   if (ratio > MAX_RATIO) process.exitCode = 1;
 } finally {
@@ -61,7 +61,7 @@ try {
   await rm(dataDir, { recursive: true, force: true });
 }
 
-/** Lets the method of that service do nothing, or what it does. */
+/** Returns a function that turns the service's method off and on. */
 function switchable(service, method) {
   const original = service[method].bind(service);
   return (on) => {

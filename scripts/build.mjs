@@ -1,13 +1,13 @@
-// Compiles the service when its sources have changed: `npm run build` (run directly) and `npm start`
+// Compiles the service when its sources have changed, for `npm run build` (run directly) and `npm start`
 // (ensureBuilt).
 //
-// Every build has a folder of its own, dist.<hash of the sources>, which never changes: a service runs from
-// there, so a rebuild beside it cannot mix new modules into it. `dist` is a copy of the newest build, for the
-// image, the tests and tools. A build's folder is removed by a later build, once no process runs from it.
+// Every build has its own folder, dist.<hash of the sources>, which never changes. A service runs from there,
+// so a concurrent rebuild cannot mix new modules into it. `dist` is a copy of the newest build, for the
+// image, the tests and tools. A later build removes the folder once no process runs from it.
 //
-// Everything is written under a temporary name and renamed, under a lock that ends with its holder: a start
-// killed midway leaves rubbish (dist.*.tmp, removed by the next build) and nothing that another start could
-// take for a build.
+// Everything is written under a temporary name and renamed, under a lock that ends with its holder. A start
+// killed midway leaves only garbage (dist.*.tmp, which the next build removes) and nothing that another start
+// could mistake for a build.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -30,13 +30,14 @@ const SOURCES = [
 const LOCK_TIMEOUT_MS = 600_000;
 const COMPILE_TIMEOUT_MS = 300_000;
 const SAY_WAITING_MS = 1_500;
-/** Times of copied files are kept to the millisecond. */
+/** The tolerance for times of copied files, which are kept to the millisecond. */
 const SAME_TIME_MS = 2;
 
 const LOCK_POLL_MS = 25;
 
-// SQLite's lock on an empty file, as in src/platform/database/embedded/process-lock.ts, which says why. Not
-// imported from there: letting Node strip the types would cost the service 30 MB for the rest of its life.
+// SQLite's lock on an empty file; src/platform/database/embedded/process-lock.ts explains why. It is not
+// imported from there, because stripping its types in Node would cost the service 30 MB for the rest of its
+// life.
 const EXCLUSIVE = 'pragma journal_mode = memory; begin exclusive';
 const SHARED = 'begin; select 1 from sqlite_schema';
 const SQLITE_BUSY = 5;
@@ -44,15 +45,15 @@ const SQLITE_BUSY = 5;
 class BuildError extends Error {}
 
 /**
- * Locks on the build this process runs from: whoever builds next lets its folder be. A collected lock would
- * be released.
+ * Locks on the build that this process runs from, so that later builds keep its folder. Kept here because a
+ * garbage-collected lock would be released.
  */
 const heldUntilTheEnd = [];
 
 /**
- * Makes sure that `dist` is the sources compiled, and returns the path of the module to run. Without
- * development dependencies (`npm ci --omit=dev`), or where the folder cannot be written to, `dist` is taken
- * as it is. Throws BuildError, after the compiler's own words; then everything is as it was before.
+ * Ensures that `dist` holds the compiled sources, and returns the path of the module to run. Without
+ * development dependencies (`npm ci --omit=dev`), or in a read-only folder, `dist` is used as it is. Throws
+ * BuildError after the compiler's own output; everything then stays unchanged.
  */
 export async function ensureBuilt() {
   if (!canBuild()) return builtBefore();
@@ -83,7 +84,9 @@ async function acquireBuildLock() {
   throw new BuildError(`another build has held dist.lock for more than ${LOCK_TIMEOUT_MS / 1000} s`);
 }
 
-/** A database connection that holds the lock until it is closed; null when somebody else holds it. */
+/**
+ * Returns a database connection that holds the lock until it is closed; null when another process holds it.
+ */
 function openLock(path, mode) {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
@@ -112,8 +115,8 @@ function builtBefore() {
 }
 
 /**
- * Of names and contents: a file that came, went, or went back to an older state counts, a mere `touch` does
- * not.
+ * Hashes the names and contents of the sources. An added, removed or reverted file changes the hash; a mere
+ * `touch` does not.
  */
 function fingerprint() {
   const hash = createHash('sha256');
@@ -151,7 +154,10 @@ async function compileInto(build) {
   }
 }
 
-/** The facts that src/config/build-info.ts tells of the build. In an image there is no repository: COMMIT names its commit. */
+/**
+ * Returns the facts that src/config/build-info.ts reports. An image has no repository, so COMMIT names its
+ * commit.
+ */
 function describeBuild() {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   return { version, commit: process.env.COMMIT || commitHere() };
@@ -171,9 +177,12 @@ function commitHere() {
   }
 }
 
-/** In a process of its own, as the compiler's memory would stay with the service. Its words go to stderr. */
+/**
+ * Compiles in a separate process, because the service would otherwise keep the compiler's memory. The
+ * compiler's output goes to stderr.
+ */
 async function compile(project) {
-  // The compiler takes the path of its settings as relative, whatever it is.
+  // The compiler always treats the path of its settings as relative.
   const args = [COMPILER, 'build', '--path', relative(ROOT, project)];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
@@ -186,7 +195,9 @@ async function compile(project) {
   });
 }
 
-/** Also finds a `dist` that something else has written to, such as `nest start --watch`. */
+/**
+ * Compares the two folders. Also detects a `dist` changed by another program, such as `nest start --watch`.
+ */
 function sameFiles(build, dist) {
   const expected = filesIn(build, ['**/*']);
   const found = filesIn(dist, ['**/*']);
@@ -210,7 +221,7 @@ async function replaceDist(build) {
   await rm(previous, { recursive: true, force: true });
 }
 
-/** Removes the builds that no process holds any more; ours is held by ourselves. */
+/** Removes builds that no process holds. This process holds its own. */
 async function removeUnused() {
   for (const path of globSync('dist.*.lock', { cwd: ROOT })) {
     const lock = openLock(join(ROOT, path), EXCLUSIVE);
@@ -221,7 +232,10 @@ async function removeUnused() {
   }
 }
 
-/** What a killed build left. An orphaned compiler may still write to it; then a later build removes it. */
+/**
+ * Removes what a killed build left behind. If an orphaned compiler still writes to it, a later build removes
+ * it.
+ */
 async function removeRubbish() {
   for (const path of globSync('dist.*.tmp', { cwd: ROOT })) {
     await rm(join(ROOT, path), { recursive: true, force: true }).catch(() => undefined);
@@ -236,7 +250,7 @@ function say(message) {
   process.stderr.write(`build: ${message}\n`);
 }
 
-/** One line for the terminal, without a stack, for a failure that the person can do something about. */
+/** Prints one line without a stack, for a failure that the person can fix. */
 export function report(error) {
   say(error instanceof BuildError ? error.message : String(error));
   process.exitCode = 1;

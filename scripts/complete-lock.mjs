@@ -1,13 +1,12 @@
-// Adds to package-lock.json the entries of platform packages that npm left out.
+// Adds the entries of platform packages that npm omitted to package-lock.json.
 //
 // A registry need not serve the binaries of every platform. `npm install` silently drops an optional package
-// it cannot find from the lock, and `npm ci` then refuses that very lock: "Missing: @swc/core-darwin-arm64@
-// from lock file". Name, version and platform of such a package follow from the package that wants it, so
-// they are written here: npm never fetches them where they do not fit, and finds them where they do. No
-// integrity is written, as nothing was downloaded.
+// that it cannot find from the lock, and `npm ci` then rejects that lock: "Missing: @swc/core-darwin-arm64@
+// from lock file". Name, version and platform of such a package follow from the package that requires it, so
+// this script writes them. npm never fetches them on other platforms and finds them on their own. No
+// integrity is written, because nothing was downloaded.
 //
-// Run after every `npm install` that changes the lock (`npm run deps:lock`). Running it again changes
-// nothing.
+// Run it after every `npm install` that changes the lock (`npm run deps:lock`). A second run changes nothing.
 
 import { readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -30,8 +29,8 @@ const LIBC = { gnu: 'glibc', gnueabihf: 'glibc', musl: 'musl', musleabihf: 'musl
 const EXACT_VERSION = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
 
 /**
- * `@swc/core-linux-arm64-musl` → `{ os: 'linux', cpu: 'arm64', libc: 'musl' }`; null when the name does not
- * say.
+ * Converts `@swc/core-linux-arm64-musl` into `{ os: 'linux', cpu: 'arm64', libc: 'musl' }`; returns null when
+ * the name has no platform.
  */
 function platformOf(name) {
   const words = name.split(/[/-]/).map((word) => OS_ALIASES[word] ?? word);
@@ -41,7 +40,9 @@ function platformOf(name) {
   return { os: words[at], cpu: words[at + 1], ...(libc === undefined ? {} : { libc }) };
 }
 
-/** Where Node, started in the package at `from`, would find `name`: the path of a lock entry, or null. */
+/**
+ * Returns the path of the lock entry that Node would resolve `name` to from the package at `from`, or null.
+ */
 function resolveIn(packages, from, name) {
   for (let folder = from; ;) {
     const path = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;
@@ -55,7 +56,7 @@ function entryFor(name, version, wantedBy) {
   const platform = platformOf(name);
   if (platform === null) throw new Error(`${name}: the name does not say its platform`);
   if (!EXACT_VERSION.test(version)) throw new Error(`${name}: ${version} is not one exact version`);
-  // Keys in npm's own order, so that npm does not rewrite the file.
+  // The keys are in npm's own order, so that npm does not rewrite the file.
   return {
     version,
     cpu: [platform.cpu],
@@ -67,8 +68,8 @@ function entryFor(name, version, wantedBy) {
 }
 
 /**
- * A copy of `lock` with every optional dependency resolved, and the paths that were added. Throws on one it
- * cannot derive.
+ * Returns a copy of `lock` with every optional dependency resolved, and the added paths. Throws on a
+ * dependency that it cannot derive.
  */
 function completeLock(lock) {
   const packages = { ...lock.packages };

@@ -1,6 +1,8 @@
-// `npm run dev`: the service over a database with sample accounts, compiled and started anew whenever a source changes.
+// `npm run dev`: runs the service on a database with sample accounts, and recompiles and restarts it whenever
+// a source changes.
 //
-// The database is joined here and not by the service, so that it runs on while the service is restarted.
+// This script joins the database, not the service, so that the database keeps running while the service
+// restarts.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +17,9 @@ const STOP_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
 const ON_WINDOWS = process.platform === 'win32';
 
-/** A restart waits for nobody: neither for a balancer nor for long for a browser's idle connections. */
+/**
+ * Settings for fast restarts, which wait neither for a balancer nor long for a browser's idle connections.
+ */
 const DEVELOPMENT = {
   LOG_PRETTY: 'true',
   SHUTDOWN_GRACE_MS: '0',
@@ -67,7 +71,7 @@ async function lookAt(url) {
   return row;
 }
 
-/** The first administrator and the first sample account, if the sample password is still theirs. */
+/** Returns the first administrator and the first sample account, if they still have the sample password. */
 async function knownSignIns(url, password) {
   const { matchesOwnHash } = await import('../dist/src/platform/crypto/own-hash.js');
   const candidates = await query(
@@ -97,8 +101,8 @@ async function query(url, text) {
 }
 
 /**
- * Runs Nest's watcher until it ends or a signal comes. It gets a process group of its own, so that everything it has
- * started can be stopped and awaited: the database must not go before the service has.
+ * Runs Nest's watcher until it ends or a signal arrives. The watcher gets its own process group, so that
+ * everything it started can be stopped and awaited: the service must end before the database.
  */
 async function watch(settings) {
   const { processEnvironment } = await import('../dist/src/config/environment.js');
@@ -129,7 +133,7 @@ async function everyoneGone(child) {
   signalAll(child, 'SIGKILL');
 }
 
-/** Tells whether there was anyone to signal. */
+/** Tells whether any process received the signal. */
 function signalAll(child, signal) {
   try {
     return process.kill(ON_WINDOWS ? child.pid : -child.pid, signal);

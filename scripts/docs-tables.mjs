@@ -1,4 +1,5 @@
-// `npm run docs:tables`: makes the tables under docs/reference anew from the sources, which are compiled in memory.
+// `npm run docs:tables`: regenerates the tables under docs/reference from the sources, which are compiled in
+// memory.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -8,7 +9,7 @@ import { transformFileSync } from '@swc/core';
 const isSource = (url) => url?.endsWith('.ts') && !url.includes('/node_modules/');
 
 registerHooks({
-  // The sources name each other as they are after the build.
+  // The sources import each other under their names after the build.
   resolve: (specifier, context, next) =>
     next(isSource(context.parentURL) ? specifier.replace(/^(\..*)\.js$/, '$1.ts') : specifier, context),
   load(url, context, next) {

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 
-/** `npm run migrate:new -- add-webhooks`: an empty migration with the next number. */
+/** `npm run migrate:new -- add-webhooks`: creates an empty migration with the next number. */
 const what = process.argv[2] ?? '';
 if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(what)) {
-  console.error('Say what it does, in lower case with hyphens: npm run migrate:new -- add-webhooks');
+  console.error('Describe the change in lower case with hyphens: npm run migrate:new -- add-webhooks');
   process.exit(1);
 }
 const number = Date.now();
@@ -13,7 +13,7 @@ await writeFile(
   file,
   `import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What for, in one sentence. */
+/** Describe the change in one sentence that begins with a verb: "Adds webhooks and their deliveries." */
 export class ${className} implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(\`\`);

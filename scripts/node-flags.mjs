@@ -1,7 +1,7 @@
-// With what Node runs the service, wherever it is started: package.json and the Dockerfile name the same.
+// The Node.js flags of the service. package.json and the Dockerfile repeat them.
 
 /**
- * The room for what has just been made is bounded to 4 MB (three times that in all): left to itself it grows to 16 MB
- * under load, and memory by as much again for what survives there, while nothing gets quicker.
+ * Limits the space for new objects to 4 MB (12 MB in all). By default it grows to 16 MB under load, memory
+ * grows by as much again for objects that survive there, and nothing gets faster.
  */
 export const NODE_FLAGS = ['--enable-source-maps', '--max-semi-space-size=4'];

@@ -1,14 +1,15 @@
-// Sample accounts, made by the database itself: what `npm run seed`, `npm run dev` and the benchmarks fill a database with.
+// Creates sample accounts inside the database, for `npm run seed`, `npm run dev` and the benchmarks.
 //
-// SQL only joins parts together (a name is "first last", an address "first.last<number>@domain"). Every part comes with its
-// derived forms, made here by the service's own functions, so that the derived columns of a row are those the service
-// would write. That holds because the parts meet at a blank, a dot, a digit or an "@", across which nothing composes.
+// SQL only joins parts together (a name is "first last", an address "first.last<number>@domain"). Every part
+// comes with its derived forms, computed here by the service's own functions, so that derived columns equal
+// those the service would write. This holds because the parts meet at a blank, a dot, a digit or an "@",
+// across which no characters compose.
 
 import { canonicalEmail } from '../dist/src/common/email-address.js';
 import { foldCase } from '../dist/src/common/text.js';
 import { FIRST_NAMES, LAST_NAMES } from './sample-names.mjs';
 
-/** Of every sample account: not one to meet in production. */
+/** The password of every sample account; such accounts do not belong in production. */
 export const SAMPLE_PASSWORD = 'correct horse battery staple';
 
 const DOMAINS = [
@@ -21,7 +22,7 @@ const DOMAINS = [
 ];
 const ROWS_PER_BATCH = 10_000;
 
-/** `first` as a name, and in an address in the four forms that a row needs. */
+/** Returns `first` as a name, and as part of an address in the forms that a row needs. */
 const namePart = (name) => {
   const local = name.replaceAll(/[^\p{L}\p{M}\p{N}-]/gu, '');
   return {
@@ -51,9 +52,9 @@ const PREPARE = `
   FROM jsonb_each($1::jsonb) AS list, jsonb_array_elements(list.value) WITH ORDINALITY AS part (value, place)`;
 
 /**
- * Ids are UUIDv7: 48 bits of time, then the bits of a random UUIDv4 with its version raised from 4 to 7. The times rise
- * with the numbers, so ids and created_at have one order. A product of random numbers makes the names at the head of a
- * list far more frequent than those at its end, as in life.
+ * Inserts a batch. IDs are UUIDv7: 48 bits of time, then the bits of a random UUIDv4 with its version raised
+ * from 4 to 7. Times rise with the numbers, so IDs and created_at have the same order. A product of random
+ * numbers makes names at the head of a list far more frequent than those at its end, as in real data.
  */
 const INSERT = `
   WITH drawn AS MATERIALIZED (
@@ -93,18 +94,19 @@ const INSERT = `
   FROM made
   ORDER BY n`;
 
-/** The numbers in the addresses of earlier runs, which must not come again. */
+/** Selects the highest number in the addresses of earlier runs, so that no number repeats. */
 const LAST_NUMBER = `
   SELECT coalesce(max(substring(email_key FROM '(\\d{1,12})@[^@]*\\mexample(?:\\.\\w+)?$')::bigint), 0)::integer AS last FROM users`;
 
 const SPAN_MS = 2 * 365 * 86_400_000;
 
 /**
- * Adds `accounts` sample accounts, a batch a transaction, so that memory stays bounded and a killed run leaves whole
- * batches. Their times are spread over the two years before now.
+ * Adds `accounts` sample accounts, one transaction per batch, so that memory stays bounded and a killed run
+ * leaves complete batches. Their times are spread over the past two years.
  */
 export async function addSampleAccounts(client, { accounts, passwordHash, progress = () => {} }) {
-  // Lost batches of a crash are made again as easily as a lost run; a long pending list saves half of the trigram work.
+  // Batches lost in a crash are as easy to recreate as a lost run. A long pending list saves half of the
+  // trigram work.
   await client.query(`SET synchronous_commit = off; SET gin_pending_list_limit = '32MB'`);
   await client.query(PREPARE, [PARTS]);
   const { rows } = await client.query(LAST_NUMBER);

@@ -1,4 +1,5 @@
-// Names of sample accounts, the frequent ones first. Several alphabets, accents, a blank and an apostrophe are among them.
+// The names of sample accounts, frequent ones first. They include several alphabets, accents, a blank and an
+// apostrophe.
 
 const words = (text) => text.trim().split(/\s*,\s*/);
 

@@ -1,4 +1,4 @@
-// `npm run seed -- --accounts 1000000`: adds sample accounts to the database the service is configured for.
+// `npm run seed -- --accounts 1000000`: adds sample accounts to the service's configured database.
 
 import { parseArgs } from 'node:util';
 import { readConfig } from '../dist/src/config/config.js';
@@ -15,7 +15,7 @@ const SAY_EVERY_MS = 5_000;
 
 class UsageError extends Error {}
 
-/** Adds `accounts` sample accounts to the migrated database of `url`, and has their statistics gathered. */
+/** Adds `accounts` sample accounts to the migrated database at `url` and gathers statistics. */
 export async function seed(url, accounts, progress) {
   const { Client, ...address } = connectionTo(url);
   const client = new Client({ ...address, application_name: 'gatehouse:seed' });
@@ -23,7 +23,8 @@ export async function seed(url, accounts, progress) {
   try {
     const passwordHash = await hashPassword(SAMPLE_PASSWORD);
     await addSampleAccounts(client, { accounts, passwordHash, progress });
-    // Vacuum too: it moves the search index's pending entries to their place, and tells index-only scans what they may skip.
+    // VACUUM also merges the search index's pending entries, and sets the visibility map for index-only
+    // scans.
     await client.query('VACUUM (ANALYZE) users');
   } finally {
     await client.end();
@@ -54,7 +55,7 @@ async function main() {
   const accounts = readArguments();
   const config = readConfig();
   if (config.NODE_ENV === 'production')
-    throw new UsageError('sample accounts share a known password: not in production');
+    throw new UsageError('sample accounts share a known password and must not be added in production');
   const signals = new ProcessSignals({ production: true });
   const database = await openDatabase(config);
   leaveOnSignals(signals, database);

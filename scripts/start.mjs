@@ -1,10 +1,10 @@
-// `npm start`: compiles when needed, then runs the service in this very process, so that signals reach it.
+// `npm start`: compiles when needed, then runs the service in this same process, so that signals reach it.
 //
-// It has to load on the Node of the system, however old: an older one dies without a word when it loads
-// argon2, and cannot parse what comes after. Hence no static import.
+// This file must load on the system's Node.js, however old. An older one dies silently when it loads argon2
+// and cannot parse the later modules, so the file has no static import.
 
-// Without a listener this signal would end a start that takes a while; ProcessSignals takes over. A terminal that
-// was closed leaves nobody to stop the service.
+// Without a listener, this signal would end a slow start; ProcessSignals takes over later. After a terminal
+// was closed, no person is left to stop the service, so it exits.
 process.on('SIGHUP', () => {
   if (process.stdin.isTTY) process.exit(129);
 });

@@ -16,7 +16,7 @@ describe('a batch whose instances are killed with -9', () => {
     await database.drop();
   });
 
-  it(`does each of ${ROWS} rows once, and tells of all of them, after ${KILLS} kills`, async () => {
+  it(`processes each of ${ROWS} rows once, with one event each, across ${KILLS} kills`, async () => {
     const started = performance.now();
     const { job, results, events, takenOverAfterMs } = await killDuringBatch(database, ROWS, KILLS);
     process.stdout.write(

@@ -11,7 +11,7 @@ import { wherePossible } from '../support/where-possible.js';
 
 const ROUNDS = 5;
 
-// The faults run one after the other, so the server of the run is theirs to crash.
+// The fault specs run one at a time, so they may crash the run's server.
 wherePossible(noSignals, 'a database that crashes', () =>
   describe('a database that crashes and comes back', () => {
     let database: TestDatabase;
@@ -53,19 +53,19 @@ wherePossible(noSignals, 'a database that crashes', () =>
       }
     };
 
-    /** One process killed with -9 takes all the others down: PostgreSQL then recovers as after a crash. */
+    /** Kills one backend with -9. PostgreSQL then ends all others and recovers as after a crash. */
     async function crash(): Promise<void> {
       const [victim, witness] = [await connect(), await connect()];
       const { rows } = await victim.client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-      // The server of the tests does not write every commit at once, and this is not about what it loses.
+      // The test server commits asynchronously, and this test is not about lost commits.
       await victim.client.query('CHECKPOINT');
       process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
-      // The others go a moment after it; before that the service could still be answered.
+      // The other backends end a moment later; until then the service could still get answers.
       await Promise.all([victim.ended, witness.ended]);
       await until(accepts, 60_000, 'the server is back');
     }
 
-    it(`leaves no stale yes behind, and the cache comes back by itself, ${ROUNDS} times`, async () => {
+    it(`never leaves a stale permission, and uses the cache again after each of ${ROUNDS} crashes`, async () => {
       const said: string[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         const demoted = await pair.account(`demoted-${round}@example.com`, ['user', 'auditor']);

@@ -11,9 +11,9 @@ import { wherePossible } from '../support/where-possible.js';
 
 const SILENT_MS = 15_000;
 const CALLERS = 20;
-/** The contract: the first answer comes so soon after the database is back. */
+/** The contract's bound on the first answer after the database returns. */
 const BACK_WITHIN_MS = 2000;
-/** Long before the time of a request is over (30 s). */
+/** Long before a request times out (30 s). */
 const GIVEN_UP_WITHIN_MS = 6000;
 
 const ENV = { NODE_ENV: 'test', LOG_LEVEL: 'silent', ADMIN_PASSWORD: ADMIN.password, MASTER_KEY };
@@ -24,7 +24,7 @@ interface Answered {
   readonly at: number;
 }
 
-/** Callers that ask one question after the other, until the returned function is called. */
+/** Starts callers that send sequential requests until the returned function is called. */
 function callOn(url: string, user: Account): () => Promise<Answered[]> {
   const answers: Answered[] = [];
   const over = new AbortController();
@@ -44,7 +44,7 @@ function callOn(url: string, user: Account): () => Promise<Answered[]> {
   };
 }
 
-/** Expects the first success in time after `backAt`, and no request to have waited for long. */
+/** Expects the first success soon after `backAt`, and no request to have waited for long. */
 function expectServedAgain(answers: readonly Answered[], backAt: number): void {
   const first = Math.min(
     ...answers.filter(({ status, at }) => status === 200 && at > backAt).map(({ at }) => at),
@@ -60,9 +60,9 @@ function expectServedAgain(answers: readonly Answered[], backAt: number): void {
   expect(late).toEqual([]);
 }
 
-// The faults run one after the other, so the server of the run is theirs to stop.
-wherePossible(noSignals, 'a database that stands still', () =>
-  describe(`a database that stands still for ${SILENT_MS / 1000} s`, () => {
+// The fault specs run one at a time, so they may freeze the run's server.
+wherePossible(noSignals, 'a database that freezes', () =>
+  describe(`a database that freezes for ${SILENT_MS / 1000} s`, () => {
     let database: TestDatabase;
     let instance: Instance;
     let admin: Account;
@@ -77,7 +77,7 @@ wherePossible(noSignals, 'a database that stands still', () =>
       await database.drop();
     });
 
-    /** The server that takes connections, and all processes of the service's own. */
+    /** Returns the process that accepts connections and all of the service's backends. */
     async function pids(): Promise<number[]> {
       const rows = await database.query<{ pid: number }>(
         `SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::integer AS pid UNION ALL
@@ -86,7 +86,7 @@ wherePossible(noSignals, 'a database that stands still', () =>
       return rows.map(({ pid }) => pid);
     }
 
-    it('is given up by those who wait, and serves within 2 s of its return', async () => {
+    it('lets waiting requests fail in time and serves within 2 s of its return', async () => {
       const end = callOn(instance.url, admin);
       await sleep(1000);
       const thaw = freezeAll(await pids());
@@ -120,7 +120,7 @@ wherePossible(noPrivateNetwork(), 'a path to the database that drops packets', (
       await database.drop();
     });
 
-    it('is given up by those who wait, and serves within 2 s of its return', async () => {
+    it('lets waiting requests fail in time and serves within 2 s of its return', async () => {
       const end = callOn(network.serviceUrl, admin);
       await sleep(1000);
       network.dropAll();
@@ -138,9 +138,9 @@ wherePossible(noPrivateNetwork(), 'a path to the database that drops packets', (
     }
 
     it.each([
-      ['and nobody asks meanwhile', () => network.restore()],
+      ['without requests meanwhile', () => network.restore()],
       [
-        'and comes back without its old connections',
+        'without its old connections',
         () => {
           network.restore();
           network.dropPresent();
@@ -149,7 +149,7 @@ wherePossible(noPrivateNetwork(), 'a path to the database that drops packets', (
     ])(
       'serves within 2 s of its return, %s',
       async (_, comeBack) => {
-        // Every connection of the pool is used before that.
+        // Uses every connection of the pool beforehand.
         await callFor(1000);
         network.dropAll();
         await sleep(SILENT_MS);

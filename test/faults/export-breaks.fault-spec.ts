@@ -20,7 +20,7 @@ const READERS = 100;
 const MAX_GROWTH_MB = 100;
 const MB = 1024;
 
-// The faults run one after the other, so the server of the run is theirs to crash.
+// The fault specs run one at a time, so they may crash the run's server.
 wherePossible(noSignals, 'exports that break', () => {
   let database: TestDatabase;
   let instances: Instance[];
@@ -54,13 +54,13 @@ wherePossible(noSignals, 'exports that break', () => {
     return send(url, { method, path, headers, ...(body && { body }) });
   };
 
-  /** One process killed with -9 takes all the others down: PostgreSQL then recovers as after a crash. */
+  /** Kills one backend with -9. PostgreSQL then ends all others and recovers as after a crash. */
   async function crashDatabase(): Promise<void> {
     const client = new pg.Client({ connectionString: database.url });
     client.on('error', () => {});
     await client.connect();
     const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-    // The server of the tests does not write every commit at once, and this is not about what it loses.
+    // The test server commits asynchronously, and this test is not about lost commits.
     await client.query('CHECKPOINT');
     process.kill(rows[0]!.pid, 'SIGKILL');
     await serves();
@@ -77,7 +77,10 @@ wherePossible(noSignals, 'exports that break', () => {
     });
   };
 
-  /** Others create, change, delete and restore, until they are told to stop. What fails with the database is not done. */
+  /**
+   * Creates, changes, deletes and restores users until stopped. Calls that fail with the database have no
+   * effect.
+   */
   function disturb(ids: readonly string[]): () => Promise<void> {
     const over = new AbortController();
     const act = async (worker: number) => {
@@ -100,7 +103,7 @@ wherePossible(noSignals, 'exports that break', () => {
     };
   }
 
-  it(`sends every row once, as it was, over ${BREAKS} breaks`, async () => {
+  it(`exports every row once, as of the snapshot, across ${BREAKS} interruptions`, async () => {
     const listed = await database.query<{ id: string }>(
       `SELECT id FROM users WHERE status <> 'deleted' ORDER BY id`,
     );
@@ -128,10 +131,10 @@ wherePossible(noSignals, 'exports that break', () => {
         const broken: Promise<unknown>[] = [];
         const part = await open.read((text) => {
           if (breaks >= BREAKS || text.length < enough) return false;
-          // Cut here, or broken at the other end while it goes on.
+          // Aborts here, or breaks the other end while it sends.
           if (turn % 3 === 0) return true;
           if (broken.length === 0) broken.push(turn % 3 === 1 ? target.stop('SIGKILL') : crashDatabase());
-          // It is quick to send: what is left must do for the other breaks.
+          // Stops early, because the rest of the rows must last for the other interruptions.
           return text.length > enough * 3;
         });
         await Promise.all(broken);
@@ -162,7 +165,7 @@ wherePossible(noSignals, 'exports that break', () => {
     expect(ids).toEqual(listed.map(({ id }) => id));
   }, 300_000);
 
-  it(`costs next to nothing that ${READERS} readers never read, and they are gone within a second`, async () => {
+  it(`uses almost no memory for ${READERS} readers that never read, and frees their places within a second`, async () => {
     const instance = await start({ EXPORT_CONCURRENCY: String(READERS) });
     instances.push(instance);
     const memory = () =>
@@ -187,7 +190,7 @@ wherePossible(noSignals, 'exports that break', () => {
       sockets.push(socket);
     }
     let most = 0;
-    // Longer than it takes to fill every buffer on the way, and to be taken for stalled.
+    // Long enough to fill every buffer on the way and to count as stalled.
     for (let i = 0; i < 100; i++) {
       expect((await me()).status).toBe(200);
       most = Math.max(most, memory());
@@ -198,7 +201,7 @@ wherePossible(noSignals, 'exports that break', () => {
     const refused = await begin();
     expect(refused.response.statusCode).toBe(503);
     refused.request.destroy();
-    // One in two closes its half alone, and leaves unread what was sent to it.
+    // Every other socket closes only its own half and leaves the received data unread.
     for (const [i, socket] of sockets.entries()) {
       if (i % 2 === 0) socket.destroy();
       else socket.end();

@@ -13,27 +13,30 @@ interface Guesses {
   readonly hash: string;
 }
 
-/** The defaults of the argon2 package at 256 MiB, and hashes of the highest cost that the import accepts. */
+/**
+ * Hashes with the defaults of the argon2 package at 256 MiB, and with the highest cost that the import
+ * accepts.
+ */
 const GUESSES: Readonly<Record<string, Guesses>> = {
   'six hashes of argon2 at 256 MiB': { count: 6, hash: `$argon2id$v=19$m=262144,t=3,p=4$${SALT}$${DIGEST}` },
-  'eight of the dearest argon2 in one lane': {
+  'eight of the most expensive argon2 in one lane': {
     count: 8,
     hash: `$argon2id$v=19$m=262144,t=4,p=1$${SALT}$${DIGEST}`,
   },
-  'eight of the dearest argon2 in sixteen lanes': {
+  'eight of the most expensive argon2 in sixteen lanes': {
     count: 8,
     hash: `$argon2id$v=19$m=262144,t=4,p=16$${SALT}$${DIGEST}`,
   },
-  'eight of the dearest bcrypt': {
+  'eight of the most expensive bcrypt': {
     count: 8,
     hash: '$2b$14$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy',
   },
-  'eight of the dearest scrypt': { count: 8, hash: `$scrypt$ln=17,r=8,p=2$${SALT}$${DIGEST}` },
+  'eight of the most expensive scrypt': { count: 8, hash: `$scrypt$ln=17,r=8,p=2$${SALT}$${DIGEST}` },
 };
 
 const longest = (ascending: readonly number[]): number => ascending.at(-1) ?? Infinity;
 
-/** Returns the median and the longest. */
+/** Returns the median and the maximum. */
 const summary = (ascending: readonly number[]): string =>
   [ascending[ascending.length >> 1] ?? 0, longest(ascending)].map((ms) => ms.toFixed(0)).join(' to ');
 
@@ -74,7 +77,7 @@ describe('a sign-in with our own hash', () => {
       void guesses.finally(() => (isBehind = false));
       const behind = await signIns();
       expect(isBehind).toBe(true);
-      // Those that would wait for more than 5 s are refused.
+      // Guesses that would wait longer than 5 s are refused.
       for (const { status } of await guesses) expect([401, 503]).toContain(status);
       process.stdout.write(
         `${kind}: ${SIGN_INS} sign-ins took ${summary(alone)} ms alone, ${summary(behind)} ms behind\n`,

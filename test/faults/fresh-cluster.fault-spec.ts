@@ -21,7 +21,7 @@ const elsewhere = process.env['TEST_DATABASE_URL']
   ? 'the server of TEST_DATABASE_URL may be another machine'
   : null;
 
-/** Holds a cluster of its own until its input ends. */
+/** A program that keeps a separate cluster until its input ends. */
 const HOLD_CLUSTER = `
   const { joinEmbeddedPostgres } = await import('./dist/src/platform/database/embedded/embedded-postgres.js');
   const cluster = await joinEmbeddedPostgres({ dataDir: process.argv[1], notice() {} });
@@ -49,11 +49,11 @@ async function feed(url: string, admin: Account): Promise<EventBody[]> {
 
 interface Table {
   readonly name: string;
-  /** Those that are not computed from others. */
+  /** The columns that are not generated. */
   readonly columns: string;
 }
 
-/** Every table of ours as a file of COPY, through a folder that both servers reach. */
+/** Copies every table of ours to files, through a folder that both servers can access. */
 class Copy {
   private constructor(
     private readonly folder: string,
@@ -84,7 +84,7 @@ class Copy {
     return new Copy(folder, tables);
   }
 
-  /** In place of what the migrations have put there. */
+  /** Loads the copies and replaces the rows that migrations inserted. */
   async into(url: string): Promise<void> {
     await withClient(url, async (client) => {
       await client.query('BEGIN');
@@ -144,11 +144,11 @@ wherePossible(elsewhere, 'all tables copied into a fresh cluster', () => {
       return Number(rows[0]?.xid);
     });
 
-  it('keep their positions and their order; what is new comes after, the trail is valid, and sealing goes on', async () => {
+  it('keep their positions and order, precede new events, verify as valid, and allow further sealing', async () => {
     const { url: target, ownerUrl, superuserUrl } = urls;
     const addresses = { DATABASE_URL: target, MIGRATION_DATABASE_URL: ownerUrl };
     await migrate(addresses);
-    // The trap: there ids begin again far below those that the copied rows have.
+    // The new cluster's transaction IDs start far below those of the copied rows.
     const ahead = (await nextXid(superuserUrl)) + 5000;
     await source.query(`
       DO $$ BEGIN WHILE pg_current_xact_id()::text::bigint < ${ahead} LOOP COMMIT; END LOOP; END $$`);

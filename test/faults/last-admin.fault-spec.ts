@@ -6,7 +6,7 @@ import { TestDatabase } from '../support/test-database.js';
 
 const ROUNDS = 200;
 
-describe('two admins who demote each other at once on two instances', () => {
+describe('two admins who demote each other concurrently on two instances', () => {
   let database: TestDatabase;
   let pair: Pair;
   let first: Account;
@@ -33,7 +33,10 @@ describe('two admins who demote each other at once on two instances', () => {
   const admins = async () =>
     (await database.query(`SELECT 1 FROM users WHERE 'admin' = ANY (roles) AND status = 'active'`)).length;
 
-  /** By SQL, since after a round one of them may not; both instances are told, and both look again. */
+  /**
+   * Restores both admins with SQL, because after a round one of them lacks the permission. Notifies both
+   * instances, which then reload.
+   */
   async function reinstate(): Promise<void> {
     await database.query(
       `WITH told AS (SELECT pg_notify('gatehouse_principals', 'all'))
@@ -48,7 +51,7 @@ describe('two admins who demote each other at once on two instances', () => {
     }
   }
 
-  it(`leave an admin, ${ROUNDS} times of ${ROUNDS}`, async () => {
+  it(`leave one admin in each of ${ROUNDS} rounds`, async () => {
     const seen = new Map<string, number>();
     for (let round = 0; round < ROUNDS; round++) {
       await reinstate();
@@ -57,7 +60,7 @@ describe('two admins who demote each other at once on two instances', () => {
       seen.set(statuses.join('+'), (seen.get(statuses.join('+')) ?? 0) + 1);
       expect(await admins()).toBe(1);
       expect(statuses[0]).toBe(200);
-      // 409: both were let in as admins; 403: the second was no admin any more when it came.
+      // 409: both were admitted as admins. 403: the second was no longer an admin when its request arrived.
       expect([403, 409]).toContain(statuses[1]);
     }
     process.stdout.write(`${ROUNDS} rounds, answers: ${JSON.stringify(Object.fromEntries(seen))}\n`);

@@ -20,7 +20,7 @@ interface EventBody {
   readonly position: string;
 }
 
-describe(`${LATE_WRITERS} writers who hold their transactions open for ${HELD_MS / 1000} s, on two instances`, () => {
+describe(`${LATE_WRITERS} writers that hold transactions open for ${HELD_MS / 1000} s, on two instances`, () => {
   let database: TestDatabase;
   let instances: Instance[];
   let admin: Account;
@@ -46,7 +46,7 @@ describe(`${LATE_WRITERS} writers who hold their transactions open for ${HELD_MS
     return answer.json as EventBody[];
   };
 
-  it('are seen, as everybody is, exactly once, and in an order that never changes afterwards', async () => {
+  it('appear in the feed exactly once, like all others, in an order that never changes', async () => {
     const enough = new AbortController();
     let written = 0;
     async function write(which: number): Promise<void> {
@@ -56,7 +56,7 @@ describe(`${LATE_WRITERS} writers who hold their transactions open for ${HELD_MS
       for (let n = 0; !enough.signal.aborted; n++) {
         const body = { name: `Writer ${n}` };
         const sent = { method: 'PATCH', path, headers: bearer(admin), body };
-        // Each time by the other instance.
+        // Alternates between the instances.
         const { status, text } = await send(urlOf(which + n), sent);
         if (status !== 200) throw new Error(`a change was answered ${status}: ${text}`);
         written++;
@@ -74,7 +74,8 @@ describe(`${LATE_WRITERS} writers who hold their transactions open for ${HELD_MS
     async function read(which: number): Promise<EventBody[]> {
       const seen: EventBody[] = [];
       for (;;) {
-        // Asked before the page is: what was committed by then is in it, or in one before.
+        // Read before the page is requested, so everything committed by then is in this page or an earlier
+        // one.
         const last = !settling;
         const page = await feedAfter(which, seen.at(-1)?.position);
         seen.push(...page);

@@ -6,12 +6,15 @@ import { bearer, closeConnections, send } from '../support/send.js';
 import { type Account, ADMIN, PASSWORD, signIn } from '../support/test-app.js';
 import { TestDatabase } from '../support/test-database.js';
 
-/** Rates are taken in turns, alone and beside the waiters, so that other load on the machine meets both alike. */
+/**
+ * The number of rounds. Rates alternate between alone and beside the waiters, so that other load affects both
+ * alike.
+ */
 const ROUNDS = 8;
 const MEASURE_MS = 3000;
 const CALLERS = 8;
 const WAITERS = 10;
-/** The contract: others keep so much of their rate. */
+/** The contract: other requests keep this share of their rate. */
 const KEPT = 0.8;
 
 let database: TestDatabase;
@@ -43,7 +46,10 @@ async function signUp(email: string): Promise<string> {
   return (answer.json as { id: string }).id;
 }
 
-/** Reads and changes of others by so many callers, one after the other each. @returns the number of answers with 200 */
+/**
+ * Reads and changes other users, with one sequential caller per user.
+ * @returns the number of 200 responses
+ */
 async function servedToOthers(ids: readonly string[]): Promise<number> {
   const started = performance.now();
   let served = 0;
@@ -58,7 +64,10 @@ async function servedToOthers(ids: readonly string[]): Promise<number> {
   return served;
 }
 
-/** Keeps changes of a row waiting while somebody holds it. @returns what to call at the end */
+/**
+ * Keeps changes of a row waiting while another transaction holds it.
+ * @returns the function to call at the end
+ */
 async function keepWaiting(id: string, statuses: Map<number, number>): Promise<() => Promise<void>> {
   const lock = await HeldLock.take(database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [id]);
   const over = new AbortController();
@@ -76,7 +85,7 @@ async function keepWaiting(id: string, statuses: Map<number, number>): Promise<(
   };
 }
 
-it(`ten changes that wait for one row leave others ${KEPT * 100} % of their rate`, async () => {
+it(`leaves other requests ${KEPT * 100} % of their rate while ten changes wait for one row`, async () => {
   const wanted = await signUp('wanted@example.com');
   const others = await Promise.all(
     Array.from({ length: CALLERS }, (_, i) => signUp(`other-${i}@example.com`)),

@@ -10,11 +10,11 @@ import { closeConnections } from '../support/send.js';
 import { PASSWORD, TestApp } from '../support/test-app.js';
 
 const USERS = 60;
-/** Few enough guesses at each address in a round that none is slowed down. */
+/** Few enough guesses per address and round that none is slowed down. */
 const PER_ADDRESS = 5;
 /** Each round makes 300 guesses at users and 300 at unknown addresses. */
 const ROUNDS_OF_A_MIX = 3;
-/** Guesses before those that are measured, while code is compiled and threads start. */
+/** Unmeasured guesses at the start, while code is compiled and threads start. */
 const WARM_UP = 10;
 
 interface Times {
@@ -22,7 +22,7 @@ interface Times {
   readonly unknown: number[];
 }
 
-/** How likely it is that one of `a` is greater than one of `b` (the area under the ROC curve). */
+/** Returns the probability that a value of `a` exceeds one of `b` (the area under the ROC curve). */
 function chanceOfGreater(a: readonly number[], b: readonly number[]): number {
   const wins = a.flatMap((x) => b.map((y): number => (x > y ? 1 : x === y ? 0.5 : 0)));
   return wins.reduce((sum, win) => sum + win, 0) / wins.length;
@@ -48,7 +48,7 @@ function expectAlike(kind: string, { wrong, unknown }: Times): void {
   expect(chance).toBeLessThan(0.6);
 }
 
-describe('the time that a refused sign-in takes', () => {
+describe('the time of a refused sign-in', () => {
   let app: TestApp;
   const emails: string[] = [];
   let known: ReadonlySet<string>;
@@ -74,7 +74,7 @@ describe('the time that a refused sign-in takes', () => {
     return app.close();
   });
 
-  /** Gives every user one of the hashes, in turns, and counts the formats. */
+  /** Gives the users the hashes in turn and counts the formats. */
   async function giveUsers(hashes: readonly string[]): Promise<void> {
     await app.database.query(
       `UPDATE users SET password_hash = ($1::text[])[1 + turn % cardinality($1::text[])]
@@ -93,8 +93,8 @@ describe('the time that a refused sign-in takes', () => {
   }
 
   /**
-   * Guesses at users and at unknown addresses in random order, so that other load on the machine, and what
-   * each guess leaves behind for the next, meet both alike.
+   * Guesses at users and at unknown addresses in random order, so that other load, and what each guess leaves
+   * behind for the next, affect both alike.
    */
   async function measure(
     rounds: number,
@@ -103,7 +103,7 @@ describe('the time that a refused sign-in takes', () => {
     for (let i = 0; i < WARM_UP; i++) await timeOf(`warm-up-${i}@example.com`);
     for (let round = 0; round < rounds; round++) {
       await app.database.query('DELETE FROM sign_in_failures');
-      // New addresses in each round: the formats that few of them draw are not as frequent as they should be.
+      // New addresses in each round, because rare formats are not drawn exactly as often as they should be.
       const unknown = emails.map((_, i) => `nobody-${round}-${i}@example.com`);
       const addresses = [...emails, ...unknown].flatMap((email) => Array<string>(PER_ADDRESS).fill(email));
       for (const email of shuffled(addresses)) record(email, await timeOf(email), known.has(email));
@@ -111,7 +111,7 @@ describe('the time that a refused sign-in takes', () => {
   }
 
   it.each(['our own', 'pbkdf2 with 1,000 iterations', 'bcrypt 4', 'bcrypt 10', 'bcrypt 12'])(
-    'does not tell a wrong password from an unknown address when users have hashes of %s',
+    'does not reveal known addresses when users have hashes of %s',
     async (kind) => {
       await giveUsers([kinds[kind] ?? '']);
       const times: Times = { wrong: [], unknown: [] };
@@ -121,7 +121,7 @@ describe('the time that a refused sign-in takes', () => {
     900_000,
   );
 
-  it('does not tell a wrong password from an unknown address when users have hashes of several kinds', async () => {
+  it('does not reveal known addresses when users have hashes of several kinds', async () => {
     await giveUsers(
       ['our own', 'pbkdf2 with 1,000 iterations', 'bcrypt 10'].map((kind) => kinds[kind] ?? ''),
     );
@@ -138,7 +138,7 @@ describe('the time that a refused sign-in takes', () => {
       byFormat.set(formatOf(hash), ofFormat);
       for (const times of [all, ofFormat]) times[isKnown ? 'wrong' : 'unknown'].push(ms);
     });
-    // A format alone is told apart by its cost, but each is as frequent among unknown addresses.
+    // Formats differ in cost, but each is as frequent among unknown addresses.
     for (const [format, times] of byFormat) expectAlike(`several kinds, ${format}`, times);
     expectAlike('several kinds, all', all);
   }, 900_000);

@@ -11,7 +11,10 @@ import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
 import { HorizonWatch } from '../../src/platform/event-store/horizon-watch.js';
 import { until } from '../support/until.js';
 
-/** Holds a cluster of its own until its input ends: a server takes prepared transactions only when started for them. */
+/**
+ * A program that keeps a separate cluster until its input ends. A server accepts prepared transactions only
+ * if it was started with that setting.
+ */
 const HOLD_CLUSTER = `
   const { joinEmbeddedPostgres } = await import('./dist/src/platform/database/embedded/embedded-postgres.js');
   const { run } = await import('./test/support/global-teardown.mjs');
@@ -46,13 +49,13 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-it('a prepared transaction that holds the feed up is measured and named, though no connection has it', async () => {
+it('measures and names a prepared transaction that delays the feed, although it has no connection', async () => {
   const runner = database.createQueryRunner();
   await runner.query('BEGIN');
   await runner.query('SELECT pg_current_xact_id()');
   await runner.query(`PREPARE TRANSACTION 'left behind'`);
   await runner.release();
-  // Until somebody has written after it nothing waits for it.
+  // Nothing waits for it until another transaction has written after it.
   await database.query('SELECT pg_current_xact_id()');
   const said: string[] = [];
   const silent = () => {};

@@ -10,7 +10,7 @@ const RACES = Number(process.env['REFRESH_RACES'] ?? 10_000);
 const SESSIONS = 20;
 const CALLERS = 4;
 
-/** Every race: some callers, spread over two processes, present one refresh token at once. */
+/** Runs races: several callers, spread over two processes, present one refresh token concurrently. */
 describe(`${RACES} refresh races on two instances`, () => {
   let database: TestDatabase;
   let instances: Instance[];
@@ -18,7 +18,7 @@ describe(`${RACES} refresh races on two instances`, () => {
 
   beforeAll(async () => {
     database = await TestDatabase.create();
-    // Spent tokens are forgotten after the time that a request may take: here each is to be counted.
+    // Spent tokens are deleted after the request timeout; this test must count each of them.
     instances = await startTwo(database, { REQUEST_TIMEOUT_MS: '600000' });
   }, 120_000);
   afterAll(async () => {
@@ -27,7 +27,7 @@ describe(`${RACES} refresh races on two instances`, () => {
     await database.drop();
   });
 
-  /** Kept connections: at this number, new ones would be most of the work. */
+  /** Presents a token over a keep-alive connection, because new connections would be most of the work. */
   function present(instance: number, token: string): Promise<{ status: number; pair: Pair }> {
     const body = JSON.stringify({ refresh_token: token });
     return new Promise((resolve, reject) => {
@@ -52,11 +52,14 @@ describe(`${RACES} refresh races on two instances`, () => {
     });
   }
 
-  it('fork no family, and take nobody for a thief', async () => {
+  it('fork no session, and report no theft', async () => {
     const started = performance.now();
     const seen = { answers: 0, refused: 0, forks: 0, byStatus: new Map<number, number>() };
 
-    /** One race after the other along one session; every third also brings the token before, still in its grace. */
+    /**
+     * Runs races one after another along one session. Every third race also presents the previous token,
+     * within its grace period.
+     */
     async function family(
       races: number,
       session: number,
@@ -87,7 +90,7 @@ describe(`${RACES} refresh races on two instances`, () => {
     }
 
     const races = Math.floor(RACES / SESSIONS);
-    // One after the other: many sign-ins to one account at once look like guesses.
+    // Sequential, because many concurrent sign-ins to one user look like guessing.
     const firsts: string[] = [];
     for (let i = 0; i < SESSIONS; i++) {
       firsts.push((await logIn(instances[i % 2]?.url ?? '', ADMIN.email, ADMIN.password)).refresh_token);
@@ -120,7 +123,7 @@ describe(`${RACES} refresh races on two instances`, () => {
 
     expect(seen.forks).toBe(0);
     expect([...seen.byStatus.keys()]).toEqual([200]);
-    // No session was ended for a theft, each has one live token, and the chain has no second branch.
+    // No session was ended as stolen, each has one live token, and no chain has a second branch.
     const expected = families.map(({ sid, last }) => ({
       sid,
       live: [last],

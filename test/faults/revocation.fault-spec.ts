@@ -5,7 +5,7 @@ import { closeConnections } from '../support/send.js';
 import { TestDatabase } from '../support/test-database.js';
 
 const TRIES = 1000;
-/** Tries that run at once, so that notices and fills of many accounts mix. */
+/** The number of concurrent tries, so that notifications and cache fills of many users mix. */
 const LANES = 4;
 const LIMIT_MS = 20 * 60_000;
 
@@ -26,7 +26,7 @@ describe(`revocation, ${TRIES} times`, () => {
   });
 
   it(
-    'lets nobody in after the 2xx here, and nobody after the lease there',
+    'admits no request after the 2xx here, and none after the lease there',
     async () => {
       const outcomes: Outcome[] = [];
       let next = 0;
@@ -50,7 +50,8 @@ describe(`revocation, ${TRIES} times`, () => {
       );
       expect(outcomes).toHaveLength(TRIES);
       expect(sum('here')).toBe(0);
-      // Whatever the network and the machine do: without a heartbeat sent after the change the lease is over.
+      // Holds whatever the network and the machine do: without a heartbeat sent after the change, the lease
+      // has expired.
       expect(Math.max(...outcomes.map((each) => each.lastAdmittedMs))).toBeLessThanOrEqual(LEASE_MS);
     },
     LIMIT_MS,

@@ -6,7 +6,7 @@ import { until } from '../support/until.js';
 
 const BEGUN = 'GET /health/live HTTP/1.1\r\nHost: x\r\n';
 
-describe('a head that does not end', () => {
+describe('a request head that never ends', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await TestApp.create({ config: { TRUSTED_PROXIES: ['127.0.0.1'] } });
@@ -16,7 +16,7 @@ describe('a head that does not end', () => {
     await app.close();
   });
 
-  it('is refused within 10 s on new and used connections, however many a trusted proxy holds', async () => {
+  it('is refused within 10 s on new and reused connections, however many a trusted proxy holds', async () => {
     const connections = await Promise.all(
       Array.from({ length: 150 }, async (_, index) => {
         const connection = await RawConnection.open(app.url);

@@ -10,13 +10,14 @@ import { UNLIMITED } from '../support/unlimited.js';
 const ROUNDS = 200;
 const AT_ONCE = 50;
 
-describe('transfers of one resource to different people at once, on two instances', () => {
+describe('concurrent transfers of one resource to different users on two instances', () => {
   let database: TestDatabase;
   let instances: Instance[];
   let admin: Account;
   beforeAll(async () => {
     database = await TestDatabase.create();
-    // As many connections as requests: all of them meet at the row, none in front of a pool.
+    // The pools hold as many connections as requests, so that all requests meet at the row and none waits for
+    // the pool.
     instances = await startTwo(database, { ...UNLIMITED, DB_POOL_MAX: String(AT_ONCE / 2) });
     admin = await signIn(instances[0]?.url ?? '', ADMIN.email, ADMIN.password);
   });
@@ -29,7 +30,7 @@ describe('transfers of one resource to different people at once, on two instance
   const post = (n: number, path: string, body: object) =>
     send(instances[n % 2]?.url ?? '', { method: 'POST', path, headers: bearer(admin), body });
 
-  it(`have one winner, one owner and one audit entry each, ${ROUNDS} times of ${ROUNDS}`, async () => {
+  it(`have one winner, one owner and one audit entry in each of ${ROUNDS} rounds`, async () => {
     const made = await post(0, '/api/resources', { type: 'thing', name: 'Wanted' });
     const { id } = made.json as { id: string };
     const people = await receivers(database, AT_ONCE + 1);

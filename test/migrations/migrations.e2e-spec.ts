@@ -33,7 +33,7 @@ describe('the migrations', () => {
     await database?.drop();
   });
 
-  it('go up, down over data, and up again to the very same schema', async () => {
+  it('run up, down with data, and up again to the same schema', async () => {
     const count = (await findMigrations()).length;
     expect(await source.runMigrations()).toHaveLength(count);
     const first = await schemaDump(database);
@@ -45,11 +45,11 @@ describe('the migrations', () => {
     expect(await schemaDump(database)).toEqual(first);
   });
 
-  it('leave nothing to do to a second run', async () => {
+  it('leave nothing to do for a second run', async () => {
     expect(await source.runMigrations()).toEqual([]);
   });
 
-  it('are told apart by a dump that sees a column, a default, an index and a constraint', async () => {
+  it('are compared by a dump that shows a column, a default, an index and a constraint', async () => {
     const before = await schemaDump(database);
     for (const [change, back] of [
       ['ALTER TABLE roles ADD COLUMN more text', 'ALTER TABLE roles DROP COLUMN more'],
@@ -65,7 +65,7 @@ describe('the migrations', () => {
   });
 });
 
-/** Rows in the tables, so that a way down or up which minds them is found out. */
+/** Inserts rows, so that a migration that fails on data is found. */
 async function seed(database: TestDatabase): Promise<void> {
   await database.query(
     `INSERT INTO users (id, email, email_key, name, name_key, search_key, roles)
@@ -91,7 +91,7 @@ const judge = (up: string[], more: Partial<RecordedMigration> = {}) =>
   );
 
 describe('a migration', () => {
-  it('keeps the rules of migrations/README.md', async () => {
+  it('follows the rules of migrations/README.md', async () => {
     const migrations = (await findMigrations()).map(
       (Migration) => [Migration.name, new Migration()] as const,
     );
@@ -114,11 +114,11 @@ describe('a migration', () => {
     ['ALTER TABLE users RENAME COLUMN name TO title', 'does not drop'],
     ['ALTER TABLE users ALTER COLUMN name TYPE varchar(10)', 'does not drop'],
     ['-- contract: unread since 1.2.0\nALTER TABLE users DROP COLUMN name', 'does not drop'],
-  ])('is refused for: %s', (sql, reason) => {
+  ])('is rejected for: %s', (sql, reason) => {
     expect(judge([sql])).toEqual([expect.stringContaining(reason)]);
   });
 
-  it('is refused without a way back', () => {
+  it('is rejected without a down migration', () => {
     expect(judge(['ALTER TABLE users ADD COLUMN age integer'], { down: [] })).toEqual([
       'next: every migration has a way back',
     ]);
@@ -141,7 +141,7 @@ describe('a migration', () => {
 });
 
 describe('the entities', () => {
-  it('map each of their columns to one of the same type, nullability and precision', async () => {
+  it('map each property to a column of the same type, nullability and precision', async () => {
     const database = await TestDatabase.create();
     const source = new DataSource({ type: 'postgres', url: database.url, entities: await entities() });
     try {
@@ -151,7 +151,7 @@ describe('the entities', () => {
         const columns = await columnsOf(database, entity.tableName);
         expect(Object.keys(columns)).not.toEqual([]);
         expect(columns).toMatchObject(mapped(source, entity));
-        // A column that the entity leaves out must not keep its rows from being inserted.
+        // A column that the entity omits must not prevent inserts.
         const names = entity.columns.map((column) => column.databaseName);
         const needed = Object.entries(columns).filter(
           ([name, { nullable, filled }]) => !names.includes(name) && !nullable && !filled,
@@ -213,11 +213,11 @@ describe('a start', () => {
     for (const close of open.splice(0)) await close();
   });
 
-  it('of two instances at once on an empty database does everything once, and both come up', async () => {
+  it('of two instances on an empty database runs every migration once and brings both up', async () => {
     const database = await TestDatabase.create({ empty: true });
     open.push(() => database.drop());
     const env = { ...database.addresses, MASTER_KEY, LOG_LEVEL: 'silent' };
-    // Known before they serve, so that one is stopped even when the other cannot start.
+    // Both are known before they serve, so that one is stopped even when the other cannot start.
     const instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
     running.push(...instances);
     await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
@@ -237,7 +237,7 @@ describe('a start', () => {
     expect(second).toBe(first);
   });
 
-  it('on a server that is too old ends with one clear line and exit code 1', async () => {
+  it('on a server that is too old prints one clear line and exits with code 1', async () => {
     const server = await OldPostgres.start('15.4', '150004');
     open.push(() => server.stop());
     const instance = await Instance.spawn({ env: { DATABASE_URL: server.url, MASTER_KEY } });

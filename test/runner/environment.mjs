@@ -1,16 +1,16 @@
 import { ModernFakeTimers } from '@jest/fake-timers';
 import { ModuleMocker } from 'jest-mock';
 
-/** What Jest puts something of its own in place of, for one test file. */
+/** The globals that Jest replaces for each test file. */
 const REPLACED = [
   [globalThis, 'console'],
   [process, 'exit'],
   [process, 'getBuiltinModule'],
 ];
-/** Where Jest keeps what one test file has asked for. */
+/** The symbols under which Jest keeps the settings of one test file. */
 const KEPT = ['TEST_TIMEOUT_SYMBOL', 'RETRY_TIMES', 'EVENT_HANDLERS'].map((name) => Symbol.for(name));
 
-/** The globals of the process itself, where Jest's own environment makes new ones for every test file. */
+/** An environment with the process's own globals; Jest's default creates new ones for every test file. */
 export default class SharedEnvironment {
   global = globalThis;
   #before = REPLACED.map(([owner, name]) => owner[name]);
@@ -22,7 +22,7 @@ export default class SharedEnvironment {
 
   async setup() {}
 
-  /** Leaves the process to the worker's next test file as this one has found it. */
+  /** Restores the process for the worker's next test file. */
   async teardown() {
     this.fakeTimersModern.dispose();
     for (const [index, [owner, name]] of REPLACED.entries()) owner[name] = this.#before[index];
@@ -33,7 +33,7 @@ export default class SharedEnvironment {
     return ['node', 'node-addons'];
   }
 
-  /** Only Jest's own loader would need one. */
+  /** Returns null, because only Jest's own loader needs a context. */
   getVmContext() {
     return null;
   }

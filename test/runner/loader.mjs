@@ -6,14 +6,15 @@ import { transformFileSync } from '@swc/core';
 const TESTS = `${pathToFileURL(dirname(import.meta.dirname)).href}/`;
 const GLOBALS = 'jest:globals';
 
-/** Of what this worker has compiled so far, by address. */
+/** The source maps of everything this worker has compiled, by URL. */
 const sourceMaps = new Map();
 let files = 0;
 let jest;
 
 /**
- * The number behind the address makes it a module of its own, and so it does with what the file imports from
- * `test`, so that these see the `@jest/globals` of their file and keep nothing from the one before.
+ * Imports a test file. The number in the URL makes the file, and everything it imports from `test`, a new
+ * module. Those modules therefore see their own file's `@jest/globals` and keep no state from the previous
+ * file.
  */
 export async function importTestFile(path, given) {
   jest = given;

@@ -5,8 +5,8 @@ import { importTestFile } from './loader.mjs';
 const require = createRequire(import.meta.url);
 
 /**
- * Jest's own test runner, but what it would load anew for every test file, in a registry of its own, is loaded
- * by Node: the service and all that it stands on once per worker, and what lies under `test` for each file.
+ * Runs Jest's own test runner, but Node loads the modules that Jest would reload for every test file. The
+ * service and its dependencies load once per worker, and modules under `test` once per file.
  */
 export default function run(globalConfig, config, environment, runtime, testPath, report) {
   runtime.requireInternalModule = requireAnew;
@@ -19,7 +19,7 @@ export default function run(globalConfig, config, environment, runtime, testPath
   return circus.default(globalConfig, config, environment, runtime, testPath, report);
 }
 
-/** Jest keeps the tests of a file in this module of its own. */
+/** Reloads the module, because Jest keeps a file's tests in it. */
 function requireAnew(path) {
   delete require.cache[path];
   return require(path);

@@ -3,7 +3,7 @@ import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
-/** Lets the threads that the service starts in a test run its sources, as the loader lets the tests do. */
+/** Lets threads that the service starts in a test run its sources, as the loader does for the tests. */
 if (!isMainThread) {
   const { transformFileSync } = await import('@swc/core');
   registerHooks({

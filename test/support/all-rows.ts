@@ -1,16 +1,16 @@
 import type pg from 'pg';
 
-/** For each table how many rows it has, and a digest of them. */
+/** The number of rows of each table and a digest of them. */
 export type Digests = Readonly<Record<string, string>>;
 
-/** The rows of every table, of the job queue too: for each table how many there are, and a digest of them. */
+/** Counts and digests the rows of every table, including those of the task queue. */
 export class AllRows {
   private constructor(
     private readonly client: pg.Client,
     private readonly sql: string,
   ) {}
 
-  /** Without the tables named. */
+  /** Covers all tables except those named. */
   static async of(client: pg.Client, without: readonly string[]): Promise<AllRows> {
     const { rows } = await client.query<{ name: string }>(
       `SELECT c.oid::regclass::text AS name FROM pg_class c
@@ -32,7 +32,7 @@ export class AllRows {
     return Object.fromEntries(rows.map((each) => [each.name, each.rows]));
   }
 
-  /** How many rows each table has gained (below zero: lost) between two looks. */
+  /** Returns the number of rows each table gained (below zero: lost) between two snapshots. */
   added(before: Digests, after: Digests): Readonly<Record<string, number>> {
     return Object.fromEntries(
       Object.entries(after).map(([name, rows]) => [name, countOf(rows) - countOf(before[name])]),

@@ -8,7 +8,7 @@ import type { TestDatabase } from './test-database.js';
 import { until } from './until.js';
 import { NOBODY } from './users.js';
 
-/** "seal" in ASCII, as the sealer has it. */
+/** The advisory lock key of the sealer: "seal" in ASCII. */
 export const SEAL_LOCK = 0x7365616c;
 
 export const ENTRY = `INSERT INTO audit_entries
@@ -17,7 +17,10 @@ export const ENTRY = `INSERT INTO audit_entries
          'request-' || n, gen_random_uuid(), sha256(n::text::bytea)
   FROM generate_series(1, $1::integer) AS n`;
 
-/** Entries as writers leave them, in one transaction. @returns their ids, in order */
+/**
+ * Writes entries as the service does, in one transaction.
+ * @returns their IDs, in order
+ */
 export async function writeEntries(database: TestDatabase, count = 1): Promise<string[]> {
   const rows = await database.query<{ id: string }>(
     `WITH written AS (${ENTRY} RETURNING seq, id) SELECT id FROM written ORDER BY seq`,
@@ -26,7 +29,7 @@ export async function writeEntries(database: TestDatabase, count = 1): Promise<s
   return rows.map(({ id }) => id);
 }
 
-/** How many entries of these stand below the last seal. */
+/** Returns the number of these entries that the last seal covers. */
 export async function sealedOf(database: TestDatabase, ids: readonly string[]): Promise<number> {
   const [row] = await database.query<{ count: number }>(
     `SELECT count(*)::integer FROM audit_entries WHERE id = ANY ($1)
@@ -36,7 +39,7 @@ export async function sealedOf(database: TestDatabase, ids: readonly string[]): 
   return row?.count ?? 0;
 }
 
-/** As soon as nobody's transaction holds the horizon: other tests share the server. */
+/** Seals the entries. Waits until no transaction holds the horizon, because other tests share the server. */
 export async function sealed(app: TestApp, ids: readonly string[]): Promise<void> {
   await until(
     async () => {
@@ -53,7 +56,7 @@ type Ask = (
   given?: { readonly key?: string; readonly query?: string; readonly body?: object },
 ) => Promise<unknown>;
 
-/** Asks for every answer there is about seals, of a trail with one entry that is sealed. */
+/** Requests every response about seals, with one sealed entry in the audit log. */
 export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<void> {
   const [id = ''] = await writeEntries(database);
   await until(async () => (await sealedOf(database, [id])) === 1);
@@ -65,7 +68,7 @@ export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<v
   await ask('POST /api/audit/verify', { body: { from: 'yesterday' } });
 }
 
-/** For tests that count the statements or the connections of an app: from now on it does nothing by itself. */
+/** Stops all background work of an app, for tests that count its statements or connections. */
 export async function stopSealing({ nest }: TestApp): Promise<void> {
   await Promise.all(
     [SealWriter, HorizonWatch, JobWorker, LastLogins].map((each) =>

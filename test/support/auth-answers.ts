@@ -15,7 +15,7 @@ interface Pair {
   readonly refresh_token: string;
 }
 
-/** Asks the routes that go by mail; `folder` is the service's MAIL_DIR. Leaves the account as it is. */
+/** Calls the routes that send mail. `folder` is the service's MAIL_DIR. Leaves the user unchanged. */
 export async function askAboutMail(ask: Ask, folder: string, { email, token }: Account): Promise<void> {
   const nobody = { token: undefined };
   const known = await mailsIn(folder);
@@ -27,7 +27,7 @@ export async function askAboutMail(ask: Ask, folder: string, { email, token }: A
   await ask('POST /api/users/me/email', { body: { new_email: 'x@example.com', password: 'no' }, token });
 }
 
-/** Ends every session of the account: its password is another, and then the same again. */
+/** Resets the password to the same value, which ends every session of the user. */
 export async function askToResetPassword(ask: Ask, folder: string, email: string): Promise<void> {
   const nobody = { token: undefined };
   await ask('POST /api/auth/password/forgot', { body: { email }, ...nobody });
@@ -36,7 +36,7 @@ export async function askToResetPassword(ask: Ask, folder: string, email: string
   await ask('POST /api/auth/password/reset', { body: { token, new_password: PASSWORD }, ...nobody });
 }
 
-/** Leaves `some` its session, and ends all others of the account. */
+/** Calls the session routes. Keeps the session of `some` and ends all others of the user. */
 export async function askAboutSessions(ask: Ask, some: Account, id: string): Promise<void> {
   const { email } = some;
   const login = { body: { email, password: PASSWORD }, token: undefined };

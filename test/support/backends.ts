@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Why the server's processes cannot be signalled from here; null when they can. */
+/** The reason why the server's processes cannot be signalled from here; null when they can. */
 export const noSignals: string | null =
   process.platform === 'win32'
     ? 'Windows has no SIGSTOP'
@@ -11,8 +11,9 @@ export const noSignals: string | null =
 const MAX_TRIES = 10_000;
 
 /**
- * Freezes the process of a connection: its socket stays open, and it neither answers nor fails. It is frozen while it is
- * idle, because in the midst of a statement it may hold a lock that every other connection of the server waits for.
+ * Freezes the process of a connection: its socket stays open, and it neither answers nor fails. Freezes it
+ * while idle, because during a statement it may hold a lock that every other connection of the server waits
+ * for.
  */
 export function freeze(pid: number): () => void {
   const thaw = () => process.kill(pid, 'SIGCONT');
@@ -24,7 +25,10 @@ export function freeze(pid: number): () => void {
   throw new Error(`the server process ${pid} is never idle`);
 }
 
-/** Freezes all these at once, whatever they do: for those that nobody outside of them waits for. */
+/**
+ * Freezes all these processes at once, whatever they are doing. Use it only if no other process waits for
+ * them.
+ */
 export function freezeAll(pids: readonly number[]): () => void {
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   return () => pids.forEach((pid) => process.kill(pid, 'SIGCONT'));

@@ -7,7 +7,7 @@ import { ADMIN, signIn } from './test-app.js';
 import type { TestDatabase } from './test-database.js';
 import { until } from './until.js';
 
-/** What is left of a batch whose instances were killed. */
+/** The result of a batch whose instances were killed. */
 interface Survived {
   readonly job: {
     readonly status: string;
@@ -15,17 +15,17 @@ interface Survived {
     readonly done: number;
     readonly failed: number;
   };
-  /** By what became of them. */
+  /** The number of rows by outcome. */
   readonly results: Readonly<Record<string, number>>;
-  /** `user.disabled`, and of how many accounts. */
+  /** The number of `user.disabled` events, of their users, and of audit entries. */
   readonly events: { readonly events: number; readonly accounts: number; readonly entries: number };
-  /** From each kill until the next row was done, in milliseconds. */
+  /** The time from each kill until the next row was done, in milliseconds. */
   readonly takenOverAfterMs: number[];
 }
 
 /**
- * Disables so many accounts while the instance that does it is killed with -9 again and again, evenly over the rows;
- * the other one goes on with it, and a new one stands by.
+ * Disables `rows` users while the instance that works on the job is killed with -9 repeatedly, evenly over
+ * the rows. The other instance takes over, and a new one waits for the next kill.
  */
 export async function killDuringBatch(
   database: TestDatabase,
@@ -40,12 +40,13 @@ export async function killDuringBatch(
     MASTER_KEY,
   };
   const ids = await receivers(database, rows);
-  // The last rows wait until the last kill: it always comes in their midst.
+  // The last rows are locked until the last kill, so that it always hits a running job.
   const rest = ids.slice(Math.ceil((rows * (kills + 0.5)) / (kills + 1)));
   const lock = await HeldLock.take(database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [
     rest,
   ]);
-  // Whoever is asked begins: the others look once a second. From then on whoever is left goes on.
+  // The instance that receives the request starts the job, because the others poll once a second. After each
+  // kill the surviving one continues.
   let [working, waiting] = await Promise.all([Instance.start({ env }), Instance.start({ env })]);
   try {
     const admin = await signIn(working.url, ADMIN.email, ADMIN.password);
@@ -74,7 +75,7 @@ export async function killDuringBatch(
       );
       takenOverAfterMs.push(Math.round(performance.now() - killedAt));
       working = waiting;
-      // After the last kill nobody has to stand by.
+      // After the last kill no instance has to wait for another one.
       if (kill < kills) waiting = await Instance.start({ env });
     }
     const read = () => ask<Survived['job'] & { finished_at: string | null }>(`/api/jobs/${id}`);

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-/** Why there are no certificates on this machine; null when they can be made. */
+/** The reason why this machine cannot make certificates; null when it can. */
 export const noOpenssl: string | null =
   spawnSync('openssl', ['version']).status === 0
     ? null
@@ -12,7 +12,7 @@ interface Files {
   readonly key: string;
 }
 
-/** An authority of a test's own, that signs certificates for it. */
+/** A certificate authority for one test. */
 export class Authority {
   private constructor(
     private readonly folder: string,
@@ -27,7 +27,7 @@ export class Authority {
     return this.files.cert;
   }
 
-  /** `host` is the name that a server proves with it. */
+  /** Signs a certificate that proves the host name `host`. */
   sign(name: string, host: string): Files {
     const { cert, key } = this.files;
     return make(this.folder, name, ['-CA', cert, '-CAkey', key, '-addext', `subjectAltName=DNS:${host}`]);

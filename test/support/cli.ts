@@ -3,7 +3,7 @@ import { once } from 'node:events';
 
 const MAIN = 'dist/src/cli/main.js';
 
-/** Why a command cannot be run on a terminal here; null where it can. */
+/** The reason why commands cannot run on a terminal here; null when they can. */
 export const noTerminal: string | null = (() => {
   const { stdout } = spawnSync('script', ['--version'], { encoding: 'utf8' });
   return /util-linux/.test(stdout ?? '') ? null : 'there is no script of util-linux';
@@ -15,7 +15,7 @@ export interface CliRun {
   readonly stderr: string;
 }
 
-/** The built command-line client as a process of its own. */
+/** The built command-line client as a separate process. */
 export class Cli {
   stdout = '';
   stderr = '';
@@ -29,7 +29,7 @@ export class Cli {
     return Cli.spawn(process.execPath, [MAIN, ...args], { GATEHOUSE_URL: url, ...env });
   }
 
-  /** On a terminal: all that it says is in `stdout`. The arguments are words that no shell minds. */
+  /** Starts the client on a terminal; all output is in `stdout`. The arguments must need no shell quoting. */
   static startOnTerminal(url: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
     const command = [process.execPath, MAIN, ...args].join(' ');
     return Cli.spawn('script', ['-qec', command, '/dev/null'], { GATEHOUSE_URL: url, ...env });

@@ -5,12 +5,12 @@ import type { TestApp } from './test-app.js';
 
 interface Watch {
   readonly sent: string[];
-  /** Counted from 1; nothing is broken when it is never reached. */
+  /** The 1-based index of the statement; nothing breaks if it is never reached. */
   readonly breakBefore: number;
   broken: BrokenStatement | null;
 }
 
-/** The statement before which the connection was ended. */
+/** The statement before which the connection was terminated. */
 export interface BrokenStatement {
   readonly text: string;
   readonly inTransaction: boolean;
@@ -18,7 +18,7 @@ export interface BrokenStatement {
 
 type Query = (...args: unknown[]) => unknown;
 
-/** What a connected client has, and its types leave out. */
+/** Fields of a connected client that pg's types omit. */
 interface Connected {
   readonly processID: number;
   readonly getTransactionStatus: () => string;
@@ -27,12 +27,12 @@ interface Connected {
 const IDLE = 'I';
 const END_WITHIN_MS = 5000;
 
-/** Ends, in the middle of some work, the connection on which its next statement would go. */
+/** Terminates the connection for the next statement in the middle of some work. */
 export class ConnectionFaults {
   private readonly watched = new AsyncLocalStorage<Watch>();
   private readonly hooked = new WeakSet<object>();
 
-  /** `killer`: of a superuser. */
+  /** Takes `killer`, a superuser's connection. */
   constructor(
     app: TestApp,
     private readonly killer: pg.Client,
@@ -40,14 +40,14 @@ export class ConnectionFaults {
     poolOf(app.dataSource).on('acquire', (client) => this.hook(client));
   }
 
-  /** The statements that the work sends, in order. */
+  /** Returns the statements that the work sends, in order. */
   async statementsOf(work: () => Promise<unknown>): Promise<string[]> {
     const watch = { sent: [], breakBefore: Infinity, broken: null };
     await this.watched.run(watch, work);
     return watch.sent;
   }
 
-  /** Ends the server's process before it sees that statement, and tells how the work ended. */
+  /** Terminates the server process before it receives that statement, and returns how the work ended. */
   async breaksBefore(
     statement: number,
     work: () => Promise<unknown>,
@@ -80,13 +80,16 @@ export class ConnectionFaults {
     Object.assign(client, { query: watching });
   }
 
-  /** Asks again and again whether the process is gone: PostgreSQL itself would look only every 100 ms. */
+  /**
+   * Terminates the process and polls until it is gone, because PostgreSQL itself would check only every 100
+   * ms.
+   */
   private async end(processID: number): Promise<void> {
     await this.killer.query('SELECT pg_terminate_backend($1)', [processID]);
     const running = async () =>
       (await this.killer.query('SELECT FROM pg_stat_activity WHERE pid = $1', [processID])).rowCount !== 0;
     for (const deadline = Date.now() + END_WITHIN_MS; await running();) {
-      if (Date.now() > deadline) throw new Error(`the process ${processID} of the server did not end`);
+      if (Date.now() > deadline) throw new Error(`the server process ${processID} did not end`);
     }
   }
 }

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { type CursorScope, encodeCursor } from '../../src/common/pagination/cursor.js';
 
 /**
- * A cursor that is right in all but its position, which may be anything: no checksum gives it away, so
- * that what refuses it is the judgement of the position itself. An honest position gives the very cursor
- * that the service would.
+ * Builds a cursor that is valid except for its position, which may be anything. The checksum is right, so
+ * only the check of the position itself can reject it. An honest position gives exactly the service's cursor.
  */
 export function forgeCursor(key: unknown, id: unknown, scope: CursorScope): string {
   const honest = encodeCursor({ key: '', id: '' }, scope);

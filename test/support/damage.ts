@@ -6,7 +6,7 @@ interface Edit {
   readonly char: string;
 }
 
-/** Characters that mean something in headers, JSON, CSV and cursors, and any other that a header may hold. */
+/** Characters with a meaning in headers, JSON, CSV and cursors, and any other that a header may contain. */
 const character = fc.oneof(
   fc.constantFrom(...'",;:*=/\\{}[]. \t-_+0aAW\u00e9'.split('')),
   fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
@@ -17,7 +17,7 @@ const edit: fc.Arbitrary<Edit> = fc.record({
   char: character,
 });
 
-/** Returns texts that are nearly `valid`: a few characters are lost, added, exchanged or repeated. */
+/** Generates texts that nearly equal `valid`: a few characters are lost, added, exchanged or repeated. */
 export const damaged = (valid: string, maxEdits = 4): fc.Arbitrary<string> =>
   fc.array(edit, { maxLength: maxEdits }).map((edits) => edits.reduce(apply, valid));
 

@@ -9,7 +9,7 @@ import { expect } from '@jest/globals';
 import type { EmbeddedUrls } from '../../src/platform/database/embedded/roles.js';
 import { until } from './until.js';
 
-// Real processes, so that they can really be killed; they run the compiled service.
+// Members are real processes that run the compiled service, so that they can really be killed.
 const MODULE = join(process.cwd(), 'dist/src/platform/database/embedded/embedded-postgres.js');
 const PROGRAM = `
   const { joinEmbeddedPostgres } = await import(${JSON.stringify(pathToFileURL(MODULE).href)});
@@ -34,7 +34,7 @@ export const processes: ChildProcess[] = [];
 /** A process that is a member of the embedded server on `dataDir`. */
 export class Member {
   readonly notices: string[] = [];
-  /** As the owner, as the service, and as the superuser. */
+  /** The addresses for the owner, the service and the superuser. */
   url = '';
   serviceUrl = '';
   superuserUrl = '';
@@ -44,7 +44,7 @@ export class Member {
 
   constructor(dataDir: string, user: { uid?: number; gid?: number } = {}) {
     const args = ['--input-type=module', '-e', PROGRAM, dataDir];
-    // Not in the runner's folder: another user need not be able to enter it.
+    // Runs outside the runner's folder, which another user may be unable to enter.
     const child = spawn(process.execPath, args, {
       ...user,
       cwd: '/',
@@ -98,7 +98,7 @@ export class Member {
     expect(await exit).toEqual([0, null]);
   }
 
-  /** Leaves, with what `harm` does to the server in the meantime still unseen by this process. */
+  /** Leaves while this process has not yet noticed what `harm` did to the server. */
   async leaveUnaware(harm: () => void): Promise<void> {
     this.#child.kill('SIGSTOP');
     harm();
@@ -114,7 +114,7 @@ export class Member {
   }
 }
 
-/** Returns the process of the server on `dataDir`, or null when it does not run. */
+/** Returns the process ID of the server on `dataDir`, or null when it does not run. */
 export function serverPid(dataDir: string): number | null {
   const path = join(dataDir, 'postgres/postmaster.pid');
   if (!existsSync(path)) return null;
@@ -127,7 +127,7 @@ export function serverPid(dataDir: string): number | null {
   }
 }
 
-/** Fails with what `member` said when a server, or its postmaster.pid, is still there. */
+/** Fails, with the member's notices, when a server or its postmaster.pid remains. */
 export function expectStopped(dataDir: string, member: Member): void {
   const left = existsSync(join(dataDir, 'postgres/postmaster.pid'));
   expect({ pid: serverPid(dataDir), left, notices: left ? member.notices : [] }).toEqual({

@@ -1,3 +1,3 @@
-/** The ETag of a user or resource, by the contract. */
+/** Returns the ETag of a user or resource, as the contract defines it. */
 export const tagOf = ({ id, version }: { readonly id: string; readonly version: number }): string =>
   `"${id}.${version}"`;

@@ -5,11 +5,11 @@ import type { Answer } from './send.js';
 
 export const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
-/** Words that only the inside of the service knows: SQL, stacks, paths, libraries, constraints, addresses. */
+/** Matches internals of the service: SQL, stacks, paths, libraries, constraints, addresses. */
 const INSIDE =
   /\b(?:select .* from|insert into|update .* set|pg_|_pkey|_key_key|_fkey|users_|sqlstate|postgres|typeorm|nestjs|express|queryfailed|node_modules|econn|epipe|enotfound)|\bat .*[:(]\d+:\d+|\/(?:src|dist|tmp|home|root|work)\/|\.[jt]s:\d+|127\.0\.0\.1|localhost/i;
 
-/** Holds an error answer to the contract's section 2, whatever went wrong. */
+/** Checks that an error response conforms to section 2 of the contract. */
 export function expectEnvelope(
   answer: Answer,
   code: ErrorCode,
@@ -19,7 +19,7 @@ export function expectEnvelope(
   return expectSomeEnvelope(answer);
 }
 
-/** As `expectEnvelope`, of any code: that its status and its shape are those of the table. */
+/** Checks like `expectEnvelope` for any code: its status and format must match the error table. */
 export function expectSomeEnvelope(answer: Answer): ErrorResponse['error'] {
   expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
   expect(Object.keys(answer.json as object)).toEqual(['error']);
@@ -38,6 +38,8 @@ export function expectSomeEnvelope(answer: Answer): ErrorResponse['error'] {
   return error;
 }
 
-/** The message names nothing of the inside. Only where the input itself cannot hold such words. */
+/**
+ * Checks that the message reveals no internals. Use it only where the input itself cannot contain such words.
+ */
 export const expectNothingFromInside = (answer: Answer): void =>
   expect(`${answer.text}\n${JSON.stringify(answer.headers)}`).not.toMatch(INSIDE);

@@ -1,6 +1,6 @@
 import type { TestDatabase } from './test-database.js';
 
-/** So many accounts more, written by the database itself: nobody signs in as one of them. */
+/** Adds `rows` users with SQL. They cannot sign in. */
 export async function addRows(database: TestDatabase, rows: number, prefix = 'row'): Promise<void> {
   await database.query(
     `INSERT INTO users (id, email, email_key, name, name_key, search_key, roles)

@@ -9,7 +9,7 @@ const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
 export interface Asked {
   readonly url: string;
   readonly account: { readonly token: string };
-  /** With the query. */
+  /** The path with its query. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -18,7 +18,7 @@ export interface Exported extends Answer {
   readonly trailers: NodeJS.Dict<string>;
 }
 
-/** An export that is under way: its head has come, and nothing of it is read yet. */
+/** An export in progress: its head has arrived, and none of its body has been read. */
 export class OpenExport {
   constructor(
     readonly request: ClientRequest,
@@ -38,7 +38,7 @@ export class OpenExport {
     });
   }
 
-  /** Reads until `enough` says so of what has come, and breaks off; without it to the end. */
+  /** Reads until `enough` returns true for the text so far, then aborts; without it reads to the end. */
   async read(enough: (text: string) => boolean = () => false): Promise<Exported & { complete: boolean }> {
     const { response } = this;
     const chunks: Buffer[] = [];
@@ -50,7 +50,7 @@ export class OpenExport {
         if (enough(text)) break;
       }
     } catch {
-      // Broken off by the other side: what has come counts.
+      // The other side aborted; what has arrived counts.
     }
     this.request.destroy();
     const answer = toAnswer(response.statusCode ?? 0, response.headers, Buffer.concat(chunks));
@@ -66,7 +66,9 @@ export function eventsOf(text: string): EventSourceMessage[] {
   return events;
 }
 
-/** The lines of an NDJSON export that came whole, and what its last line says if it is complete. */
+/**
+ * Returns the complete lines of an NDJSON export, and the content of its last line if the export is complete.
+ */
 export function linesOf(text: string): {
   rows: string[];
   complete: { count: number; sha256: string } | null;

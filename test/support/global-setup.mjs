@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import tearDown, { run } from './global-teardown.mjs';
 
 /**
- * One PostgreSQL for the whole run (`TEST_DATABASE_URL`, else one of our own), and in it one migrated
- * template that each test file clones. Jest hands the environment on to its workers.
+ * Provides one PostgreSQL for the whole run (`TEST_DATABASE_URL`, else an embedded one) with a migrated
+ * template that each test file clones. Jest passes the environment on to its workers.
  */
 export default async function setUp() {
   const made = (globalThis.testDatabase = {});
   try {
     await prepare(made);
   } catch (error) {
-    // Jest tears down only what was set up as a whole.
+    // Jest runs the teardown only after a successful setup.
     await tearDown();
     throw error;
   }
@@ -35,7 +35,7 @@ async function prepare(made) {
   process.env.TEST_SERVICE_URL = urls.service.href;
 }
 
-/** As in production: one role that owns the databases, and one that owns nothing. */
+/** Creates roles as in production: one that owns the databases, and one that owns nothing. */
 async function makeRoles(made, template) {
   const urls = {};
   for (const role of ['owner', 'service']) {
@@ -54,7 +54,7 @@ async function startServer(made) {
   made.dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
   made.embedded = await joinEmbeddedPostgres({ dataDir: made.dataDir, notice: () => {} });
   const { superuserUrl } = made.embedded.urls;
-  // Nothing here has to survive a crash.
+  // The test data need not survive a crash.
   for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
     await run(superuserUrl, `ALTER SYSTEM SET ${setting} = off`);
   }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import pg from 'pg';
 
-/** Takes back what the set-up has made, however far it came. */
+/** Undoes the setup, however far it came. */
 export default async function tearDown() {
   const { compileCache, embedded, dataDir, server, template, roles = [] } = globalThis.testDatabase;
   try {

@@ -2,15 +2,15 @@ import { BruteForce } from '../../src/modules/auth/brute-force.js';
 import type { TestApp } from './test-app.js';
 import { type Answer, send } from './send.js';
 
-/** Rate limits off, and a client's word for its address believed: each guess may come from elsewhere. */
+/** Settings that trust X-Forwarded-For, so that each guess may come from another network. */
 export const ANYWHERE = { TRUSTED_PROXIES: ['127.0.0.1'] };
 
-/** A hold that no test outlives: what it is held back by lies so far in the future. */
+/** A delay that outlasts every test: the release time lies this far in the future. */
 export const HELD_SECONDS = 600;
 
 let networks = 0;
 
-/** An address of a network that nobody has come from yet. */
+/** Returns an address in a network that has sent no request yet. */
 export function elsewhere(): string {
   networks++;
   return `10.${networks >> 16}.${(networks >> 8) & 255}.${networks & 255}`;
@@ -19,7 +19,7 @@ export function elsewhere(): string {
 export interface Guess {
   readonly email: string;
   readonly password?: string;
-  /** By default one that nobody has come from yet. */
+  /** The client's address; by default one in a new network. */
   readonly ip?: string;
 }
 
@@ -33,7 +33,7 @@ export function login(app: { readonly url: string }, guess: Guess): Promise<Answ
   });
 }
 
-/** Failures of that account, each from elsewhere, counted as the sign-in counts them, but for its hashing. */
+/** Records failed sign-ins of the user, each from a new network, as sign-in does but without hashing. */
 export async function fail(app: TestApp, email: string, times: number): Promise<void> {
   const claimed = { emailKey: email, addresses: [] };
   for (let i = 0; i < times; i++) {
@@ -42,13 +42,13 @@ export async function fail(app: TestApp, email: string, times: number): Promise<
   }
 }
 
-/** Ten failures, which hold the next guess back for longer than any machine takes to make it. */
+/** Records ten failures, whose delay holds the next guess back longer than any machine takes to make it. */
 export async function holdBack(app: TestApp, email: string): Promise<void> {
   await fail(app, email, 10);
   await age(app, -HELD_SECONDS);
 }
 
-/** As if so much time had passed since the failures until now; below zero they lie in the future. */
+/** Shifts all failures into the past by this time; a negative value shifts them into the future. */
 export async function age(app: TestApp, seconds: number): Promise<void> {
   await app.database.query(
     `UPDATE sign_in_failures SET last_at = last_at - make_interval(secs => $1),
@@ -61,11 +61,11 @@ export interface Counter {
   readonly key: Buffer;
   readonly failures: number;
   readonly in_flight: number;
-  /** Seconds for which the last failure holds the next back; null when it does not. */
+  /** The delay in seconds that the last failure imposes; null when there is none. */
   readonly delay: number | null;
 }
 
-/** Highest first. */
+/** Returns the counters, highest first. */
 export function counters(app: TestApp): Promise<Counter[]> {
   return app.database.query<Counter>(
     `SELECT key, failures, in_flight, round(extract(epoch FROM blocked_until - last_at))::integer AS delay
@@ -73,7 +73,7 @@ export function counters(app: TestApp): Promise<Counter[]> {
   );
 }
 
-/** What the answer says but for the parts that are new in every one. */
+/** Returns the parts of a response that are not unique to it. */
 export function comparable({ status, headers, text }: Answer): object {
   const { date: _date, 'retry-after': _wait, 'x-request-id': requestId = '', ...rest } = headers;
   return { status, headers: rest, text: text.replace(String(requestId), '') };

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** A transaction of somebody else that holds something, so that the service's queries really wait. */
+/** Another transaction that holds a lock, so that the service's queries really wait. */
 export class HeldLock {
   private released: Promise<void> | null = null;
 
@@ -8,7 +8,7 @@ export class HeldLock {
 
   static async take(url: string, sql: string, values: unknown[] = []): Promise<HeldLock> {
     const client = new pg.Client({ connectionString: url });
-    // A test that takes the server away takes this connection with it.
+    // A test that takes the server away also breaks this connection.
     client.on('error', () => {});
     await client.connect();
     await client.query('BEGIN');
@@ -16,19 +16,19 @@ export class HeldLock {
     return new HeldLock(client);
   }
 
-  /** Nobody gets past the accounts, not even to read one. */
+  /** Locks the users table against all access, including reads. */
   static takeUsers(url: string): Promise<HeldLock> {
     return HeldLock.take(url, 'LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
   }
 
-  /** In the same transaction. */
+  /** Runs a statement in the same transaction. */
   async query(sql: string): Promise<void> {
     await this.client.query(sql);
   }
 
-  /** How many connections to this database wait for somebody's lock. */
+  /** Returns the number of connections to this database that wait for a lock. */
   async waiting(): Promise<number> {
-    // Within one transaction the view would show its first state for ever.
+    // Within one transaction the view would always show its first state.
     await this.client.query('SELECT pg_stat_clear_snapshot()');
     const { rowCount } = await this.client.query(
       `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
@@ -36,7 +36,7 @@ export class HeldLock {
     return rowCount ?? 0;
   }
 
-  /** Lets go; once more does nothing. */
+  /** Releases the lock. A second call does nothing. */
   release(): Promise<void> {
     this.released ??= this.client.query('ROLLBACK').then(() => this.client.end());
     return this.released;

@@ -4,13 +4,13 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What libuv has unless it is told otherwise. */
+/** The size of libuv's thread pool. */
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
 
 /**
- * Every thread of this process's pool, each waiting at a pipe that nobody has opened for writing: native
- * work, as argon2's, stands still behind them for as long as a test wants, while JavaScript and sockets
- * go on. Connections to the database have to be there before: their handshake needs a thread as well.
+ * Blocks every thread of this process's pool on a pipe that has no writer. Native work such as argon2's waits
+ * behind them for as long as a test wants, while JavaScript and sockets continue. Connections to the database
+ * must exist beforehand, because their handshake also needs a thread.
  */
 export class HeldThreads {
   private released: Promise<void> | null = null;
@@ -32,14 +32,14 @@ export class HeldThreads {
     );
   }
 
-  /** Lets go; once more does nothing. */
+  /** Releases the threads. A second call does nothing. */
   release(): Promise<void> {
     this.released ??= this.letGo();
     return this.released;
   }
 
   private async letGo(): Promise<void> {
-    // For reading too: as a writer alone it would wait itself for a reader that has not got so far.
+    // Also opened for reading, because a writer alone would block until a reader arrives.
     const writer = openSync(this.pipe, 'r+');
     for (const reader of await Promise.all(this.readers)) await reader.close();
     closeSync(writer);

@@ -6,7 +6,7 @@ type Ask = (
   given?: { key?: string; query?: string; body?: object; headers?: Record<string, string> },
 ) => Promise<{ body: unknown }>;
 
-/** Asks for the events of all and of that account, and for what the audit trail tells. */
+/** Requests all events, the user's events, and the audit log. */
 export async function askAboutHistory(ask: Ask, account: { key: string }): Promise<void> {
   await ask('GET /api/events', { query: '?limit=100' });
   await ask('GET /api/events', { query: '?after=1' });
@@ -22,7 +22,7 @@ export async function askAboutHistory(ask: Ask, account: { key: string }): Promi
 }
 
 async function askForExports(ask: Ask, operation: string): Promise<void> {
-  // supertest keeps no text of NDJSON.
+  // supertest does not keep the text of NDJSON.
   for (const format of ['sse', 'csv']) await ask(operation, { query: `?format=${format}` });
   await ask(operation, { query: '?after=nothing' });
   await ask(operation, { headers: { Accept: 'image/png' } });

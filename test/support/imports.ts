@@ -10,11 +10,11 @@ export const CSV = 'text/csv';
 export const ndjson = (...rows: readonly unknown[]): string =>
   rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
 
-/** Sends a file, by the administrator unless it says otherwise. */
+/** Sends a file, by default as the administrator. */
 export const sendFile = (app: TestApp, type: string, body: string | Buffer, by: Account = app.admin) =>
   app.as(by, 'post', '/api/users/import').set('Content-Type', type).send(body);
 
-/** An import from its beginning to its end. */
+/** Runs an import to completion. */
 export async function imported(
   app: TestApp,
   type: string,
@@ -30,7 +30,7 @@ export async function imported(
 
 const base64 = (bytes: Buffer): string => bytes.toString('base64').replaceAll('=', '');
 
-/** The password as other systems keep it, by the name of the form. */
+/** Returns the password as other systems hash it, keyed by format. */
 export async function foreignHashes(password: string): Promise<Record<string, string>> {
   const salt = Buffer.from('sixteen bytes...');
   return {

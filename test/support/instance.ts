@@ -8,20 +8,23 @@ import { freePort } from './free-port.js';
 import { UNLIMITED } from './unlimited.js';
 import { until } from './until.js';
 
-/** Within what Jest gives a test or a hook: one that came later would find nobody left to clean up. */
+/** Shorter than Jest's timeout of a test or a hook. Otherwise the test would end before it could clean up. */
 const WAIT_MS = 25_000;
-/** The issuer of all instances of a test, and of its TestApp: they accept each other's tokens on any port. */
+/**
+ * The issuer of all instances of a test and of its TestApp, so that they accept each other's tokens on any
+ * port.
+ */
 const PUBLIC_URL = 'http://localhost:3000';
 
 export interface InstanceOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** By default the built service itself. */
+  /** The entry point; by default the built service itself. */
   readonly entry?: string;
-  /** A command, with its parameters, that runs it; it must become the process of the service. */
+  /** A command with its arguments that runs the service and must become its process. */
   readonly under?: readonly string[];
 }
 
-/** The built service as a process of its own, which can really be killed. */
+/** The built service as a separate process, which can really be killed. */
 export class Instance {
   stdout = '';
   stderr = '';
@@ -49,7 +52,7 @@ export class Instance {
       cwd: dataDir,
       env: {
         PATH: process.env['PATH'] ?? '',
-        // Compiled once for the whole run.
+        // The compile cache is shared by the whole run.
         NODE_COMPILE_CACHE: process.env['TEST_COMPILE_CACHE'],
         PORT: '0',
         PUBLIC_URL,
@@ -62,7 +65,9 @@ export class Instance {
     return new Instance(child, dataDir);
   }
 
-  /** In production it shows no banner: it is given a port, and asked until it is ready. */
+  /**
+   * Starts in production mode, which prints no banner. It gets a fixed port and is polled until it is ready.
+   */
   static async startInProduction({ env, entry }: InstanceOptions): Promise<Instance> {
     const port = await freePort();
     const own = { NODE_ENV: 'production', PORT: String(port), ...env };
@@ -78,7 +83,7 @@ export class Instance {
     return instance;
   }
 
-  /** Waits until it says that it is ready. */
+  /** Starts and waits until it reports that it is ready. */
   static async start(options: InstanceOptions): Promise<Instance> {
     const instance = await Instance.spawn(options);
     await instance.started(() => instance.address !== null);
@@ -94,13 +99,13 @@ export class Instance {
     return this.ended;
   }
 
-  /** Ends it with that signal and says what it exited with; null when the signal did. */
+  /** Sends the signal and returns the exit code; null when the signal ended the process. */
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
     this.process.kill(signal);
     return this.ended;
   }
 
-  /** As `until`, but fails at once when the process ends before that, and says what it wrote. */
+  /** Waits like `until`, but fails at once, with the process's output, when the process ends first. */
   async until(condition: () => boolean | Promise<boolean>): Promise<void> {
     const alive = () => {
       if (this.process.exitCode === null && this.process.signalCode === null) return condition();
@@ -111,7 +116,7 @@ export class Instance {
     });
   }
 
-  /** One that does not get so far has nobody who could stop it later. */
+  /** Waits for the start and kills a process that fails to start, because no test could stop it later. */
   private async started(condition: () => boolean | Promise<boolean>): Promise<void> {
     try {
       await this.until(condition);

@@ -12,7 +12,7 @@ type Ask = (
   },
 ) => Promise<{ body: unknown }>;
 
-/** Asks for every answer there is about jobs, of one of whose rows one is done and one fails. */
+/** Requests every response about jobs, for a job with one successful and one failed row. */
 export async function askAboutJobs(ask: Ask, some: { id: string; token: string }): Promise<void> {
   const body = { action: 'enable', user_ids: [some.id, NOBODY] };
   const { id: key } = (await ask('POST /api/users/batch', { body })).body as { id: string };

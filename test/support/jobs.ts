@@ -27,7 +27,7 @@ export interface ResultBody {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** Asks for a batch of accounts, by the administrator unless it says otherwise. */
+/** Starts a batch on users, by default as the administrator. */
 export async function startBatch(app: TestApp, body: BatchBody, by: Account = app.admin): Promise<JobBody> {
   const answer = await app.as(by, 'post', '/api/users/batch').send(body);
   if (answer.status !== 202) throw new Error(`the batch answered ${answer.status}: ${answer.text}`);
@@ -50,7 +50,7 @@ export async function jobEnded(app: TestApp, id: string): Promise<JobBody> {
   return job;
 }
 
-/** All that there are, page by page. */
+/** Returns all results, page by page. */
 export async function resultsOf(app: TestApp, id: string): Promise<ResultBody[]> {
   const results: ResultBody[] = [];
   for (let path: string | undefined = `/api/jobs/${id}/results?limit=100`; path !== undefined;) {
@@ -62,7 +62,7 @@ export async function resultsOf(app: TestApp, id: string): Promise<ResultBody[]>
   return results;
 }
 
-/** A batch from its beginning to its end. */
+/** Runs a batch to completion. */
 export async function batch(
   app: TestApp,
   body: BatchBody,
@@ -73,7 +73,10 @@ export async function batch(
   return { job, results: await resultsOf(app, id) };
 }
 
-/** A job that belongs to an account which need not be allowed to ask for one. @returns its id */
+/**
+ * Creates a finished job that belongs to a user who need not be allowed to start one.
+ * @returns its ID
+ */
 export async function endedJobOf(app: TestApp, owner: Account): Promise<string> {
   const { job } = await batch(app, { action: 'enable', user_ids: [owner.id] });
   await app.database.query('UPDATE jobs SET owner_id = $2 WHERE id = $1', [job.id, owner.id]);
@@ -84,12 +87,12 @@ export interface Followed {
   readonly type: string | undefined;
   readonly events: { event: string; data: unknown }[];
   readonly comments: string[];
-  /** However it ends. */
+  /** Resolves when the stream ends, in whatever way. */
   readonly ended: Promise<void>;
   leave(): void;
 }
 
-/** Follows a job by its events, over a connection of its own. */
+/** Follows a job's events over a separate connection. */
 export async function followed(url: string, by: Account, id: string): Promise<Followed> {
   const request = get(`${url}/api/jobs/${id}/stream`, { headers: bearer(by), agent: false });
   const [answer] = (await once(request, 'response')) as [IncomingMessage];

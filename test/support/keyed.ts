@@ -12,7 +12,7 @@ export const newcomer = (email = `keyed-${++keys}@example.com`) => ({
   name: 'Keyed',
 });
 
-/** A sign-up with that Idempotency-Key. */
+/** Signs up with this Idempotency-Key. */
 export const signUpKeyed = (
   url: string,
   key: string,
@@ -23,10 +23,10 @@ export const signUpKeyed = (
 
 export const isReplay = ({ headers }: Answer): boolean => headers['idempotency-replayed'] === 'true';
 
-/** Of one exchange, not of the answer. */
+/** Headers that belong to one exchange rather than to the response. */
 const OWN = new Set(['date', 'connection', 'keep-alive', 'x-request-id', 'idempotency-replayed']);
 
-/** What has to be the same whenever an answer is given again. */
+/** Returns the parts that must be equal in every replay of a response. */
 export const sameAgain = ({ status, text, headers }: Answer) => ({
   status,
   text,

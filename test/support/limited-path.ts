@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A way to a server on which each connection brings so many bytes back, and then is cut off or brings no more. */
+/** A path to a server on which each connection receives `bytes` bytes and then is cut off or stalls. */
 export class LimitedPath {
   connections = 0;
   private readonly sockets = new Set<Socket>();

@@ -2,7 +2,7 @@ import { elsewhere } from './guesses.js';
 import { type Answer, bearer, send } from './send.js';
 import type { Account } from './test-app.js';
 
-/** Those of the contract. */
+/** The limits that the contract states. */
 export const LIMITS = {
   RATE_LIMIT_ANONYMOUS: 30,
   RATE_LIMIT_AUTHENTICATED: 100,
@@ -10,7 +10,7 @@ export const LIMITS = {
   RATE_LIMIT_SIGN_IN: 120,
 } as const;
 
-/** Of different controllers, with and without a way in for everybody. */
+/** Routes of different controllers, both public and protected. */
 const ROUTES = ['/api/users/me', '/api/roles', '/api/auth/sessions', '/api/users?limit=nonsense'];
 
 interface Limit {
@@ -21,12 +21,14 @@ interface Limit {
   readonly seconds: number;
 }
 
-/** What an answer says of its limit (draft-ietf-httpapi-ratelimit-headers). */
+/** Parses the rate limit headers of a response (draft-ietf-httpapi-ratelimit-headers). */
 export function limitOf({ status, headers, text }: Answer): Limit {
   const policy = /^"(\w+)";q=(\d+);w=60$/.exec(String(headers['ratelimit-policy']));
   const limit = /^"(\w+)";r=(\d+);t=(\d+)$/.exec(String(headers['ratelimit']));
   if (!policy || !limit || policy[1] !== limit[1]) {
-    throw new Error(`an answer of ${status} says nothing of a limit: ${JSON.stringify(headers)} ${text}`);
+    throw new Error(
+      `a response with status ${status} has no rate limit headers: ${JSON.stringify(headers)} ${text}`,
+    );
   }
   return {
     status,
@@ -39,12 +41,12 @@ export function limitOf({ status, headers, text }: Answer): Limit {
 
 interface Storm {
   readonly times: number;
-  /** Without one each request comes from elsewhere. */
+  /** The client's address; by default each request comes from a new network. */
   readonly ip?: string;
   readonly account?: Account;
 }
 
-/** So many requests at once, over several routes and over all those instances in turn. */
+/** Sends `times` concurrent requests, over several routes and over all instances in turn. */
 export function storm(
   instances: { readonly url: string } | readonly { readonly url: string }[],
   { times, ip, account }: Storm,

@@ -6,7 +6,7 @@ import { until } from './until.js';
 
 const TOKEN = /^[\w-]{43}$/m;
 
-/** The newest mail of that subject to that address, once it has been sent. */
+/** Returns the newest mail with that subject to that address, once it has been sent. */
 export async function mailTo(app: TestApp, to: string, subject: RegExp, count = 1): Promise<Mail> {
   const { sent } = app.nest.get(Mailer);
   const matching = () => sent.filter((mail) => mail.to === to && subject.test(mail.subject));
@@ -16,7 +16,7 @@ export async function mailTo(app: TestApp, to: string, subject: RegExp, count = 
   return mail;
 }
 
-/** The token in a mail's text. */
+/** Returns the token in a mail's text. */
 export function tokenIn(text: string): string {
   const [token] = TOKEN.exec(text) ?? [];
   if (token === undefined) throw new Error(`no token in: ${text}`);
@@ -26,7 +26,7 @@ export function tokenIn(text: string): string {
 export const mailsIn = async (folder: string): Promise<string[]> =>
   (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.eml')).toSorted();
 
-/** The token of the newest mail of that subject to that address, which none of `known` is. */
+/** Returns the token of the newest mail with that subject to that address, except the mails in `known`. */
 export async function tokenInFolder(
   folder: string,
   to: string,

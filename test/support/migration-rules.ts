@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A migration that changes a table others may be using. Statements as PostgreSQL is sent them. */
+/** The statements of a migration, as PostgreSQL receives them. */
 export interface RecordedMigration {
   readonly name: string;
   readonly transaction: boolean;
@@ -11,14 +11,14 @@ export interface RecordedMigration {
 const sent = async (way: (runner: QueryRunner) => Promise<unknown>): Promise<string[]> => {
   const statements: string[] = [];
   const query = (sql: string) => Promise.resolve(statements.push(sql) && []);
-  // Hand-written SQL is all that a migration may use: anything else is not there.
+  // A migration may use only hand-written SQL, so nothing else exists here.
   await way({ query } as unknown as QueryRunner);
   return statements
     .flatMap((statement) => statement.split(/;\s*(?:\n|$)/))
     .filter((text) => text.trim() !== '');
 };
 
-/** Runs both ways of a migration without a database, and keeps what it would have sent. */
+/** Runs both directions of a migration without a database and records their statements. */
 export async function record(name: string, migration: MigrationInterface): Promise<RecordedMigration> {
   return {
     name,
@@ -71,7 +71,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
-/** What a migration does to tables that earlier ones made, against the rules of migrations/README.md. */
+/** Checks what each migration does to existing tables against the rules of migrations/README.md. */
 export function faultsOf(migrations: readonly RecordedMigration[], release: string): string[] {
   return migrations.flatMap((migration) => {
     const fresh = new Set(migration.up.flatMap(createdTables));
@@ -105,7 +105,7 @@ function touchedTables(sql: string): string[] {
   );
 }
 
-/** `-- contract: unread since 0.3.0`, and that was a release before this one. */
+/** Tells whether the statement carries `-- contract: unread since 0.3.0` with a release before this one. */
 function isContraction(sql: string, release: string): boolean {
   const since = /-- contract: unread since (\d+\.\d+\.\d+)\b/.exec(sql)?.[1];
   return since !== undefined && since.localeCompare(release, 'en', { numeric: true }) < 0;

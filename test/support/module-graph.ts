@@ -2,7 +2,7 @@ import type { DynamicModule, Type } from '@nestjs/common';
 
 type Kind = 'controllers' | 'providers';
 
-/** Returns everything of one kind that a module brings into the application, its imports included. */
+/** Returns everything of one kind that a module adds to the application, including its imports. */
 export async function declaredIn(root: unknown, kind: Kind): Promise<Set<unknown>> {
   const found = new Set<unknown>();
   await collect(root, kind, found, new Set());

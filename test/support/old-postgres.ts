@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 
-/** A server that speaks just enough of PostgreSQL's protocol to say that it is an old one. */
+/** A server that speaks just enough of PostgreSQL's protocol to report an old version. */
 export class OldPostgres {
   private constructor(private readonly server: Server) {}
 
@@ -39,7 +39,7 @@ function speak(socket: Socket, row: readonly string[]): void {
   });
 }
 
-/** Type, length with itself, content (PostgreSQL protocol, 54.7). */
+/** Encodes a message: type, length including itself, content (PostgreSQL protocol, 54.7). */
 function message(type: string, content: Buffer): Buffer {
   return Buffer.concat([Buffer.from(type), int32(content.length + 4), content]);
 }

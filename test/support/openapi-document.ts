@@ -1,7 +1,7 @@
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 
-/** The parts of an OpenAPI 3.1 document that the contract tests look at. */
+/** The parts of an OpenAPI 3.1 document that the contract tests read. */
 export interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -53,7 +53,7 @@ export interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-/** `GET /api/users/{id}` and its operation, for every one of the document. */
+/** Returns every operation of the document with its name, such as `GET /api/users/{id}`. */
 export function operationsOf(document: Document): [name: string, operation: Operation][] {
   return Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]): [string, Operation] => [
@@ -72,14 +72,17 @@ export function resolveSchema(document: Document, schema: Schema): Schema {
 }
 
 export interface RealAnswer {
-  /** `GET /api/users/{id}` */
+  /** The operation's name, such as `GET /api/users/{id}` */
   readonly operation: string;
   readonly status: number;
   readonly type: string;
   readonly body: unknown;
 }
 
-/** Says what of a real answer the document does not say; nothing when it is just as documented. */
+/**
+ * Returns a function that lists the differences between a real response and the document; none when they
+ * agree.
+ */
 export function answerChecker(document: Document): (answer: RealAnswer) => string[] {
   const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, formats: fullFormats });
   ajv.addSchema(closed(document) as object, 'document');
@@ -103,7 +106,7 @@ export function answerChecker(document: Document): (answer: RealAnswer) => strin
 const escaped = (part: string): string =>
   encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
 
-/** A copy in which no object has a property that is not documented. */
+/** Returns a copy that forbids undocumented properties in every object. */
 function closed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(closed);
   if (typeof value !== 'object' || value === null) return value;
@@ -114,7 +117,7 @@ function closed(value: unknown): unknown {
     : copy;
 }
 
-/** The names of the operations whose answers have a property of such a name. */
+/** Returns the operations whose responses have a property with such a name. */
 export function operationsThatTell(document: Document, name: RegExp): string[] {
   const schemas = Object.entries(document.components.schemas)
     .filter(([, { properties = {} }]) => Object.keys(properties).some((each) => name.test(each)))
@@ -125,7 +128,7 @@ export function operationsThatTell(document: Document, name: RegExp): string[] {
     .toSorted();
 }
 
-/** Names the parts of a schema that have no bound, below `name`. */
+/** Returns the names of the unbounded parts of a schema, prefixed with `name`. */
 export function withoutBounds(document: Document, given: Schema, name: string): string[] {
   const schema = resolveSchema(document, given);
   const { type, properties, items, minimum, maximum, maxLength, maxItems, pattern, format } = schema;
@@ -144,7 +147,7 @@ export function withoutBounds(document: Document, given: Schema, name: string): 
   return Object.entries(bounded).some(([kind, is]) => kind === type && is) ? [] : [name];
 }
 
-/** Tells whether the document says that an answer like this carries an `ETag`. */
+/** Tells whether the document declares an `ETag` for such a response. */
 export function documentsTag(document: Document, answer: { operation: string; status: number }): boolean {
   const [, operation] = operationsOf(document).find(([name]) => name === answer.operation) ?? [];
   return 'ETag' in (operation?.responses[answer.status]?.headers ?? {});

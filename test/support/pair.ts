@@ -5,7 +5,7 @@ import { type Account, ADMIN, PASSWORD, signIn } from './test-app.js';
 import { TestDatabase } from './test-database.js';
 import { MASTER_KEY } from './secrets.js';
 
-/** The cache is a lease that lasts this long without a heartbeat: the contract's bound. */
+/** The contract's bound: the cache is a lease that lasts this long without a heartbeat. */
 export const LEASE_MS = 1000;
 
 export type Where = 'here' | 'there';
@@ -17,7 +17,7 @@ interface Call {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Two real processes over one database; the second one listens through a proxy that can fail. */
+/** Two real processes on one database. The second one listens through a proxy that can fail. */
 export class Pair {
   private constructor(
     readonly database: TestDatabase,
@@ -46,14 +46,17 @@ export class Pair {
     return new Pair(database, here, there, path, admin, listener);
   }
 
-  /** @returns what each of them exited with */
+  /**
+   * Stops both processes.
+   * @returns their exit codes
+   */
   async stop(): Promise<(number | null)[]> {
     const codes = await Promise.all([this.here.stop(), this.there.stop()]);
     await this.path.cut();
     return codes;
   }
 
-  /** The process that serves the listening connection of the second instance; null while there is none. */
+  /** Returns the server process of the second instance's listening connection; null when it has none. */
   async listenerThere(): Promise<number | null> {
     return (await listeners(this.database)).find((pid) => pid !== this.listenerHere) ?? null;
   }
@@ -62,7 +65,7 @@ export class Pair {
     return send(this[where].url, { ...call, headers: { ...(account && bearer(account)), ...headers } });
   }
 
-  /** As an administrator, here; fails unless it was done. */
+  /** Calls the first instance as an administrator and fails unless the call succeeds. */
   async order(call: Call): Promise<Answer> {
     const answer = await this.call('here', this.admin, call);
     if (answer.status >= 300) throw new Error(`${call.method} ${call.path}: ${answer.status} ${answer.text}`);
@@ -92,14 +95,17 @@ export class Pair {
 
   signIn = (email: string): Promise<Account> => signIn(this.here.url, email, PASSWORD);
 
-  /** How many statements that instance's pool has sent so far. */
+  /** Returns the number of statements that the instance's pool has sent so far. */
   async statements(where: Where): Promise<number> {
     const { text } = await send(this[where].url, { path: '/metrics' });
     const counts = text.matchAll(/^db_query_duration_seconds_count\{[^}]*\} (\d+)$/gm);
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
-  /** Whether that instance knows who calls without asking the database: what is asked is no input. */
+  /**
+   * Tells whether the instance knows the caller without asking the database. It sends an invalid request,
+   * which needs no other query.
+   */
   async remembers(where: Where, account: Account): Promise<boolean> {
     const refused = () => this.call(where, account, { method: 'PUT', path: '/api/auth/password', body: {} });
     await refused();

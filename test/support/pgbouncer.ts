@@ -6,20 +6,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './until.js';
 
-/** It refuses to run as root. */
+/** The user ID to run as, because PgBouncer refuses to run as root. */
 const NOBODY = 65_534;
 
 const version = spawnSync('pgbouncer', ['--version'], { encoding: 'utf8' });
 
-/** Why there is no pooler on this machine; null when there is one. */
+/** The reason why this machine has no pooler; null when it has one. */
 export const noPgBouncer: string | null =
   version.status === 0 ? null : 'pgbouncer is not installed (apt-get install pgbouncer)';
 
-/** Lines of a configuration that keeps no prepared statements. Before 1.21 none does, and the parameter is unknown. */
+/**
+ * Configuration lines for a pooler that keeps no prepared statements. Versions before 1.21 never keep any and
+ * do not know the parameter.
+ */
 export const KEEPS_NO_STATEMENTS: readonly string[] =
   Number(/PgBouncer 1\.(\d+)/.exec(version.stdout)?.[1]) >= 21 ? ['max_prepared_statements = 0'] : [];
 
-/** A real PgBouncer that gives a server connection to a client for one transaction at a time. */
+/** A real PgBouncer in transaction mode. */
 export class PgBouncer {
   private constructor(
     private readonly process: ChildProcess,
@@ -27,7 +30,7 @@ export class PgBouncer {
     readonly url: string,
   ) {}
 
-  /** `options` are lines of its configuration. */
+  /** Starts a pooler before the server at `url`. `options` are lines of its configuration. */
   static async before(url: string, options: readonly string[] = []): Promise<PgBouncer> {
     const folder = await mkdtemp(join(tmpdir(), 'gatehouse-pgbouncer-'));
     const port = await freePort();

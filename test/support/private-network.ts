@@ -6,36 +6,36 @@ import { join } from 'node:path';
 import { freePort } from './free-port.js';
 
 const RELAY = join(import.meta.dirname, 'relay.mjs');
-/** Inside, where nobody else uses a port. */
+/** The ports inside the namespace, where no other program uses any. */
 const DATABASE_PORT = 5432;
 const SERVICE_PORT = 3000;
 const NEW = ['--map-root-user', '--net', '--'];
 const FIREWALL = 'ip link set lo up && iptables -A INPUT -p tcp --dport 1 -j DROP';
 
-/** Why no network with a firewall of its own can be made here; null when it can. */
+/** The reason why a network with its own firewall cannot be created here; null when it can. */
 export function noPrivateNetwork(): string | null {
   try {
     execFileSync('unshare', [...NEW, 'sh', '-c', `${FIREWALL} && ss -Htn`], { stdio: 'ignore' });
     return null;
   } catch {
-    return 'it takes Linux, unshare, iptables and ss, and the right to make namespaces';
+    return 'this needs Linux, unshare, iptables, ss and the right to create namespaces';
   }
 }
 
 /**
- * A network namespace in which an instance reaches its database over TCP, so that a firewall between them can drop
- * packets as a broken path does: nothing is refused, and nobody is told. Sockets in files lead in and out.
+ * A network namespace in which an instance reaches its database over TCP. A firewall between them can drop
+ * packets as a broken path does, without refusing anything. Socket files lead in and out.
  */
 export class PrivateNetwork {
   private constructor(
     private readonly inside: ChildProcess,
     private readonly outside: ChildProcess,
     private readonly folder: string,
-    /** Where the service that listens inside is reached from outside. */
+    /** The outside address of the service that listens inside. */
     readonly serviceUrl: string,
   ) {}
 
-  /** With the server of that address. */
+  /** Creates a network around the server at that address. */
   static async around(databaseUrl: string): Promise<PrivateNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'gatehouse-network-'));
     const [database, service] = [join(folder, 'database'), join(folder, 'service')];
@@ -49,12 +49,12 @@ export class PrivateNetwork {
     return new PrivateNetwork(inside, outside, folder, `http://127.0.0.1:${port}`);
   }
 
-  /** Runs a command inside. */
+  /** The command prefix that runs a command inside. */
   get under(): readonly string[] {
     return ['nsenter', `--target=${this.pid}`, '--user', '--net', '--preserve-credentials', '--'];
   }
 
-  /** The variables of an instance that runs inside. */
+  /** Returns the environment of an instance that runs inside. */
   through(addresses: Readonly<Record<string, string>>): Record<string, string> {
     const inner = Object.entries(addresses).map(([name, address]) => {
       const url = new URL(address);
@@ -70,7 +70,7 @@ export class PrivateNetwork {
       this.run('iptables', '-A', 'INPUT', '-p', 'tcp', direction, String(DATABASE_PORT), '-j', 'DROP');
   }
 
-  /** Drops the packets of the connections that there are now, as a firewall does that has forgotten them. */
+  /** Drops the packets of all current connections, like a firewall that has forgotten them. */
   dropPresent(): void {
     const connections = this.run('ss', '-Htn', 'state', 'established', 'dport', '=', `:${DATABASE_PORT}`);
     for (const [, port = ''] of connections.matchAll(/:(\d+)\s+\S+:5432\b/g))
@@ -78,7 +78,7 @@ export class PrivateNetwork {
         this.run('iptables', '-A', 'INPUT', '-p', 'tcp', direction, port, '-j', 'DROP');
   }
 
-  /** Lets everything pass again. */
+  /** Lets all packets pass again. */
   restore(): void {
     this.run('iptables', '-F', 'INPUT');
   }

@@ -4,12 +4,12 @@ import { connect, type Socket } from 'node:net';
 import { type Answer, toAnswer } from './send.js';
 import { until } from './until.js';
 
-/** A bare TCP connection to the service, for what no HTTP client would send. */
+/** A bare TCP connection to the service, for bytes that no HTTP client would send. */
 export class RawConnection {
   private static readonly all = new Set<RawConnection>();
   private received: Buffer = Buffer.alloc(0);
   closed = false;
-  /** Set by a reset, which can take an answer with it. */
+  /** Set by a reset, which can destroy a response in transit. */
   failure: Error | null = null;
 
   private constructor(private readonly socket: Socket) {
@@ -28,7 +28,10 @@ export class RawConnection {
     return connection;
   }
 
-  /** After each test: an open connection would keep the server from closing. */
+  /**
+   * Ends all connections. Call it after each test, because an open connection would keep the server from
+   * closing.
+   */
   static endAll(): void {
     for (const connection of RawConnection.all) connection.socket.destroy();
     RawConnection.all.clear();
@@ -38,12 +41,15 @@ export class RawConnection {
     if (!this.socket.destroyed) this.socket.write(data);
   }
 
-  /** Whether all that was written has left this process. */
+  /** Tells whether everything written has left this process. */
   get flushed(): boolean {
     return this.socket.writableLength === 0;
   }
 
-  /** The next answer on this connection, taken off what was received. Understands Content-Length only. */
+  /**
+   * Returns the next response on this connection and removes it from the buffer. Supports Content-Length
+   * only.
+   */
   async answer(timeoutMs = 5000): Promise<Answer> {
     await until(() => this.parse() !== null, timeoutMs);
     const parsed = this.parse();

@@ -4,7 +4,7 @@ import { Redis as Client } from 'ioredis';
 import { freePort } from './free-port.js';
 import { until } from './until.js';
 
-/** Why there is no Redis on this machine; null when there is one. */
+/** The reason why this machine has no Redis; null when it has one. */
 export const noRedis = ((): string | null => {
   try {
     execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
@@ -14,13 +14,13 @@ export const noRedis = ((): string | null => {
   }
 })();
 
-/** A real Redis as a process of its own, in memory only, which can really be killed. */
+/** A real Redis as a separate process, in memory only, which can really be killed. */
 export class TestRedis {
   private process: ChildProcess | null = null;
 
   private constructor(private readonly port: number) {}
 
-  /** A place for one: nothing listens there yet. */
+  /** Reserves an address on which nothing listens yet. */
   static async prepare(): Promise<TestRedis> {
     return new TestRedis(await freePort());
   }
@@ -35,7 +35,7 @@ export class TestRedis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Empty, on the same port as before. */
+  /** Starts an empty Redis, on the same port as before. */
   async start(): Promise<void> {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
@@ -45,7 +45,7 @@ export class TestRedis {
     await until(() => said.includes('Ready to accept connections'), 10_000, 'a Redis that is ready');
   }
 
-  /** As a crash would: nothing is said to anybody. */
+  /** Kills Redis without a goodbye, as a crash would. */
   async kill(): Promise<void> {
     const { process: child } = this;
     this.process = null;
@@ -55,7 +55,7 @@ export class TestRedis {
     await exited;
   }
 
-  /** Still there, and silent: connections stay up, nothing is answered. */
+  /** Freezes Redis: connections stay up, but nothing is answered. */
   freeze(): void {
     this.process?.kill('SIGSTOP');
   }

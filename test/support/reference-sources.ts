@@ -13,14 +13,14 @@ import { declaredIn } from './module-graph.js';
 
 export interface RouteFacts {
   readonly method: string;
-  /** As the OpenAPI document spells it. */
+  /** The path as the OpenAPI document spells it. */
   readonly path: string;
   readonly policy: Policy | undefined;
 }
 
 export interface EventFacts {
   readonly type: string;
-  /** As `Class.method`. */
+  /** The listeners in the form `Class.method`. */
   readonly listeners: readonly string[];
 }
 
@@ -31,7 +31,7 @@ export interface MetricFacts {
   readonly help: string;
 }
 
-/** Facts of the code from which the tables under `docs/reference` are made. */
+/** The facts of the code that the tables under `docs/reference` show. */
 export interface ReferenceSources {
   readonly variables: Readonly<Record<string, Variable>>;
   readonly errorCodes: Readonly<Record<string, ErrorRow>>;
@@ -43,7 +43,7 @@ export interface ReferenceSources {
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** The key under which @nestjs/event-emitter keeps what a method listens to. */
+/** The key under which @nestjs/event-emitter stores the events that a method listens to. */
 const LISTENS_TO = 'EVENT_LISTENER_METADATA';
 const METRIC_TOKEN = /^PROM_METRIC_/;
 
@@ -78,7 +78,7 @@ function routesOf(controller: Type): RouteFacts[] {
   });
 }
 
-/** `/api/users/{id}` for Nest's `api/users` and `/:id`. */
+/** Converts Nest's `api/users` and `/:id` into `/api/users/{id}`. */
 const spelled = (path: string): string =>
   `/${path.split('/').filter(Boolean).join('/')}`.replaceAll(/:(\w+)/g, '{$1}');
 
@@ -96,7 +96,7 @@ async function eventsOf(providers: readonly Type[]): Promise<EventFacts[]> {
   return [...types].map((type) => ({ type, listeners: (listeners.get(type) ?? []).toSorted() }));
 }
 
-/** Every type that a module declares in an exported constant such as `userEventTypes`. */
+/** Returns every event type that a module declares in an exported constant such as `userEventTypes`. */
 async function declaredEventTypes(): Promise<string[]> {
   const files = globSync('src/modules/*/events/*.ts', { cwd: ROOT }).toSorted();
   const types: string[] = [];
@@ -122,7 +122,7 @@ interface MetricProvider {
   readonly useFactory: () => Metric;
 }
 
-/** What prom-client keeps on a metric, and its types leave out. */
+/** Fields of a metric that prom-client's types omit. */
 interface Described {
   readonly name: string;
   readonly help: string;
@@ -132,7 +132,7 @@ interface Described {
 function metricOf(provider: unknown): MetricFacts[] {
   const { provide } = provider as Partial<MetricProvider>;
   if (typeof provide !== 'string' || !METRIC_TOKEN.test(provide)) return [];
-  // One that is there already is found, so that this may run beside an application.
+  // An existing metric is found, so that this may run beside an application.
   const metric = (provider as MetricProvider).useFactory();
   const { name, help, labelNames } = metric as unknown as Described;
   return [{ name, type: typeOf(metric), labels: labelNames, help }];

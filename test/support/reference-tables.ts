@@ -3,7 +3,7 @@ import type { Permission } from '../../src/common/authorization/permissions.js';
 import type { Variable } from '../../src/config/variables.js';
 import type { ReferenceSources, RouteFacts } from './reference-sources.js';
 
-/** The pages under `docs/reference` that hold a table made from the code, and how each table is made. */
+/** The pages under `docs/reference` with tables generated from the code, and the function for each table. */
 export const referenceTables = {
   configuration: configurationTable,
   errors: errorTable,
@@ -16,13 +16,13 @@ export const referenceTables = {
 
 export type TableName = keyof typeof referenceTables;
 
-/** The page of each table; two tables share one page. */
+/** Returns the page of a table; two tables share one page. */
 export const pageOf = (name: TableName): string =>
   `docs/reference/${name === 'routes' ? 'permissions' : name}.md`;
 
 export const tableNames = Object.keys(referenceTables) as TableName[];
 
-/** Returns the page with one table made anew between its markers. */
+/** Returns the page with one table regenerated between its markers. */
 export function withTable(page: string, name: TableName, sources: ReferenceSources): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [start, end] = [page.indexOf(open), page.indexOf(close)];
@@ -31,7 +31,7 @@ export function withTable(page: string, name: TableName, sources: ReferenceSourc
   return `${page.slice(0, start + open.length)}\n\n${table}\n\n${page.slice(end)}`;
 }
 
-/** Defaults that depend on the machine on which the table is made. */
+/** Defaults that depend on the machine that generates the table. */
 const MACHINE_DEFAULTS: Readonly<Record<string, string>> = { PASSWORD_CONCURRENCY: 'cores' };
 
 function configurationTable({ variables }: ReferenceSources): string {
@@ -126,7 +126,7 @@ function callersOf(policy: RouteFacts['policy']): string {
   }
 }
 
-/** When each event occurs, and its `data`. An event that nobody stores has none. */
+/** The meaning of each event and its `data`. An event that is not stored has none. */
 const eventMeanings: Readonly<Record<string, readonly [occurs: string, data: string]>> = {
   'user.created': [
     'A user signed up or was imported',

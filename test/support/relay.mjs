@@ -1,6 +1,9 @@
 import { connect, createServer } from 'node:net';
 
-/** Passes connections on: `node relay.mjs FROM TO [FROM TO]…`, each a port of 127.0.0.1 or the path of a socket. */
+/**
+ * Relays connections: `node relay.mjs FROM TO [FROM TO]…`. Each endpoint is a port of 127.0.0.1 or a socket
+ * path.
+ */
 const endpoints = process.argv.slice(2);
 const addressOf = (endpoint) =>
   /^\d+$/.test(endpoint) ? { host: '127.0.0.1', port: Number(endpoint) } : { path: endpoint };

@@ -16,7 +16,7 @@ export interface ResourceBody {
   readonly updated_at: string;
 }
 
-/** Resources of that account, in the order in which they were made. */
+/** Creates resources of the user and returns them in order of creation. */
 export async function resourcesOf(app: TestApp, owner: Account, count: number): Promise<ResourceBody[]> {
   const made: ResourceBody[] = [];
   for (let n = 0; n < count; n++) {
@@ -27,7 +27,10 @@ export async function resourcesOf(app: TestApp, owner: Account, count: number): 
   return made;
 }
 
-/** Accounts that nobody signs in to, without the hashing of a password. @returns their ids */
+/**
+ * Inserts users that no test signs in to, without hashing a password.
+ * @returns their IDs
+ */
 export async function receivers(database: TestDatabase, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => v7());
   const domain = `${randomBytes(6).toString('hex')}.example`;
@@ -40,7 +43,7 @@ export async function receivers(database: TestDatabase, count: number): Promise<
   return ids;
 }
 
-/** What the trail holds of transfers of that resource alone. */
+/** Returns the number of successful transfers of the resource in the audit log. */
 export async function transfersOf(database: TestDatabase, resourceId: string): Promise<number> {
   const [row] = await database.query<{ count: number }>(
     `SELECT count(*)::integer FROM audit_entries
@@ -50,7 +53,7 @@ export async function transfersOf(database: TestDatabase, resourceId: string): P
   return row?.count ?? 0;
 }
 
-/** To whom transfers were told, in the order of the feed: the giver and the receiver of each. */
+/** Returns the users notified of transfers, in event order: the giver and the receiver of each. */
 export async function told(database: TestDatabase, from = 0): Promise<string[]> {
   const rows = await database.query<{ subject: string }>(
     `SELECT subject FROM events WHERE type = 'ownership.transferred' ORDER BY epoch, xid, seq OFFSET $1`,
@@ -70,7 +73,7 @@ type Ask = (
   },
 ) => Promise<{ body: unknown; get(header: string): string | undefined }>;
 
-/** Asks for every answer there is about resources: `mine` by the administrator, for that account. */
+/** Requests every response about resources: the administrator creates them and transfers them to `to`. */
 export async function askAboutResources(ask: Ask, to: { id: string; token: string }): Promise<void> {
   const make = async () =>
     (await ask('POST /api/resources', { body: { type: 'project', name: 'Engine', external_id: 'e-1' } }))

@@ -3,7 +3,9 @@ import type { Answer } from './send.js';
 import { PASSWORD, type Account } from './test-app.js';
 import { until } from './until.js';
 
-/** A change that takes something from an account, and what it could do before and cannot after. */
+/**
+ * A change that revokes an access, the request that the access allowed, and the status it gets afterwards.
+ */
 export interface Revocation {
   readonly roles: readonly string[];
   readonly asked: string;
@@ -17,7 +19,7 @@ const sessionOf = ({ token }: Account): string =>
 
 const ends = (revoke: Revocation['revoke']): Revocation => ({
   roles: ['user'],
-  // Not the caller's own record: of a deleted account it is gone before its caller is.
+  // Not the caller's own record, because a deleted user's record disappears before the principal does.
   asked: '/api/roles?limit=1',
   refusal: 401,
   revoke,
@@ -61,22 +63,26 @@ export const revocations = {
   ),
 } as const satisfies Record<string, Revocation>;
 
-/** Roles of their own, as they are before a revocation. */
+/** Sets up the test's own roles as they are before a revocation. */
 export const prepareRoles = (pair: Pair): Promise<Answer> =>
   pair.order({ method: 'PUT', path: '/api/roles/reader', body: { permissions: ['users:read'] } });
 
 export interface Outcome {
-  /** Requests sent after the 2xx that were let in nevertheless; those here must be none. */
+  /**
+   * The number of requests sent after the 2xx that were still admitted, per instance; on the first instance
+   * it must be 0.
+   */
   readonly admitted: Readonly<Record<Where, number>>;
-  /** How long after the 2xx the last request that was let in on the other instance was sent. */
+  /** The time from the 2xx until the last admitted request to the other instance was sent. */
   readonly lastAdmittedMs: number;
-  /** ... and the first that was refused came back. */
+  /** The time from the 2xx until the first refusal came back. */
   readonly refusedAfterMs: number;
 }
 
 /**
- * Revokes while both instances are asked all the time, so that there are fills under way, and goes on
- * until both refuse. Times are of the sending: the bound is the lease's, not the machine's.
+ * Revokes while both instances are under constant load, so that cache fills are in progress, and continues
+ * until both refuse. Times are taken when requests are sent, because the bound belongs to the lease, not to
+ * the machine.
  */
 export async function tryOut(
   pair: Pair,

@@ -1,12 +1,12 @@
 import type { Express } from 'express';
 import type { TestApp } from './test-app.js';
 
-/** `GET /api/users/{id}` for every route that Express knows, but for those of the documentation. */
+/** Returns every route that Express knows as `GET /api/users/{id}`, except those of the documentation. */
 export function routesOf(app: TestApp): string[] {
   const express: Express = app.nest.getHttpAdapter().getInstance();
   return express.router.stack.flatMap(({ route }) => {
     const methods = Object.keys((route as unknown as { methods?: object } | undefined)?.methods ?? {});
-    // Nest registers middleware as routes of every method there is.
+    // Nest registers middleware as routes for every method.
     if (!route || methods.includes('trace') || /^\/(?:docs|openapi\.json)/.test(route.path)) return [];
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     return methods.map((method) => `${method.toUpperCase()} ${path}`);

@@ -1,6 +1,6 @@
 import type { TestDatabase } from './test-database.js';
 
-/** What belongs to an extension comes and goes with it. */
+/** Excludes objects that belong to an extension. */
 const OWN = (catalog: string, oid: string) => `
   NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 
@@ -40,7 +40,7 @@ const OBJECTS = `
   FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
   WHERE t.typtype IN ('d', 'e') AND ${OWN('pg_type', 't.oid')}`;
 
-/** Every object of our own in the database with its definition, but for the list of migrations. */
+/** Returns every object of ours in the database with its definition, except the list of migrations. */
 export async function schemaDump(database: TestDatabase): Promise<string[]> {
   const sql = OBJECTS.replaceAll(
     'JOIN pg_namespace n ON',

@@ -13,7 +13,7 @@ export interface SealBody {
   readonly signature: string;
 }
 
-/** RFC 9162, 2.1.3.2, and the words of the documentation: a client that knows nothing of the service's code. */
+/** A client that knows only RFC 9162, 2.1.3.2, and the documentation, and nothing of the service's code. */
 export const sealClient = {
   sha256: (...parts: Buffer[]) => createHash('sha256').update(Buffer.concat(parts)).digest(),
   isIncluded(leaf: Buffer, index: number, size: number, path: Buffer[], root: Buffer): boolean {

@@ -2,10 +2,10 @@ import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:ht
 
 export interface Sent {
   readonly method?: string;
-  /** With the query, percent-encoded by the caller: nothing here repairs it. */
+  /** The path with its query, percent-encoded by the caller and sent unchanged. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** A string is sent as UTF-8; anything else that is no Buffer as JSON. */
+  /** A string is sent as UTF-8; any other value that is no Buffer is sent as JSON. */
   readonly body?: unknown;
 }
 
@@ -14,13 +14,13 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
   readonly bytes: Buffer;
-  /** The body parsed as JSON; undefined when it is none. */
+  /** The body parsed as JSON; undefined when it is not JSON. */
   readonly json: unknown;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
-/** One request as it stands, byte for byte: supertest would tidy paths, headers and bodies up. */
+/** Sends one request byte for byte. supertest would normalise paths, headers and bodies. */
 export function send(url: string, { method = 'GET', path, headers = {}, body }: Sent): Promise<Answer> {
   const bytes = bytesOf(body);
   const isJson = body !== undefined && headers['Content-Type'] === undefined;
@@ -48,7 +48,7 @@ export function send(url: string, { method = 'GET', path, headers = {}, body }: 
   });
 }
 
-/** Ends the connections that `send` keeps, so that a server can close. */
+/** Closes the connections that `send` keeps, so that a server can close. */
 export const closeConnections = (): void => agent.destroy();
 
 export const bearer = (account: { readonly token: string }): Record<string, string> => ({

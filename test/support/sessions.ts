@@ -5,7 +5,7 @@ import { PASSWORD } from './test-app.js';
 import type { TestDatabase } from './test-database.js';
 import { until } from './until.js';
 
-/** What signing in, refreshing and changing the password answer. */
+/** The tokens returned by sign-in, refresh and password change. */
 export interface Pair {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -22,7 +22,7 @@ export interface Claims {
   readonly roles?: string[];
 }
 
-/** All that is answered, and not to be stored by caches. */
+/** Checks a complete token response that caches must not store. */
 export function expectPair(answer: Response): void {
   expect(answer.status).toBe(200);
   expect(answer.get('Cache-Control')).toBe('no-store, no-transform');
@@ -53,14 +53,14 @@ export const claimsOf = (token: string) => part(token, 1) as Claims;
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** Changes the unused bits of the last character of base64url: the text decodes to the same bytes. */
+/** Changes the unused bits of the last base64url character, so that the text decodes to the same bytes. */
 export function respelled(text: string): string {
   if ((text.length - text.lastIndexOf('.') - 1) % 4 === 0)
     throw new Error('The last character has no unused bits');
   return text.slice(0, -1) + BASE64URL.charAt(BASE64URL.indexOf(text.slice(-1)) + 1);
 }
 
-/** A new session of that account. */
+/** Starts a new session of the user. */
 export async function logIn(url: string, email: string, password = PASSWORD): Promise<Pair> {
   const answer = await supertest(url).post('/api/auth/login').send({ email, password });
   if (answer.status !== 200) throw new Error(`sign-in answered ${answer.status}: ${answer.text}`);
@@ -79,11 +79,11 @@ export async function refreshed(url: string, token: string): Promise<Pair> {
   return answer.body as Pair;
 }
 
-/** What a request with that bearer token is told about its own account: 200 or 401. */
+/** Returns the status of a request with that bearer token for its own user: 200 or 401. */
 export const statusOf = async (url: string, accessToken: string): Promise<number> =>
   (await supertest(url).get('/api/users/me').auth(accessToken, { type: 'bearer' })).status;
 
-/** As if the token had been spent that much longer ago. */
+/** Makes the token look spent that much longer ago. */
 export async function ageSpent(database: TestDatabase, token: string, seconds: number): Promise<void> {
   await database.query(
     'UPDATE refresh_tokens SET spent_at = spent_at - make_interval(secs => $2) WHERE jti = $1',
@@ -91,7 +91,7 @@ export async function ageSpent(database: TestDatabase, token: string, seconds: n
   );
 }
 
-/** Waits until that many connections of the service wait for somebody else's lock. */
+/** Waits until that many connections of the service wait for a lock. */
 export async function lockWaiters(database: TestDatabase, count: number): Promise<void> {
   const waiting = async () => {
     const rows = await database.query(
@@ -102,7 +102,7 @@ export async function lockWaiters(database: TestDatabase, count: number): Promis
   await until(async () => (await waiting()) >= count, 20_000, `${count} waiting connections`);
 }
 
-/** Somebody else's change that is under way: `work` begins while it holds the rows, and it commits then. */
+/** Starts `work` while another transaction holds the changed rows, then commits that transaction. */
 export async function whileChanging<T>(
   database: TestDatabase,
   change: { sql: string; values: unknown[] },
@@ -113,7 +113,7 @@ export async function whileChanging<T>(
   try {
     await other.query('BEGIN');
     await other.query(change.sql, change.values);
-    // A supertest request is sent when it is first asked for its answer.
+    // supertest sends a request only when its response is awaited.
     const started = work.start().map((request) => request.then((answer) => answer));
     await lockWaiters(database, started.length);
     await other.query('COMMIT');

@@ -2,8 +2,8 @@ import type { TestDatabase } from './test-database.js';
 import { until } from './until.js';
 
 /**
- * Waits until the feed can show all events there are: other tests share the server, and whatever of theirs
- * is open holds every feed back.
+ * Waits until the feed can show all existing events. Other tests share the server, and their open
+ * transactions hold back every feed.
  */
 export const settled = (database: TestDatabase): Promise<void> =>
   until(

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** A mail server that speaks just enough of RFC 5321 to be sent to, and keeps what it was sent. */
+/** A mail server that speaks just enough of RFC 5321 to receive mails, and keeps them. */
 export class SmtpSink {
   readonly mails: string[] = [];
 
@@ -11,7 +11,7 @@ export class SmtpSink {
     readonly url: string,
   ) {}
 
-  /** `failures`: so many mails are refused for now (451) before the first is taken. */
+  /** Starts the server. It refuses the first `failures` mails temporarily (451). */
   static async listen(failures = 0): Promise<SmtpSink> {
     let refusals = failures;
     const server = createServer((socket) => {
@@ -28,7 +28,7 @@ export class SmtpSink {
         } else if (/^(?:EHLO|HELO|MAIL|RCPT|RSET|NOOP)/i.test(line)) {
           const refused = /^RCPT/i.test(line) && refusals > 0;
           if (refused) refusals--;
-          // As real ones do, it repeats the address.
+          // Repeats the address, as real servers do.
           say(refused ? `451 4.2.1 ${line.slice(8)} try again` : '250 sink');
         } else if (/^DATA/i.test(line)) {
           data = [];

@@ -1,7 +1,9 @@
 import { register } from 'prom-client';
 import { DB_DURATION } from '../../src/platform/metrics/database-metrics.js';
 
-/** How many statements the pool of this process has sent. Heartbeats go over a connection of their own. */
+/**
+ * Returns the number of statements that this process's pool has sent. Heartbeats use a separate connection.
+ */
 export async function statements(): Promise<number> {
   const metric = await register.getSingleMetric(DB_DURATION)?.get();
   return (metric?.values ?? [])
@@ -9,7 +11,7 @@ export async function statements(): Promise<number> {
     .reduce((sum, { value }) => sum + value, 0);
 }
 
-/** How many of them that work costs. Only while nothing else asks this process for anything. */
+/** Returns the number of statements that the work sends. Valid only while nothing else uses this process. */
 export async function statementsOf(work: () => PromiseLike<unknown>): Promise<number> {
   const before = await statements();
   await work();

@@ -4,7 +4,7 @@ import type { TestDatabase } from './test-database.js';
 
 const TABLES = ['audit_entries', 'audit_seals', 'audit_keys', 'audit_retentions'] as const;
 
-/** A superuser who has switched the triggers off, and a way back to the trail as it was. */
+/** A superuser who has disabled the triggers, with a way to restore the audit log. */
 export class Tampering {
   private constructor(private readonly database: TestDatabase) {}
 
@@ -13,7 +13,10 @@ export class Tampering {
     return new Tampering(database);
   }
 
-  /** Does these statements in one transaction, while nobody seals; `session_replication_role` alone is not enough. */
+  /**
+   * Runs these statements in one transaction while no instance seals. `session_replication_role` alone is not
+   * enough.
+   */
   async do(...statements: readonly (string | readonly [sql: string, values: unknown[]])[]): Promise<void> {
     const client = new pg.Client({ connectionString: this.database.url });
     await client.connect();

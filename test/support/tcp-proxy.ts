@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
- * Stands between the service and its database, so that a test can really take it away: cut off (the
- * server is gone and refuses), or silent (the path is dead and nobody says so).
+ * Sits between the service and its database, so that a test can take the database away. Either it is cut off
+ * (the server is gone and refuses), or it is silent (the path is dead without an error).
  */
 export class TcpProxy {
   private readonly sockets = new Set<Socket>();
@@ -11,7 +11,7 @@ export class TcpProxy {
   private silent = false;
   private fatal: string | null = null;
   private delayMs = 0;
-  /** Connections that went silent because of what was sent over them. */
+  /** The number of connections that went silent because of a swallowed text. */
   swallowed = 0;
 
   private constructor(
@@ -19,7 +19,7 @@ export class TcpProxy {
     private port: number,
   ) {}
 
-  /** In front of the server of that address. */
+  /** Creates a proxy in front of the server at that address. */
   static async before(url: string): Promise<TcpProxy> {
     const { hostname, port } = new URL(url);
     const proxy = new TcpProxy({ host: hostname, port: Number(port || 5432) }, 0);
@@ -27,7 +27,7 @@ export class TcpProxy {
     return proxy;
   }
 
-  /** The same address, through this proxy. */
+  /** Returns the same address through this proxy. */
   through(url: string): string {
     const address = new URL(url);
     address.hostname = '127.0.0.1';
@@ -44,23 +44,23 @@ export class TcpProxy {
     await closed;
   }
 
-  /** Every connection stays up, new ones too, but nothing passes any more. */
+  /** Keeps every connection open, including new ones, but passes nothing. */
   silence(): void {
     this.silent = true;
     for (const socket of this.sockets) socket.pause();
   }
 
-  /** A connection over which a client sends this text is silent from then on; null: none any more. */
+  /** Silences each connection over which a client sends this text; null stops that. */
   swallow(text: string | null): void {
     this.fatal = text;
   }
 
-  /** What the server says comes so much later from now on. */
+  /** Delays everything the server sends by this time from now on. */
   slow(delayMs: number): void {
     this.delayMs = delayMs;
   }
 
-  /** Serves on the old port again. Connections that were silent until now are ended. */
+  /** Serves on the old port again and ends connections that were silent. */
   async restore(): Promise<void> {
     if (this.silent) for (const socket of this.sockets) socket.destroy();
     this.silent = false;
@@ -71,7 +71,9 @@ export class TcpProxy {
     this.port = (this.server.address() as AddressInfo).port;
   }
 
-  /** Ends a silence for new connections alone: what was under way before it stays lost, as on a path that drops packets. */
+  /**
+   * Ends a silence for new connections only. Data sent before stays lost, as on a path that drops packets.
+   */
   forgetOld(): void {
     this.silent = false;
   }
@@ -84,7 +86,7 @@ export class TcpProxy {
     }
     const upstream = connect(this.target.port, this.target.host);
     this.track(upstream);
-    // By hand and not by pipe, whose own pausing would undo a silence.
+    // Not with pipe, whose own pausing would undo a silence.
     client.on('data', (chunk: Buffer) => {
       if (this.fatal === null || !chunk.includes(this.fatal)) return;
       this.swallowed++;
@@ -105,7 +107,7 @@ function forward(from: Socket, to: Socket, delayMs: () => number): void {
   let lastDue = 0;
   from.on('data', (chunk: Buffer) => {
     const now = performance.now();
-    // Never before what came earlier.
+    // Keeps the order of the chunks.
     lastDue = Math.max(lastDue, now + delayMs());
     if (lastDue <= now) to.write(chunk);
     else setTimeout(() => to.writable && to.write(chunk), Math.ceil(lastDue - now));

@@ -30,13 +30,13 @@ type Method = 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head' | 'options';
 
 interface Created {
   readonly config?: Partial<Config>;
-  /** To share one database between several apps. */
+  /** A database to share between several apps. */
   readonly database?: TestDatabase;
 }
 
 let addresses = 0;
 
-/** The whole service in this process, over a database of its own: the only door for e2e tests. */
+/** The whole service in this process with its own database; the only entry point for e2e tests. */
 export class TestApp {
   private constructor(
     readonly nest: NestExpressApplication,
@@ -56,7 +56,7 @@ export class TestApp {
       ADMIN_PASSWORD: ADMIN.password,
       MASTER_KEY,
     };
-    // prom-client's registry is the process's own, and an earlier app of this worker filled it.
+    // prom-client's registry is global, and an earlier app of this worker filled it.
     register.clear();
     const nest = await createApp({ ...readConfig(environment), ...config });
     await nest.init();
@@ -68,17 +68,17 @@ export class TestApp {
     return new TestApp(nest, own, url, admin, database === undefined);
   }
 
-  /** A request of nobody. */
+  /** Creates an anonymous request. */
   request(method: Method, path: string): supertest.Test {
     return supertest(this.url)[method](path);
   }
 
-  /** A request of that account. */
+  /** Creates a request of the user. */
   as(account: Account, method: Method, path: string): supertest.Test {
     return this.request(method, path).auth(account.token, { type: 'bearer' });
   }
 
-  /** Signs up an account with an address of its own, gives it the roles, and signs it in. */
+  /** Signs up a user with a new address, grants the roles, and signs the user in. */
   async account(roles: string[] = ['user'], name = 'Somebody'): Promise<Account> {
     const email = `somebody-${++addresses}@example.com`;
     const created = await this.request('post', '/api/users').send({ email, name, password: PASSWORD });
@@ -93,7 +93,7 @@ export class TestApp {
     return signedIn(this.nest, email);
   }
 
-  /** Stops, and fails the test that left a transaction or a connection behind. */
+  /** Stops the app. Fails a test that left a transaction or a connection open. */
   async close(): Promise<void> {
     closeConnections();
     try {
@@ -112,7 +112,7 @@ export class TestApp {
     return this.nest.get(DataSource);
   }
 
-  /** Connections go back right after the answer, so a moment of patience is part of the question. */
+  /** Waits until all connections are idle. They return to the pool only just after the response. */
   private unused(): Promise<void> {
     const pool = poolOf(this.dataSource);
     return until(
@@ -123,7 +123,7 @@ export class TestApp {
   }
 }
 
-/** A session as signing in makes one, without its hashing a password: that has tests of its own. */
+/** Creates a session as sign-in does, but without password hashing, which has its own tests. */
 async function signedIn(nest: NestExpressApplication, email: string): Promise<Account> {
   const users = nest.get(UsersService);
   const found = await users.findByEmail(email);

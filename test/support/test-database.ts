@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
-/** A clone of the migrated template, for one test file alone. */
+/** A clone of the migrated template for one test file. */
 export class TestDatabase {
   private constructor(private readonly name: string) {}
 
-  /** `empty`: not even migrated. */
+  /** Creates the database; with `empty` not even migrated. */
   static async create(options: { empty?: boolean } = {}): Promise<TestDatabase> {
     const name = `test_${randomBytes(8).toString('hex')}`;
     const template = options.empty ? 'template0' : environment('TEST_TEMPLATE');
@@ -14,27 +14,27 @@ export class TestDatabase {
     return new TestDatabase(name);
   }
 
-  /** As a superuser: what a test does to the database by itself. */
+  /** The address for a superuser, for the test's own changes to the database. */
   get url(): string {
     return this.urlOf('TEST_SERVER_URL');
   }
 
-  /** As the role of the running service, which owns nothing. */
+  /** The address for the running service's role, which owns nothing. */
   get serviceUrl(): string {
     return this.urlOf('TEST_SERVICE_URL');
   }
 
-  /** As in production, for the environment of an instance. */
+  /** The addresses for an instance's environment, as in production. */
   get addresses(): { readonly DATABASE_URL: string; readonly MIGRATION_DATABASE_URL: string } {
     return { DATABASE_URL: this.serviceUrl, MIGRATION_DATABASE_URL: this.urlOf('TEST_OWNER_URL') };
   }
 
-  /** What a test has made by itself, for the service to use. */
+  /** Grants the service access to a table that the test created. */
   async share(table: string): Promise<void> {
     await this.query(`GRANT ALL ON ${table} TO ${new URL(this.serviceUrl).username}`);
   }
 
-  /** Runs one statement on a connection of its own, so that no test can leave one open. */
+  /** Runs one statement on its own connection, so that no test can leave one open. */
   async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
     const client = new pg.Client({ connectionString: this.url });
     await client.connect();

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import type { EmbeddedUrls } from '../../src/platform/database/embedded/roles.js';
 
-/** Holds a cluster of its own until its input ends. */
+/** A program that keeps a separate cluster until its input ends. */
 const HOLD_CLUSTER = `
   const { joinEmbeddedPostgres } = await import('./dist/src/platform/database/embedded/embedded-postgres.js');
   const cluster = await joinEmbeddedPostgres({ dataDir: process.argv[1], notice() {} });
@@ -21,7 +21,7 @@ interface TlsFiles {
   readonly clients: string;
 }
 
-/** A real PostgreSQL that speaks TLS. */
+/** A real PostgreSQL with TLS. */
 export class TlsPostgres {
   private constructor(
     private readonly holder: ChildProcess,
@@ -29,7 +29,7 @@ export class TlsPostgres {
     readonly urls: EmbeddedUrls,
   ) {}
 
-  /** `rules` stand before all others in its pg_hba.conf. */
+  /** Starts the server with `rules` before all others in its pg_hba.conf. */
   static async start(files: TlsFiles, rules: readonly string[]): Promise<TlsPostgres> {
     const folder = await mkdtemp(join(tmpdir(), 'gatehouse-tls-'));
     const holder = spawn(process.execPath, ['--input-type=module', '--eval', HOLD_CLUSTER, folder], {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { TestDatabase } from './test-database.js';
 
-/** What pg keeps on a client, and its types leave out: the only way to the rows of a COPY. */
+/** The client field, omitted by pg's types, that gives access to the rows of a COPY. */
 interface Copying {
   readonly connection: NodeJS.EventEmitter;
 }
@@ -15,7 +15,10 @@ interface Table {
 
 const forms = (value: string): string[] => [value.toLowerCase(), Buffer.from(value).toString('hex')];
 
-/** The tables, of every schema, in whose COPY one of these values stands, in clear or as hexadecimal bytes. */
+/**
+ * Returns the tables, of every schema, whose COPY contains one of these values, in plain text or as
+ * hexadecimal bytes.
+ */
 export function tablesHolding(database: TestDatabase, values: readonly string[]): Promise<string[]> {
   return withClient(database, async (client) => {
     const holding: string[] = [];
@@ -27,7 +30,10 @@ export function tablesHolding(database: TestDatabase, values: readonly string[])
   });
 }
 
-/** The data files of the database in which one of these values stands, once everything was rewritten and flushed. */
+/**
+ * Returns the database's data files that contain one of these values, after all tables were rewritten and
+ * flushed.
+ */
 export function filesHolding(
   database: TestDatabase,
   values: readonly (string | Buffer)[],
@@ -44,7 +50,7 @@ export function filesHolding(
     const folder = rows[0]?.folder ?? '';
     const holding: string[] = [];
     for (const file of await readdir(folder)) {
-      // One that was dropped meanwhile holds nothing.
+      // A file dropped meanwhile contains nothing.
       const bytes = await readFile(join(folder, file)).catch(() => Buffer.alloc(0));
       if (values.some((value) => bytes.includes(value))) holding.push(file);
     }
@@ -62,7 +68,7 @@ async function tablesOf(client: pg.Client): Promise<Table[]> {
 
 async function copyOf(client: pg.Client, table: string): Promise<string> {
   const chunks: Buffer[] = [];
-  // What is handed over is overwritten by what comes next.
+  // pg overwrites the chunk with the next one.
   const collect = ({ chunk }: { chunk: Buffer }) => chunks.push(Buffer.from(chunk));
   const { connection } = client as unknown as Copying;
   connection.on('copyData', collect);

@@ -10,7 +10,7 @@ import {
 } from '../../src/modules/audit/seals/seal.js';
 import type { Block } from '../../src/modules/audit/seals/verify.js';
 
-/** An entry as a sign-in might leave it, at that place of the order. */
+/** An entry as a sign-in might write it, at that place in the order. */
 export const entryAt = (seq: number, more: Partial<StoredEntry> = {}): StoredEntry => ({
   epoch: 1,
   xid: '700',
@@ -45,7 +45,7 @@ export function makeAuditKey(): AuditKey {
   return { kid, x, privateKey };
 }
 
-/** A seal over these entries, after that one, signed as it should be. */
+/** Creates a correctly signed seal over these entries that follows `last`. */
 export function sealOver(
   entries: readonly StoredEntry[],
   last: StoredSeal | undefined,
@@ -67,7 +67,7 @@ export function sealOver(
   return { ...signSeal(statement, privateKey), leafHashes };
 }
 
-/** A trail of so many seals over so many entries each. */
+/** Creates an audit log of `seals` seals over `each` entries each. */
 export function makeTrail(seals: number, each: number, key: AuditKey): Block[] {
   const blocks: Block[] = [];
   for (let number = 1; number <= seals; number++) {

@@ -4,8 +4,8 @@ import { ADMIN } from './test-app.js';
 import type { TestDatabase } from './test-database.js';
 
 /**
- * Two real processes over one database, started at once as a deployment does it: they also race for the
- * first administrator and the first key. Known before they serve, so that one is stopped even when the
+ * Starts two real processes on one database at once, as a deployment does, so that they race for the first
+ * administrator and the first key. Both are known before they serve, so that one is stopped even when the
  * other cannot start.
  */
 export async function startTwo(

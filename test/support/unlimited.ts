@@ -1,4 +1,4 @@
-/** Limits are for the tests that are about them. */
+/** Settings that turn rate limits off, except in the tests about them. */
 export const UNLIMITED = {
   RATE_LIMIT_ANONYMOUS: '0',
   RATE_LIMIT_AUTHENTICATED: '0',

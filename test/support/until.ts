@@ -1,4 +1,4 @@
-/** Looks every few milliseconds whether it is so by now, and fails when it is not in time. */
+/** Polls until the condition is true, and fails when it is not true in time. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   timeoutMs = 20_000,

@@ -2,7 +2,7 @@ import type { Response } from 'supertest';
 import type { Permission } from '../../src/common/authorization/permissions.js';
 import { type Account, PASSWORD, type TestApp } from './test-app.js';
 
-/** An account as a client reads it. */
+/** A user as a client reads it. */
 export interface UserBody {
   readonly id: string;
   readonly email: string;
@@ -16,12 +16,12 @@ export interface UserBody {
   readonly updated_at: string;
 }
 
-/** An id of the right shape that no account has. */
+/** A well-formed ID that no user has. */
 export const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057';
 
 let roles = 0;
 
-/** An account that holds exactly these permissions, through a role of its own. */
+/** Creates a user with exactly these permissions, through a new role. */
 export async function accountWith(app: TestApp, permissions: readonly Permission[]): Promise<Account> {
   const role = `holder-${++roles}`;
   const made = await app.as(app.admin, 'put', `/api/roles/${role}`).send({ permissions });
@@ -29,14 +29,14 @@ export async function accountWith(app: TestApp, permissions: readonly Permission
   return app.account(['user', role]);
 }
 
-/** The account as an administrator sees it. */
+/** Returns the user as an administrator sees it. */
 export async function read(app: TestApp, id: string): Promise<UserBody> {
   const answer = await app.as(app.admin, 'get', `/api/users/${id}`);
   if (answer.status !== 200) throw new Error(`reading answered ${answer.status}: ${answer.text}`);
   return answer.body as UserBody;
 }
 
-/** The path and query that the answer names as the next page; null on the last. */
+/** Returns the path and query of the next page; null on the last page. */
 export function nextPage(answer: Response): string | null {
   const link = answer.get('Link');
   if (link === undefined) return null;
@@ -45,7 +45,7 @@ export function nextPage(answer: Response): string | null {
   return next;
 }
 
-/** Follows `Link` from that page to the last, and says what came, row by row. */
+/** Follows `Link` from that page to the last and returns all rows. */
 export async function walk(
   app: TestApp,
   path: string,
@@ -64,7 +64,7 @@ export async function walk(
   return rows;
 }
 
-/** The bytes of an error but for the one part that is new in every answer. */
+/** Returns the bytes of an error without the request ID. */
 export function withoutRequestId(answer: Response): string {
   const { error } = answer.body as { error: { request_id: string } };
   return answer.text.replace(error.request_id, '');
@@ -78,7 +78,7 @@ export async function signUp(app: TestApp, name: string, email: string): Promise
   return answer.body as UserBody;
 }
 
-/** Few at a time: on a busy machine an app with one connection refuses more as overload. */
+/** Small, because on a busy machine an app with one connection refuses more as overload. */
 const SIGN_UPS_AT_ONCE = 5;
 
 export async function signUpMany(

@@ -1,4 +1,4 @@
-/** What the audit trail tells of: a thing, and what was done to it. */
+/** The actions in the audit log, each named by its object and what was done to it. */
 export const auditActions = [
   'auth.login',
   'auth.refresh',
@@ -33,17 +33,20 @@ export const auditActions = [
 
 export type AuditAction = (typeof auditActions)[number];
 
-/** `failure`: could not be done; `denied`: not allowed. */
+/** The outcomes of an action: `failure` means that it could not be done, `denied` that it was not allowed. */
 export const auditOutcomes = ['success', 'failure', 'denied'] as const;
 
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
-/** The causes of a refused sign-in. A `throttled` attempt was not judged. */
+/** The causes of a refused sign-in. The service did not check the password of a `throttled` attempt. */
 export const auditReasons = ['wrong_password', 'unknown_user', 'disabled', 'throttled'] as const;
 
 export type AuditReason = (typeof auditReasons)[number];
 
-/** `anonymous` came with a request and nobody knows who it was; `system` did it by itself. */
+/**
+ * The kinds of actors. An `anonymous` actor came with an unauthenticated request; `system` is the service
+ * itself.
+ */
 export const actorTypes = ['user', 'anonymous', 'system'] as const;
 
 export type ActorType = (typeof actorTypes)[number];

@@ -1,6 +1,6 @@
 import { type AuditReason, auditReasons } from './audit-actions.js';
 
-/** From what to what, by the name of the field on the wire. */
+/** Old and new values, keyed by the field's name in the API. */
 export type AuditChanges = Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
 
 /** The details of an entry that are encrypted under the user's key. */
@@ -10,8 +10,8 @@ export interface AuditDetails {
 }
 
 /**
- * Encodes the details of an entry. The reason travels among the changes: the bytes of an entry in the seals
- * stay as they are, and a service that knows no reasons shows it as a change from nothing.
+ * Encodes the details of an entry. Stores the reason among the changes, so that the bytes covered by a seal
+ * keep their format. A service that does not know reasons shows it as a change from nothing.
  */
 export function packDetails(details: {
   readonly changes?: AuditChanges;
@@ -21,7 +21,7 @@ export function packDetails(details: {
   return reason === undefined ? changes : { ...changes, reason: { from: null, to: reason } };
 }
 
-/** Decodes what {@link packDetails} encoded. */
+/** Decodes the result of {@link packDetails}. */
 export function unpackDetails(packed: AuditChanges | null): AuditDetails {
   const reason = auditReasons.find((each) => each === packed?.['reason']?.to);
   if (!packed || reason === undefined) return { changes: packed, reason: null };

@@ -2,10 +2,15 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { JobRunner } from '../jobs/job-runner.js';
 
-/** Besides the running month: so long a service may run, or stand still, before an entry finds no place. */
+/**
+ * Months prepared beyond the current one: the time a service may run, or be stopped, before an entry has no
+ * partition.
+ */
 const MONTHS_AHEAD = 2;
 
-/** Sees to it that there is a partition for the audit entries to come. The owner's function makes it. */
+/**
+ * Ensures that partitions exist for future audit entries. A function of the database's owner creates them.
+ */
 @Injectable()
 export class AuditPartitions implements OnModuleInit {
   constructor(

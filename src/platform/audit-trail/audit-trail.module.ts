@@ -7,6 +7,6 @@ import { AuditTrail } from './audit-trail.js';
 @Module({ providers: [AuditTrail], exports: [AuditTrail] })
 export class AuditTrailModule {}
 
-/** Apart: who only writes an entry starts no jobs. */
+/** A separate module, so that programs that only write entries start no tasks. */
 @Module({ imports: [JobsModule], providers: [AuditPartitions] })
 export class AuditPartitionsModule {}

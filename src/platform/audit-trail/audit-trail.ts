@@ -19,22 +19,22 @@ export interface AuditTarget {
   readonly id: string;
 }
 
-/** What was done, or refused; who did it and from where is known from the request. */
+/** An action that was done or refused. The request supplies the actor and the origin. */
 export interface AuditFact {
   readonly action: AuditAction;
   readonly target: AuditTarget | null;
-  /** `success` unless it says otherwise. */
+  /** Defaults to `success`. */
   readonly outcome?: AuditOutcome;
   readonly changes?: AuditChanges;
   /** The cause of a refused sign-in. */
   readonly reason?: AuditReason;
-  /** The account whose personal data the changes are, when it is not the target itself. */
+  /** The user whose personal data the changes contain, if it is not the target. */
   readonly about?: string;
-  /** When it is not the caller of the request: who has just signed in. */
+  /** The actor if it is not the caller of the request, for example a user who has just signed in. */
   readonly actor?: AuditActor;
 }
 
-/** Where a request came from. */
+/** The origin of a request. */
 export interface AuditOrigin {
   readonly ip: string;
   readonly userAgent: string;
@@ -43,11 +43,11 @@ export interface AuditOrigin {
 const SYSTEM: AuditActor = { type: 'system', id: null, sessionId: null };
 const ANONYMOUS: AuditActor = { type: 'anonymous', id: null, sessionId: null };
 const USER = 'user';
-/** The nil UUID (RFC 9562, 5.9): no account has it, but a key of its own for what is about no account. */
+/** The nil UUID (RFC 9562, 5.9). No user has it, but it has its own key for entries that concern no user. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 interface Sealed {
-  /** The account under whose key it is. */
+  /** The user whose key encrypts the value. */
   readonly key: string | null;
   readonly sealed: Buffer | null;
 }
@@ -78,9 +78,9 @@ interface Sealing {
 }
 
 /**
- * Writes the audit trail, each entry in the transaction of what it tells of. What is personal is sealed
- * under the key of the account it is about: where the caller is, under the caller's; what changed,
- * under the one that was changed.
+ * Writes the audit log, each entry in the transaction of the action it records. Personal data is encrypted
+ * under the key of the person it concerns. The request's origin is under the actor's key, and changes are
+ * under the changed user's key.
  */
 @Injectable()
 export class AuditTrail {
@@ -89,12 +89,12 @@ export class AuditTrail {
     private readonly keys: AccountKeys,
   ) {}
 
-  /** In the unit of work of the change; outside one in a statement of its own. */
+  /** Writes an entry in the current unit of work, or in its own statement outside one. */
   async record(fact: AuditFact): Promise<void> {
     await this.unitOfWork.manager.query(INSERT, await this.rowOf(fact));
   }
 
-  /** As `record`, in one statement. `made`: the keys of accounts that this unit of work has made. */
+  /** Writes several entries in one statement. `made` holds the keys of users created in this unit of work. */
   async recordAll(facts: readonly AuditFact[], made: ReadonlyMap<string, Sealer>): Promise<void> {
     const rows: unknown[][] = [];
     for (const fact of facts) rows.push(await this.rowOf(fact, made));
@@ -136,7 +136,10 @@ export class AuditTrail {
     ];
   }
 
-  /** Of strangers the key is looked up each time: an unknown address must not take less than a known one. */
+  /**
+   * Encrypts a value. For anonymous callers the key is always looked up, because an unknown address must not
+   * take less time than a known one.
+   */
   private async seal(
     value: object | undefined,
     account: string,

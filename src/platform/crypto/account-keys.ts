@@ -16,15 +16,14 @@ const INSERT_ALL = prepared(
 );
 
 interface KeyRow {
-  /** Null when it was destroyed. */
+  /** Null when the key was destroyed. */
   readonly wrapped: Buffer | null;
 }
 
 /**
- * One key for each account, under which all is sealed that history holds of it: to destroy the key is
- * to erase the person from a history that nobody can change. Wrapped by the master key. The keys
- * remembered here are a lease, as principals are: used only while this instance hears of every
- * destruction.
+ * Encryption keys, one per user, wrapped by the master key. History encrypts everything personal under its
+ * user's key, so destroying the key erases the person from a history that cannot be changed. Cached keys are
+ * leased like principals: they are used only while this instance is sure to hear of every destruction.
  */
 @Injectable()
 export class AccountKeys {
@@ -43,15 +42,18 @@ export class AccountKeys {
     );
   }
 
-  /** Seals under the account's key, which is made if there is none yet. @returns null when it was destroyed */
+  /**
+   * Returns the cipher for the user's key and creates the key if none exists.
+   * @returns null when the key was destroyed
+   */
   async sealerOf(userId: string): Promise<Sealer | null> {
     const found = await this.find(userId);
     return found === undefined ? this.make(userId) : found;
   }
 
   /**
-   * For accounts that are made in this unit of work, all at once. They are not remembered here: thousands would put out
-   * the keys of those who are about.
+   * Creates keys for users that are created in this unit of work, all at once. Does not cache them, because
+   * thousands would evict the keys of active users.
    */
   async makeAll(userIds: readonly string[]): Promise<Map<string, Sealer>> {
     const keys = userIds.map((userId) => ({ userId, key: randomBytes(KEY_BYTES) }));
@@ -62,18 +64,27 @@ export class AccountKeys {
     return new Map(keys.map(({ userId, key }) => [userId, new Sealer(key)]));
   }
 
-  /** As `sealerOf`, and asks the database each time: it takes as long for a key that is remembered. */
+  /**
+   * Returns the same as `sealerOf` but always asks the database, so that it takes equally long for a cached
+   * key.
+   */
   async sealerOfAnew(userId: string): Promise<Sealer | null> {
     const found = await this.read(userId);
     return found === undefined ? this.make(userId) : found;
   }
 
-  /** To open what was sealed. @returns null when there is no key, or it was destroyed */
+  /**
+   * Returns the cipher to decrypt with.
+   * @returns null when no key exists or it was destroyed
+   */
   async openerOf(userId: string): Promise<Sealer | null> {
     return (await this.find(userId)) ?? null;
   }
 
-  /** For good, in the unit of work that erases the account. Its row stays: no key is made for it again. */
+  /**
+   * Destroys the key permanently, in the unit of work that erases the user. Its row stays, so that no new key
+   * is created for this user.
+   */
   async destroy(userId: string): Promise<void> {
     await this.unitOfWork.manager.query(
       `INSERT INTO account_keys (user_id, destroyed_at) VALUES ($1, clock_timestamp())
@@ -81,12 +92,13 @@ export class AccountKeys {
       [userId],
     );
     await this.unitOfWork.manager.query('SELECT pg_notify($1, $2)', [CHANNEL, userId]);
-    // At once, so that what the same unit of work still seals is under no key that is gone; and again, for who read it meanwhile.
+    // Drops the key at once, so that the rest of this unit of work cannot encrypt under it. Drops it again
+    // after commit, because readers may have cached it meanwhile.
     this.drop(userId);
     this.unitOfWork.afterCommit(() => this.drop(userId));
   }
 
-  /** Undefined when there is no key yet. */
+  /** Returns the cached or stored key; undefined when none exists yet. */
   private async find(userId: string): Promise<Sealer | null | undefined> {
     const known = this.notifications.lease.holds ? this.remembered.get(userId) : undefined;
     return known ?? this.read(userId);
@@ -102,7 +114,7 @@ export class AccountKeys {
   private async make(userId: string): Promise<Sealer | null> {
     const { generation } = this;
     const wrapped = this.master.seal(randomBytes(KEY_BYTES), wrapPurpose(userId));
-    // Whoever makes it at the same time is waited for, and theirs is then the account's.
+    // Waits for a concurrent creation, whose key then becomes the user's.
     const rows: [KeyRow] = await this.unitOfWork.manager.query(
       `INSERT INTO account_keys AS key (user_id, wrapped) VALUES ($1, $2)
        ON CONFLICT (user_id) DO UPDATE SET wrapped = key.wrapped
@@ -115,7 +127,7 @@ export class AccountKeys {
   private unwrap(userId: string, { wrapped }: KeyRow, generation: number): Sealer | null {
     if (!wrapped) return null;
     const sealer = new Sealer(this.master.open(wrapped, wrapPurpose(userId)));
-    // A key that its transaction has made is everybody's only once that commits.
+    // A key created in this transaction is visible to others only after commit.
     this.unitOfWork.onceCommitted(() => {
       if (generation === this.generation) this.remembered.set(userId, sealer);
     });

@@ -16,7 +16,7 @@ const counts = (own: number, bcrypt: number, pbkdf2 = 0): FormatCount[] => [
   { ...PBKDF2, users: pbkdf2 },
 ];
 
-/** Returns the share of the addresses that get each format. */
+/** Returns the share of the addresses that gets each format. */
 function sharesOf(drawn: DecoyHashes): Record<string, number> {
   const shares: Record<string, number> = {};
   for (const address of ADDRESSES) {
@@ -27,7 +27,7 @@ function sharesOf(drawn: DecoyHashes): Record<string, number> {
 }
 
 describe('DecoyHashes', () => {
-  it('draws our own format while nothing is known', () => {
+  it('draws our own format while no formats are known', () => {
     expect(sharesOf(decoys())).toEqual({ 'argon2id/19/19456/2/1/32': expect.closeTo(1) });
   });
 
@@ -41,20 +41,20 @@ describe('DecoyHashes', () => {
     });
   });
 
-  it('draws no format that less than 1 % of the users have', () => {
+  it('never draws a format that less than 1 % of the users have', () => {
     const drawn = decoys();
     drawn.setFormats(counts(995, 5));
     expect(Object.keys(sharesOf(drawn))).toEqual(['argon2id/19/19456/2/1/32']);
   });
 
-  it('counts the spellings of a format together, and skips what is never verified', () => {
+  it('counts all spellings of a format together and skips formats that are never verified', () => {
     const drawn = decoys();
     const spellings = ['$2a$12', '$2y$12', '$2b$12'].map((prefix) => ({ ...BCRYPT, prefix, users: 100 }));
     drawn.setFormats([...spellings, { prefix: '{SSHA}abc', digestLength: 9, users: 1000 }]);
     expect(Object.keys(sharesOf(drawn))).toEqual(['bcrypt/12']);
   });
 
-  it('gives an address the same format each time, and keeps it when the shares hardly change', () => {
+  it('draws the same format for an address each time, and keeps it when the shares hardly change', () => {
     const drawn = decoys();
     drawn.setFormats(counts(500, 500));
     const before = ADDRESSES.map((address) => formatOf(drawn.of(address)));
@@ -65,7 +65,7 @@ describe('DecoyHashes', () => {
     expect(changed.length / ADDRESSES.length).toBeCloseTo(0.1, 1);
   });
 
-  it('gives an address a format that depends on the key', () => {
+  it('draws a format for an address that depends on the key', () => {
     const formats = [decoys(), decoys()].map((drawn) => {
       drawn.setFormats(counts(500, 500));
       return ADDRESSES.map((address) => formatOf(drawn.of(address)));

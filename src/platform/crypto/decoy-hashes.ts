@@ -5,9 +5,9 @@ import { parseStoredHash, type StoredHash } from './stored-hash.js';
 
 /** A stored hash without salt and digest, and the number of users who have such a hash. */
 export interface FormatCount {
-  /** Ends before the dollar sign of the salt. */
+  /** The text before the dollar sign of the salt. */
   readonly prefix: string;
-  /** Characters of the digest in base64, without padding. */
+  /** The number of base64 characters in the digest, without padding. */
   readonly digestLength: number;
   readonly users: number;
 }
@@ -18,18 +18,18 @@ interface Decoy {
   readonly share: number;
 }
 
-/** A format that fewer users have is drawn for nobody. One that is drawn already stays until half of this. */
+/** The smallest share of users for which a format is drawn. A format in use stays until half of this. */
 const MIN_SHARE = 0.01;
-/** A change of shares below this changes no decoy, so that an address keeps its format. */
+/** A smaller change in shares changes no decoy, so that an address keeps its format. */
 const STEADY_SHARE = 0.02;
 const DRAW_BYTES = 6;
 const SALT = 'A'.repeat(22);
 const OWN_PREFIX = `$${OWN.type}$v=${OWN.version}$m=${OWN.memoryKib},t=${OWN.passes},p=${OWN.lanes}`;
 
 /**
- * Chooses a hash to verify for an address that has none, so that the time of a refused sign-in does not tell
- * which addresses are known. The formats are as frequent among unknown addresses as among users, and an
- * address has the same format each time.
+ * Chooses a hash to verify for an address that has none, so that the time of a refused sign-in does not
+ * reveal which addresses are known. Formats are as frequent among unknown addresses as among users, and an
+ * address always gets the same format.
  */
 @Injectable()
 export class DecoyHashes {
@@ -48,14 +48,14 @@ export class DecoyHashes {
     return decoy.hash;
   }
 
-  /** Tells whether a decoy was drawn since this was last asked. */
+  /** Tells whether a decoy was drawn since the last call. */
   takeUsed(): boolean {
     const { used } = this;
     this.used = false;
     return used;
   }
 
-  /** Draws from these formats from now on. Without any, everything stays as it is. */
+  /** Draws from these formats from now on. Changes nothing when none is given. */
   setFormats(counts: readonly FormatCount[]): void {
     const decoys = decoysOf(counts, this.decoys);
     if (decoys.length > 0 && !areAlike(decoys, this.decoys)) this.decoys = decoys;
@@ -79,7 +79,7 @@ function decoysOf(counts: readonly FormatCount[], current: readonly Decoy[]): De
     .toSorted((a, b) => (a.format < b.format ? -1 : 1));
 }
 
-/** Returns a hash of that format, or null when no such hash is ever verified. */
+/** Returns a hash of that format, or null when such a hash is never verified. */
 function sampleOf({ prefix, digestLength }: Omit<FormatCount, 'users'>): StoredHash | null {
   const rest = prefix.startsWith('$2') ? '.'.repeat(53) : `${SALT}$${'A'.repeat(digestLength)}`;
   return parseStoredHash(`${prefix}$${rest}`);

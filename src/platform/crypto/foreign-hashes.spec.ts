@@ -3,7 +3,10 @@ import { hash as bcrypt } from 'bcrypt';
 import { verifyStored } from './foreign-hashes.js';
 import { parseStoredHash } from './stored-hash.js';
 
-/** Made by others: argon2's and crypt_blowfish's own tests, PHP's manual, libxcrypt, Python's hashlib. */
+/**
+ * Hashes made by other systems: the test suites of argon2 and crypt_blowfish, PHP's manual, libxcrypt,
+ * Python's hashlib.
+ */
 const KNOWN: readonly (readonly [string, string])[] = [
   ['password', '$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA'],
   ['password', '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc'],
@@ -19,7 +22,7 @@ const KNOWN: readonly (readonly [string, string])[] = [
   ['password', '$scrypt$ln=10,r=8,p=2$AAECAwQFBgcICQoLDA0ODw$2fs6JV7IbiGgyjyPIxLxLLy5vXNrhQ+FJbFF9Dg9WqE'],
 ];
 
-/** The length of the string is the number of bytes. */
+/** A string of single-byte characters, so that its length is its number of bytes. */
 const LONG = 'x'.repeat(80);
 
 async function verify(text: string, ...spellings: string[]): Promise<boolean> {
@@ -47,7 +50,7 @@ describe('verifyStored', () => {
     async (prefix) => {
       const text = (await bcrypt(LONG, 4)).replace('$2b$', `$${prefix}$`);
       expect(await verify(text, 'x'.repeat(256))).toBe(true);
-      // The bcrypt package counts the bytes of $2a$ in eight bits, and would read "xy" here.
+      // The bcrypt package counts the bytes of $2a$ in eight bits and would read "xy" here.
       expect(
         await verify((await bcrypt('xyz', 4)).replace('$2b$', `$${prefix}$`), `xyz${LONG}${LONG}${LONG}`),
       ).toBe(false);
@@ -55,7 +58,7 @@ describe('verifyStored', () => {
     },
   );
 
-  it('matches any of the spellings', async () => {
+  it('accepts any of the spellings', async () => {
     const text = await bcrypt('second', 4);
     expect(await verify(text, 'first', 'second')).toBe(true);
     expect(await verify(text, 'first', 'third')).toBe(false);

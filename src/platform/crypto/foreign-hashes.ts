@@ -4,22 +4,22 @@ import { compareSync } from 'bcrypt';
 import { OWN, OWN_DIGEST_BYTES, OWN_SALT_BYTES, relativeCost } from './hash-cost.js';
 import type { Argon2Hash, Pbkdf2Hash, ScryptHash, StoredHash } from './stored-hash.js';
 
-/** bcrypt reads no more of a password than this. */
+/** The number of password bytes that bcrypt reads. */
 export const BCRYPT_BYTES = 72;
-/** The least memory of one lane, in KiB. */
+/** The minimum memory of one lane, in KiB. */
 const MIN_PADDING_KIB = 8;
 const TYPES = { argon2d, argon2i, argon2id } as const;
 
 /**
- * Tells whether one of the spellings of a password matches the hash. Blocks the thread, except for version
- * 1.0 of argon2, which Node.js does not have.
+ * Tells whether one of the spellings of a password matches the hash. Blocks the thread, except for argon2
+ * version 1.0, which Node.js does not support.
  */
 export async function verifyStored(hash: StoredHash, spellings: readonly string[]): Promise<boolean> {
   for (const spelling of spellings) if (await verifyOne(hash, spelling)) return true;
   return false;
 }
 
-/** Does what `verifyStored` does, and pads a hash that is cheaper than our own to the same cost. */
+/** Verifies like `verifyStored`, and pads a hash that is cheaper than our own to the same cost. */
 export async function verifyPadded(hash: StoredHash, spellings: readonly string[]): Promise<boolean> {
   const matches = await verifyStored(hash, spellings);
   padCost(relativeCost(hash));
@@ -49,7 +49,7 @@ function verifyArgon2(hash: Argon2Hash, password: string): boolean {
   return timingSafeEqual(argon2Sync(type, options), digest);
 }
 
-/** Verifies in the thread pool of the process: our own hashes, and those of version 1.0. */
+/** Verifies our own hashes and those of version 1.0 in the process's thread pool. */
 export async function verifyArgon2InPool(hash: Argon2Hash, password: string): Promise<boolean> {
   const derived = await deriveArgon2(password, {
     raw: true,
@@ -64,7 +64,7 @@ export async function verifyArgon2InPool(hash: Argon2Hash, password: string): Pr
   return timingSafeEqual(derived, hash.digest);
 }
 
-/** Does the rest of the work that one of our own hashes takes. */
+/** Does the remaining work that one of our own hashes would take. */
 function padCost(cost: number): void {
   const memory = Math.round(OWN.memoryKib * (1 - cost));
   if (memory < MIN_PADDING_KIB) return;

@@ -6,15 +6,15 @@ export const OWN_SALT_BYTES = 16;
 export const OWN_DIGEST_BYTES = 32;
 
 /**
- * Units of work that cost as much CPU time as one of our own hashes, measured on x86-64 with SHA
- * extensions. They only have to be roughly right: they limit queues and pad cheap hashes.
+ * Units of work that cost as much CPU time as one of our own hashes, measured on x86-64 with SHA extensions.
+ * They need only be roughly right, because they limit queues and pad cheap hashes.
  */
 const EQUIVALENT = {
   argon2: OWN.memoryKib * OWN.passes,
   bcrypt: 2 ** 8 * 1.7,
-  /** N * r * p. */
+  /** The product N * r * p. */
   scrypt: 103_000,
-  /** Iterations times blocks of output. */
+  /** Iterations multiplied by blocks of output. */
   sha256: 145_000,
   sha512: 65_000,
 } as const;
@@ -41,7 +41,9 @@ export function isOwn(hash: StoredHash): boolean {
   );
 }
 
-/** Returns what hashes that take equally long to verify have in common: everything but salt and digest. */
+/**
+ * Returns a key that is equal for hashes that take equally long to verify: everything but salt and digest.
+ */
 export function formatOf(hash: StoredHash): string {
   return parametersOf(hash).join('/');
 }

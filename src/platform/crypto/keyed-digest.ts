@@ -5,14 +5,14 @@ import { MASTER_KEY } from './sealer.js';
 const KEY_BYTES = 32;
 
 /**
- * Digests (HMAC-SHA-256) of what must not be guessed from them, such as a body that holds a password.
- * Each purpose has a key of its own, derived from the master key (RFC 5869).
+ * Computes digests (HMAC-SHA-256) of values that must not be guessable from them, such as a body that holds a
+ * password. Each purpose has its own key, derived from the master key (RFC 5869).
  */
 @Injectable()
 export class KeyedDigest {
   constructor(@Inject(MASTER_KEY) private readonly masterKey: Buffer) {}
 
-  /** The parts are told apart: `['ab', 'c']` and `['a', 'bc']` have nothing in common. */
+  /** Returns the digest of the parts. Part boundaries count: `['ab', 'c']` and `['a', 'bc']` differ. */
   of(purpose: string, parts: readonly (string | Buffer)[]): Buffer {
     const key = hkdfSync('sha256', this.masterKey, Buffer.alloc(0), purpose, KEY_BYTES);
     const hmac = createHmac('sha256', Buffer.from(key));

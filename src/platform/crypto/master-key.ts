@@ -7,8 +7,8 @@ import { prepareFolder } from '../../config/folders.js';
 const KEY_BYTES = 32;
 
 /**
- * The 32 bytes that seal every stored secret: from configuration, else made once and kept in
- * `DATA_DIR`. Linking a finished file in place lets starts that race agree on one key.
+ * Returns the 32 bytes that encrypt every stored secret, from the configuration or else created once and kept
+ * in `DATA_DIR`. Linking a finished file into place makes concurrent starts agree on one key.
  */
 export async function masterKey(config: Config): Promise<Buffer> {
   if (config.MASTER_KEY) return config.MASTER_KEY;
@@ -24,6 +24,7 @@ export async function masterKey(config: Config): Promise<Buffer> {
     await rm(draft, { force: true });
   }
   const key = Buffer.from(await readFile(file, 'utf8'), 'base64');
-  if (key.length !== KEY_BYTES) throw new ConfigError([`${file} does not hold a master key`]);
+  if (key.length !== KEY_BYTES)
+    throw new ConfigError([`${file} does not hold a master key of 32 bytes in base64`]);
   return key;
 }

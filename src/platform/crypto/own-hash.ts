@@ -11,14 +11,14 @@ const PARAMETERS = {
 } as const;
 
 /**
- * Returns a PHC string. Hashes the NFC form, so that every keyboard's spelling of a password is one. Has no
- * queue: the service hashes through `PasswordHasher`, commands call this.
+ * Returns a PHC string. Hashes the NFC form, so that the spellings of different keyboards match. It has no
+ * queue: the service hashes through `PasswordHasher`, and commands call this.
  */
 export function hashPassword(password: string): Promise<string> {
   return hash(password.normalize('NFC'), PARAMETERS);
 }
 
-/** Tells whether the password matches a hash that `hashPassword` made. Says no to every other hash. */
+/** Tells whether the password matches a hash made by `hashPassword`. Returns false for every other hash. */
 export async function matchesOwnHash(password: string, stored: string): Promise<boolean> {
   const hashed = parseStoredHash(stored);
   if (hashed?.algorithm !== 'argon2' || !isOwn(hashed)) return false;

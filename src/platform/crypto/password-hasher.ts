@@ -10,30 +10,37 @@ import { PasswordLane } from './password-lane.js';
 import { parseStoredHash, type StoredHash } from './stored-hash.js';
 import { VerifierThreads } from './verifier-threads.js';
 
-/** Waiting hashes for each one that runs: about two seconds' worth. */
+/** The number of waiting hashes for each running one: about two seconds of work. */
 const QUEUE_PER_LANE = 64;
-/** Our own hashes for each foreign one that runs, and at most so many foreign ones. */
+/** The number of our own hashes for each running foreign one, whose number MAX_FOREIGN also bounds. */
 const OWN_PER_FOREIGN = 4;
 const MAX_FOREIGN = 4;
-/** Waiting work for each foreign hash that runs: about five seconds of a core. */
+/** The cost of waiting work for each running foreign hash: about five seconds of a core. */
 const FOREIGN_QUEUE_COST = 160;
-/** A foreign hash up to this cost does not wait for dearer ones. The usual parameters lie below it. */
+/**
+ * The cost up to which a foreign hash does not wait for expensive ones. The usual parameters lie below it.
+ */
 const CHEAP_COST = 12;
-/** Steps of niceness. Sixteen lanes of argon2 then weigh less than two threads of normal priority. */
+/** Steps of niceness. With them sixteen lanes of argon2 weigh less than two threads of normal priority. */
 const DEAR_NICENESS = 10;
-/** A cheap hash is soon done, and must not take many times longer while the machine is busy. */
+/**
+ * Lower than for expensive hashes, because a cheap hash is short and must not take many times longer on a
+ * busy machine.
+ */
 const CHEAP_NICENESS = 5;
 
-/** A password that somebody presents, and the address that they claim, in canonical form if it has one. */
+/**
+ * A password that a caller presents, and the address that the caller claims, in canonical form if it has one.
+ */
 export interface Guess {
   readonly password: string;
   readonly address: string;
 }
 
 /**
- * Hashes and verifies passwords in two bounded lanes. One of our own hashes takes 19 MiB and some 30 ms of a
- * core, so running more at once than there are cores would only slow down everything else. The hashes of other
- * systems may cost fifty times as much: they have a lane of their own, in threads of low priority.
+ * Hashes and verifies passwords in two bounded lanes. One of our own hashes takes 19 MiB and about 30 ms of a
+ * core. Running more of them than cores would only slow down everything else. The hashes of other systems may
+ * cost fifty times as much, so they have their own lane, in threads of low priority.
  * @throws AppError `OVERLOADED` when the queue of the lane is full or does not move for 5 s
  */
 @Injectable()
@@ -65,8 +72,8 @@ export class PasswordHasher implements OnModuleDestroy {
   }
 
   /**
-   * Tells whether the password is the one that was hashed. Without a hash, or with one that is malformed,
-   * verifies a decoy and says no, so that the time does not tell an unknown address from a wrong password.
+   * Tells whether the password matches the stored hash. Without a valid hash it verifies a decoy and returns
+   * false, so that the time does not distinguish an unknown address from a wrong password.
    */
   async matches({ password, address }: Guess, stored: string | null): Promise<boolean> {
     const decoy = this.decoys.of(address);
@@ -77,7 +84,7 @@ export class PasswordHasher implements OnModuleDestroy {
 
   /**
    * Tells whether a stored hash that the password matches should be replaced by one of ours. bcrypt reads
-   * only the first 72 bytes: the original password may be longer than those, or go on differently.
+   * only the first 72 bytes, so the original password may be longer or continue differently.
    */
   shouldRenew(stored: string, password: string): boolean {
     const hashed = parseStoredHash(stored);
@@ -98,8 +105,11 @@ export class PasswordHasher implements OnModuleDestroy {
   }
 }
 
-/** Our hashes are over the NFC form; other systems hashed what they were sent. */
+/** Returns the spellings to try. Our hashes use the NFC form; other systems hashed the text as received. */
 const spellingsOf = (password: string): string[] => [...new Set([password.normalize('NFC'), password])];
 
-/** A password of exactly 72 bytes may be the beginning of the one that was hashed. */
+/**
+ * Tells whether bcrypt reads the whole password. One of exactly 72 bytes may be only the beginning of the
+ * original.
+ */
 const isReadWholeByBcrypt = (password: string): boolean => Buffer.byteLength(password) < BCRYPT_BYTES;

@@ -2,17 +2,17 @@ import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import type { PasswordLaneName, PasswordMetrics } from '../metrics/password-metrics.js';
 
-/** A client whose turn has not come by then is told to try again. */
+/** The longest wait in the queue; after it the client is told to try again. */
 const MAX_WAIT_MS = 5000;
-/** Time after which the dearest work goes ahead of the cheapest, so that nothing starves. */
+/** The time after which the most expensive work precedes the cheapest, so that nothing starves. */
 const AGED_AFTER_MS = 4000;
 
 export interface LaneLimits {
-  /** Hashes that run at once. */
+  /** The number of hashes that run at once. */
   readonly concurrency: number;
-  /** Work that may wait ahead of a newcomer, where one of our own hashes counts as 1. */
+  /** The cost of work that may wait ahead of a newcomer, where one of our own hashes counts as 1. */
   readonly waitingCost: number;
-  /** Up to this cost one hash more may run at once, so that a dear one does not hold up the cheap ones. */
+  /** The cost up to which one more hash may run, so that an expensive one does not delay cheap ones. */
   readonly cheapCost?: number;
 }
 
@@ -23,8 +23,8 @@ interface Waiting {
 }
 
 /**
- * A bounded queue of password hashes, the cheapest first. Work loses rank by its cost and gains rank by its
- * wait. It leaves the queue at once when its request is over or its client has gone.
+ * A bounded queue of password hashes, cheapest first. Cost lowers the rank of work and waiting raises it.
+ * Work leaves the queue at once when its request times out or its client disconnects.
  */
 export class PasswordLane {
   private readonly waiting = new Set<Waiting>();
@@ -40,8 +40,9 @@ export class PasswordLane {
   }
 
   /**
+   * Runs `work` when its turn comes.
    * @throws AppError `OVERLOADED` when too much work waits or its turn does not come within 5 s, `TIMEOUT`
-   *   when nobody waits for the answer any more
+   * when no client waits for the answer any more
    */
   async run<T>(work: () => Promise<T>, cost = 1): Promise<T> {
     const since = performance.now();
@@ -97,7 +98,7 @@ export class PasswordLane {
     const now = performance.now();
     const rank = ({ cost, since }: Waiting) => cost * Math.max(1 - (now - since) / AGED_AFTER_MS, 0);
     let first: Waiting | undefined;
-    // In the order of arrival, which decides between equals.
+    // Iterates in order of arrival, which decides between equal ranks.
     for (const each of this.waiting) {
       if (this.mayStart(each.cost) && (!first || rank(each) < rank(first))) first = each;
     }

@@ -8,8 +8,8 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Seals secrets at rest with the master key (AES-256-GCM, NIST SP 800-38D). `purpose` is
- * authenticated with them, so that a sealed value cannot be moved to where another is expected.
+ * Encrypts stored secrets with the master key (AES-256-GCM, NIST SP 800-38D). `purpose` is authenticated too,
+ * so that an encrypted value cannot be moved to a place where another is expected.
  */
 @Injectable()
 export class Sealer {
@@ -23,9 +23,12 @@ export class Sealer {
     return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.getAuthTag(), sealed]);
   }
 
-  /** @throws when the key or the purpose is another, or a bit has changed */
+  /**
+   * Decrypts a value.
+   * @throws when the key or the purpose differs or a bit has changed
+   */
   open(sealed: Buffer, purpose: string): Buffer {
-    if (sealed[0] !== FORMAT) throw new Error('a sealed value of an unknown format');
+    if (sealed[0] !== FORMAT) throw new Error('an encrypted value has an unknown format');
     const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
     const tag = sealed.subarray(1 + NONCE_BYTES, 1 + NONCE_BYTES + TAG_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.key, nonce, { authTagLength: TAG_BYTES });

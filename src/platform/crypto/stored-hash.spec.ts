@@ -8,7 +8,7 @@ const SALT = 'c29tZXNhbHRzb21lc2FsdA';
 const KEY = 'RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs';
 const KEY_64 = `${'A'.repeat(85)}Q`;
 
-/** Cheap hashes of "password" by other systems, one of each spelling. */
+/** Cheap hashes of "password" by other systems, one for each spelling. */
 const VALID = [
   '$argon2id$v=19$m=64,p=2,t=1$c29tZXNhbHQ$fulyYjWJJvMORDFTPUq4Eatpl3lItiixI9xM9B6eb10',
   '$argon2i$m=64,t=1,p=1$c29tZXNhbHQ$0BvzJZOLKMPjKgrXDwreLQSFy/0c414cb7jG9NI4e6k',
@@ -20,7 +20,7 @@ const VALID = [
 ] as const;
 const CHARACTERS = Array.from('$=,./+-_ aAzZ09mtplnri\n\u0000ü');
 
-/** One small damage: a piece of the hash is cut out, repeated, or replaced. */
+/** One small defect: a piece of the hash is cut out, repeated or replaced. */
 const damage = fc.record({
   at: fc.double({ min: 0, max: 1, noNaN: true }),
   cut: fc.nat({ max: 50 }),
@@ -45,7 +45,7 @@ describe('parseStoredHash', () => {
     expect(parseStoredHash(hash)).not.toBeNull();
   });
 
-  it('refuses a damaged hash, or verifies no other password against it', async () => {
+  it('rejects a damaged hash, or verifies no other password against it', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...VALID),
@@ -61,7 +61,7 @@ describe('parseStoredHash', () => {
     );
   });
 
-  it('finds that a hash whose digest changed does not match any more', async () => {
+  it('does not match the password once the digest has changed', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...VALID),
@@ -108,13 +108,13 @@ describe('parseStoredHash', () => {
     ['another length than it states', `$pbkdf2-sha256$i=1000,l=64$${SALT}$${KEY}`],
     ['a number with a leading zero', `$pbkdf2-sha256$i=01000$${SALT}$${KEY}`],
     ['a cost with a leading zero', `$scrypt$ln=04,r=8,p=1$${SALT}$${KEY}`],
-    ['more blocks of pbkdf2 than can be borne', `$pbkdf2-sha256$i=1500000$${SALT}$${KEY_64}`],
+    ['more blocks of pbkdf2 than allowed', `$pbkdf2-sha256$i=1500000$${SALT}$${KEY_64}`],
     ['parameters that OpenSSL refuses', `$scrypt$ln=16,r=1,p=1$${SALT}$${KEY}`],
     ['no blocks of scrypt', `$scrypt$ln=4,r=0,p=1$${SALT}$${KEY}`],
     ['a space before', ` $pbkdf2-sha256$i=1000$${SALT}$${KEY}`],
-    ['a field more', `$argon2id$v=19$m=64,t=1,p=1$${SALT}$${KEY}$${KEY}`],
+    ['an extra field', `$argon2id$v=19$m=64,t=1,p=1$${SALT}$${KEY}$${KEY}`],
     ['associated data', `$argon2id$v=19$m=64,t=1,p=1,data=AAAA$${SALT}$${KEY}`],
-  ])('refuses %s', (_, hash) => {
+  ])('rejects %s', (_, hash) => {
     expect(parseStoredHash(hash)).toBeNull();
   });
 
@@ -138,33 +138,33 @@ describe('parseStoredHash', () => {
   });
 
   it.each([
-    ['memory without bound', `$argon2id$v=19$m=999999,t=1,p=1$${SALT}$${KEY}`],
-    ['memory past the pattern', `$argon2id$v=19$m=4194304,t=1,p=1$${SALT}$${KEY}`],
-    ['passes without bound', `$argon2id$v=19$m=65536,t=9999,p=1$${SALT}$${KEY}`],
-    ['lanes without bound', `$argon2id$v=19$m=65536,t=2,p=99$${SALT}$${KEY}`],
+    ['unbounded memory', `$argon2id$v=19$m=999999,t=1,p=1$${SALT}$${KEY}`],
+    ['memory longer than the pattern allows', `$argon2id$v=19$m=4194304,t=1,p=1$${SALT}$${KEY}`],
+    ['unbounded passes', `$argon2id$v=19$m=65536,t=9999,p=1$${SALT}$${KEY}`],
+    ['unbounded lanes', `$argon2id$v=19$m=65536,t=2,p=99$${SALT}$${KEY}`],
     ['less memory than argon2 allows', `$argon2id$v=19$m=8,t=2,p=4$${SALT}$${KEY}`],
-    ['no pass', `$argon2id$v=19$m=4096,t=0,p=1$${SALT}$${KEY}`],
-    ['no lane', `$argon2id$v=19$m=4096,t=1,p=0$${SALT}$${KEY}`],
-    ['a parameter twice', `$argon2id$v=19$m=4096,t=1,t=2$${SALT}$${KEY}`],
-    ['a parameter too few', `$argon2id$v=19$m=19456,t=2$${SALT}$${KEY}`],
+    ['zero passes', `$argon2id$v=19$m=4096,t=0,p=1$${SALT}$${KEY}`],
+    ['zero lanes', `$argon2id$v=19$m=4096,t=1,p=0$${SALT}$${KEY}`],
+    ['a repeated parameter', `$argon2id$v=19$m=4096,t=1,t=2$${SALT}$${KEY}`],
+    ['a missing parameter', `$argon2id$v=19$m=19456,t=2$${SALT}$${KEY}`],
     ['another version', `$argon2id$v=20$m=4096,t=1,p=1$${SALT}$${KEY}`],
-    ['more lanes of version 1.0 than can be borne', `$argon2id$m=65536,t=2,p=5$${SALT}$${KEY}`],
-    ['a digest of nothing', `$argon2id$v=19$m=4096,t=1,p=1$${SALT}$`],
-    ['another argon2', `$argon2x$v=19$m=4096,t=1,p=1$${SALT}$${KEY}`],
+    ['more lanes of version 1.0 than allowed', `$argon2id$m=65536,t=2,p=5$${SALT}$${KEY}`],
+    ['an empty digest', `$argon2id$v=19$m=4096,t=1,p=1$${SALT}$`],
+    ['an unknown argon2 variant', `$argon2x$v=19$m=4096,t=1,p=1$${SALT}$${KEY}`],
     ['bcrypt of cost 15', '$2b$15$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
     ['bcrypt of cost 3', '$2b$03$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
-    ['bcrypt that is broken', '$2x$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
+    ['the broken bcrypt variant', '$2x$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
     ['scrypt of 2^18', `$scrypt$ln=18,r=8,p=1$${SALT}$${KEY}`],
-    ['scrypt many times', `$scrypt$ln=17,r=8,p=99$${SALT}$${KEY}`],
-    ['scrypt of wide blocks', `$scrypt$ln=17,r=99,p=1$${SALT}$${KEY}`],
-    ['scrypt of nothing', `$scrypt$ln=0,r=8,p=1$${SALT}$${KEY}`],
-    ['pbkdf2 of 2 000 001', `$pbkdf2-sha256$i=2000001$${SALT}$${KEY}`],
-    ['pbkdf2 of none', `$pbkdf2-sha256$i=0$${SALT}$${KEY}`],
-    ['pbkdf2 over sha1', `$pbkdf2-sha1$i=1000$${SALT}$${KEY}`],
+    ['scrypt with too much parallelism', `$scrypt$ln=17,r=8,p=99$${SALT}$${KEY}`],
+    ['scrypt with wide blocks', `$scrypt$ln=17,r=99,p=1$${SALT}$${KEY}`],
+    ['scrypt with N = 1', `$scrypt$ln=0,r=8,p=1$${SALT}$${KEY}`],
+    ['pbkdf2 with 2 000 001 iterations', `$pbkdf2-sha256$i=2000001$${SALT}$${KEY}`],
+    ['pbkdf2 with 0 iterations', `$pbkdf2-sha256$i=0$${SALT}$${KEY}`],
+    ['pbkdf2 with sha1', `$pbkdf2-sha1$i=1000$${SALT}$${KEY}`],
     ['plain text', 'password'],
-    ['nothing', ''],
-    ['a line more', `$pbkdf2-sha256$i=1000$${SALT}$${KEY}\n`],
-  ])('refuses %s', (_, hash) => {
+    ['an empty string', ''],
+    ['a trailing line break', `$pbkdf2-sha256$i=1000$${SALT}$${KEY}\n`],
+  ])('rejects %s', (_, hash) => {
     expect(parseStoredHash(hash)).toBeNull();
   });
 });

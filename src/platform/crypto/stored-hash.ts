@@ -1,23 +1,26 @@
-/** Limits on the cost of one verification, a second or two of one core. A hash above them is refused. */
+/** Limits on the cost of one verification: a second or two of one core. A hash above them is rejected. */
 const MAX_ARGON2_KIB = 2 ** 18;
-/** Memory times passes; the defaults of the argon2 package are 3 * 2^16. */
+/** Memory multiplied by passes; the defaults of the argon2 package are 3 * 2^16. */
 const MAX_ARGON2_WORK = 2 ** 20;
 const MAX_ARGON2_LANES = 16;
-/** Version 1.0 cannot be verified at low priority, and each lane is a thread. */
+/** Lower, because version 1.0 cannot be verified at low priority and each lane is a thread. */
 const MAX_ARGON2_LANES_OF_FIRST_VERSION = 4;
 const MIN_BCRYPT_COST = 4;
 const MAX_BCRYPT_COST = 14;
 const MAX_SCRYPT_LOG_N = 17;
-/** N * r * p; the strongest parameters that OWASP recommends are 2^20. */
+/** The product N * r * p; the strongest parameters that OWASP recommends give 2^20. */
 const MAX_SCRYPT_WORK = 2 ** 21;
-/** Iterations times blocks of output. */
+/** Iterations multiplied by blocks of output. */
 const MAX_PBKDF2_WORK = 2_000_000;
 
-/** In bytes. RFC 9106 requires eight for argon2. */
+/** The allowed salt lengths in bytes. RFC 9106 requires eight for argon2. */
 const SALT_BYTES = { min: 8, max: 64 } as const;
-/** In bytes, for the formats that leave the length open. A shorter digest is easier to match by chance. */
+/**
+ * The allowed digest lengths in bytes, for formats without a fixed length. A shorter digest is easier to
+ * match by chance.
+ */
 const DIGEST_BYTES = { min: 16, max: 64 } as const;
-/** Lengths that known systems derive: the output of either hash function. */
+/** The digest lengths that known systems derive: the output of either hash function. */
 const PBKDF2_DIGEST_BYTES: ReadonlySet<number> = new Set([32, 64]);
 
 export interface Argon2Hash {
@@ -34,7 +37,7 @@ export interface Argon2Hash {
 export interface BcryptHash {
   readonly algorithm: 'bcrypt';
   readonly cost: number;
-  /** With the prefix `$2b$`, the only one that the bcrypt package implements without an overflow. */
+  /** The hash with the prefix `$2b$`, the only one that the bcrypt package implements without an overflow. */
   readonly text: string;
 }
 
@@ -59,27 +62,30 @@ export type StoredHash = Argon2Hash | BcryptHash | ScryptHash | Pbkdf2Hash;
 
 const NUMBER = '(0|[1-9]\\d{0,6})';
 const BYTES = '([A-Za-z\\d+/]{11,86})';
-/** With padding or without; passlib writes `.` for `+`. */
+/** Base64 with or without padding; passlib writes `.` for `+`. */
 const LOOSE_BYTES = '([A-Za-z\\d+/.]{11,86}={0,2})';
 
-/** The argon2 package writes the parameters as `m,p,t`, the reference implementation as `m,t,p`. */
+/** Matches both parameter orders: the argon2 package writes `m,p,t`, the reference implementation `m,t,p`. */
 const ARGON2 = new RegExp(
   `^\\$(argon2id|argon2i|argon2d)(?:\\$v=(16|19))?\\$m=${NUMBER},(?:t=${NUMBER},p=${NUMBER}|p=${NUMBER},t=${NUMBER})\\$${BYTES}\\$${BYTES}$`,
 );
-/** The last character of salt and digest carries fewer than six bits; the others must be zero. */
+/**
+ * Checks the last character of salt and digest, which carries fewer than six bits; the other bits must be
+ * zero.
+ */
 const BCRYPT = /^\$2[aby]\$(\d\d)\$([./A-Za-z\d]{21}[.Oeu][./A-Za-z\d]{30}[.CGKOSWaeimquy26])$/;
 const SCRYPT = new RegExp(
   `^\\$scrypt\\$ln=${NUMBER},r=${NUMBER},p=${NUMBER}\\$${LOOSE_BYTES}\\$${LOOSE_BYTES}$`,
 );
-/** In PHC spelling (`i=600000`, perhaps `,l=32`) or in that of passlib (the number alone). */
+/** Matches the PHC spelling (`i=600000`, optionally `,l=32`) and passlib's (only the number). */
 const PBKDF2 = new RegExp(
   `^\\$pbkdf2-(sha256|sha512)\\$(?:i=${NUMBER}(?:,l=${NUMBER})?|${NUMBER})\\$${LOOSE_BYTES}\\$${LOOSE_BYTES}$`,
 );
 
 /**
- * Parses a stored password hash by a strict grammar. Returns null for a hash that no known system writes
- * or that is too expensive to verify. The import and every verification use it, so that a hash is never
- * trusted because it is stored.
+ * Parses a stored password hash with a strict grammar. Returns null for a hash that no known system writes or
+ * that is too expensive to verify. The import and every verification use it, so that a hash is never trusted
+ * just because it is stored.
  */
 export function parseStoredHash(text: string): StoredHash | null {
   return parseArgon2(text) ?? parseBcrypt(text) ?? parseScrypt(text) ?? parsePbkdf2(text);
@@ -127,7 +133,7 @@ function parseScrypt(text: string): ScryptHash | null {
   const affordable =
     logN >= 1 &&
     logN <= MAX_SCRYPT_LOG_N &&
-    // RFC 7914, 2, requires it, and OpenSSL refuses anything else.
+    // RFC 7914, 2, requires this, and OpenSSL rejects anything else.
     logN < 16 * blockSize &&
     parallelism >= 1 &&
     2 ** logN * blockSize * parallelism <= MAX_SCRYPT_WORK;
@@ -154,7 +160,10 @@ function parsePbkdf2(text: string): Pbkdf2Hash | null {
 export const blocksOf = (hash: Pbkdf2Hash['hash'], digest: Uint8Array): number =>
   Math.ceil(digest.length / (hash === 'sha256' ? 32 : 64));
 
-/** Returns null unless the text is how an encoder writes these bytes, with padding or without. */
+/**
+ * Decodes base64. Returns null unless the text is exactly what an encoder writes for these bytes, with or
+ * without padding.
+ */
 function decodeBase64(text: string): Uint8Array | null {
   const standard = text.includes('+') ? text : text.replaceAll('.', '+');
   const bytes = Buffer.from(standard, 'base64');

@@ -6,7 +6,7 @@ import type { Verification, Verdict } from './verifier-threads.js';
 const { niceness } = workerData as { readonly niceness: number };
 
 lowerPriority();
-// Only now: what is loaded takes much of a core for a moment, and must not take it from sign-ins.
+// Loaded only now, because loading takes much of a core for a moment and must not take it from sign-ins.
 const { verifyPadded } = await import('./foreign-hashes.js');
 parentPort?.on('message', ({ hash, spellings }: Verification) => {
   void verifyPadded(hash, spellings).then(
@@ -18,8 +18,8 @@ parentPort?.on('message', ({ hash, spellings }: Verification) => {
 const answer = (verdict: Verdict): void => parentPort?.postMessage(verdict, []);
 
 /**
- * Lowers the priority of this thread, and so of the threads that argon2 starts for its lanes. Linux alone
- * has a priority for each thread and this link to its id; elsewhere the priority stays as it is.
+ * Lowers the priority of this thread, and so of the threads that argon2 starts for its lanes. Only Linux has
+ * a priority per thread and this link to its ID; elsewhere the priority stays unchanged.
  */
 function lowerPriority(): void {
   try {

@@ -11,14 +11,14 @@ export type Verdict = { readonly matches: boolean } | { readonly error: unknown 
 
 /**
  * Verifies hashes in threads of low priority, outside the thread pool that our own hashes, DNS and files
- * share. The caller limits how many verifications run at once: each has a thread of its own, which is kept
- * for the next one.
+ * share. Each verification uses a thread, which is kept for the next one. The caller limits the number of
+ * concurrent verifications.
  */
 export class VerifierThreads {
   private readonly idle: Worker[] = [];
   private readonly all = new Set<Worker>();
 
-  /** @param niceness steps by which the priority of the threads is lower than that of the process */
+  /** Takes `niceness`, the number of steps by which the threads' priority is lower than the process's. */
   constructor(private readonly niceness: number) {}
 
   async verify(verification: Verification): Promise<boolean> {
@@ -42,7 +42,7 @@ export class VerifierThreads {
     const thread = new Worker(new URL('./verifier-thread.js', import.meta.url), {
       workerData: { niceness: this.niceness },
     });
-    // The server keeps the process alive, not a thread that waits for work.
+    // The server keeps the process alive; a thread that waits for work must not.
     thread.unref();
     this.all.add(thread);
     return thread;
@@ -58,7 +58,7 @@ async function ask(thread: Worker, verification: Verification): Promise<Verdict>
   const settled = new AbortController();
   const { signal } = settled;
   try {
-    // Rejects when the thread throws.
+    // This rejects when the thread throws.
     const answer = once(thread, 'message', { signal }) as Promise<[Verdict]>;
     const end = once(thread, 'exit', { signal }).then(([code]) => {
       throw new Error(`a verifier thread ended with exit code ${String(code)}`);

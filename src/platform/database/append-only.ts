@@ -1,7 +1,10 @@
 import type { Client } from 'pg';
 import { DatabaseStartError } from './start-connection.js';
 
-/** Whether each table that is declared append-only, and each of its partitions, has both triggers, for everybody. */
+/**
+ * Selects each table declared append-only, and each of its partitions, that lacks one of the two triggers. A
+ * trigger counts only if it fires for every role (`ENABLE ALWAYS`).
+ */
 const UNGUARDED = `
   WITH RECURSIVE history AS (
     SELECT c.oid FROM pg_class c
@@ -16,8 +19,8 @@ const UNGUARDED = `
   ORDER BY 1`;
 
 /**
- * The rights of the service's role are the first guard of the history, triggers (`make_append_only`) the second: a
- * start does not go on without them.
+ * Rejects a start unless every append-only table has its triggers. The privileges of the service's role
+ * protect the history first; the triggers (`make_append_only`) are the second protection.
  * @throws DatabaseStartError which names the tables
  */
 export async function assertAppendOnly(client: Client): Promise<void> {
@@ -25,6 +28,6 @@ export async function assertAppendOnly(client: Client): Promise<void> {
   if (rows.length === 0) return;
   const names = rows.map(({ name }) => name).join(', ');
   throw new DatabaseStartError(
-    `The history is not guarded against changes: triggers are missing or off on ${names}`,
+    `Append-only tables are not protected: triggers are missing or disabled on ${names}. Restore them with make_append_only`,
   );
 }

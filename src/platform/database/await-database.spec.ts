@@ -13,7 +13,7 @@ describe('awaitDatabase', () => {
     server.close();
   });
 
-  /** Waits for a server that does this with a connection. */
+  /** Waits for a server that handles each connection with `serve`. */
   async function waitFor(serve: (socket: Socket) => void, onWaiting: (reason: string) => void) {
     server = createServer((socket) => {
       sockets.push(socket);
@@ -36,7 +36,7 @@ describe('awaitDatabase', () => {
           length.writeInt32BE(REFUSAL.length + 4);
           socket.end(Buffer.concat([Buffer.from('E'), length, Buffer.from(REFUSAL)]));
         });
-        // As the loading of the service does.
+        // Blocks the event loop, as loading the service does.
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
       },
       (reason) => reasons.push(reason),

@@ -4,11 +4,14 @@ import { connectForStart, DatabaseStartError, type NamedAddress } from './start-
 
 const RETRY_EVERY_MS = 500;
 const SAY_EVERY_MS = 3000;
-/** An attempt that is unanswered for this long is waiting. */
+/** An attempt that stays unanswered for this long is reported as waiting. */
 const UNANSWERED_MS = 2000;
 const TICK_MS = 100;
 
-/** Starting, stopping or crashed server; too many connections; a path that is not there (yet). */
+/**
+ * Error codes worth a retry: the server is starting, stopping or crashed, has too many connections, or its
+ * path does not exist (yet).
+ */
 const AWAY: ReadonlySet<string> = new Set([
   '57P01',
   '57P02',
@@ -28,15 +31,15 @@ const AWAY_TEXT = /timeout|terminated unexpectedly|Connection terminated/i;
 
 export interface DatabaseWait {
   readonly timeoutMs: number;
-  /** Ends the wait at once. */
+  /** Aborts the wait immediately. */
   readonly signal: AbortSignal;
-  /** Called when there is something to wait for, and every few seconds from then on. */
+  /** Called when the wait begins, and every few seconds from then on. */
   readonly onWaiting: (reason: string) => void;
 }
 
 /**
- * Resolves when the database answers at all these addresses. A database that answers with a refusal (a wrong
- * password, no such database) is not waited for: a person has to mend that.
+ * Resolves when the database answers at each of these addresses. Fails at once when the database refuses the
+ * connection (wrong password, no such database), because only a person can fix that.
  * @throws DatabaseStartError
  */
 export async function awaitDatabase(addresses: readonly NamedAddress[], wait: DatabaseWait): Promise<void> {
@@ -64,7 +67,7 @@ type Addresses = Pick<
   'DATABASE_URL' | 'MIGRATION_DATABASE_URL' | 'LISTEN_DATABASE_URL' | 'DB_START_TIMEOUT_SECONDS'
 >;
 
-/** Waits for the servers of the configuration; for the embedded one nobody has to. */
+/** Waits for the configured servers. The embedded server needs no wait. */
 export function awaitConfiguredDatabase(
   config: Addresses,
   signal: AbortSignal,
@@ -76,8 +79,9 @@ export function awaitConfiguredDatabase(
 }
 
 /**
- * Tries one connection. `onUnanswered` is called while no answer comes. A tick counts once, however late it is:
- * while this process loads the service it cannot read an answer, and that time must not count.
+ * Tries one connection and calls `onUnanswered` while no answer arrives. Counts timer ticks, however late
+ * each one fires, because the process cannot read an answer while it loads the service. That time must not
+ * count.
  */
 async function attempt(address: NamedAddress, onUnanswered: () => void): Promise<Error | null> {
   let ticks = 0;
@@ -95,7 +99,10 @@ async function attempt(address: NamedAddress, onUnanswered: () => void): Promise
   }
 }
 
-/** Also what a pooler says whose server is away: class 08, connection exceptions. */
+/**
+ * Tells whether the fault may pass. Class 08 (connection exceptions) is included because poolers report it
+ * when their server is away.
+ */
 function isAway(fault: Error): boolean {
   if (!(fault instanceof DatabaseStartError)) return false;
   const { cause } = fault;

@@ -1,21 +1,24 @@
 import pg from 'pg';
 import type { ConnectionTo } from './connection-to.js';
 
-/** Short next to the time that a request may wait: a look that fails is repeated later. */
+/** Short compared with the time that a request may wait; a failed look is repeated later. */
 const LOOK_TIMEOUT_MS = 1500;
 
-/** What the server says of one of its processes. */
+/** The state of a server process, as PostgreSQL reports it. */
 export interface BackendState {
-  /** Time for which it has waited for the next statement; null while it runs one, or does not say. */
+  /** The time since the process became idle; null while it runs a statement, or when unknown. */
   readonly idleMs: number | null;
-  /** Whether it waits for a lock that another session holds. */
+  /** True when the process waits for a lock that another session holds. */
   readonly waitsForLock: boolean;
 }
 
-/** The states by process id. A process that is not there has ended. */
+/** States by process ID. A missing process has ended. */
 export type BackendStates = ReadonlyMap<number, BackendState>;
 
-/** `state` is null where the role may not see it, and `disabled` where the server does not keep it. */
+/**
+ * Selects the states. `state` is null where the role may not see it, and `disabled` where the server does not
+ * track it.
+ */
 const LOOK = `
   SELECT pid, wait_event_type = 'Lock' AS "waitsForLock",
          CASE WHEN state LIKE 'idle%'
@@ -23,8 +26,8 @@ const LOOK = `
   FROM pg_stat_activity WHERE pid = ANY ($1) OR pid = pg_backend_pid()`;
 
 /**
- * Asks the server what processes of the service's own do, over a connection that is made for it: those of the pool
- * may all wait, or be dead. Callers that ask at the same time share one look.
+ * Asks the server for the state of the service's own processes. Opens a new connection for it, because those
+ * of the pool may all be waiting or dead. Concurrent callers share one look.
  */
 export class Backends {
   private asked = new Set<number>();
@@ -34,13 +37,14 @@ export class Backends {
 
   constructor(private readonly server: ConnectionTo) {}
 
-  /** Whether the last look has found a pooler, behind which nothing is to be seen. */
+  /** True when the last look found a pooler, behind which no process is visible. */
   get blind(): boolean {
     return this.isBlind;
   }
 
   /**
-   * @returns null behind a pooler: it makes up process ids of its own
+   * Looks up these processes.
+   * @returns null behind a pooler, which invents its own process IDs
    * @throws when the server does not answer within some seconds
    */
   look(pids: readonly number[]): Promise<BackendStates | null> {
@@ -72,12 +76,12 @@ export class Backends {
       this.isBlind = !states.has(processIdOf(client));
       return this.isBlind ? null : states;
     } finally {
-      // Not politely: on a dead path no goodbye is answered.
+      // Destroyed without a goodbye, because a dead path never answers one.
       client.connection.stream.destroy();
     }
   }
 }
 
-/** What pg keeps on a connected client, and its types leave out. */
+/** Returns the server process ID of a connected client, which pg's types omit. */
 export const processIdOf = (client: pg.Client): number =>
   (client as unknown as { readonly processID: number }).processID;

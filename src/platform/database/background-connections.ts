@@ -7,13 +7,16 @@ import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { dataSourceOptions } from './data-source.js';
 import { UnitOfWork } from './unit-of-work.js';
 
-/** Beside those of the rows: for whoever hands the rows out, and holds the jobs. */
+/**
+ * Connections beyond one for each concurrent row: the code that distributes the rows and holds the jobs needs
+ * them.
+ */
 const FOR_KEEPERS = 4;
 const IDLE_MS = 10_000;
 
 /**
- * Connections for work that no request waits for, apart from the pool of requests: however long that work holds
- * them, requests have theirs. Opened when they are first needed, and closed soon after.
+ * Connections for work that no request waits for. They are separate from the request pool, so that long
+ * background work cannot take connections from requests. They open on first use and close soon after.
  */
 @Injectable()
 export class BackgroundConnections implements OnApplicationShutdown {
@@ -26,7 +29,7 @@ export class BackgroundConnections implements OnApplicationShutdown {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Whatever `work` asks of the database, it asks over one of these. */
+  /** Runs `work` so that all its database access uses these connections. */
   async use<T>(work: () => Promise<T>): Promise<T> {
     return this.unitOfWork.using(await this.open(), work);
   }
@@ -38,7 +41,7 @@ export class BackgroundConnections implements OnApplicationShutdown {
 
   private open(): Promise<DataSource> {
     this.opened ??= this.connect().catch((error: unknown) => {
-      // The next one tries again.
+      // The next caller tries again.
       this.opened = null;
       throw error;
     });

@@ -9,11 +9,11 @@ import { BUILD_INFO } from '../metrics/build-info.js';
 export interface RunningBuild {
   readonly version: string;
   readonly commit: string | null;
-  /** The timestamp of the latest migration that the database has had, at the start of this instance. */
+  /** The timestamp of the latest migration applied when this instance started. */
   readonly schema: string;
 }
 
-/** Tells which build runs here, on which schema. */
+/** Reports which build runs and on which schema version. */
 @Injectable()
 export class BuildFacts implements OnApplicationBootstrap {
   private schema = 'unknown';

@@ -4,7 +4,7 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 export interface CancelTarget {
   readonly host: string;
   readonly port: number;
-  /** As of the connection whose query is cancelled; null: it is not encrypted. */
+  /** TLS options of the connection whose query is cancelled; null when it is not encrypted. */
   readonly ssl: ConnectionOptions | null;
   readonly processId: number;
   readonly secretKey: number;
@@ -12,14 +12,14 @@ export interface CancelTarget {
 
 const CANCEL_REQUEST_CODE = 80877102;
 const SSL_REQUEST_CODE = 80877103;
-/** "S": the server goes on with TLS. */
+/** The reply "S": the server accepts TLS. */
 const ACCEPTED = 0x53;
 const TIMEOUT_MS = 2000;
 
 /**
- * Sends a CancelRequest (PostgreSQL protocol, 54.2.8): a connection of its own that carries nothing
- * else, so it needs no place in the pool and passes through PgBouncer. The server never answers it;
- * a request that is lost leaves the query to run to its end.
+ * Sends a CancelRequest (PostgreSQL protocol, 54.2.8) over a separate connection that carries nothing else.
+ * It needs no connection from the pool and works through PgBouncer. The server never answers it. If the
+ * request is lost, the query runs to completion.
  */
 export function cancelQuery(target: CancelTarget): void {
   const socket = target.host.startsWith('/')
@@ -43,7 +43,7 @@ function sendEncrypted(
       socket.destroy();
       return;
     }
-    // A server name is a name: an address there is against RFC 6066.
+    // RFC 6066 forbids an IP address as the server name.
     const name = isIP(host) === 0 ? { servername: host } : {};
     const encrypted = connectTls({ ...ssl, key: ssl.key, socket, host, ...name });
     encrypted.on('error', () => socket.destroy());
@@ -51,7 +51,7 @@ function sendEncrypted(
   });
 }
 
-/** Numbers of 32 bits after their length, as whoever connects begins. */
+/** Builds a startup message: 32-bit integers preceded by their total length. */
 function startMessage(...numbers: number[]): Buffer {
   const message = Buffer.alloc(4 + 4 * numbers.length);
   for (const [index, number] of [message.length, ...numbers].entries())

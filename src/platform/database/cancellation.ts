@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { type Backends, processIdOf } from './backends.js';
 import { cancelQuery } from './cancel-query.js';
 
-/** What pg keeps on a connected client, and its types leave out. */
+/** Fields of a connected client that pg's types omit. */
 interface Backend {
   readonly processID: number;
   readonly secretKey: number;
@@ -12,21 +12,24 @@ interface Backend {
   readonly connection: { readonly stream: Duplex };
 }
 
-/** A server that has not let go of a cancelled query by then is not heard from: the path to it is dead. */
+/** If the server has not ended a cancelled query within this time, the path to it counts as dead. */
 const CANCEL_GRACE_MS = 500;
-/** A statement that was busy when its time for locks was over is looked at again after this. */
+/** The time after which a statement that was busy at the end of its lock wait is checked again. */
 const LOOK_AGAIN_MS = 500;
 
-/** The longest that a statement takes in which it waits for locks. */
+/** The limit on a statement's wait for locks. */
 export interface LockLimit {
   readonly milliseconds: number;
-  /** Tell a statement that waits for a lock from one that takes long. */
+  /** Distinguishes a statement that waits for a lock from one that takes long. */
   readonly backends: Backends;
 }
 
-/** Cancels the statement that a client runs, when the request's time is over or it waits for a lock past the limit. */
+/**
+ * Cancels a client's running statement when the request times out or the statement waits for a lock beyond
+ * the limit.
+ */
 export class Cancellation {
-  /** Whether the statement was cancelled because it waited for a lock. */
+  /** True when the statement was cancelled because it waited for a lock. */
   overdue = false;
   private ended = false;
   private giveUp: NodeJS.Timeout | undefined;
@@ -41,13 +44,13 @@ export class Cancellation {
     if (limit) this.look(limit.backends, limit.milliseconds);
   }
 
-  /** To be called when the statement is over. */
+  /** Stops the timers. Must be called when the statement is over. */
   end(): void {
     this.ended = true;
     this.signal?.removeEventListener('abort', this.cancel);
     clearTimeout(this.timer);
     clearTimeout(this.giveUp);
-    // The cancel may arrive late, when the connection already serves somebody else: part with it.
+    // The cancel may arrive late and hit the next caller's statement, so the connection is closed.
     if (this.giveUp) void this.client.end();
   }
 
@@ -57,9 +60,9 @@ export class Cancellation {
 
   private async cancelIfWaiting(backends: Backends): Promise<void> {
     const pid = processIdOf(this.client);
-    // A path that is dead is noticed elsewhere.
+    // Other code notices a dead path.
     const states = await backends.look([pid]).catch(() => undefined);
-    // Behind a pooler nothing can tell; each lock has a timeout of its own.
+    // Behind a pooler the wait is invisible; each lock has its own timeout there.
     if (this.ended || states === null) return;
     if (!states?.get(pid)?.waitsForLock) return this.look(backends, LOOK_AGAIN_MS);
     this.overdue = true;

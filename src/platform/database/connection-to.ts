@@ -2,12 +2,17 @@ import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { readDatabaseAddress } from '../../config/database-address.js';
 
-/** An answer to "encrypted or not" holds for this long; a server seldom changes it. */
+/** The time for which a negotiated TLS decision is reused; servers seldom change it. */
 const DECISION_MS = 60_000;
 const TRIAL_TIMEOUT_MS = 5000;
-/** An idle connection is checked after this; Node.js then asks each second, and gives up after the tenth time. */
+/**
+ * The idle time before TCP keep-alive starts. Node.js then probes every second and gives up after ten probes.
+ */
 const KEEP_ALIVE_AFTER_MS = 10_000;
-/** No connection of ours outlives its path for long, however long it waits for an answer. */
+/**
+ * Options for all our connections, so that none outlives its path for long, however long it waits for an
+ * answer.
+ */
 const KEPT_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS } as const;
 
 export interface ConnectionTo {
@@ -19,7 +24,7 @@ export interface ConnectionTo {
   readonly Client: typeof pg.Client;
 }
 
-/** Returns what the driver needs for a connection to this address: every connection of ours is made from it. */
+/** Returns the driver options for this address. Every connection of the service is created from them. */
 export function connectionTo(address: string): ConnectionTo {
   const { url, mode, tls } = readDatabaseAddress(address);
   const plain = { connectionString: url, ssl: false as const, ...KEPT_ALIVE };
@@ -32,15 +37,15 @@ export function connectionTo(address: string): ConnectionTo {
 
 type Attempt = Omit<ConnectionTo, 'Client'>;
 
-/** What a client decides by, and its types leave out. */
+/** The client fields that decide about TLS, which pg's types omit. */
 interface Negotiable {
   ssl: ConnectionOptions | false;
   readonly connection: { ssl: ConnectionOptions | false };
 }
 
 /**
- * Makes the class of clients that connect in the first of these ways that the server accepts, as `prefer` and
- * `allow` ask for. The driver cannot try twice, so a connection that is thrown away tells which way works.
+ * Makes a client class that connects with the first attempt the server accepts, as the modes `prefer` and
+ * `allow` require. The driver cannot try twice, so a throwaway connection finds out which attempt works.
  */
 function negotiating(attempts: readonly [Attempt, Attempt]): typeof pg.Client {
   let decision: { readonly ssl: ConnectionOptions | false; readonly until: number } | null = null;
@@ -51,7 +56,7 @@ function negotiating(attempts: readonly [Attempt, Attempt]): typeof pg.Client {
     const { ssl } = await connects(first)
       .then(() => first)
       .catch(async (error: unknown) => {
-        // The first refusal tells more: the second way is what nobody has asked for.
+        // The first error is more useful, because the second attempt is only a fallback.
         await connects(second).catch(() => Promise.reject(error));
         return second;
       });

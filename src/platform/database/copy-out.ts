@@ -3,17 +3,23 @@ import { OneBufferSocket, type Reader } from './one-buffer-socket.js';
 import type { Connection, Pool, Submittable } from 'pg';
 
 const FIRST_BYTES = 64 * 1024;
-/** Signature, flags and the length of what nobody sends (PostgreSQL, "Binary Format" of COPY). */
+/**
+ * Signature, flags and the length of the header extension, which is empty (PostgreSQL, "Binary Format" of
+ * COPY).
+ */
 const HEADER_BYTES = 19;
-/** Of a message of the protocol: its kind, and its length without the kind. */
+/** The prefix of a protocol message: its type (1 byte) and its length without the type (4 bytes). */
 const PREFIX_BYTES = 5;
 const COPY_DATA = 0x64;
-/** CopyOutResponse, NoticeResponse, ParameterStatus, NotificationResponse: they may stand before and between rows. */
+/**
+ * CopyOutResponse, NoticeResponse, ParameterStatus and NotificationResponse, which may precede or interleave
+ * with rows.
+ */
 const PASSED_ON: ReadonlySet<number> = new Set([0x48, 0x4e, 0x53, 0x41]);
 
 /**
- * Rooms that are used again, the smallest first. A room for each piece would be megabytes that come and go: the collector
- * then marks all that lives, once an export, and every request waits for it.
+ * Buffers kept for reuse, smallest first. Allocating one per batch would create megabytes of garbage: each
+ * export would trigger a full GC, and every request would wait for it.
  */
 const spare: Buffer[] = [];
 const MAX_SPARE = 4;
@@ -24,7 +30,7 @@ function roomFor(bytes: number): Buffer {
   return found < 0 ? Buffer.allocUnsafe(bytes) : spare.splice(found, 1)[0]!;
 }
 
-/** The largest are kept: they serve for less as well. */
+/** Keeps the largest buffers, because they also serve smaller requests. */
 function keepSpare(room: Buffer): void {
   if (room.length > MAX_SPARE_BYTES) return;
   spare.push(room);
@@ -32,7 +38,7 @@ function keepSpare(room: Buffer): void {
   if (spare.length > MAX_SPARE) spare.shift();
 }
 
-/** From now on `reader` gets what the stream brings, until the returned function is called. */
+/** Redirects the stream's data to `reader` until the returned function is called. */
 function borrow(stream: Duplex, reader: Reader): () => void {
   if (stream instanceof OneBufferSocket) {
     stream.reader = reader;
@@ -47,20 +53,21 @@ function borrow(stream: Duplex, reader: Reader): () => void {
 }
 
 /**
- * A COPY that is gathered in memory. pg would make an object and an event of each row, which takes longer than all
- * else that is done with it: while rows come, their messages are kept here as they are, and every other is handed to pg.
+ * A COPY collected in memory. pg would create an object and emit an event for each row, which takes longer
+ * than all other work on the row. This class keeps the messages of rows as raw bytes and passes every other
+ * message to pg.
  */
 export class CopyOut implements Submittable {
   readonly done: Promise<Buffer>;
   private bytes: Buffer;
   private length = 0;
-  /** Where the message begins that has not come whole. */
+  /** The offset of the first message that has not arrived completely. */
   private message = 0;
   private failure: Error | null = null;
   private finish: () => void = () => {};
   private letGo: (rest: Buffer | null) => void = () => {};
 
-  /** `expectedBytes`: for so much there is room from the beginning. */
+  /** Allocates room for `expectedBytes` up front. */
   constructor(
     readonly text: string,
     expectedBytes: number,
@@ -92,7 +99,7 @@ export class CopyOut implements Submittable {
 
   handleCommandComplete(): void {}
 
-  /** Whatever pg says: it has seen it because all rows are here, or because there are none. */
+  /** Fails the COPY. pg reports errors only after all rows have arrived or when none will. */
   handleError(error: Error): void {
     this.failure = error;
     this.letGo(null);
@@ -137,8 +144,8 @@ export class CopyOut implements Submittable {
 }
 
 /**
- * The rows of a query by COPY, the fastest way out of the database. Whole in memory, and the connection is free
- * again before anything is done with them: the caller bounds how many they are.
+ * Reads the rows of a query through COPY, the fastest way out of PostgreSQL. The rows are held in memory and
+ * the connection is released before they are processed, so the caller must bound their number.
  */
 export async function copyOut(pool: Pool, select: string, expectedBytes: number): Promise<CopiedRows> {
   const client = await pool.connect();
@@ -153,25 +160,31 @@ export async function copyOut(pool: Pool, select: string, expectedBytes: number)
   }
 }
 
-/** One row after the other: there is a message of each (PostgreSQL, "COPY Operations"). */
+/** Iterates over the rows of a COPY, one message per row (PostgreSQL, "COPY Operations"). */
 export class CopiedRows {
-  /** Where the values of the present row begin: of each its length in four bytes, -1 where it is null, then itself. */
+  /**
+   * The offset of the current row's values. Each value is preceded by its length in four bytes, which is -1
+   * for null.
+   */
   start = 0;
-  /** Where they end. */
+  /** The offset of the end of the current row. */
   end = 0;
 
   constructor(readonly bytes: Buffer) {}
 
-  /** Nobody reads them any more. */
+  /** Returns the buffer for reuse. The rows must not be read afterwards. */
   release(): void {
     keepSpare(this.bytes);
   }
 
-  /** Goes on to the next row. @returns false when there is none */
+  /**
+   * Advances to the next row.
+   * @returns false after the last row
+   */
   next(): boolean {
     const { bytes, end: message } = this;
     const row = message + PREFIX_BYTES + (message === 0 ? HEADER_BYTES : 0);
-    // The number of values; -1 says that there are no more rows.
+    // The number of values, or -1 after the last row.
     if (bytes.readInt16BE(row) < 0) return false;
     this.start = row + 2;
     this.end = message + 1 + bytes.readInt32BE(message + 1);

@@ -13,7 +13,7 @@ import { BackgroundLogger } from '../logging/background-logger.js';
 
 export const APPLICATION_NAME = 'gatehouse';
 
-/** How TypeORM reaches the database: our pool and connections, and never a schema of its own making. */
+/** Returns TypeORM's options: they use our pool and client classes and never let TypeORM create a schema. */
 export function dataSourceOptions(
   config: Config & { readonly DATABASE_URL: string },
   observe: QueryObserver,
@@ -29,10 +29,10 @@ export function dataSourceOptions(
     synchronize: false,
     installExtensions: false,
     driver: { ...pg, Pool: ServicePool },
-    // A connection that breaks while nobody uses it: the pool has replaced it already.
+    // An idle connection broke; the pool has already replaced it.
     poolErrorHandler: (error: Error) =>
       new BackgroundLogger('Database').warn(
-        `an idle connection to the database broke, and is replaced: ${connectionFailure(error)}`,
+        `an idle connection to the database broke and is replaced: ${connectionFailure(error)}`,
       ),
     extra: {
       ...connection,
@@ -44,12 +44,12 @@ export function dataSourceOptions(
       connectionTimeoutMillis: config.DB_CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: config.DB_IDLE_TIMEOUT_MS,
       maxLifetimeSeconds: config.DB_MAX_LIFETIME_SECONDS,
-      // TLS reads by itself.
+      // TLS sockets read into their own buffers.
       stream: (options: pg.ClientConfig) => (options.ssl ? new Socket() : new OneBufferSocket()),
     },
   } as const satisfies DataSourceOptions;
 }
 
-/** What tells how the server's processes for this data source are doing. */
+/** Returns the source of the states of the server processes behind this data source. */
 export const backendsOf = ({ options }: DataSource): Backends =>
   (options as ReturnType<typeof dataSourceOptions>).extra.backends;

@@ -11,7 +11,7 @@ const failed = (facts: object) =>
   new QueryFailedError('SELECT secret FROM users', [], Object.assign(new Error('users_pkey'), facts));
 const system = (code: string) => Object.assign(new Error(`connect ${code} 10.0.0.1:5432`), { code });
 
-/** As in a request whose time is over. */
+/** Runs `work` as in a request that has timed out. */
 const afterTheLimit = <T>(work: () => T): T =>
   requestContext.run(
     {
@@ -26,14 +26,14 @@ const afterTheLimit = <T>(work: () => T): T =>
 
 describe('databaseError', () => {
   it.each([
-    ['the way to the server', ['08000', '08003', '08006', '08P01', 'ECONNREFUSED']],
+    ['a failed path to the server', ['08000', '08003', '08006', '08P01', 'ECONNREFUSED']],
     ['a server that starts, stops or crashes', ['57P01', '57P02', '57P03', '57P04', '57P05']],
-    ['a session that the server ended', ['25P03', '25P04']],
-    ['a server that lets nobody in', ['28000', '28P01', '3D000']],
-    ['a database that takes no changes', ['25006']],
-    ['a full disk, no memory, too many connections', ['53000', '53100', '53200', '53300', '53400']],
-    ['an operating system that fails the server', ['58000', '58030']],
-  ])('is 503 with Retry-After for %s', (_, codes) => {
+    ['a session ended by the server', ['25P03', '25P04']],
+    ['a server that refuses the login', ['28000', '28P01', '3D000']],
+    ['a read-only database', ['25006']],
+    ['a full disk, lack of memory or too many connections', ['53000', '53100', '53200', '53300', '53400']],
+    ['a failed operating system of the server', ['58000', '58030']],
+  ])('returns 503 with Retry-After for %s', (_, codes) => {
     for (const code of codes) {
       expect(databaseError(failed({ code }))).toMatchObject({
         code: 'DB_ERROR',
@@ -44,7 +44,7 @@ describe('databaseError', () => {
   });
 
   it.each(['55P03', '40001', '40P01', 'EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL'])(
-    'is OVERLOADED for %s',
+    'returns OVERLOADED for %s',
     (code) => {
       expect(databaseError(failed({ code }))).toMatchObject({
         code: 'OVERLOADED',
@@ -54,7 +54,7 @@ describe('databaseError', () => {
     },
   );
 
-  it.each(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT'])('is 503 for %s', (code) => {
+  it.each(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT'])('returns 503 for %s', (code) => {
     expect(databaseError(system(code))).toMatchObject({ code: 'DB_ERROR', status: 503 });
   });
 
@@ -62,11 +62,11 @@ describe('databaseError', () => {
     'Connection terminated unexpectedly',
     'Connection terminated due to connection timeout',
     'Client was closed and is not queryable',
-  ])('is 503 for what pg says without a code: %s', (text) => {
+  ])('returns 503 for a pg error without a code: %s', (text) => {
     expect(databaseError(new Error(text))).toMatchObject({ code: 'DB_ERROR', status: 503 });
   });
 
-  it('is OVERLOADED where the pool had no connection in time', () => {
+  it('returns OVERLOADED when the pool had no connection in time', () => {
     expect(databaseError(new Error('timeout exceeded when trying to connect'))).toMatchObject({
       code: 'OVERLOADED',
       headers: { 'Retry-After': '1' },
@@ -74,7 +74,7 @@ describe('databaseError', () => {
   });
 
   it.each(['42P01', '23505', '22P02', '57014', '58P01', '25001', 'XX000'])(
-    'is 500 for SQLSTATE %s',
+    'returns 500 for SQLSTATE %s',
     (code) => {
       const error = databaseError(failed({ code }));
       expect(error).toMatchObject({ code: 'DB_ERROR', status: 500 });
@@ -83,7 +83,7 @@ describe('databaseError', () => {
   );
 
   it.each(['57014', '57P01', 'ECONNRESET'])(
-    'is TIMEOUT for %s once the time of the request is over',
+    'returns TIMEOUT for %s once the request has timed out',
     (code) => {
       expect(afterTheLimit(() => databaseError(failed({ code })))).toMatchObject({
         code: 'TIMEOUT',
@@ -96,14 +96,14 @@ describe('databaseError', () => {
   );
 
   it.each([new QueryRunnerAlreadyReleasedError(), new QueryRunnerProviderAlreadyReleasedError()])(
-    'is a 503 for a connection that broke between two statements: %p',
+    'returns 503 for a connection that broke between two statements: %p',
     (error) => {
       expect(databaseError(error)).toMatchObject({ code: 'DB_ERROR', status: 503 });
     },
   );
 
   it.each([new Error('no'), new TypeError('x is undefined'), null, undefined, 'text', 5, { code: 5 }, {}])(
-    'is nothing for what is no error of a database: %p',
+    'returns null for an error that is not from the database: %p',
     (error) => {
       expect(databaseError(error)).toBeNull();
     },
@@ -123,7 +123,7 @@ describe('isTransient', () => {
 });
 
 describe('violatesUnique', () => {
-  it('knows the constraint by its name', () => {
+  it('compares the constraint name', () => {
     const error = failed({ code: '23505', constraint: 'users_email_key_key' });
     expect(violatesUnique(error, 'users_email_key_key')).toBe(true);
     expect(violatesUnique(error, 'users_pkey')).toBe(false);

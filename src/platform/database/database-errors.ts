@@ -11,17 +11,21 @@ const UNIQUE_VIOLATION = '23505';
 const QUERY_CANCELED = '57014';
 const LOCK_NOT_AVAILABLE = '55P03';
 const READ_ONLY = '25006';
-/** Serialization failure and deadlock: the same work, done again, may well succeed. */
+/** Serialization failure and deadlock. Running the same work again may succeed. */
 const RETRIED: ReadonlySet<string> = new Set(['40001', '40P01']);
 /**
- * The server, or the way to it, is not there: connection exceptions (08), a server that starts, stops, crashes
- * or ends an idle session (57P), ended transactions and sessions (25P03, 25P04), and a server that does not let
- * the service in just now (28, 3D000).
+ * SQLSTATEs of an unreachable server:
+ * - connection exceptions (08)
+ * - a server that starts, stops, crashes or ends an idle session (57P)
+ * - terminated transactions and sessions (25P03, 25P04)
+ * - a server that does not let the service in at the moment (28, 3D000)
  */
 const UNREACHABLE = /^(?:08|57P|25P0[34]$|28|3D000$)/;
-/** The server lacks something (53: disk, memory, connections), or its operating system failed it (58000, 58030). */
+/**
+ * The server lacks a resource (53: disk, memory, connections), or its operating system failed (58000, 58030).
+ */
 const EXHAUSTED = /^(?:53|58000$|58030$)/;
-/** System calls towards the database; one that is not listed is a fault of the service. */
+/** Errors of system calls towards the database. Any other system error counts as a bug in the service. */
 const UNREACHABLE_SYSTEM: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -35,7 +39,7 @@ const UNREACHABLE_SYSTEM: ReadonlySet<string> = new Set([
   'ENETDOWN',
   'EAI_AGAIN',
 ]);
-/** This process, or its machine, has run out of file descriptors, buffers or ports. */
+/** This process or its machine has run out of file descriptors, buffers or ports. */
 const EXHAUSTED_SYSTEM: ReadonlySet<string> = new Set([
   'EMFILE',
   'ENFILE',
@@ -44,33 +48,35 @@ const EXHAUSTED_SYSTEM: ReadonlySet<string> = new Set([
   'EADDRNOTAVAIL',
   'EAGAIN',
 ]);
-/** pg gives these no code; the texts are those of pg and pg-pool. */
+/** Messages of pg and pg-pool errors that have no code. */
 const UNREACHABLE_TEXT =
   /^Connection terminated|^Client has encountered a connection error|^Connection ended unexpectedly|^Client was closed|^timeout expired/;
 const SQL_STATE = /^[0-9A-Z]{5}$/;
 const POOL_EXHAUSTED_TEXT = /^timeout exceeded when trying to connect/;
 
-/** Whether the error is a violation of the unique constraint or index of that name. */
+/** Tells whether the error violates the unique constraint or index with that name. */
 export const violatesUnique = (error: unknown, constraint: string): boolean =>
   sqlState(error) === UNIQUE_VIOLATION && driverError(error)['constraint'] === constraint;
 
 export const isTransient = (error: unknown): boolean => RETRIED.has(sqlState(error));
 
-/** Whether the database refused the statement because it takes no changes. */
+/** Tells whether the database refused the statement because it is read-only. */
 export const isReadOnly = (error: unknown): boolean => sqlState(error) === READ_ONLY;
 
-/** Returns which statement did not get its lock in time; null for any other error. */
+/** Returns the statement that timed out waiting for a lock; null for any other error. */
 export function lockTimeout(error: unknown): LockTimeout | null {
   if (sqlState(error) !== LOCK_NOT_AVAILABLE) return null;
   if (!(error instanceof QueryFailedError)) return { key: message(error) };
   return { key: lockKey(error.query, error.parameters) };
 }
 
-/** Whether the connection, or the server behind it, was gone when the statement was sent or answered. */
+/**
+ * Tells whether the connection, or the server behind it, was gone when the statement was sent or answered.
+ */
 export const isConnectionLost = (error: unknown): boolean =>
   !(error instanceof AppError) && isUnreachable(error);
 
-/** What the client is told of an error of the database; null when it is none. */
+/** Translates a database error into the error for the client; returns null for any other error. */
 export function databaseError(error: unknown): AppError | null {
   const code = sqlState(error);
   const text = message(error);
@@ -82,13 +88,13 @@ export function databaseError(error: unknown): AppError | null {
     return new AppError('OVERLOADED', { cause: error });
   }
   if (unreachable) return unavailable('The database cannot be reached right now', 1, error);
-  if (code === READ_ONLY) return unavailable('The database takes no changes right now', 5, error);
-  if (EXHAUSTED.test(code)) return unavailable('The database cannot do this right now', 5, error);
+  if (code === READ_ONLY) return unavailable('The database is read-only right now', 5, error);
+  if (EXHAUSTED.test(code)) return unavailable('The database cannot process this right now', 5, error);
   const known = error instanceof QueryFailedError || SQL_STATE.test(code);
   return known ? new AppError('DB_ERROR', { cause: error }) : null;
 }
 
-/** Somebody else holds what the statement needs, for longer, or more often, than a request waits. */
+/** Another transaction holds what the statement needs, for longer or more often than a request waits. */
 const isContended = (code: string): boolean => code === LOCK_NOT_AVAILABLE || RETRIED.has(code);
 
 function isUnreachable(error: unknown): boolean {
@@ -104,7 +110,9 @@ const unavailable = (text: string, retryAfterSeconds: number, cause: unknown): A
     headers: { 'Retry-After': String(retryAfterSeconds) },
   });
 
-/** TypeORM gives a connection back by itself when it breaks between two statements of a unit of work. */
+/**
+ * Tells whether TypeORM released the connection because it broke between two statements of a unit of work.
+ */
 const isTakenBack = (error: unknown): boolean =>
   error instanceof QueryRunnerAlreadyReleasedError ||
   error instanceof QueryRunnerProviderAlreadyReleasedError;
@@ -116,7 +124,7 @@ function sqlState(error: unknown): string {
 
 function driverError(error: unknown): Record<string, unknown> {
   const own = error instanceof QueryFailedError ? error.driverError : error;
-  // Not by `instanceof Error`: Node's own errors are those of another realm where code runs in a vm.
+  // `instanceof Error` would miss Node's own errors, which come from another realm where code runs in a vm.
   return typeof own === 'object' && own !== null ? { ...own } : {};
 }
 

@@ -5,42 +5,47 @@ import { type Backends, processIdOf } from './backends.js';
 import { streamOf } from './cancellation.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
-/** An SSLRequest (PostgreSQL protocol, 54.2.10): servers and poolers answer it before anybody signs in. */
+/** An SSLRequest (PostgreSQL protocol, 54.2.10). Servers and poolers answer it before authentication. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const LOOK_EVERY_MS = 250;
-/** When statements are under way and none has been answered for so long, the path is tried. */
+/** The silence, while statements are in progress, after which the path is probed. */
 const SUSPICIOUS_AFTER_MS = 1500;
-/** The path is dead when a new connection is not answered by then either. */
+/** The path is dead when a new connection is not answered within this time either. */
 const PROBE_TIMEOUT_MS = 1500;
-/** Short, because a SYN that was lost is repeated only after a second: a new one is sooner there. */
+/** Short, because a lost SYN is repeated only after a second; a new connection gets through sooner. */
 const RETURN_PROBE_TIMEOUT_MS = 700;
 const RETURN_PROBE_EVERY_MS = 100;
 
-/** A statement that is unanswered for so long is looked at, and again whenever it has become twice as old. */
+/**
+ * The time after which an unanswered statement is checked; it is checked again whenever its age has doubled.
+ */
 const LOOK_AT_AFTER_MS = 1000;
-/** The answer of a process that has been idle for so long is lost, or it has never heard the statement. */
+/**
+ * If a server process has been idle for this long, its answer was lost or it never received the statement.
+ */
 const LOST_AFTER_MS = 500;
 
 interface Activity {
   readonly since: number;
-  /** The client that sent a statement; null while one connects. */
+  /** The client that sent the statement; null for a connection attempt. */
   readonly client: pg.Client | null;
   lookAt: number;
 }
 
 /**
- * Watches the path from a pool to its database. A path on which packets vanish, or a server that stands still,
- * fails no connection: each request would wait on its own until its time is over, and long after the path is
- * back for the repeated packets of old connections. So the silence of all of them at once is noticed here, and
- * all of them are thrown away together. Until a probe is answered new ones are refused at once.
+ * Watches the path from a pool to its database. When packets vanish or the server freezes, no connection
+ * fails: each request would wait until its own timeout. Old connections would stay stuck long after the path
+ * is back, until TCP retransmits. This class notices when all connections are silent at once and closes them
+ * together. It refuses new connections until a probe is answered.
  *
- * A path can also come back without its old connections, as behind a firewall that has forgotten them. So a
- * client that stays silent while the server answers others is thrown away when the server's process waits for it.
+ * A path can also return without its old connections, for example behind a firewall that has forgotten them.
+ * A client that stays silent while the server answers others is therefore closed when its server process
+ * waits for it.
  */
 export class DatabasePath {
   private readonly logger = new BackgroundLogger('Database');
   private readonly clients = new Set<pg.Client>();
-  /** What waits for an answer, the oldest first. */
+  /** Statements and connects that wait for an answer, oldest first. */
   private readonly activities = new Set<Activity>();
   private heardAt = performance.now();
   private timer: NodeJS.Timeout | undefined;
@@ -56,7 +61,7 @@ export class DatabasePath {
     return this.loss;
   }
 
-  /** Adds a client that begins to connect. */
+  /** Adds a client that is about to connect. */
   add(client: pg.Client): void {
     this.clients.add(client);
     client.once('end', () => this.remove(client));
@@ -67,8 +72,9 @@ export class DatabasePath {
   }
 
   /**
-   * Notes that the database is asked something, by that client or, with null, for a connection.
-   * @returns what to call at the end; `heard`: it has answered
+   * Records that an operation on the database begins: a statement of `client`, or with null a connection
+   * attempt.
+   * @returns the function to call at its end; `heard` is true when the database answered
    */
   begin(client: pg.Client | null): (heard: boolean) => void {
     const since = performance.now();
@@ -109,34 +115,34 @@ export class DatabasePath {
     if (this.activities.size > 0) this.lookLater();
   }
 
-  /** Compares what is unanswered with what the server does. */
+  /** Compares unanswered statements with the states of their server processes. */
   private async throwAwayDead(): Promise<void> {
     const now = performance.now();
     const due = [...this.activities].filter(({ lookAt }) => lookAt <= now);
     const clients = new Set(due.flatMap(({ client }) => (client ? [client] : [])));
     if (clients.size === 0 || this.comparing) return;
     this.comparing = true;
-    // Without an answer the whole path is in doubt, and is tried.
+    // Without an answer the whole path is in doubt, and is probed.
     const states = await this.backends.look([...clients].map(processIdOf)).catch(() => undefined);
-    // An answer that has come meanwhile is read first.
+    // An answer that arrived meanwhile is read first.
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     this.comparing = false;
     if (states === undefined) return;
     for (const activity of due) activity.lookAt = now + (now - activity.since);
-    // Behind a pooler nothing can be compared.
+    // Behind a pooler the states cannot be compared.
     if (states === null) return;
     const unanswered = new Set(due.flatMap((each) => (this.activities.has(each) ? [each.client] : [])));
     for (const client of clients) {
       if (!unanswered.has(client)) continue;
       const state = states.get(processIdOf(client));
       if (!state || (state.idleMs !== null && state.idleMs > LOST_AFTER_MS))
-        streamOf(client).destroy(new Error('Connection terminated: it is dead, and the database is not'));
+        streamOf(client).destroy(new Error('Connection terminated: it is dead, but the database is not'));
     }
   }
 
   private lose(witness: pg.Client): void {
     this.loss = new Error('Connection terminated: the database does not answer');
-    this.logger.warn('The database does not answer: all connections to it are given up');
+    this.logger.warn('The database does not answer; closing all connections to it');
     for (const client of this.clients) streamOf(client).destroy(this.loss);
     void this.awaitReturn(witness);
   }
@@ -150,7 +156,7 @@ export class DatabasePath {
   }
 }
 
-/** Whether whoever listens at the client's address answers a new connection. */
+/** Tells whether the server at the client's address answers a new connection. */
 function answers({ host, port }: pg.Client, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket: Socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
@@ -160,7 +166,8 @@ function answers({ host, port }: pg.Client, timeoutMs: number): Promise<boolean>
       socket.destroy();
       resolve(answered);
     };
-    // After a pause of this process the answer may be there already: it is read before that is judged.
+    // After a pause of this process the answer may already have arrived, so it is read before the timeout
+    // counts.
     const timer = setTimeout(() => setImmediate(settle, false), timeoutMs).unref();
     socket.once('data', () => settle(true));
     socket.on('error', () => settle(false));

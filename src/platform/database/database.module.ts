@@ -22,7 +22,7 @@ import { WriteAccess } from './write-access.js';
       useFactory: (config: Config & { readonly DATABASE_URL: string }, metrics: DatabaseMetrics) => ({
         ...dataSourceOptions(config, metrics.observeQuery),
         autoLoadEntities: true,
-        // The start has just migrated over this database: if it is gone now, fail at once.
+        // The start has just migrated this database. If it is gone now, fail at once.
         retryAttempts: 1,
       }),
     }),
@@ -40,15 +40,15 @@ export class DatabaseModule implements OnModuleInit {
   onModuleInit(): void {
     const pool = poolOf(this.dataSource);
     this.metrics.watch(pool);
-    // Finds out whether there is a pooler, before it matters.
+    // Detects a pooler before it matters.
     void backendsOf(this.dataSource)
       .look([])
       .catch(() => undefined);
-    // Sessions that were opened while the database took no changes may go on refusing them.
+    // Sessions opened while the database was read-only may keep refusing writes.
     this.writes.subscribe(() => pool.renew());
   }
 }
 
-/** TypeORM's pool, which its types do not name. */
+/** Returns TypeORM's pool, which its types do not expose. */
 export const poolOf = (dataSource: DataSource): ServicePool =>
   (dataSource.driver as unknown as { master: ServicePool }).master;

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 
-/** Rows that an estimate counts before it asks the planner. */
+/** The number of rows counted exactly before the planner's estimate is used. */
 const COUNTED_ROWS = 1000;
 
 interface Plan {
@@ -8,7 +8,10 @@ interface Plan {
   readonly Plans?: readonly Plan[];
 }
 
-/** Exact up to {@link COUNTED_ROWS}, past it the planner's guess: the cost does not grow with the answer. */
+/**
+ * Returns the exact number of rows up to {@link COUNTED_ROWS}, and the planner's estimate beyond it. The cost
+ * therefore does not grow with the result.
+ */
 export async function estimateRows(
   manager: EntityManager,
   sql: string,
@@ -23,7 +26,7 @@ export async function estimateRows(
   return readPlan(rows).Plan['Plan Rows'];
 }
 
-/** Of the answer to EXPLAIN (FORMAT JSON). */
+/** Extracts the plan from the result of EXPLAIN (FORMAT JSON). */
 export function readPlan(rows: unknown): { readonly Plan: Plan } {
   const [row] = rows as [{ 'QUERY PLAN': [{ Plan: Plan }] }];
   return row['QUERY PLAN'][0];

@@ -1,18 +1,18 @@
 import type pg from 'pg';
 import { streamOf } from './cancellation.js';
 
-/** Short next to the time that a stop may take. */
+/** Short compared with the time that a shutdown may take. */
 const GOODBYE_MS = 1000;
 
 /**
- * Makes the class of clients that give their connection up when a statement is not answered within `limitMs`, or
- * a goodbye within a second. On a path on which packets vanish no statement fails, and the driver would wait for
- * ever. The driver's own `query_timeout` is not enough: it fails the statement and leaves the connection to the
- * next one. The limit suits pools that send only short statements.
+ * Makes a client class that closes its connection when a statement is not answered within `limitMs`, or a
+ * goodbye within a second. If packets vanish on the path, no statement fails and the driver would wait
+ * forever. The driver's own `query_timeout` is not enough, because it fails the statement but leaves the
+ * connection for the next one. The limit suits pools that send only short statements.
  */
 export function createImpatientClientClass(Client: typeof pg.Client, limitMs: number): typeof pg.Client {
   return class ImpatientClient extends Client {
-    // pg.Client.query has six overloads; this passes through whatever it was given.
+    // pg.Client.query has six overloads; this passes all arguments through.
     override query(...args: unknown[]): never {
       const answered = giveUpAfter(this, limitMs);
       const last = args.at(-1);
@@ -40,13 +40,17 @@ export function createImpatientClientClass(Client: typeof pg.Client, limitMs: nu
   };
 }
 
-/** @returns what to call when the server has answered in time */
+/**
+ * Destroys the connection after `limitMs`.
+ * @returns the function to call when the server has answered in time
+ */
 function giveUpAfter(client: pg.Client, limitMs: number): () => void {
   let waiting = true;
   const giveUp = () => {
     if (waiting) streamOf(client).destroy(new Error(`the database did not answer within ${limitMs} ms`));
   };
-  // After a pause of this process the answer may be there already: it is read before that is judged.
+  // After a pause of this process the answer may already have arrived, so it is read before the timeout
+  // counts.
   const timer = setTimeout(() => setImmediate(giveUp), limitMs);
   return () => {
     waiting = false;

@@ -3,12 +3,12 @@ import { Lease } from './lease.js';
 
 const MINUTE = 60_000;
 
-describe('a lease', () => {
-  it('does not hold before anything was proven', () => {
+describe('Lease', () => {
+  it('does not hold before the first heartbeat', () => {
     expect(new Lease(MINUTE).holds).toBe(false);
   });
 
-  it('holds for its time, counted from the sending of the heartbeat and not from its return', () => {
+  it('holds for its duration, counted from when the heartbeat was sent', () => {
     const lease = new Lease(MINUTE);
     lease.prove(performance.now() - MINUTE - 1);
     expect(lease.holds).toBe(false);
@@ -16,7 +16,7 @@ describe('a lease', () => {
     expect(lease.holds).toBe(true);
   });
 
-  it('runs out by itself', () => {
+  it('expires without a new heartbeat', () => {
     const lease = new Lease(5);
     const sentAt = performance.now();
     lease.prove(sentAt);

@@ -1,6 +1,7 @@
 /**
- * Whether what was heard up to now is all there was to hear. A heartbeat that has come back proves
- * it for the moment it was sent: notifications arrive in the order of their commits.
+ * A lease that holds while the instance has received every notification sent up to a recent moment. A
+ * heartbeat that has come back proves this for the time it was sent, because notifications arrive in commit
+ * order.
  */
 export class Lease {
   private provenAt = Number.NEGATIVE_INFINITY;
@@ -8,7 +9,7 @@ export class Lease {
 
   constructor(private readonly milliseconds: number) {}
 
-  /** By a clock that never jumps: performance.now(), in milliseconds. */
+  /** Extends the lease from `sentAt`, a time of a monotonic clock (`performance.now()`, in milliseconds). */
   prove(sentAt: number): void {
     if (sentAt <= this.provenAt) return;
     this.provenAt = sentAt;
@@ -23,12 +24,12 @@ export class Lease {
     return this.ageMs <= this.milliseconds;
   }
 
-  /** Time since the last heartbeat that has come back was sent; infinite when there is none. */
+  /** The time since the last returned heartbeat was sent; infinite when none has returned. */
   get ageMs(): number {
     return performance.now() - this.provenAt;
   }
 
-  /** Time that the last heartbeat took to come back. */
+  /** The round-trip time of the last heartbeat. */
   get roundTripMs(): number {
     return this.tookMs;
   }

@@ -3,39 +3,48 @@ import { createHash } from 'node:crypto';
 import PQueue from 'p-queue';
 import { AppError } from '../../common/errors/app-error.js';
 
-/** The longest that a request waits for a lock. */
+/** The longest time a request waits for a lock. */
 export const MAX_LOCK_WAIT_MS = 3000;
-/** The longest that a transaction without a place waits for a lock before it gives its connection back. */
+/** The longest time a transaction without a place waits for a lock before it gives its connection back. */
 const BRIEF_WAIT_MS = 250;
-/** A lock that does not come is the server's to tell: a statement is looked at so much later. */
+/** PostgreSQL reports a lock timeout itself first; a statement is checked this much later. */
 const SERVER_FIRST_MS = 100;
-/** One in so many connections of the pool may wait for a lock for longer than that. */
+/** One in this many pool connections may wait longer than that. */
 const CONNECTIONS_PER_PLACE = 4;
-/** Callers that wait for a turn at most; each of them is a request that holds no connection. */
+/** The maximum number of callers that wait for a turn. Each is a request that holds no connection. */
 const MAX_QUEUED = 1000;
 
-/** How the transaction that runs may wait for locks. */
+/** The limits on lock waits of the current transaction. */
 export interface LockPatience {
-  /** The lock_timeout of its transaction: of one lock, and a statement may need several. So long waits one without. */
+  /**
+   * The `lock_timeout` of the transaction. It applies to each lock, and a statement may need several. A
+   * statement outside a transaction has the same limit.
+   */
   readonly milliseconds: number;
-  /** After this a statement that waits for a lock is cancelled; null: the server's timeout is all there is. */
+  /**
+   * The time after which a statement that waits for a lock is cancelled; null: only the server's
+   * `lock_timeout` applies.
+   */
   readonly statementMs: number | null;
-  /** Whether to refuse, without asking the database, a statement with this key. */
+  /** Tells whether to refuse this statement without sending it to the database. */
   readonly refuses: (text: string, values: unknown) => boolean;
 }
 
-/** Set around the transactions of requests; ServiceClient puts it into their START TRANSACTION. */
+/** Set around the transactions of requests. ServiceClient adds the limit to their START TRANSACTION. */
 export const lockPatience = new AsyncLocalStorage<LockPatience>();
 
-/** A statement whose lock did not come in time; `key` tells it from statements that wait for other rows. */
+/**
+ * A statement that did not get its lock in time. `key` distinguishes it from statements that wait for other
+ * rows.
+ */
 export interface LockTimeout {
   readonly key: string;
 }
 
 /**
- * Keeps waiters for row locks from taking the whole pool. A few transactions have a place and wait in the
- * database. Every other one waits there briefly, is rolled back, queues here without a connection, and starts
- * again when its turn has come. Waiters for the same row take turns one by one.
+ * Keeps waiters for row locks from occupying the whole pool. A few transactions have a place and wait inside
+ * PostgreSQL. Every other transaction waits there briefly, is rolled back, queues here without a connection,
+ * and restarts when its turn comes. Waiters for the same row take turns one by one.
  */
 export class LockWaits {
   private readonly places: PQueue;
@@ -46,7 +55,10 @@ export class LockWaits {
     this.places = new PQueue({ concurrency: Math.max(1, Math.ceil(connections / CONNECTIONS_PER_PLACE)) });
   }
 
-  /** Runs a transaction with a place if one is free; else briefly, and `again` is told what it failed with. */
+  /**
+   * Runs a transaction with a full lock wait if a place is free, otherwise with a brief one. If the brief
+   * attempt fails, calls `again` with the error.
+   */
   firstTry<T>(work: () => Promise<T>, again: (error: unknown) => Promise<T>): Promise<T> {
     const { places } = this;
     if (places.size === 0 && places.pending < places.concurrency) {
@@ -58,8 +70,8 @@ export class LockWaits {
   }
 
   /**
-   * Runs a transaction again that gave up on that lock, when it is its turn.
-   * @throws AppError `OVERLOADED` when its turn does not come in time, `TIMEOUT` when the request does before it
+   * Reruns a transaction that gave up on this lock, when its turn comes.
+   * @throws AppError `OVERLOADED` when the turn does not come in time, `TIMEOUT` when the request ends first
    */
   async inTurn<T>(
     { key }: LockTimeout,
@@ -93,7 +105,7 @@ const patientFor = (milliseconds: number): LockPatience => ({
   refuses: () => false,
 });
 
-/** Statements with the same key wait for the same lock. */
+/** Returns a key that is equal for statements which wait for the same lock. */
 export function lockKey(text: string, values: unknown): string {
   return createHash('sha256')
     .update(text)
@@ -102,7 +114,7 @@ export function lockKey(text: string, values: unknown): string {
     .digest('base64');
 }
 
-/** Ends the waiting for a turn; what runs is not stopped by it. */
+/** A wait for a turn that can end early. Ending it does not stop work that already runs. */
 class Waiting {
   private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;

@@ -2,10 +2,10 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { requestContext } from '../../common/context/request-context.js';
 import { mayWaitForLocks } from './statement.js';
 
-/** Sends one statement with the runner that it is given. */
+/** Sends one statement with the given runner. */
 export type Statement<T> = (runner: QueryRunner) => Promise<T>;
 
-/** Runs a statement, perhaps more than once. `inAutocommit` sends it on a connection of its own. */
+/** Runs a statement, possibly more than once. `inAutocommit` sends it on a separate connection. */
 export type RunLone = <T>(statement: Statement<T>, inAutocommit: () => Promise<T>) => Promise<T>;
 
 type Query = (text: string, ...rest: unknown[]) => Promise<unknown>;
@@ -13,8 +13,8 @@ type Query = (text: string, ...rest: unknown[]) => Promise<unknown>;
 const queryOf = (runner: QueryRunner): Query => runner.query.bind(runner) as Query;
 
 /**
- * Passes each statement that a request sends outside a transaction, and that may wait for a lock, to `runLone`, so
- * that the bounds on waiting for locks apply to it as to a transaction.
+ * Passes to `runLone` each statement that a request sends outside a transaction and that may wait for a lock.
+ * The bounds on lock waits then apply to it as to a transaction.
  */
 export function boundLoneWrites(dataSource: DataSource, runLone: RunLone): void {
   const create = dataSource.createQueryRunner.bind(dataSource);
@@ -27,7 +27,7 @@ export function boundLoneWrites(dataSource: DataSource, runLone: RunLone): void 
       return runLone(
         (other) => queryOf(other)(text, ...rest),
         async () => {
-          // One for each try: between them no connection is held.
+          // A new runner for each try, so that no connection is held between them.
           const own = create(mode);
           try {
             return await queryOf(own)(text, ...rest);

@@ -17,7 +17,7 @@ import {
   ownerAddress,
 } from './start-connection.js';
 
-/** The oldest PostgreSQL whose features the service's SQL uses. */
+/** The oldest PostgreSQL version that supports the SQL of the service. */
 const OLDEST_VERSION = 160_000;
 const LOCK_TIMEOUT_MS = 120_000;
 
@@ -25,18 +25,20 @@ type MigrationClass = new () => MigrationInterface;
 
 export interface DatabaseAddresses {
   readonly DATABASE_URL: string;
-  /** Of the owner, when that is another role than the service's. */
+  /** The owner's address, when the owner is not the service's role. */
   readonly MIGRATION_DATABASE_URL?: string | undefined;
 }
 
 /**
- * Brings the schema up to date as its owner, one transaction a migration, and grants the service's role
- * what it needs of it. Many instances may do so at once: one does it under a lock, and the next finds
- * nothing to do. The lock is a session's, so an address that leads through a transaction pooler is refused.
- * @param notice is told who holds the lock when this instance has to wait for it
+ * Migrates the schema as its owner, one transaction per migration, and grants the service's role the
+ * privileges it needs. Many instances may call it at once: one migrates under a lock, and the next finds
+ * nothing to do. The lock belongs to a session, so an address that leads through a transaction pooler is
+ * refused.
+ * @param notice receives the name of the lock's holder when this instance has to wait for it
  * @returns the names of the migrations that ran
- * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, is behind a
- * transaction pooler, or another session has held the lock for 120 s, and when the history could be changed
+ * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or is behind a
+ * transaction pooler. Also thrown when another session has held the lock for 120 s, or append-only tables are
+ * unprotected.
  */
 export async function migrate(
   addresses: DatabaseAddresses,
@@ -59,9 +61,9 @@ export async function migrate(
 async function bringUpToDate(lock: pg.Client, url: string, serviceUrl: string): Promise<string[]> {
   const names = await runPending(url);
   await assertAppendOnly(lock);
-  // Before anything is written: in another cluster, or after a promotion, transaction ids begin anew.
+  // Runs before any write, because transaction IDs start over in another cluster and after a promotion.
   await lock.query('SELECT begin_epoch()');
-  // The job queue brings its own schema, and its own lock on it.
+  // The job queue migrates its own schema under its own lock.
   await migrateJobs(url);
   if (url !== serviceUrl) await grantServicePrivileges(lock, serviceUrl);
   return names;
@@ -104,7 +106,7 @@ async function migrateJobs(url: string): Promise<void> {
     max: 1,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
-  // A connection that breaks fails the statement that it runs; the worker's pool asks for both listeners.
+  // A broken connection fails the statement it runs. graphile-worker requires both listeners on the pool.
   pgPool.on('error', () => undefined);
   pgPool.on('connect', (client) => client.on('error', () => undefined));
   try {

@@ -2,13 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { DatabaseStartError } from './start-connection.js';
 
-/** "gate" in ASCII: the key of the advisory lock under which an instance migrates. */
+/** The key of the advisory lock held during migration: "gate" in ASCII. */
 export const MIGRATION_LOCK = 0x67617465;
 const POLL_EVERY_MS = 100;
 const SAY_AFTER_MS = 2000;
 const GIVE_UP_AFTER_MS = 120_000;
 
-/** `application_name` is visible to every role; the rest needs the same role or `pg_read_all_stats`. */
+/**
+ * Selects the lock's holder. Every role sees `application_name`; the other columns need the same role or
+ * `pg_read_all_stats`.
+ */
 const HOLDER = `
   SELECT l.pid, a.application_name AS application, a.usename AS role, host(a.client_addr) AS address
   FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
@@ -23,10 +26,10 @@ interface Holder {
 }
 
 /**
- * Runs `work` while this session alone holds the migration lock. The lock is polled for: a statement that
- * waits for it would hold a snapshot, and `CREATE INDEX CONCURRENTLY` in the holder's migration waits for
- * the end of every snapshot that is older than the index.
- * @param notice is told once, after 2 s, who holds the lock
+ * Runs `work` while this session holds the migration lock. Polls for the lock instead of waiting in a
+ * statement, because a waiting statement holds a snapshot. `CREATE INDEX CONCURRENTLY` in the holder's
+ * migration waits for every snapshot older than the index, so the two would block each other.
+ * @param notice receives the lock's holder once, after 2 s
  * @throws DatabaseStartError when another session has held the lock for 120 s
  */
 export async function holdingMigrationLock<T>(
@@ -38,7 +41,8 @@ export async function holdingMigrationLock<T>(
   try {
     return await work();
   } finally {
-    // The end of the session releases it too, unless a pooler keeps the session. A lost session has none.
+    // The end of the session also releases the lock, unless a pooler keeps the session. A lost session holds
+    // none.
     await client.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
   }
 }

@@ -15,12 +15,15 @@ import { BackgroundLogger } from '../logging/background-logger.js';
 
 const HEARTBEAT_EVERY_MS = 250;
 const LEASE_MS = 1000;
-/** A heartbeat that has not come back by then never will: the connection is replaced. */
+/** A heartbeat that has not returned by then never will, so the connection is replaced. */
 const DEAF_AFTER_MS = 5000;
 const RECONNECT_AFTER_MS = 250;
-/** Short, because a SYN that was lost is repeated only after a second: a new attempt is sooner there. */
+/** Short, because a lost SYN is repeated only after a second; a new attempt gets through sooner. */
 const RECONNECT_TIMEOUT_MS = 1500;
-/** Settings of a session outlive those of its role: while it may not write, another one is tried. */
+/**
+ * The read-only time after which a new session is tried, because a session keeps its settings when those of
+ * its role change.
+ */
 const READ_ONLY_FOR_MS = 2000;
 const PROOF_TIMEOUT_MS = 5000;
 const FIRST_HEARTBEAT_TIMEOUT_MS = 5000;
@@ -30,23 +33,25 @@ const HEARTBEAT = `SELECT pg_notify($1, $2), current_setting('transaction_read_o
 type Listener = (payload: string) => void;
 
 /**
- * Hears what other instances notify, on a connection of its own that never opens a transaction. A
- * connection can go deaf without an error (a frozen backend, a dead path), so a heartbeat goes round
- * over it all the time, and `lease` holds only while it comes back. That alone proves nothing behind a
- * pooler: a session hears its own notices before the end of its own statement, when the pooler still
- * passes them on. So each connection first has to hear, while it is idle, a notice sent by the pool;
- * that also shows that both are connected to the same database.
+ * Receives the notifications of other instances on a separate connection that never opens a transaction.
+ *
+ * A connection can go deaf without an error (a frozen backend, a dead path). A heartbeat therefore circulates
+ * on it continuously, and `lease` holds only while the heartbeat returns.
+ *
+ * Behind a pooler the heartbeat alone proves nothing: a session receives its own notifications before its own
+ * statement ends, while the pooler still forwards them. Each connection must therefore first receive, while
+ * idle, a notification sent through the pool. This also proves that both are connected to the same database.
  */
 @Injectable()
 export class Notifications implements OnModuleInit, OnModuleDestroy {
   readonly lease = new Lease(LEASE_MS);
   private readonly logger = new BackgroundLogger(Notifications.name);
-  /** Of this instance alone, so that heartbeats wake nobody else. */
+  /** A channel of this instance alone, so that its heartbeats wake no other instance. */
   private readonly pulse = `gatehouse_pulse_${randomUUID().replaceAll('-', '')}`;
   private readonly listeners = new Map<string, Listener>();
   private readonly onReconnect: (() => void)[] = [];
   private client: pg.Client | null = null;
-  /** The notice by the pool that the present connection has to hear. */
+  /** The notification from the pool that the current connection has to receive. */
   private proof = '';
   private proven = false;
   private timer: NodeJS.Timeout | undefined;
@@ -54,7 +59,7 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private heardAt = 0;
   private writableAt = 0;
   private beating = false;
-  /** From the loss of a connection until another one hears. */
+  /** True from the loss of a connection until a new one receives notifications. */
   private lost = false;
   private stopped = false;
 
@@ -68,7 +73,10 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     this.server = connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL);
   }
 
-  /** Before the module is initialised. `lost` is called when notices may have been missed. */
+  /**
+   * Subscribes to a channel. Must be called before the module is initialised. `lost` is called when
+   * notifications may have been missed.
+   */
   subscribe(channel: string, listener: Listener, lost: () => void): void {
     this.listeners.set(channel, listener);
     this.onReconnect.push(lost);
@@ -80,7 +88,7 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     await this.firstHeartbeat();
     if (!this.lease.holds) {
       this.logger.warn(
-        'Notifications do not arrive (is there a pooler? set LISTEN_DATABASE_URL): callers are looked up on every request',
+        'Notifications do not arrive, so principals are loaded from the database on every request. If DATABASE_URL leads through a pooler, set LISTEN_DATABASE_URL',
       );
     }
   }
@@ -99,10 +107,10 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
       connectionTimeoutMillis: this.lost
         ? Math.min(this.config.DB_CONNECT_TIMEOUT_MS, RECONNECT_TIMEOUT_MS)
         : this.config.DB_CONNECT_TIMEOUT_MS,
-      // A path that dies right after the connection was made must not keep it waiting for ever.
+      // Without this limit, a path that dies right after connecting would make the client wait forever.
       query_timeout: DEAF_AFTER_MS,
     });
-    // Without a listener a broken connection would end the process; the heartbeat notices it.
+    // Without a listener, a broken connection would end the process. The heartbeat notices the break.
     client.on('error', () => this.lease.break());
     client.on('notification', ({ channel, payload }) => this.hear(channel, payload ?? ''));
     try {
@@ -110,9 +118,9 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
       for (const channel of [this.pulse, ...this.listeners.keys()]) await client.query(`LISTEN ${channel}`);
       await this.sendProof();
     } catch (error) {
-      // A standby does not even let anybody listen.
+      // A standby refuses LISTEN.
       if (isReadOnly(error)) this.writes.learn(false);
-      // Not politely: it may never answer.
+      // Destroyed without a goodbye, because the server may never answer it.
       client.connection.stream.destroy();
       throw error;
     }
@@ -120,12 +128,15 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     if (this.stopped) return this.discard();
     this.connectedAt = performance.now();
     this.heardAt = this.connectedAt;
-    // What was notified while nobody listened is lost: whatever was remembered by then may be stale.
+    // Notifications sent while the connection was down are lost, so anything cached until now may be stale.
     for (const lost of this.onReconnect) lost();
     void this.beat();
   }
 
-  /** Over the pool: the listening connection stays idle, and hears it only if it is really its own. */
+  /**
+   * Sends a notification through the pool. The idle listening connection receives it only if it has its own
+   * server session.
+   */
   private async sendProof(): Promise<void> {
     this.proven = false;
     this.proof = randomUUID();
@@ -172,7 +183,7 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
 
   private learnWhether(writable: boolean): void {
     if (writable !== this.writes.granted) {
-      this.logger.warn(writable ? 'The database takes changes again' : 'The database takes no changes');
+      this.logger.warn(writable ? 'The database accepts writes again' : 'The database is read-only');
     }
     this.writes.learn(writable);
     if (writable) this.writableAt = performance.now();
@@ -181,7 +192,9 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   private async reconnect(): Promise<void> {
     await this.discard();
     if (!this.lost && !this.stopped) {
-      this.logger.warn('The listening connection was lost: callers are looked up on every request');
+      this.logger.warn(
+        'The listening connection was lost: principals are loaded from the database on every request',
+      );
       this.lost = true;
     }
     while (!this.stopped) {

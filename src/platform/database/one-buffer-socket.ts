@@ -1,16 +1,17 @@
 import { Socket } from 'node:net';
 
-/** What one read of the system call brings at most. */
+/** The maximum number of bytes that one read returns. */
 const READ_BYTES = 64 * 1024;
-/** All sockets read into it, one after the other: what is read is handed on before the next read. */
+/** The buffer that all sockets read into. Each read is handed on before the next one starts. */
 const BUFFER = Buffer.allocUnsafeSlow(READ_BYTES);
 
-/** Reads bytes that lie there only until it returns. */
+/** Receives bytes that are valid only until it returns. */
 export type Reader = (bytes: Buffer) => void;
 
 /**
- * A socket that does not take new memory for each read: under a COPY the garbage collector would have more to
- * do than everybody else. Its listeners get copies, which they may keep; a reader gets what is read as it is.
+ * A socket that reads into one shared buffer instead of allocating for each read. During a COPY those
+ * allocations would keep the garbage collector busier than all other work. Listeners get copies, which they
+ * may keep; a reader gets the shared buffer itself.
  */
 export class OneBufferSocket extends Socket {
   reader: Reader | null = null;

@@ -3,15 +3,20 @@ import type { Config } from '../../config/config.js';
 import { type EmbeddedNotice, joinEmbeddedPostgres } from './embedded/embedded-postgres.js';
 
 export interface OpenDatabase {
-  /** The configuration, with the addresses of the database in it. */
+  /** The configuration with the database addresses filled in. */
   readonly config: Config & { readonly DATABASE_URL: string };
-  /** The server is one of our own, on this machine. */
+  /** True when the server is the embedded one on this machine. */
   readonly embedded: boolean;
-  /** Leaves the embedded server, which stops with the last instance that does; a given one is left alone. */
+  /**
+   * Leaves the embedded server, which stops when its last instance leaves. Does nothing for an external
+   * server.
+   */
   readonly close: () => Promise<void>;
 }
 
-/** Opens the server of `DATABASE_URL`, else one of our own under `DATA_DIR`, which reports to `notice`. */
+/**
+ * Opens the server at `DATABASE_URL`, or else the embedded one under `DATA_DIR`, which reports to `notice`.
+ */
 export async function openDatabase(
   config: Config,
   notice: EmbeddedNotice = toTerminal,
@@ -25,7 +30,7 @@ export async function openDatabase(
     notice,
   });
   const { url, ownerUrl } = embedded.urls;
-  // Whatever PGSSLMODE says: it is on this machine and has no certificate.
+  // Overrides PGSSLMODE, because the embedded server is local and has no certificate.
   const addresses = {
     DATABASE_URL: `${url}?sslmode=disable`,
     MIGRATION_DATABASE_URL: `${ownerUrl}?sslmode=disable`,
@@ -37,5 +42,5 @@ export async function openDatabase(
   };
 }
 
-/** Tells the person who started the process. */
+/** Writes a notice to standard error for the person who started the process. */
 const toTerminal: EmbeddedNotice = (message) => void process.stderr.write(`${message}\n`);

@@ -3,19 +3,23 @@ import type { Config } from '../../config/config.js';
 import { connectForStart } from './start-connection.js';
 
 const BACKEND = 'SELECT pg_backend_pid() AS pid';
-/** Named: a pooler that does not know prepared statements sends it to a server that has none, or has it already. */
+/**
+ * A named statement. A pooler that does not track prepared statements sends it to a server connection that
+ * lacks it or already has it.
+ */
 const KEPT = { name: 'gatehouse_probe', text: 'SELECT 1' };
 const NO_SUCH_STATEMENT = '26000';
 const STATEMENT_EXISTS = '42P05';
 
 /**
- * Tells whether the two connections share server connections, as they do behind a pooler that gives one out
- * for a transaction at a time. Nothing that belongs to a session works there: no lock, no setting, no notice.
+ * Tells whether two connections share server connections, as they do behind a pooler in transaction mode.
+ * Nothing that belongs to a session works there: no session lock, no setting, no notification.
  */
 export async function shareServerConnections(first: pg.Client, second: pg.Client): Promise<boolean> {
-  // Twice: a pooler that hands out its connections in turn shows it here.
+  // Asked twice, because a pooler that rotates its connections shows it here.
   const own = [await backendOf(first), await backendOf(first)];
-  // One that hands out the last used connection gives it to the second, and another one to the first.
+  // A pooler that hands out the last used connection gives it to the second client, and another one to the
+  // first.
   await second.query('BEGIN');
   try {
     const other = await backendOf(second);
@@ -27,7 +31,7 @@ export async function shareServerConnections(first: pg.Client, second: pg.Client
   return new Set(own).size > 1;
 }
 
-/** Tells whether each of two connections behind a transaction pooler keeps the statements that it has prepared. */
+/** Tells whether a transaction pooler keeps the prepared statements of each of two connections. */
 async function keepPreparedStatements(first: pg.Client, second: pg.Client): Promise<boolean> {
   try {
     await first.query(KEPT);
@@ -45,9 +49,9 @@ async function keepPreparedStatements(first: pg.Client, second: pg.Client): Prom
 }
 
 /**
- * Returns the configuration with `DB_PREPARED` off when `DATABASE_URL` leads through a pooler that keeps no
- * prepared statements, such as PgBouncer before 1.21 or with `max_prepared_statements = 0`: requests would
- * fail at random.
+ * Turns `DB_PREPARED` off when `DATABASE_URL` leads through a pooler that does not keep prepared statements.
+ * Requests would otherwise fail at random. Examples are PgBouncer before 1.21 or with
+ * `max_prepared_statements = 0`.
  */
 export async function adaptedToPooler<C extends Config & { readonly DATABASE_URL: string }>(
   config: C,
@@ -55,7 +59,7 @@ export async function adaptedToPooler<C extends Config & { readonly DATABASE_URL
 ): Promise<C> {
   if (!config.DB_PREPARED || (await keepsPreparedStatements(config.DATABASE_URL))) return config;
   notice(
-    'DATABASE_URL leads through a pooler that keeps no prepared statements: set DB_PREPARED=false (done for this run), ' +
+    'DATABASE_URL leads through a pooler that does not keep prepared statements. Set DB_PREPARED=false (applied to this run), ' +
       'or let the pooler keep them (PgBouncer 1.21 or newer with max_prepared_statements above 0)',
   );
   return Object.freeze({ ...config, DB_PREPARED: false });

@@ -1,14 +1,14 @@
 const names = new Map<string, string>();
 
 /**
- * Marks a statement of a hot path: each connection keeps it parsed and planned. For constants only, so
- * that there are few, and for statements whose best plan is the same whatever their parameters are.
- * They name their columns: a new column must not change what a kept one answers.
+ * Marks a statement of a hot path, so that each connection keeps it parsed and planned. Use it only for
+ * constants, so that there are few, and for statements whose best plan does not depend on their parameters.
+ * Such statements must name their columns, so that a new column cannot change a prepared result.
  */
 export function prepared(text: string): string {
   names.set(text, `gatehouse_${names.size + 1}`);
   return text;
 }
 
-/** What a connection keeps the statement as; undefined for one that is not marked. */
+/** The name under which a connection keeps the statement; undefined for an unmarked one. */
 export const preparedName = (text: string): string | undefined => names.get(text);

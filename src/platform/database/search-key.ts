@@ -2,41 +2,44 @@ import { findCanonicalEmail } from '../../common/email-address.js';
 import { foldCase, foldSearch, foldTurkishI } from '../../common/text.js';
 
 /**
- * The rows whose key holds an i of Turkish: until the fill has completed their keys, they are found by it. To the
- * letter the predicate of the index `users_search_turkish`.
+ * Matches rows whose key contains a Turkish i. Until the fill has completed their keys, searches find them
+ * through this condition. It must equal the predicate of the index `users_search_turkish` exactly.
  */
 const HOLDS_TURKISH_I = `(search_key LIKE '%ı%' OR search_key LIKE '%i\u0307%')`;
 
 /**
- * Returns the condition that a user's `search_key` holds a text, in a form that the indexes know. A key that the fill
- * has not completed yet (see SearchKeyFill) holds the text as it was typed, or with another i.
+ * Returns the condition that a user's `search_key` contains a text, in a form that the indexes support. A key
+ * that the fill has not completed yet (see SearchKeyFill) contains the text as typed, or with another i.
  * @param pattern an SQL expression for the pattern (see likePattern)
  */
 export const holds = (pattern: string): string =>
   `(search_key LIKE ${pattern} OR (${HOLDS_TURKISH_I} AND search_fold(search_key) LIKE ${pattern}))`;
 
 /**
- * Returns the condition that a `search_key` (of a user or of an image) holds a text, whether the fill has completed
- * the key or not: an export that is resumed after it sends the same rows. No index knows it.
+ * Returns the condition that a `search_key` (of a user or an image) contains a text, whether or not the fill
+ * has completed the key. A resumed export therefore sends the same rows after the fill. No index supports it.
  */
 export const holdsInAnyForm = (pattern: string): string =>
   `(search_key LIKE ${pattern} OR (search_key_is_partial(search_key) AND search_form(search_key) LIKE ${pattern}))`;
 
-/** Returns what follows from {@link holds}, in the form that the index of pairs knows. */
+/** Returns a condition that {@link holds} implies, in the form that the index of letter pairs supports. */
 export const holdsPairs = (pairs: string): string =>
   `(search_pairs(search_key) @> ${pairs} OR (${HOLDS_TURKISH_I} AND search_pairs(search_fold(search_key)) @> ${pairs}))`;
 
-/** The terms that one search text stands for. A row that fits any of them is found. */
+/** The terms for one search text. A row that matches any of them is found. */
 export interface SearchTerms {
-  /** The text in the form of a search, and as it was typed where that differs: keys hold both, old ones the latter. */
+  /**
+   * The text in search form, and as typed where that differs. Complete keys contain both, old keys only the
+   * latter.
+   */
   readonly texts: readonly string[];
-  /** The canonical form of a text that is a whole e-mail address, otherwise null. */
+  /** The canonical form when the text is a complete email address, otherwise null. */
   readonly emailKey: string | null;
 }
 
 /**
- * Returns the terms of a search text. Sign-in takes an address in any spelling, but the search key holds no domain in
- * its ASCII form, so a whole address is compared in its canonical form too.
+ * Returns the terms of a search text. Sign-in accepts an address in any spelling, but the search key contains
+ * no domain in its ASCII form. A complete address is therefore also compared in its canonical form.
  */
 export function searchTerms(search: string): SearchTerms {
   const texts = new Set([foldSearch(search), foldTurkishI(foldCase(search))]);
@@ -44,7 +47,8 @@ export function searchTerms(search: string): SearchTerms {
 }
 
 /**
- * Returns the condition that a row fits any of the terms. Each part has an index of its own, so the whole has too.
+ * Returns the condition that a row matches any of the terms. Each part has its own index, so PostgreSQL can
+ * use indexes for the whole condition.
  * @param texts a condition for each text (see holds, holdsPairs)
  * @param emailKey an SQL expression for the canonical address, or null when there is none
  */

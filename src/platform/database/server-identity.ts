@@ -4,8 +4,9 @@ import { readDatabaseAddress } from '../../config/database-address.js';
 const ADDRESSES = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'] as const;
 
 /**
- * Warns of each address whose server need not prove who it is: whoever gets in between could read and change
- * everything. For a server of somebody else's only; nobody gets in between on a Unix socket.
+ * Warns about each database address whose server does not have to prove its identity, because an attacker in
+ * between could read and change everything. Unix sockets are exempt: no one can intercept them. Call it for
+ * external servers only.
  */
 export function warnOfUnverifiedServers(config: Config, warn: (message: string) => void): void {
   for (const name of ADDRESSES) {

@@ -13,10 +13,10 @@ import { isRead, mayWaitForLocks, operationOf, statementText } from './statement
 export type QueryObserver = (operation: string, seconds: number) => void;
 
 interface ClientOptions {
-  /** The class that connects, with the TLS mode of the address. */
+  /** The client class that connects, with the TLS mode of the address. */
   readonly Client: typeof pg.Client;
   readonly observe: QueryObserver;
-  /** Whether statements marked as `prepared` are kept by each connection: not every pooler knows them. */
+  /** True if each connection keeps statements marked as `prepared`, which not every pooler supports. */
   readonly keepsStatements: boolean;
   readonly path: DatabasePath;
   readonly backends: Backends;
@@ -26,7 +26,7 @@ type ConnectCallback = (error: Error | undefined) => void;
 
 const BEGIN = 'START TRANSACTION';
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
-/** Of a kept statement: a column that it reads or returns has got another type. */
+/** Raised for a prepared statement when a column that it reads or returns has changed its type. */
 const STALE_STATEMENT = '0A000';
 const IDLE = 'I';
 
@@ -34,13 +34,13 @@ interface ReplacingPool extends pg.Pool {
   replaceAfter(dead: pg.ClientBase): void;
 }
 
-/** The pool of a client: it gives a read that is sent again another connection. */
+/** The pool of each client, which supplies another connection when a read is retried. */
 export const poolOfClient = new WeakMap<pg.ClientBase, ReplacingPool>();
 
 /**
- * The pool's connections. Every statement of a request passes here, whoever built it, so this is where
- * statements are timed, where locks are waited for within bounds, and where a request whose time is over stops:
- * what runs is cancelled, and nothing more is sent for it, least of all its COMMIT.
+ * Makes the client class of the pool's connections. Every statement of a request passes through it. It
+ * measures statements and bounds their lock waits. When a request times out, it cancels the running statement
+ * and sends nothing more for that request, especially no COMMIT.
  */
 export function createClientClass({
   Client,
@@ -60,18 +60,21 @@ export function createClientClass({
       const settled = path.begin(null);
       super.connect((error: Error | undefined) => {
         settled(!error);
-        // Nothing says that a client has ended that failed before it had a socket.
+        // pg emits no `end` for a client that failed before it had a socket.
         if (error) path.remove(this);
         callback(error);
       });
     }
 
-    // pg.Client.query has six overloads; this passes through whatever it was given.
+    // pg.Client.query has six overloads; this passes all arguments through.
     override query(...args: unknown[]): never {
       return this.send(args, poolOfClient.get(this)) as never;
     }
 
-    /** `others`: where a read is sent again when this connection turns out to be dead. */
+    /**
+     * Sends a statement. A read is retried on a connection from `others` when this connection turns out to be
+     * dead.
+     */
     private send(args: unknown[], others: pg.Pool | undefined): unknown {
       const text = statementText(args[0]);
       const request = requestContext.current();
@@ -106,7 +109,10 @@ export function createClientClass({
       );
     }
 
-    /** @returns what to call with the error when the statement is over, if there was one */
+    /**
+     * Starts the measurement of a statement.
+     * @returns the function to call when the statement is over, with the error if it failed
+     */
     private observed(text: string, cancellation: Cancellation): (error?: unknown) => void {
       const started = performance.now();
       const ended = path.begin(this);
@@ -115,9 +121,9 @@ export function createClientClass({
         const lost = isConnectionLost(error);
         ended(!lost);
         observe(operationOf(text), (performance.now() - started) / 1000);
-        // Not back into the pool: another connection may be to a server that is there, and takes changes.
+        // Ends the connection, because another one may reach a server that is up and accepts writes.
         if (isReadOnly(error)) void this.end();
-        // With an error, so that whoever has it gives it back now: a read is about to take another one.
+        // Destroyed with an error, so that its holder releases it now: a read is about to take another one.
         if (!lost) return;
         streamOf(this).destroy(error as Error);
         poolOfClient.get(this)?.replaceAfter(this);
@@ -143,7 +149,7 @@ export function createClientClass({
   return ServiceClient;
 }
 
-/** pg.Pool.query, unlike TypeORM, hands over a callback as the last argument. */
+/** Wraps the callback that pg.Pool.query, unlike TypeORM, passes as the last argument. */
 function withCallback(args: unknown[], settled: (error: unknown) => void): unknown[] {
   const last = args.at(-1);
   if (typeof last !== 'function') return args;
@@ -168,11 +174,11 @@ function refuse(args: unknown[], error: Error): Promise<never> | CopyOut | undef
   return undefined;
 }
 
-/** What a request asks beside the unit of work. */
+/** Returns the lock limit of statements that a request sends outside the unit of work. */
 const ownLimitMs = (request: RequestContext | undefined): number | null =>
   request?.client ? MAX_LOCK_WAIT_MS : null;
 
-/** As the server says it when the lock_timeout is over. */
+/** Returns the error that PostgreSQL raises when `lock_timeout` expires. */
 const lockTimedOut = (cause?: unknown): Error =>
   Object.assign(new Error('canceling statement due to lock timeout', { cause }), { code: '55P03' });
 

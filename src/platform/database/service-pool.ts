@@ -4,7 +4,7 @@ import type { DatabasePath } from './database-path.js';
 import { poolOfClient } from './service-client.js';
 import { WaitingLine } from './waiting-line.js';
 
-/** The pool, with a bound on its queue: a caller that would wait too long is refused at once. */
+/** A connection pool with a bounded queue. It refuses a caller at once when the expected wait is too long. */
 export class ServicePool extends pg.Pool {
   private readonly inUse = new Set<pg.PoolClient>();
   private readonly outdated = new WeakSet<pg.ClientBase>();
@@ -16,8 +16,8 @@ export class ServicePool extends pg.Pool {
     super(options);
     this.path = options?.path;
     this.line = new WaitingLine(this.options.max ?? 10);
-    // While a connection is in use, or ends, the pool does not listen to it: what the server says by then
-    // would end the process. Whoever waits for an answer is told of it anyway.
+    // The pool does not listen to a connection that is in use or ending, and an unhandled error there would
+    // end the process. The caller that waits for an answer receives the error anyway.
     this.on('connect', (client) => {
       client.on('error', () => {});
       poolOfClient.set(client, this);
@@ -32,10 +32,11 @@ export class ServicePool extends pg.Pool {
     this.on('remove', (client) => this.inUse.delete(client));
   }
 
-  /** Replaces every connection: the idle ones now, the others when they are given back. */
+  /** Replaces every connection: idle ones now, the others when they are released. */
   renew(): void {
     for (const client of this.inUse) this.outdated.add(client);
-    // Taken and thrown away, so that nobody can be given one while it ends. Callers that wait come first.
+    // Idle connections are taken and discarded, so that no caller gets one while it closes. Waiting callers
+    // come first.
     for (let idle = this.idleCount - this.waitingCount; idle > 0; idle--) {
       super.connect((error, _client, release) => {
         if (!error) release(true);
@@ -44,8 +45,8 @@ export class ServicePool extends pg.Pool {
   }
 
   /**
-   * Replaces every connection because this one was found dead: what ended it has often ended others, and they
-   * may not know it yet. Connections that are found dead together cause this once.
+   * Replaces every connection because this one was found dead. The same cause has often ended others, which
+   * may not have noticed yet. Connections that are found dead together trigger this once.
    */
   replaceAfter(dead: pg.ClientBase): void {
     if (this.outdated.has(dead)) return;
@@ -60,12 +61,12 @@ export class ServicePool extends pg.Pool {
     return callback ? super.end(callback) : super.end();
   }
 
-  /** The number of times until now that a caller has given its connection back. */
+  /** The number of connections that callers have released so far. */
   get returns(): number {
     return this.returned;
   }
 
-  /** Whether one more caller would wait too long for a connection. */
+  /** True if one more caller would wait too long for a connection. */
   get overloaded(): boolean {
     return !this.line.admits(this.waitingCount, this.inUse.size);
   }

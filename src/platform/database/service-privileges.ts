@@ -4,26 +4,31 @@ import { connectionTo } from './connection-to.js';
 import { connectForStart } from './start-connection.js';
 
 /**
- * Bounds on how long the service's role may hold back the horizon of the event log (and vacuum). Of no use
- * to the owner: a migration may take its time.
+ * Limits on the time for which the service's role may hold back the horizon of the event log (and vacuum).
+ * They do not apply to the owner, because a migration may take longer.
  */
 const LIMITS = [
   { name: 'idle_in_transaction_session_timeout', value: '10s', since: 160_000 },
   { name: 'transaction_timeout', value: '30s', since: 170_000 },
 ] as const;
 
-/** What PUBLIC and the service's role were granted on something, as rows of `privilege_type` and `grantee`. */
+/**
+ * Selects the privileges granted to PUBLIC and the service's role, as rows of `privilege_type` and `grantee`.
+ */
 const granted = (acl: string) =>
   `(SELECT a.privilege_type, a.grantee FROM aclexplode(${acl}) AS a WHERE a.grantee IN (0, service.oid))`;
-/** Only what the migrating role may grant; what belongs to an extension comes and goes with it. */
+/**
+ * Restricts to objects whose privileges the migrating role may grant, without those that belong to an
+ * extension.
+ */
 const ours = (catalog: string, oid: string, owner: string) =>
   `pg_has_role(${owner}, 'USAGE') AND NOT EXISTS (
      SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 
 /**
- * What the service may do with a table is told by the comment on it: `append-only` (read and insert) or
- * `read-only` (the owner alone writes it). Without one of these words it is an ordinary table. A partition is
- * reached through its parent.
+ * Selects the relations and the privileges the service needs on each. The comment on a table decides:
+ * `append-only` (read and insert) or `read-only` (only the owner writes). A table without one of these words
+ * is an ordinary table. A partition is accessed through its parent.
  */
 const RELATIONS = `
   SELECT c.oid, c.oid::regclass AS name, c.relrowsecurity, c.relacl AS acl,
@@ -40,7 +45,7 @@ const RELATIONS = `
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S') AND c.relnamespace = ANY (SELECT oid FROM schemas)
     AND ${ours('pg_class', 'c.oid', 'c.relowner')}`;
 
-/** One statement a row, and none when the role has exactly what it needs. */
+/** Selects one statement per row, and none when the role has exactly the privileges it needs. */
 const CHANGES = `
   WITH service AS (
     SELECT oid, quote_ident(rolname) AS name FROM pg_roles
@@ -101,12 +106,12 @@ const CHANGES = `
   WHERE f.prosecdef AND EXISTS (SELECT FROM ${granted('f.acl')} WHERE grantee = 0)`;
 
 /**
- * Gives the role of `serviceUrl` what the service needs in this database, takes back what is beyond it, and
- * bounds its transactions. Changes nothing when nothing is missing, when the role owns the tables itself
- * (there is but one role), or when it is a superuser.
+ * Grants the role of `serviceUrl` the privileges the service needs in this database, revokes all others, and
+ * limits its transactions. Changes nothing when nothing is missing, when that role owns the tables (only one
+ * role exists), or when it is a superuser.
  *
- * What runs with the owner's rights (SECURITY DEFINER) is for the service alone; and the job queue, whose
- * tables let nobody but their owner see a row, gets a policy for it.
+ * Only the service may execute functions that run with the owner's rights (SECURITY DEFINER). The job queue's
+ * tables use row security that hides every row from other roles, so the service gets a policy for them.
  * @param owner a connection of the role that has migrated
  * @returns the statements that were needed
  * @throws DatabaseStartError when the service's role cannot connect
@@ -116,12 +121,15 @@ export async function grantServicePrivileges(owner: pg.ClientBase, serviceUrl: s
   const service = new Client(address).user;
   const { rows } = await owner.query<{ statement: string }>(CHANGES, [service, ['public', JOB_SCHEMA]]);
   const statements = rows.map(({ statement }) => statement);
-  // Sent as one, they are one transaction.
+  // One query string runs as one transaction.
   if (statements.length > 0) await owner.query(statements.join(';\n'));
   return [...statements, ...(await limitTransactions(owner, serviceUrl, service))];
 }
 
-/** Done by the role itself: an owner has no right to, and everybody may set their own. A limit that stands is kept. */
+/**
+ * Sets the limits as the service's role itself, because the owner may not, and every role may set its own.
+ * Existing limits are kept.
+ */
 async function limitTransactions(
   owner: pg.ClientBase,
   serviceUrl: string,
@@ -142,7 +150,7 @@ async function limitTransactions(
     ],
   );
   const statements = rows.map(({ name, value }) => `ALTER ROLE CURRENT_USER SET ${name} = '${value}'`);
-  // Made in any case: an address that does not work is better told now than by the first who needs it.
+  // Always connects: an address that does not work should fail now, not at the first request.
   const client = await connectForStart({ name: 'DATABASE_URL', url: serviceUrl });
   try {
     if (statements.length > 0) await client.query(statements.join(';\n'));

@@ -17,7 +17,9 @@ interface Powers {
   readonly owned: number;
 }
 
-/** Says at the start, in production, when the service could change what it may only add to. */
+/**
+ * Logs a warning at start, in production, when the service could change tables that it may only append to.
+ */
 @Injectable()
 export class ServiceRoleCheck implements OnApplicationBootstrap {
   private readonly logger = new Logger(ServiceRoleCheck.name);
@@ -34,7 +36,7 @@ export class ServiceRoleCheck implements OnApplicationBootstrap {
     const { role, superuser, owned } = powers;
     this.logger.warn(
       `DATABASE_URL's role "${role}" ${superuser ? 'is a superuser' : `owns ${owned} tables`}: triggers alone keep it from ` +
-        'changing the history. Give the service a role that owns nothing, and the owner MIGRATION_DATABASE_URL (see docs/operations/database-roles.md)',
+        'changing the history. Point DATABASE_URL to a role that owns nothing, and MIGRATION_DATABASE_URL to the owner (see docs/operations/database-roles.md)',
     );
   }
 }

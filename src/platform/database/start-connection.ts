@@ -8,13 +8,13 @@ export class DatabaseStartError extends Error {
   override readonly name = 'DatabaseStartError';
 }
 
-/** An address, and the variable that holds it. */
+/** A database address and the name of the variable that holds it. */
 export interface NamedAddress {
   readonly name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL' | 'LISTEN_DATABASE_URL';
   readonly url: string;
 }
 
-/** Returns the address of the owner of the schema. */
+/** Returns the address of the schema's owner. */
 export function ownerAddress(addresses: {
   readonly DATABASE_URL: string;
   readonly MIGRATION_DATABASE_URL?: string | undefined;
@@ -25,7 +25,10 @@ export function ownerAddress(addresses: {
     : { name: 'MIGRATION_DATABASE_URL', url: own };
 }
 
-/** @throws DatabaseStartError, which says why and names the variable, when there is no connection within 10 s */
+/**
+ * Opens a connection for the start.
+ * @throws DatabaseStartError with the reason and the variable's name when there is no connection within 10 s
+ */
 export async function connectForStart({ name, url }: NamedAddress): Promise<pg.Client> {
   const { Client, ...address } = connectionTo(url);
   const client = new Client({
@@ -33,7 +36,8 @@ export async function connectForStart({ name, url }: NamedAddress): Promise<pg.C
     application_name: MIGRATOR,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
-  // It may be idle while the migrations run: a loss then is theirs to report, not an uncaught event.
+  // The connection may be idle while migrations run. They report its loss, so it must not be an uncaught
+  // event.
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -1,13 +1,13 @@
 import { type DataSource, type EntityManager, QueryFailedError, type QueryRunner } from 'typeorm';
 import { isConnectionLost } from './database-errors.js';
 
-/** A unit of work while it runs: one connection, given back in between when it is interrupted. */
+/** A running unit of work. It uses one connection, which it releases while it is interrupted. */
 export class Transaction {
   readonly afterCommit: (() => void | Promise<void>)[] = [];
   private runner: QueryRunner | null = null;
   private joined = 0;
 
-  /** `begin`: null where it must not be interrupted. */
+  /** Creates a transaction. `begin` runs at its start; null means that it must not be interrupted. */
   constructor(
     private readonly dataSource: DataSource,
     private readonly begin: (() => Promise<void>) | null,
@@ -42,13 +42,13 @@ export class Transaction {
     }
   }
 
-  /** Ends, unless it has written something, and begins again after `preparation`. */
+  /** Ends the transaction, runs `preparation`, and begins again. Throws if something was already written. */
   async interrupt<T>(preparation: () => Promise<T>): Promise<T> {
-    if (!this.begin || this.joined > 0) throw new Error('beforehand inside a unit of work');
+    if (!this.begin || this.joined > 0) throw new Error('cannot interrupt inside a unit of work');
     const [state]: [{ written: boolean }] = await this.manager.query(
       'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS written',
     );
-    if (state.written) throw new Error('beforehand after something was written');
+    if (state.written) throw new Error('cannot interrupt a transaction after something was written');
     await this.close();
     try {
       return await preparation();
@@ -61,7 +61,7 @@ export class Transaction {
     try {
       await this.start();
     } catch (error) {
-      // A connection of the pool that was dead: nothing has been done over it, so another one may be tried.
+      // The pooled connection was dead. Nothing was done over it, so another one may be tried.
       if (!(error instanceof QueryFailedError && isConnectionLost(error))) throw error;
       await this.close();
       await this.start();
@@ -74,14 +74,14 @@ export class Transaction {
     return this.runner.startTransaction();
   }
 
-  /** What was not committed is rolled back. */
+  /** Releases the connection and rolls back anything that was not committed. */
   private async close(): Promise<void> {
     const { runner } = this;
     this.runner = null;
     try {
       if (runner?.isTransactionActive) await runner.rollbackTransaction();
     } catch {
-      // The connection is broken, and the pool replaces it: the server rolls back.
+      // The connection is broken and the pool replaces it; the server rolls back.
     } finally {
       await runner?.release();
     }

@@ -16,8 +16,8 @@ const MAX_TRIES = 5;
 const MAX_BACKOFF_MS = 50;
 
 /**
- * All or nothing: what runs inside `run` commits together. The transaction travels in
- * AsyncLocalStorage, so that repositories find it and nobody can forget to pass it on.
+ * Runs work atomically: everything inside `run` commits together. The transaction travels in
+ * AsyncLocalStorage, so repositories find it and callers cannot forget to pass it on.
  */
 @Injectable()
 export class UnitOfWork {
@@ -33,27 +33,27 @@ export class UnitOfWork {
     this.lockWaits = new LockWaits(config.DB_POOL_MAX);
     boundLoneWrites(dataSource, (statement, inAutocommit) => {
       const inTransaction = () => this.runOften(() => statement(this.transaction.queryRunner), null);
-      // Behind a pooler only the server tells that a statement waits for a lock, and only in a transaction.
+      // Behind a pooler only PostgreSQL notices that a statement waits for a lock, and only in a transaction.
       const first = backendsOf(dataSource).blind ? inTransaction : inAutocommit;
       return this.runBounded(first, inTransaction);
     });
   }
 
-  /** Of the transaction that runs, else of the pool. Only repositories ask for it. */
+  /** The manager of the current transaction, or else of the pool. Only repositories use it. */
   get manager(): EntityManager {
     return this.storage.getStore()?.manager ?? this.source.manager;
   }
 
-  /** Whatever `work` asks of the database, it asks over connections of that source. */
+  /** Runs `work` so that all its database access uses connections of `source`. */
   using<T>(source: DataSource, work: () => Promise<T>): Promise<T> {
     return this.sources.run(source, work);
   }
 
   /**
-   * Runs `work` in one transaction (READ COMMITTED); inside another it joins that one. A
-   * serialization failure or a deadlock starts `work` again, {@link MAX_TRIES} times in all, and so does a
-   * lock that does not come soon, once. So `work` must do nothing but database work: everything else
-   * belongs into `afterCommit`, or `beforehand`.
+   * Runs `work` in one transaction (READ COMMITTED), or joins the current one. Reruns `work` after a
+   * serialization failure or a deadlock, {@link MAX_TRIES} times in all, and once when a lock does not come
+   * soon. `work` must therefore do only database work; everything else belongs in `afterCommit` or
+   * `beforehand`.
    */
   run<T>(work: () => Promise<T>): Promise<T> {
     const transaction = this.storage.getStore();
@@ -61,16 +61,16 @@ export class UnitOfWork {
   }
 
   /**
-   * As `run`, around use cases that open units of work of their own: these join it, and what comes
-   * `beforehand` to them is still possible. `begin` is what every transaction that it takes begins with.
+   * Runs `work` like `run`, around use cases that open units of work themselves. These join it, and their
+   * calls of `beforehand` still work. Every transaction it opens starts with `begin`.
    */
   runAround<T>(begin: () => Promise<void>, work: () => Promise<T>): Promise<T> {
-    if (this.storage.getStore()) throw new Error('runAround inside a unit of work');
+    if (this.storage.getStore()) throw new Error('runAround cannot be called inside a unit of work');
     return this.runAnew(work, begin);
   }
 
   /**
-   * What takes long, or is to stand whatever becomes of the rest: done while no connection is held,
+   * Runs slow work, or work that must persist even if the rest fails, while no connection is held. Call it
    * before the first `run` of a use case.
    */
   beforehand<T>(preparation: () => Promise<T>): Promise<T> {
@@ -79,14 +79,14 @@ export class UnitOfWork {
     return transaction.interrupt(() => this.storage.exit(preparation));
   }
 
-  /** Does `effect` once what runs now has committed, and never if it does not. */
+  /** Runs `effect` after the current transaction commits, and never if it does not commit. */
   afterCommit(effect: () => void | Promise<void>): void {
     const transaction = this.storage.getStore();
-    if (!transaction) throw new Error('afterCommit outside a unit of work');
+    if (!transaction) throw new Error('afterCommit cannot be called outside a unit of work');
     transaction.afterCommit.push(effect);
   }
 
-  /** Like `afterCommit`; at once when nothing is under way that could be undone. */
+  /** Runs `effect` like `afterCommit`, or at once when no transaction is open. */
   onceCommitted(effect: () => void): void {
     const transaction = this.storage.getStore();
     if (transaction) transaction.afterCommit.push(effect);
@@ -95,7 +95,7 @@ export class UnitOfWork {
 
   private get transaction(): Transaction {
     const transaction = this.storage.getStore();
-    if (!transaction) throw new Error('outside a unit of work');
+    if (!transaction) throw new Error('this cannot be called outside a unit of work');
     return transaction;
   }
 
@@ -103,7 +103,10 @@ export class UnitOfWork {
     return this.sources.getStore() ?? this.dataSource;
   }
 
-  /** A request waits for locks within bounds; other work has connections of its own, or bounds of its own. */
+  /**
+   * Runs a new transaction. A request has bounded lock waits; other work has its own connections or its own
+   * bounds.
+   */
   private runAnew<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
     const attempt = () => this.runOften(work, begin);
     if (!requestContext.current()?.client || this.source !== this.dataSource) return attempt();
@@ -136,7 +139,7 @@ export class UnitOfWork {
       try {
         await effect();
       } catch (error) {
-        // The commit stands: the caller must not be told that it failed.
+        // The commit has happened, so the caller must not see an error.
         this.logger.error(error, 'an effect after the commit failed');
       }
     }

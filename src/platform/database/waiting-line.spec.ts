@@ -11,7 +11,7 @@ describe('WaitingLine', () => {
     line = new WaitingLine(CONNECTIONS, () => clock);
   });
 
-  /** A connection comes back every so many milliseconds for a while, and callers wait all the time. */
+  /** Returns a connection every `everyMs` for `forMs`, while callers wait all the time. */
   function serve(everyMs: number, forMs: number): void {
     for (const until = clock + forMs; clock < until; clock += everyMs) line.returned(50);
   }
@@ -21,20 +21,20 @@ describe('WaitingLine', () => {
     return waiting;
   };
 
-  it('admits one caller for each connection even while nothing moves', () => {
+  it('admits one caller per connection even while no connection returns', () => {
     line.admits(0);
     clock = 60_000;
     expect(line.admits(CONNECTIONS - 1)).toBe(true);
   });
 
-  it('serves a burst after a quiet time as far as it can be served within 2 s', () => {
+  it('admits a burst after a quiet time as far as it can be served within 2 s', () => {
     line.admits(0);
     serve(2, 500);
     expect(longestAdmitted()).toBeCloseTo(2000 / 2, -2);
   });
 
   it.each([1, 2, 5, 20])(
-    'refuses once the line stands when a connection every %d ms means more than 300 ms',
+    'refuses callers of a persistent queue when a connection every %d ms means more than 300 ms',
     (everyMs) => {
       serve(everyMs, 5000);
       clock += 1;
@@ -45,7 +45,7 @@ describe('WaitingLine', () => {
     },
   );
 
-  it('refuses all others when no connection has come back for a second', () => {
+  it('refuses all other callers when no connection has returned for a second', () => {
     serve(1, 5000);
     expect(line.admits(100)).toBe(true);
     clock += 1001;
@@ -60,7 +60,7 @@ describe('WaitingLine', () => {
     expect(line.admits(CONNECTIONS, CONNECTIONS)).toBe(false);
   });
 
-  it('takes no account of a quiet time when it measures the pace', () => {
+  it('ignores quiet times when it measures the pace', () => {
     serve(1, 5000);
     line.returned(0);
     clock += 60_000;
@@ -69,7 +69,7 @@ describe('WaitingLine', () => {
     expect(line.admits(1000)).toBe(true);
   });
 
-  it('has a bound on its length, however fast it moves', () => {
+  it('bounds the queue length, however fast the queue moves', () => {
     serve(0.001, 5);
     expect(line.admits(10_000)).toBe(false);
   });

@@ -1,31 +1,31 @@
-/** Longest expected wait while the line has been empty a moment ago: a burst is served, if late. */
+/** The longest expected wait while the queue was recently empty: a burst is served, if late. */
 const BURST_WAIT_MS = 2000;
-/** Longest expected wait once the line stands: more waiting serves nobody sooner. */
+/** The longest expected wait once the queue is persistent: a longer one would serve no caller sooner. */
 const STANDING_WAIT_MS = 300;
-/** A line that nobody has seen empty for this long stands. */
+/** A queue that has not been empty for this long is persistent. */
 const STANDING_AFTER_MS = 1000;
-/** Without any connection returned for this long the measured pace means nothing. */
+/** If no connection returns for this long, the measured pace no longer applies. */
 const STALLED_AFTER_MS = 1000;
-/** Assumed use of one connection until the first ones are measured. */
+/** The assumed hold time of one connection until the first are measured. */
 const ASSUMED_USE_MS = 20;
-/** Weight of one more interval in the measured pace. */
+/** The weight of a new interval in the measured pace. */
 const SMOOTHING = 1 / 32;
-/** Bounds memory, however fast the line moves. */
+/** A bound on memory, however fast the queue moves. */
 const MAX_WAITING = 10_000;
 
 /**
- * Estimates how long one more caller would wait for a connection of a pool: the number of callers in the line
- * multiplied by the time between two returned connections. The time is measured while callers wait, because only
- * then does it show what the pool can do.
+ * Estimates the time that one more caller would wait for a pool connection: the number of waiting callers
+ * multiplied by the time between two returned connections. That time is measured only while callers wait,
+ * because only then does it show the pool's capacity.
  */
 export class WaitingLine {
   private returnEveryMs: number;
   private lastReturnAt: number;
   private lastEmptyAt: number;
-  /** Whether callers were waiting when the last connection came back. */
+  /** True if callers were waiting when the last connection was returned. */
   private busy = false;
 
-  /** `now` is a clock that never jumps, in milliseconds. */
+  /** Takes `now`, a monotonic clock in milliseconds. */
   constructor(
     private readonly connections: number,
     private readonly now: () => number = () => performance.now(),
@@ -34,7 +34,7 @@ export class WaitingLine {
     this.lastReturnAt = this.lastEmptyAt = now();
   }
 
-  /** Records that a connection came back while so many callers waited. */
+  /** Records a returned connection and the number of callers waiting at that moment. */
   returned(waiting: number): void {
     const now = this.now();
     if (this.busy) this.returnEveryMs += (now - this.lastReturnAt - this.returnEveryMs) * SMOOTHING;
@@ -44,8 +44,8 @@ export class WaitingLine {
   }
 
   /**
-   * Tells whether one more caller may join the callers that wait while `inUse` connections are in use. One caller for
-   * each connection always may: they keep the connections busy, and the connection timeout bounds their wait.
+   * Tells whether one more caller may join the waiting ones while `inUse` connections are in use. As many callers as
+   * connections are always admitted: they keep the connections busy, and the connection timeout bounds their wait.
    */
   admits(waiting: number, inUse = 0): boolean {
     const now = this.now();

@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 
-/** Whether the database takes changes, as the heartbeat of the listening connection saw it last. */
+/** The database's write access, as the heartbeat of the listening connection last saw it. */
 @Injectable()
 export class WriteAccess {
   private refused = false;
   private readonly onReturn: (() => void)[] = [];
 
-  /** False while the database is read-only: a standby, or one with `default_transaction_read_only`. */
+  /** False while the database is read-only: a standby, or a database with `default_transaction_read_only`. */
   get granted(): boolean {
     return !this.refused;
   }
 
-  /** Calls `listener` whenever the database takes changes again. */
+  /** Calls `listener` whenever the database accepts writes again. */
   subscribe(listener: () => void): void {
     this.onReturn.push(listener);
   }

@@ -10,16 +10,16 @@ import { UnitOfWork } from '../database/unit-of-work.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';
 
-/** A fact as it is stored: what changed, in the spelling of the wire. */
+/** A fact to store: the changes, in the API's spelling. */
 export interface NewEvent {
   readonly type: string;
-  /** What it happened to: an account, a session, a resource. */
+  /** The ID of the object it happened to: a user, a session or a resource. */
   readonly stream: string;
-  /** Of that, after the event: each has one version more than the one before. */
+  /** The version of the stream after the event, one more than before it. */
   readonly version: number;
-  /** The account that it is about, and under whose key its data are sealed. */
+  /** The user that the event concerns and under whose key its data is encrypted. */
   readonly subject: string;
-  /** Without it: now, by the clock of the database. */
+  /** The time of the event; defaults to now, by the database clock. */
   readonly occurredAt?: Date;
   readonly data: object;
 }
@@ -28,7 +28,7 @@ export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt'> {
   readonly occurredAt: Date;
   readonly id: string;
   readonly position: HistoryPosition;
-  /** Null once the account is erased. */
+  /** Null once the user is erased. */
   readonly data: object | null;
 }
 
@@ -52,7 +52,7 @@ const INSERT = prepared(
    ORDER BY place`,
 );
 
-/** What happened, beside the rows that tell how things are. Nothing in it ever changes. */
+/** Stores what happened, beside the rows that hold the current state. Stored events never change. */
 @Injectable()
 export class EventStore {
   constructor(
@@ -61,10 +61,11 @@ export class EventStore {
   ) {}
 
   /**
-   * In the unit of work of the change, in their order. What is about an account that is erased is kept without data.
-   * `made`: the keys of accounts that this unit of work has made.
-   * @returns their ids
-   * @throws AppError `CONFLICT` when a stream has an event of that version: somebody else was first
+   * Stores events in the given order, in the unit of work of the change. Events about an erased user are
+   * stored without data. `made` holds the keys of users created in this unit of work.
+   * @returns the IDs of the events
+   * @throws AppError `CONFLICT` when the stream already has an event of that version, because another writer
+   * was first
    */
   async append(events: readonly NewEvent[], made?: ReadonlyMap<string, Sealer>): Promise<string[]> {
     const ids: string[] = [];
@@ -86,8 +87,8 @@ export class EventStore {
   }
 
   /**
-   * The next events in the order that never changes, oldest first. Below the oldest transaction that
-   * still runs: nothing can come before them any more.
+   * Returns the next events, oldest first, in an order that never changes. Only events below the oldest
+   * running transaction are returned, because no event can be inserted before them any more.
    */
   async findSettled(
     after: HistoryPosition | null,
@@ -95,7 +96,8 @@ export class EventStore {
     limit: number,
   ): Promise<StoredEvent[]> {
     const { epoch, xid, seq } = after ?? BEGINNING;
-    // By the columns of the table: as texts, which is what is selected under these names, 10 comes before 9.
+    // Orders by the table's columns. The selected columns of the same names are texts, where 10 sorts before
+    // 9.
     const rows: EventRow[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM events
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
@@ -107,7 +109,7 @@ export class EventStore {
     return this.open(rows);
   }
 
-  /** The account that the first event of the current transaction is about; null before any. */
+  /** Returns the user that the first event of the current transaction concerns; null if it has none. */
   async findSubjectOfTransaction(): Promise<string | null> {
     const rows: { subject: string }[] = await this.unitOfWork.manager.query(
       `SELECT subject FROM events
@@ -116,7 +118,9 @@ export class EventStore {
     return rows[0]?.subject ?? null;
   }
 
-  /** Of one stream by version, up to that time. Bounded by the stream's own length. */
+  /**
+   * Returns a stream's events up to `until`, ordered by version. The stream's own length bounds the result.
+   */
   async findStream(stream: string, until: Date): Promise<StoredEvent[]> {
     const rows: EventRow[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM events WHERE stream = $1 AND occurred_at <= $2 ORDER BY stream_version`,
@@ -125,7 +129,7 @@ export class EventStore {
     return this.open(rows);
   }
 
-  /** Returns whether the stream has an event of these types from after that time. */
+  /** Tells whether the stream has an event of these types after `since`. */
   async hasHappenedSince(stream: string, types: readonly string[], since: Date): Promise<boolean> {
     const rows: unknown[] = await this.unitOfWork.manager.query(
       'SELECT 1 FROM events WHERE stream = $1 AND type = ANY ($2) AND occurred_at > $3 LIMIT 1',

@@ -9,7 +9,10 @@ import { BackgroundLogger } from '../logging/background-logger.js';
 const EVERY_MS = 5000;
 const WARN_AFTER_SECONDS = 10;
 
-/** When others' transactions began is told to a role with pg_read_all_stats alone. Prepared ones stand in a view of their own. */
+/**
+ * Selects the horizon and its holder. Only a role with pg_read_all_stats sees when other roles' transactions
+ * began. Prepared transactions have their own view.
+ */
 const SAMPLE = `
   WITH horizon AS (
     SELECT pg_snapshot_xmin(now) AS xid, pg_snapshot_xmin(now) < pg_snapshot_xmax(now) AS held
@@ -25,22 +28,24 @@ const SAMPLE = `
 
 interface Sample {
   readonly xid: string;
-  /** Whether any transaction that may write is running. */
+  /** True when a transaction that may write is running. */
   readonly held: boolean;
-  /** Null when it has ended since. */
+  /** Null when the transaction has ended meanwhile. */
   readonly holder: string | null;
-  /** Null when it is not told. */
+  /** Null when the role may not see it. */
   readonly seconds: number | null;
 }
 
-/** Tells how long the oldest writing transaction has kept feed and seals waiting, and whose it is. */
+/**
+ * Reports how long the oldest writing transaction has delayed events and seals, and which transaction it is.
+ */
 @Injectable()
 export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new BackgroundLogger(HorizonWatch.name);
   private readonly task = new PeriodicTask(
     EVERY_MS,
     () => this.sample(),
-    // Without a database there is nothing to tell, and others say so.
+    // Without a database this has nothing to report, and other parts log the failure.
     () => {},
   );
   private seen = { xid: '', at: 0 };
@@ -59,9 +64,10 @@ export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
     return this.task.stop();
   }
 
-  /** Warns once of each holder that has gone on for longer than that. */
+  /** Warns once about each holder that has run for longer than this. */
   async sample(warnAfterSeconds = WARN_AFTER_SECONDS): Promise<void> {
-    // Not told when it began: it is as old as it has been seen here, which is too young by one round at most.
+    // If its start is hidden, its age counts from when this instance first saw it, which is too short by one
+    // round at most.
     const [{ xid, held, holder, seconds }]: [Sample] = await this.unitOfWork.manager.query(SAMPLE);
     if (this.seen.xid !== xid) this.seen = { xid, at: performance.now() };
     const lag = held ? (seconds ?? (performance.now() - this.seen.at) / 1000) : 0;
@@ -70,6 +76,6 @@ export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
     this.warnedOf = xid;
     const who =
       holder ?? 'a transaction that the role of the service may not see (grant it pg_read_all_stats)';
-    this.logger.warn(`the feed and the seals have been held up for ${lag.toFixed(1)} s by ${who}`);
+    this.logger.warn(`events and seals have been held up for ${lag.toFixed(1)} s by ${who}`);
   }
 }

@@ -21,7 +21,7 @@ describe('DomainEvents', () => {
     expect(steps).toEqual(['one begins', 'one ends', 'two begins', 'two ends']);
   });
 
-  it('calls none after one that has failed, whose failure is its own', async () => {
+  it('calls no listener after one that failed, and fails with its error', async () => {
     let called = false;
     const published = publishTo(
       () => Promise.reject(new Error('the first failed')),

@@ -10,20 +10,21 @@ import { Notifications } from '../database/notifications.js';
 import { WriteAccess } from '../database/write-access.js';
 import type { CheckResult } from './health-report.js';
 
-/** A heartbeat that was sent longer ago proves nothing any more. */
+/** The age beyond which a heartbeat no longer proves anything. */
 const FRESH_MS = 2000;
-/** A database that takes longer than this to answer serves nobody. */
+/** A database that takes longer than this to answer is of no use to requests. */
 const TIMEOUT_MS = 2000;
-/** Probes give up after a second by default, and want an answer before. */
+/** Probes time out after one second by default, so they must get an answer sooner. */
 const PATIENCE_MS = 800;
-/** However many ask, the database is asked once in this time. */
+/** The database is asked at most once in this time, however many probes arrive. */
 const CHECK_EVERY_MS = 1000;
 const IDLE_MS = 5000;
 
 /**
- * Tells whether the database answers and takes changes. The heartbeat of `Notifications` proves it without a query. Where that takes
- * another path than the pool, or does not arrive, a connection of its own is asked, at most once a second for all
- * who want to know: the pool's connections belong to requests.
+ * Tells whether the database answers and accepts writes. The heartbeat of `Notifications` proves it without a
+ * query. If the heartbeat uses another path than the pool, or does not arrive, the check queries over a
+ * separate connection. It does so at most once a second for all callers, because the pool's connections
+ * belong to requests.
  */
 @Injectable()
 export class DatabaseHealth implements OnApplicationShutdown {
@@ -41,7 +42,7 @@ export class DatabaseHealth implements OnApplicationShutdown {
     const { options } = poolOf(dataSource);
     this.connection = new pg.Pool({
       ...options,
-      // Kept out of enumerations by the pool.
+      // The pool makes the password non-enumerable, so the spread omits it.
       password: options.password,
       max: 1,
       min: 0,
@@ -56,9 +57,12 @@ export class DatabaseHealth implements OnApplicationShutdown {
     await this.connection.end();
   }
 
-  /** Says little of why: anybody may read the result, and failures name hosts and databases. */
+  /**
+   * Checks the database. The result gives few reasons, because anyone may read it and failures name hosts and
+   * databases.
+   */
   look(): Promise<CheckResult> {
-    // Most of what the service does is a write: sign-ins, and each entry of the audit trail.
+    // Most of the service's work writes: sign-ins, and every entry of the audit log.
     if (!this.writes.granted) return Promise.resolve({ status: 'down', reason: 'read-only' });
     const { ageMs, roundTripMs } = this.notifications.lease;
     if (this.heartbeatTellsOfPool && ageMs <= FRESH_MS) {

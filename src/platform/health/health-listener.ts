@@ -18,15 +18,15 @@ export type FromWorker =
 
 const STATE_EVERY_MS = 250;
 
-/** The parts of the service that it tells of. */
+/** The parts of the service that the listener reports on. */
 interface Followed {
   readonly readiness: Readiness;
   readonly metrics: MetricsRegistry;
 }
 
 /**
- * The main thread's side of HEALTH_PORT: it starts the thread that listens there, and tells it four times a second
- * how the instance is. The silence of the main thread is an answer as well.
+ * Runs HEALTH_PORT from the main thread: starts the thread that listens there and sends it the instance's
+ * state four times a second. The silence of the main thread is also an answer.
  */
 export class HealthListener {
   private service: Followed | null = null;
@@ -40,7 +40,7 @@ export class HealthListener {
     setInterval(() => this.look(), STATE_EVERY_MS).unref();
   }
 
-  /** Listens from the beginning of the start on. Returns null without HEALTH_PORT. */
+  /** Listens from the beginning of the start. Returns null without HEALTH_PORT. */
   static async open({ HEALTH_PORT, HOST, METRICS_TOKEN }: Config): Promise<HealthListener | null> {
     if (HEALTH_PORT === undefined) return null;
     const settings: WorkerSettings = { port: HEALTH_PORT, host: HOST, metricsToken: METRICS_TOKEN };
@@ -54,20 +54,20 @@ export class HealthListener {
         else resolve();
       });
     });
-    // From now on a failure of the thread is one of the process.
+    // From now on a failure of the thread is a failure of the process.
     worker.removeAllListeners('error');
-    // It ends with the process, and never keeps it alive.
+    // The thread ends with the process and never keeps it alive.
     worker.unref();
     return new HealthListener(worker);
   }
 
-  /** Tells of this service from now on. */
+  /** Reports on this service from now on. */
   follow(service: Followed): void {
     this.service = service;
     this.look();
   }
 
-  /** Sends what is known at once: a database that does not answer must not look like a main thread that hangs. */
+  /** Sends the known state at once, because a silent database must not look like a hanging main thread. */
   private look(): void {
     this.sendState();
     if (this.service) void this.ask(this.service.readiness);

@@ -1,10 +1,10 @@
 import { buildInfo } from '../../config/build-info.js';
 import type { RunningBuild } from '../database/build-facts.js';
 
-/** One check of a health report. */
+/** The result of one check in a health report. */
 export type CheckResult = Readonly<{ status: 'up' | 'down'; responseTime?: number; reason?: string }>;
 
-/** What the health routes report on. */
+/** The state that the health routes report. */
 export interface HealthState {
   readonly startup: CheckResult;
   readonly serving: CheckResult;
@@ -14,7 +14,7 @@ export interface HealthState {
 
 type CheckName = Exclude<keyof HealthState, 'build'>;
 
-/** The report of one health route, in the shape of @nestjs/terminus. */
+/** The report of one health route, in the format of @nestjs/terminus. */
 export interface HealthReport {
   readonly status: 'ok' | 'error';
   readonly info: Readonly<Record<string, CheckResult>>;
@@ -22,10 +22,10 @@ export interface HealthReport {
   readonly details: Readonly<Record<string, CheckResult>>;
 }
 
-/** The report for people: it also names the build and the schema. */
+/** The report for people, which also names the build and the schema. */
 export type FullHealthReport = HealthReport & RunningBuild;
 
-/** The checks of each route. Liveness has none: it depends on nothing but the process. */
+/** The checks of each route. Liveness has none, because it depends only on the process. */
 export const CHECKS = {
   '/health': ['startup', 'serving', 'database'],
   '/health/live': [],
@@ -39,7 +39,7 @@ export const isHealthPath = (path: string): path is HealthPath => Object.hasOwn(
 
 export const upIf = (healthy: boolean): CheckResult => ({ status: healthy ? 'up' : 'down' });
 
-/** The state before anything is known of the service but its build. */
+/** The state before anything but the build is known about the service. */
 export const NOT_STARTED: HealthState = {
   startup: upIf(false),
   serving: upIf(true),

@@ -9,7 +9,7 @@ import { assertMetricsToken } from '../metrics/metrics-token.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './health-listener.js';
 import { healthReport, isHealthPath, type HealthState, NOT_STARTED, upIf } from './health-report.js';
 
-/** A main thread that is silent for longer than this does not serve. */
+/** A main thread that is silent for longer than this is not ready. */
 const NOT_READY_AFTER_MS = 3000;
 /** A main thread that is silent for longer than this hangs, and a restart helps. */
 const DEAD_AFTER_MS = 15_000;
@@ -18,7 +18,7 @@ const HEAD_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 500;
 const DOWN = upIf(false);
 
-/** The listener of HEALTH_PORT, in a thread of its own: it answers however busy the main thread is. */
+/** The listener of HEALTH_PORT. It has its own thread, so that it answers however busy the main thread is. */
 const settings = workerData as WorkerSettings;
 const main = parentPort;
 if (!main) throw new Error('the health listener runs in a worker thread');
@@ -81,7 +81,7 @@ async function answerMetrics(request: IncomingMessage, response: ServerResponse)
   send(response, 200, text, contentType);
 }
 
-/** Asks the main thread, which has the registry; those who ask meanwhile share the answer. */
+/** Reads the metrics from the main thread, which has the registry. Concurrent requests share the result. */
 function readMetrics(): Promise<MetricsText> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new AppError('OVERLOADED')), METRICS_TIMEOUT_MS);

@@ -14,7 +14,7 @@ import { Readiness } from './readiness.js';
 export class HealthController {
   constructor(private readonly readiness: Readiness) {}
 
-  /** Every check there is, and which build runs on which schema, for people. */
+  /** Returns all checks, the running build and its schema, for people. */
   @Get()
   @Public()
   @HealthCheck({ noCache: false, swaggerDocumentation: false })
@@ -24,7 +24,7 @@ export class HealthController {
     return answer(healthReport('/health', await this.readiness.state()), response);
   }
 
-  /** Whether a restart would help: depends on nothing but the process itself. */
+  /** Tells whether a restart would help. Depends only on the process itself. */
   @Get('live')
   @Public()
   @HealthCheck()
@@ -32,7 +32,7 @@ export class HealthController {
     return answer(healthReport('/health/live', this.readiness.stateWithoutDatabase()), response);
   }
 
-  /** Whether requests should be sent here now. */
+  /** Tells whether requests should be sent to this instance now. */
   @Get('ready')
   @Public()
   @HealthCheck()
@@ -40,7 +40,7 @@ export class HealthController {
     return answer(healthReport('/health/ready', await this.readiness.state()), response);
   }
 
-  /** Whether the start, with its migrations, is over. */
+  /** Tells whether the start, including its migrations, is over. */
   @Get('startup')
   @Public()
   @HealthCheck()
@@ -49,7 +49,10 @@ export class HealthController {
   }
 }
 
-/** A failed check is an answer of its own shape, not an error: probes read both alike. */
+/**
+ * Sends the report. A failed check has the format of a report, not of an error, so that probes read both
+ * alike.
+ */
 function answer<Report extends HealthReport>(report: Report, response: Response): Report {
   response.set('Cache-Control', 'no-store');
   if (report.status === 'error') response.status(503);

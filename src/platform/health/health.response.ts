@@ -6,13 +6,13 @@ export class CheckResponse {
   status: CheckResult['status'];
 
   /**
-   * Milliseconds that the check took
+   * The duration of the check in milliseconds
    * @example 3
    */
   responseTime?: number;
 
   /**
-   * Why the check failed, where it helps
+   * The reason for a failed check, if it helps
    * @example read-only
    */
   reason?: string;
@@ -23,7 +23,7 @@ type Checks = HealthReport['info'];
 const checks = (example: Readonly<Record<string, CheckResult>>) =>
   ({ type: 'object', additionalProperties: { $ref: getSchemaPath(CheckResponse) }, example }) as const;
 
-/** The answer of `GET /health`. */
+/** The response of `GET /health`. */
 @ApiExtraModels(CheckResponse)
 export class FullHealthResponse {
   @ApiProperty({ enum: ['ok', 'error'], example: 'ok' })
@@ -44,12 +44,12 @@ export class FullHealthResponse {
   /** @example "1.4.0" */
   version: string;
 
-  /** The commit that was built, with `-dirty` when the sources differed from it; null when nobody knows */
+  /** The commit that was built, with `-dirty` when the sources differed from it; null when unknown */
   @ApiProperty({ type: String, nullable: true, example: '9fceb02d0ae598e95dc970b74767f19372d61af8' })
   commit: string | null;
 
   /**
-   * The timestamp of the latest migration that the database has had, at the start of this instance
+   * The timestamp of the latest migration applied when this instance started
    * @example "1795800051000"
    */
   schema: string;

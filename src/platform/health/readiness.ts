@@ -4,7 +4,7 @@ import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { DatabaseHealth } from './database-health.js';
 import { type HealthState, upIf } from './health-report.js';
 
-/** Tells whether this instance can serve: the one place that the health routes and the health listener ask. */
+/** Tells whether this instance can serve. The health routes and the health listener both ask it. */
 @Injectable()
 export class Readiness {
   constructor(
@@ -17,7 +17,7 @@ export class Readiness {
     return { ...this.stateWithoutDatabase(), database: await this.database.look() };
   }
 
-  /** Returns what is known at once, for the checks that do not look at the database. */
+  /** Returns what is known at once, for the checks that do not use the database. */
   stateWithoutDatabase(): HealthState {
     const { started, draining } = this.lifecycle;
     return {

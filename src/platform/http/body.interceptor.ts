@@ -18,12 +18,12 @@ import { boundRestOfBody } from './refused-body.js';
 import { assertStreamable, plainType, streamedTypes } from './streamed-body.js';
 import { UploadStop } from './upload-stop.js';
 
-/** What an anonymous caller may make the service hold in memory. */
+/** The maximum number of body bytes that an anonymous caller can make the service hold in memory. */
 const PUBLIC_BODY_LIMIT_BYTES = 100_000;
 
 /**
- * Reads the bytes of the body after the guards: nobody's body is read, or complained about, before it
- * is known that the route exists and the caller may use it.
+ * Reads the body after the guards. The service must neither read nor reject a body before it knows that the
+ * route exists and the caller may use it.
  */
 @Injectable()
 export class BodyInterceptor implements NestInterceptor {
@@ -66,8 +66,9 @@ function isSent(request: Request): boolean {
 }
 
 /**
+ * Reads the whole body.
  * @throws AppError `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `OVERLOADED` when the service stops, or
- * `VALIDATION_ERROR` when the client breaks off
+ * `VALIDATION_ERROR` when the client aborts the upload
  */
 async function readBody(request: Request, limit: number, stopping: AbortSignal): Promise<Buffer | undefined> {
   if (!isSent(request)) return undefined;
@@ -82,9 +83,9 @@ async function readBody(request: Request, limit: number, stopping: AbortSignal):
 }
 
 /**
- * By hand, since body-parser answers a body that turns out too large only when all of it has been
- * sent. The rest of such a body is read and forgotten: closing the connection under a client that
- * still sends would take the answer with it. Node's request time-out ends one that never stops.
+ * Reads the body itself, because body-parser responds to an oversized body only after all of it has arrived.
+ * The rest of such a body is read and discarded: closing the connection while the client still sends would
+ * destroy the response. Node's request timeout ends an upload that never stops.
  */
 function readBytes(request: Request, limit: number): Promise<Buffer> {
   continueBody(request);
@@ -106,7 +107,7 @@ function readBytes(request: Request, limit: number): Promise<Buffer> {
     request.on('data', collect);
     request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', fail);
-    // After an end this settles nothing.
+    // Has no effect after `end`.
     request.once('close', () => fail());
   });
 }

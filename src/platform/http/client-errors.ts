@@ -6,17 +6,18 @@ import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import { newId } from '../../common/ids.js';
 
 /**
- * An import may send for so long, while bytes flow. Other bodies end with the time of their request, those that nobody
- * reads soon after the answer.
+ * The longest time that an import may send while bytes flow. Other bodies end when their request times out;
+ * unread bodies end soon after the response.
  */
 const MAX_REQUEST_MS = 12 * 3_600_000;
 
 /**
- * Answers what Node's HTTP parser refuses before there is a request (a broken head, one too large,
- * one that never ends) in the shape of every other error. Such a connection is closed: where its
- * next request would begin is not known.
+ * Sends the usual error body when Node's HTTP parser rejects a request before a request object exists. The
+ * head is malformed, too large, or never ends. Closes such a connection, because the start of its next
+ * request is unknown.
  *
- * Node would answer a request without a Host by itself, without a body or an id: `refuseAmbiguous` does instead.
+ * Also disables Node's own answer to a request without a Host, which has no body and no ID. `refuseAmbiguous`
+ * answers those instead.
  */
 export function answerClientErrors(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -24,7 +25,7 @@ export function answerClientErrors(server: Server): void {
     else socket.end(refusal(error));
   });
   server.requestTimeout = MAX_REQUEST_MS;
-  // An option of createServer, which Nest calls; Node reads it from the server at each request.
+  // This is an option of createServer, which Nest calls. Node reads it from the server for each request.
   Object.assign(server, { requireHostHeader: false });
 }
 

@@ -15,11 +15,11 @@ import { requestContextMiddleware } from './request-context.middleware.js';
 import { documentationPolicy, securityHeaders } from './security-headers.js';
 import { UnfinishedHeads } from './unfinished-heads.js';
 
-/** The edge before any route, in the order in which a request meets it. */
+/** Configures everything that runs before the routes, in the order in which a request meets it. */
 export function configureHttp(app: NestExpressApplication, config: Config): void {
-  // A record's ETag is its version; Express would hash every body for one.
+  // The ETag of a record is its version; Express would hash every body to make one.
   app.set('etag', false);
-  // Express would evaluate If-None-Match once more on sending, and by a laxer grammar than VersionedInterceptor.
+  // Express would evaluate If-None-Match again on sending, with a laxer grammar than VersionedInterceptor.
   Object.defineProperty(app.getHttpAdapter().getInstance().request, 'fresh', { value: false });
   // Queries are parsed strictly, after the guards (InputInterceptor).
   app.set('query parser', false);
@@ -41,12 +41,12 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   express.handle = gate.before(express.handle.bind(express));
 }
 
-/** The method to which an Express application passes each request, which its types leave out. */
+/** The method to which an Express application passes each request; Express's types omit it. */
 interface ExpressHandler {
   handle: RequestListener;
 }
 
-/** The server itself, before there is a request. */
+/** Sets up protection on the server itself, before a request object exists. */
 function guardServer(app: NestExpressApplication): void {
   const server: Server = app.getHttpServer();
   answerClientErrors(server);
@@ -57,21 +57,21 @@ function guardServer(app: NestExpressApplication): void {
 }
 
 /**
- * NDJSON is not among the types that the library knows. A 304 has no type: it is let through for the `Vary` of the 200
- * that it stands for, and has no body that could be compressed.
+ * Tells whether a response may be compressed. The library does not know NDJSON. A 304 has no type and no body
+ * to compress; it is let through so that it gets the `Vary` of the 200 it stands for.
  */
 const isCompressible = (request: Request, response: Response): boolean =>
   response.statusCode === 304 ||
   String(response.getHeader('Content-Type')).startsWith('application/x-ndjson') ||
   compression.filter(request, response);
 
-/** Personal data stays out of caches; a conditional read says otherwise itself. */
+/** Keeps personal data out of caches. A conditional read overrides the header itself. */
 function uncached(_: Request, response: Response, next: NextFunction): void {
   response.set('Cache-Control', 'no-store');
   next();
 }
 
-/** While the service stops, every answer asks the client to leave this connection. */
+/** Asks the client, in every response, to leave its connection while the service stops. */
 function announceDrain(lifecycle: Lifecycle) {
   return (_: Request, response: Response, next: NextFunction): void => {
     if (lifecycle.draining) response.set('Connection', 'close');

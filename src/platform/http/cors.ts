@@ -3,7 +3,10 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import { ANY_LOCALHOST } from '../../config/variables.js';
 
-/** Every header of ours that a script may want to read. The Fetch Standard hides all that are not listed. */
+/**
+ * Every response header that a script may want to read. The Fetch Standard hides all headers that are not
+ * listed.
+ */
 const EXPOSED_HEADERS = [
   'Allow',
   'Content-Disposition',
@@ -21,10 +24,10 @@ const EXPOSED_HEADERS = [
   'X-Total-Estimate',
 ];
 /**
- * Every request header that we read and that needs permission. A browser remembers the headers that a preflight of a
- * URL allowed. An answer that allowed only those of one request would make the next request, with other headers, ask
- * again: Chromium sent 7 preflights for 8 calls to three URLs, and sends 5 now. It never reuses a preflight for a
- * request whose script sets If-Match or If-None-Match.
+ * Every request header that the service reads and that needs permission. A browser caches the headers that a
+ * preflight of a URL allowed. If the response allowed only those of one request, the next request with other
+ * headers would need another preflight. With this list Chromium sends 5 preflights instead of 7 for 8 calls
+ * to three URLs. It never reuses a preflight for a request whose script sets If-Match or If-None-Match.
  */
 const REQUEST_HEADERS = [
   'accept',
@@ -40,12 +43,12 @@ const REQUEST_HEADERS = [
 ];
 const PREFLIGHT_SECONDS = 600;
 const LOCALHOST = /^http:\/\/localhost(?::\d{1,5})?$/;
-/** Anybody may send a preflight: the log takes so many origins in this time. */
+/** The maximum number of origins logged per period, because anyone may send a preflight. */
 const LOGGED_ORIGINS = 10;
 const LOGGED_EVERY_MS = 60_000;
 const MAX_LOGGED_LENGTH = 200;
 
-/** Lets pages of the allowed origins call the API, and answers their preflights. */
+/** Lets pages of the allowed origins call the API and answers their preflights. */
 export function allowOrigins(app: NestExpressApplication, allowed: readonly string[]): void {
   const origin = allowed.map((each) => (each === ANY_LOCALHOST ? LOCALHOST : each));
   if (origin.length > 0) {
@@ -62,7 +65,10 @@ export function allowOrigins(app: NestExpressApplication, allowed: readonly stri
   app.use(answerPreflight(origin.length > 0));
 }
 
-/** What the client asks for, then what we read besides: nothing is refused by the name of its header. */
+/**
+ * Returns the headers that the client asks for, then the others that the service reads. No request is refused
+ * because of a header's name.
+ */
 function allowedHeaders(requested = ''): string[] {
   const names = requested
     .split(',')
@@ -72,8 +78,8 @@ function allowedHeaders(requested = ''): string[] {
 }
 
 /**
- * An OPTIONS that is no preflight is judged like any other method, which the cors package would not. So is a preflight
- * where no origin is allowed at all.
+ * Answers preflights. Any other OPTIONS request is handled like every other method, which the cors package
+ * would not do. The same applies to a preflight when no origin is allowed at all.
  */
 function answerPreflight(isOn: boolean) {
   const logRefusal = refusalLog();

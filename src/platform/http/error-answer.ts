@@ -8,14 +8,17 @@ import { preferredType } from '../../common/http/accept.js';
 import { databaseError } from '../database/database-errors.js';
 import type { Answer } from './answer.js';
 
-/** What Nest and Express throw themselves, by status; the rest of theirs is our fault: 500. */
+/**
+ * Error codes for the exceptions that Nest and Express throw, by status. Any other exception of theirs is our
+ * fault: 500.
+ */
 const FRAMEWORK_ERRORS: ReadonlyMap<number, ErrorCode> = new Map([
   [400, 'VALIDATION_ERROR'],
   [413, 'PAYLOAD_TOO_LARGE'],
   [415, 'UNSUPPORTED_MEDIA_TYPE'],
 ]);
 
-/** The row of the error table that was meant, whatever was thrown. */
+/** Converts anything thrown into an AppError. */
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   if (thrown instanceof HttpException) {
@@ -25,7 +28,7 @@ export function toAppError(thrown: unknown): AppError {
   return databaseError(thrown) ?? new AppError('INTERNAL_ERROR', { cause: thrown });
 }
 
-/** The same bytes every time for the same request. */
+/** Builds the error response. The same request always gets the same bytes. */
 export function errorAnswer(error: AppError, request: Request): Answer {
   const requestId = requestContext.current()?.requestId ?? '';
   const isProblem =

@@ -13,7 +13,7 @@ import { errorAnswer, toAppError } from './error-answer.js';
 import { boundRestOfBody } from './refused-body.js';
 import { allowedMethods } from './routes.js';
 
-/** The only writer of error bodies. The cause is logged here, once, and never sent. */
+/** The only writer of error bodies. Logs the cause here, once, and never sends it. */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   constructor(
@@ -30,7 +30,7 @@ export class ErrorFilter implements ExceptionFilter {
     this.log(error, thrown);
     if (error.denied) await this.recordDenial(request);
     if (response.headersSent) {
-      // Half an answer must not look whole.
+      // A partial response must not look complete.
       response.destroy();
       return;
     }
@@ -39,14 +39,17 @@ export class ErrorFilter implements ExceptionFilter {
     response.send(prepareAnswer(response, errorAnswer(error, request)));
   }
 
-  /** Only Nest's fallback throws NotFoundException: no route has this path and method. */
+  /** Returns the error for a request that no route serves. Only Nest's fallback throws NotFoundException. */
   private unrouted(request: Request): AppError {
     const methods = allowedMethods(this.adapterHost.httpAdapter.getInstance(), request.path);
     if (methods.length === 0) return new AppError('NOT_FOUND');
     return new AppError('METHOD_NOT_ALLOWED', { headers: { Allow: methods.join(', ') } });
   }
 
-  /** By now what was refused is rolled back; the entry stands by itself. */
+  /**
+   * Records the denial in the audit log. The refused work has been rolled back by now, so the entry is
+   * written separately.
+   */
   private async recordDenial({ method, route }: Request): Promise<void> {
     const { path } = route as { path: string };
     try {
@@ -56,13 +59,13 @@ export class ErrorFilter implements ExceptionFilter {
         outcome: 'denied',
       });
     } catch (error) {
-      this.logger.error({ err: error }, 'a refusal could not be written into the audit trail');
+      this.logger.error({ err: error }, 'a refusal could not be written to the audit log');
     }
   }
 
   private log(error: AppError, thrown: unknown): void {
     if (error.code === 'OVERLOADED') {
-      // One line each would cost what the refusal is to spare.
+      // A line for each refusal would cost what the refusal is meant to save.
       this.refusals.inc({ reason: 'queue' satisfies RefusalReason });
       return;
     }
@@ -73,7 +76,7 @@ export class ErrorFilter implements ExceptionFilter {
   }
 }
 
-/** Returns whether the rest of the body is too long, or has already been waited for. */
+/** Tells whether the rest of the body is too long or has already timed out. */
 function givesUpBody({ code }: AppError, request: Request): boolean {
   return code === 'PAYLOAD_TOO_LARGE' || (code === 'TIMEOUT' && !request.complete);
 }

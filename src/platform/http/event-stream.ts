@@ -6,10 +6,10 @@ import { requestContext } from '../../common/context/request-context.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
 import { toAppError } from './error-answer.js';
 
-/** A comment only shows that the line is open. */
+/** A server-sent event. A comment only shows that the connection is open. */
 export type ServerEvent = { readonly event: string; readonly data: object } | 'comment';
 
-/** Documents an answer of server-sent events. */
+/** Documents a response of server-sent events. */
 export const ApiEventStream = (example: string) =>
   applyDecorators(
     ApiOkResponse({
@@ -19,12 +19,12 @@ export const ApiEventStream = (example: string) =>
   );
 
 /**
- * Server-sent events, each as soon as there is one, for as long as there are; the next is asked for when the client has
- * taken the one before. What fails is told as a last event, in the one shape of errors.
+ * Streams server-sent events as they occur. Requests the next event when the client has taken the previous
+ * one. Reports a failure as a last event with the usual error body.
  */
 export function eventStream(request: Request, events: AsyncGenerator<ServerEvent>): StreamableFile {
   const { res: response } = request;
-  // A compressor would keep small events back.
+  // A compressor would hold back small events.
   response?.set({ 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' });
   const requestId = requestContext.current()?.requestId ?? '';
   const stream = Readable.from(encoded(events, requestId), { objectMode: false, highWaterMark: 1 });
@@ -32,19 +32,19 @@ export function eventStream(request: Request, events: AsyncGenerator<ServerEvent
 }
 
 async function* encoded(events: AsyncGenerator<ServerEvent>, requestId: string): AsyncGenerator<string> {
-  // It lives longer than the request's time, which would end its statements.
+  // The stream outlives the request's time limit, which would cancel its statements.
   const next = () => requestContext.leave(() => events.next());
   try {
     for (let step = await next(); step.done !== true; step = await next()) yield textOf(step.value);
   } catch (thrown) {
     const error = toAppError(thrown);
-    if (error.status >= 500) new Logger('EventStream').warn(error.cause ?? error, 'a stream broke off');
+    if (error.status >= 500) new Logger('EventStream').warn(error.cause ?? error, 'a stream failed');
     yield textOf({ event: 'error', data: errorEnvelope(error, requestId) });
   } finally {
     await events.return(undefined);
   }
 }
 
-/** JSON holds no line break of its own. */
+/** Formats an event. JSON.stringify emits no line breaks. */
 const textOf = (event: ServerEvent): string =>
   event === 'comment' ? ':\n\n' : `event: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`;

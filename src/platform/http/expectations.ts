@@ -6,8 +6,9 @@ const waiting = new WeakSet<IncomingMessage>();
 const unknown = new WeakSet<IncomingMessage>();
 
 /**
- * Takes the header `Expect` out of Node's hands. Node would answer `100-continue` with 100 before anybody has looked
- * at the request; here 100 is sent when the body is about to be read, so that a refusal comes before the body.
+ * Handles the `Expect` header instead of Node. Node would answer `100-continue` with 100 before the service
+ * has looked at the request. Here 100 is sent just before the body is read, so that a refusal comes before
+ * the body.
  */
 export function takeExpectations(server: Server): void {
   const passOn =
@@ -19,19 +20,19 @@ export function takeExpectations(server: Server): void {
   server.on('checkExpectation', passOn(unknown));
 }
 
-/** Tells a client that waits for it to send its body. */
+/** Sends 100 to a client that waits for it before it sends its body. */
 export function continueBody(request: Request): void {
   if (waiting.delete(request)) request.res?.writeContinue();
 }
 
-/** RFC 9110, 10.1.1: refuses what cannot be met with 417. */
+/** Refuses an unknown expectation with 417 (RFC 9110, 10.1.1). */
 export function refuseUnknownExpectation(request: Request, response: Response, next: NextFunction): void {
   if (!unknown.has(request)) return next();
   response.set('Connection', 'close');
   next(
     new AppError('VALIDATION_ERROR', {
       status: 417,
-      message: 'Expect may be 100-continue, or left out',
+      message: 'Expect must be 100-continue or be omitted',
     }),
   );
 }

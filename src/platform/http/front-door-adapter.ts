@@ -1,7 +1,7 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { FrontDoor } from '../lifecycle/front-door.js';
 
-/** Nest's Express, on a server that may already listen. */
+/** Nest's Express adapter on a server that may already be listening. */
 export class FrontDoorAdapter extends ExpressAdapter {
   constructor(private readonly door: FrontDoor) {
     super();

@@ -12,7 +12,7 @@ import { parseJsonBody } from '../../common/validation/json-text.js';
 import { parseQuery } from '../../common/validation/query-text.js';
 import { routeFacts, type RouteFacts } from './route-facts.js';
 
-/** Parses query and body, strictly. It may be asked again for the same request. */
+/** Parses the query and the body strictly. May run more than once for the same request. */
 @Injectable()
 export class InputInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -28,7 +28,7 @@ function readQuery(request: Request, facts: RouteFacts): void {
   const query = parseQuery(request.originalUrl);
   const [unknown] = facts.takesQuery ? [] : Object.keys(query);
   if (unknown !== undefined) throw AppError.invalid(unknown, `${unknown} is not known here`);
-  // Express parses `req.query` anew, and laxly, in a getter: this replaces it for the request.
+  // Express parses `req.query` again, leniently, in a getter. This replaces it for the request.
   Object.defineProperty(request, 'query', { value: query, configurable: true });
 }
 
@@ -36,9 +36,9 @@ function readBody(request: RawBodyRequest<Request>, facts: RouteFacts): void {
   const { rawBody } = request;
   request.body = rawBody?.length ? parseJsonBody(rawBody) : undefined;
   if (!facts.takesBody && !isEmpty(request.body)) {
-    throw AppError.invalid('body', 'body must be left out here');
+    throw AppError.invalid('body', 'body is not allowed on this route: leave it out');
   }
-  // The pipe would take null for an empty object.
+  // The validation pipe would treat null as an empty object.
   if (facts.takesBody && request.body !== undefined && !isObject(request.body)) {
     throw AppError.invalid('body', 'body must be a JSON object');
   }

@@ -1,19 +1,19 @@
 /** A turn of the event loop that handles requests for longer than this is long. */
 const LONG_TURN_MS = 100;
-/** Long turns, one after the other, for this time are no burst any more. */
+/** Consecutive long turns for this time are more than a burst. */
 const STRAINED_AFTER_MS = 1000;
 
 /**
- * Watches how long the event loop handles requests before it turns. Requests at the end of a long turn have waited
- * for all those before them, and those that arrive meanwhile will.
+ * Measures how long the event loop handles requests before it turns. Requests at the end of a long turn have
+ * waited for all those before them, and requests that arrive meanwhile will wait too.
  */
 export class LoopTurn {
   private beganAt: number | null = null;
-  /** The beginning of the first of the long turns that followed each other until now; null while turns are short. */
+  /** The start of the first turn in the current series of long turns; null while turns are short. */
   private longSince: number | null = null;
   private endedAt = 0;
 
-  /** To be called for each request. Tells whether this one comes too late in its turn to be served. */
+  /** Tells whether this request comes too late in its turn to be served. Must be called for each request. */
   isOver(): boolean {
     const now = performance.now();
     if (this.beganAt === null) this.begin(now);
@@ -23,7 +23,7 @@ export class LoopTurn {
 
   private begin(now: number): void {
     this.beganAt = now;
-    // The loop had nothing to do in between.
+    // The loop was idle in between.
     if (now - this.endedAt > LONG_TURN_MS) this.longSince = null;
     setImmediate(() => this.end());
   }

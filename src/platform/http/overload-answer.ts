@@ -17,13 +17,13 @@ const FIXED_HEADERS = [
   'no-store',
 ];
 
-/** Answers 503 with as little work as possible, in the shape of every other error. */
+/** Answers 503 with as little work as possible, with the usual error body. */
 export function answerOverloaded(request: IncomingMessage, response: ServerResponse, closes: boolean): void {
   if (response.headersSent || response.destroyed) return;
-  // Set already where the request has a context.
+  // The header is already set if the request has a context.
   const requestId = String(response.getHeader('X-Request-Id') ?? requestIdOf(request));
   const isProblem = prefersProblem(request.headers.accept);
-  // An id needs no escape (see `requestIdOf`).
+  // An ID needs no escaping (see `requestIdOf`).
   const body = isProblem
     ? PROBLEM_START + requestId + PROBLEM_END
     : ENVELOPE_START + requestId + ENVELOPE_END;
@@ -42,7 +42,7 @@ export function answerOverloaded(request: IncomingMessage, response: ServerRespo
 }
 
 function prefersProblem(accept: string | undefined): boolean {
-  // Most requests do not name it, and need not be parsed.
+  // Most requests do not name it, so their header need not be parsed.
   if (accept?.includes(PROBLEM_JSON) !== true) return false;
   return preferredType(accept, ['application/json', PROBLEM_JSON]) === PROBLEM_JSON;
 }

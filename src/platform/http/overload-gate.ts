@@ -15,19 +15,20 @@ import { RefusalPace } from './refusal-pace.js';
 import { UNMATCHED } from './routes.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
-/** Probes and metrics must be answered above all while the instance has too much to do. */
+/** Paths of probes and metrics, which must be answered especially while the instance is overloaded. */
 const NEVER_REFUSED = /^\/(?:health|metrics)(?:[/?]|$)/;
-/** Every route of the API asks the database for something. */
+/** Paths that need the database: every API route queries it. */
 const NEEDS_DATABASE = /^\/api(?:[/?]|$)/i;
 const REPORT_EVERY_MS = 10_000;
 
-/** What Express is to its server, or to another application around it. */
+/** The signature of Express as called by its server or by an application around it. */
 export type RequestListener = (request: Request, response: Response, next?: NextFunction) => void;
 type EdgeReason = Exclude<RefusalReason, 'queue'>;
 
 /**
- * Refuses what the instance could serve only too late, as the first of all middleware: a refusal reads no token,
- * writes no log line and costs less than any answer. Metrics count refusals, and one line says so from time to time.
+ * Refuses requests that the instance could serve only too late, before all other middleware. A refusal reads
+ * no token, writes no log line and costs less than any other response. Metrics count the refusals, and a log
+ * line reports them periodically.
  */
 @Injectable()
 export class OverloadGate {
@@ -35,7 +36,7 @@ export class OverloadGate {
   private readonly turn = new LoopTurn();
   private readonly pace = new RefusalPace(() => this.pool?.returns ?? 0);
   private readonly pool: ServicePool | null;
-  /** Counters by their label, which are dear to find anew. */
+  /** Counters cached by label, because finding them is expensive. */
   private readonly counted: Readonly<Record<EdgeReason, Counter.Internal>>;
   private readonly countedRequests = new Map<string, Counter.Internal>();
   private unreported = 0;
@@ -56,8 +57,8 @@ export class OverloadGate {
   }
 
   /**
-   * Wraps the request listener of Express, so that a refusal costs none of its work. Requests of browsers pass on to
-   * `afterCors`, because a page may read a refusal only with the headers of CORS.
+   * Wraps the request listener of Express, so that a refusal costs none of its work. Browser requests pass
+   * through to `afterCors`, because a page may read a refusal only with CORS headers.
    */
   before(serve: RequestListener): RequestListener {
     return (request, response, next) => {

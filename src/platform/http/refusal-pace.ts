@@ -1,29 +1,29 @@
 /** Part of the time of a turn of the event loop that may be spent on refusals. Reading them costs as much again. */
 const SHARE = 1 / 24;
-/** Enough for about two refusals, so that a short turn sends some too. */
+/** Enough time for about two refusals, so that even a short turn sends some. */
 const LEAST_MS = 0.1;
-/** While the database has served nothing for this long, refusals take no time from any other request. */
+/** While the database has served nothing for this long, refusals take no time from other requests. */
 const STALLED_AFTER_MS = 100;
-/** Bounds memory; past it the oldest refusal is sent at once. */
+/** A bound on memory; beyond it the oldest refusal is sent at once. */
 const MAX_WAITING = 20_000;
 
 /**
- * Spreads refusals over the turns of the event loop. Each turn serves as many requests as the database has answered
- * meanwhile, so a turn full of refusals would leave the database idle. While the database answers nothing, nothing is
- * held back.
+ * Spreads refusals over the turns of the event loop. Each turn serves as many requests as the database has
+ * answered meanwhile, so a turn full of refusals would leave the database idle. While the database answers
+ * nothing, refusals are not held back.
  */
 export class RefusalPace {
-  /** In the order of their arrival. */
+  /** Held refusals in order of arrival. */
   private readonly waiting = new Set<() => void>();
   private scheduled = false;
   private lastTurnAt = 0;
   private lastServed = 0;
   private servedAt = -Infinity;
 
-  /** `served` returns the number of times until now that the database served a request. */
+  /** Takes `served`, which returns the number of requests that the database has served so far. */
   constructor(private readonly served: () => number) {}
 
-  /** Calls `refuse` at the end of this turn of the event loop, or of a later one. */
+  /** Calls `refuse` at the end of this event loop turn or of a later one. */
   add(refuse: () => void): void {
     this.waiting.add(refuse);
     if (this.waiting.size > MAX_WAITING) this.send(1, Infinity);

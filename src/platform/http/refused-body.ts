@@ -1,18 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** More than any body that could have been accepted: a client that sends one in full can read why not. */
+/** More than any acceptable body, so that a client that sends its whole body can read the refusal. */
 const MAX_DRAINED_BYTES = 16 * 1024 * 1024;
 const MAX_DRAIN_MS = 10_000;
-/** A client that sends nothing for this long after an answer that closes has stopped. */
+/** The idle time, after a response that closes, after which the client counts as finished. */
 const IDLE_MS = 1000;
 const LOOK_EVERY_MS = 100;
-/** A rest of a body up to this length is read faster than a new connection is made. */
+/** The remaining length up to which reading the body is faster than opening a new connection. */
 const SHORT_BYTES = 64 * 1024;
 
 /**
- * After a refusal Node reads what is left of the body, so that the client can finish and read the answer. This bounds
- * the rest. With `closes` the answer says `Connection: close`, and our side of the connection ends with it; what the
- * client still sends is read a while longer, because a reset would take the answer from it.
+ * Bounds the rest of a refused body. After a refusal Node reads the rest, so that the client can finish
+ * sending and read the response. With `closes`, the response says `Connection: close` and our side of the
+ * connection ends after it. The service still reads what the client sends for a while, because a reset would
+ * destroy the response.
  */
 export function boundRestOfBody(
   request: IncomingMessage,
@@ -22,7 +23,7 @@ export function boundRestOfBody(
   if (closes) response.setHeader('Connection', 'close');
   if (request.complete) return;
   const { socket } = request;
-  // Node would destroy the socket as soon as the answer is written.
+  // Node would destroy the socket as soon as the response is written.
   if (closes) socket.destroySoon = () => socket.end();
   response.once('finish', () => {
     const readBefore = socket.bytesRead;
@@ -45,7 +46,7 @@ export function boundRestOfBody(
   });
 }
 
-/** Returns whether more of the body than a little may be on its way. */
+/** Tells whether more than a small part of the body may still arrive. */
 function isLong(request: IncomingMessage): boolean {
   if (request.complete) return false;
   if (request.headers['transfer-encoding'] !== undefined) return true;

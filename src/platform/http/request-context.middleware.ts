@@ -5,12 +5,12 @@ import { clientOf } from '../../common/http/client.js';
 import { newRequestId } from '../../common/ids.js';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
-/** Of W3C Trace Context, 3.2: version, trace, parent, flags. */
+/** The format of W3C Trace Context, 3.2: version, trace, parent, flags. */
 const TRACE_PARENT = /^[0-9a-f]{2}-(?<traceId>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
 /**
- * Opens the context of a request, first of all: its id (the caller's own when it is harmless in a
- * header and a log line), who calls, and the time it has, in milliseconds.
+ * Opens the context of a request before everything else: its ID, its client, and its time limit in
+ * milliseconds. The caller's own ID is used when it is safe in a header and a log line.
  */
 export function requestContextMiddleware(timeLimitMs: number) {
   return (request: Request, response: Response, next: NextFunction): void => {
@@ -31,7 +31,7 @@ export function requestContextMiddleware(timeLimitMs: number) {
   };
 }
 
-/** Returns the id that the caller gave the request, or else a new one. */
+/** Returns the caller's request ID, or else a new one. */
 export function requestIdOf({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : newRequestId();

@@ -2,8 +2,8 @@ import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import { type ExecutionContext, SetMetadata } from '@nestjs/common';
 
 /**
- * What a handler's signature says of its input. Nest keeps this in metadata that only its `internal`
- * entry names (@nestjs/swagger reads the same): a route test notices when an upgrade moves it.
+ * The input that a handler's signature declares. Nest keeps it in metadata that only its `internal` entry
+ * point names (@nestjs/swagger reads the same). A route test notices when an upgrade moves it.
  */
 export interface RouteFacts {
   readonly takesBody: boolean;
@@ -13,7 +13,10 @@ export interface RouteFacts {
 
 const IGNORES_QUERY = 'gatehouse:ignores-query';
 
-/** Ignores the query of every route of the controller: probes and load balancers add parameters of their own. */
+/**
+ * Ignores the query on every route of the controller, because probes and load balancers add their own
+ * parameters.
+ */
 export const IgnoresQuery = (): ClassDecorator => SetMetadata(IGNORES_QUERY, true);
 
 const known = new WeakMap<object, RouteFacts>();

@@ -1,6 +1,6 @@
 import type { Express, Request } from 'express';
 
-/** What Express' router keeps of a route, and its types leave open. */
+/** A route as Express' router stores it; its types omit this. */
 interface Route {
   readonly path: unknown;
   readonly methods: Readonly<Record<string, boolean>>;
@@ -11,10 +11,10 @@ interface RoutedLayer {
   readonly route?: Route;
 }
 
-/** A label's values must be few: paths that no route serves all count as this one. */
+/** The label for all paths without a route, because a label must have few values. */
 export const UNMATCHED = 'unmatched';
 
-/** The methods that some route serves under `path`, in the spelling of an `Allow` header. */
+/** Returns the methods that some route serves under `path`, formatted for an `Allow` header. */
 export function allowedMethods(express: Express, path: string): string[] {
   const methods = new Set<string>();
   for (const layer of express.router.stack as unknown as RoutedLayer[]) {
@@ -25,7 +25,10 @@ export function allowedMethods(express: Express, path: string): string[] {
   return [...methods].toSorted();
 }
 
-/** A path parameter that cannot be decoded makes the router throw; such a path matches nothing. */
+/**
+ * Tells whether the layer matches. The router throws on a path parameter that cannot be decoded; such a path
+ * matches nothing.
+ */
 function matches(layer: RoutedLayer, path: string): boolean {
   try {
     return layer.match(path);
@@ -34,11 +37,17 @@ function matches(layer: RoutedLayer, path: string): boolean {
   }
 }
 
-/** `/api/users/:id`, never the path itself: known once the request was routed. */
+/**
+ * Returns the pattern of the route (`/api/users/:id`), never the path itself. Available once the request is
+ * routed.
+ */
 export function routePattern(request: Request): string {
   const route = request.route as Route | undefined;
   return typeof route?.path === 'string' && !isMiddleware(route) ? route.path : UNMATCHED;
 }
 
-/** Nest registers middleware as routes of every method there is, which no route of ours serves. */
+/**
+ * Tells whether the route is middleware. Nest registers middleware as routes for every method, and no route
+ * of ours serves TRACE.
+ */
 const isMiddleware = (route: Route): boolean => route.methods['trace'] === true;

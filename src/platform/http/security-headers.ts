@@ -1,7 +1,7 @@
 import type { SecurityHeadersOptions } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 
-/** For an API: nothing that it answers may run, frame or load anything. */
+/** Security headers for an API, whose responses must not run, frame or load anything. */
 export const securityHeaders: SecurityHeadersOptions = {
   contentSecurityPolicy: {
     useDefaults: false,
@@ -13,7 +13,9 @@ export const securityHeaders: SecurityHeadersOptions = {
   xFrameOptions: { action: 'deny' },
 };
 
-/** Swagger UI loads its own scripts and styles, sets styles inline, and calls this API. */
+/**
+ * The policy for Swagger UI, which loads its own scripts and styles, sets inline styles, and calls this API.
+ */
 const DOCUMENTATION_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -23,7 +25,7 @@ const DOCUMENTATION_POLICY = [
   "frame-ancestors 'none'",
 ].join(';');
 
-/** Loosens the policy for the documentation page alone. */
+/** Relaxes the policy for the documentation page only. */
 export function documentationPolicy(_: Request, response: Response, next: NextFunction): void {
   response.set('Content-Security-Policy', DOCUMENTATION_POLICY);
   next();

@@ -9,21 +9,27 @@ import { UploadStop } from './upload-stop.js';
 
 const STREAMED_BODY = 'gatehouse:streamed-body';
 
-/** Takes a body of any length and of these types alone; the handler reads it, and has more than a request's time for it. */
+/**
+ * Accepts a body of any length, but only of these types. The handler reads it and has more than the usual
+ * request time.
+ */
 export const StreamedBody = (...types: string[]) =>
   applyDecorators(SetMetadata(STREAMED_BODY, types), ApiConsumes(...types));
 
-/** Null for a route whose body is JSON, and is read before it. */
+/** Returns the route's streamed types; null for a route with a JSON body, which is read beforehand. */
 export const streamedTypes = (reflector: Reflector, context: ExecutionContext): string[] | null =>
   reflector.get<string[] | undefined>(STREAMED_BODY, context.getHandler()) ?? null;
 
-/** Returns the media type of the body; null when the body is compressed, or in another charset than UTF-8. */
+/** Returns the media type of the body; null when the body is compressed or not in UTF-8. */
 export function plainType(request: Request): string | null {
   const encoding = request.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
   return encoding === 'identity' ? utf8Type(request.get('content-type') ?? '') : null;
 }
 
-/** @throws AppError `UNSUPPORTED_MEDIA_TYPE` */
+/**
+ * Rejects any other type.
+ * @throws AppError `UNSUPPORTED_MEDIA_TYPE`
+ */
 export function assertStreamable(request: Request, types: readonly string[]): void {
   const type = plainType(request);
   if (type !== null && types.includes(type)) return;
@@ -31,19 +37,19 @@ export function assertStreamable(request: Request, types: readonly string[]): vo
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', { message });
 }
 
-/** How long a body is waited for. */
+/** Limits on the wait for a body. */
 export interface BodyPatience {
-  /** Between two pieces of it. */
+  /** The longest pause between two chunks. */
   readonly idleMs: number;
   /** Aborts when the service stops. */
   readonly stopping: AbortSignal;
 }
 
 /**
- * The bytes of the body as they come: no more is read than is asked for. What follows an error stays unread, and the
- * answer can still be sent.
- * @throws AppError `TIMEOUT` when nothing comes for `idleMs`, `OVERLOADED` when the service stops,
- * `VALIDATION_ERROR` when the client breaks off
+ * Yields the body's bytes as they arrive and reads only as much as is consumed. After an error the rest stays
+ * unread, and the response can still be sent.
+ * @throws AppError `TIMEOUT` when nothing arrives for `idleMs`, `OVERLOADED` when the service stops,
+ * `VALIDATION_ERROR` when the client aborts the upload
  */
 export async function* streamedBody(request: Request, patience: BodyPatience): AsyncGenerator<Buffer> {
   continueBody(request);
@@ -57,7 +63,7 @@ export async function* streamedBody(request: Request, patience: BodyPatience): A
     }
   } finally {
     stop.off();
-    // Else it would go on listening, and Node could not pass over the rest.
+    // Otherwise the iterator would keep listening, and Node could not skip the rest.
     void chunks.return?.();
   }
 }

@@ -5,15 +5,15 @@ import { requestContext } from '../../common/context/request-context.js';
 import { prepareAnswer } from './answer.js';
 import { errorAnswer, toAppError } from './error-answer.js';
 
-/** A property of the document: a value that is there, or an array that is read page by page as it is sent. */
+/** A property of the document: a ready value, or an array that is read page by page while it is sent. */
 export type JsonPart =
   | { readonly name: string; readonly value: object }
   | { readonly name: string; readonly items: () => AsyncIterable<readonly object[]> };
 
 /**
- * One JSON object, never whole in memory: the next page is read when the client has taken the one before.
- * It may take as long as bytes flow; its statements end with the connection, not with the request's time.
- * An answer that breaks off is cut, so that it cannot pass for a whole one.
+ * Streams one JSON object without holding all of it in memory. Reads the next page when the client has taken
+ * the previous one. The stream may last as long as bytes flow: its statements end with the connection, not
+ * with the request's time limit. A failed response is cut off, so that it cannot pass as complete.
  */
 export function streamedJson(request: Request, filename: string, parts: readonly JsonPart[]): StreamableFile {
   const { res: response } = request;
@@ -29,7 +29,7 @@ export function streamedJson(request: Request, filename: string, parts: readonly
     disposition: `attachment; filename="${filename}"`,
   });
   return file.setErrorHandler((error) => {
-    new Logger('StreamedJson').error(error, 'a stream broke off');
+    new Logger('StreamedJson').error(error, 'a stream failed');
     if (!response || response.destroyed) return;
     if (response.headersSent) response.destroy();
     else response.send(prepareAnswer(response, errorAnswer(toAppError(error), request)));
@@ -57,7 +57,10 @@ async function* arrayOf(pages: AsyncIterable<readonly object[]>): AsyncGenerator
   yield ']';
 }
 
-/** Whoever asks for the next chunk (a socket that has drained) stands in no context, or in another's. */
+/**
+ * Runs each step of `source` in `context`. The code that pulls the next chunk (a drained socket) runs in no
+ * context or in another one.
+ */
 async function* within<T>(
   context: Parameters<typeof requestContext.run>[0] | undefined,
   source: AsyncGenerator<T>,

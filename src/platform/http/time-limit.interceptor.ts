@@ -6,9 +6,9 @@ import { AppError } from '../../common/errors/app-error.js';
 import { streamedTypes } from './streamed-body.js';
 
 /**
- * Answers 504 when the request's time is over. The same signal cancels its running query and keeps
- * a transaction from committing, so that what is answered late has no effect, unless its COMMIT was already on its way.
- * A body that is streamed takes the time that it takes.
+ * Answers 504 when the request times out. The same signal cancels its running query and prevents its
+ * transaction from committing, so a late request has no effect unless its COMMIT was already sent. Routes
+ * with streamed bodies are exempt.
  */
 @Injectable()
 export class TimeLimitInterceptor implements NestInterceptor {

@@ -2,13 +2,19 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { clientNetwork } from '../../common/http/client-network.js';
 
-/** A head must be there within 10 s: the rest of the time is that of the next look. */
+/** A head must arrive within 10 s; the difference covers the interval between two checks. */
 const HEAD_WITHIN_MS = 9500;
 const MAX_PER_NETWORK = 100;
 const LOOK_EVERY_MS = 250;
-/** Looks after which an unfinished head counts: a busy instance reads even a whole head a little later. */
+/**
+ * The number of checks after which an unfinished head counts, because a busy instance reads even a complete
+ * head a little late.
+ */
 const COUNTS_AFTER_LOOKS = 4;
-/** A look that comes later than this does not count, because the instance was too busy to read what had arrived. */
+/**
+ * A check that runs later than this does not count, because the instance was too busy to read what had
+ * arrived.
+ */
 const LATE_LOOK_MS = 2 * LOOK_EVERY_MS;
 /** The name of the symbol under which Node's server keeps its parsers. */
 const CONNECTIONS = 'http.server.connections';
@@ -20,18 +26,18 @@ interface ParserList {
 interface Connection {
   answers: number;
   request: IncomingMessage | null;
-  /** Bytes received by the end of the last answer: what follows is the next head. */
+  /** The number of bytes received by the end of the last response. Later bytes belong to the next head. */
   readBefore: number;
-  /** Whether the rest of a body still came at that end. */
+  /** True if the rest of a body was still arriving at that time. */
   bodyComes: boolean;
-  /** Since when it sends a head; null when it does not. */
+  /** The time since which it has been sending a head; null when it is not. */
   since: number | null;
   looks: number;
 }
 
 /**
- * Ends connections whose request head does not arrive, and bounds the number of them from one network. `isTrusted`
- * tells the proxies, behind which many clients share an address.
+ * Closes connections whose request head does not arrive and limits their number per network. `isTrusted`
+ * identifies proxies, behind which many clients share an address.
  */
 export class UnfinishedHeads {
   private readonly connections = new Map<Socket, Connection>();
@@ -89,7 +95,7 @@ export class UnfinishedHeads {
       else if (connection.looks >= COUNTS_AFTER_LOOKS) this.count(socket, byNetwork);
     }
     for (const socket of late) refuse(server, socket);
-    // The oldest ones go: newer ones may still become requests.
+    // The oldest are closed, because newer ones may still become requests.
     for (const sockets of byNetwork.values()) {
       for (const socket of sockets.slice(0, -MAX_PER_NETWORK)) socket.destroy();
     }
@@ -105,7 +111,7 @@ export class UnfinishedHeads {
   }
 }
 
-/** Answers as to any other head that cannot be read. */
+/** Answers as for any other head that cannot be read. */
 function refuse(server: Server, socket: Socket): void {
   const error = new Error('The head did not arrive in time');
   server.emit('clientError', Object.assign(error, { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
@@ -118,13 +124,13 @@ function isUnfinished(socket: Socket, connection: Connection, parsing: ReadonlyS
     connection.readBefore = socket.bytesRead;
     if (connection.bodyComes) return false;
   }
-  // Empty lines before a head are bytes, but no message yet.
+  // Empty lines before a head are bytes, but not yet a message.
   return connection.request === null || parsing.has(socket) || socket.bytesRead > connection.readBefore;
 }
 
 /**
- * Returns the sockets on which a message has begun and has not ended. Only Node's parser knows whether the bytes that
- * came together with an earlier request began another one, and only its list of connections tells: the one that
+ * Returns the sockets on which a message has begun but not ended. Only Node's parser knows whether bytes that
+ * arrived with an earlier request began another one. Only its list of connections exposes this: the one that
  * `closeIdleConnections` reads.
  */
 function socketsParsing(server: Server): ReadonlySet<Socket> {

@@ -1,9 +1,12 @@
 import { AppError } from '../../common/errors/app-error.js';
 
-/** A body that began just before the stop has this long to arrive, like any that arrives at once. */
+/** The time that a body which began just before the stop has to arrive. */
 const ARRIVES_WITHIN_MS = 500;
 
-/** Refuses a body that is still coming when the service stops: its client has time to read why. */
+/**
+ * Refuses a body that is still arriving when the service stops, while its client has time to read the
+ * response.
+ */
 export class UploadStop {
   private readonly began = performance.now();
   private refusal: AppError | null = null;
@@ -15,7 +18,10 @@ export class UploadStop {
     else stopping.addEventListener('abort', this.onStop);
   }
 
-  /** @throws AppError `OVERLOADED` when the service stops before `work` is done */
+  /**
+   * Resolves as `work` does.
+   * @throws AppError `OVERLOADED` when the service stops before `work` is done
+   */
   orElse<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.tell = reject;
@@ -24,7 +30,7 @@ export class UploadStop {
     });
   }
 
-  /** The body has come, or is given up. */
+  /** Stops watching, because the body has arrived or was given up. */
   off(): void {
     this.stopping.removeEventListener('abort', this.onStop);
     clearTimeout(this.timer);
@@ -36,7 +42,7 @@ export class UploadStop {
   };
 
   private refuse(): void {
-    this.refusal = new AppError('OVERLOADED', { message: 'The service is stopping: send it again' });
+    this.refusal = new AppError('OVERLOADED', { message: 'The service is stopping: send the request again' });
     this.tell(this.refusal);
   }
 }

@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import type { Answer } from '../http/answer.js';
 
-/** What a handler adds to an answer that is not sent yet, so that it can be kept, or taken back. */
+/** The changes a handler makes to a response before it is sent, so that they can be stored or undone. */
 export class AnswerDraft {
   private readonly before: ReadonlyMap<string, string | string[]>;
   private readonly status: number;
@@ -11,7 +11,7 @@ export class AnswerDraft {
     this.status = response.statusCode;
   }
 
-  /** The answer with that value as its body: JSON, or none. */
+  /** Returns the response with that value as its body: JSON, or none. */
   finish(value: unknown): Answer {
     const { statusCode: status } = this.response;
     const headers: Record<string, string | string[]> = {};
@@ -23,7 +23,10 @@ export class AnswerDraft {
     return { status, headers, body: JSON.stringify(value) };
   }
 
-  /** As if the handler had not run. Nothing when its time was over, and the answer is on its way. */
+  /**
+   * Undoes the handler's changes. Does nothing when the request timed out and the response is already being
+   * sent.
+   */
   takeBack(): void {
     if (this.response.headersSent) return;
     for (const name of this.response.getHeaderNames()) this.response.removeHeader(name);
@@ -32,7 +35,7 @@ export class AnswerDraft {
   }
 }
 
-/** By their names as they were written. */
+/** Returns the headers under their names as they were written. */
 function headersOf(response: Response): Map<string, string | string[]> {
   const names = (response as Response & { getRawHeaderNames(): string[] }).getRawHeaderNames();
   return new Map(

@@ -3,7 +3,7 @@ import { inBatches } from '../jobs/in-batches.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 
-/** Deletes the answers that are not given again any more, once an hour, on one instance. */
+/** Deletes expired responses once an hour, on one instance. */
 @Injectable()
 export class IdempotencyCleanUp implements OnModuleInit {
   constructor(

@@ -8,21 +8,21 @@ import type { Answer } from '../http/answer.js';
 import { IdempotencyRecords, type KeyedRequest, stillRunning } from './idempotency-records.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 
-/** Without a beat for so long the key is anybody's: its instance is gone. */
+/** The time without a beat after which any request may take the key, because its instance is gone. */
 const HELD_SECONDS = 10;
 const BEAT_MS = 2000;
 
-/** A key that this instance holds while the body of its request comes. */
+/** A key that this instance holds while the body of its request arrives. */
 interface Claim {
   readonly keyed: KeyedRequest;
   readonly holder: string;
-  /** Of the unit of work that has bound it; null before. */
+  /** The response stored by the unit of work that bound the key; null before. */
   answer: Answer | null;
 }
 
 /**
- * Holds the key of a request whose body is streamed. No transaction lasts as long as an upload, so a row claims the
- * key, in a transaction of its own; beats keep it while the upload lasts.
+ * Holds the key of a request whose body is streamed. No transaction may last as long as an upload, so a row,
+ * written in its own transaction, claims the key. Beats keep the claim while the upload lasts.
  */
 @Injectable()
 export class IdempotencyClaims {
@@ -35,9 +35,10 @@ export class IdempotencyClaims {
   ) {}
 
   /**
-   * Runs `work` while it holds the key. `work` binds the key to what it makes; if it fails, the key is free again.
-   * @returns the answer to give, and whether it was given before
-   * @throws AppError `CONFLICT` while somebody else holds the key
+   * Runs `work` while it holds the key. `work` binds the key to what it creates; if it fails, the key is free
+   * again.
+   * @returns the response to send, and whether it is a replay
+   * @throws AppError `CONFLICT` while another request holds the key
    */
   async hold(
     keyed: KeyedRequest,
@@ -47,14 +48,14 @@ export class IdempotencyClaims {
     const before = await this.claim(claim);
     if (before) return { answer: before, again: true };
     const over = new AbortController();
-    // The upload may take longer than a request has.
+    // The upload may outlast the request's time limit.
     const beats = requestContext.leave(() => this.keep(claim, over.signal));
     try {
       await this.storage.run(claim, work);
       if (!claim.answer) throw new Error('a request that held its Idempotency-Key has not bound it');
       return { answer: claim.answer, again: false };
     } catch (error) {
-      // If this fails, too, the claim expires by itself.
+      // If this also fails, the claim expires.
       await requestContext.leave(() => this.release(claim)).catch(() => {});
       throw error;
     } finally {
@@ -64,9 +65,9 @@ export class IdempotencyClaims {
   }
 
   /**
-   * In the unit of work of the effect, keeps the answer to be given whenever the request is repeated. Does nothing for a
-   * request without a key.
-   * @throws AppError `CONFLICT` when another instance has taken the key for that of a dead one
+   * Stores the response for repeated requests, in the unit of work of the effect. Does nothing for a request
+   * without a key.
+   * @throws AppError `CONFLICT` when another instance has taken the key because it believed this one dead
    */
   async bind(answer: Answer): Promise<void> {
     const claim = this.storage.getStore();
@@ -76,7 +77,10 @@ export class IdempotencyClaims {
     claim.answer = answer;
   }
 
-  /** Claims first and looks then: whoever binds the key meanwhile is waited for, and seen. */
+  /**
+   * Claims the key, then looks for a stored response. A concurrent binding is waited for, and its response is
+   * found.
+   */
   private claim({ keyed, holder }: Claim): Promise<Answer | null> {
     return this.unitOfWork.run(async () => {
       if (!(await this.repository.claim(keyed.scope, holder, HELD_SECONDS))) throw stillRunning();
@@ -94,7 +98,7 @@ export class IdempotencyClaims {
     while (!over.aborted) {
       await sleep(BEAT_MS, null, { signal: over }).catch(() => {});
       if (over.aborted) return;
-      // One that fails is made up for by the next; if none comes, binding tells whether the key was taken.
+      // The next beat makes up for a failed one. If none succeeds, binding detects whether the key was taken.
       await this.repository.holdOn(keyed.scope, holder, HELD_SECONDS).catch(() => {});
     }
   }

@@ -4,27 +4,35 @@ import { AppError } from '../../common/errors/app-error.js';
 export const KEY_HEADER = 'Idempotency-Key';
 export const REPLAYED_HEADER = 'Idempotency-Replayed';
 export const MAX_KEY_LENGTH = 255;
-/** Visible ASCII (VCHAR of RFC 5234). Of a header given twice Node joins the values with a space in between. */
+/**
+ * Matches visible ASCII (VCHAR of RFC 5234). Node joins the values of a repeated header with a space, which
+ * does not match.
+ */
 const KEY = new RegExp(`^[!-~]{1,${MAX_KEY_LENGTH}}$`);
-/** Routes where the header is ignored: what they answer is not kept. */
+/** Routes that ignore the header because their responses are not stored. */
 const IGNORED = /^\/api\/auth\//;
 /** Routes whose body is streamed, so that it cannot be compared with that of the first request. */
 const STREAMED = /^\/api\/users\/import$/;
 
-/** By the pattern of the route, as Express and the OpenAPI document spell it. */
+/**
+ * Tells whether a route accepts a key. `route` is the pattern, as Express and the OpenAPI document spell it.
+ */
 export const takesIdempotencyKey = (method: string, route: string): boolean =>
   method === 'POST' && route.startsWith('/api/') && !IGNORED.test(route);
 
-/** Returns whether a request is the same by its key alone, whatever its query and body are. */
+/** Tells whether the key alone identifies a request, whatever its query and body. */
 export const keyDecidesAlone = (route: string): boolean => STREAMED.test(route);
 
-/** Null when none was sent. @throws AppError `VALIDATION_ERROR` */
+/**
+ * Returns the request's key, or null when none was sent.
+ * @throws AppError `VALIDATION_ERROR`
+ */
 export function idempotencyKey(request: Request): string | null {
   const key = request.get(KEY_HEADER);
   if (key === undefined) return null;
   if (KEY.test(key)) return key;
   throw AppError.invalid(
     KEY_HEADER,
-    `${KEY_HEADER} must be given once, as 1 to ${MAX_KEY_LENGTH} visible ASCII characters`,
+    `${KEY_HEADER} must be sent once, with 1 to ${MAX_KEY_LENGTH} visible ASCII characters`,
   );
 }

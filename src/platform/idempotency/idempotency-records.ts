@@ -11,15 +11,15 @@ import { EventStore } from '../event-store/event-store.js';
 import type { Answer } from '../http/answer.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 
-/** A request with an Idempotency-Key, as digests. */
+/** Digests of a request with an Idempotency-Key. */
 export interface KeyedRequest {
-  /** Of caller, method, path and key. */
+  /** The digest of caller, method, path and key. */
   readonly scope: Buffer;
-  /** Of what was sent: query and body. */
+  /** The digest of query and body. */
   readonly content: Buffer;
 }
 
-/** The first answers to requests with an Idempotency-Key. */
+/** Stores the first response to each request with an Idempotency-Key. */
 @Injectable()
 export class IdempotencyRecords {
   constructor(
@@ -30,11 +30,11 @@ export class IdempotencyRecords {
     private readonly events: EventStore,
   ) {}
 
-  /** `byKeyAlone`: whatever is sent, it is the same request. */
+  /** Identifies a request. With `byKeyAlone`, its query and body do not matter. */
   identify(request: RawBodyRequest<Request>, key: string, byKeyAlone = false): KeyedRequest {
     const userId = requestContext.current()?.caller.principal?.userId;
     const caller = userId === undefined ? `address:${clientAddress(request.ip ?? '')}` : `account:${userId}`;
-    // As the router takes it: however it is spelled, it is the same route.
+    // Normalised as the router does, so that every spelling is the same route.
     const path = request.path.toLowerCase().replace(/\/+$/, '');
     const [, query = ''] = /\?(.*)$/.exec(request.originalUrl) ?? [];
     return {
@@ -44,9 +44,10 @@ export class IdempotencyRecords {
   }
 
   /**
-   * Holds the scope until the unit of work ends; the first thing that it does.
-   * @returns the answer to give again, null when there is none yet
-   * @throws AppError `CONFLICT` while somebody else holds it, `IDEMPOTENCY_MISMATCH`, `NOT_FOUND` for what was erased
+   * Locks the scope until the unit of work ends. Must be the first thing that the unit of work does.
+   * @returns the response to replay, or null when none exists
+   * @throws AppError `CONFLICT` while another request holds the scope, `IDEMPOTENCY_MISMATCH`, `NOT_FOUND`
+   * when the user it concerned is erased
    */
   async claim({ scope, content }: KeyedRequest): Promise<Answer | null> {
     if (!(await this.repository.tryLock(scope))) throw stillRunning();
@@ -54,22 +55,22 @@ export class IdempotencyRecords {
   }
 
   /**
-   * Returns the answer to give again, null when there is none yet.
-   * @throws AppError `IDEMPOTENCY_MISMATCH`, `NOT_FOUND` for what was erased
+   * Returns the response to replay, or null when none exists.
+   * @throws AppError `IDEMPOTENCY_MISMATCH`, `NOT_FOUND` when the user it concerned is erased
    */
   async find({ scope, content }: KeyedRequest): Promise<Answer | null> {
     const record = await this.repository.find(scope);
     if (!record) return null;
     if (!record.request.equals(content)) throw new AppError('IDEMPOTENCY_MISMATCH');
     const opener = record.subject === null ? this.sealer : await this.keys.openerOf(record.subject);
-    // Whom it was about is erased, and with them what was answered.
+    // The user it concerned is erased, and the stored response with them.
     if (!opener) throw new AppError('NOT_FOUND');
     return JSON.parse(opener.open(record.answer, purpose(scope)).toString()) as Answer;
   }
 
   /**
-   * Of a scope that is held; the last thing that the unit of work does. Sealed under the key of the
-   * account that was changed: no answer outlives its erasure.
+   * Stores the response for a locked scope, as the last step of the unit of work. Encrypts it under the key
+   * of the changed user, so that no response outlives the user's erasure.
    */
   async keep({ scope, content }: KeyedRequest, answer: Answer): Promise<void> {
     const subject = await this.events.findSubjectOfTransaction();
@@ -85,5 +86,5 @@ export const stillRunning = (): AppError =>
     headers: { 'Retry-After': '1' },
   });
 
-/** No answer can be moved to another scope. */
+/** Returns the encryption purpose, which prevents moving a response to another scope. */
 const purpose = (scope: Buffer): string => `idempotency:${scope.toString('hex')}`;

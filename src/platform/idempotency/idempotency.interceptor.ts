@@ -16,10 +16,10 @@ import { idempotencyKey, keyDecidesAlone, REPLAYED_HEADER, takesIdempotencyKey }
 import { IdempotencyClaims } from './idempotency-claims.js';
 import { IdempotencyRecords, type KeyedRequest } from './idempotency-records.js';
 
-/** Refusals that may well be none the next time. */
+/** Statuses of refusals that a retry may not receive again. */
 const NOT_KEPT: ReadonlySet<number> = new Set([401, 408, 409, 429]);
 
-/** Thrown through a handler that need not go on: its request was answered before. */
+/** Thrown through a handler to stop it, because its request was answered before. */
 class AnsweredBefore extends Error {
   constructor(readonly answer: Answer) {
     super('this request was answered before');
@@ -27,9 +27,9 @@ class AnsweredBefore extends Error {
 }
 
 /**
- * Does a POST with an `Idempotency-Key` once, and answers the same whenever it is repeated: the
- * handler runs inside a unit of work that begins by holding the key and ends by keeping the answer.
- * It stands after the guards, so that nobody is answered again who may no longer ask.
+ * Runs a POST with an `Idempotency-Key` once and replays its response whenever it is repeated. The handler
+ * runs in a unit of work that begins by locking the key and ends by storing the response. The interceptor
+ * runs after the guards, so that a caller who lost access gets no replay.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -61,7 +61,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const draft = new AnswerDraft(response);
     try {
       const handle = async () => {
-        // What an attempt added that the database made start again.
+        // Undoes the changes of an attempt that the database made restart.
         draft.takeBack();
         return draft.finish(await lastValueFrom(next.handle(), { defaultValue: undefined }));
       };
@@ -74,7 +74,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
   }
 
-  /** The handler binds the key to what it makes of the body: only then is there an answer to keep. */
+  /**
+   * Answers a streamed request. The handler binds the key to what it creates from the body, so a response to
+   * store exists only then.
+   */
   private async answerStreamed(
     keyed: KeyedRequest,
     response: Response,
@@ -85,7 +88,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
     return prepareAnswer(response, answer);
   }
 
-  /** @throws AnsweredBefore, AppError `CONFLICT` or `IDEMPOTENCY_MISMATCH` */
+  /**
+   * Runs the request unless it was answered before.
+   * @throws AnsweredBefore, AppError `CONFLICT` or `IDEMPOTENCY_MISMATCH`
+   */
   private once(keyed: KeyedRequest, answer: () => Promise<Answer>): Promise<Answer> {
     const begin = async () => {
       const before = await this.records.claim(keyed);
@@ -98,7 +104,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
     });
   }
 
-  /** A refusal has no effect, and what it began was rolled back: it is kept on its own. Then it goes its way. */
+  /**
+   * Stores a refusal and rethrows it. A refusal has no effect and its work was rolled back, so it is stored
+   * separately.
+   */
   private keepRefusal(keyed: KeyedRequest, request: Request) {
     return async (thrown: unknown): Promise<never> => {
       const error = toAppError(thrown);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../database/unit-of-work.js';
 
 interface IdempotencyRecord {
-  /** The account under whose key the answer is sealed; null when it is the master key. */
+  /** The user whose key encrypts the response; null for the master key. */
   readonly subject: string | null;
   readonly request: Buffer;
   readonly answer: Buffer;
@@ -14,7 +14,7 @@ const EXPIRED = `created_at <= clock_timestamp() - interval '24 hours'`;
 export class IdempotencyRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Never waits: an insert that meets another's would. Held until the transaction ends. */
+  /** Locks the scope until the transaction ends, without ever waiting. A conflicting insert would wait. */
   async tryLock(scope: Buffer): Promise<boolean> {
     const rows: [{ locked: boolean }] = await this.unitOfWork.manager.query(
       'SELECT pg_try_advisory_xact_lock($1) AS locked',
@@ -31,7 +31,7 @@ export class IdempotencyRepository {
     return rows[0] ?? null;
   }
 
-  /** In place of one that has expired. */
+  /** Stores a record, and replaces an expired one. */
   async put(scope: Buffer, { subject, request, answer }: IdempotencyRecord): Promise<void> {
     await this.unitOfWork.manager.query(
       `INSERT INTO idempotency_records (scope, subject, request, answer, created_at)
@@ -42,7 +42,10 @@ export class IdempotencyRepository {
     );
   }
 
-  /** Waits for whoever is just binding or releasing it. @returns false while somebody else holds it */
+  /**
+   * Claims the scope, after waiting for a transaction that is binding or releasing it.
+   * @returns false while another request holds it
+   */
   async claim(scope: Buffer, holder: string, seconds: number): Promise<boolean> {
     const rows: unknown[] = await this.unitOfWork.manager.query(
       `INSERT INTO idempotency_claims AS claim (scope, holder, held_until)
@@ -63,7 +66,10 @@ export class IdempotencyRepository {
     );
   }
 
-  /** @returns false when the holder held it no more */
+  /**
+   * Releases the claim.
+   * @returns false when the holder no longer held it
+   */
   async release(scope: Buffer, holder: string): Promise<boolean> {
     const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
       'DELETE FROM idempotency_claims WHERE scope = $1 AND holder = $2',
@@ -72,7 +78,10 @@ export class IdempotencyRepository {
     return count === 1;
   }
 
-  /** Deletes claims that nobody holds any more. @returns how many there were */
+  /**
+   * Deletes abandoned claims.
+   * @returns the number of deleted claims
+   */
   async deleteLostClaims(limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
       `DELETE FROM idempotency_claims WHERE scope IN (
@@ -83,7 +92,10 @@ export class IdempotencyRepository {
     return count;
   }
 
-  /** @returns how many there were */
+  /**
+   * Deletes expired records.
+   * @returns the number of deleted records
+   */
   async deleteExpired(limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
       `DELETE FROM idempotency_records WHERE scope IN (

@@ -10,34 +10,34 @@ import { IndexResponse } from './index.response.js';
 
 const DOCUMENTATION = '/docs';
 
-/** Where somebody lands who has only the address of the service. */
+/** The landing page for callers who know only the service's address. */
 @ApiTags('operations')
 @IgnoresQuery()
 @Controller()
 export class IndexController {
   constructor(@InjectConfig() private readonly config: Config) {}
 
-  /** The name, the version and where to go from here. A browser is sent to the documentation, if it is served. */
+  /** Returns the name, the version and links. Redirects browsers to the documentation if it is served. */
   @Get()
   @Public()
   @ApiOkResponse({ type: IndexResponse })
-  @ApiFoundResponse({ description: 'To the documentation, for a browser' })
+  @ApiFoundResponse({ description: 'Redirects a browser to the documentation' })
   root(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
     return this.answer(request, response);
   }
 
-  /** The same as `GET /`. */
+  /** Returns the same as `GET /`. */
   @Get('api')
   @Public()
   @ApiOkResponse({ type: IndexResponse })
-  @ApiFoundResponse({ description: 'To the documentation, for a browser' })
+  @ApiFoundResponse({ description: 'Redirects a browser to the documentation' })
   api(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
     return this.answer(request, response);
   }
 
   private answer(request: Request, response: Response): IndexResponse | undefined {
     response.vary('Accept');
-    // Whoever takes anything is a program.
+    // A caller that accepts anything is a program.
     if (this.config.DOCS && request.accepts(['json', 'html']) === 'html') {
       response.status(302).location(DOCUMENTATION);
       return undefined;

@@ -14,7 +14,7 @@ export class IndexResponse {
   /** @example "0.1.0" */
   version: string;
 
-  /** Addresses by what they are; the documentation only where it is served. */
+  /** Addresses by purpose; includes the documentation only where it is served. */
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string', format: 'uri' }, example: LINKS })
   links: Record<string, string>;
 }

@@ -1,8 +1,11 @@
-/** A statement's worth: none holds rows for long. */
+/** The number of rows per statement, small enough that no statement holds row locks for long. */
 const BATCH = 1000;
 const MAX_BATCHES = 100;
 
-/** Handles `limit` rows at a time, and leaves the rest to the next run. `handleSome` returns the number of rows it met. */
+/**
+ * Handles rows in batches of `limit`, and leaves the rest after MAX_BATCHES to the next run. `handleSome`
+ * returns the number of rows it handled.
+ */
 export async function inBatches(
   handleSome: (limit: number) => Promise<number>,
   limit = BATCH,

@@ -22,13 +22,13 @@ import { sealPurpose } from './jobs.js';
 import { within } from './within.js';
 
 /**
- * Does one kind of job; it may be called again for one that was nearly done. After {@link HANDLER_LIMIT_MS}
- * it counts as failed, though what it does goes on.
+ * Handles one kind of task. It may run again for a task that was nearly done. After {@link HANDLER_LIMIT_MS}
+ * the task counts as failed, although the handler keeps running.
  */
 export type JobHandler = (payload: unknown, job: EnqueuedJob) => Promise<void>;
 
 export interface EnqueuedJob {
-  /** By the clock of the database: when the transaction that enqueued it began. */
+  /** The start of the transaction that enqueued it, by the database clock. */
   readonly enqueuedAt: Date;
 }
 
@@ -36,13 +36,13 @@ const HANDLER_LIMIT_MS = 10 * 60_000;
 const CONCURRENCY = 2;
 const MAX_CONNECTIONS = 2;
 /**
- * On a dead path a statement of the worker would otherwise wait for ever, and jobs and a stop with it. All its
- * statements are short: handlers send theirs over the pool of requests.
+ * The limit on the worker's own statements. On a dead path they would otherwise wait forever, and block tasks
+ * and shutdown. They are all short; handlers use the request pool.
  */
 const STATEMENT_LIMIT_MS = 5000;
 const RESTART_AFTER_MS = 5000;
 
-/** Does the jobs that any instance has enqueued, on connections apart from those of requests. */
+/** Runs the tasks that any instance has enqueued, on connections separate from those of requests. */
 @Injectable()
 export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new BackgroundLogger(JobRunner.name);
@@ -57,8 +57,8 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     @InjectConfig() config: Config & { readonly DATABASE_URL: string },
     private readonly sealer: Sealer,
   ) {
-    // The pool that graphile-worker makes for itself loses its error listeners before it has closed its connections, and
-    // one that breaks just then would end the process.
+    // graphile-worker's own pool drops its error listeners before it has closed its connections. A connection
+    // that breaks just then would end the process.
     const { Client, ...address } = connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL);
     this.pool = new pg.Pool({
       ...address,
@@ -68,18 +68,21 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
       max: MAX_CONNECTIONS,
     });
     const broken = (error: Error) =>
-      this.logger.warn(`a connection of the job runner broke, and is replaced: ${connectionFailure(error)}`);
+      this.logger.warn(`a connection of the task worker broke and is replaced: ${connectionFailure(error)}`);
     this.pool.on('error', broken);
     this.pool.on('connect', (client) => client.on('error', broken));
   }
 
-  /** Before the application has started. */
+  /** Registers a handler. Must be called before the application starts. */
   register(task: string, handler: JobHandler): void {
     this.tasks[task] = (payload, { job }) =>
       within(HANDLER_LIMIT_MS, handler(this.open(task, payload), { enqueuedAt: job.created_at }));
   }
 
-  /** `pattern` as in a crontab, in UTC; once for all instances. Before the application has started. */
+  /**
+   * Registers a periodic task that runs once for all instances. `pattern` is a crontab pattern in UTC. Must
+   * be called before the application starts.
+   */
   registerPeriodic(task: string, pattern: string, handler: () => Promise<void>): void {
     this.tasks[task] = () => within(HANDLER_LIMIT_MS, handler());
     this.periodic.push({ task, match: pattern, options: { maxAttempts: 1 } });
@@ -89,7 +92,10 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     await this.run();
   }
 
-  /** What runs is finished, or put back; once more does nothing. A runner that has ended by itself has nothing to stop. */
+  /**
+   * Stops the runner: running tasks finish or are put back. Does nothing when called again or when the runner
+   * has already ended.
+   */
   async onModuleDestroy(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
@@ -97,7 +103,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       await this.runner?.stop();
     } catch (error) {
-      this.logger.warn(error, 'the job runner did not stop in order');
+      this.logger.warn(error, 'the task worker did not stop cleanly');
     }
     await this.pool.end();
   }
@@ -105,13 +111,14 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private async run(): Promise<void> {
     const runner = await run({
       pgPool: this.pool,
-      // Without a batch nobody handles it when the end of a job cannot be written; so the runner ends, and starts again.
+      // Without batching, a failure to record a finished task ends the runner, which is then restarted. A
+      // batch would ignore it.
       preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       schema: JOB_SCHEMA,
       taskList: this.tasks,
       concurrency: CONCURRENCY,
       noHandleSignals: true,
-      // Behind a pooler a statement may be prepared on one server connection and run on another.
+      // Behind a pooler, a statement may be prepared on one server connection and run on another.
       noPreparedStatements: true,
       parsedCronItems: parseCronItems(this.periodic),
       logger: new WorkerLogger(this.log),
@@ -123,10 +130,13 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
     );
   }
 
-  /** A runner gives up when the database is away at the wrong moment: jobs must go on when it is back. */
+  /**
+   * Restarts the runner. It gives up when the database goes away at the wrong moment, and tasks must resume
+   * when it is back.
+   */
   private ended(reason: unknown): void {
     if (this.stopping) return;
-    this.logger.error(reason, 'the job runner ended, and is started again');
+    this.logger.error(reason, 'the task worker ended and is restarted');
     this.runner = null;
     this.restart = setTimeout(() => {
       this.run().catch((error: unknown) => this.ended(error));

@@ -1,2 +1,2 @@
-/** Where the job queue (graphile-worker) keeps its tables and functions. */
+/** The schema with the tables and functions of the task queue (graphile-worker). */
 export const JOB_SCHEMA = 'graphile_worker';

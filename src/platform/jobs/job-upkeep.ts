@@ -3,13 +3,15 @@ import { UnitOfWork } from '../database/unit-of-work.js';
 import { JobRunner } from './job-runner.js';
 import { JOB_SCHEMA } from './job-schema.js';
 
-/** Half as long again as a handler may take: whoever holds a job for longer was killed. */
+/** One and a half times the handler limit: an instance that holds a task for longer was killed. */
 const LOST_AFTER_SECONDS = 15 * 60;
-/** Since a job was written: what it carries dies within a day. */
+/**
+ * The time after its creation for which a failed task is kept, because its payload must not outlive a day.
+ */
 const FAILED_KEPT_SECONDS = 86_400;
 const BATCH = 10_000;
 
-/** Puts back the jobs of instances that were killed, and deletes those that have failed for good. */
+/** Puts back the tasks of killed instances and deletes tasks that have failed permanently. */
 @Injectable()
 export class JobUpkeep implements OnModuleInit {
   constructor(
@@ -22,7 +24,10 @@ export class JobUpkeep implements OnModuleInit {
     this.runner.registerPeriodic('jobs.delete-failed', '43 * * * *', () => this.deleteFailed());
   }
 
-  /** Jobs are held in the name of the instance's pool; one alive lets go of each of them in time. */
+  /**
+   * Unlocks lost tasks. The instance's pool holds its tasks under one name, and a live instance releases each
+   * of them in time.
+   */
   async freeLost(): Promise<void> {
     await this.unitOfWork.manager.query(
       `SELECT ${JOB_SCHEMA}.force_unlock_workers(ARRAY(
@@ -32,7 +37,7 @@ export class JobUpkeep implements OnModuleInit {
     );
   }
 
-  /** What is left after so many is the next hour's. */
+  /** Deletes failed tasks, and leaves the rest after one batch to the next hour. */
   async deleteFailed(): Promise<void> {
     await this.unitOfWork.manager.query(
       `SELECT count(*) FROM ${JOB_SCHEMA}.complete_jobs(ARRAY(

@@ -3,12 +3,15 @@ import { Sealer } from '../crypto/sealer.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 
-/** With growing pauses that is about 16 hours: what a job carries dies within a day. */
+/**
+ * The maximum number of attempts. With growing pauses they take about 16 hours, because a payload must not
+ * outlive a day.
+ */
 const MAX_ATTEMPTS = 12;
 
 /**
- * Work that is done later, and survives a crash. A job is written by the connection, and in the
- * transaction, of whoever wants it: neither exists without the other. What it carries is sealed.
+ * Enqueues work that runs later and survives a crash. A task is written in the caller's transaction, so that
+ * neither exists without the other. Its payload is encrypted.
  */
 @Injectable()
 export class Jobs {
@@ -17,7 +20,10 @@ export class Jobs {
     private readonly sealer: Sealer,
   ) {}
 
-  /** `key`: instead of one under that key that has not begun yet, so that what many want is done once. */
+  /**
+   * Enqueues a task. With `key` it replaces a task with the same key that has not begun yet, so that work
+   * requested many times runs once.
+   */
   async enqueue(task: string, payload: object, key: string | null = null): Promise<void> {
     const sealed = this.sealer.seal(Buffer.from(JSON.stringify(payload)), sealPurpose(task));
     await this.unitOfWork.manager.query(

@@ -1,4 +1,7 @@
-/** Waits for `work`, but no longer than that; the work itself goes on. @throws Error when it took longer */
+/**
+ * Waits for `work` for at most `limitMs`. The work itself continues.
+ * @throws Error when it takes longer
+ */
 export async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

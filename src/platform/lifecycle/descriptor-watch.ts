@@ -11,8 +11,8 @@ const EXHAUSTED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Tells when there is no file descriptor left. libuv then closes each new connection right after it was accepted, and
- * Node.js hears nothing of it: the clients' failures are in no other line of the log.
+ * Logs a warning when no file descriptor is left. libuv then closes each new connection right after accepting
+ * it, and Node.js does not notice, so no other log line shows the clients' failures.
  */
 @Injectable()
 export class DescriptorWatch implements OnApplicationBootstrap, OnModuleDestroy {
@@ -39,7 +39,7 @@ export class DescriptorWatch implements OnApplicationBootstrap, OnModuleDestroy 
   }
 }
 
-/** Returns the code of the error with which the system refuses a descriptor; empty when it gives one. */
+/** Returns the system's error code for opening a descriptor; empty when it succeeds. */
 function failureOfOpening(): string {
   try {
     closeSync(openSync(devNull, 'r'));

@@ -4,12 +4,12 @@ import type { Config } from '../../config/config.js';
 import { OpenConnections } from './open-connections.js';
 import { answerWhileStarting } from './starting-answers.js';
 
-/** Longer than the idle time of the common balancers (60 s), so that it is they who close. */
+/** Longer than the idle timeout of common load balancers (60 s), so that the balancer closes first. */
 const KEEP_ALIVE_MS = 65_000;
 
 /**
- * The one server of the process. It can listen before there is an application, and then answers probes; the
- * application takes over the same server, so that no connection is lost.
+ * The single HTTP server of the process. It can listen and answer probes before the application exists. The
+ * application then takes over the same server, so that no connection is lost.
  */
 export class FrontDoor {
   readonly server: Server;
@@ -23,7 +23,10 @@ export class FrontDoor {
     this.connections = new OpenConnections(this.server);
   }
 
-  /** Listens; a later call joins the first. @returns the port */
+  /**
+   * Starts listening. A later call joins the first.
+   * @returns the port
+   */
   open(): Promise<number> {
     this.opening ??= new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(named(error, this.config.HOST));
@@ -36,14 +39,14 @@ export class FrontDoor {
     return this.opening;
   }
 
-  /** From now on requests are the application's. */
+  /** Passes all requests to the application from now on. */
   admitTo(application: RequestListener): void {
     this.listener = application;
   }
 }
 
-/** A name that is not known is told as the setting that it is; of the rest the code tells what is wrong. */
+/** Names the HOST setting in the error of an unknown host name. Other errors are clear from their code. */
 function named(error: Error, host: string): Error {
   const isName = 'syscall' in error && error.syscall === 'getaddrinfo';
-  return isName ? new Error(`HOST ${host} is not known: ${error.message}`, { cause: error }) : error;
+  return isName ? new Error(`HOST ${host} cannot be resolved: ${error.message}`, { cause: error }) : error;
 }

@@ -2,17 +2,17 @@ import type { LoggerService } from '@nestjs/common';
 import { leaveAndExit } from './shutdown.js';
 
 /**
- * Handles what nothing else has caught. A rejected promise that nobody awaits harms one request at most, so
- * the process lives on; after an uncaught exception its state is unknown, so it ends, and does not leave the
- * embedded database running.
+ * Handles errors that no other code caught. An unhandled rejection harms one request at most, so the process
+ * continues. After an uncaught exception its state is unknown, so it exits, and leaves the embedded database
+ * first.
  */
 export function logWhatNobodyCaught(logger: LoggerService, last: () => Promise<void>): void {
-  process.on('unhandledRejection', (reason) => logger.error(reason, 'a rejection that nobody handled'));
+  process.on('unhandledRejection', (reason) => logger.error(reason, 'unhandled rejection'));
   process.on('uncaughtException', (error) => {
     try {
-      logger.fatal?.(error, 'an exception that nobody caught');
+      logger.fatal?.(error, 'uncaught exception');
     } catch {
-      // Standard output may be what has failed.
+      // Standard output may be the part that failed.
     }
     void leaveAndExit(last);
   });

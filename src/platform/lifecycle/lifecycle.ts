@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-/** Where the process stands between its start and its end. */
+/** The state of the process between its start and its end. */
 @Injectable()
 export class Lifecycle {
   private state: 'starting' | 'serving' | 'draining' = 'starting';
@@ -18,7 +18,10 @@ export class Lifecycle {
     this.state = 'serving';
   }
 
-  /** Aborts shortly before the grace period of a stop ends: streams say a last word, uploads are refused. */
+  /**
+   * Aborts shortly before the grace period of a stop ends: streams send a last message, and uploads are
+   * refused.
+   */
   get stopping(): AbortSignal {
     return this.ending.signal;
   }

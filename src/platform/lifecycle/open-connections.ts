@@ -3,16 +3,16 @@ import { Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 interface Activity {
-  /** Answers that are under way. */
+  /** Responses in progress. */
   readonly answers: Set<ServerResponse>;
   lastAt: number;
 }
 
-/** How long a drain goes on, and what it may close. */
+/** The duration of a drain, and what it may close. */
 export interface Patience {
-  /** The bound on a connection's silence, in milliseconds. */
+  /** The longest silence of a connection, in milliseconds. */
   readonly idleMs: number;
-  /** Aborts when a person waits: silent connections are closed at once. */
+  /** Aborts when a person waits; silent connections are then closed at once. */
   readonly hurry: AbortSignal;
   /** The end of the drain, as a time of `Date.now()`. */
   readonly until: number;
@@ -20,14 +20,14 @@ export interface Patience {
   readonly force: AbortSignal;
 }
 
-/** How often the drain looks whether it is done, in milliseconds. */
+/** The interval at which the drain checks whether it is done, in milliseconds. */
 const LOOK_EVERY_MS = 20;
-/** When a person waits, a reader has this long to take the end of an answer. */
+/** The time that a reader has to take the end of a response when a person waits. */
 const LAST_WORD_MS = 1000;
 
 /**
- * The connections of a server, so that a stop can wait for them without cutting one off: a client
- * that keeps a connection may be sending its next request just when an idle one is closed.
+ * Tracks a server's connections, so that a stop can wait for them without cutting one off. A client with a
+ * keep-alive connection may be sending its next request just when an idle connection is closed.
  */
 export class OpenConnections {
   private readonly sockets = new Map<Socket, Activity>();
@@ -37,7 +37,7 @@ export class OpenConnections {
       this.sockets.set(socket, { answers: new Set(), lastAt: Date.now() });
       socket.once('close', () => this.sockets.delete(socket));
     });
-    // Before any other listener: it may answer at once.
+    // Must run before any other listener, which may answer at once.
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
       const activity = this.sockets.get(request.socket);
       if (!activity) return;
@@ -49,22 +49,23 @@ export class OpenConnections {
     });
   }
 
-  /** Adds `Connection: close` to the answers under way, which began as ones that keep their connection. */
+  /** Adds `Connection: close` to responses in progress, which began as keep-alive responses. */
   announceClose(): void {
     for (const { answers } of this.sockets.values()) {
       for (const answer of answers) if (!answer.headersSent) answer.setHeader('Connection', 'close');
     }
   }
 
-  /** Accepts no further connection. `http.Server.close` would also cut the idle ones off. */
+  /** Stops accepting connections. `http.Server.close` would also cut off idle ones. */
   stopListening(): void {
     NetServer.prototype.close.call(this.server);
   }
 
   /**
-   * Resolves when every connection has ended: by itself, after an answer that said `Connection: close`, or
-   * here, after a silence that is counted from this call on at the earliest. Gives up when patience ends.
-   * @returns how many requests had to be cut off
+   * Resolves when every connection has ended. A connection ends when the client closes it, after a response
+   * with `Connection: close`, or here after a silence counted from this call at the earliest. Gives up when
+   * `patience` ends.
+   * @returns the number of requests that were cut off
    */
   async drained({ idleMs, hurry, until, force }: Patience): Promise<number> {
     const began = Date.now();
@@ -82,8 +83,8 @@ export class OpenConnections {
   }
 
   /**
-   * A request that has already arrived may wait to be read: the next turn of the event loop reads it, and its
-   * connection stays.
+   * Closes silent connections. A request may have arrived but not been read, so the drain waits one event
+   * loop turn. A connection on which that turn reads data stays open.
    */
   private async closeSilent(isLongAgo: (lastAt: number) => boolean): Promise<void> {
     const isSilent = ({ answers, lastAt }: Activity) => answers.size === 0 && isLongAgo(lastAt);
@@ -97,7 +98,7 @@ export class OpenConnections {
     }
   }
 
-  /** Closes connections whose answers are complete on our side and not taken by their reader. */
+  /** Closes connections whose responses are complete on our side but not taken by their reader. */
   private closeAnswered(): void {
     for (const [socket, { answers }] of this.sockets) {
       if ([...answers].every((answer) => answer.writableEnded)) socket.destroy();

@@ -4,7 +4,7 @@ import { PeriodicTask } from './periodic-task.js';
 
 const INTERVAL_MS = 1000;
 
-describe('a periodic task', () => {
+describe('PeriodicTask', () => {
   let runs: PromiseWithResolvers<void>[];
   let failures: unknown[];
   let task: PeriodicTask;

@@ -1,8 +1,8 @@
 import { requestContext } from '../../common/context/request-context.js';
 
 /**
- * Repeats a piece of work at a fixed interval. Runs never overlap: a caller that asks for a run during another one
- * joins it. The work runs outside of any request, so that it does not end with the request that woke it.
+ * Repeats work at a fixed interval. Runs never overlap: a caller that requests a run during another one joins
+ * it. The work runs outside any request, so that it does not end with the request that triggered it.
  */
 export class PeriodicTask {
   private timer: NodeJS.Timeout | undefined;
@@ -10,7 +10,7 @@ export class PeriodicTask {
   private failing = false;
   private stopped = false;
 
-  /** `onFailure` receives the first error of each series of failed runs. */
+  /** Takes `onFailure`, which receives the first error of each series of failed runs. */
   constructor(
     private readonly intervalMs: number,
     private readonly work: () => Promise<void>,
@@ -22,7 +22,7 @@ export class PeriodicTask {
     this.timer = setInterval(() => void this.run(), this.intervalMs).unref();
   }
 
-  /** Returns whether `stop` was called. Long work checks this between its steps. */
+  /** True once `stop` was called. Long work checks this between its steps. */
   get stopping(): boolean {
     return this.stopped;
   }

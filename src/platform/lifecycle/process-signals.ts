@@ -2,19 +2,20 @@ import { isatty } from 'node:tty';
 
 /**
  * One Ctrl-C under npm arrives twice: from the terminal, which signals the whole process group, and from npm,
- * which passes it on. Two presses of a person are further apart than this.
+ * which forwards it. A person presses twice only at a longer interval than this.
  */
 const ONE_KEYSTROKE_MS = 250;
 
 /**
- * The signals of this process, from its first line to its last. Without a listener Node ends the process at
- * once, and the embedded database, which has a process group of its own, would run on.
+ * Handles the signals of this process from start to end. Without a listener Node would end the process at
+ * once, and the embedded database, which has its own process group, would keep running.
  *
- * - SIGTERM stops the service in order. Supervisors that signal a whole process group (npm, systemd, `tini -g`)
- *   deliver it twice, so a repeated one changes nothing.
- * - SIGINT and SIGQUIT stop it without the grace period; a second one also cuts what is still open.
- * - SIGHUP is ignored, unless it comes from a terminal that was closed: nobody is left to stop the service then.
- * - SIGUSR2 is ignored. SIGUSR1 would open Node's inspector, which runs any code: never in production.
+ * - SIGTERM stops the service in order. Supervisors that signal a whole process group (npm, systemd, `tini
+ *   -g`) deliver it twice, so a repeated one changes nothing.
+ * - SIGINT and SIGQUIT stop it without the grace period; a second one also cuts open requests.
+ * - SIGHUP is ignored, unless it comes from a closed terminal, because then no person can stop the service.
+ * - SIGUSR2 is ignored. SIGUSR1 would open Node's inspector, which runs any code, so it is ignored in
+ *   production.
  */
 export class ProcessSignals {
   private readonly stopping = new AbortController();
@@ -23,7 +24,8 @@ export class ProcessSignals {
   private interruptedAt: number | null = null;
 
   constructor({ production }: { readonly production: boolean }) {
-    // What the entry listens with until now. It goes once its successor listens: in between nobody would.
+    // The entry point's listeners are removed only after their successors listen, so that no signal is
+    // missed.
     const early = process.listeners('SIGHUP');
     process.on('SIGTERM', () => this.stopping.abort());
     process.on('SIGINT', () => this.interrupt());
@@ -46,7 +48,7 @@ export class ProcessSignals {
     return this.hurrying.signal;
   }
 
-  /** Aborts when a person has waited long enough: what is still open is cut. */
+  /** Aborts when a person has waited long enough: open requests are cut. */
   get force(): AbortSignal {
     return this.forcing.signal;
   }

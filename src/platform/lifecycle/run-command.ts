@@ -4,14 +4,17 @@ import { type OpenDatabase, openDatabase } from '../database/open-database.js';
 import { ProcessSignals } from './process-signals.js';
 import { startFailure } from './start-failure.js';
 
-/** Signals end the process only after it has left the embedded server, which would run on. */
+/**
+ * Leaves the embedded server before a signal ends the process, because the server would otherwise keep
+ * running.
+ */
 export function leaveOnSignals(signals: ProcessSignals, database: OpenDatabase): void {
   const leave = () => void database.close().finally(() => process.exit(1));
   if (signals.stop.aborted) leave();
   else signals.stop.addEventListener('abort', leave);
 }
 
-/** Runs a command of an operator over the configured database. A failure is one line and exit code 1. */
+/** Runs an operator's command on the configured database. A failure prints one line and exits with code 1. */
 export async function runCommand(work: (config: OpenDatabase['config']) => Promise<void>): Promise<void> {
   try {
     const signals = new ProcessSignals({ production: true });
@@ -26,7 +29,7 @@ export async function runCommand(work: (config: OpenDatabase['config']) => Promi
     }
   } catch (error) {
     process.stderr.write(`${startFailure(error)}\n`);
-    // What had been opened by then may keep the process alive.
+    // Resources opened so far may keep the process alive.
     process.exit(1);
   }
 }

@@ -6,11 +6,16 @@ import { Lifecycle } from './lifecycle.js';
 import type { OpenConnections } from './open-connections.js';
 import type { ProcessSignals } from './process-signals.js';
 
-/** What remains of the deadline for the pool and the embedded server after the last connection, at most. */
+/**
+ * The part of the deadline reserved, at most, for the pool and the embedded server after the last connection.
+ */
 const RESERVE_MS = 2000;
-/** Streams and uploads are told this long before the grace period ends, so that they hear it within. */
+/**
+ * The time before the end of the grace period at which streams and uploads are told, so that they hear it
+ * within.
+ */
 const TOLD_BEFORE_MS = 1000;
-/** After the deadline, to leave the embedded server: nobody else would stop it. */
+/** The time after the deadline to leave the embedded server, because no other process would stop it. */
 const LEAVE_MS = 5000;
 
 export interface Stopping {
@@ -18,14 +23,14 @@ export interface Stopping {
   readonly config: Config;
   readonly connections: OpenConnections;
   readonly signals: ProcessSignals;
-  /** Comes last: leaves the embedded server. */
+  /** Runs last and leaves the embedded server. */
   readonly last: () => Promise<void>;
 }
 
 /**
- * Stops the service, once it is asked to, in the order of a rolling restart: not ready any more, a grace
- * period in which everything is served, no new connections, the open ones run dry, then the pool, and what
- * `last` stops.
+ * Stops the service on request, in the order of a rolling restart. The service becomes not ready, serves
+ * everything for a grace period, stops accepting connections, and drains the open ones. Then it closes the
+ * pool and runs `last`.
  */
 export function stopOnSignals(stopping: Stopping): void {
   stopping.signals.stop.addEventListener('abort', () => void stop(stopping));
@@ -51,7 +56,10 @@ async function stop(stopping: Stopping): Promise<void> {
   }
 }
 
-/** @returns how many requests had to be cut off */
+/**
+ * Drains the service.
+ * @returns the number of requests that were cut off
+ */
 async function drain({ app, config, connections, signals: { hurry, force } }: Stopping): Promise<number> {
   const { SHUTDOWN_GRACE_MS: graceMs, SHUTDOWN_DEADLINE_MS: deadlineMs, SHUTDOWN_IDLE_MS } = config;
   const until = Date.now() + deadlineMs - Math.min(RESERVE_MS, deadlineMs / 2);
@@ -67,7 +75,7 @@ async function drain({ app, config, connections, signals: { hurry, force } }: St
   return connections.drained({ idleMs: SHUTDOWN_IDLE_MS, hurry, until, force });
 }
 
-/** Exits with 1, after the embedded server was left, or could not be left in time. */
+/** Exits with code 1 after it has left the embedded server, or could not do so in time. */
 export async function leaveAndExit(last: () => Promise<void>): Promise<never> {
   await Promise.race([last(), sleep(LEAVE_MS)]).catch(() => {});
   process.exit(1);

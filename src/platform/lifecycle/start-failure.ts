@@ -1,13 +1,13 @@
-/** What the operating system says of a start, in words that help; the rest speaks for itself. */
+/** Explanations of the operating system errors that a start may meet. Other errors speak for themselves. */
 const HINTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is taken: stop what listens there, or set PORT',
-  EACCES: 'a right is missing: for the port (below 1024?) or for a file',
+  EACCES: 'permission denied for the port (below 1024?) or for a file',
   EADDRNOTAVAIL: 'HOST is not an address of this machine',
   ENOSPC: 'the disk is full',
   EROFS: 'the file system is read-only',
 };
 
-/** One line that says why the service did not start, without a stack. */
+/** Returns one line that says why the service did not start, without a stack. */
 export function startFailure(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);

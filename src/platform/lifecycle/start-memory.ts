@@ -2,8 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /**
- * Gives back what the start has used up, some 30 MB. An idle process allocates next to nothing, so V8
- * sees no reason to collect; and only the collection of last resort also returns the emptied pages.
+ * Returns the memory used by the start, about 30 MB, to the system. An idle process allocates almost nothing,
+ * so V8 sees no reason to collect. Only a last-resort collection also returns the emptied pages.
  */
 export function releaseStartMemory(): void {
   setFlagsFromString('--expose-gc');

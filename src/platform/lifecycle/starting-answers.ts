@@ -6,8 +6,8 @@ import { newId } from '../../common/ids.js';
 import { healthReport, isHealthPath, NOT_STARTED } from '../health/health-report.js';
 
 /**
- * Answers while there is no application yet: the process is alive and not started, and whatever else is asked
- * may be asked again. The shapes are those of the health routes and of every error.
+ * Answers requests while the application does not exist yet: the process is alive but not started, and any
+ * other request may be retried. The bodies have the formats of the health routes and of all errors.
  */
 export function answerWhileStarting(request: IncomingMessage, response: ServerResponse): void {
   const requestId = newId();
@@ -30,6 +30,6 @@ function answerTo({ method, url = '' }: IncomingMessage, requestId: string): [st
     const report = healthReport(path, NOT_STARTED);
     return [report.status === 'ok' ? 200 : 503, report];
   }
-  const error = new AppError('OVERLOADED', { message: 'The service is starting, try again soon' });
+  const error = new AppError('OVERLOADED', { message: 'The service is starting: try again soon' });
   return [error.status, errorEnvelope(error, requestId)];
 }

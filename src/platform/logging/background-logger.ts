@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import { requestContext } from '../../common/context/request-context.js';
 
 /**
- * A logger for work that belongs to no request. A timer or an event listener inherits the context of the request
- * that happened to set it, and each of its lines would carry the id of that request for ever.
+ * A logger for work that belongs to no request. A timer or event listener inherits the context of the request
+ * that happened to create it, so each of its log lines would carry that request's ID.
  */
 export class BackgroundLogger extends Logger {
   override log(message: unknown, ...rest: unknown[]): void {

@@ -1,9 +1,12 @@
-/** What of an error is logged: the names that a statement's failure is known by, never its values. */
+/**
+ * The properties of an error that are logged. They identify a failed statement but hold none of its values.
+ */
 const FACTS = ['type', 'message', 'stack', 'code', 'constraint', 'table', 'column', 'routine'] as const;
 
 /**
- * An error as it is logged. Its other properties stay out: those of a failed query hold the
- * parameters, and in `detail` the whole row, of a sign-up its password hash and address.
+ * Returns the loggable part of an error. Other properties are dropped because a failed query carries its
+ * parameters, and its `detail` carries the whole row. For a sign-up that includes the password hash and the
+ * address.
  */
 export function errorFacts(error: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const known = FACTS.filter((name) => error[name] !== undefined);

@@ -3,7 +3,7 @@ import { type LoggerOptions, stdTimeFunctions } from 'pino';
 import type { Config } from '../../config/config.js';
 import { errorFacts } from './error-facts.js';
 
-/** A second lock: nothing logs these on purpose, and a header or body that slips in is masked. */
+/** A second safeguard. The service never logs these on purpose; a header or body that slips in is masked. */
 const REDACTED = [
   'authorization',
   'password',
@@ -17,7 +17,7 @@ const PRETTY = 'pino-pretty';
 
 type Logging = Pick<Config, 'LOG_LEVEL' | 'LOG_PRETTY'>;
 
-/** One JSON line an event on stdout, or with LOG_PRETTY a line for people. */
+/** Logs one JSON line per event to stdout, or a human-readable line with LOG_PRETTY. */
 export function loggerOptions(config: Logging) {
   return {
     level: config.LOG_LEVEL,
@@ -30,7 +30,7 @@ export function loggerOptions(config: Logging) {
   } satisfies LoggerOptions;
 }
 
-/** LOG_PRETTY asks for a package that an installation without development dependencies lacks. */
+/** Tells whether LOG_PRETTY needs a package that an installation without development dependencies lacks. */
 export const lacksPretty = (config: Logging): boolean => config.LOG_PRETTY && !isPrettyInstalled();
 
 function isPrettyInstalled(): boolean {

@@ -12,7 +12,10 @@ import { ServiceLogger } from './service-logger.js';
 
 const PROBES = /^\/(?:health|metrics)(?:[/?]|$)/;
 
-/** One JSON line an event on stdout; of a request who, what and the outcome, never its headers, query or body. */
+/**
+ * Logs one JSON line per event to stdout. A request's line has the caller, the route and the outcome, never
+ * headers, query or body.
+ */
 function httpLogOptions(config: Config): Options<Request, Response> {
   return {
     ...loggerOptions(config),
@@ -35,14 +38,14 @@ function requestFacts(request: Request, response: Response, timing: object) {
     method: request.method,
     path: request.originalUrl.split('?', 1)[0],
     route: routePattern(request),
-    // A client that left before anything was said was told no status.
+    // A client that disconnected before the response began received no status.
     status: response.headersSent ? response.statusCode : undefined,
     'user.id': principal?.userId,
     'session.id': principal?.sessionId,
-    // A connection that is gone has no address any more.
+    // A closed connection no longer has an address.
     ip: request.ip === undefined ? undefined : clientAddress(request.ip),
     duration_ms: 'responseTime' in timing ? timing.responseTime : undefined,
-    // The client left before the answer was whole.
+    // The client disconnected before the response was complete.
     aborted: response.writableFinished ? undefined : true,
   };
 }

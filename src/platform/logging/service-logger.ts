@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Logger } from 'nestjs-pino';
 
-/** Parts of Nest that tell of each of a hundred modules and routes at every start. */
+/** Parts of Nest that log each of a hundred modules and routes at every start. */
 const CHATTY: ReadonlySet<unknown> = new Set([
   'InstanceLoader',
   'NestFactory',
@@ -10,7 +10,7 @@ const CHATTY: ReadonlySet<unknown> = new Set([
   'RoutesResolver',
 ]);
 
-/** nestjs-pino's logger, with the framework's start-up chatter one level down. */
+/** nestjs-pino's logger with the framework's startup messages lowered to debug level. */
 @Injectable()
 export class ServiceLogger extends Logger {
   override log(message: unknown, ...rest: unknown[]): void {
@@ -18,7 +18,10 @@ export class ServiceLogger extends Logger {
     else super.log(message, ...rest);
   }
 
-  /** What Nest logs of a failed start it throws as well, and the start says it in one line. */
+  /**
+   * Logs an error. Nest also throws what it logs about a failed start, and the start reports that in one
+   * line.
+   */
   override error(message: unknown, ...rest: unknown[]): void {
     if (CHATTY.has(rest.at(-1))) this.debug(message, ...rest);
     else super.error(message, ...rest);

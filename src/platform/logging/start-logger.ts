@@ -6,14 +6,17 @@ export type Notice = (message: string) => void;
 
 let logger: Logger | undefined;
 
-/** Returns the log of a start that has no application yet. Its lines have the same form as the service's. */
+/** Returns the log for a start that has no application yet. Its lines have the same form as the service's. */
 export const startLogger = (config: Config): Logger => (logger ??= pino(loggerOptions(config)));
 
-/** Returns a function that writes a warning of the start to the log. */
+/** Returns a function that logs a startup warning. */
 export const startWarnings =
   (config: Config): Notice =>
   (message) =>
     startLogger(config).warn({ context: 'Start' }, message);
 
-/** Tells the person who runs an operator command; its standard output is its result. */
+/**
+ * Writes a notice to standard error for the person who runs an operator command, because standard output
+ * holds the result.
+ */
 export const toStderr: Notice = (message) => void process.stderr.write(`${message}\n`);

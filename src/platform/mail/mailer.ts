@@ -16,13 +16,16 @@ export interface Mail {
 type Deliver = (mail: Mail) => Promise<void>;
 
 const SMTP_TIMEOUT_MS = 10_000;
-/** What a test looks at; older ones make room. */
+/** The number of mails kept for tests; older ones are dropped. */
 const KEPT_IN_MEMORY = 1000;
 
-/** Sends mail by SMTP; without `SMTP_URL` as files that a mail program opens, in tests into memory. */
+/**
+ * Sends mail by SMTP. Without `SMTP_URL` it writes files that a mail program opens; in tests it keeps mails
+ * in memory.
+ */
 @Injectable()
 export class Mailer implements OnModuleDestroy {
-  /** In tests alone. */
+  /** The sent mails; filled only in tests. */
   readonly sent: Mail[] = [];
   private readonly deliver: Deliver;
   private close: () => void = () => {};
@@ -33,12 +36,15 @@ export class Mailer implements OnModuleDestroy {
     else {
       this.deliver = this.intoFiles(config.MAIL_DIR ?? join(config.DATA_DIR, 'mail'));
       if (config.NODE_ENV === 'production') {
-        new Logger(Mailer.name).warn('Mails reach nobody: without SMTP_URL they are written to files');
+        new Logger(Mailer.name).warn('Mails are not delivered: without SMTP_URL they are written to files');
       }
     }
   }
 
-  /** @throws Error when the mail was not taken, which names nobody; the job that sends it tries again */
+  /**
+   * Sends a mail. The task that sends it retries after a failure.
+   * @throws Error, without any address, when the mail was not accepted
+   */
   async send(mail: Mail): Promise<void> {
     try {
       await this.deliver(mail);
@@ -64,7 +70,7 @@ export class Mailer implements OnModuleDestroy {
     };
   }
 
-  /** One `.eml` a mail, complete from the moment it is there. */
+  /** Writes one `.eml` file per mail. The file is complete from the moment it appears. */
   private intoFiles(folder: string): Deliver {
     const transport = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
     return async (mail) => {
@@ -86,9 +92,12 @@ export class Mailer implements OnModuleDestroy {
   }
 }
 
-/** Servers repeat the address that they refuse, and what is thrown here is stored and logged. */
+/**
+ * Removes addresses from an error, because servers repeat the address they refuse and the error is stored and
+ * logged.
+ */
 function withoutAddresses(error: unknown): Error {
   const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
   const facts = [code, responseCode].filter((fact) => typeof fact === 'string' || typeof fact === 'number');
-  return new Error(`the mail was not taken (${facts.join(' ') || 'no reason given'})`);
+  return new Error(`the mail was not accepted (${facts.join(' ') || 'no reason given'})`);
 }

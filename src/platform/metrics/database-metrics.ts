@@ -11,7 +11,7 @@ export const DB_POOL = {
   waiting: 'db_pool_connections_waiting',
 } as const;
 
-/** The duration of every statement, and the state of the pool when it is asked for. */
+/** Measures the duration of every statement, and reads the pool's state on each scrape. */
 @Injectable()
 export class DatabaseMetrics {
   private pool: Pool | null = null;
@@ -28,7 +28,7 @@ export class DatabaseMetrics {
     this.duration.observe({ operation }, seconds);
   };
 
-  /** The pool whose state the gauges show. */
+  /** Sets the pool whose state the gauges show. */
   watch(pool: Pool): void {
     this.pool = pool;
   }

@@ -7,11 +7,11 @@ import { routePattern } from '../http/routes.js';
 export const HTTP_REQUESTS = 'http_requests_total';
 export const HTTP_DURATION = 'http_request_duration_seconds';
 
-/** The status of a request whose client left before it was answered, as nginx has it. */
+/** The status of a request whose client disconnected before the response, as in nginx. */
 const ABANDONED = '499';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** Counts and times every request, refused ones too, by the pattern of its route. */
+/** Counts and times every request, including refused ones, by its route pattern. */
 @Injectable()
 export class HttpMetrics {
   constructor(
@@ -34,5 +34,5 @@ export class HttpMetrics {
   };
 }
 
-/** Returns the method as a label, whose values must be few. */
+/** Returns the method as a label, which must have few values. */
 export const countedMethod = ({ method }: Request): string => (METHODS.has(method) ? method : 'OTHER');

@@ -3,13 +3,13 @@ import { register } from 'prom-client';
 import { DatabaseMetrics } from './database-metrics.js';
 import { PasswordMetrics } from './password-metrics.js';
 
-/** All metrics in the text format of Prometheus. */
+/** All metrics in the Prometheus text format. */
 export interface MetricsText {
   readonly contentType: string;
   readonly text: string;
 }
 
-/** Reads all metrics as they are now. */
+/** Reads the current value of all metrics. */
 @Injectable()
 export class MetricsRegistry {
   constructor(

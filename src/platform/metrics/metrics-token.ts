@@ -2,7 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { bearerTokenOf, unauthorized } from '../../common/http/bearer.js';
 
 /**
- * Checks the `Authorization` header of whoever asks for metrics. Without a token to compare with, everybody may.
+ * Checks the `Authorization` header of a metrics request. Without a configured token, every caller may read
+ * metrics.
  * @throws AppError `UNAUTHORIZED`
  */
 export function assertMetricsToken(authorization: string | undefined, token: string | undefined): void {
@@ -11,5 +12,5 @@ export function assertMetricsToken(authorization: string | undefined, token: str
   if (given === null || !timingSafeEqual(digest(given), digest(token))) throw unauthorized(given !== null);
 }
 
-/** A digest has the same length for every input, as timingSafeEqual demands. */
+/** Returns a digest, which has the same length for every input, as timingSafeEqual requires. */
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

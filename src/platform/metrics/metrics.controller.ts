@@ -16,14 +16,16 @@ export class MetricsController {
     private readonly registry: MetricsRegistry,
   ) {}
 
-  /** Metrics in the Prometheus text format. With `METRICS_TOKEN` set, only for that bearer token. */
+  /**
+   * Returns all metrics in the Prometheus text format. With `METRICS_TOKEN` set, requires that bearer token.
+   */
   @Get()
   @Public()
   @ApiBearerAuth('metrics')
   @ApiOkResponse({
     content: { 'text/plain': { schema: { type: 'string' }, example: 'http_requests_total{method="GET"} 1' } },
   })
-  @ApiUnauthorizedResponse({ type: ErrorResponse, description: 'Not the metrics token' })
+  @ApiUnauthorizedResponse({ type: ErrorResponse, description: 'The metrics token is missing or wrong' })
   @Header('Cache-Control', 'no-store')
   async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     assertMetricsToken(request.headers.authorization, this.config.METRICS_TOKEN);

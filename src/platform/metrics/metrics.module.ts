@@ -22,7 +22,7 @@ const providers = [
   makeCounterProvider({ name: HTTP_REQUESTS, help: 'Requests answered', labelNames: HTTP_LABELS }),
   makeHistogramProvider({
     name: HTTP_DURATION,
-    help: 'Time from the head of a request to the end of its answer',
+    help: 'Time from the head of a request to the end of its response',
     labelNames: HTTP_LABELS,
     buckets: DURATION_BUCKETS,
   }),
@@ -32,26 +32,26 @@ const providers = [
     labelNames: ['operation'],
     buckets: DURATION_BUCKETS,
   }),
-  makeGaugeProvider({ name: DB_POOL.total, help: 'Connections of the pool' }),
-  makeGaugeProvider({ name: DB_POOL.idle, help: 'Connections that nobody uses now' }),
+  makeGaugeProvider({ name: DB_POOL.total, help: 'Connections in the pool' }),
+  makeGaugeProvider({ name: DB_POOL.idle, help: 'Idle connections' }),
   makeGaugeProvider({ name: DB_POOL.active, help: 'Connections in use' }),
   makeGaugeProvider({ name: DB_POOL.waiting, help: 'Callers that wait for a connection' }),
   makeCounterProvider({
     name: OVERLOAD_REFUSALS,
-    help: 'Requests refused because the instance has too much to do',
+    help: 'Requests refused because the instance is overloaded',
     labelNames: ['reason'],
   }),
   makeCounterProvider({
     name: LOCAL_LIMITS,
-    help: 'Requests whose rate limit this instance judged alone because Redis did not answer in time',
+    help: 'Requests whose rate limit this instance decided alone because Redis did not answer in time',
   }),
   makeGaugeProvider({
     name: HORIZON_LAG,
-    help: 'Age of the oldest transaction that may still write: so long feed and seals wait',
+    help: 'Age of the oldest transaction that may still write; events and seals wait for it',
   }),
   makeGaugeProvider({
     name: PASSWORD_QUEUE.depth,
-    help: 'Password hashes that wait for a place in their lane',
+    help: 'Password hashes waiting for a place in their lane',
     labelNames: LANE_LABELS,
   }),
   makeHistogramProvider({
@@ -67,7 +67,7 @@ const providers = [
   }),
   makeGaugeProvider({
     name: BUILD_INFO,
-    help: 'Which build runs, on which schema: always 1',
+    help: 'The running build and its schema; always 1',
     labelNames: ['version', 'commit', 'schema'],
   }),
   HttpMetrics,
@@ -76,7 +76,7 @@ const providers = [
   MetricsRegistry,
 ];
 
-/** Global, since the controller belongs to PrometheusModule and asks for what stands here. */
+/** Global, because the controller belongs to PrometheusModule and injects these providers. */
 @Global()
 @Module({
   imports: [PrometheusModule.register({ controller: MetricsController, path: '/metrics' })],

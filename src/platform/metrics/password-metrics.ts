@@ -10,7 +10,7 @@ export const PASSWORD_QUEUE = {
 
 export type PasswordLaneName = 'own' | 'foreign';
 
-/** The state of the queues of password hashes. */
+/** Tracks the queues of password hashes. */
 @Injectable()
 export class PasswordMetrics {
   private readonly depths = new Map<PasswordLaneName, () => number>();
@@ -21,7 +21,7 @@ export class PasswordMetrics {
     @InjectMetric(PASSWORD_QUEUE.rejected) private readonly rejected: Counter,
   ) {}
 
-  /** Shows the depth of the queue in every scrape, and its other metrics from zero on. */
+  /** Shows the queue's depth in every scrape, and starts its other metrics at zero. */
   watch(lane: PasswordLaneName, depth: () => number): void {
     this.depths.set(lane, depth);
     this.rejected.inc({ lane }, 0);

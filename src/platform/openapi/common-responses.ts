@@ -19,7 +19,7 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const ERROR_SCHEMA = { $ref: '#/components/schemas/ErrorResponse' };
 const PROBLEM_SCHEMA = { $ref: '#/components/schemas/ProblemResponse' };
 const REQUEST_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
-/** Of every `{id}` in a path: IdPipe holds it to this. */
+/** The schema of every `{id}` in a path, as enforced by IdPipe. */
 const ID_SCHEMA = { type: 'string', format: 'uuid', example: REQUEST_ID } as const;
 
 const ENTITY_TAG = {
@@ -27,17 +27,17 @@ const ENTITY_TAG = {
   schema: { type: 'string', pattern: '^"[^"]+"$', example: `"${REQUEST_ID}.3"` },
 } as const;
 const REPLAYED = {
-  description: 'Of an answer that is given again',
+  description: 'Present when this is a replayed response',
   schema: { type: 'string', pattern: '^true$', example: 'true' },
 } as const;
 const RETRY_AFTER = {
-  description: `Seconds, while a request with this ${KEY_HEADER} is still running`,
+  description: `Seconds to wait while a request with this ${KEY_HEADER} is still running`,
   schema: { type: 'integer', minimum: 1 },
 } as const;
 
 /**
- * Adds what no controller has to repeat: that an open route asks for no token, the form of an id in
- * a path, Idempotency-Key, and the errors of input, of conditions, of load and of time, each with examples.
+ * Adds what controllers need not repeat: the security of public routes, the format of path IDs, and
+ * Idempotency-Key. Also adds the errors of validation, preconditions, overload and timeouts, with examples.
  */
 export function completeOperations(document: OpenAPIObject): OpenAPIObject {
   for (const [path, item] of Object.entries(document.paths)) {
@@ -61,8 +61,8 @@ function completeIds(operation: Operation): void {
 }
 
 /**
- * Its answers say when they are given again; one that is still running is a 409, another request a 422, unless the key
- * alone decides.
+ * Adds the Idempotency-Key header. Responses show whether they are replayed. A key whose request is still
+ * running gives a 409; a different request with the same key gives a 422, unless the key alone decides.
  */
 function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
   operation.parameters = [
@@ -71,8 +71,8 @@ function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
       name: KEY_HEADER,
       in: 'header',
       description: byKeyAlone
-        ? 'A request that is repeated with the same key within 24 hours of its success is done once and answered the same, whatever its body is'
-        : 'A request that is repeated with the same key within 24 hours is done once and answered the same',
+        ? 'A request repeated with the same key within 24 hours of its success runs once and gets the same response, whatever its body'
+        : 'A request repeated with the same key within 24 hours runs once and gets the same response',
       schema: {
         type: 'string',
         minLength: 1,
@@ -91,7 +91,7 @@ function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
   }
 }
 
-/** A versioned record comes with its tag, and so does the refusal of a condition that it does not meet. */
+/** Adds the ETag header to responses with a versioned record and to the refusal of an unmet precondition. */
 function addEntityTag(operation: Operation): void {
   const marked = operation as Operation & { [VERSIONED]?: true };
   const tagged = marked[VERSIONED] ? /^(?:2\d\d|304|412)$/ : /^412$/;
@@ -103,7 +103,7 @@ function addEntityTag(operation: Operation): void {
 }
 
 function errorsOf(path: string, method: (typeof METHODS)[number], operation: Operation): ErrorCode[] {
-  // An unknown query parameter is refused (but by the health routes), and so is a request without a Host.
+  // An unknown query parameter is rejected (except by the health routes), and so is a request without a Host.
   if (!path.startsWith('/api/')) return ['VALIDATION_ERROR'];
   const ifMatch = parameter(operation, 'header', 'If-Match');
   return [
@@ -111,7 +111,7 @@ function errorsOf(path: string, method: (typeof METHODS)[number], operation: Ope
     ...(parameter(operation, 'path', 'id') ? (['NOT_FOUND'] as const) : []),
     ...(ifMatch ? (['PRECONDITION_FAILED'] as const) : []),
     ...(ifMatch?.required ? (['PRECONDITION_REQUIRED'] as const) : []),
-    // A body is read, and judged, also where none is expected.
+    // A body is read and checked even where none is expected.
     ...(method === 'get' ? [] : (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const)),
     'INTERNAL_ERROR',
     'OVERLOADED',
@@ -151,7 +151,7 @@ function describeResponses(operation: Operation): void {
   }
 }
 
-/** The rows of that status; a database that cannot be reached is a 503 too. */
+/** Returns the error codes with that status. A database that cannot be reached is also a 503. */
 function codesOf(status: number): ErrorCode[] {
   const codes = (Object.keys(errorCodes) as ErrorCode[]).filter((code) => errorCodes[code].status === status);
   return status === 503 ? [...codes, 'DB_ERROR'] : codes;

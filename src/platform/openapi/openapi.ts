@@ -21,25 +21,25 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .setOpenAPIVersion('3.1.0')
     .setTitle('Gatehouse')
     .setDescription(
-      'Accounts, sign-in and roles. Sign in with `POST /api/auth/login`, then put the `access_token` into **Authorize**.',
+      'Accounts, sign-in and roles. Sign in with `POST /api/auth/login`, then enter the `access_token` under **Authorize**.',
     )
     .setVersion(buildInfo.version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addServer('/', 'This instance')
-    .addTag('auth', 'Signing in')
+    .addTag('auth', 'Sign-in, sessions and account recovery')
     .addTag('users', 'Accounts')
     .addTag('roles', 'Roles and their permissions')
-    .addTag('resources', 'What accounts own, and hand on')
-    .addTag('jobs', 'Work on many things, in the background')
-    .addTag('export', 'Everything out, as it was at one moment')
-    .addTag('events', 'What happened, in order')
-    .addTag('audit', 'The audit trail and its proofs')
+    .addTag('resources', 'Resources that accounts own and can transfer')
+    .addTag('jobs', 'Bulk work in the background')
+    .addTag('export', 'Full exports of one consistent snapshot')
+    .addTag('events', 'The ordered log of what happened')
+    .addTag('audit', 'The audit log and its proofs')
     .addTag('operations', 'Probes and metrics')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .addSecurity('metrics', {
       type: 'http',
       scheme: 'bearer',
-      description: 'The METRICS_TOKEN, where one is set',
+      description: 'The METRICS_TOKEN, if one is set',
     })
     .build();
   const document = SwaggerModule.createDocument(app, frame, {

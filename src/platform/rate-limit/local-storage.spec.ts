@@ -19,12 +19,12 @@ describe('LocalStorage', () => {
     return results.filter(({ isBlocked }) => !isBlocked).length;
   };
 
-  it('admits exactly the limit of any number at once', async () => {
+  it('admits exactly the limit of any number of concurrent requests', async () => {
     expect(await times(15)).toBe(3);
     expect(await times(5000, 1000)).toBe(997);
   });
 
-  it('refills nothing inside the window, and all of it at its end', async () => {
+  it('refills nothing within the window, and everything at its end', async () => {
     await times(1);
     jest.advanceTimersByTime(30_000);
     expect(await times(10)).toBe(2);
@@ -34,7 +34,7 @@ describe('LocalStorage', () => {
     expect(await times(10)).toBe(3);
   });
 
-  it('begins the window with the first that is admitted, which refused ones do not prolong', async () => {
+  it('begins the window with the first admitted request and does not prolong it for refused ones', async () => {
     jest.advanceTimersByTime(100_000);
     expect(await take()).toEqual({ totalHits: 1, timeToExpire: 60, isBlocked: false, timeToBlockExpire: 0 });
     jest.advanceTimersByTime(59_001);
@@ -44,7 +44,7 @@ describe('LocalStorage', () => {
     expect(await take()).toMatchObject({ totalHits: 1, timeToExpire: 60, isBlocked: false });
   });
 
-  it('rounds the wait up: whoever waits that long is admitted', async () => {
+  it('rounds the wait up, so that a caller who waits that long is admitted', async () => {
     await times(3);
     jest.advanceTimersByTime(500);
     const { timeToBlockExpire } = await take();
@@ -52,28 +52,28 @@ describe('LocalStorage', () => {
     expect((await take()).isBlocked).toBe(false);
   });
 
-  it('judges the same bucket by whatever limit holds now', async () => {
+  it('applies the current limit to an existing bucket', async () => {
     await times(3);
     expect(await take(10)).toMatchObject({ totalHits: 4, isBlocked: false });
     expect(await take(3)).toMatchObject({ totalHits: 4, isBlocked: true });
   });
 
-  it('keeps callers apart', async () => {
+  it('counts callers separately', async () => {
     await times(3);
     expect((await take(3, 'somebody else')).isBlocked).toBe(false);
   });
 
-  it('goes on from what was counted elsewhere, until that window ends', async () => {
+  it('continues from a count made elsewhere until that window ends', async () => {
     storage.remember('somebody', 2, 10_000);
     expect(await times(5)).toBe(1);
     jest.advanceTimersByTime(10_000);
     expect(await times(5)).toBe(3);
   });
 
-  it('goes on from what was counted elsewhere, and never falls below its own count in a window', async () => {
+  it('continues from a count made elsewhere and never lowers its own count within a window', async () => {
     storage.remember('somebody', 2, 50_000);
     expect(await times(10)).toBe(1);
-    // An answer that comes late, of the same window.
+    // A late answer for the same window.
     storage.remember('somebody', 1, 50_300);
     expect(await times(10)).toBe(0);
     storage.remember('somebody', 1, 60_000);

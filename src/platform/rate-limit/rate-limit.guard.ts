@@ -10,9 +10,9 @@ import { type Tier, tierFor, WINDOW_MS } from './tiers.js';
 const LIMITED = /^\/api(?:\/|$)/i;
 
 /**
- * One bucket a caller over all API routes: the account's with a valid access token, else the
- * network's. Sign-in, sign-up, refresh and recovery have a bucket of their own for each network.
- * Headers as in draft-ietf-httpapi-ratelimit-headers.
+ * Limits requests with one bucket per caller across all API routes: the user's with a valid access token,
+ * else the network's. Sign-in, sign-up, refresh and recovery have a separate bucket for each network. The
+ * headers follow draft-ietf-httpapi-ratelimit-headers.
  */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {

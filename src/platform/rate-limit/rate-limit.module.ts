@@ -10,7 +10,7 @@ import { LocalStorage } from './local-storage.js';
 import { SharedStorage } from './shared-storage.js';
 import { limitOf, tierFor, WINDOW_MS } from './tiers.js';
 
-/** Limits in memory, or shared by all instances through `REDIS_URL`. */
+/** Limits requests in memory, or across all instances through `REDIS_URL`. */
 @Global()
 @Module({
   imports: [

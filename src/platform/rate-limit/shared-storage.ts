@@ -6,20 +6,22 @@ import { requestContext } from '../../common/context/request-context.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
-/** A limit is not worth a slow request: past this the local one decides. */
+/**
+ * The longest wait for Redis. A limit is not worth a slow request, so beyond this the local limit decides.
+ */
 const WAIT_MS = 20;
-/** One late answer is chance; after this many in a row no request waits any more. */
+/** The number of late answers in a row after which no request waits any more; a single one is chance. */
 const LATE_IN_A_ROW = 3;
 const CONNECT_TIMEOUT_MS = 2000;
 const PROBE_EVERY_MS = 200;
-/** Probes in a row that have to be answered in time before requests ask Redis again. */
+/** The number of probes in a row that Redis must answer in time before requests ask it again. */
 const PROBES_IN_TIME = 2;
-/** A connection over which a probe stays unanswered for this long is dead, and made anew. */
+/** A connection on which a probe stays unanswered for this long is dead and is replaced. */
 const DEAD_AFTER_MS = 2000;
 const COMPLAIN_EVERY_MS = 10_000;
 const PREFIX = 'gatehouse:rate:';
 
-/** One step for Redis, so that instances that share it are exact to the request. */
+/** Takes a place in one atomic step, so that instances sharing Redis are exact to the request. */
 const TAKE = `
   local count = tonumber(redis.call('GET', KEYS[1]) or '0')
   if count >= tonumber(ARGV[1]) then return { count, redis.call('PTTL', KEYS[1]), 1 } end
@@ -28,8 +30,8 @@ const TAKE = `
   return { count, redis.call('PTTL', KEYS[1]), 0 }`;
 
 /**
- * Buckets in Redis, shared by all instances. While Redis cannot be asked, or answers too slowly, each instance
- * goes on counting by itself, from what it last heard. No request then waits for Redis: probes find out when it
+ * Keeps buckets in Redis, shared by all instances. While Redis is unreachable or too slow, each instance
+ * counts alone, from the last count it received. No request then waits for Redis: probes find out when it
  * answers in time again.
  */
 export class SharedStorage implements ThrottlerStorage {
@@ -42,7 +44,7 @@ export class SharedStorage implements ThrottlerStorage {
   private timer: NodeJS.Timeout | undefined;
   private complainedAt: number | null = null;
 
-  /** `judgedAlone` counts the requests for which Redis did not decide. */
+  /** Takes `judgedAlone`, which counts the requests for which Redis did not decide. */
   constructor(
     url: string,
     private readonly judgedAlone: Counter,
@@ -57,7 +59,9 @@ export class SharedStorage implements ThrottlerStorage {
     this.redis.on('error', (error) => this.complain(error));
   }
 
-  /** Before the first request, so that it is counted where all are. Redis may be down: it is tried again. */
+  /**
+   * Connects before the first request, so that it is counted in Redis. Redis may be down; the client retries.
+   */
   async connect(): Promise<void> {
     await this.redis.connect().catch((error: unknown) => this.leave(error));
   }
@@ -70,7 +74,7 @@ export class SharedStorage implements ThrottlerStorage {
       this.late = 0;
       return answer;
     } catch (error) {
-      // A late answer is still remembered; one that never comes is complained about below.
+      // A late answer is still remembered. A missing one is reported below.
       asked.catch(() => undefined);
       this.late++;
       if (!(error instanceof LateError) || this.late >= LATE_IN_A_ROW) this.leave(error);
@@ -105,13 +109,17 @@ export class SharedStorage implements ThrottlerStorage {
 
   private probeLater(inTime: number): void {
     if (this.closed) return;
-    // Otherwise the probes, and connections that they make anew, would belong to the request that noticed.
+    // Otherwise the probes, and connections that they open, would belong to the request that noticed the
+    // failure.
     requestContext.outside(() => {
       this.timer = setTimeout(() => void this.probe(inTime), PROBE_EVERY_MS).unref();
     });
   }
 
-  /** @param inTime how many were answered in time before this one, in a row */
+  /**
+   * Sends a probe.
+   * @param inTime the number of probes answered in time before this one, in a row
+   */
   private async probe(inTime: number): Promise<void> {
     const answer = this.redis.ping();
     try {
@@ -130,7 +138,8 @@ export class SharedStorage implements ThrottlerStorage {
   private resume(): void {
     this.away = false;
     this.late = 0;
-    if (this.complainedAt !== null) this.logger.log('Redis answers: the instances share their limits');
+    if (this.complainedAt !== null)
+      this.logger.log('Redis answers again: the instances share their rate limits');
     this.complainedAt = null;
   }
 
@@ -138,7 +147,7 @@ export class SharedStorage implements ThrottlerStorage {
     if (this.complainedAt !== null && performance.now() - this.complainedAt < COMPLAIN_EVERY_MS) return;
     this.complainedAt = performance.now();
     const reason = error instanceof LateError ? error.message : connectionFailure(error);
-    this.logger.warn(`Redis cannot be asked, so each instance limits on its own: ${reason}`);
+    this.logger.warn(`Redis cannot be reached, so each instance applies its own rate limits: ${reason}`);
   }
 }
 
@@ -147,8 +156,9 @@ class LateError extends Error {
 }
 
 /**
- * Gives up on Redis, but not on an answer that came in time while this process was too busy to read it. Node.js
- * counts a timer from the beginning of the turn in which it was set, so in a long turn it fires too early.
+ * Fails when Redis does not answer within `ms`, but accepts an answer that came in time while this process
+ * was too busy to read it. Node.js counts a timer from the start of the turn that set it, so in a long turn
+ * it fires too early.
  */
 function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   const startedAt = performance.now();
@@ -159,7 +169,7 @@ function within<T>(ms: number, answer: Promise<T>): Promise<T> {
       timer = setTimeout(() => {
         const left = startedAt + ms - performance.now();
         if (left > 0) wait(left);
-        // What has arrived is read after timers and before this.
+        // Arrived data is read after timers and before this.
         else setImmediate(giveUp);
       }, leftMs);
     };

@@ -13,7 +13,7 @@ const caller = (...roles: string[]): Principal => ({
 });
 
 describe('tierOf', () => {
-  it('is the highest of the account’s roles', () => {
+  it('returns the highest tier of the user’s roles', () => {
     expect(tierOf(null)).toBe('anonymous');
     for (const roles of [[], ['user'], ['auditor', 'user'], ['support']]) {
       expect(tierOf(caller(...roles))).toBe('authenticated');
@@ -25,12 +25,12 @@ describe('tierOf', () => {
 });
 
 describe('limitOf', () => {
-  it('is 30, 100, 1000 and 120 for sign-in by default', () => {
+  it('returns 30, 100, 1000 and 120 for sign-in by default', () => {
     const config = readConfig({});
     expect(TIERS.map((tier) => limitOf(tier, config))).toEqual([30, 100, 1000, 120]);
   });
 
-  it('is what is configured, 0 too', () => {
+  it('returns the configured limits, including 0', () => {
     const config = readConfig({
       RATE_LIMIT_ANONYMOUS: '0',
       RATE_LIMIT_AUTHENTICATED: '7',

@@ -8,22 +8,22 @@ export type Tier = 'anonymous' | 'authenticated' | 'premium' | 'sign_in';
 
 const SIGN_IN_LIMITED = 'gatehouse:sign-in-limited';
 
-/** Counts every request to the route in the sign-in bucket of its address, with or without a token. */
+/** Counts every request to the route in the sign-in bucket of its network, with or without a token. */
 export const SignInLimited = () => SetMetadata(SIGN_IN_LIMITED, true);
 
-/** @returns the tier of a request: of its route if that has a bucket of its own, else of its caller */
+/** Returns the tier of a request: that of its route if it has its own bucket, else that of its caller. */
 export const tierFor = (context: ExecutionContext, principal: Principal | null): Tier =>
   Reflect.getMetadata(SIGN_IN_LIMITED, context.getHandler()) === true ? 'sign_in' : tierOf(principal);
 
 const PREMIUM_ROLES: ReadonlySet<string> = new Set(['premium', 'admin']);
 
-/** The highest tier among the account's roles; nobody's requests are anonymous. */
+/** Returns the highest tier among the user's roles; without a user, `anonymous`. */
 export function tierOf(principal: Principal | null): Tier {
   if (!principal) return 'anonymous';
   return principal.roles.some((role) => PREMIUM_ROLES.has(role)) ? 'premium' : 'authenticated';
 }
 
-/** Requests in a window; 0 is without limit. */
+/** Returns the maximum number of requests in a window; 0 means unlimited. */
 export function limitOf(tier: Tier, config: Config): number {
   const limits = {
     anonymous: config.RATE_LIMIT_ANONYMOUS,

@@ -361,7 +361,7 @@ describe('the ways of mail', () => {
       const account = await app.account();
       const toAccount = () => sink.mails.filter((mail) => mail.includes(`To: ${account.email}`));
       const [failed] = await failures(app);
-      expect(failed).toEqual('the mail was not taken (EENVELOPE 451)');
+      expect(failed).toEqual('the mail was not accepted (EENVELOPE 451)');
       // A refused job waits before it is tried again; how long is not the point here.
       await until(async () => {
         await app.database.query(

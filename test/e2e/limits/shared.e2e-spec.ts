@@ -10,7 +10,7 @@ import { until } from '../../support/until.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 import { wherePossible } from '../../support/where-possible.js';
 
-const UNREACHABLE = /Redis cannot be asked/g;
+const UNREACHABLE = /Redis cannot be reached/g;
 /** Far above what a request may wait for Redis. */
 const SLOW_MS = 200;
 /** Storms until one is judged by Redis alone. */
@@ -249,6 +249,6 @@ wherePossible(noRedis, 'Redis', () =>
         instance.stdout.lastIndexOf('Redis answers') > lastComplaint(instance)
       );
     }
-    const lastComplaint = (instance: Instance) => instance.stdout.lastIndexOf('Redis cannot be asked');
+    const lastComplaint = (instance: Instance) => instance.stdout.lastIndexOf('Redis cannot be reached');
   }),
 );

@@ -67,15 +67,15 @@ wherePossible(noRedis, 'Redis', () =>
       redis.freeze();
       await instance.until(async () => {
         await ask();
-        return lines(/Redis cannot be asked/).length === 1;
+        return lines(/Redis cannot be reached/).length === 1;
       });
       redis.thaw();
       await instance.until(() => lines(/Redis answers/).length === 1);
       await ask();
       await redis.kill();
-      await instance.until(() => lines(/Redis cannot be asked/).length === 2);
+      await instance.until(() => lines(/Redis cannot be reached/).length === 2);
       expectPlain(lines(/Redis answers/), 1);
-      expectPlain(lines(/Redis cannot be asked/), 2);
+      expectPlain(lines(/Redis cannot be reached/), 2);
     });
 
     it('names no request and no library when idle connections to the database break', async () => {

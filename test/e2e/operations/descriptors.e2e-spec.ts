@@ -34,7 +34,9 @@ wherePossible(noLimits, 'prlimit', () =>
       await database?.drop();
     });
 
-    /** Takes all descriptors, so that further connections are closed, until the returned function is called. */
+    /**
+     * Takes all descriptors, so that further connections are closed, until the returned function is called.
+     */
     async function exhaust(): Promise<() => void> {
       const { port } = new URL(instance.url);
       let closed = 0;
@@ -44,7 +46,7 @@ wherePossible(noLimits, 'prlimit', () =>
       return () => sockets.forEach((socket) => socket.destroy());
     }
 
-    it('says so once, however often it happens within a minute, and serves on', async () => {
+    it('warns once, however often it happens within a minute, and keeps serving', async () => {
       const release = await exhaust();
       await instance.until(() => WARNING.test(instance.stdout));
       release();
@@ -54,7 +56,7 @@ wherePossible(noLimits, 'prlimit', () =>
           .catch(() => false);
       await instance.until(serves);
       const releaseAgain = await exhaust();
-      // The watch looks each second.
+      // The watch checks every second.
       await new Promise((resolve) => setTimeout(resolve, 1500));
       releaseAgain();
       await instance.until(serves);

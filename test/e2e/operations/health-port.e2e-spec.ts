@@ -10,7 +10,7 @@ import { until } from '../../support/until.js';
 const METRICS_TOKEN = 'metrics-token-of-the-health-port';
 const CALLERS = 600;
 
-// In the order of a service's life.
+// The tests run in the order of a service's life.
 describe('HEALTH_PORT', () => {
   let database: TestDatabase;
   let instance: Instance;
@@ -45,11 +45,11 @@ describe('HEALTH_PORT', () => {
 
   const probe = (path: string, headers = {}) => send(url, { path, headers });
 
-  it('answers 503 to the startup probe from the beginning of the start on', () => {
+  it('answers 503 to the startup probe from the beginning of the start', () => {
     expect(first).toMatchObject({ status: 503, json: { error: { startup: { status: 'down' } } } });
   });
 
-  it('answers the health routes in the shape of the main port', async () => {
+  it('answers the health routes in the format of the main port', async () => {
     for (const path of ['/health', '/health/live', '/health/ready', '/health/startup']) {
       await until(async () => (await probe(path)).status === 200);
       const [here, main] = [await probe(path), await send(instance.url, { path })];
@@ -62,7 +62,7 @@ describe('HEALTH_PORT', () => {
     }
   });
 
-  it('serves metrics for METRICS_TOKEN alone', async () => {
+  it('serves metrics only with the METRICS_TOKEN', async () => {
     expect(await probe('/metrics')).toMatchObject({ status: 401, json: { error: { code: 'UNAUTHORIZED' } } });
     const wrong = await probe('/metrics', { Authorization: 'Bearer nonsense' });
     expect(wrong).toMatchObject({
@@ -74,7 +74,7 @@ describe('HEALTH_PORT', () => {
     expect(answer.text).toContain('# TYPE http_requests_total counter');
   });
 
-  it('serves nothing else', async () => {
+  it('serves no other route', async () => {
     expect(await probe('/api/users/me')).toMatchObject({
       status: 404,
       json: { error: { code: 'NOT_FOUND' } },
@@ -83,7 +83,7 @@ describe('HEALTH_PORT', () => {
     expect([post.status, post.headers.allow]).toEqual([405, 'GET, HEAD']);
   });
 
-  it('answers within a second while far more callers ask than the service can serve', async () => {
+  it('answers within a second while the service is flooded with requests', async () => {
     const flood = Promise.all(
       Array.from({ length: CALLERS }, () => send(instance.url, { path: '/api/users/me' })),
     );
@@ -97,7 +97,7 @@ describe('HEALTH_PORT', () => {
     await flood;
   });
 
-  it('is not ready, and alive, while the service stops', async () => {
+  it('reports not ready, but alive, while the service stops', async () => {
     instance.process.kill('SIGTERM');
     await until(async () => (await probe('/health/ready')).status === 503);
     expect((await probe('/health/live')).status).toBe(200);

@@ -9,7 +9,7 @@ import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 
 const UP = { status: 'up' };
-/** The commit is known to a build alone. */
+/** The facts about the build. Only a build knows its commit. */
 const BUILD = {
   version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
   commit: null,
@@ -24,7 +24,7 @@ const whole = (status: string, info: object, error: object) => ({
   details: { ...info, ...error },
 });
 
-// In the order of a service's life: each part leaves it one step further.
+// The tests run in the order of a service's life, and each advances it one step.
 describe('the health routes', () => {
   let app: TestApp;
   let database: TestDatabase;
@@ -41,7 +41,7 @@ describe('the health routes', () => {
     return { status: answer.status, body: answer.body as unknown, cache: answer.get('cache-control') };
   };
 
-  it('answer 200 in the shape of Terminus while it serves', async () => {
+  it('answer 200 in the format of Terminus while the service serves', async () => {
     const found = {
       all: await probe('/health'),
       live: await probe('/health/live'),
@@ -57,24 +57,24 @@ describe('the health routes', () => {
     });
   });
 
-  it('ask the database nothing while its heartbeat arrives', async () => {
+  it('send no query while the heartbeat arrives', async () => {
     await stopSealing(app);
     await until(async () => (await statementsOf(() => probes(100))) === 0);
   });
 
-  it('ask nobody who they are, and mind no token that is not valid', async () => {
+  it('need no token and ignore an invalid one', async () => {
     const answer = await app.request('get', '/health/ready').set('Authorization', 'Bearer nonsense');
     expect(answer.status).toBe(200);
   });
 
-  it.each(['', '/live', '/ready', '/startup'])('ignore their query: /health%s', async (path) => {
+  it.each(['', '/live', '/ready', '/startup'])('ignore the query: /health%s', async (path) => {
     for (const query of ['verbose=1', 'a=1&a=2', '%zz', '__proto__=1', 'x=%00']) {
       const answer = await send(app.url, { path: `/health${path}?${query}` });
       expect([query, answer.status]).toEqual([query, 200]);
     }
   });
 
-  it('answer 503 while it drains, in their own shape, but for liveness and the start', async () => {
+  it('answer 503 in their own format while draining, except liveness and startup', async () => {
     app.nest.get(Lifecycle).drain();
     const serving = { serving: { status: 'down' } };
     expect(await probe('/health/ready')).toMatchObject({
@@ -91,7 +91,7 @@ describe('the health routes', () => {
     expect((await probe('/health/ready')).status).toBe(200);
   });
 
-  it('call it alive, and not ready, when its database is gone', async () => {
+  it('report alive but not ready when the database is gone', async () => {
     await database.drop();
     expect(await probe('/health/live')).toEqual(ok({}));
     expect(await probe('/health/startup')).toEqual(ok({ startup: UP }));
@@ -103,14 +103,14 @@ describe('the health routes', () => {
         503,
         { status: 'error', error: { database: { status: 'down' } }, details: { serving: UP } },
       ]);
-      // Whatever the driver says of it is for the log.
+      // The driver's message belongs in the log only.
       expect(JSON.stringify(body)).not.toMatch(/test_|postgres|does not exist|ECONN/i);
     }
   });
 });
 
-describe('the health routes where heartbeats take another path than requests', () => {
-  it('ask the database once a second at most, however many probes come', async () => {
+describe('the health routes when heartbeats use another path than requests', () => {
+  it('query the database at most once a second, however many probes arrive', async () => {
     const database = await TestDatabase.create();
     const path = await TcpProxy.before(database.serviceUrl);
     const app = await TestApp.create({
@@ -126,7 +126,7 @@ describe('the health routes where heartbeats take another path than requests', (
         for (const { status } of await probes()) expect(status).toBe(200);
       });
       expect(asked).toBeGreaterThan(0);
-      // One more for the upkeep of the instance, which goes on beside it.
+      // One more for the instance's maintenance, which continues meanwhile.
       expect(asked).toBeLessThanOrEqual(2 + (performance.now() - began) / 1000);
     } finally {
       await app.close();

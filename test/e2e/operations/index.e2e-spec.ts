@@ -10,7 +10,7 @@ const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8
 const claimsOf = (token: string): unknown =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
-describe('the address of the service alone', () => {
+describe('the root of the service', () => {
   let app: TestApp;
   let closed: TestApp;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ describe('the address of the service alone', () => {
     await app?.close();
   });
 
-  it.each(['/', '/api', '/?x=1'])('%s sends a browser to the documentation', async (path) => {
+  it.each(['/', '/api', '/?x=1'])('%s redirects a browser to the documentation', async (path) => {
     const answer = await app.request('get', path).set('Accept', BROWSER);
     expect([answer.status, answer.get('location'), answer.get('vary')]).toEqual([
       302,
@@ -32,7 +32,7 @@ describe('the address of the service alone', () => {
   });
 
   it.each(['*/*', 'application/json', 'application/json, text/html;q=0.5'])(
-    'tells a client that accepts %s the name, the version and where to go',
+    'returns the name, the version and links to a client that accepts %s',
     async (accept) => {
       for (const path of ['/', '/api', '/?x=1', '/api?utm_source=a&utm_source=b']) {
         const answer = await app.request('get', path).set('Accept', accept).expect(200);
@@ -51,12 +51,12 @@ describe('the address of the service alone', () => {
     },
   );
 
-  it('has a browser read the same where there is no documentation', async () => {
+  it('returns the same to a browser when the documentation is off', async () => {
     const answer = await closed.request('get', '/').set('Accept', BROWSER).expect(200);
     expect(Object.keys((answer.body as { links: object }).links)).toEqual(['health', 'keys']);
   });
 
-  it('is the issuer of tokens, follows the port, and is required of a token', async () => {
+  it('is the issuer of tokens, follows the port, and is checked in tokens', async () => {
     const port = await freePort();
     const env = { ...app.database.addresses, MASTER_KEY, LOG_LEVEL: 'silent', PUBLIC_URL: '' };
     const [fixed, any] = await Promise.all([

@@ -14,7 +14,7 @@ const WRONG = 'a wrong guess of Eve 17';
 
 type Line = Readonly<Record<string, unknown>>;
 
-// One process in production mode, as talkative as it can be, and everything that is said in its life.
+// One process in production mode with verbose logging, and everything it logs during its life.
 describe('the log of a process in production', () => {
   let database: TestDatabase;
   let instance: Instance;
@@ -34,7 +34,7 @@ describe('the log of a process in production', () => {
     await database?.drop();
   });
 
-  /** Signs up, signs in, fails, sends tokens where they belong and where they do not, and breaks the database. */
+  /** Signs up, signs in, fails, sends tokens to right and wrong places, and breaks the database. */
   async function live(url: string): Promise<void> {
     const { token } = await signIn(url, ADMIN.email, ADMIN.password);
     secrets.push(
@@ -89,7 +89,7 @@ describe('the log of a process in production', () => {
     secrets.push('$argon2', broken.email);
   }
 
-  /** Waits until the process has written of that request. */
+  /** Waits until the process has logged that request. */
   async function linesOf(requestId: string): Promise<Line[]> {
     const own = () => lines().filter((line) => line['request_id'] === requestId);
     await instance.until(() => own().some((line) => line['msg'] === 'request'));
@@ -101,7 +101,7 @@ describe('the log of a process in production', () => {
       .slice(0, -1)
       .map((line) => JSON.parse(line) as Line);
 
-  it('tells every change of sessions and credentials, by ids', async () => {
+  it('records every change of sessions and credentials, with IDs only', async () => {
     await linesOf(ids.failed);
     const told = lines().filter((line) => line['context'] === 'Security');
     expect(new Set(told.map((line) => line['msg']))).toEqual(
@@ -115,24 +115,24 @@ describe('the log of a process in production', () => {
       ]),
     );
     for (const line of told) expect(line['user_id']).toMatch(/^[0-9a-f-]{36}$/);
-    // The first account is made by the start.
+    // The start creates the first user.
     for (const line of told.slice(1)) expect(line['request_id']).toEqual(expect.any(String));
   });
 
-  it('warns that mails go to files', () => {
+  it('warns that mails are written to files', () => {
     expect(lines().filter(({ context, level }) => context === 'Mailer' && level === 'warn')).toMatchObject([
       { msg: expect.stringContaining('SMTP_URL') },
     ]);
   });
 
-  it('tells once of an origin whose preflights were refused, with the variable that allows it', async () => {
+  it('warns once about an origin whose preflights were refused and names the variable that allows it', async () => {
     await linesOf(ids.failed);
     expect(lines().filter(({ context }) => context === 'Cors')).toMatchObject([
       { level: 'warn', origin: 'https://shop.example', msg: expect.stringContaining('CORS_ORIGINS') },
     ]);
   });
 
-  it('is one JSON object a line, with its time and level', async () => {
+  it('has one JSON object per line, with time and level', async () => {
     await linesOf(ids.failed);
     expect(lines().length).toBeGreaterThan(10);
     for (const line of lines()) {
@@ -144,7 +144,7 @@ describe('the log of a process in production', () => {
     expect(instance.stderr).toBe('');
   });
 
-  it('has the id of the request in each of its lines, the one that the answer has', async () => {
+  it('has the request ID of the response in each line of a request', async () => {
     expect(await linesOf(ids.ok)).toEqual([
       expect.objectContaining({ request_id: ids.ok, context: 'Security', msg: 'user.created' }),
       expect.objectContaining({
@@ -164,7 +164,7 @@ describe('the log of a process in production', () => {
     expect(ofRequests.filter((line) => typeof line['request_id'] !== 'string')).toEqual([]);
   });
 
-  it('tells why the database refused, at level error, without the row', async () => {
+  it('explains at level error why the database refused, without the row', async () => {
     const failed = (await linesOf(ids.failed)).filter(({ level }) => level === 'error');
     expect(failed).toMatchObject([
       {
@@ -175,7 +175,7 @@ describe('the log of a process in production', () => {
     ]);
   });
 
-  it('holds no password, token, key or query of anybody', async () => {
+  it('contains no password, token, key or query', async () => {
     await linesOf(ids.failed);
     const written = instance.stdout + instance.stderr;
     expect(secrets.filter((secret) => written.includes(secret))).toEqual([]);
@@ -188,7 +188,7 @@ describe('the log of a process in production', () => {
     ['a blank', 'two words'],
     ['bytes above ASCII', 'x\u0085forged'],
     ['nothing', ''],
-  ])('takes no X-Request-Id with %s', async (_, forged) => {
+  ])('rejects an X-Request-Id with %s', async (_, forged) => {
     const answer = await raw(
       instance.url,
       `GET /api/nothing HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${forged}\r\n`,
@@ -201,11 +201,11 @@ describe('the log of a process in production', () => {
     if (forged !== '') expect(instance.stdout).not.toContain(forged);
   });
 
-  it('does not warn of the role of the database where it owns nothing', () => {
+  it('does not warn about a database role that owns nothing', () => {
     expect(instance.stdout).not.toContain('triggers alone');
   });
 
-  it('cannot be given a line by a path, a header or an agent', async () => {
+  it('cannot be forged by a path, a header or a user agent', async () => {
     const line = '{"level":"fatal","msg":"injected"}';
     const tail = encodeURIComponent(`\n${line}\n`);
     await raw(
@@ -217,7 +217,7 @@ describe('the log of a process in production', () => {
   });
 });
 
-/** One request as it stands, over a socket of its own. */
+/** Sends one raw request over a new socket. */
 function raw(url: string, head: string): Promise<string> {
   const { port, hostname } = new URL(url);
   return new Promise((resolve, reject) => {

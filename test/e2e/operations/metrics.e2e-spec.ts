@@ -13,7 +13,7 @@ interface Sample {
   readonly value: number;
 }
 
-/** After its answer has gone. */
+/** The time within which a request is counted after its response was sent. */
 const COUNTED_WITHIN_MS = 5000;
 const BUCKETS = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '10', '+Inf'];
 const HISTOGRAMS = {
@@ -41,7 +41,10 @@ describe('GET /metrics', () => {
   afterAll(() => app.close());
 
   const scrape = async () => parse((await app.request('get', '/metrics').expect(200)).text);
-  /** How often that was counted; a request is counted when its answer has gone, so it is asked for until it is. */
+  /**
+   * Returns the counter's value. A request is counted only after its response was sent, so this polls until
+   * `atLeast` is reached.
+   */
   const count = async (labels: Sample['labels'], atLeast = 1): Promise<number> => {
     const read = async () =>
       (await scrape())
@@ -73,7 +76,7 @@ describe('GET /metrics', () => {
     return state;
   };
 
-  it('answers the text format of Prometheus, kept out of caches', async () => {
+  it('answers in the Prometheus text format and forbids caching', async () => {
     const answer = await app.request('get', '/metrics');
     expect(answer.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(answer.get('cache-control')).toBe('no-store');
@@ -91,7 +94,7 @@ describe('GET /metrics', () => {
     }
   });
 
-  it('has nothing that docs/reference/metrics.md does not list', async () => {
+  it('serves only metrics that docs/reference/metrics.md lists', async () => {
     const page = await readFile(new URL('../../../docs/reference/metrics.md', import.meta.url), 'utf8');
     const told = [...page.matchAll(/`(\w+\*?)`/g)].map(([, name = '']) => name);
     const { text } = await app.request('get', '/metrics');
@@ -101,7 +104,7 @@ describe('GET /metrics', () => {
     expect([...new Set(names)].filter((name) => !told.includes(name))).toEqual([]);
   });
 
-  it('has the labels and buckets of the contract, and no others', async () => {
+  it('has exactly the labels and buckets of the contract', async () => {
     await app.as(app.admin, 'get', '/api/users');
     await count({ route: '/api/users', method: 'GET' });
     const samples = await scrape();
@@ -127,7 +130,7 @@ describe('GET /metrics', () => {
     expect(operations).toContain('select');
   });
 
-  it('counts and times a request under the pattern of its route', async () => {
+  it('counts and times a request by its route pattern', async () => {
     const ids = [(await app.account()).id, (await app.account()).id];
     for (const id of ids) await app.as(app.admin, 'get', `/api/users/${id}`).expect(200);
     const labels = { method: 'GET', route: '/api/users/:id', status: '200' };
@@ -143,7 +146,7 @@ describe('GET /metrics', () => {
     expect(JSON.stringify(samples)).not.toContain(ids[0]);
   });
 
-  it('counts what is refused: 400, 401, 404 and 405', async () => {
+  it('counts refused requests: 400, 401, 404 and 405', async () => {
     const refusals = [
       [{ method: 'GET', route: '/api/users/me', status: '401' }, () => app.request('get', '/api/users/me')],
       [{ method: 'POST', route: '/api/auth/login', status: '401' }, wrongPassword],
@@ -161,7 +164,7 @@ describe('GET /metrics', () => {
     }
   });
 
-  it('does not grow with the paths that are asked for, however many', async () => {
+  it('does not grow with the number of requested paths', async () => {
     const labels = { method: 'GET', route: 'unmatched' };
     const before = await count(labels, 0);
     for (const path of ['/api/warm-up', '/%zz']) await app.request('get', path);
@@ -179,14 +182,14 @@ describe('GET /metrics', () => {
     expect((await scrape()).length).toBe(series);
   });
 
-  it('knows no method but the common ones, whatever is sent', async () => {
+  it('labels uncommon methods as OTHER', async () => {
     for (const method of ['PROPFIND', 'MKCOL', 'LINK']) await send(app.url, method);
     expect(await count({ method: 'OTHER' }, 3)).toBe(3);
     const methods = new Set((await scrape()).flatMap(({ labels }) => labels['method'] ?? []));
     expect([...methods].filter((method) => /PROPFIND|MKCOL|LINK/.test(method))).toEqual([]);
   });
 
-  it('shows the pool: a connection in use is active, and goes back', async () => {
+  it('shows a connection in use as active until it returns to the pool', async () => {
     const lock = await HeldLock.takeUsers(app.database.url);
     try {
       const waiting = [1, 2].map(() => wrongPassword().then(({ status }) => status));
@@ -223,7 +226,7 @@ describe('GET /metrics with a METRICS_TOKEN', () => {
     if (status === 401) expect(answer.body).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
   });
 
-  it('does not take an access token for it', async () => {
+  it('rejects an access token', async () => {
     expect((await app.as(app.admin, 'get', '/metrics')).status).toBe(401);
   });
 });

@@ -14,7 +14,7 @@ import { TestDatabase } from '../../support/test-database.js';
 import { UNLIMITED } from '../../support/unlimited.js';
 import { until } from '../../support/until.js';
 
-// Two of these create and stop a database of their own.
+// Two tests create and stop their own database.
 jest.setTimeout(60_000);
 
 const FOREVER_MS = '600000';
@@ -65,7 +65,7 @@ const statusOf = (url: string): Promise<number> =>
     () => 0,
   );
 
-/** The process of the embedded server in `dataDir`, if there is one. */
+/** Returns the process ID of the embedded server in `dataDir`; null when none runs. */
 function serverPid(): number | null {
   const path = join(dataDir, 'postgres/postmaster.pid');
   const pid = existsSync(path) ? Number(readFileSync(path, 'utf8').split('\n', 1)[0]) : 0;
@@ -80,12 +80,12 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     if (pid !== undefined) process.kill(-pid, signal);
   } catch {
-    // The group has ended.
+    // The group has already ended.
   }
 }
 
 describe('a running service', () => {
-  it('serves through the whole grace period when SIGTERM comes twice', async () => {
+  it('serves through the whole grace period when SIGTERM arrives repeatedly', async () => {
     const graceMs = 2500;
     const instance = await start({ SHUTDOWN_GRACE_MS: String(graceMs) });
     const at = performance.now();
@@ -99,7 +99,7 @@ describe('a running service', () => {
     expect(instance.stdout.match(/"msg":"stopping"/g)).toHaveLength(1);
   });
 
-  it('skips the grace period when SIGINT follows, and cuts what is open at a second SIGINT', async () => {
+  it('skips the grace period after a SIGINT and cuts open requests after a second one', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: ALMOST_FOREVER_MS });
     const lock = await HeldLock.takeUsers(database.url);
     users = lock;
@@ -111,7 +111,7 @@ describe('a running service', () => {
     await until(async () => (await lock.waiting()) > 0);
     instance.process.kill('SIGTERM');
     await until(async () => (await statusOf(`${instance.url}/health/ready`)) === 503);
-    // Under npm one Ctrl-C arrives twice, and is one all the same.
+    // Under npm one Ctrl-C arrives twice but counts once.
     instance.process.kill('SIGINT');
     instance.process.kill('SIGINT');
     await until(async () => (await statusOf(`${instance.url}/health/live`)) === 0);
@@ -122,7 +122,7 @@ describe('a running service', () => {
     expect(await signIn).toBe('cut off');
   });
 
-  it('lives on at SIGHUP and SIGUSR2, and opens no inspector at SIGUSR1 in production', async () => {
+  it('survives SIGHUP and SIGUSR2, and opens no inspector on SIGUSR1 in production', async () => {
     const production = { METRICS_TOKEN: 'sixteen characters or so', PUBLIC_URL: 'https://a.example' };
     const instance = await Instance.startInProduction({
       env: env({ ...production, ADMIN_EMAIL: ADMIN.email, SHUTDOWN_GRACE_MS: '0' }),
@@ -140,7 +140,7 @@ describe('a running service', () => {
 });
 
 describe('the embedded database', () => {
-  it('is not left running by a start that is stopped, however often', async () => {
+  it('does not keep running after a start that is stopped by repeated signals', async () => {
     const secrets = { MASTER_KEY, METRICS_TOKEN: 'sixteen characters or so', ADMIN_PASSWORD: ADMIN.password };
     const instance = await Instance.spawn({
       env: { ...secrets, DATA_DIR: dataDir, LOG_LEVEL: 'info', NODE_ENV: 'production' },
@@ -153,13 +153,13 @@ describe('the embedded database', () => {
     expect(await instance.exitCode).toBe(0);
     expect(serverPid()).toBeNull();
     expect(instance.stdout).not.toContain('is ready');
-    // In production its reports are lines of the log.
+    // In production its notices are log lines.
     expect(instance.stderr).toBe('');
     const lines = instance.stdout.split('\n').filter((line) => line !== '');
     expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toContain('stopped PostgreSQL');
   });
 
-  it('is stopped after the grace period when `npm start` and its process group get SIGTERM', async () => {
+  it('stops after the grace period when `npm start` and its process group get SIGTERM', async () => {
     const npm = spawn('npm', ['start'], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

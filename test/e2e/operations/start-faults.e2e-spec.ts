@@ -11,7 +11,7 @@ import { TestDatabase } from '../../support/test-database.js';
 
 const OTHER_KEY = 'bJx1o7YtQe9sWc3vNf5mGh2kLp8rZa4uDi6XyTqRwE0=';
 
-describe('a start that a person can mend', () => {
+describe('a start that fails because of its environment', () => {
   let database: TestDatabase;
   let empty: TestDatabase;
   let dataDir: string;
@@ -19,10 +19,10 @@ describe('a start that a person can mend', () => {
   beforeAll(async () => {
     database = await TestDatabase.create();
     empty = await TestDatabase.create({ empty: true });
-    // Leads nowhere: whoever the tests run as, it cannot be written.
+    // The link leads nowhere, so no user can write to it, whichever runs the tests.
     dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-no-log-'));
     await symlink(join(dataDir, 'nowhere', 'erasures.log'), join(dataDir, 'erasures.log'));
-    // The first start seals a signing key with MASTER_KEY, and makes the first administrator.
+    // The first start encrypts a signing key with MASTER_KEY and creates the first administrator.
     const env = { ...database.addresses, MASTER_KEY, ADMIN_PASSWORD: ADMIN.password, DATA_DIR: dataDir };
     first = await Instance.start({ env: { ...env, LOG_LEVEL: 'warn' } });
     await first.stop();
@@ -33,7 +33,7 @@ describe('a start that a person can mend', () => {
     await empty.drop();
   });
 
-  /** What it says before it ends; it says nothing of the secrets it was given. */
+  /** Returns the message before the exit, and checks that it reveals none of the given secrets. */
   async function faultOf(env: Record<string, string>): Promise<string> {
     const instance = await Instance.spawn({
       env: { ...database.addresses, MASTER_KEY, LOG_LEVEL: 'info', ...env },
@@ -75,7 +75,7 @@ describe('a start that a person can mend', () => {
       expect(fault).toContain(`${name} `);
   });
 
-  it('names what production asks for, all of it', async () => {
+  it('names every variable that production requires', async () => {
     const fault = await faultOf({ NODE_ENV: 'production', MASTER_KEY: '' });
     expect(fault).toBe(
       'The configuration has faults: MASTER_KEY is required in production; METRICS_TOKEN is required in production; ' +
@@ -83,11 +83,11 @@ describe('a start that a person can mend', () => {
     );
   });
 
-  it('asks for the password of the first administrator in production', async () => {
+  it('requires a password for the first administrator in production', async () => {
     const production = { NODE_ENV: 'production', METRICS_TOKEN: 'sixteen characters or so' };
     const fault = await faultOf({ ...production, PORT: '0', ...empty.addresses });
     expect(fault).toContain('ADMIN_PASSWORD is required for the first start in production');
-    // Before anything is changed.
+    // The check precedes any change.
     expect(await empty.query(`SELECT FROM pg_class WHERE relname = 'migrations'`)).toEqual([]);
   });
 
@@ -95,13 +95,13 @@ describe('a start that a person can mend', () => {
     ['short', 'ADMIN_PASSWORD must have 8 to 128 characters'],
     ['password123', 'ADMIN_PASSWORD must not be a commonly used one'],
     ['the gatehouse 42', 'ADMIN_PASSWORD must not contain the name of the product'],
-  ])('refuses %s as the password of the first administrator', async (password, reason) => {
+  ])('rejects %s as the password of the first administrator', async (password, reason) => {
     const fault = await faultOf({ ...empty.addresses, ADMIN_PASSWORD: password });
     expect(fault).toContain(reason);
     expect(await empty.query(`SELECT FROM pg_class WHERE relname = 'migrations'`)).toEqual([]);
   });
 
-  it('says that the database cannot be reached, without its password', async () => {
+  it('reports that the database cannot be reached, without its password', async () => {
     const closed = createServer().listen(0, '127.0.0.1');
     await once(closed, 'listening');
     const { port } = closed.address() as AddressInfo;
@@ -115,7 +115,7 @@ describe('a start that a person can mend', () => {
     expect(fault).not.toContain('hidden-word');
   });
 
-  it('tells a wrong password of the database from one that is not there', async () => {
+  it('distinguishes a wrong database password from an absent database', async () => {
     const url = new URL(database.serviceUrl);
     url.password = 'hidden-word';
     expect(await faultOf({ DATABASE_URL: url.href })).toMatch(
@@ -123,7 +123,7 @@ describe('a start that a person can mend', () => {
     );
   });
 
-  it('names the folder that cannot be created or is a file', async () => {
+  it('names a folder that cannot be created or is a file', async () => {
     const file = join(dataDir, 'file');
     await writeFile(file, '');
     const embedded = { DATABASE_URL: '', MIGRATION_DATABASE_URL: '', DATA_DIR: '/proc/nope' };
@@ -154,7 +154,7 @@ describe('a start that a person can mend', () => {
     expect(instance.stderr).toContain('Gatehouse could not start: The configuration has a fault: PORT');
   });
 
-  it('refuses a master key that did not seal the stored keys, and changes nothing', async () => {
+  it('rejects a master key that did not encrypt the stored keys, and changes nothing', async () => {
     const before = await database.query('SELECT * FROM signing_keys');
     expect(await faultOf({ MASTER_KEY: OTHER_KEY })).toBe(
       'The configuration has a fault: MASTER_KEY is not the one that sealed the keys in this database',
@@ -164,7 +164,7 @@ describe('a start that a person can mend', () => {
 });
 
 describe('a second start', () => {
-  it('finds the accounts, the keys and the sign-ins of the first, in the embedded database', async () => {
+  it('finds the users, keys and sessions of the first start in the embedded database', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-second-'));
     const env = { DATA_DIR: dataDir, LOG_LEVEL: 'silent' };
     try {

@@ -35,7 +35,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** A start whose database is away. */
+/** Starts an instance whose database is away. */
 async function startWithout(env: Readonly<Record<string, string>> = {}) {
   await path.cut();
   const port = await freePort();
@@ -46,7 +46,7 @@ async function startWithout(env: Readonly<Record<string, string>> = {}) {
   return { started: instance, url: `http://127.0.0.1:${port}` };
 }
 
-/** Asks over a connection that is kept as long as the server keeps it. */
+/** Sends a request over a connection that is kept as long as the server keeps it. */
 function ask(url: string, agent: Agent): Promise<number | string> {
   return new Promise((resolve) => {
     const request = httpRequest(url, { agent }, (response) => {
@@ -63,7 +63,7 @@ const linesOf = ({ stdout }: Instance, text: string): Record<string, unknown>[] 
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('a start whose database is away', () => {
-  it('waits for it, says so every few seconds, and answers probes without losing one when it is there', async () => {
+  it('waits, logs every few seconds, and answers probes without dropping one when the database returns', async () => {
     const { started, url } = await startWithout();
     const listens = () =>
       send(url, { path: '/health/live' }).then(
@@ -118,7 +118,7 @@ describe('a start whose database is away', () => {
     );
   });
 
-  it('ends at once when it is stopped', async () => {
+  it('exits at once when it is stopped', async () => {
     const { started } = await startWithout();
     await started.until(() => started.stdout.includes('waiting for the database'));
     expect(await started.stop('SIGTERM')).toBe(0);

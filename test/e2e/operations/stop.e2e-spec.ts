@@ -11,7 +11,7 @@ import { ADMIN, signIn as signInAs } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 
-/** Longer than any test may take: what ends before it was not waited for. */
+/** Longer than any test may take, so that a test which ends earlier did not wait for it. */
 const FOREVER_MS = '600000';
 
 interface Answer {
@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 afterAll(() => database.drop());
 
-/** An instance that has all the time there is, but for what the test says. */
+/** Starts an instance with a very long deadline, unless the test sets another. */
 async function start(env: Record<string, string>): Promise<Instance> {
   const rest = { ADMIN_PASSWORD: ADMIN.password, LOG_LEVEL: 'info', SHUTDOWN_DEADLINE_MS: FOREVER_MS };
   const instance = await Instance.start({ env: { ...database.addresses, MASTER_KEY, ...rest, ...env } });
@@ -45,7 +45,7 @@ async function start(env: Record<string, string>): Promise<Instance> {
   return instance;
 }
 
-/** A client that keeps its one connection as long as it may. */
+/** Returns an agent that keeps its only connection as long as possible. */
 function keepAlive(): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   agents.push(agent);
@@ -81,13 +81,13 @@ const refusesConnections = (instance: Instance) => async () => {
   return code === 'ECONNREFUSED';
 };
 
-/** A sign-in then waits in the middle of its work. */
+/** Locks the users table, so that a sign-in waits in the middle of its work. */
 const holdUsers = async (): Promise<HeldLock> => (users = await HeldLock.takeUsers(database.url));
 const signIn = (instance: Instance, agent: Agent | false): Promise<Answer> =>
   ask(`${instance.url}/api/auth/login`, agent, { email: ADMIN.email, password: ADMIN.password });
 
 describe('SIGTERM', () => {
-  it('makes it not ready at once, serves the rest with Connection: close, then stops listening and exits 0', async () => {
+  it('makes the service not ready, serves on with Connection: close, then stops listening and exits 0', async () => {
     // Long enough for a few requests on the slowest machine.
     const instance = await start({ SHUTDOWN_GRACE_MS: '6000' });
     const kept = keepAlive();
@@ -100,14 +100,14 @@ describe('SIGTERM', () => {
 
     await until(refusesConnections(instance));
     expect(instance.process.exitCode).toBeNull();
-    // A connection that was silent so far may still ask, once: cutting it off would race with its request.
+    // A silent connection may still send one request, because cutting it off would race with that request.
     expect(await signIn(instance, kept)).toEqual({ status: 200, connection: 'close' });
     expect(await instance.exitCode).toBe(0);
     expect(instance.stdout).toContain('"msg":"stopped"');
     expect(instance.stderr).toBe('');
   });
 
-  it('lets a request in flight finish, long after the grace', async () => {
+  it('lets a request in progress finish long after the grace period', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '0' });
     const lock = await holdUsers();
     const answer = signIn(instance, keepAlive());
@@ -116,12 +116,12 @@ describe('SIGTERM', () => {
     await until(refusesConnections(instance));
     expect(instance.process.exitCode).toBeNull();
     await lock.release();
-    // It was begun as one that keeps its connection: a stop must not wait for the client to leave.
+    // The request began as keep-alive, and a stop must not wait for the client to disconnect.
     expect(await answer).toEqual({ status: 200, connection: 'close' });
     expect(await instance.exitCode).toBe(0);
   });
 
-  it('fails no request of keep-alive clients that never retry, behind a balancer that asks who is ready', async () => {
+  it('fails no request of keep-alive clients without retries behind a balancer that probes readiness', async () => {
     const [old, next] = await Promise.all([start({ SHUTDOWN_GRACE_MS: '3000' }), start({})]);
     let target = old;
     const balancer = setInterval(() => {
@@ -165,21 +165,21 @@ describe('SIGTERM', () => {
   });
 });
 
-describe('what holds a connection when the service stops', () => {
-  it('is closed when it stays silent through the grace period and SHUTDOWN_IDLE_MS', async () => {
+describe('a connection that is open when the service stops', () => {
+  it('is closed after silence through the grace period and SHUTDOWN_IDLE_MS', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '500', SHUTDOWN_IDLE_MS: '1000' });
     await ask(`${instance.url}/health/live`, keepAlive());
-    // A head that never ends is as silent as none.
+    // A head that never ends counts as silence.
     const unfinished = await RawConnection.open(instance.url);
     unfinished.write('GET /health/live HTTP/1.1\r\nHost: x\r\n');
     const at = Date.now();
     expect(await instance.stop('SIGTERM')).toBe(0);
     expect(Date.now() - at).toBeGreaterThanOrEqual(1500);
-    // Node would close them after 65 s.
+    // Node would close them only after 65 s.
     expect(Date.now() - at).toBeLessThan(10_000);
   });
 
-  it('is told within the grace period when it is an upload that trickles', async () => {
+  it('receives a refusal within the grace period when it is a trickling upload', async () => {
     const graceMs = 5000;
     const instance = await start({ SHUTDOWN_GRACE_MS: String(graceMs) });
     const { token } = await signInAs(instance.url, ADMIN.email, ADMIN.password);
@@ -198,7 +198,7 @@ describe('what holds a connection when the service stops', () => {
     expect(await instance.exitCode).toBe(0);
   });
 
-  it('gets the last word of an export, however slowly it reads', async () => {
+  it('receives the last message of an export, however slowly it reads', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '500' });
     await addRows(database, 40_000);
     const account = await signInAs(instance.url, ADMIN.email, ADMIN.password);
@@ -210,7 +210,7 @@ describe('what holds a connection when the service stops', () => {
     const [events, lines] = await Promise.all(exports.map((each) => OpenExport.begin(each)));
     instance.process.kill('SIGTERM');
     await until(refusesConnections(instance));
-    // Longer than the second that a last word once had.
+    // Longer than the one second that the last message once had.
     await new Promise((resolve) => setTimeout(resolve, 2000));
     const [first, second] = await Promise.all([events?.read(), lines?.read()]);
     expect([first?.complete, second?.complete]).toEqual([true, true]);
@@ -222,7 +222,7 @@ describe('what holds a connection when the service stops', () => {
   });
 });
 
-/** A body that is announced and comes byte by byte. */
+/** Sends a body that is announced and then arrives byte by byte. */
 async function trickle(
   instance: Instance,
   path: string,
@@ -238,14 +238,14 @@ async function trickle(
   return connection;
 }
 
-describe('a stop in a hurry', () => {
-  it('has no grace at SIGINT, and closes connections that are silent', async () => {
+describe('a hurried stop', () => {
+  it('skips the grace period on SIGINT and closes silent connections', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: String(Number(FOREVER_MS) - 1) });
     await ask(`${instance.url}/health/live`, keepAlive());
     expect(await instance.stop('SIGINT')).toBe(0);
   });
 
-  it('is forced at the deadline, with exit code 1, when something hangs', async () => {
+  it('is forced at the deadline, with exit code 1, when a request hangs', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '0', SHUTDOWN_DEADLINE_MS: '1000' });
     const lock = await holdUsers();
     const cut = signIn(instance, false).catch(() => 'cut off');

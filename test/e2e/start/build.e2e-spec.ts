@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { until } from '../../support/until.js';
 
-// The scripts in a checkout of their own, with a compiler of our own: one that copies, counts, takes its time
-// and can fail. The real one runs before every test run, in `npm run build`.
+// Runs the scripts in a separate checkout with a fake compiler that copies, counts, is slow and can fail. The
+// real compiler runs before every test run, in `npm run build`.
 const SCRIPTS = ['scripts/build.mjs', 'scripts/start.mjs', 'scripts/complete-lock.mjs'];
 const COMPILER = `
   const { appendFileSync, cpSync, readFileSync, readdirSync, renameSync } = require('node:fs');
@@ -37,7 +37,7 @@ const MAIN = `
   }
 `;
 
-// Up to five starts of Node and as many compilations in one test.
+// One test may run five starts of Node and as many compilations.
 jest.setTimeout(60_000);
 
 let root: string;
@@ -102,14 +102,14 @@ afterEach(() => {
 });
 
 describe('npm start', () => {
-  it('compiles once when two start at once, and runs both', async () => {
+  it('compiles once for two concurrent starts and runs both', async () => {
     const outputs = await Promise.all([start(), start()]);
     expect(outputs.every((output) => output.includes('running'))).toBe(true);
     expect(compilations()).toBe(1);
     expect(readFileSync(join(root, 'dist/src/main.js'), 'utf8')).toBe(MAIN);
   });
 
-  it('compiles again when a source changed, came or went, and only then', async () => {
+  it('recompiles only when a source was changed, added or removed', async () => {
     await start();
     utimesSync(join(root, 'src/main.ts'), new Date(), new Date());
     write('src/late.spec.ts', '// not part of the build');
@@ -127,7 +127,7 @@ describe('npm start', () => {
     expect(existsSync(join(root, 'dist/src/late.js'))).toBe(false);
   });
 
-  it('repairs a dist that something else has written to', async () => {
+  it('repairs a dist that another program has changed', async () => {
     await start();
     write('dist/src/main.js', 'console.log("something else")');
     rmSync(join(root, 'dist/src/late.js'));
@@ -152,7 +152,7 @@ describe('npm start', () => {
     expect(builds()).toHaveLength(1);
   });
 
-  it('says what does not compile, exits 1 and leaves dist as it was', async () => {
+  it('reports what does not compile, exits 1 and leaves dist unchanged', async () => {
     await start();
     write('src/main.ts', 'MISTAKE');
     const failed = run('start.mjs');
@@ -162,7 +162,7 @@ describe('npm start', () => {
     expect(readFileSync(join(root, 'dist/src/main.js'), 'utf8')).toBe(MAIN);
   });
 
-  it('starts after a build that was killed midway, and removes what that left', async () => {
+  it('starts after a build that was killed midway and removes its leftovers', async () => {
     const killed = run('build.mjs');
     await until(() => compilations() === 1);
     killed.child.kill('SIGKILL');
@@ -175,7 +175,7 @@ describe('npm start', () => {
     expect(readdirSync(root).join(' ')).not.toMatch(/\.tmp/);
   });
 
-  it('takes dist as it is where development dependencies are missing, and says so without one', async () => {
+  it('uses dist without development dependencies, and reports a missing dist', async () => {
     await start();
     rmSync(join(root, 'node_modules'), { recursive: true });
     rmSync(join(root, 'src'), { recursive: true });
@@ -187,7 +187,7 @@ describe('npm start', () => {
     expect(failed.output).toBe('build: there is no dist and no compiler: run `npm ci` and `npm run build`\n');
   });
 
-  it('refuses a Node that is too old, in one line and before anything is loaded', async () => {
+  it('refuses a Node that is too old, in one line and before it loads anything', async () => {
     const pretend = `Object.defineProperty(process, 'versions', { value: { node: '24.14.9' } })`;
     const refused = run('start.mjs', [], ['--import', `data:text/javascript,${pretend}`]);
     expect(await refused.ended).toBe(1);
@@ -215,7 +215,7 @@ describe('complete-lock', () => {
     },
   };
 
-  it('adds the platform packages that npm left out, once', async () => {
+  it('adds the platform packages that npm omitted, once', async () => {
     write('package-lock.json', JSON.stringify(lock));
     const first = run('complete-lock.mjs');
     expect(await first.ended).toBe(0);
@@ -238,7 +238,7 @@ describe('complete-lock', () => {
     expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).toBe(written);
   });
 
-  it('refuses a name that does not say its platform, and writes nothing', async () => {
+  it('rejects a package name without a platform, and writes nothing', async () => {
     const strange = { packages: { '': { optionalDependencies: { helper: '1.0.0' } } } };
     write('package-lock.json', JSON.stringify(strange));
     const refused = run('complete-lock.mjs');

@@ -28,7 +28,7 @@ wherePossible(noOpenssl, 'TLS to the database', () =>
   describe('TLS to the database', () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-certificates-'));
     let server: TlsPostgres;
-    /** What addresses name in braces. */
+    /** The files that addresses refer to in braces. */
     const files: Record<string, string> = {};
     beforeAll(async () => {
       const ours = Authority.make(folder, 'ours');
@@ -100,7 +100,7 @@ wherePossible(noOpenssl, 'TLS to the database', () =>
       await expect(encrypted(parameters, to)).rejects.toThrow(reason);
     });
 
-    it('carries the cancellation of a query too', async () => {
+    it('also encrypts the cancellation of a query', async () => {
       const url = address('?sslmode=verify-ca&sslrootcert={ours}');
       const client = await connectForStart({ name: 'DATABASE_URL', url });
       const { host, port, ssl, processID, secretKey } = client as unknown as Parameters<
@@ -127,7 +127,7 @@ wherePossible(noOpenssl, 'TLS to the database', () =>
       MIGRATION_DATABASE_URL: address(owner, { as: server.urls.ownerUrl }),
     });
 
-    it('serves the commands of the operator, which say nothing more', async () => {
+    it('works for operator commands without extra output', async () => {
       const verified = '?sslmode=verify-ca&sslrootcert={ours}';
       const child = spawn(process.execPath, ['dist/src/keys-rotate.js'], {
         env: { PATH: process.env['PATH'] ?? '', ...environment(verified, verified) },
@@ -144,7 +144,7 @@ wherePossible(noOpenssl, 'TLS to the database', () =>
       });
     });
 
-    it('encrypts every connection of an instance, which warns in production of who is not verified', async () => {
+    it('encrypts every connection of an instance and warns in production about an unverified server', async () => {
       const env = environment('?sslmode=verify-full&sslrootcert={ours}', '?sslmode=require');
       const instance = await Instance.startInProduction({ env });
       try {

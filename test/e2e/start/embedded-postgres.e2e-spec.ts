@@ -10,7 +10,7 @@ import { migrate } from '../../../src/platform/database/migrate.js';
 import { expectStopped, Member, processes, serverPid } from '../../support/embedded-member.js';
 import { until } from '../../support/until.js';
 
-// Starting, recovering and stopping a server takes well under a second, but not on every machine.
+// A server usually starts, recovers and stops in well under a second, but not on every machine.
 jest.setTimeout(60_000);
 
 const isRoot = process.getuid?.() === 0;
@@ -30,7 +30,7 @@ function clusterOwner(dataDir: string): { uid: number; gid: number } {
 
 async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new Client({ connectionString: url });
-  // A server that crashes under the query ends the connection too: the query says so already.
+  // A server that crashes during the query also ends the connection, and the query already reports it.
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -40,7 +40,7 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
-/** The connections by which members are members. */
+/** Returns the connections that represent members. */
 const membersOf = ({ url }: Member): Promise<unknown[]> =>
   query(
     url,
@@ -48,7 +48,7 @@ const membersOf = ({ url }: Member): Promise<unknown[]> =>
      WHERE application_name = 'gatehouse:member' AND locktype = 'advisory' AND granted`,
   );
 
-// One cluster for all tests that need a good one: each leaves it stopped.
+// One cluster for all tests that need a good one; each test leaves it stopped.
 const shared = join(folder(), 'deep', 'data');
 
 afterEach(async () => {
@@ -64,7 +64,7 @@ afterAll(() => {
 });
 
 describe('embedded PostgreSQL', () => {
-  it('is started once by two processes on an empty folder, and stopped by the last one out', async () => {
+  it('is started once by two processes on an empty folder and stopped by the last one to leave', async () => {
     const [first, second] = [new Member(shared), new Member(shared)];
     await Promise.all([first.joined(), second.joined()]);
 
@@ -81,7 +81,7 @@ describe('embedded PostgreSQL', () => {
     expect(second.notices.at(-1)).toBe('stopped PostgreSQL');
   });
 
-  it('is reachable with the password alone, on the loopback address, and sorts by code point', async () => {
+  it('is reachable only with the password, on the loopback address, and sorts by code point', async () => {
     const { url, superuserUrl } = await new Member(shared).joined();
 
     const facts = await query(
@@ -99,7 +99,7 @@ describe('embedded PostgreSQL', () => {
     expect(statSync(shared).mode & 0o777).toBe(isRoot ? 0o701 : 0o700);
   });
 
-  it('is taken over when its only member was killed, and then stopped', async () => {
+  it('is taken over after its only member was killed, and then stopped', async () => {
     const killed = await new Member(shared).joined();
     await killed.kill();
     const pid = serverPid(shared);
@@ -112,7 +112,7 @@ describe('embedded PostgreSQL', () => {
     expect(serverPid(shared)).toBeNull();
   });
 
-  it('is stopped by the last one out when another member was killed a moment before', async () => {
+  it('is stopped by the last member when another one was killed just before', async () => {
     const [killed, other] = [new Member(shared), new Member(shared)];
     await Promise.all([killed.joined(), other.joined()]);
     await killed.kill();
@@ -120,13 +120,13 @@ describe('embedded PostgreSQL', () => {
     expect(serverPid(shared)).toBeNull();
   });
 
-  it('is not stopped under a member when it has started anew after a crash of its own', async () => {
+  it('keeps running for a member after it has crashed and restarted itself', async () => {
     const [first, second] = [new Member(shared), new Member(shared)];
     await Promise.all([first.joined(), second.joined()]);
     const members = () => membersOf(first);
     const before = (await members()) as { pid: number }[];
     process.kill(before[0]?.pid ?? 0, 'SIGKILL');
-    // All connections end with the crash; both members come back on new ones.
+    // The crash ends all connections; both members return on new ones.
     await until(async () => {
       const now = (await members().catch(() => [])) as { pid: number }[];
       return now.length === 2 && now.every(({ pid }) => !before.some((old) => old.pid === pid));
@@ -137,12 +137,12 @@ describe('embedded PostgreSQL', () => {
     expect(serverPid(shared)).toBeNull();
   });
 
-  it('is started again by one of its members, on its port and with its data, when it is killed', async () => {
+  it('is restarted by one of its members, on its port and with its data, when it is killed', async () => {
     const members = [new Member(shared), new Member(shared), new Member(shared)];
     await Promise.all(members.map((each) => each.joined()));
     const [first] = members as [Member];
     const restarts = () =>
-      members.flatMap(({ notices }) => notices).filter((each) => /started it again/.test(each));
+      members.flatMap(({ notices }) => notices).filter((each) => /restarted it/.test(each));
     for (const times of [1, 2]) {
       const killed = serverPid(shared);
       process.kill(killed ?? 0, 'SIGKILL');
@@ -158,7 +158,7 @@ describe('embedded PostgreSQL', () => {
     expect(serverPid(shared)).toBeNull();
   });
 
-  it('comes back on its port when a new member is faster than the old one', async () => {
+  it('returns on its port when a new member is faster than the old one', async () => {
     const killed = await new Member(shared).joined();
     process.kill(serverPid(shared) ?? 0, 'SIGKILL');
     await killed.kill();
@@ -167,14 +167,14 @@ describe('embedded PostgreSQL', () => {
     await next.leave();
   });
 
-  it('is not left running by a member that leaves while it is started again', async () => {
+  it('does not keep running when a member leaves during a restart', async () => {
     const member = await new Member(shared).joined();
     process.kill(serverPid(shared) ?? 0, 'SIGKILL');
     await member.leave();
     expectStopped(shared, member);
   });
 
-  it('is not left behind by a member that leaves before it notices that the server was killed', async () => {
+  it('is cleaned up by a member that leaves before it notices that the server was killed', async () => {
     const member = await new Member(shared).joined();
     const pid = serverPid(shared) ?? 0;
     await member.leaveUnaware(() => process.kill(pid, 'SIGKILL'));
@@ -182,7 +182,7 @@ describe('embedded PostgreSQL', () => {
     expect(member.notices.join('\n')).not.toContain('failed');
   });
 
-  it('is stopped by a member that leaves while the server recovers from a crash of its own', async () => {
+  it('is stopped by a member that leaves while the server recovers from a crash', async () => {
     const member = await new Member(shared).joined();
     const [connection] = (await membersOf(member)) as { pid: number }[];
     await member.leaveUnaware(() => process.kill(connection?.pid ?? 0, 'SIGKILL'));
@@ -190,9 +190,8 @@ describe('embedded PostgreSQL', () => {
     expect(member.notices.at(-1)).toBe('stopped PostgreSQL');
   });
 
-  it('is not kept from starting by the process number of a server that is gone', async () => {
-    // The number belongs to another program by now, of the very user whose programs PostgreSQL would mistake
-    // for its own.
+  it('starts despite a stale process number of a server that is gone', async () => {
+    // The number now belongs to another program of the same user, which PostgreSQL would mistake for its own.
     const stranger = spawn('/bin/sleep', ['60'], { ...clusterOwner(shared), cwd: '/' });
     processes.push(stranger);
     const stale = `${stranger.pid}\n${join(shared, 'postgres')}\n1700000000\n5432\n\n127.0.0.1\n`;
@@ -204,7 +203,7 @@ describe('embedded PostgreSQL', () => {
     expect(stranger.exitCode).toBeNull();
   });
 
-  it('gives what an earlier version made as the superuser to its owner, and the service a role of its own', async () => {
+  it('transfers what an earlier version created as the superuser to the owner, and gives the service its own role', async () => {
     const before = await new Member(shared).joined();
     const { superuserUrl } = before;
     const server = new URL('/postgres', superuserUrl).href;
@@ -242,16 +241,16 @@ describe('embedded PostgreSQL', () => {
     await after.leave();
   });
 
-  it('refuses a cluster of another version, and says what to do', async () => {
+  it('rejects a cluster of another version and says what to do', async () => {
     const path = join(shared, 'postgres/PG_VERSION');
     const version = readFileSync(path);
     writeFileSync(path, '15\n');
     const error = await new Member(shared).refused();
     writeFileSync(path, version);
-    expect(error).toMatch(/^EmbeddedPostgresError: .* made by PostgreSQL 15, .* is \d+: dump it/);
+    expect(error).toMatch(/^EmbeddedPostgresError: .* created by PostgreSQL 15, .* is \d+: dump it/);
   });
 
-  it('does not stumble over a first start that was killed midway, nor wait for its lock', async () => {
+  it('recovers from a first start that was killed midway, without waiting for its lock', async () => {
     const dataDir = folder();
     const killed = new Member(dataDir);
     await killed.noticed('creating the database cluster');
@@ -269,24 +268,24 @@ describe('embedded PostgreSQL', () => {
     await next.leave();
   });
 
-  it('says so in one line when DATA_DIR is a file', async () => {
+  it('reports in one line that DATA_DIR is a file', async () => {
     const path = join(folder(), 'data');
     writeFileSync(path, '');
     const expected = `EmbeddedPostgresError: DATA_DIR ${path} is a file; it must be a folder`;
     expect(await new Member(path).refused()).toBe(expected);
   });
 
-  it('says so in one line when DATA_DIR cannot be written to', async () => {
+  it('reports in one line that DATA_DIR is not writable', async () => {
     const parent = folder();
     const dataDir = join(parent, 'data');
     mkdirSync(dataDir);
     chmodSync(parent, 0o755);
     chmodSync(dataDir, 0o555);
     const error = await new Member(dataDir, isRoot ? NOBODY : {}).refused();
-    expect(error).toMatch(/^EmbeddedPostgresError: .*: no right to use it \(EACCES\)$/);
+    expect(error).toMatch(/^EmbeddedPostgresError: .*: no permission to use it \(EACCES\)$/);
   });
 
-  it('says so in one line when the disk is full, and leaves nothing half made', async () => {
+  it('reports in one line that the disk is full, and leaves nothing half made', async () => {
     const disk = folder();
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'pipe' });

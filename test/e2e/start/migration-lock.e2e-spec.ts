@@ -26,7 +26,7 @@ describe('the migration lock', () => {
     await database?.drop();
   });
 
-  it('lets an index be made CONCURRENTLY while another instance waits, which says who holds it', async () => {
+  it('allows CREATE INDEX CONCURRENTLY while another instance waits, which reports the holder', async () => {
     await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
     const notices: string[] = [];
     const waiting = migrate(database.addresses, (message) => notices.push(message));
@@ -51,7 +51,7 @@ describe('the migration lock', () => {
     expect(await database.query(LOCKS)).toEqual([]);
   });
 
-  it('is logged as a line of the log by an instance that waits', async () => {
+  it('is reported in the log by an instance that waits', async () => {
     await holder.query(`SELECT pg_advisory_lock(${LOCK})`);
     const env = { ...database.addresses, MASTER_KEY, LOG_LEVEL: 'warn', ADMIN_PASSWORD: ADMIN.password };
     const instance = await Instance.spawn({ env });
@@ -105,13 +105,13 @@ wherePossible(noPgBouncer, 'a pooler', () =>
       expect(await database.query(LOCKS)).toEqual([]);
     });
 
-    it('that gives each client a connection of its own, migrations run', async () => {
+    it('that gives each client its own connection, migrations run', async () => {
       const url = await poolerOf(database.addresses.MIGRATION_DATABASE_URL, 'pool_mode = session');
       expect(await migrate({ DATABASE_URL: url })).toEqual([]);
       expect(await database.query(LOCKS)).toEqual([]);
     });
 
-    it('that keeps no prepared statements, the service says which variable to set, and serves', async () => {
+    it('that keeps no prepared statements, the service names the variable to set and serves', async () => {
       const url = await poolerOf(database.serviceUrl, ...KEEPS_NO_STATEMENTS);
       const env = { ...database.addresses, DATABASE_URL: url, LISTEN_DATABASE_URL: database.serviceUrl };
       const instance = await Instance.start({
@@ -119,7 +119,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
       });
       try {
         expect(instance.stdout).toMatch(
-          /"level":"warn".*keeps no prepared statements: set DB_PREPARED=false/,
+          /"level":"warn".*does not keep prepared statements. Set DB_PREPARED=false/,
         );
         const { token } = await signIn(instance.url, ADMIN.email, ADMIN.password);
         const headers = { authorization: `Bearer ${token}` };

@@ -1,21 +1,21 @@
 import { EmbeddedPostgresError } from './embedded-postgres.error.js';
 import { run } from './run.js';
 
-/** Absolute paths of one PostgreSQL installation's programs. */
+/** The absolute paths of one PostgreSQL installation's programs. */
 export interface PostgresBinaries {
   readonly initdb: string;
   readonly pg_ctl: string;
   readonly postgres: string;
 }
 
-/** Milliseconds on an idle machine; a cold disk under load takes far longer. */
+/** The call takes milliseconds on an idle machine and far longer on a cold disk under load. */
 const VERSION_TIMEOUT_MS = 60_000;
 const INSTEAD = 'set DATABASE_URL to use a PostgreSQL server of your own';
 
 /**
- * The programs that the devDependency `embedded-postgres` brings. Its platform package is asked directly:
- * importing `embedded-postgres` itself installs signal and exit handlers, which end the process before it has
- * drained.
+ * Returns the programs that the devDependency `embedded-postgres` installs. Imports its platform package
+ * directly, because importing `embedded-postgres` itself installs signal and exit handlers that end the
+ * process before it has drained.
  */
 export async function locateBinaries(): Promise<PostgresBinaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
@@ -25,15 +25,15 @@ export async function locateBinaries(): Promise<PostgresBinaries> {
     return paths;
   } catch (error) {
     throw new EmbeddedPostgresError(
-      `no embedded PostgreSQL here: ${name} is not installed (a development dependency); ${INSTEAD}`,
+      `no embedded PostgreSQL available: ${name} (a development dependency) is not installed; ${INSTEAD}`,
       { cause: error },
     );
   }
 }
 
 /**
- * The major version of `binaries`. Fails when they cannot run here, as with skipped install scripts or
- * another libc.
+ * Returns the major version of `binaries`. Fails when they cannot run on this machine, for example after
+ * skipped install scripts or with another libc.
  */
 export async function majorVersion(
   binaries: PostgresBinaries,

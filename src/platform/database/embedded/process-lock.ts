@@ -9,11 +9,11 @@ export interface ProcessLock {
 }
 
 /**
- * A lock between processes of one machine, waited for at most `timeoutMs` (then it throws).
+ * Acquires a lock between processes of one machine. Waits at most `timeoutMs`, then throws.
  *
- * It is SQLite's exclusive lock on an empty file, that is, the operating system's: it ends with its holder,
- * however that dies, and it cannot be lost to a stalled event loop. Locks made of a folder and a heartbeat
- * (proper-lockfile) have both faults, and two waiters that find one stale can both take it.
+ * The lock is SQLite's exclusive lock on an empty file, and so a lock of the operating system. It ends when
+ * its holder dies, in whatever way, and a stalled event loop cannot lose it. Locks made of a folder and a
+ * heartbeat (proper-lockfile) fail in both respects, and two waiters that find one stale can both take it.
  */
 export async function acquireProcessLock(path: string, timeoutMs: number): Promise<ProcessLock> {
   const database = new DatabaseSync(path, { timeout: 0 });
@@ -34,7 +34,7 @@ export async function acquireProcessLock(path: string, timeoutMs: number): Promi
 
 function tryLock(database: DatabaseSync): boolean {
   try {
-    // The journal in memory: taking the lock shall write nothing, so that it works on a full disk.
+    // The journal stays in memory so that taking the lock writes nothing and works on a full disk.
     database.exec('pragma journal_mode = memory; begin exclusive');
     return true;
   } catch (error) {

@@ -6,20 +6,20 @@ import { type Cluster, SUPERUSER } from './cluster.js';
 import { close, connect } from './connection.js';
 
 export const DATABASE = 'gatehouse';
-/** Owns the database and all that is in it; migrations run as this role. */
+/** The role that owns the database and its contents. Migrations run as this role. */
 const OWNER = 'gatehouse_owner';
-/** The running service: it owns nothing. */
+/** The role of the running service. It owns nothing. */
 const SERVICE = 'gatehouse_service';
 
 const TAKE_OVER_LOCK_TIMEOUT_MS = 30_000;
 
-/** Addresses of the database `gatehouse`, with the passwords. */
+/** Addresses of the database `gatehouse`, including passwords. */
 export interface EmbeddedUrls {
-  /** As the role of the running service. */
+  /** The address for the role of the running service. */
   readonly url: string;
-  /** As the owner of the database, for migrations. */
+  /** The address for the owner of the database, used by migrations. */
   readonly ownerUrl: string;
-  /** For tools that make databases of their own; the service has no use for it. */
+  /** The address for tools that create their own databases. The service does not use it. */
   readonly superuserUrl: string;
 }
 
@@ -34,16 +34,16 @@ export function urlsOf(cluster: Cluster, port: number): EmbeddedUrls {
 }
 
 /**
- * Derived from the one that is kept: every process on the same data knows it, nothing more has to be stored,
- * and it does not tell that one.
+ * Derives a role's password from the stored one. Every process on the same data can derive it, nothing more
+ * is stored, and it does not reveal the stored password.
  */
 function passwordOf(role: string, cluster: Cluster): string {
   return createHmac('sha256', cluster.password).update(role).digest('hex');
 }
 
 /**
- * Makes sure of the two roles and of the database; one that an earlier version made as the superuser is given
- * to its owner. To be called under the start lock, with a superuser's connection.
+ * Ensures that the two roles and the database exist. A database that an earlier version created as the
+ * superuser is given to its owner. The caller must hold the start lock and pass a superuser's connection.
  */
 export async function prepareDatabase(client: Client, cluster: Cluster, port: number): Promise<void> {
   const { rows } = await client.query<{ missing: string[]; owner: string | null }>(
@@ -59,7 +59,10 @@ export async function prepareDatabase(client: Client, cluster: Cluster, port: nu
   else if (owner !== OWNER) await takeOver(cluster, port);
 }
 
-/** REASSIGN OWNED does not do it: the superuser owns the catalogs too. */
+/**
+ * Gives all objects in the database to the owner. REASSIGN OWNED cannot do it, because the superuser also
+ * owns the catalogs.
+ */
 const TAKE_OVER = `
   do $$
   declare
@@ -95,7 +98,10 @@ const TAKE_OVER = `
   end $$;
   alter database ${DATABASE} owner to ${OWNER}`;
 
-/** The database's owner changes last, and with all the rest or not at all: a start killed midway begins anew. */
+/**
+ * Transfers the database to its owner in one transaction. The database's own owner changes last, so a start
+ * killed midway leaves nothing changed.
+ */
 async function takeOver(cluster: Cluster, port: number): Promise<void> {
   const client = await connect(port, cluster.password, DATABASE);
   try {

@@ -8,8 +8,9 @@ const SEARCH = 0o1;
 const READ = 0o4;
 
 /**
- * Whom PostgreSQL's programs run as: oneself (null), unless that is root, whom PostgreSQL refuses. Then the
- * owner of an existing cluster, else the system's user `postgres`, else `nobody`.
+ * Returns the user that PostgreSQL's programs run as: null for the current user, unless that is root, which
+ * PostgreSQL refuses. For root it returns the owner of an existing cluster, else the system user `postgres`,
+ * else `nobody`.
  */
 export async function chooseUser(clusterDir: string): Promise<OsUser | null> {
   if (process.getuid?.() !== 0) return null;
@@ -35,8 +36,8 @@ function findUser(passwd: string, name: string): OsUser | null {
 }
 
 /**
- * Lets `user` pass through every folder down to `path`, and no more: a folder that lacks the right to be
- * searched gets that right alone (0700 becomes 0701: its content stays unlisted). Says which.
+ * Lets `user` traverse every folder down to `path`. A folder that lacks the search permission gets that
+ * permission alone: 0700 becomes 0701, so its content stays unlisted. Reports each change.
  */
 export async function letPass(user: OsUser, path: string, notice: (message: string) => void): Promise<void> {
   for (let folder = path; ; folder = dirname(folder)) {
@@ -48,7 +49,8 @@ export async function letPass(user: OsUser, path: string, notice: (message: stri
 }
 
 /**
- * Lets `user` read everything below `folder`: needed when the packages were installed under a strict umask.
+ * Lets `user` read everything below `folder`, which is needed when the packages were installed under a strict
+ * umask.
  */
 export async function letRead(
   user: OsUser,
@@ -67,7 +69,7 @@ export async function letRead(
   }
 }
 
-/** Gives `user` the tree at `path`. */
+/** Makes `user` the owner of the tree at `path`. */
 export async function giveTree(user: OsUser, path: string): Promise<void> {
   for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
     await lchown(join(entry.parentPath, entry.name), user.uid, user.gid);
@@ -80,8 +82,8 @@ async function isProgram(path: string): Promise<boolean> {
 }
 
 /**
- * Adds `rights` (bits of one class) where they are missing in the class that counts for `user`; tells whether
- * it had to.
+ * Adds missing `rights` (bits of one class) to the permission class that applies to `user`. Returns whether
+ * it changed anything.
  */
 async function grant(user: OsUser, path: string, rights: number): Promise<boolean> {
   const { uid, gid, mode } = await stat(path);

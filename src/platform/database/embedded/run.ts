@@ -9,15 +9,16 @@ export interface OsUser {
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /**
- * What PostgreSQL's programs see: nothing of ours. They need no secret of the service, and PGPORT, PGDATA or
- * LC_MESSAGES of the caller would change what they do. Windows programs do not start without theirs.
+ * The environment of PostgreSQL's programs, without our variables. They need no secrets of the service, and
+ * PGPORT, PGDATA or LC_MESSAGES would change what they do. On Windows, programs do not start without the
+ * inherited environment.
  */
 export const CHILD_ENVIRONMENT: NodeJS.ProcessEnv | undefined =
   process.platform === 'win32' ? undefined : { LC_ALL: 'C', TZ: 'UTC' };
 
 /**
- * Runs a program to its end, at most `timeoutMs`, then kills it. Never throws: what it printed tells what was
- * wrong.
+ * Runs a program to completion and kills it after `timeoutMs`. Never throws: the program's output explains a
+ * failure.
  */
 export async function run(
   file: string,
@@ -27,7 +28,7 @@ export async function run(
   return new Promise((resolve) => {
     const settings = {
       ...options.as,
-      // The caller's folder may be closed to the user the program runs as.
+      // The user that the program runs as may lack access to the caller's folder.
       cwd: options.cwd ?? '/',
       env: CHILD_ENVIRONMENT,
       timeout: options.timeoutMs,

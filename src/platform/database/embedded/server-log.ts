@@ -1,15 +1,18 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Cut at start when longer. What the server logs (see SETTINGS in cluster.ts) takes years to get there. */
+/**
+ * The size above which a start truncates the log. The server's few messages (see SETTINGS in cluster.ts) take
+ * years to reach it.
+ */
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
 
-/** The file that a starting server writes to, and what it wrote since. */
+/** The log file of a starting server and what the server has written since. */
 export interface ServerLog {
   readonly path: string;
   readonly descriptor: number;
   close(): void;
-  /** Everything written since this log was opened. */
+  /** Returns everything written since this log was opened. */
   sinceOpened(): string;
 }
 
@@ -26,7 +29,7 @@ export function openServerLog(dataDir: string): ServerLog {
   };
 }
 
-/** The line that says why a program of PostgreSQL gave up, without time and process number. */
+/** Returns the line that explains why a PostgreSQL program gave up, without time and process number. */
 export function reasonIn(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
   const fatal = lines.findLast((line) => /\b(FATAL|PANIC|error):/.test(line));

@@ -11,7 +11,7 @@ import { findPostmaster, isPostmaster, lastPort } from './postmaster.js';
 import { CHILD_ENVIRONMENT, run } from './run.js';
 import { openServerLog, reasonIn, type ServerLog } from './server-log.js';
 
-/** Also bounds the waiting for a server that recovers from a crash or is shutting down. */
+/** Also bounds the wait for a server that recovers from a crash or shuts down. */
 export const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_S = 30;
 const SIGNAL_TIMEOUT_MS = 5_000;
@@ -22,7 +22,8 @@ const MAX_PORT_CLASHES = 5;
 const WRONG_PASSWORD = '28P01';
 const PORT_CLASH = /Address already in use|could not create any TCP\/IP sockets/;
 /**
- * A server killed with -9 leaves children that need a moment to notice; or somebody else was faster to start.
+ * Messages of a cluster that is still in use. A server killed with -9 leaves children that need a moment to
+ * notice, or another process started first.
  */
 const STILL_OCCUPIED = /pre-existing shared memory block|lock file "postmaster.pid" already exists/;
 
@@ -31,7 +32,7 @@ interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A running server, and the connection that proved it. */
+/** A running server and the connection that proved it. */
 export interface Server {
   readonly client: Client;
   readonly port: number;
@@ -39,10 +40,10 @@ export interface Server {
 }
 
 /**
- * Joins the server that runs on `cluster`, or starts one: on `port` if one is given, else on the port of the
- * last server if that is free, so that members who wait for it find it. To be called under the start lock.
- * Bounded by START_TIMEOUT_MS and by MAX_PORT_CLASHES; fails with the server's own last word. Once `signal` is
- * aborted, it fails too, and stops the server that it was starting.
+ * Joins the server that runs on `cluster`, or starts one. It uses `port` if given, else the last server's
+ * port if that is free, so that waiting members find the server. The caller must hold the start lock.
+ * START_TIMEOUT_MS and MAX_PORT_CLASHES bound the attempts, and a failure carries the server's own last
+ * message. An abort of `signal` also fails the call and stops the server that was starting.
  */
 export async function openServer(
   cluster: Cluster,
@@ -72,14 +73,14 @@ async function joinRunning(cluster: Cluster, { deadline, signal }: Limits): Prom
     }
     if (Date.now() > deadline) {
       throw new EmbeddedPostgresError(
-        `PostgreSQL (pid ${running.pid}) on ${cluster.dir} neither answers nor ends; see postgres.log beside it`,
+        `PostgreSQL (pid ${running.pid}) on ${cluster.dir} neither answers nor exits; see postgres.log beside it`,
       );
     }
     await sleep(POLL_MS);
   }
 }
 
-/** Starts a server and waits until it answers; returns what it logged when it ended instead. */
+/** Starts a server and waits until it answers. Returns the server's log output if it exits instead. */
 async function start(cluster: Cluster, port: number, limits: Limits): Promise<Server | string> {
   const log = openServerLog(cluster.dataDir);
   try {
@@ -92,7 +93,7 @@ async function start(cluster: Cluster, port: number, limits: Limits): Promise<Se
       if (client !== null) return { client, port, joined: false };
       const end = await Promise.race([ended, sleep(POLL_MS)]);
       if (end === undefined && limits.signal?.aborted === true) {
-        // It has no sessions yet, and an INT early in its start can be lost.
+        // The server has no sessions yet, and an INT early in its start can be lost.
         await stopServer(cluster, pid, AT_ONCE);
         limits.signal.throwIfAborted();
       }
@@ -100,7 +101,7 @@ async function start(cluster: Cluster, port: number, limits: Limits): Promise<Se
     }
     throw new EmbeddedPostgresError(
       `PostgreSQL on ${cluster.dir} is not ready after ${START_TIMEOUT_MS / 1000} s ` +
-        `(${reasonIn(log.sinceOpened())}); it goes on starting, so try again later, or see ${log.path}`,
+        `(${reasonIn(log.sinceOpened())}); it is still starting, so try again later, or see ${log.path}`,
     );
   } finally {
     log.close();
@@ -113,8 +114,8 @@ interface Launched {
 }
 
 /**
- * Runs the server in a process group of its own: neither Ctrl-C nor the end of this process reaches it. `ended`
- * settles when it has ended, with words only when it could not even be started.
+ * Launches the server in its own process group, so that neither Ctrl-C nor the end of this process reaches
+ * it. `ended` settles when the server exits, with text only if it could not be started at all.
  */
 function launch(cluster: Cluster, port: number, log: ServerLog): Launched {
   const network = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
@@ -135,7 +136,7 @@ function launch(cluster: Cluster, port: number, log: ServerLog): Launched {
   return { pid: child.pid, ended };
 }
 
-/** Null when the server is not there, or not ready. */
+/** Returns a connection, or null when the server is absent or not ready. */
 async function tryConnect(port: number, cluster: Cluster): Promise<Client | null> {
   try {
     return await connect(port, cluster.password);
@@ -143,7 +144,7 @@ async function tryConnect(port: number, cluster: Cluster): Promise<Client | null
     if (isNotYet(error)) return null;
     if (codeOf(error) !== WRONG_PASSWORD) throw error;
     throw new EmbeddedPostgresError(
-      `the password in ${cluster.dataDir}/postgres.password is not that of the database beside it`,
+      `the password in ${cluster.dataDir}/postgres.password does not match the database beside it`,
       { cause: error },
     );
   }
@@ -154,7 +155,7 @@ async function portFor(cluster: Cluster, clashes: number): Promise<number> {
   return (last === null ? null : await freePort(last).catch(() => null)) ?? freePort(0);
 }
 
-/** @returns `wanted`, or a free port for 0; fails when it is taken */
+/** @returns `wanted`, or a free port for 0; fails when the port is taken */
 async function freePort(wanted: number): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
@@ -172,12 +173,12 @@ const AT_ONCE: readonly StopStep[] = [['QUIT', 10]];
 const IN_ORDER: readonly StopStep[] = [['INT', STOP_TIMEOUT_S], ...AT_ONCE];
 
 /**
- * Stops the server and waits until it is gone: at most 30 s for the orderly way, which ends sessions and
- * writes a checkpoint, then 10 s for the immediate one, which the next start recovers from. Returns whether it
- * is gone. `launched` is the process of a server that may not have written postmaster.pid yet.
+ * Stops the server and waits until it is gone. An orderly stop, which ends sessions and writes a checkpoint,
+ * gets 30 s; then an immediate stop, from which the next start recovers, gets 10 s. Returns whether the
+ * server is gone. `launched` is the process of a server that may not have written postmaster.pid yet.
  *
- * The server's process decides, not postmaster.pid, which a killed server leaves behind and which `pg_ctl stop`
- * waits for.
+ * The server's process decides, not postmaster.pid, because a killed server leaves that file behind and
+ * `pg_ctl stop` would wait for it.
  */
 export async function stopServer(
   cluster: Cluster,
@@ -197,7 +198,7 @@ export async function stopServer(
       if (Date.now() > deadline) break;
       await sleep(POLL_MS);
     }
-    // Removes the postmaster.pid of a server that ended without doing so.
+    // Also removes the postmaster.pid of a server that exited without doing so.
     if ((await findPostmaster(cluster.dir)) === null && !(await isPostmaster(pid, cluster.dir))) return true;
   }
   return false;

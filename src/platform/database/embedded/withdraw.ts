@@ -7,23 +7,23 @@ import { close, connect, holdProcess, isNotYet } from './connection.js';
 import { codeOf } from './embedded-postgres.error.js';
 import { findPostmaster } from './postmaster.js';
 
-/** Any number, the same in every release: the advisory lock that members share. */
+/** The key of the advisory lock that members share: an arbitrary number, the same in every release. */
 export const MEMBERSHIP = 7_246_001;
 
-/** Covers the recovery from a crash of a small database. */
+/** Long enough for a small database to recover from a crash. */
 const ANSWER_TIMEOUT_MS = 15_000;
 const POLL_MS = 50;
-/** The server needs this long to notice that the connection of a killed member is closed. */
+/** The time the server needs to notice that a killed member's connection is closed. */
 const LAST_ONE_TIMEOUT_MS = 250;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
- * Ends a membership with its connection, and returns whether the server is left without a member and must be
- * stopped. The caller holds the process lock.
+ * Ends a membership together with its connection. Returns true when the server has no member left and must be
+ * stopped. The caller must hold the process lock.
  *
- * A lost connection proves nothing about the server: it may be gone, or be starting again. A server that
- * accepts no connection for ANSWER_TIMEOUT_MS has no member, because members are connections; those that
- * wait for it start it again.
+ * A lost connection proves nothing about the server, which may be gone or restarting. A server that accepts
+ * no connection for ANSWER_TIMEOUT_MS has no member, because members are connections. Members that wait for
+ * it start it again.
  */
 export async function withdraw(cluster: Cluster, member: Client | null): Promise<boolean> {
   const answer = member === null ? null : await askOver(member).catch(() => null);
@@ -35,7 +35,7 @@ export async function withdraw(cluster: Cluster, member: Client | null): Promise
   return true;
 }
 
-/** Returns null when the server cannot answer yet. */
+/** Returns true if no member is left, or null when the server cannot answer yet. */
 async function ask(cluster: Cluster): Promise<boolean | null> {
   const running = await findPostmaster(cluster.dir);
   if (running === null) return false;
@@ -57,7 +57,9 @@ async function askOver(client: Client): Promise<boolean> {
   }
 }
 
-/** Returns whether no other member is left. Gives up the connection's own share, if it has one. */
+/**
+ * Returns whether no other member is left. Releases the connection's own share of the lock, if it has one.
+ */
 async function isLast(client: Client): Promise<boolean> {
   await client.query('select pg_advisory_unlock_all()');
   await client.query(`set lock_timeout = ${LAST_ONE_TIMEOUT_MS}`);
