@@ -157,7 +157,7 @@ describe('a start that a person can mend', () => {
   it('refuses a master key that did not seal the stored keys, and changes nothing', async () => {
     const before = await database.query('SELECT * FROM signing_keys');
     expect(await faultOf({ MASTER_KEY: OTHER_KEY })).toBe(
-      'The configuration has a fault: MASTER_KEY is not the one that sealed the keys in this database',
+      'The configuration has a fault: MASTER_KEY is not the key that encrypted the signing keys in this database',
     );
     expect(await database.query('SELECT * FROM signing_keys')).toEqual(before);
   });
