@@ -70,7 +70,9 @@ const features = [
   ExportModule,
 ];
 
-/** The map: what there is, and the order in which a request meets what stands before every route. */
+/**
+ * Lists all modules, and the guards, interceptors and pipe in the order in which every request passes them.
+ */
 @Module({})
 export class AppModule {
   static with(config: Config): DynamicModule {

@@ -10,17 +10,20 @@ const USAGE = 'npm run audit:verify -- <file> [--head <file>]';
 const INVALID = 1;
 const CANNOT_READ = 2;
 
-/** `npm run audit:verify`: verifies an exported trail, without a database, and ends with 0, 1 (invalid) or 2. */
+/**
+ * `npm run audit:verify`: verifies an exported audit log without a database. Exits with 0 (valid), 1
+ * (invalid) or 2 (cannot read).
+ */
 try {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: { head: { type: 'string' } },
   });
   const [path] = positionals;
-  if (path === undefined || positionals.length > 1) throw new Error(`how to use it: ${USAGE}`);
+  if (path === undefined || positionals.length > 1) throw new Error(`usage: ${USAGE}`);
   const head = values.head === undefined ? null : await readHead(values.head);
   const { keys, retentions, blocks } = await readTrailFile(createReadStream(path));
-  // A kept head brings its own key: those in the file are the word of whoever wrote it.
+  // Trusts the key of the kept head if it has one, because the author of the file chose the keys in it.
   const trusted = keySetOf(head?.key ? [head.key] : keys);
   const verdict = await verifyTrail(blocks, { keys: trusted, retentions, ...(head && { head }) });
   process.stdout.write(`${report(verdict, head)}\n`);
@@ -35,23 +38,23 @@ async function readHead(path: string): Promise<HeadFile> {
   try {
     return parseHead(text);
   } catch (cause) {
-    throw new Error(`${path} is not an answer of GET /api/audit/seals/latest`, { cause });
+    throw new Error(`${path} is not a response of GET /api/audit/seals/latest`, { cause });
   }
 }
 
 function report({ firstFault, ...verdict }: Verdict, head: HeadFile | null): string {
-  const gone = verdict.dropped > 0 ? ` and ${verdict.dropped} that retention has dropped` : '';
+  const gone = verdict.dropped > 0 ? ` and ${verdict.dropped} entries dropped by retention` : '';
   const read = `${verdict.seals} seals over ${verdict.entries} entries${gone}`;
   if (firstFault) {
     const { kind, entryId, message } = firstFault;
-    return `INVALID: ${kind}: ${message}${entryId === undefined ? '' : ` (entry ${entryId})`}\n${read} before it are right`;
+    return `INVALID: ${kind}: ${message}${entryId === undefined ? '' : ` (entry ${entryId})`}\n${read} before it are valid`;
   }
   return [
     `VALID: ${read}`,
     `Not covered: ${verdict.unsealed} entries after the last seal`,
     head
-      ? `Not covered: ${verdict.sealsAfterHead} seals after the kept head ${head.number}: more may have been cut off`
-      : 'Not covered: no head was given (--head), so an end that was cut off is not seen',
-    ...(head?.key ? [] : ['The keys are those of the file itself: compare them with ones kept elsewhere']),
+      ? `Not covered: ${verdict.sealsAfterHead} seals after the kept head ${head.number}; more may have been removed`
+      : 'Not covered: without a head (--head), a removed end of the log goes undetected',
+    ...(head?.key ? [] : ['The keys come from the file itself; compare them with keys stored elsewhere']),
   ].join('\n');
 }

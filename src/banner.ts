@@ -7,8 +7,7 @@ interface Administrator {
 }
 
 /**
- * Tells whoever started the service where it is. In production stdout belongs to the log, where
- * every line is JSON.
+ * Prints the addresses of the service. In production stdout is only for the log, where every line is JSON.
  */
 export function announce(config: Config, port: number, administrator: Administrator | null): void {
   if (config.NODE_ENV === 'production') return;

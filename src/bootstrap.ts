@@ -9,8 +9,8 @@ import { ServiceLogger } from './platform/logging/service-logger.js';
 import { serveDocumentation } from './platform/openapi/openapi.js';
 
 /**
- * The whole service over a migrated database, not listening yet: what main and the tests both need. Behind a
- * `door` it takes over the server that is there.
+ * Creates the whole service over a migrated database, without listening. Both the start and the tests use it.
+ * With a `door` it takes over the server that already listens.
  */
 export async function createApp(config: Config, door?: FrontDoor): Promise<NestExpressApplication> {
   const adapter = door ? new FrontDoorAdapter(door) : new ExpressAdapter();
@@ -18,7 +18,7 @@ export async function createApp(config: Config, door?: FrontDoor): Promise<NestE
     abortOnError: false,
     bodyParser: false,
     bufferLogs: true,
-    // A start that fails says so in one line; what it had logged by then would bury that.
+    // A failed start reports its error in one line, which earlier log lines would bury.
     autoFlushLogs: false,
     routeResolutionStrategy: 'specificity',
     routeConflictPolicy: { duplicate: 'error' },

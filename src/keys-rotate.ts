@@ -12,7 +12,9 @@ import { runCommand } from './platform/lifecycle/run-command.js';
 import { toStderr } from './platform/logging/start-logger.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
-/** What the keys need, and nothing that serves, listens on a port or does jobs. */
+/**
+ * The modules that key rotation needs, without the ones that serve requests, listen on a port or run tasks.
+ */
 class KeysModule {
   static with(config: OpenDatabase['config']) {
     const imports = [
@@ -42,10 +44,10 @@ async function rotate(config: OpenDatabase['config']): Promise<string | null> {
   }
 }
 
-/** `npm run keys:rotate`: publishes the next signing key; every instance signs with it 15 minutes later. */
+/** `npm run keys:rotate`: publishes the next signing key. Every instance signs with it 15 minutes later. */
 await runCommand(async (config) => {
   const kid = await rotate(config);
   process.stdout.write(
-    kid ? `Published the signing key ${kid}\n` : 'A signing key was published this very moment\n',
+    kid ? `Published the signing key ${kid}\n` : 'Another process has just published a signing key\n',
   );
 });

@@ -1,11 +1,12 @@
 import { isatty } from 'node:tty';
 import { refuseOldNode } from './config/node-version.js';
 
-// As in scripts/start.mjs, for a start without it.
+// Same as in scripts/start.mjs, for a start without that script.
 process.on('SIGHUP', () => {
   if (isatty(0)) process.exit(129);
 });
 refuseOldNode();
-// Only now: older versions of Node crash while they load a native module of the service.
+// Loads the service after the check, because older versions of Node.js crash while they load one of its
+// native modules.
 const { start } = await import('./start.js');
 await start();

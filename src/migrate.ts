@@ -2,7 +2,7 @@ import { migrate } from './platform/database/migrate.js';
 import { runCommand } from './platform/lifecycle/run-command.js';
 import { toStderr } from './platform/logging/start-logger.js';
 
-/** `npm run migrate`: brings the schema up to date and ends. */
+/** `npm run migrate`: applies pending migrations and exits. */
 await runCommand(async (config) => {
   const names = await migrate(config, toStderr);
   process.stdout.write(names.length === 0 ? 'Nothing to migrate\n' : `Migrated: ${names.join(', ')}\n`);

@@ -27,13 +27,13 @@ export interface Start {
   /** Null without HEALTH_PORT. */
   readonly health: HealthListener | null;
   readonly signals: ProcessSignals;
-  /** Settings that are probably not what was meant. */
+  /** Warnings about settings that are probably not intended. */
   readonly warnings: readonly string[];
-  /** Called when the service can stop in order. */
+  /** Called once the service can shut down gracefully. */
   readonly onServing: () => void;
 }
 
-/** From a database that is open to a service that answers. */
+/** Starts the service on an open database and returns when it serves requests. */
 export async function serve(start: Start): Promise<void> {
   const { database, door, signals } = start;
   const { close } = database;
@@ -43,31 +43,31 @@ export async function serve(start: Start): Promise<void> {
     await app.init();
     await app.get(Erasures).repeat();
     const administrator = await app.get(FirstAdministrator).ensure();
-    // Before anybody can be kept waiting by it.
+    // Runs before the service accepts requests, because it blocks the process.
     releaseStartMemory();
     const port = await door.open();
     signals.stop.throwIfAborted();
     door.admitTo(app.getHttpAdapter().getInstance());
     start.onServing();
-    // Until here the log was held back (see createApp); without this it would be for ever.
+    // createApp holds the log back until here. Without this line it would never appear.
     app.flushLogs();
     const logger = app.get(ServiceLogger);
     logWhatNobodyCaught(logger, close);
     stopOnSignals({ app, config, connections: door.connections, signals, last: close });
     app.get(Lifecycle).serve();
     for (const warning of start.warnings) logger.warn(warning);
-    if (lacksPretty(config)) logger.warn('LOG_PRETTY needs the development packages: the log stays JSON');
+    if (lacksPretty(config)) logger.warn('LOG_PRETTY needs the development packages; the log stays JSON');
     logger.log(`serving ${config.PUBLIC_URL}, listening on ${config.HOST} port ${port}`);
     start.health?.follow({ readiness: app.get(Readiness), metrics: app.get(MetricsRegistry) });
     announce(config, port, administrator);
   } catch (error) {
-    // Its connections must be gone before the embedded server stops.
+    // Closes the app's connections before the embedded server stops.
     await app.close();
     throw error;
   }
 }
 
-/** Brings the schema up to date. @returns the configuration, adapted to a pooler that stands before the database */
+/** Applies pending migrations. @returns the configuration, adapted to a pooler in front of the database */
 async function prepareDatabase({ config, embedded }: OpenDatabase): Promise<OpenDatabase['config']> {
   const warn = startWarnings(config);
   passOnProcessWarnings(warn);

@@ -11,19 +11,19 @@ import { FrontDoor } from './platform/lifecycle/front-door.js';
 import { ProcessSignals } from './platform/lifecycle/process-signals.js';
 import { startFailure } from './platform/lifecycle/start-failure.js';
 
-/** Brings the service up. A fault that a person can mend ends it with one line and exit code 1. */
+/** Starts the service. An error that an operator can fix ends the process with one line and exit code 1. */
 export async function start(): Promise<void> {
   const environment = processEnvironment();
   const signals = new ProcessSignals({ production: environment['NODE_ENV'] === 'production' });
   let opening: Promise<OpenDatabase> | null = null;
   const end = async (error: unknown): Promise<never> => {
-    // What fails because the start is stopped is no fault.
+    // An error caused by stopping the start is not a failure.
     const { aborted } = signals.stop;
     if (!aborted) process.stderr.write(`${startFailure(error)}\n`);
     await leave(opening);
     process.exit(aborted ? 0 : 1);
   };
-  // Until the service can stop in order, whatever ends the process only has the database to leave.
+  // Until the service can shut down gracefully, any end of the process only has to close the database.
   const onEnd = (error: unknown) => void end(error);
   signals.stop.addEventListener('abort', onEnd);
   process.on('uncaughtException', onEnd);
@@ -35,9 +35,9 @@ export async function start(): Promise<void> {
     const config = readConfig(environment);
     await prepareMailFolder(config);
     const health = await HealthListener.open(config);
-    // To load the service takes about as long as to start the database: they go side by side.
+    // Loading the service takes about as long as starting the database, so both run in parallel.
     const service = import('./serve.js');
-    // Its failure is told where it is awaited.
+    // The error surfaces where the promise is awaited.
     service.catch(() => {});
     const door = new FrontDoor(config);
     opening = openDatabase(await withPublicUrl(config, door), await embeddedNotice(config));
@@ -51,32 +51,38 @@ export async function start(): Promise<void> {
   }
 }
 
-/** A server that is just being started would run on: it is waited for. */
+/**
+ * Closes the database. Waits for an embedded server that is still starting, because it would keep running.
+ */
 async function leave(opening: Promise<OpenDatabase> | null): Promise<void> {
   try {
     await (await opening)?.close();
   } catch {
-    // It did not open, and whoever opened it has said why.
+    // The database did not open, and the start has already reported why.
   }
 }
 
-/** Reports of the embedded server are lines of the log in production; a person at a terminal reads them as they are. */
+/**
+ * Sends reports of the embedded server to the log in production, and as plain text to a terminal otherwise.
+ */
 async function embeddedNotice(config: Config): Promise<EmbeddedNotice | undefined> {
   if (config.NODE_ENV !== 'production' || config.DATABASE_URL !== undefined) return undefined;
   const { startLogger } = await import('./platform/logging/start-logger.js');
   return (message, level) => startLogger(config)[level ?? 'info']({ context: 'EmbeddedPostgres' }, message);
 }
 
-/** Of a port that the system chooses the address is known when the port is open. */
+/**
+ * Sets PUBLIC_URL if the system chooses the port, because the address is only known once the port is open.
+ */
 async function withPublicUrl(config: Config, door: FrontDoor): Promise<Config> {
   if (config.PUBLIC_URL !== localUrl(config.HOST, 0)) return config;
   return Object.freeze({ ...config, PUBLIC_URL: localUrl(config.HOST, await door.open()) });
 }
 
-/** While it waits, probes are told that the service has not started. */
+/** Waits for the database. Meanwhile, probes report that the service has not started. */
 function awaitDatabase(config: Config, door: FrontDoor, signal: AbortSignal): Promise<void> {
   return awaitConfiguredDatabase(config, signal, (reason) => {
-    // When the port is taken, the service that joins this call says so.
+    // If the port is taken, the service reports it when it calls this again.
     door.open().catch(() => {});
     void import('./platform/logging/start-logger.js').then(({ startLogger }) =>
       startLogger(config).warn(`waiting for the database: ${reason}`),

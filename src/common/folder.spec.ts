@@ -13,7 +13,7 @@ describe('createFolder', () => {
   });
   afterAll(() => rm(root, { recursive: true }));
 
-  it('creates every missing folder for its owner alone, also when several do so at once', async () => {
+  it('creates missing folders with mode 0700, even when several calls race', async () => {
     const path = join(root, 'a', 'b', 'c');
     await Promise.all([createFolder(path), createFolder(path), createFolder(path)]);
     for (const folder of ['a', 'a/b', 'a/b/c']) {

@@ -2,9 +2,9 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Creates a folder (0700) and the folders above it that are missing. Node's own recursive `mkdir` never ends
- * where a folder exists and nothing can be created in it, such as `/proc`, and no signal stops it.
- * @throws the error of the file system
+ * Creates a folder (0700) and its missing parents. Node's recursive `mkdir` never returns when a folder
+ * exists in which nothing can be created, such as `/proc`, and no signal stops it.
+ * @throws the file system's error
  */
 export async function createFolder(path: string): Promise<void> {
   const missing: string[] = [];
@@ -15,7 +15,7 @@ export async function createFolder(path: string): Promise<void> {
   }
   for (const folder of missing) {
     await mkdir(folder, { mode: 0o700 }).catch(async (error: unknown) => {
-      // Another process may have been faster.
+      // Another process may have created it first.
       if (!(await isFolder(folder))) throw error;
     });
   }

@@ -1,13 +1,16 @@
-/** A place in the order of all history; the numbers are in decimal, since they exceed those of JavaScript. */
+/**
+ * A position in the order of all history. Numbers are decimal text because they exceed JavaScript's safe
+ * integers.
+ */
 export interface HistoryPosition {
   readonly epoch: number;
-  /** Up to 2^64 - 1 (xid8). */
+  /** At most 2^64 - 1 (xid8). */
   readonly xid: string;
-  /** Up to 2^63 - 1. */
+  /** At most 2^63 - 1. */
   readonly seq: string;
 }
 
-/** Before everything. */
+/** The position before every entry. */
 export const BEGINNING: HistoryPosition = { epoch: 0, xid: '0', seq: '0' };
 
 const EPOCH_DIGITS = 4;
@@ -17,7 +20,7 @@ const LENGTH = EPOCH_DIGITS + XID_DIGITS + SEQ_DIGITS;
 const MAX_XID = 2n ** 64n - 1n;
 const MAX_SEQ = 2n ** 63n - 1n;
 
-/** Of one length, so that its order is the same as a text and as a number. */
+/** Formats a position at a fixed length, so that it sorts the same as text and as a number. */
 export function formatPosition({ epoch, xid, seq }: HistoryPosition): string {
   return (
     String(epoch).padStart(EPOCH_DIGITS, '0') + xid.padStart(XID_DIGITS, '0') + seq.padStart(SEQ_DIGITS, '0')
@@ -27,7 +30,7 @@ export function formatPosition({ epoch, xid, seq }: HistoryPosition): string {
 export const isAfter = (one: HistoryPosition, other: HistoryPosition): boolean =>
   formatPosition(one) > formatPosition(other);
 
-/** @returns null for a text that no position has */
+/** @returns null for text that is not a position */
 export function parsePosition(text: string): HistoryPosition | null {
   if (text.length !== LENGTH || !/^\d+$/.test(text)) return null;
   const xid = BigInt(text.slice(EPOCH_DIGITS, -SEQ_DIGITS));

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
 import { trimText } from './text.js';
 
-/** A new UUIDv7 (RFC 9562): in time order, made by the service so that PostgreSQL 16 will do. */
+/**
+ * Returns a new UUIDv7 (RFC 9562), which sorts by time. The service generates it because PostgreSQL 16
+ * cannot.
+ */
 export const newId = (): string => v7();
 
 const RANDOM_BYTES = 16;
@@ -18,10 +21,10 @@ export function newRequestId(): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The id in its one canonical spelling, or null when it is none. */
+/** Returns the id in its canonical spelling, or null if the value is not an id. */
 export const canonicalId = (value: unknown): string | null =>
   typeof value === 'string' && UUID.test(value) ? value.toLowerCase() : null;
 
-/** Returns what somebody has typed or pasted as an id, in its canonical spelling, or null when it is none. */
+/** Returns a typed or pasted id in its canonical spelling, or null if the value is not an id. */
 export const givenId = (value: unknown): string | null =>
   canonicalId(typeof value === 'string' ? trimText(value) : value);

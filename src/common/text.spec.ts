@@ -32,11 +32,11 @@ describe('hasControlCharacters', () => {
 });
 
 describe('trimText', () => {
-  it('takes off outer white space alone', () => {
+  it('trims white space around the text only', () => {
     expect(trimText(' \u3000Ada  King\xa0')).toBe('Ada  King');
   });
 
-  it('leaves control characters to be found', () => {
+  it('keeps control characters, so that the check sees them', () => {
     fc.assert(
       fc.property(anyText, (text) =>
         expect(hasControlCharacters(trimText(text))).toBe(hasControlCharacters(text)),
@@ -54,35 +54,35 @@ describe('foldCase', () => {
     expect(foldCase(foldCase('H\u0331'))).toBe(foldCase('H\u0331'));
   });
 
-  it('finds a text whatever its case and its composition', () => {
+  it('folds case and composition', () => {
     expect(foldCase('CAFE\u0301')).toBe(foldCase('café'));
     expect(foldCase('ΝΙΚΟΣ')).toBe(foldCase('νικοσ'));
   });
 
-  it('finds the beginning of a word that goes on after a sigma', () => {
+  it('matches the start of a word that continues after a sigma', () => {
     expect(foldCase('Πάσχα')).toContain(foldCase('ΠΆΣ'));
   });
 
-  it('keeps apart what is written apart', () => {
+  it('keeps accents and ß distinct', () => {
     expect(foldCase('Strauß')).not.toBe(foldCase('Strauss'));
     expect(foldCase('resume')).not.toBe(foldCase('résumé'));
   });
 });
 
 describe('likePattern', () => {
-  it('takes %, _ and \\ as plain characters', () => {
+  it('escapes %, _ and \\', () => {
     expect(likePattern('50%_\\a')).toBe('%50\\%\\_\\\\a%');
   });
 });
 
 describe('foldSearch', () => {
-  it('makes one of the four i of Turkish, and keeps every other letter apart', () => {
+  it('merges the four Turkish letters i and keeps all others distinct', () => {
     for (const text of ['IŞIK', 'ışık', 'İŞİK', 'işik', 'i\u0307şi\u0307k'])
       expect(foldSearch(text)).toBe('işik');
     expect(foldSearch('Jalapeño Ïdé')).toBe('jalapeño ïdé');
   });
 
-  it('makes plain letters of full-width ones, ligatures and other compatible characters', () => {
+  it('replaces full-width letters, ligatures and other compatibility characters with plain letters', () => {
     for (const [text, plain] of [
       ['ＡＤＡ', 'ada'],
       ['Eﬃe', 'effie'],
@@ -101,12 +101,12 @@ describe('foldSearch', () => {
     expect(foldSearch('Straße')).toBe('straße');
   });
 
-  // Marks and letters that meet often enough to compose, decompose and change their order.
+  // Marks and letters that often meet, so that they compose, decompose and change their order.
   const letter = fc.constantFrom(...Array.from('iIıİʼnﬁﬃＩｉℌℑᴬᴵⅧΣςσϹϲǅẞßÅå\u2126\u212aｶガﾞ字㍻½'));
   const mark = fc.constantFrom('\u0307', '\u0323', '\u0301', '\u0331', '\u0345', '\u3099');
   const text = fc.oneof(fc.string({ unit: fc.oneof(letter, mark), maxLength: 12 }), anyText);
 
-  it('is idempotent, and one for every case, composition and compatible form of a text', () => {
+  it('is idempotent, and equal for every case, composition and compatibility form of a text', () => {
     fc.assert(
       fc.property(text, (given) => {
         const folded = foldSearch(given);
@@ -122,7 +122,7 @@ describe('foldSearch', () => {
     );
   });
 
-  it('leaves no character that has another compatible form or a lower case', () => {
+  it('leaves no character with another compatibility form or a lower case', () => {
     fc.assert(
       fc.property(text, (given) => {
         const folded = foldSearch(given);

@@ -8,25 +8,27 @@ const MAPPED_BITS = 96;
 const SHORTEST_V4 = 8;
 const SHORTEST_V6 = 16;
 
-/** Whether it parses, with one of these schemes, and what is percent-encoded in it can be decoded. */
+/**
+ * Returns true if the value is a URL with one of these schemes whose percent-encoded parts can be decoded.
+ */
 export function isUrl(value: string, schemes: readonly string[]): boolean {
   if (!URL.canParse(value)) return false;
   const { protocol, username, password, pathname } = new URL(value);
   return schemes.includes(protocol) && [username, password, pathname].every(isDecodable);
 }
 
-/** An address that paths can be appended to. */
+/** Returns true for an address to which paths can be appended. */
 export function isHttpBase(value: string): boolean {
   if (!isUrl(value, ['http:', 'https:'])) return false;
   const { username, password } = new URL(value);
   return !/[?#]/.test(value) && username === '' && password === '';
 }
 
-/** The path, if there is one, is the number of a database. */
+/** Returns true for a Redis URL. Its path, if any, must be the number of a database. */
 export const isRedisUrl = (value: string): boolean =>
   isUrl(value, ['redis:', 'rediss:']) && /^\/?\d{0,5}$/.test(new URL(value).pathname);
 
-/** An IP address, or a name: one whose last label is a number would be neither. */
+/** Returns true for an IP address or a host name. A name whose last label is a number is neither. */
 export function isHost(value: string): boolean {
   if (isIP(value) !== 0) return true;
   const labels = value.replace(/\.$/, '').split('.');
@@ -36,9 +38,9 @@ export function isHost(value: string): boolean {
 }
 
 /**
- * An address, or a network in CIDR notation, in the spelling that every parser of addresses knows; null when it
- * is neither. A network that holds a large part of all addresses is refused: whoever trusts it believes
- * everybody. IPv4 written as mapped IPv6 is IPv4.
+ * Returns an address, or a network in CIDR notation, in the spelling that every address parser knows; null
+ * otherwise. Rejects a network with a large share of all addresses, because trusting it would trust every
+ * client. Converts mapped IPv6 to IPv4.
  */
 export function canonicalNetwork(value: string): string | null {
   const [address = '', bits, more] = value.split('/');
@@ -54,7 +56,10 @@ export function canonicalNetwork(value: string): string | null {
   return `${parsed.toString()}/${count}`;
 }
 
-/** Tells whether an IPv6 network holds every mapped IPv4 address: Express compares IPv4 with it that way. */
+/**
+ * Returns true if an IPv6 network contains every mapped IPv4 address. Express compares IPv4 addresses with it
+ * in that form.
+ */
 function holdsAllOfIpv4(network: ipaddr.IPv4 | ipaddr.IPv6, bits: number): boolean {
   if (network instanceof ipaddr.IPv4 || bits > MAPPED_BITS) return false;
   return ipaddr.IPv6.parse('::ffff:0:0').match(network, bits);

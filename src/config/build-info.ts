@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 
 export interface BuildInfo {
   readonly version: string;
-  /** The commit that was built, with `-dirty` when the sources differed from it; null when nobody knows. */
+  /** The commit that was built, with `-dirty` if the sources had changes. Null when unknown. */
   readonly commit: string | null;
 }
 
-/** The facts that scripts/build.mjs wrote beside the compiled sources; before a build only the version is known. */
+/**
+ * The build information that scripts/build.mjs stores next to the compiled sources. Without a build only the
+ * version is known.
+ */
 export const buildInfo: BuildInfo = readJson('../../build.json') ?? {
   version: packageVersion(),
   commit: null,

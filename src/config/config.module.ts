@@ -3,10 +3,10 @@ import type { Config } from './config.js';
 
 const CONFIG = Symbol('Config');
 
-/** Injects the checked configuration: `@InjectConfig() private readonly config: Config`. */
+/** Injects the validated configuration: `@InjectConfig() private readonly config: Config`. */
 export const InjectConfig = (): ParameterDecorator => Inject(CONFIG);
 
-/** Hands the configuration that the start has read, or a test has made, to every module. */
+/** Provides every module with the configuration, which the start reads or a test creates. */
 @Module({})
 export class ConfigModule {
   static with(config: Config): DynamicModule {
@@ -14,6 +14,6 @@ export class ConfigModule {
     return { module: ConfigModule, global: true, providers: [provider], exports: [provider] };
   }
 
-  /** The token, for `inject: []` of an asynchronous module. */
+  /** The injection token, for `inject: []` of an asynchronous module. */
   static readonly token = CONFIG;
 }

@@ -34,7 +34,7 @@ describe('readConfig', () => {
     return path;
   };
 
-  it('needs nothing outside production', () => {
+  it('requires nothing outside production', () => {
     expect(readConfig({})).toMatchObject({
       PORT: 3000,
       HOST: '127.0.0.1',
@@ -43,16 +43,16 @@ describe('readConfig', () => {
     });
   });
 
-  it('gives one object that nobody can change', () => {
+  it('returns a frozen object', () => {
     const config = readConfig({});
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  it('takes an empty value for an absent one', () => {
+  it('treats an empty value as absent', () => {
     expect(readConfig({ PORT: '', DATABASE_URL: '' })).toMatchObject({ PORT: 3000, DATABASE_URL: undefined });
   });
 
-  it('names every fault in one message', () => {
+  it('lists every error in one message', () => {
     const faults = faultsOf({
       PORT: '70000',
       DOCS: 'yes',
@@ -71,13 +71,13 @@ describe('readConfig', () => {
   });
 
   it.each(['-1', '1.5', '0x10', '1e3', ' 3000', 'NaN', '99999999999999999999'])(
-    'takes no port of %s',
+    'rejects %s as a port',
     (PORT) => {
       expect(faultsOf({ PORT })).toEqual([expect.stringMatching(/^PORT must be a whole number/)]);
     },
   );
 
-  it.each(['TRUE', '1', 'yes', 'on', ' true'])('takes no boolean of %s', (DOCS) => {
+  it.each(['TRUE', '1', 'yes', 'on', ' true'])('rejects %s as a boolean', (DOCS) => {
     expect(faultsOf({ DOCS })).toEqual(['DOCS must be true or false']);
   });
 
@@ -93,17 +93,19 @@ describe('readConfig', () => {
     ['MASTER_KEY', Buffer.alloc(32, 7).toString('base64')],
     ['MASTER_KEY', Buffer.from(Array.from({ length: 32 }, (_, i) => i)).toString('base64')],
     ['MASTER_KEY', Buffer.from('abcdefghijklmnopqrstuvwxyz012345').toString('base64')],
-  ])('refuses a %s that is a sample value: %s', (name, value) => {
-    expect(faultsOf({ [name]: value })).toEqual([`${name} must be random: this looks like a sample value`]);
+  ])('rejects a %s that is a sample value: %s', (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([
+      `${name} must be random, but this looks like a sample value`,
+    ]);
   });
 
-  it('takes every random METRICS_TOKEN', () => {
+  it('accepts every random METRICS_TOKEN', () => {
     for (let i = 0; i < 1000; i++) {
       expect(faultsOf({ METRICS_TOKEN: randomBytes(24).toString(i % 2 ? 'hex' : 'base64url') })).toEqual([]);
     }
   });
 
-  it('never shows the value of a secret in a fault', () => {
+  it('never includes the value of a secret in an error', () => {
     const secrets = { MASTER_KEY: 'hunter2', DATABASE_URL: 'http://hunter2@host', METRICS_TOKEN: 'hunter2' };
     expect(faultsOf(secrets)).toHaveLength(3);
     expect(() => readConfig(secrets)).toThrow(
@@ -112,14 +114,14 @@ describe('readConfig', () => {
   });
 
   it.each([
-    ['sslmode=loud', 'has an unknown sslmode: it must be one of disable, allow,'],
+    ['sslmode=loud', 'has an unknown sslmode; it must be one of disable, allow,'],
     [
       'sslmode=verify-full&sslrootcert=/nowhere/ca.crt',
       'names an sslrootcert that cannot be read (ENOENT: /nowhere/ca.crt)',
     ],
     [
       'sslmode=verify-full&sslrootcert=package.json',
-      'names an sslrootcert that holds no certificate in PEM (package.json)',
+      'names an sslrootcert that contains no PEM certificate (package.json)',
     ],
     [
       'sslmode=verify-ca',
@@ -127,10 +129,10 @@ describe('readConfig', () => {
     ],
     ['sslmode=require&sslrootcert=system', 'needs sslmode=verify-full for sslrootcert=system'],
     ['sslmode=require&sslcert=/nowhere/own.crt', 'needs both sslcert and sslkey, or neither'],
-    ['sslmode=require&sslcert=package.json&sslkey=package.json', 'has TLS files that do not fit together'],
+    ['sslmode=require&sslcert=package.json&sslkey=package.json', 'has TLS files that do not match'],
     ['sslmode=require&sslcrl=/nowhere/crl.pem', 'has the parameter sslcrl, which is not supported'],
     ['sslmode=require&ssl_min_protocol_version=TLSv1', 'has a ssl_min_protocol_version other than'],
-  ])('names the variable of an address with %s', (parameters, fault) => {
+  ])('names the variable at fault for an address with %s', (parameters, fault) => {
     for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL']) {
       const faults = faultsOf({
         DATABASE_URL: 'postgres://localhost/db',
@@ -141,9 +143,9 @@ describe('readConfig', () => {
     }
   });
 
-  it.each(['MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'])('refuses %s without DATABASE_URL', (name) => {
+  it.each(['MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'])('rejects %s without DATABASE_URL', (name) => {
     const address = 'postgres://localhost/db';
-    const fault = `${name} must not be set without DATABASE_URL: set both, or neither`;
+    const fault = `${name} must not be set without DATABASE_URL; set both or neither`;
     expect(faultsOf({ [name]: address })).toEqual([fault]);
     expect(faultsOf({ [name]: address, DATABASE_URL: 'mysql://x' })).toHaveLength(1);
     expect(faultsOf({ [name]: address, DATABASE_URL: address })).toEqual([]);
@@ -158,10 +160,10 @@ describe('readConfig', () => {
     ],
     [
       { PGSSLMODE: 'require', PGSSLROOTCERT: 'package.json' },
-      'PGSSLROOTCERT names an sslrootcert that holds no',
+      'PGSSLROOTCERT names an sslrootcert that contains no',
     ],
     [{ PGSSLMODE: 'require', PGSSLROOTCERT: 'system' }, 'PGSSLROOTCERT needs sslmode=verify-full'],
-  ])('names the variable of the TLS default at fault in %j, once', (defaults, fault) => {
+  ])('names the TLS default at fault in %j once', (defaults, fault) => {
     const url = 'postgres://localhost/db';
     Object.assign(process.env, defaults);
     try {
@@ -172,12 +174,12 @@ describe('readConfig', () => {
     }
   });
 
-  it('trusts networks of proxies that one organization holds', () => {
+  it('accepts proxy networks of the size that one organization holds', () => {
     const { TRUSTED_PROXIES } = readConfig({ TRUSTED_PROXIES: '10.0.0.0/8,2001::/16,::ffff:10.0.0.0/104' });
     expect(TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '2001::/16', '10.0.0.0/8']);
   });
 
-  it('says every fault in words of its own', () => {
+  it('replaces every error message of the library', () => {
     const garbage = Object.fromEntries(Object.keys(variables).map((name) => [name, '\u0000 ,%zz']));
     const faults = faultsOf({ ...garbage, DATA_DIR: '', MAIL_DIR: '' });
     expect(faults.length).toBeGreaterThan(30);
@@ -220,7 +222,7 @@ describe('readConfig', () => {
     expect(faultsOf(environment)).toEqual([expect.stringMatching(new RegExp(`^${name} must `))]);
   });
 
-  it('takes no network of proxies that Express cannot use', () => {
+  it('rejects every proxy network that Express cannot use', () => {
     const v4 = fc.tuple(fc.ipV4(), fc.nat(40));
     const v6 = fc.tuple(
       fc.oneof(
@@ -240,7 +242,7 @@ describe('readConfig', () => {
     );
   });
 
-  describe('of the public address', () => {
+  describe('PUBLIC_URL', () => {
     it.each([
       [{}, 'http://localhost:3000'],
       [{ PORT: '3101' }, 'http://localhost:3101'],
@@ -248,23 +250,23 @@ describe('readConfig', () => {
       [{ HOST: '192.0.2.7' }, 'http://192.0.2.7:3000'],
       [{ HOST: '2001:db8::7' }, 'http://[2001:db8::7]:3000'],
       [{ PORT: '3101', PUBLIC_URL: 'https://a.example/x/' }, 'https://a.example/x'],
-    ])('%j: is %s', (environment: Environment, address) => {
+    ])('with %j is %s', (environment: Environment, address) => {
       expect(readConfig(environment).PUBLIC_URL).toBe(address);
     });
   });
 
-  it('finds faults between variables', () => {
-    expect(faultsOf({ DB_POOL_MIN: '11' })).toEqual(['DB_POOL_MIN is greater than DB_POOL_MAX']);
+  it('checks relations between variables', () => {
+    expect(faultsOf({ DB_POOL_MIN: '11' })).toEqual(['DB_POOL_MIN must not exceed DB_POOL_MAX']);
     expect(faultsOf({ SHUTDOWN_GRACE_MS: '25000' })).toEqual([expect.stringMatching(/SHUTDOWN_GRACE_MS/)]);
   });
 
-  describe('of origins', () => {
-    it('reads a list, without white space and empty items', () => {
+  describe('CORS_ORIGINS', () => {
+    it('ignores white space and empty items', () => {
       const { CORS_ORIGINS } = readConfig({ CORS_ORIGINS: ' https://a.example , http://localhost:5173,, ' });
       expect(CORS_ORIGINS).toEqual(['https://a.example', 'http://localhost:5173']);
     });
 
-    it('stands for any port of localhost by default, and for none in production', () => {
+    it('allows any localhost port by default and none in production', () => {
       expect(readConfig({}).CORS_ORIGINS).toEqual(['http://localhost:*']);
       expect(readConfig(PRODUCTION).CORS_ORIGINS).toEqual([]);
       const mixed = 'https://a.example,http://localhost:*';
@@ -286,51 +288,51 @@ describe('readConfig', () => {
       'https://A.example',
       'file:///x',
       'https://a.example/path',
-    ])('takes no %s, alone or in a list', (origin) => {
+    ])('rejects %s, alone or in a list', (origin) => {
       expect(faultsOf({ CORS_ORIGINS: origin })).toHaveLength(1);
       expect(faultsOf({ CORS_ORIGINS: `https://ok.example,${origin}` })).toHaveLength(1);
     });
   });
 
-  describe('of secrets in files', () => {
-    it('reads them without the line break at their end', () => {
+  describe('<NAME>_FILE', () => {
+    it('reads a secret without the final line break', () => {
       const METRICS_TOKEN_FILE = file('token', 'a-token-of-sixteen\n');
       expect(readConfig({ METRICS_TOKEN_FILE }).METRICS_TOKEN).toBe('a-token-of-sixteen');
     });
 
-    it('refuses a secret given in both ways, and a file that is not there', () => {
+    it('rejects a secret given twice, and a missing file', () => {
       const METRICS_TOKEN_FILE = file('both', 'a-token-of-sixteen');
       expect(faultsOf({ METRICS_TOKEN_FILE, METRICS_TOKEN: 'a-token-of-sixteen' })).toEqual([
-        'METRICS_TOKEN and METRICS_TOKEN_FILE are both set',
+        'METRICS_TOKEN and METRICS_TOKEN_FILE are both set; set only one',
       ]);
       expect(faultsOf({ METRICS_TOKEN_FILE: join(folder, 'nowhere') })).toEqual([
         'METRICS_TOKEN_FILE cannot be read',
       ]);
     });
 
-    it('checks what they hold like any value', () => {
+    it('validates the content like any value', () => {
       expect(faultsOf({ MASTER_KEY_FILE: file('short', 'AAAA') })).toEqual([
         expect.stringMatching(/^MASTER_KEY must be 32 bytes/),
       ]);
     });
 
-    it('has no files for what is no secret', () => {
+    it('ignores files for variables that are not secrets', () => {
       expect(readConfig({ PORT_FILE: file('port', '80') }).PORT).toBe(3000);
     });
   });
 
   describe('in production', () => {
-    it('needs what guards something, and names all of it at once', () => {
+    it('requires the secrets and lists all missing ones at once', () => {
       expect(faultsOf({ NODE_ENV: 'production' })).toEqual([
         'MASTER_KEY is required in production',
         'METRICS_TOKEN is required in production',
         'ADMIN_PASSWORD is required for the first start in production',
       ]);
-      // Only the database tells whether a start that has the rest is the first.
+      // Only the database knows whether this is the first start.
       expect(faultsOf(PRODUCTION)).toEqual([]);
     });
 
-    it('shuts the documentation unless it is asked for', () => {
+    it('hides the documentation by default', () => {
       expect(readConfig(PRODUCTION).DOCS).toBe(false);
       expect(readConfig({ ...PRODUCTION, DOCS: 'true' }).DOCS).toBe(true);
     });
@@ -341,7 +343,7 @@ describe('readConfig', () => {
       ['too few bytes', Buffer.from('x'.repeat(16)).toString('base64')],
       ['words', 'change-me'],
       ['hexadecimal', 'ab'.repeat(32)],
-    ])('takes no master key of %s', (_, key) => {
+    ])('rejects a master key of %s', (_, key) => {
       expect(faultsOf({ ...PRODUCTION, MASTER_KEY: key })).toEqual([
         expect.stringMatching(/^MASTER_KEY must be/),
       ]);

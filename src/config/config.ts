@@ -5,7 +5,7 @@ import { type Environment, processEnvironment } from './environment.js';
 import { localUrl } from './public-url.js';
 import { ANY_LOCALHOST, type Variable, type VariableName, variables } from './variables.js';
 
-/** The checked configuration: one frozen object in the spelling of the environment. */
+/** The validated configuration: one frozen object with the names of the environment variables. */
 export type Config = {
   readonly [Name in VariableName]: (typeof variables)[Name] extends Variable<infer T> ? T : never;
 };
@@ -13,17 +13,17 @@ export type Config = {
 const REQUIRED = ' is required in production';
 export const ADMIN_PASSWORD_REQUIRED = 'ADMIN_PASSWORD is required for the first start in production';
 
-/** Every fault of the configuration, one line each, so that they can be mended in one go. */
+/** Reports all errors of the configuration at once, so that the operator can fix them in one pass. */
 export class ConfigError extends Error {
   constructor(readonly faults: readonly string[]) {
-    super(`The configuration has ${faults.length === 1 ? 'a fault' : 'faults'}: ${faults.join('; ')}`);
+    super(`The configuration is invalid: ${faults.join('; ')}`);
     this.name = 'ConfigError';
   }
 }
 
 /**
- * Reads and checks the whole environment before anything starts. An empty value counts as absent.
- * @throws ConfigError that names every fault, and never the value of a secret.
+ * Reads and validates the whole environment before anything starts. An empty value counts as absent.
+ * @throws ConfigError that lists every error and never contains a secret
  */
 export function readConfig(environment: Environment = processEnvironment()): Config {
   const faults: string[] = [];
@@ -34,7 +34,7 @@ export function readConfig(environment: Environment = processEnvironment()): Con
     if (given === undefined && production && fallback === null) faults.push(`${name}${REQUIRED}`);
     const raw = given ?? fallback ?? undefined;
     if (raw === undefined) return [name, undefined];
-    // What a schema does not say in words of ours, it would say in words of the library.
+    // Replaces the library's default message with one of the project.
     const parsed = variable.schema.safeParse(raw, { error: () => 'is not valid' });
     if (!parsed.success) faults.push(`${name} ${reason(parsed.error)}`);
     return [name, parsed.data];
@@ -47,8 +47,9 @@ export function readConfig(environment: Environment = processEnvironment()): Con
 }
 
 /**
- * Whether ADMIN_PASSWORD is needed only the database tells. A start that lacks what production requires is
- * most likely the first one: it names this variable too, so that all can be mended in one go.
+ * Requires ADMIN_PASSWORD for a probable first start. Only the database knows whether it is needed, but a
+ * start without other required variables is most likely the first. Naming it too lets the operator fix
+ * everything in one pass.
  */
 function firstStartFaults(config: Config, faults: readonly string[]): string[] {
   const lacks = faults.some((fault) => fault.endsWith(REQUIRED));
@@ -69,7 +70,7 @@ function rawValue(
   const file = variable.secret ? environment[`${name}_FILE`] || undefined : undefined;
   if (file === undefined) return value;
   if (value !== undefined) {
-    faults.push(`${name} and ${name}_FILE are both set`);
+    faults.push(`${name} and ${name}_FILE are both set; set only one`);
     return value;
   }
   try {
@@ -80,38 +81,40 @@ function rawValue(
   }
 }
 
-/** Between variables, and with files that they name; one that is at fault itself is undefined here, and compares as false. */
+/**
+ * Checks relations between variables. An invalid variable is undefined here, so its comparisons are false.
+ */
 function crossFaults(config: Config): string[] {
   const faults: string[] = [];
-  if (config.DB_POOL_MIN > config.DB_POOL_MAX) faults.push('DB_POOL_MIN is greater than DB_POOL_MAX');
+  if (config.DB_POOL_MIN > config.DB_POOL_MAX) faults.push('DB_POOL_MIN must not exceed DB_POOL_MAX');
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
     faults.push('SHUTDOWN_GRACE_MS must be less than SHUTDOWN_DEADLINE_MS');
   }
-  // An undefined list is at fault itself, and named above.
+  // An invalid list is undefined here and already reported.
   const origins: readonly string[] | undefined = config.CORS_ORIGINS;
   if (config.NODE_ENV === 'production' && origins?.includes(ANY_LOCALHOST)) {
     faults.push(`CORS_ORIGINS must name exact origins in production, not ${ANY_LOCALHOST}`);
   }
   if (config.HEALTH_PORT !== undefined && config.HEALTH_PORT === config.PORT) {
-    faults.push('HEALTH_PORT must be another port than PORT');
+    faults.push('HEALTH_PORT must differ from PORT');
   }
   return faults;
 }
 
-/** Returns each fault once: one of PGSSLMODE concerns every address. */
+/** Returns each error once, because an error in PGSSLMODE affects every address. */
 function addressFaults(config: Config, faults: readonly string[]): Set<string> {
   const found = new Set<string>();
   for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'] as const) {
     const fault = addressFault(name, config[name]);
     if (fault !== null) found.add(fault);
   }
-  // An address that is at fault itself is undefined here, and was given.
+  // An invalid address is undefined here although it was given.
   const given: string | undefined = config.DATABASE_URL;
   if (given !== undefined || faults.some((fault) => fault.startsWith('DATABASE_URL'))) return found;
   for (const name of ['MIGRATION_DATABASE_URL', 'LISTEN_DATABASE_URL'] as const) {
-    // Without DATABASE_URL the service would use the embedded database, and this one would be left out.
+    // Without DATABASE_URL the service would use the embedded database and ignore this address.
     if (config[name] !== undefined) {
-      found.add(`${name} must not be set without DATABASE_URL: set both, or neither`);
+      found.add(`${name} must not be set without DATABASE_URL; set both or neither`);
     }
   }
   return found;

@@ -5,7 +5,10 @@ import { type ConnectionOptions, createSecureContext, rootCertificates, getCACer
 const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 export type SslMode = (typeof MODES)[number];
 
-/** Parameters that decide on TLS; the driver would give some of them a meaning of its own, and a warning on stderr. */
+/**
+ * The parameters for TLS that this module handles. The driver would interpret some of them differently and
+ * warn on stderr.
+ */
 const OURS = [
   'ssl',
   'sslmode',
@@ -17,17 +20,17 @@ const OURS = [
   'ssl_max_protocol_version',
   'uselibpqcompat',
 ] as const;
-/** Parameters of libpq that make a connection safer; to ignore one would be a surprise. */
+/** libpq parameters that make a connection safer. Ignoring them silently would be dangerous. */
 const UNSUPPORTED = ['sslcrl', 'sslcrldir', 'sslcertmode', 'requiressl'];
-/** Certificates of public authorities: the value of `sslrootcert` that asks for them. */
+/** The value of `sslrootcert` that selects the certificates of public authorities. */
 const SYSTEM = 'system';
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
-/** A fault of an address, to be told after the name of its variable. */
+/** An error in an address. Its message follows the name of the variable. */
 export class AddressFault extends Error {
   override readonly name = 'AddressFault';
 
-  /** @param variable the variable at fault, when it is not that of the address */
+  /** @param variable the variable at fault, if it is not the address itself */
   constructor(
     message: string,
     readonly variable?: 'PGSSLMODE' | 'PGSSLROOTCERT',
@@ -37,22 +40,22 @@ export class AddressFault extends Error {
 }
 
 export interface DatabaseAddress {
-  /** The address without the parameters that decide on TLS. */
+  /** The address without the TLS parameters. */
   readonly url: string;
   readonly mode: SslMode;
-  /** Null with the mode `disable`, and over a Unix socket, where there is no TLS. */
+  /** Null with the mode `disable`, and over a Unix socket, which has no TLS. */
   readonly tls: ConnectionOptions | null;
-  /** A server that cannot prove who it is gets no connection. */
+  /** True if the client refuses a server that cannot prove its identity. */
   readonly verifies: boolean;
-  /** There is nobody in between. */
+  /** True for a Unix socket, which no third party can intercept. */
   readonly socket: boolean;
 }
 
 /**
- * Reads what an address says of TLS as libpq does (PostgreSQL, 32.19), with its files. It differs in two points:
- * without `sslmode` the connection is not encrypted, and without `sslrootcert` no file is looked for in the home
- * directory, so that `verify-full` trusts the public authorities.
- * @throws AddressFault that says what is wrong, without a secret
+ * Reads the TLS settings of an address as libpq does (PostgreSQL, 32.19), and loads their files. It differs
+ * from libpq in two points. Without `sslmode` the connection is not encrypted. Without `sslrootcert` it
+ * ignores files in the home directory, so `verify-full` trusts the public authorities.
+ * @throws AddressFault without secrets in its message
  */
 export function readDatabaseAddress(given: string): DatabaseAddress {
   const url = new URL(given);
@@ -63,14 +66,14 @@ export function readDatabaseAddress(given: string): DatabaseAddress {
   for (const name of OURS) url.searchParams.delete(name);
   const mode = modeOf(parameters);
   const socket = /^(?:\/|$|%2f)/i.test(parameters.get('host') ?? url.hostname);
-  // The same text when nothing was taken out: to write an address anew may change its spelling.
+  // Keeps the original text if no parameter was removed, because formatting a URL may change its spelling.
   const bare = OURS.some((name) => parameters.has(name)) ? url.href : given;
   const encrypted = mode !== 'disable' && !socket;
   const tls = encrypted ? tlsOptions(mode, parameters) : null;
   return { url: bare, mode, tls, verifies: tls?.rejectUnauthorized === true && !isOptional(mode), socket };
 }
 
-/** Says what is wrong with the address in a variable, or null when nothing is. */
+/** Returns the error of the address in a variable, or null if it is valid. */
 export function addressFault(name: string, given: string | undefined): string | null {
   if (given === undefined) return null;
   try {
@@ -91,14 +94,14 @@ function modeOf(parameters: ReadonlyMap<string, string>): SslMode {
   const known = MODES.find((each) => each === mode);
   if (known !== undefined) return known;
   if (own === undefined) throw new AddressFault(`must be one of ${MODES.join(', ')}`, 'PGSSLMODE');
-  throw new AddressFault(`has an unknown sslmode: it must be one of ${MODES.join(', ')}`);
+  throw new AddressFault(`has an unknown sslmode; it must be one of ${MODES.join(', ')}`);
 }
 
-/** Returns the mode that the address itself names. */
+/** Returns the mode that the address itself specifies. */
 const ownModeOf = (parameters: ReadonlyMap<string, string>): string | undefined =>
   parameters.get('sslmode') ?? modeOfDriver(parameters.get('ssl'));
 
-/** The parameter `ssl` is the driver's own, and not libpq's. */
+/** Translates `ssl`, which is a parameter of the driver, not of libpq. */
 function modeOfDriver(ssl: string | undefined): string | undefined {
   if (ssl === undefined) return undefined;
   if (ssl === '0' || ssl === 'false') return 'disable';
@@ -123,29 +126,30 @@ function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): Con
     ...ownCertificate(parameters),
     ...versions(parameters),
     rejectUnauthorized: root !== undefined || mode === 'verify-full',
-    // Only `verify-full` compares names. What this returns is the fault that was found.
+    // Only `verify-full` compares host names. The function returns the error, so `undefined` accepts any
+    // name.
     ...(mode !== 'verify-full' && { checkServerIdentity: () => undefined }),
   };
   try {
     createSecureContext(options);
   } catch (error) {
-    throw new AddressFault(`has TLS files that do not fit together (${codeOf(error)})`);
+    throw new AddressFault(`has TLS files that do not match (${codeOf(error)})`);
   }
   return options;
 }
 
-/** Uses a file of authorities in every mode that encrypts, as libpq does. */
+/** Loads the file of authorities in every mode that encrypts, as libpq does. */
 function authorities(root: string | undefined, variable?: 'PGSSLROOTCERT'): ConnectionOptions {
   if (root === undefined) return {};
   if (root === SYSTEM) return { ca: [...rootCertificates, ...getCACertificates('system')] };
   const ca = contentOf('sslrootcert', root, variable);
   if (!isCertificate(ca)) {
-    throw new AddressFault(`names an sslrootcert that holds no certificate in PEM (${root})`, variable);
+    throw new AddressFault(`names an sslrootcert that contains no PEM certificate (${root})`, variable);
   }
   return { ca };
 }
 
-/** The driver's TLS would take such a file for one without authorities. */
+/** Checks for a certificate, because the driver's TLS would silently treat such a file as an empty list. */
 function isCertificate(pem: Buffer): boolean {
   try {
     return Boolean(new X509Certificate(pem));
@@ -189,7 +193,7 @@ function contentOf(parameter: string, path: string, variable?: 'PGSSLROOTCERT'):
   }
 }
 
-/** The defaults of every address that says nothing of its own. */
+/** Returns the default for addresses that do not set the parameter themselves. */
 const environment = (name: 'PGSSLMODE' | 'PGSSLROOTCERT'): string | undefined =>
   process.env[name] || undefined;
 

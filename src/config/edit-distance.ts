@@ -1,6 +1,6 @@
 /**
- * The least number of letters to insert, remove, replace or swap with their neighbour (optimal string
- * alignment) that makes one text the other.
+ * Returns the minimum number of edits that turn one text into the other. An edit inserts, removes or replaces
+ * a letter, or swaps two neighbours (optimal string alignment).
  */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];

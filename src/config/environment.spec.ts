@@ -14,7 +14,7 @@ describe('processEnvironment', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('adds what .env says and the environment does not, but for NODE_ENV', () => {
+  it('adds the variables of .env that the environment lacks, except NODE_ENV', () => {
     expect(processEnvironment({ PORT: '3000', NODE_ENV: 'test' }, path)).toEqual({
       PORT: '3000',
       HOST: '::1',
@@ -23,7 +23,7 @@ describe('processEnvironment', () => {
     expect(processEnvironment({}, path)).toEqual({ PORT: '3101', HOST: '::1' });
   });
 
-  it('reads no .env in production, and needs none', () => {
+  it('ignores .env in production and works without it', () => {
     expect(processEnvironment({ NODE_ENV: 'production' }, path)).toEqual({ NODE_ENV: 'production' });
     expect(processEnvironment({}, join(folder, 'nothing'))).toEqual({});
   });

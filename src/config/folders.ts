@@ -3,7 +3,7 @@ import { createFolder } from '../common/folder.js';
 import { type Config, ConfigError } from './config.js';
 
 /**
- * Creates the folder that a variable names when it is missing, and checks that files can be created in it.
+ * Creates the folder that a variable names, if it is missing, and checks that it is writable.
  * @throws ConfigError that names the variable
  */
 export async function prepareFolder(name: 'DATA_DIR' | 'MAIL_DIR', path: string): Promise<void> {
@@ -18,7 +18,7 @@ export async function prepareFolder(name: 'DATA_DIR' | 'MAIL_DIR', path: string)
   }
 }
 
-/** Fails a start whose mails could not be written to the folder that the configuration names. */
+/** Fails the start if the service cannot write mails to the configured folder. */
 export async function prepareMailFolder({ MAIL_DIR, SMTP_URL }: Config): Promise<void> {
   if (MAIL_DIR !== undefined && SMTP_URL === undefined) await prepareFolder('MAIL_DIR', MAIL_DIR);
 }

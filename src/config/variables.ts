@@ -5,16 +5,16 @@ import { codePointLength } from '../common/text.js';
 import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './addresses.js';
 
 /**
- * Every environment variable that the service knows, one row each. The table in docs/reference/configuration.md is
- * made from this one, and a contract test compares the two.
+ * An environment variable of the service. The table in docs/reference/configuration.md is generated from
+ * these, and a contract test compares the two.
  */
 export interface Variable<T = unknown> {
   readonly schema: z.ZodType<T>;
-  /** In the spelling of the environment; none: the variable may be absent. */
+  /** The default, spelled as in the environment. Without one the variable may be absent. */
   readonly default?: string;
-  /** Replaces `default` when NODE_ENV is `production`. `null`: required there. */
+  /** Replaces `default` when NODE_ENV is `production`. `null` makes the variable required there. */
   readonly production?: string | null;
-  /** Never shown; may also be given as a file through `<NAME>_FILE`. */
+  /** Marks a secret. It is never shown and can also be read from a file through `<NAME>_FILE`. */
   readonly secret?: true;
   readonly description: string;
 }
@@ -42,7 +42,10 @@ const httpUrl = z
   .string()
   .refine(isHttpBase, 'must be an http(s):// address without a query')
   .transform((value) => value.replace(/\/+$/, ''));
-/** The one entry of `CORS_ORIGINS` that is no exact origin: a development server on any port of this machine. */
+/**
+ * The one entry of `CORS_ORIGINS` that is not an exact origin: a development server on any port of this
+ * machine.
+ */
 export const ANY_LOCALHOST = 'http://localhost:*';
 const host = z.string().refine(isHost, 'must be an IP address or a host name');
 const emailAddress = z
@@ -51,12 +54,12 @@ const emailAddress = z
 const password = z.string().refine((value) => {
   const length = codePointLength(value.normalize('NFC'));
   return length >= 8 && length <= 128 && !/\p{Cc}/u.test(value);
-}, 'must have 8 to 128 characters, none of them a control character');
+}, 'must have 8 to 128 characters and no control characters');
 const origins = z.string().transform((value, context) => {
   const list = listOf(value);
   for (const origin of list) {
     if (origin === ANY_LOCALHOST) continue;
-    // A URL may hold a "*", and no browser ever sends one: such an entry would let nobody in.
+    // A URL may contain a "*", but no browser ever sends one. Such an entry would match no origin.
     const exact = !origin.includes('*') && isUrl(origin, ['http:', 'https:']);
     if (!exact || new URL(origin).origin !== origin) {
       context.addIssue({
@@ -73,17 +76,20 @@ const networks = z.string().transform((value, context) => {
     context.addIssue({
       code: 'custom',
       message:
-        'must be addresses or networks such as 10.0.0.0/8, separated by commas; a prefix shorter than /8 (IPv6: /16), or one with all of IPv4 in it, would trust everybody',
+        'must be IP addresses or networks such as 10.0.0.0/8, separated by commas; a prefix shorter than /8 (IPv6: /16), or a network that contains all of IPv4, would trust every client',
     });
   }
   return list.filter((network) => network !== null);
 });
-const SAMPLE = 'must be random: this looks like a sample value';
+const SAMPLE = 'must be random, but this looks like a sample value';
 const PLACEHOLDER =
   /(?:change|replace|insert|fill).{0,6}(?:me|this|it|here)(?![a-z])|placeholder|example|sample|your[-_ ]/i;
 const MIN_DISTINCT = 8;
 
-/** Tells whether few values make up the secret, or most of it counts up or down. No random one does. */
+/**
+ * Returns true if a secret consists of few distinct values or mostly counts up or down. A random one never
+ * does.
+ */
 function looksLikeSample(secret: Uint8Array): boolean {
   if (new Set(secret).size < MIN_DISTINCT) return true;
   const steps = Array.from(secret.subarray(1), (byte, index) => byte - (secret[index] ?? 0));
@@ -115,12 +121,12 @@ export const variables = {
   NODE_ENV: row({
     schema: oneOf('development', 'test', 'production'),
     default: 'development',
-    description: 'In `production` nothing that guards something has a default',
+    description: 'In `production`, secrets that protect access have no defaults',
   }),
   PORT: row({
     schema: whole(0, 65535),
     default: '3000',
-    description: 'Port to listen on; 0 takes a free one',
+    description: 'Port to listen on; 0 selects a free port',
   }),
   HOST: row({
     schema: host,
@@ -130,173 +136,179 @@ export const variables = {
   HEALTH_PORT: row({
     schema: whole(1, 65535).optional(),
     description:
-      'A second port on `HOST`, for `/health*` and `/metrics` alone: a thread of its own answers there, however busy the service is',
+      'A second port on `HOST` that serves only `/health*` and `/metrics`. Its own thread responds even when the service is busy',
   }),
   PUBLIC_URL: row({
     schema: httpUrl,
     default: 'http://localhost:3000',
     description:
-      'Address under which clients reach the service; the issuer of its tokens: instances of one database must share it, or they refuse the tokens of each other. By default it follows `PORT` and `HOST`; in production a start without it warns',
+      'Address at which clients reach the service, and the issuer of its tokens. Instances that share a database must use the same value, or they reject the tokens of the others. The default follows `PORT` and `HOST`; in production a missing value logs a warning',
   }),
   DATA_DIR: row({
     schema: text,
     default: '.data',
-    description: 'Folder of the embedded database, the generated master key, and the log of erasures',
+    description: 'Folder for the embedded database, the generated master key and the erasure log',
   }),
   DATABASE_URL: row({
     schema: postgresUrl.optional(),
     secret: true,
     description:
-      'PostgreSQL 16 or newer, with TLS as `sslmode`, `sslrootcert`, `sslcert` and `sslkey` say. Without it a PostgreSQL of its own is started and kept in `DATA_DIR`',
+      'PostgreSQL 16 or newer. `sslmode`, `sslrootcert`, `sslcert` and `sslkey` configure TLS. Without it the service starts an embedded PostgreSQL that stores its data in `DATA_DIR`',
   }),
   MIGRATION_DATABASE_URL: row({
     schema: postgresUrl.optional(),
     secret: true,
-    description: 'The same database as the owner of its tables, for migrations. By default `DATABASE_URL`',
+    description:
+      'The same database under the role that owns its tables, for migrations. Defaults to `DATABASE_URL`',
   }),
   LISTEN_DATABASE_URL: row({
     schema: postgresUrl.optional(),
     secret: true,
     description:
-      'The same database without a pooler in between, for notifications and jobs. By default `DATABASE_URL`',
+      'The same database without a pooler in between, for notifications and tasks. Defaults to `DATABASE_URL`',
   }),
-  DB_POOL_MAX: row({ schema: whole(1, 1000), default: '10', description: 'Connections at most' }),
-  DB_POOL_MIN: row({ schema: whole(0, 1000), default: '0', description: 'Idle connections that are kept' }),
+  DB_POOL_MAX: row({ schema: whole(1, 1000), default: '10', description: 'Maximum number of connections' }),
+  DB_POOL_MIN: row({
+    schema: whole(0, 1000),
+    default: '0',
+    description: 'Minimum number of idle connections to keep',
+  }),
   DB_PREPARED: row({
     schema: boolean,
     default: 'true',
     description:
-      'Connections keep the most frequent statements parsed and planned. `false` before a pooler that knows no prepared statements, such as PgBouncer before 1.21',
+      'Uses prepared statements for the most frequent queries. Set `false` behind a pooler without support for them, such as PgBouncer before 1.21',
   }),
   DB_CONNECT_TIMEOUT_MS: row({
     schema: whole(1, 60_000),
     default: '5000',
-    description: 'Longest wait for a connection, a place in the pool included',
+    description: 'Maximum wait for a connection, including the wait for a place in the pool',
   }),
   DB_START_TIMEOUT_SECONDS: row({
     schema: whole(0, 3600),
     default: '60',
-    description: 'A start waits this long for a database that is away',
+    description: 'Maximum time for which a start waits for an unreachable database',
   }),
   DB_IDLE_TIMEOUT_MS: row({
     schema: whole(1, 86_400_000),
     default: '600000',
-    description: 'An idle connection is closed after this',
+    description: 'Time after which an idle connection is closed',
   }),
   DB_MAX_LIFETIME_SECONDS: row({
     schema: whole(1, 86_400),
     default: '1800',
-    description: 'A connection is replaced after this',
+    description: 'Time after which a connection is replaced',
   }),
   MASTER_KEY: row({
     schema: masterKey.optional(),
     production: null,
     secret: true,
     description:
-      '32 random bytes in base64 that seal every stored secret. Generated in `DATA_DIR` outside production',
+      '32 random bytes in base64, the key that encrypts every stored secret. Generated in `DATA_DIR` outside production',
   }),
   ADMIN_EMAIL: row({
     schema: emailAddress,
     default: 'admin@gatehouse.local',
-    description: 'Address of the first administrator; in production a start without it warns',
+    description: 'Email address of the first administrator; in production a missing value logs a warning',
   }),
   ADMIN_PASSWORD: row({
     schema: password.optional(),
     secret: true,
     description:
-      'Password of the first administrator. Generated and shown once outside production; in production the first start needs it',
+      'Password of the first administrator. Outside production it is generated and shown once; in production the first start requires it',
   }),
   ACCESS_TOKEN_TTL_SECONDS: row({
     schema: whole(1, 86_400),
     default: '900',
-    description: 'Life of an access token',
+    description: 'Lifetime of an access token',
   }),
   REFRESH_TOKEN_TTL_SECONDS: row({
     schema: whole(60, 31_536_000),
     default: '2592000',
-    description: 'Life of a refresh token, and so of a session that nobody uses; slides with every refresh',
+    description: 'Lifetime of a refresh token, and so of an unused session; every refresh extends it',
   }),
   SESSION_MAX_SECONDS: row({
     schema: whole(60, 31_536_000),
     default: '7776000',
-    description: 'Life of a session, however often it is refreshed',
+    description: 'Maximum lifetime of a session, regardless of refreshes',
   }),
   REFRESH_GRACE_SECONDS: row({
     schema: whole(0, 60),
     default: '10',
     description:
-      'A spent refresh token presented again within this gives the same successor; later it is a theft',
+      'Time for which a spent refresh token still returns the same successor; later use counts as theft',
   }),
   PASSWORD_CONCURRENCY: row({
     schema: whole(1, 64),
     default: String(availableParallelism()),
-    description: 'Password hashes computed at once (by default one for each core)',
+    description: 'Maximum number of concurrent password hashes (by default one per core)',
   }),
   BATCH_CONCURRENCY: row({
     schema: whole(1, 50),
     default: '10',
     description:
-      'Rows of bulk jobs done at once, over connections of their own besides `DB_POOL_MAX`, which are closed when idle',
+      'Maximum number of bulk job rows processed concurrently. They use connections in addition to `DB_POOL_MAX`, which are closed when idle',
   }),
   EXPORT_CONCURRENCY: row({
     schema: whole(1, 10_000),
     default: '128',
-    description: 'Exports that one instance sends at once; past it 503',
+    description: 'Maximum number of concurrent exports per instance; further ones get 503',
   }),
   AUDIT_RETENTION_MONTHS: row({
     schema: whole(1, 1200).optional(),
     description:
-      'Months for which the audit trail is kept; older ones are dropped whole, and announced in the trail before. Without it none ever is',
+      'Number of months to keep the audit log. Older months are dropped as a whole after an announcement in the log. Without it nothing is dropped',
   }),
   TRUSTED_PROXIES: row({
     schema: networks,
     default: '',
     description:
-      'Addresses or networks (/8 or longer; IPv6: /16) of proxies whose X-Forwarded-For is believed, separated by commas',
+      'Addresses or networks (/8 or longer; IPv6: /16) of proxies whose X-Forwarded-For is trusted, separated by commas',
   }),
   RATE_LIMIT_ANONYMOUS: row({
     schema: whole(0, 1_000_000),
     default: '30',
-    description: 'Requests a minute from one address (IPv6: one /64 network) without a token; 0 is off',
+    description:
+      'Requests per minute from one address (IPv6: one /64 network) without a token; 0 disables the limit',
   }),
   RATE_LIMIT_AUTHENTICATED: row({
     schema: whole(0, 1_000_000),
     default: '100',
-    description: 'Requests a minute of one account; 0 is off',
+    description: 'Requests per minute from one user; 0 disables the limit',
   }),
   RATE_LIMIT_PREMIUM: row({
     schema: whole(0, 1_000_000),
     default: '1000',
-    description: 'The same for accounts with the role `premium` or `admin`; 0 is off',
+    description: 'Requests per minute from a user with the role `premium` or `admin`; 0 disables the limit',
   }),
   RATE_LIMIT_SIGN_IN: row({
     schema: whole(0, 1_000_000),
     default: '120',
     description:
-      'Requests a minute from one address (IPv6: one /64 network) to sign-in, sign-up, refresh and recovery, with or without a token; 0 is off',
+      'Requests per minute from one address (IPv6: one /64 network) to sign-in, sign-up, refresh and recovery, with or without a token; 0 disables the limit',
   }),
   REDIS_URL: row({
     schema: redisUrl.optional(),
     secret: true,
     description:
-      'Redis that shares the rate limits between instances; without it, and while it does not answer within 20 ms, each limits on its own',
+      'Redis that shares the rate limits between instances. Without it, or while it takes over 20 ms to respond, each instance applies its own limits',
   }),
   CORS_ORIGINS: row({
     schema: origins,
     default: ANY_LOCALHOST,
     production: '',
     description:
-      'Origins whose pages may call the API, separated by commas. Outside production `http://localhost:*` stands for every port',
+      'Origins whose pages may call the API, separated by commas. Outside production, `http://localhost:*` allows every port',
   }),
   BODY_LIMIT_BYTES: row({
     schema: whole(1024, 104_857_600),
     default: '10485760',
-    description: 'Largest request body; on public routes at most 100 kB',
+    description: 'Maximum size of a request body; public routes allow at most 100 kB',
   }),
   REQUEST_TIMEOUT_MS: row({
     schema: whole(100, 600_000),
     default: '30000',
-    description: 'A request that takes longer is answered 504',
+    description: 'Time limit of a request; a longer one gets 504',
   }),
   SMTP_URL: row({
     schema: smtpUrl.optional(),
@@ -305,24 +317,25 @@ export const variables = {
   }),
   MAIL_DIR: row({
     schema: text.optional(),
-    description: 'Without `SMTP_URL`: folder for mails, one `.eml` each. By default `mail` in `DATA_DIR`',
+    description:
+      'Folder for mails without `SMTP_URL`, one `.eml` file each. Defaults to `mail` in `DATA_DIR`',
   }),
   LOG_LEVEL: row({
     schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
     default: 'info',
-    description: 'Least severe level that is logged',
+    description: 'Minimum level that is logged',
   }),
   LOG_PRETTY: row({
     schema: boolean,
     default: 'false',
     description:
-      'Log lines for people instead of JSON. Without the development packages a warning says that they stay JSON',
+      'Writes human-readable log lines instead of JSON. Without the development packages the service logs a warning and keeps JSON',
   }),
   METRICS_TOKEN: row({
     schema: bearerSecret.optional(),
     production: null,
     secret: true,
-    description: 'Bearer token that `/metrics` asks for; none: open',
+    description: 'Bearer token that `/metrics` requires; without it `/metrics` is open',
   }),
   DOCS: row({
     schema: boolean,
@@ -333,18 +346,18 @@ export const variables = {
   SHUTDOWN_GRACE_MS: row({
     schema: whole(0, 600_000),
     default: '5000',
-    description: 'From SIGTERM on, `/health/ready` is 503 and everything else is served for this long',
+    description:
+      'Time after SIGTERM for which `/health/ready` returns 503 while all other requests are served',
   }),
   SHUTDOWN_IDLE_MS: row({
     schema: whole(0, 600_000),
     default: '5000',
-    description:
-      'After the grace period, a connection that was silent throughout is closed when it stays silent for this long',
+    description: 'Time after the grace period until a connection that was idle throughout is closed',
   }),
   SHUTDOWN_DEADLINE_MS: row({
     schema: whole(100, 600_000),
     default: '25000',
-    description: 'The stop is forced after this',
+    description: 'Time after which a stop is forced',
   }),
 } as const;
 

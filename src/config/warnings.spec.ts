@@ -23,15 +23,15 @@ describe('configWarnings', () => {
     ['ACCESS_TOKEN_TTL', 'ACCESS_TOKEN_TTL_SECONDS'],
     ['BODY_LIMIT', 'BODY_LIMIT_BYTES'],
     ['REQUEST_TIMEOUT', 'REQUEST_TIMEOUT_MS'],
-  ])('asks whether %s is meant to be %s', (name, meant) => {
-    expect(warningsOf({ [name]: 'x' })).toEqual([`${name} is not known: is ${meant} meant?`]);
+  ])('suggests for %s the variable %s', (name, meant) => {
+    expect(warningsOf({ [name]: 'x' })).toEqual([`${name} is not a known variable; did you mean ${meant}?`]);
   });
 
-  it('says that a variable without a secret is not read from a file', () => {
-    expect(warningsOf({ PORT_FILE: '/x' })).toEqual(['PORT_FILE is not read: PORT is no secret']);
+  it('warns that only secrets can be read from files', () => {
+    expect(warningsOf({ PORT_FILE: '/x' })).toEqual(['PORT_FILE is ignored because PORT is not a secret']);
   });
 
-  it('passes over what others need, and over what is known', () => {
+  it('ignores known variables and those of other programs', () => {
     const environment = { HOME: '/', PATH: '/', TERM: 'x', HOSTNAME: 'x', LOGNAME: 'x', LANG: 'C' };
     const compose = {
       POSTGRES_PASSWORD: 'x',
@@ -42,7 +42,7 @@ describe('configWarnings', () => {
     expect(warningsOf({ ...environment, ...compose, npm_config_port: '1', PORT: '1' })).toEqual([]);
   });
 
-  it('names PUBLIC_URL and ADMIN_EMAIL when a production lacks them', () => {
+  it('warns about a missing PUBLIC_URL or ADMIN_EMAIL in production', () => {
     const production = { NODE_ENV: 'production', MASTER_KEY, METRICS_TOKEN: 'a-token-of-sixteen' };
     expect(warningsOf(production)).toEqual([
       expect.stringContaining('PUBLIC_URL is not set'),
@@ -62,7 +62,7 @@ describe('editDistance', () => {
     ['ab', 'ba', 1],
     ['abc', 'acb', 1],
     ['same', 'same', 0],
-  ])('%j and %j: %d', (a, b, distance) => {
+  ])('between %j and %j is %d', (a, b, distance) => {
     expect([editDistance(a, b), editDistance(b, a)]).toEqual([distance, distance]);
   });
 });

@@ -3,10 +3,10 @@ import { editDistance } from './edit-distance.js';
 import type { Environment } from './environment.js';
 import { type Variable, type VariableName, variables } from './variables.js';
 
-/** Names up to this length are like too many others to be two mistakes away. */
+/** The length up to which only one mistake is tolerated, because a short name is close to many others. */
 const SHORT = 6;
 
-/** Outside of what is checked: settings that are valid and probably not what was meant. */
+/** Returns warnings about settings that are valid but probably not intended. */
 export function configWarnings(config: Config, environment: Environment): string[] {
   return [...missingInProduction(config, environment), ...unknownNames(environment)];
 }
@@ -15,9 +15,9 @@ function missingInProduction(config: Config, environment: Environment): string[]
   if (config.NODE_ENV !== 'production') return [];
   const warnings: string[] = [];
   if (!environment['PUBLIC_URL'])
-    warnings.push(`PUBLIC_URL is not set: tokens, mails and links name ${config.PUBLIC_URL}`);
+    warnings.push(`PUBLIC_URL is not set; tokens, mails and links use ${config.PUBLIC_URL}`);
   if (!environment['ADMIN_EMAIL'])
-    warnings.push(`ADMIN_EMAIL is not set: the first administrator is ${config.ADMIN_EMAIL}`);
+    warnings.push(`ADMIN_EMAIL is not set; the first administrator is ${config.ADMIN_EMAIL}`);
   return warnings;
 }
 
@@ -30,18 +30,21 @@ function unknownNames(environment: Environment): string[] {
   return Object.keys(environment)
     .filter((name) => !isKnown.has(name))
     .flatMap((name) => {
-      if (isPlainFile(name)) return [`${name} is not read: ${name.slice(0, -'_FILE'.length)} is no secret`];
+      if (isPlainFile(name))
+        return [`${name} is ignored because ${name.slice(0, -'_FILE'.length)} is not a secret`];
       const meant = known.find((each) => looksLike(name.toUpperCase(), each));
-      return meant === undefined ? [] : [`${name} is not known: is ${meant} meant?`];
+      return meant === undefined ? [] : [`${name} is not a known variable; did you mean ${meant}?`];
     });
 }
 
-/** A `_FILE` of a variable that is no secret. */
+/** Matches `<NAME>_FILE` of a variable that is not a secret. */
 const isPlainFile = (name: string): boolean =>
   name.endsWith('_FILE') &&
   name.slice(0, -'_FILE'.length) in (variables satisfies Record<VariableName, object>);
 
-/** What a name may lack or have too much: its unit, and the form of its last word. */
+/**
+ * Matches the unit at the end of a name. People often omit or add it, as they do the plural of the last word.
+ */
 const UNIT = /_(?:MS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINUTES|HOURS|DAYS|MONTHS|B|BYTES|KB|MB)$/;
 const looksLike = (name: string, known: string): boolean =>
   isNear(name, known) || (stem(known).length > SHORT && isNear(stem(name), stem(known)));

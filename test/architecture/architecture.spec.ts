@@ -20,7 +20,7 @@ interface Violation {
   readonly to: string;
 }
 
-/** What dependency-cruiser finds in the `src` of a folder, by the rules of this repository. */
+/** Returns the violations in the `src` of a folder under this repository's import rules. */
 async function violations(folder: string): Promise<Violation[]> {
   const args = [CRUISER, 'src', '--config', join(ROOT, '.dependency-cruiser.json'), '--output-type', 'json'];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
@@ -32,7 +32,7 @@ async function violations(folder: string): Promise<Violation[]> {
   return summary.violations;
 }
 
-/** A file that breaks each rule, and what it must not import. */
+/** For each rule, a file that breaks it and the forbidden import. */
 const BROKEN: readonly (readonly [rule: string, from: string, to: string])[] = [
   ['common-is-a-leaf', 'src/common/a.ts', 'src/config/b.ts'],
   ['config-knows-only-common', 'src/config/a.ts', 'src/platform/mail/b.ts'],
@@ -77,12 +77,12 @@ describe('the import rules', () => {
     expect(violation).toMatchObject({ rule: { name }, from, to });
   });
 
-  it('let a module use another one through its service, its events and what travels', () => {
+  it('allow a module to use the service, events, requests and responses of another', () => {
     expect(found.filter(({ from }) => from === 'src/modules/export/good.ts')).toEqual([]);
   });
 });
 
-/** Judges a tree of files alone that import these others, in a folder that is removed again. */
+/** Checks files that contain only these imports, in a temporary folder. */
 async function inFolder(files: ReadonlyMap<string, readonly string[]>): Promise<Violation[]> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-rules-'));
   try {
@@ -106,7 +106,7 @@ interface TextRule {
   readonly says: string;
   readonly folder: 'src' | 'test' | '{src,test,migrations}';
   readonly allowed?: RegExp;
-  /** Whether comments count too. */
+  /** True if comments count too. */
   readonly comments?: true;
   readonly refused: RegExp;
   readonly examples: readonly string[];
@@ -114,14 +114,14 @@ interface TextRule {
 
 const textRules: readonly TextRule[] = [
   {
-    says: 'reads the environment in src/config only, and in the command-line client, which is no part of the service',
+    says: 'read the environment only in src/config and in the command-line client, which is not part of the service',
     folder: 'src',
     allowed: /^src\/(?:config|cli)\//,
     refused: /\bprocess\??\.env\b|\bprocess\[|['"]node:process['"]|['"]process['"]/,
     examples: ['const x = process.env.HOME;', "import { env } from 'node:process';"],
   },
   {
-    says: 'sends HTTP from platform/http-client only, and from the command-line client',
+    says: 'send HTTP only from platform/http-client and the command-line client',
     folder: 'src',
     allowed: /^src\/(?:platform\/http-client|cli)\//,
     refused:
@@ -134,22 +134,22 @@ const textRules: readonly TextRule[] = [
     ],
   },
   {
-    says: 'knows no forwardRef',
+    says: 'contain no forwardRef',
     folder: 'src',
     refused: /\bforwardRef\b/,
     examples: ['forwardRef(() => A)'],
   },
   {
-    says: 'silences no checker without a reason',
+    says: 'give a reason for each disabled check',
     folder: '{src,test,migrations}',
     comments: true,
     refused: /(?:eslint|oxlint)-disable(?!.* -- \S)|@ts-(?:ignore|nocheck)|@ts-expect-error\s*$/m,
     examples: ['// eslint-disable-next-line no-eval\n', '// @ts-ignore because', '// @ts-expect-error\n'],
   },
   {
-    says: 'runs all tests of a file',
+    says: 'run all tests of a file',
     folder: 'test',
-    // It says why, where a machine lacks what tests need.
+    // The helper reports the reason when a machine lacks what the tests need.
     allowed: /support\/where-possible\.ts$/,
     refused: /\b(?:it|test|describe)(?:\.\w+)*\.(?:only|skip)\b|\b[fx](?:it|describe)\(/,
     examples: ["it.only('a')", "describe.skip('b')"],
@@ -162,7 +162,7 @@ describe('the sources', () => {
   it.each(textRules)('$says', ({ folder, allowed, refused, comments, examples }) => {
     const judged = (text: string) => refused.test(comments ? text : withoutComments(text));
     expect(examples.map(judged)).toEqual(examples.map(() => true));
-    // This file holds the examples.
+    // This file contains the examples.
     const files = globSync(`${folder}/**/*.ts`, { cwd: ROOT }).filter((path) => !path.endsWith(SELF));
     expect(files.length).toBeGreaterThan(0);
     expect(files.filter((path) => !allowed?.test(path) && judged(read(path)))).toEqual([]);
@@ -178,7 +178,7 @@ describe('the sources', () => {
 const withoutComments = (text: string): string =>
   text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
 
-/** Open to anybody, on purpose. */
+/** The routes that are public on purpose. */
 const PUBLIC = [
   'AuthController.login',
   'AuthController.refresh',
@@ -204,7 +204,7 @@ describe('the routes', () => {
     controllers = [...(await declaredIn(AppModule.with(config), 'controllers'))] as Type[];
   });
 
-  it('are those of every controller there is', () => {
+  it('cover every controller file', () => {
     const files = globSync('src/**/*.controller.ts', { cwd: ROOT });
     const classes = files.flatMap((path) =>
       [...readFileSync(join(ROOT, path), 'utf8').matchAll(/export class (\w+Controller)/g)].map(
@@ -214,18 +214,18 @@ describe('the routes', () => {
     expect(controllers.map(({ name }) => name).toSorted()).toEqual(classes.map(String).toSorted());
   });
 
-  it('each declare who may call them', () => {
+  it('all declare a policy', () => {
     const routes = controllers.flatMap(policies);
     expect(routes.length).toBeGreaterThan(PUBLIC.length);
     expect(routes.filter(({ policy }) => policy === undefined).map(({ route }) => route)).toEqual([]);
   });
 
-  it('are open to anybody only where that is meant', () => {
+  it('are public only if listed here', () => {
     const open = controllers.flatMap(policies).filter(({ policy }) => policy?.kind === 'public');
     expect(open.map(({ route }) => route).toSorted()).toEqual(PUBLIC);
   });
 
-  it('are seen as undeclared when they declare nothing', () => {
+  it('without a policy are detected', () => {
     class Undeclared {
       @Get()
       read(): void {}

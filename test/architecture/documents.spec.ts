@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MAX_README_LINES = 130;
-/** Folders that hold no documents of ours. */
+/** Folders without documents of the project. */
 const NOT_OURS = /^(?:node_modules|dist[^/]*|\.data|coverage)(?:\/|$)/;
 const INDEX = 'docs/README.md';
 
@@ -17,14 +17,17 @@ const documents = globSync('{*,.github/**/*,*/**/*}.md', {
   .toSorted();
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-/** Removes what Markdown shows as it stands: fenced blocks, code spans and comments. */
+/** Removes the parts that Markdown shows verbatim: fenced blocks, code spans and comments. */
 const withoutCode = (text: string): string =>
   text
     .replaceAll(/^(```|~~~)[\s\S]*?^\1.*$/gm, '')
     .replaceAll(/<!--[\s\S]*?-->/g, '')
     .replaceAll(/(`+)[\s\S]*?\1/g, '');
 
-/** The targets of `[text](target)`, `![alt](target)`, `[label]: target`, `src="target"` and `href="target"`. */
+/**
+ * Returns the targets of `[text](target)`, `![alt](target)`, `[label]: target`, `src="target"` and
+ * `href="target"`.
+ */
 function targetsIn(text: string): string[] {
   const shown = withoutCode(text);
   const inline = [...shown.matchAll(/\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"]*")?\s*\)/g)];
@@ -33,7 +36,10 @@ function targetsIn(text: string): string[] {
   return [...inline, ...labelled, ...inHtml].map(([, target = '']) => target);
 }
 
-/** The anchors that GitHub gives the headings of a document; the second of two equal ones ends in `-1`. */
+/**
+ * Returns the anchors that GitHub gives the headings of a document. The second of two equal headings ends in
+ * `-1`.
+ */
 function anchorsIn(text: string): Set<string> {
   const anchors = new Set<string>();
   const headings = text.replaceAll(/^(```|~~~)[\s\S]*?^\1.*$/gm, '').matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm);
@@ -52,13 +58,13 @@ function anchorsIn(text: string): Set<string> {
 
 const isElsewhere = (target: string): boolean => /^[a-z][a-z\d+.-]*:/i.test(target);
 
-/** The document or folder that a relative link leads to, from the root. */
+/** Returns the document or folder that a relative link leads to, from the root. */
 const pathOf = (document: string, target: string): string => {
   const [path = ''] = target.split('#', 1);
   return path === '' ? document : normalize(join(dirname(document), decodeURIComponent(path)));
 };
 
-/** What is wrong with the relative links of a document. */
+/** Returns the errors in the relative links of a document. */
 function faultsOf(document: string, text: string): string[] {
   return targetsIn(text)
     .filter((target) => !isElsewhere(target))
@@ -81,7 +87,7 @@ describe('the documents', () => {
     expect(documents.flatMap((path) => faultsOf(path, read(path)))).toEqual([]);
   });
 
-  it('are judged by every kind of link, and not by what is code', () => {
+  it('are checked for every kind of link, except in code', () => {
     const text = [
       '# Here',
       '## Two `words`, *and* more',
@@ -109,7 +115,7 @@ describe('the documents', () => {
     ]);
   });
 
-  it('under docs are all reached from its index', () => {
+  it('under docs are all reachable from its index', () => {
     const reached = new Set([INDEX]);
     for (const document of reached) {
       for (const target of targetsIn(read(document)).filter((each) => !isElsewhere(each))) {
@@ -122,7 +128,7 @@ describe('the documents', () => {
     expect(documents.filter((path) => path.startsWith('docs/') && !reached.has(path))).toEqual([]);
   });
 
-  it('hold decisions that are numbered without a gap, each with its four parts', () => {
+  it('contain decisions numbered without gaps, each with its four parts', () => {
     const decisions = documents.filter((path) => /^docs\/decisions\/\d/.test(path));
     expect(decisions.length).toBeGreaterThan(0);
     const numbers = decisions.map((path) => Number(/(\d{4})-[a-z\d-]+\.md$/.exec(path)?.[1]));
@@ -132,7 +138,7 @@ describe('the documents', () => {
     expect(decisions.filter((path) => headings(path)?.join() !== parts.join())).toEqual([]);
   });
 
-  it(`begin with a README of at most ${MAX_README_LINES} lines`, () => {
+  it(`start with a README of at most ${MAX_README_LINES} lines`, () => {
     expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(MAX_README_LINES);
   });
 });

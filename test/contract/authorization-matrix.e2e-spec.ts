@@ -13,31 +13,31 @@ import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-
 import { NOBODY } from '../support/users.js';
 import { routesOf } from '../support/routes.js';
 
-/** Those with rights; `{id}` in a path is the account of `user`, or what is theirs. */
+/** Callers with access. `{id}` in a path is the id of `user`, or of a record that belongs to `user`. */
 const ALIVE = ['nobody', 'user', 'other', 'premium', 'auditor', 'admin'] as const;
-/** Tokens that were good once. */
+/** Callers whose tokens were valid once. */
 const DEAD = ['disabled', 'deleted', 'expired', 'logged-out'] as const;
 type Caller = (typeof ALIVE)[number] | (typeof DEAD)[number];
 
-/** `in`: let in, and judged by what was asked: done, or told what is wrong with the input. */
+/** `in`: the request passes authorization. It then succeeds or fails for its input. */
 type Verdict = 'in' | '401' | '403' | '404';
 
 interface Request {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** What is asked ends sessions: whoever comes next signs in again. */
+  /** The request ends sessions, so the next caller signs in again. */
   readonly endsSessions?: true;
 }
 
-/** Input that is refused for itself, so that nothing changes for the next row. */
+/** Input that is invalid on its own, so that the request changes nothing for the next row. */
 const WRONG = { body: { wrong: true } };
 const WRONG_FILE = { headers: { 'Content-Type': 'text/csv' }, body: 'wrong' };
 const WRONG_VERSION = { headers: { 'If-Match': '"0"' } };
 const ENDS = { endsSessions: true } as const;
 
 /**
- * API.md as a table: who may call what. The dead tokens follow from the first column: where nobody is
- * let in they are let in too, and elsewhere they are a 401.
+ * The access rules of API.md as a table. Dead tokens follow from the first column: they pass where anonymous
+ * callers pass, and otherwise get 401.
  */
 const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Request]>> = {
   //                                   nobody user other premium auditor admin
@@ -103,7 +103,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
 
 function verdictOn(row: string, caller: Caller): Verdict {
   const verdicts = row.trim().split(/ +/) as Verdict[];
-  if (verdicts.length !== ALIVE.length) throw new Error(`not a row: ${row}`);
+  if (verdicts.length !== ALIVE.length) throw new Error(`invalid row: ${row}`);
   const column = (ALIVE as readonly Caller[]).indexOf(caller);
   return (column < 0 ? verdicts[0] : verdicts[column]) ?? '401';
 }
@@ -111,13 +111,13 @@ function verdictOn(row: string, caller: Caller): Verdict {
 const claimsOf = ({ token }: Account): { sub: string; sid: string } =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string; sid: string };
 
-describe('who may call what', () => {
+describe('authorization', () => {
   let app: TestApp;
-  /** Of the audit trail. */
+  /** The id of an audit entry. */
   let entryId: string;
-  /** Of `user`. */
+  /** A resource of `user`. */
   let resourceId: string;
-  /** Of `user`, who had rights when they asked for it. */
+  /** A job of `user`, who had the permission when requesting it. */
   let jobId: string;
   const accounts = new Map<Caller, Account>();
   const password = (caller: Caller): string => (caller === 'admin' ? ADMIN.password : PASSWORD);
@@ -148,12 +148,12 @@ describe('who may call what', () => {
 
   function account(caller: Caller): Account {
     const found = accounts.get(caller);
-    if (!found) throw new Error(`nobody is ${caller}`);
+    if (!found) throw new Error(`no user for caller ${caller}`);
     return found;
   }
   const idOf = (caller: Caller): string => account(caller).id;
 
-  /** By our own key and of a session that lives: nothing is wrong with it but its time. */
+  /** Returns a token signed with our own key for a live session. Only its expiry makes it invalid. */
   function expiredToken(of: Account): Promise<string> {
     const config = app.nest.get<Config>(ConfigModule.token);
     const tokens = new TokensService(
@@ -190,12 +190,12 @@ describe('who may call what', () => {
     } else expectEnvelope(answer, verdict === '403' ? 'FORBIDDEN' : 'NOT_FOUND');
   }
 
-  it('has a row for every route, and no row without one', () => {
+  it('has a row for every route and no other row', () => {
     expect(Object.keys(MATRIX).toSorted()).toEqual(routesOf(app).toSorted());
   });
 
   describe.each(Object.entries(MATRIX))('%s', (name, [row, request = {}]) => {
-    it.each([...ALIVE, ...DEAD])('by %s', async (caller) => {
+    it.each([...ALIVE, ...DEAD])('is correct for caller %s', async (caller) => {
       const verdict = verdictOn(row, caller);
       const answer = await ask(name, caller, request);
       expectVerdict(verdict, caller, answer);

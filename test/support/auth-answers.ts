@@ -20,7 +20,7 @@ export async function askAboutMail(ask: Ask, folder: string, { email, token }: A
   const nobody = { token: undefined };
   const known = await mailsIn(folder);
   await ask('POST /api/auth/email/resend', { body: { email }, ...nobody });
-  const confirm = await tokenInFolder(folder, email, 'Confirm your e-mail address', known);
+  const confirm = await tokenInFolder(folder, email, 'Confirm your email address', known);
   await ask('POST /api/auth/email/verify', { body: { token: confirm }, ...nobody });
   await ask('POST /api/auth/email/verify', { body: { token: confirm }, ...nobody });
   await ask('POST /api/users/me/email', { body: { new_email: 'x@example.com', password: PASSWORD }, token });

@@ -2,7 +2,7 @@ import { createParamDecorator } from '@nestjs/common';
 import { requestContext } from '../context/request-context.js';
 import type { Principal } from './principal.js';
 
-/** The signed-in caller, as a parameter of a handler that is not public. */
+/** Injects the authenticated caller into a handler that is not public. */
 export const Caller = createParamDecorator((): Principal => {
   const principal = requestContext.current()?.caller.principal;
   if (!principal) throw new Error('a public route has no caller');

@@ -1,4 +1,4 @@
-/** The rights there are. A role is a named set of these. */
+/** All permissions. A role is a named set of permissions. */
 export const permissions = [
   'users:read',
   'users:write',

@@ -9,7 +9,7 @@ import {
 import { ErrorResponse } from '../errors/error.response.js';
 import type { Permission } from './permissions.js';
 
-/** Who may call a route. A route that declares none is closed to everybody. */
+/** The condition for calling a route. A route without a policy refuses every caller. */
 export type Policy =
   | { readonly kind: 'public' }
   | { readonly kind: 'signed-in' }
@@ -19,7 +19,7 @@ export type Policy =
 
 export const POLICY = 'gatehouse:policy';
 
-/** What the route declares, itself or through its controller. */
+/** Returns the policy of the route or of its controller. */
 export const policyOf = (reflector: Reflector, context: ExecutionContext): Policy | undefined =>
   reflector.getAllAndOverride<Policy | undefined>(POLICY, [context.getHandler(), context.getClass()]);
 
@@ -28,38 +28,41 @@ const closed = (policy: Policy) =>
   applyDecorators(
     declare(policy),
     ApiBearerAuth(),
-    ApiUnauthorizedResponse({ type: ErrorResponse, description: 'No token, or one that is not valid' }),
+    ApiUnauthorizedResponse({ type: ErrorResponse, description: 'The access token is missing or invalid' }),
   );
 
-/** Open to anybody. A token that is not valid is passed over here, so that signing in again works. */
+/** Opens the route to everyone. It ignores an invalid token, so that a client can sign in again. */
 export const Public = () => declare({ kind: 'public' });
 
-/** Any signed-in account, about itself. */
+/** Admits any authenticated user, for the user's own data. */
 export const SignedIn = () => closed({ kind: 'signed-in' });
 
-/** Only holders of the permission; others are told 403. */
+/** Admits holders of the permission. Other callers get 403. */
 export const Requires = (permission: Permission) =>
   applyDecorators(
     closed({ kind: 'permission', permission }),
     ApiForbiddenResponse({ type: ErrorResponse, description: `Needs \`${permission}\`` }),
   );
 
-/** Only holders of at least one of these, and what is asked decides which; others are told 403. */
+/**
+ * Admits holders of at least one of these permissions; the handler decides which one the request needs. Other
+ * callers get 403.
+ */
 export const RequiresOneOf = (...permissions: Permission[]) =>
   applyDecorators(
     closed({ kind: 'one-of', permissions }),
     ApiForbiddenResponse({
       type: ErrorResponse,
-      description: `By what is asked, needs ${permissions.map((each) => `\`${each}\``).join(', ')}`,
+      description: `Depending on the request, needs one of ${permissions.map((each) => `\`${each}\``).join(', ')}`,
     }),
   );
 
-/** The account named by the route's `id`, or holders of the permission; others are told 404. */
+/** Admits the user that the route's `id` names, and holders of the permission. Other callers get 404. */
 export const SelfOr = (permission: Permission) =>
   applyDecorators(
     closed({ kind: 'self-or-permission', permission }),
     ApiNotFoundResponse({
       type: ErrorResponse,
-      description: `Not there, or another's without \`${permission}\``,
+      description: `The record does not exist, or it belongs to another user and the caller lacks \`${permission}\``,
     }),
   );

@@ -1,6 +1,6 @@
 import type { Permission } from './permissions.js';
 
-/** What a request needs to know of its caller. */
+/** The authenticated caller of a request. */
 export interface Principal {
   readonly userId: string;
   readonly sessionId: string;

@@ -1,46 +1,48 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Principal } from '../authorization/principal.js';
 
-/** Where a request comes from. */
+/** The origin of a request. */
 export interface Client {
   readonly ip: string;
-  /** As it calls itself, shortened. */
+  /** The client's User-Agent header, shortened. */
   readonly userAgent: string;
 }
 
-/** What every layer may know of the request it serves, or of the job done for a caller; start-up work has none. */
+/**
+ * The context of a request, or of a task run for a caller, available to every layer. Start-up work has none.
+ */
 export interface RequestContext {
   readonly requestId: string;
-  /** Of the trace that the request belongs to (W3C Trace Context); null when it names none. */
+  /** The id of the request's trace (W3C Trace Context). Null when the request names none. */
   readonly traceId: string | null;
-  /** Null for a job. */
+  /** Null for a task. */
   readonly client: Client | null;
-  /** Aborts when the time limit is over: queries are then cancelled and a commit is refused. */
+  /** Aborts at the time limit. Queries are then cancelled and a commit is refused. */
   readonly signal: AbortSignal;
   /**
-   * Aborts when the client has closed the connection before it had an answer. Work that began goes on, and
-   * work that has not begun may be dropped.
+   * Aborts when the client closes the connection before it has a response. Started work continues; work that
+   * has not started may be dropped.
    */
   readonly clientLeft?: AbortSignal | undefined;
-  /** Who calls; `rejected` holds a token that was presented and is not valid. */
+  /** The authenticated caller. `rejected` is true when the request has an invalid token. */
   caller: { readonly principal: Principal | null; readonly rejected: boolean };
 }
 
 const NOWHERE: Client = { ip: '', userAgent: '' };
 
 const storage = new AsyncLocalStorage<RequestContext>();
-/** Restores the contexts of the start: no request, no transaction, and for the log no request either. */
+/** Restores the contexts of the start, which have no request and no transaction, not even for the log. */
 const outside = AsyncLocalStorage.snapshot();
 
 export const requestContext = {
   run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
-  /** For what must be done although the request is over. */
+  /** Runs work outside the context, for example after the request has ended. */
   leave: <T>(work: () => T): T => storage.exit(work),
-  /** Runs `work` in no context at all. `leave` leaves that of this file alone. */
+  /** Runs `work` outside every context. `leave` only leaves the context of this file. */
   outside: <T>(work: () => T): T => outside(work),
   /**
-   * For work that several requests wait for: it does not end with the one that began it, but has
-   * `timeLimitMs` of its own, after which its queries are cancelled.
+   * Runs work that several requests wait for. It does not end with the request that started it. It has its
+   * own limit of `timeLimitMs`, after which its queries are cancelled.
    */
   share: async <T>(timeLimitMs: number, work: () => Promise<T>): Promise<T> => {
     const limit = new AbortController();

@@ -6,22 +6,22 @@ export interface ErrorDetail {
 }
 
 interface AppErrorOptions {
-  /** Replaces the public message of the table; it is sent to the client as it stands. */
+  /** Replaces the public message of the table. The client receives it unchanged. */
   readonly message?: string;
   readonly details?: readonly ErrorDetail[];
-  /** Only where a row has two statuses: `DB_ERROR` is 503 when the database cannot be reached. */
+  /** Only for a code with two statuses: `DB_ERROR` is 503 when the database is unreachable. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether rights were missing; of course so for `FORBIDDEN`, and not to be seen in a `NOT_FOUND`. */
+  /** True if the caller lacks permission. Implied by `FORBIDDEN`; a `NOT_FOUND` hides it from the client. */
   readonly denied?: boolean;
-  /** For the log alone. */
+  /** For the log only. */
   readonly cause?: unknown;
 }
 
-/** The one error that use cases throw: a row of the table, and what is known of the case. */
+/** The error type of all use cases: a code of the table with the details of the case. */
 export class AppError extends Error {
   readonly status: number;
-  /** Not allowed, whatever the answer says. */
+  /** True if the caller lacks permission, even if the response does not say so. */
   readonly denied: boolean;
   readonly details: readonly ErrorDetail[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
@@ -43,7 +43,7 @@ export class AppError extends Error {
     };
   }
 
-  /** A `VALIDATION_ERROR` of one field; its message names the field first. */
+  /** Returns a `VALIDATION_ERROR` for one field. The message begins with the field's name. */
   static invalid(field: string, message: string): AppError {
     return new AppError('VALIDATION_ERROR', { message, details: [{ field, message }] });
   }

@@ -1,4 +1,4 @@
-/** What the operating system and Redis say of a connection, in plain words. */
+/** Explanations for the error codes of the operating system and Redis. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was cut',
@@ -18,10 +18,10 @@ const REASONS: Readonly<Record<string, string>> = {
   OOM: 'it has no memory left',
 };
 
-/** Returns why a connection cannot be used, without the words of the library that says so. */
+/** Returns the reason why a connection is unusable, without the library's own wording. */
 export function connectionFailure(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
-  // Redis puts the kind of an error first.
+  // A Redis error starts with its kind.
   return REASONS[code] ?? REASONS[message.split(' ', 1)[0] ?? ''] ?? 'the connection was lost';
 }

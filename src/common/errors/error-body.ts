@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { AppError } from './app-error.js';
 import type { ErrorResponse, ProblemResponse } from './error.response.js';
 
-/** The one shape of an error, in HTTP, in a stream's last event and on a socket. */
+/** Returns the error envelope for HTTP, the last event of a stream, and WebSockets. */
 export function errorEnvelope(error: AppError, requestId: string): ErrorResponse {
   const { code, message, details } = error;
   return { error: { code, message, request_id: requestId, ...(details && { details: [...details] }) } };
@@ -10,7 +10,7 @@ export function errorEnvelope(error: AppError, requestId: string): ErrorResponse
 
 export const PROBLEM_JSON = 'application/problem+json';
 
-/** The same facts as RFC 9457. */
+/** Returns the same information as RFC 9457 problem details. */
 export function problemDetails(error: AppError, requestId: string): ProblemResponse {
   const { code, message, details, status } = error;
   return {

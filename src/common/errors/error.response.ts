@@ -23,18 +23,18 @@ class ErrorFactsResponse {
   details?: ErrorDetailResponse[];
 }
 
-/** The error envelope as the documentation shows it. */
+/** The error envelope in the OpenAPI document. */
 export class ErrorResponse {
   @ApiProperty()
   error: ErrorFactsResponse;
 }
 
-/** The same facts as RFC 9457, for `Accept: application/problem+json`. */
+/** The same information as RFC 9457 problem details, for `Accept: application/problem+json`. */
 export class ProblemResponse {
   @ApiProperty({ example: 'about:blank' })
   type: string;
 
-  /** The phrase of the status */
+  /** The reason phrase of the status */
   @ApiProperty({ example: 'Bad Request' })
   title: string;
 

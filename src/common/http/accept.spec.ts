@@ -7,7 +7,7 @@ const NDJSON = 'application/x-ndjson';
 const CSV = 'text/csv';
 const OFFERS = [SSE, NDJSON, CSV];
 
-describe('the type that Accept prefers', () => {
+describe('preferredType', () => {
   it.each([
     [undefined, SSE],
     ['', SSE],
@@ -40,7 +40,7 @@ describe('the type that Accept prefers', () => {
     ['nonsense, /, text/, text/csv', CSV],
     ['*/csv, text/csv;q=0.1', CSV],
     ['text/csv;x="unclosed', CSV],
-  ])('%s: %s', (accept, type) => {
+  ])('given "%s", returns %s', (accept, type) => {
     expect(preferredType(accept, OFFERS)).toBe(type);
   });
 
@@ -57,7 +57,7 @@ describe('the type that Accept prefers', () => {
     'xtext/csv',
     'text/csv/x',
     'text csv',
-  ])('%s: none', (accept) => {
+  ])('returns null for "%s"', (accept) => {
     expect(preferredType(accept, OFFERS)).toBeNull();
   });
 
@@ -78,7 +78,7 @@ describe('the type that Accept prefers', () => {
     parameter,
   );
 
-  it('is one that some range names without a weight of zero, whatever is around it', () => {
+  it('returns only a type that some range names with a positive weight', () => {
     fc.assert(
       fc.property(fc.array(range, { maxLength: 6 }), (ranges) => {
         const accept = ranges.map((parts) => parts.join('')).join(' , ');
@@ -102,7 +102,7 @@ describe('the type that Accept prefers', () => {
     );
   });
 
-  it('is found in linear time', () => {
+  it('runs in linear time', () => {
     const started = performance.now();
     for (const long of [
       '"'.repeat(16_000),

@@ -9,20 +9,20 @@ interface Preference {
   readonly weight: number;
   /** 2 for an exact type, 1 for `type/*`, 0 for the wildcard of all types. */
   readonly specificity: number;
-  /** The place of the range in the header. */
+  /** The index of the range in the header. */
   readonly place: number;
 }
 
 const RANGE = /^([!#$%&'*+.^_`|~\w-]+)\/([!#$%&'*+.^_`|~\w-]+)$/;
-/** A quoted string, also one that is never closed, so that each character is looked at once. */
+/** A quoted string, including an unterminated one, so that the scan visits each character once. */
 const QUOTED = /"(?:[^"\\]|\\.?)*(?:"|$)/g;
 const ANYTHING = '*';
 
 /**
- * Returns the offered media type that the `Accept` header prefers (RFC 9110, 12.5.1), or null when it accepts none.
- * Parameters of a range other than its weight are ignored: we serve each type in one form only, so
- * `text/csv; charset=utf-8` asks for `text/csv`. Among types of the same weight the more exact range wins, then the
- * one that is named first, then the one that is offered first.
+ * Returns the offered media type that the `Accept` header prefers (RFC 9110, 12.5.1), or null when it accepts
+ * none. Ignores the parameters of a range other than its weight, because the service offers each type in one
+ * form. Thus `text/csv; charset=utf-8` matches `text/csv`. Among types of the same weight the more specific
+ * range wins, then the first range in the header, then the first offer.
  */
 export function preferredType(accept: string | undefined, offers: readonly string[]): string | null {
   const [first = null] = offers;
@@ -40,7 +40,10 @@ function compare(a: Preference, b: Preference): number {
   return b.weight - a.weight || b.specificity - a.specificity || a.place - b.place;
 }
 
-/** The most exact range decides, also when it refuses the type. Of equally exact ranges the heaviest decides. */
+/**
+ * Applies the most specific range, even if it refuses the type. Of equally specific ranges the one with the
+ * greatest weight applies.
+ */
 function preferenceOf(offer: string, ranges: readonly MediaRange[]): Preference | null {
   const [type = '', subtype = ''] = offer.split('/');
   let best: Preference | null = null;
@@ -63,9 +66,9 @@ function specificityOf(range: MediaRange, type: string, subtype: string): number
   return range.type === ANYTHING ? 0 : null;
 }
 
-/** Skips entries that are no media range. */
+/** Skips entries that are not media ranges. */
 function parseAccept(accept: string): MediaRange[] {
-  // A quoted parameter may hold the characters that separate ranges and parameters.
+  // A quoted parameter may contain the separators of ranges and parameters.
   const plain = accept.replaceAll(QUOTED, (quoted) => (/[,;]/.test(quoted) ? '""' : quoted));
   return plain.split(',').flatMap((part) => {
     const [range = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
@@ -75,7 +78,7 @@ function parseAccept(accept: string): MediaRange[] {
   });
 }
 
-/** A weight that is missing or no number counts as 1, and one out of range as the nearest in it. */
+/** Returns the weight clamped to 0…1. A missing or non-numeric weight counts as 1. */
 function weightOf(parameters: readonly string[]): number {
   for (const parameter of parameters) {
     const [, value = ''] = /^q\s*=\s*"?([^"]*)"?$/.exec(parameter) ?? [];

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import supertest from 'supertest';
 import { clientAddress, clientNetwork, trustedProxies } from './client-network.js';
 
-describe('the network of a client', () => {
+describe('clientNetwork', () => {
   it.each([
     ['203.0.113.7', '203.0.113.7'],
     ['::ffff:203.0.113.7', '203.0.113.7'],
@@ -37,16 +37,16 @@ describe('the network of a client', () => {
     ['010.0.0.5', 'unknown'],
     ['0x7f.1', 'unknown'],
     ['10', 'unknown'],
-  ])('of %s is %s', (address, network) => {
+  ])('maps %s to %s', (address, network) => {
     expect(clientNetwork(address)).toBe(network);
   });
 
   const group = fc.integer({ min: 0, max: 0xffff }).map((value) => value.toString(16));
   const half = fc.array(group, { minLength: 4, maxLength: 4 }).map((groups) => groups.join(':'));
-  // ::ffff:0:0/96 are IPv4 addresses in another spelling.
+  // ::ffff:0:0/96 holds IPv4 addresses in another spelling.
   const household = half.filter((network) => network !== '0:0:0:0');
 
-  it('is the same for every address of one /64, and another for every other /64', () => {
+  it('maps two addresses to the same network only if they share a /64', () => {
     fc.assert(
       fc.property(household, household, half, half, (one, other, first, second) => {
         expect(clientNetwork(`${one}:${first}`)).toBe(clientNetwork(`${one}:${second}`));
@@ -56,7 +56,7 @@ describe('the network of a client', () => {
   });
 });
 
-describe('the client behind proxies', () => {
+describe('trustedProxies', () => {
   const PROXIES = ['127.0.0.1', '10.0.0.0/8', 'fd00::/8', 'fe80::/10', '::ffff:192.168.0.0/120'];
   let server: Server;
   beforeAll(async () => {
@@ -93,7 +93,7 @@ describe('the client behind proxies', () => {
     ['203.0.113.7, 010.0.0.5', 'unknown'],
     ['203.0.113.7, 10.0.0.5:443 garbage', 'unknown'],
     ['', '127.0.0.1'],
-  ])('of %s is %s', async (forwarded, client) => {
+  ])('resolves X-Forwarded-For %s to %s', async (forwarded, client) => {
     expect(await clientOf(forwarded)).toBe(client);
   });
 
@@ -118,7 +118,7 @@ describe('the client behind proxies', () => {
     proxy,
   );
 
-  it('is whoever spoke to the proxies, whatever they claim and however proxies spell each other', async () => {
+  it('finds the client that connected to the proxies, whatever it claims and in any spelling', async () => {
     const lists = client.chain((address) =>
       fc.record({
         address: fc.constant(address),
@@ -135,7 +135,7 @@ describe('the client behind proxies', () => {
     );
   });
 
-  it('is nobody in particular when the last entry is no address', async () => {
+  it('maps all clients to one address when the last entry is not an address', async () => {
     const nonsense = fc.stringMatching(/^[a-z_;=\][%-]{1,20}$/);
     await fc.assert(
       fc.asyncProperty(client, nonsense, proxy, async (address, text, last) => {

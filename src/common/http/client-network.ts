@@ -3,27 +3,28 @@ import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** Of all callers of whom a proxy said no address. */
+/** The address of every client whose proxy sent no usable one. */
 const UNKNOWN = 'unknown';
 /**
- * An entry of X-Forwarded-For, which has no grammar of its own: an address, an IPv6 address in brackets, and an IPv4 or
- * a bracketed address with a port. Without brackets the port of an IPv6 address could not be told from the address.
+ * An entry of X-Forwarded-For, which has no standard grammar. Accepts an address, an IPv6 address in
+ * brackets, and an IPv4 or bracketed IPv6 address with a port. The port of an IPv6 address is ambiguous
+ * without brackets.
  */
 const ENTRY =
   /^(?:\[(?<bracketed>[^\]]+)\](?::(?<port>\d{1,5}))?|(?<v4>[\d.]+):(?<v4port>\d{1,5})|(?<bare>[^[\]]+))$/;
 const MAX_PORT = 65_535;
-/** The interface of a link-local address, which means something on that machine alone (RFC 4007). */
+/** The interface of a link-local address, which is only meaningful on its own machine (RFC 4007). */
 const ZONE = /%.*$/;
 const MAPPED_BITS = 96;
 
-/** The address in its usual spelling, without a port; whatever is none is `unknown`. */
+/** Returns the address in its canonical spelling without a port, or `unknown`. */
 export function clientAddress(forwarded: string): string {
   return parseEntry(forwarded)?.toString() ?? UNKNOWN;
 }
 
 /**
- * What one caller cannot change at will: an IPv4 address, or the /64 network of an IPv6 address, of
- * which every household has a whole one (RFC 6177).
+ * Returns the part of the address that a client cannot change at will: an IPv4 address, or the /64 network of
+ * an IPv6 address. Every household gets a whole /64 (RFC 6177).
  */
 export function clientNetwork(forwarded: string): string {
   const address = parseEntry(forwarded);
@@ -34,10 +35,10 @@ export function clientNetwork(forwarded: string): string {
 }
 
 /**
- * Returns what tells whether an address is one of these proxies: Express asks it of the connection and then of each
- * entry of X-Forwarded-For from the right, and the first that is none is the client. Every entry is read by the same
- * grammar as the client's own address.
- * @param networks as TRUSTED_PROXIES holds them
+ * Returns a predicate that matches the addresses of these proxies. Express applies it to the connection and
+ * then to the entries of X-Forwarded-For from the right. The first address that does not match is the client.
+ * It parses entries with the same grammar as the client's address.
+ * @param networks the value of TRUSTED_PROXIES
  */
 export function trustedProxies(networks: readonly string[]): (forwarded: string) => boolean {
   const ranges = networks.map(parseNetwork);
@@ -54,7 +55,9 @@ function parseEntry(forwarded: string): Address | null {
   return parseAddress(bracketed ?? v4 ?? bare ?? '');
 }
 
-/** By Node's grammar: the library would also read `10`, `0x7f.1` and `010.0.0.5`, each as it likes. */
+/**
+ * Parses with Node's grammar, because the library also reads `10`, `0x7f.1` and `010.0.0.5` in its own way.
+ */
 function parseAddress(text: string): Address | null {
   if (isIP(text) === 0) return null;
   return ipaddr.process(text.replace(ZONE, ''));
@@ -64,7 +67,7 @@ function parseNetwork(text: string): readonly [Address, number] {
   const [address = '', bits] = text.split('/');
   const network = ipaddr.parse(address.replace(ZONE, ''));
   const length = bits === undefined ? network.toByteArray().length * 8 : Number(bits);
-  // A network of mapped addresses is one of IPv4: as such its addresses are compared.
+  // Converts a network of mapped addresses to IPv4, because addresses are compared as IPv4.
   const mapped = isIPv6(network) && network.isIPv4MappedAddress() && length >= MAPPED_BITS;
   return mapped ? [network.toIPv4Address(), length - MAPPED_BITS] : [network, length];
 }

@@ -4,7 +4,10 @@ import { clientAddress } from './client-network.js';
 
 const MAX_USER_AGENT_LENGTH = 256;
 
-/** A proxy's word for the address counts only if the proxy is configured. */
+/**
+ * Returns the client's IP address and user agent. A proxy's claim about the address counts only if the proxy
+ * is trusted.
+ */
 export function clientOf(request: Request): Client {
   const userAgent = (request.get('user-agent') ?? '').replace(/\p{Cc}/gu, ' ').toWellFormed();
   return { ip: clientAddress(request.ip ?? ''), userAgent: userAgent.slice(0, MAX_USER_AGENT_LENGTH) };

@@ -6,15 +6,15 @@ const ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 const TAG = `"${ID}.3"`;
 const OTHER = TAG.replace('.3', '.4');
 
-describe('the entity tag of a record', () => {
-  it('is made of its id and its version, or of its name where it has no id', () => {
+describe('entityTag', () => {
+  it('combines the id, or the name without one, with the version', () => {
     const user = { id: ID, name: 'Ada', version: 3 };
     expect(entityTag(user)).toBe(TAG);
     expect(entityTag({ name: 'support', version: 3 })).toBe('"support.3"');
   });
 });
 
-describe('a condition on entity tags', () => {
+describe('TagCondition', () => {
   it.each([
     [TAG, true, true],
     ['*', true, true],
@@ -35,7 +35,7 @@ describe('a condition on entity tags', () => {
     [TAG.replace('.3', '.03'), false, false],
     [TAG.replace('.3', '.33'), false, false],
     [`"x,${TAG.slice(1)}`, false, false],
-  ])('%s: matches strongly %s, weakly %s', (header, strongly, weakly) => {
+  ])('given %s, matches strongly: %s, weakly: %s', (header, strongly, weakly) => {
     const condition = TagCondition.parse(header);
     expect(condition?.malformed).toBe(false);
     expect(condition?.matchesStrongly(TAG)).toBe(strongly);
@@ -56,7 +56,7 @@ describe('a condition on entity tags', () => {
     `"x y", ${TAG}`,
     `"x\u007f", ${TAG}`,
     '**',
-  ])('%s is malformed, and matches nothing', (header) => {
+  ])('treats %s as malformed, which matches nothing', (header) => {
     const condition = TagCondition.parse(header);
     expect(condition?.malformed).toBe(true);
     expect(condition?.matchesStrongly(TAG)).toBe(false);
@@ -70,11 +70,11 @@ describe('a condition on entity tags', () => {
     }
   });
 
-  it('is null where the header was not sent', () => {
+  it('is null without the header', () => {
     expect(TagCondition.parse(undefined)).toBeNull();
   });
 
-  /** Headers near the grammar: what separates, opens and closes tags, and pieces of real ones. */
+  /** Text close to the grammar: characters that separate, open and close tags, and parts of valid ones. */
   const piece = fc.constantFrom(
     TAG,
     OTHER,
@@ -93,7 +93,7 @@ describe('a condition on entity tags', () => {
   );
   const header = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
 
-  it('matches only a tag that stands whole between commas, whatever is around it', () => {
+  it('matches only a complete tag between commas', () => {
     fc.assert(
       fc.property(header, (value) => {
         const condition = TagCondition.parse(value);
@@ -110,7 +110,7 @@ describe('a condition on entity tags', () => {
     );
   });
 
-  it('is judged in linear time', () => {
+  it('runs in linear time', () => {
     const started = performance.now();
     for (const long of [`"${'a'.repeat(16_000)}`, `${'"",\t'.repeat(4000)}x`, `${' ,'.repeat(8000)}x`]) {
       expect(TagCondition.parse(long)?.malformed).toBe(true);

@@ -1,4 +1,4 @@
-/** A record that has an entity tag: its id, or the name that serves as one, and its version. */
+/** A record with an entity tag: its id or unique name, and its version. */
 export type VersionedRecord =
   { readonly id: string; readonly version: number } | { readonly name: string; readonly version: number };
 
@@ -6,7 +6,10 @@ export type VersionedRecord =
 export const entityTag = (record: VersionedRecord): string =>
   `"${'id' in record ? record.id : record.name}.${record.version}"`;
 
-/** A list of entity tags (RFC 9110, 8.8.3). Node.js decodes bytes above 0x7f as the characters of that number. */
+/**
+ * Matches a list of entity tags (RFC 9110, 8.8.3). Node.js decodes bytes above 0x7f as the characters with
+ * those numbers.
+ */
 const TAG_LIST = /^[ \t,]*(?:(?:W\/)?"[!#-~\x80-\xff]*"[ \t]*(?:$|,[ \t,]*))*$/;
 const TAG = /(?:W\/)?"[!#-~\x80-\xff]*"/g;
 
@@ -18,7 +21,7 @@ export class TagCondition {
     readonly malformed: boolean,
   ) {}
 
-  /** Returns null when the header was not sent. */
+  /** Parses the header. Returns null when it was not sent. */
   static parse(header: string | undefined): TagCondition | null {
     if (header === undefined) return null;
     if (header.trim() === '*') return new TagCondition('any', false);
@@ -26,13 +29,16 @@ export class TagCondition {
     return new TagCondition(new Set(header.match(TAG)), false);
   }
 
-  /** Compares strongly (RFC 9110, 8.8.3.2): a weak tag never matches. `null` is a record that does not exist. */
+  /**
+   * Compares strongly (RFC 9110, 8.8.3.2): a weak tag never matches. `null` stands for a record that does not
+   * exist.
+   */
   matchesStrongly(tag: string | null): boolean {
     if (tag === null) return false;
     return this.tags === 'any' || this.tags.has(tag);
   }
 
-  /** Compares weakly. `null` is a record that does not exist. */
+  /** Compares weakly. `null` stands for a record that does not exist. */
   matchesWeakly(tag: string | null): boolean {
     if (tag === null) return false;
     return this.tags === 'any' || this.tags.has(tag) || this.tags.has(`W/${tag}`);

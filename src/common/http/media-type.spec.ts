@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { utf8Type } from './media-type.js';
 
-describe('the media type of a body in UTF-8', () => {
+describe('utf8Type', () => {
   it.each([
     'application/json',
     ' application/json ',
@@ -24,7 +24,7 @@ describe('the media type of a body in UTF-8', () => {
     'application/json; charset=""',
     'application/json; profile="a;charset=latin1"',
     'application/json; odata.metadata=minimal; q=1',
-  ])('%s: application/json', (contentType) => {
+  ])('returns application/json for %s', (contentType) => {
     expect(utf8Type(contentType)).toBe('application/json');
   });
 
@@ -40,7 +40,7 @@ describe('the media type of a body in UTF-8', () => {
     'application/json; charset=utf-7',
     'application/json; charset=windows-1252',
     'application/json; charset=x',
-  ])('%s: none', (contentType) => {
+  ])('returns null for %s', (contentType) => {
     expect(utf8Type(contentType)).toBeNull();
   });
 });

@@ -1,12 +1,12 @@
 import { MIMEType } from 'node:util';
 
-/** ASCII is a part of UTF-8, though the Encoding Standard takes its labels for windows-1252. */
+/** Matches ASCII, which is a subset of UTF-8. The Encoding Standard maps its labels to windows-1252. */
 const ASCII = /^(?:us-)?ascii$/;
 
 /**
- * Returns the type and subtype of a `Content-Type`, in lower case, without parameters; null when it is no media type,
- * or when its charset is another than UTF-8. Node.js parses it by the WHATWG standard as browsers do, so every
- * spelling of the parameters passes.
+ * Returns the type and subtype of a `Content-Type` in lower case, without parameters. Returns null when it is
+ * not a media type or its charset is not UTF-8. Node.js parses it by the WHATWG standard, as browsers do, so
+ * every spelling of the parameters passes.
  */
 export function utf8Type(contentType: string): string | null {
   try {
@@ -17,7 +17,7 @@ export function utf8Type(contentType: string): string | null {
   }
 }
 
-/** Knows the labels of the Encoding Standard, such as `utf8`. No charset at all means UTF-8. */
+/** Accepts the labels of the Encoding Standard, such as `utf8`. A missing charset means UTF-8. */
 function isUtf8(charset: string): boolean {
   const label = charset
     .trim()

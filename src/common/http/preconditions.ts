@@ -4,11 +4,11 @@ import { AppError } from '../errors/app-error.js';
 import { entityTag, TagCondition, type VersionedRecord } from './entity-tag.js';
 
 /**
- * The preconditions of a request (RFC 9110, section 13), evaluated in the order of 13.2.2. Records have no
- * `Last-Modified`, so the conditions that compare dates are ignored, as 13.1.3 and 13.1.4 demand.
+ * Evaluates the preconditions of a request (RFC 9110, section 13) in the order of 13.2.2. Records have no
+ * `Last-Modified`, so it ignores the conditions that compare dates, as 13.1.3 and 13.1.4 require.
  */
 export class Preconditions {
-  /** `If-Match: *`, for callers inside the service that accept every version. */
+  /** The equivalent of `If-Match: *`, for callers inside the service that accept every version. */
   static readonly anyVersion = new Preconditions(TagCondition.parse('*'), null);
 
   private constructor(
@@ -28,8 +28,8 @@ export class Preconditions {
   }
 
   /**
-   * Refuses a write whose preconditions are false. The caller holds the record's lock; `null` is a record that does
-   * not exist yet.
+   * Refuses a write whose preconditions are false. The caller must hold the lock on the record. `null` stands
+   * for a record that does not exist yet.
    * @throws AppError `PRECONDITION_FAILED` with the current tag
    */
   assertWrite(record: VersionedRecord | null): void {
@@ -40,7 +40,8 @@ export class Preconditions {
   }
 
   /**
-   * Returns whether a read is answered 304. A malformed `If-None-Match` costs a reader nothing but the bytes.
+   * Returns true if a read gets a 304 response. A malformed `If-None-Match` only costs the client a full
+   * response.
    * @throws AppError `PRECONDITION_FAILED` with the current tag when `If-Match` is false
    */
   isNotModified(record: VersionedRecord): boolean {
@@ -50,17 +51,17 @@ export class Preconditions {
   }
 
   /**
-   * Refuses an `If-None-Match` that cannot be parsed: a write that ignored it would be done although the client
-   * made it conditional. A malformed `If-Match` needs no such check, because it is never true.
+   * Rejects an unparsable `If-None-Match`, because ignoring it would run a write that the client made
+   * conditional. A malformed `If-Match` needs no such check, because it is never true.
    * @throws AppError `VALIDATION_ERROR`
    */
   assertParsed(): this {
     if (!this.ifNoneMatch?.malformed) return this;
-    throw AppError.invalid('If-None-Match', 'If-None-Match must be * or a list of entity tags in quotes');
+    throw AppError.invalid('If-None-Match', 'If-None-Match must be * or a list of quoted entity tags');
   }
 }
 
-/** Injects the preconditions of a write, or null, for the command that holds the record's lock. */
+/** Injects the preconditions of a write, or null, for the command that locks the record. */
 export const WritePreconditions = createParamDecorator(
   (_: unknown, context: ExecutionContext) =>
     Preconditions.of(context.switchToHttp().getRequest<Request>())?.assertParsed() ?? null,

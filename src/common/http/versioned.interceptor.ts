@@ -12,7 +12,10 @@ import { map, type Observable } from 'rxjs';
 import { entityTag, type VersionedRecord } from './entity-tag.js';
 import { Preconditions } from './preconditions.js';
 
-/** Sends the record's ETag, and evaluates the preconditions of a read: 304 or 412 instead of the record. */
+/**
+ * Sends the record's ETag and evaluates the preconditions of a read, which may return 304 or 412 instead of
+ * the record.
+ */
 @Injectable()
 export class VersionedInterceptor implements NestInterceptor<VersionedRecord, unknown> {
   intercept(context: ExecutionContext, next: CallHandler<VersionedRecord>): Observable<unknown> {
@@ -25,7 +28,8 @@ export class VersionedInterceptor implements NestInterceptor<VersionedRecord, un
         response.set('ETag', entityTag(record));
         if (!isRead) return record;
         response.set('Cache-Control', 'private, no-cache');
-        // A browser's cache outlives a sign-in: the next user must not be shown the record of the one before.
+        // A browser's cache outlives a session. Without this, the next user could see the previous user's
+        // record.
         response.vary('Authorization');
         if (!notModified) return record;
         response.status(304);
@@ -35,16 +39,19 @@ export class VersionedInterceptor implements NestInterceptor<VersionedRecord, un
   }
 }
 
-/** Marks in the OpenAPI document that the answers of an operation carry an `ETag`. It is removed before the document is served. */
+/**
+ * Marks an operation whose responses carry an `ETag`. The extension is removed before the OpenAPI document is
+ * served.
+ */
 export const VERSIONED = 'x-versioned';
 
-/** A route that answers a versioned record. */
+/** Marks a route that returns a versioned record. */
 export const Versioned = () =>
   applyDecorators(UseInterceptors(VersionedInterceptor), ApiExtension(VERSIONED, true));
 
 const EXAMPLE = '"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.3"';
 
-/** A versioned read: documents the conditional GET as well. */
+/** Marks a versioned read and documents its conditional GET. */
 export const ConditionalGet = (example = EXAMPLE) =>
   applyDecorators(
     Versioned(),
@@ -53,7 +60,7 @@ export const ConditionalGet = (example = EXAMPLE) =>
     ApiResponse({ status: 304, description: 'The version named in If-None-Match is the current one' }),
   );
 
-/** Documents the preconditions of a write. `required` is of `If-Match`. */
+/** Documents the preconditions of a write. `required` applies to `If-Match`. */
 export const ApiPreconditions = ({ required = false, example = EXAMPLE } = {}) =>
   applyDecorators(
     ApiHeader({ name: 'If-Match', required, schema: { type: 'string', example } }),

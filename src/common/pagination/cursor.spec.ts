@@ -7,8 +7,8 @@ const scope: CursorScope = { list: 'users', sort: 'name', search: undefined };
 const key = fc.string({ unit: 'grapheme' }).filter((text) => text.isWellFormed() && !text.includes('\0'));
 const refusal = expect.objectContaining({ code: 'VALIDATION_ERROR' });
 
-describe('a cursor', () => {
-  it('leads back to its position', () => {
+describe('cursors', () => {
+  it('decodes to its position', () => {
     fc.assert(
       fc.property(key, fc.uuid(), (each, id) => {
         const cursor = encodeCursor({ key: each, id }, scope);
@@ -18,7 +18,7 @@ describe('a cursor', () => {
     );
   });
 
-  it('does not care in which order its filters stand, nor for those that are not set', () => {
+  it('ignores the order of filters, and filters that are not set', () => {
     const cursor = encodeCursor({ key: 'a', id: crypto.randomUUID() }, { sort: 'name', list: 'users' });
     expect(decodeCursor(cursor, scope)).toMatchObject({ key: 'a' });
   });
@@ -26,14 +26,14 @@ describe('a cursor', () => {
   it.each<[string, CursorScope]>([
     ['another list', { ...scope, list: 'roles' }],
     ['another sort', { ...scope, sort: '-name' }],
-    ['a filter more', { ...scope, search: '' }],
-    ['a filter less', { list: 'users' }],
-  ])('is refused for %s', (_, other) => {
+    ['an additional filter', { ...scope, search: '' }],
+    ['a missing filter', { list: 'users' }],
+  ])('rejects a cursor for %s', (_, other) => {
     const cursor = encodeCursor({ key: 'a', id: crypto.randomUUID() }, scope);
     expect(() => decodeCursor(cursor, other)).toThrow(refusal);
   });
 
-  it('is refused when it is none of ours, whatever it is', () => {
+  it('rejects every text that the service did not issue', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -58,14 +58,14 @@ describe('a cursor', () => {
     ['a key that is nothing', null, id],
     ['U+0000 in the key', 'a\0', id],
     ['a lone surrogate in the key', '\ud800', id],
-  ])('is refused with %s, though all else is right, its checksum too', (_, eachKey, eachId) => {
+  ])('rejects a cursor with %s even if its checksum is right', (_, eachKey, eachId) => {
     expect(decodeCursor(forgeCursor('a', id, scope), scope)).toEqual({ key: 'a', id });
     expect(() => decodeCursor(forgeCursor(eachKey, eachId, scope), scope)).toThrow(refusal);
   });
 });
 
-describe('a key in the order of time', () => {
-  it('is any time that the service could have written', () => {
+describe('assertTimeKey', () => {
+  it('accepts every time that the service can write', () => {
     const min = new Date('0001-01-01T00:00:00.000Z');
     const max = new Date('9999-12-31T23:59:59.999Z');
     fc.assert(
@@ -95,7 +95,7 @@ describe('a key in the order of time', () => {
     ['a blank for the T', '2026-02-03 04:05:06.789Z'],
     ['a blank before it', ' 2026-02-03T04:05:06.789Z'],
     ['a line break after it', '2026-02-03T04:05:06.789Z\n'],
-  ])('is refused with %s', (_, text) => {
+  ])('rejects %s', (_, text) => {
     expect(() => assertTimeKey(text)).toThrow(refusal);
   });
 });

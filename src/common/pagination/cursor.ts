@@ -3,19 +3,19 @@ import { AppError } from '../errors/app-error.js';
 import { canonicalId } from '../ids.js';
 import { unsafeText } from '../validation/json-text.js';
 
-/** Where a page ended: the sort value and the id of its last row. */
+/** The end of a page: the sort value and the id of its last row. */
 export interface Position {
   readonly key: string;
   readonly id: string;
 }
 
-/** What a cursor was made for: the list, its filters and its sort. */
+/** The query that a cursor belongs to: the list, its filters and its sort order. */
 export type CursorScope = Readonly<Record<string, string | undefined>>;
 
 /**
- * Opaque to clients. It holds nothing that the page did not show, so it needs no signature; the
- * checksum is there so that one that was damaged or edited on its way is refused, not followed to
- * a place where no page ended.
+ * Encodes a cursor, which clients treat as opaque. It contains only values that the page showed, so it needs
+ * no signature. A checksum detects a damaged or edited cursor, which would otherwise lead to a position where
+ * no page ended.
  */
 export function encodeCursor(position: Position, scope: CursorScope): string {
   const made = digest(scope);
@@ -23,7 +23,7 @@ export function encodeCursor(position: Position, scope: CursorScope): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
-/** @throws AppError `VALIDATION_ERROR` when it is none of ours, or was made for another list */
+/** Decodes a cursor. @throws AppError `VALIDATION_ERROR` when it is malformed or belongs to another query */
 export function decodeCursor(cursor: string, scope: CursorScope): Position {
   const [made, key, id, sum] = parse(cursor);
   const ownId = canonicalId(id);
@@ -31,16 +31,16 @@ export function decodeCursor(cursor: string, scope: CursorScope): Position {
   const position = { key, id: ownId };
   if (unsafeText(key) || sum !== checksum(made, position)) throw foreign();
   if (made !== digest(scope)) {
-    throw AppError.invalid('cursor', 'cursor was made for other filters or another sort');
+    throw AppError.invalid('cursor', 'cursor belongs to other filters or another sort order');
   }
   return position;
 }
 
-const foreign = (): AppError => AppError.invalid('cursor', 'cursor is not one that this list gave out');
+const foreign = (): AppError => AppError.invalid('cursor', 'cursor was not issued by this list');
 
 /**
- * For a list in the order of time. A cursor is the client's word: only our own spelling passes, for
- * Date.parse takes much ("foo 1", 30 February) that PostgreSQL does not, and years that it has not.
+ * Checks the key of a list in time order. A client can forge a cursor, so only the service's own spelling
+ * passes. Date.parse accepts text that PostgreSQL rejects ("foo 1", 30 February) and years that it lacks.
  * @throws AppError `VALIDATION_ERROR`
  */
 export function assertTimeKey(key: string): void {
@@ -49,7 +49,10 @@ export function assertTimeKey(key: string): void {
   if (!ours) throw foreign();
 }
 
-/** Only the one spelling: base64url in Node passes over what does not belong, and over spare bits. */
+/**
+ * Accepts only the canonical spelling, because Node's base64url decoder ignores foreign characters and spare
+ * bits.
+ */
 function parse(cursor: string): unknown[] {
   const bytes = Buffer.from(cursor, 'base64url');
   if (bytes.toString('base64url') !== cursor) return [];

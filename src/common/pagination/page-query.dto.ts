@@ -7,38 +7,44 @@ import { IsOptionalProperty } from '../validation/text.decorators.js';
 
 export const DEFAULT_LIMIT = 20;
 export const MAX_LIMIT = 100;
-/** Every row before an offset is read and thrown away; past this a cursor is the way. */
+/**
+ * The maximum offset. PostgreSQL reads and discards every row before an offset, so deeper pages need a
+ * cursor.
+ */
 export const MAX_OFFSET = 10_000;
 const MAX_CURSOR_LENGTH = 4096;
 
-/** The paging of every list. */
+/** The paging parameters of every list. */
 export class PageQuery {
-  /** Rows on a page */
+  /** The number of rows on a page */
   @IsWholeNumber(1, MAX_LIMIT, { default: DEFAULT_LIMIT })
   limit?: number;
 
-  /** Rows to pass over. Past 10,000 follow `Link` instead */
+  /** The number of rows to skip. Beyond 10,000, follow the `Link` header instead */
   @IsWholeNumber(0, MAX_OFFSET, { hint: '; follow the cursor of the Link header to go further' })
   offset?: number;
 
-  /** From the `Link` of the page before, with the same filters and sort */
+  /** The cursor from the `Link` header of the previous page, with the same filters and sort order */
   @IsOptionalProperty()
   @IsString()
   @MaxLength(MAX_CURSOR_LENGTH)
   @ApiPropertyOptional({ maxLength: MAX_CURSOR_LENGTH })
   cursor?: string;
 
-  /** `exact` counts all rows into X-Total-Count; `estimate` asks the planner, at a bounded cost, for X-Total-Estimate */
+  /**
+   * `exact` counts all rows and returns X-Total-Count. `estimate` returns the planner's estimate as
+   * X-Total-Estimate, at a bounded cost
+   */
   @IsOptionalProperty()
   @IsIn(['exact', 'estimate'])
   @ApiPropertyOptional({ enum: ['exact', 'estimate'] })
   total?: 'exact' | 'estimate';
 }
 
-/** @throws AppError `VALIDATION_ERROR` when both ways to page are used at once */
+/** Rejects a query that pages in both ways. @throws AppError `VALIDATION_ERROR` */
 export function assertOneWayToPage(query: PageQuery): void {
   if (query.cursor !== undefined && query.offset !== undefined) {
-    throw AppError.invalid('cursor', 'cursor and offset exclude each other');
+    throw AppError.invalid('cursor', 'cursor and offset cannot be combined');
   }
 }
 
@@ -47,7 +53,10 @@ interface WholeNumberOptions {
   readonly hint?: string;
 }
 
-/** An optional whole number in a query: digits alone, since `Number` would take "1e3", "0x10" and " ". */
+/**
+ * Accepts an optional whole number in a query. Only digits pass, because `Number` would also accept "1e3",
+ * "0x10" and " ".
+ */
 export function IsWholeNumber(minimum: number, maximum: number, options: WholeNumberOptions = {}) {
   return applyDecorators(
     ApiPropertyOptional({ type: 'integer', minimum, maximum, default: options.default }),

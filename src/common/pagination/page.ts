@@ -1,17 +1,17 @@
 import type { Request, Response } from 'express';
 import { DEFAULT_LIMIT, type PageQuery } from './page-query.dto.js';
 
-/** A page of a list, with what its headers say. */
+/** A page of a list, with the values of its headers. */
 export interface Page<T> {
   readonly items: readonly T[];
-  /** Null on the last page. */
+  /** The cursor of the next page; null on the last page. */
   readonly nextCursor: string | null;
   readonly total?: { readonly kind: 'exact' | 'estimate'; readonly count: number };
 }
 
 /**
- * A page made of one row more than it holds: that one only says that there is a next page.
- * `cursorAfter` makes the cursor of the last row, `total` counts when it was asked for.
+ * Builds a page from up to one row more than it holds. The extra row only shows that a next page exists.
+ * `cursorAfter` encodes the cursor of the last row. `count` runs if the query asks for a total.
  */
 export async function toPage<T>(
   rows: readonly T[],
@@ -28,7 +28,7 @@ export async function toPage<T>(
   };
 }
 
-/** Sends a page: a bare array as its body, the rest as headers (`Link` as in RFC 8288). */
+/** Sends a page: the array as the body, the rest as headers (`Link` as in RFC 8288). */
 export function sendPage<T>(page: Page<T>, request: Request, response: Response): readonly T[] {
   if (page.nextCursor !== null) linkNext(request, response, { cursor: page.nextCursor });
   if (page.total) {
@@ -41,12 +41,12 @@ export function sendPage<T>(page: Page<T>, request: Request, response: Response)
 }
 
 /**
- * Names the next page: the address of this one, with another place to go on from. Relative, so that it
- * holds behind any proxy: no header of the caller's goes into an address.
+ * Sets the link to the next page: the current address with other paging parameters. The link is relative, so
+ * it works behind any proxy and contains no header that the caller controls.
  */
 export function linkNext(request: Request, response: Response, place: Record<string, string>): void {
   const { originalUrl, path } = request;
-  // A query may hold further question marks.
+  // A query may contain further question marks.
   const parameters = new URLSearchParams(originalUrl.replace(/^[^?]*/, ''));
   parameters.delete('offset');
   for (const [name, value] of Object.entries(place)) parameters.set(name, value);

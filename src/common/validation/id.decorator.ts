@@ -6,7 +6,7 @@ import { givenId } from '../ids.js';
 
 const EXAMPLE = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 
-/** An id, from here on in its one canonical spelling, so that ids can be compared. */
+/** Accepts an id and converts it to its canonical spelling, so that ids can be compared. */
 export function IsId(): PropertyDecorator {
   return applyDecorators(
     ApiProperty({ format: 'uuid', example: EXAMPLE }),
@@ -22,8 +22,8 @@ export function IsId(): PropertyDecorator {
 }
 
 /**
- * 1 to `maximum` different ids, in their canonical spelling. One rule, the length first: class-validator
- * would compare each item of an endless list with all before.
+ * Accepts 1 to `maximum` distinct ids and converts them to their canonical spelling. One rule checks the
+ * length first, because class-validator would compare each item of an endless list with all previous ones.
  */
 export function IsIdList(maximum: number): PropertyDecorator {
   return applyDecorators(
@@ -50,7 +50,7 @@ const canonical = (value: unknown): unknown => givenId(value) ?? value;
 
 function faultOf(value: unknown, maximum: number): string | null {
   if (!Array.isArray(value)) return 'must be a list of UUIDs';
-  if (value.length < 1 || value.length > maximum) return `must hold 1 to ${maximum} UUIDs`;
-  if (!value.every((item) => givenId(item) !== null)) return 'must hold UUIDs only';
-  return new Set(value).size === value.length ? null : 'must not name one twice';
+  if (value.length < 1 || value.length > maximum) return `must contain 1 to ${maximum} UUIDs`;
+  if (!value.every((item) => givenId(item) !== null)) return 'must contain only UUIDs';
+  return new Set(value).size === value.length ? null : 'must not contain duplicates';
 }

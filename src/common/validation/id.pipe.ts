@@ -2,7 +2,7 @@ import { Injectable, type PipeTransform } from '@nestjs/common';
 import { AppError } from '../errors/app-error.js';
 import { givenId } from '../ids.js';
 
-/** A path's id in its canonical spelling. @throws AppError `VALIDATION_ERROR` */
+/** Converts an id in the path to its canonical spelling. @throws AppError `VALIDATION_ERROR` */
 @Injectable()
 export class IdPipe implements PipeTransform<string, string> {
   transform(value: string): string {

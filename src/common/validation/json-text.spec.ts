@@ -29,7 +29,7 @@ describe('parseJsonBody', () => {
   const propertiesOf = (count: number) =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n])));
 
-  it('bounds what validation would have to look at: properties, items, and values in all', () => {
+  it('limits the properties, the items and the total values', () => {
     expect(parse(propertiesOf(MAX_JSON_PROPERTIES))).toBeDefined();
     expect(thrownBy(() => parse(propertiesOf(MAX_JSON_PROPERTIES + 1)))).toEqual(
       refused('body', /properties/),
@@ -45,7 +45,7 @@ describe('parseJsonBody', () => {
     expect(thrownBy(() => parse(lists(MAX_JSON_VALUES / 5)))).toEqual(refused('body', /values/));
   });
 
-  it('reads what JSON.parse reads, and as it does', () => {
+  it('returns the same value as JSON.parse', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 5, noUnicodeString: false }), (text) => {
         const result = thrownBy(() => parse(text));
@@ -54,7 +54,7 @@ describe('parseJsonBody', () => {
     );
   });
 
-  it('throws nothing but a VALIDATION_ERROR, whatever the bytes', () => {
+  it('throws only VALIDATION_ERROR, for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const result = thrownBy(() => parseJsonBody(Buffer.from(bytes)));
@@ -67,7 +67,7 @@ describe('parseJsonBody', () => {
     );
   });
 
-  it(`takes ${MAX_JSON_DEPTH} levels and not one more, arrays and objects alike`, () => {
+  it(`accepts up to ${MAX_JSON_DEPTH} levels of arrays and objects`, () => {
     expect(parse(nested(MAX_JSON_DEPTH))).toBeInstanceOf(Array);
     expect(thrownBy(() => parse(nested(MAX_JSON_DEPTH + 1)))).toEqual(refused('body', /deeper than 32/));
     const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
@@ -87,16 +87,16 @@ describe('parseJsonBody', () => {
     },
   );
 
-  it('refuses a million brackets before it builds anything of them', () => {
+  it('rejects a million brackets before parsing them', () => {
     expect(thrownBy(() => parse('['.repeat(1_000_000)))).toEqual(refused('body', /deeper than 32/));
   });
 
   it.each(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])(
     'refuses the key %s anywhere',
     (key) => {
-      expect(thrownBy(() => parse(`{"${key}":1}`))).toEqual(refused('body', /such a property name/));
+      expect(thrownBy(() => parse(`{"${key}":1}`))).toEqual(refused('body', /forbidden property name/));
       expect(thrownBy(() => parse(`{"a":[{"b":{"${key}":1}}]}`))).toEqual(
-        refused('a', /such a property name/),
+        refused('a', /forbidden property name/),
       );
       expect(parse(`{"a":"${key}"}`)).toEqual({ a: key });
     },
@@ -104,7 +104,7 @@ describe('parseJsonBody', () => {
 });
 
 describe('unsafeText', () => {
-  it('names lone surrogates and U+0000, and lets everything else pass', () => {
+  it('reports lone surrogates and U+0000, and nothing else', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const unsafe = !text.isWellFormed() || text.includes('\0');

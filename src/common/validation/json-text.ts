@@ -1,18 +1,22 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors/app-error.js';
 
-/** Levels of arrays and objects in a body, the outermost included. */
+/** The maximum nesting of arrays and objects in a body, including the outermost. */
 export const MAX_JSON_DEPTH = 32;
-/** Validation looks at every property of an object beside every other: many would cost seconds. */
+/**
+ * The maximum number of properties of an object. Validation compares every property with every other, so more
+ * could take seconds.
+ */
 export const MAX_JSON_PROPERTIES = 100;
-/** The longest list of the contract. */
+/** The length of the longest list in the contract. */
 export const MAX_JSON_ITEMS = 10_000;
-/** In all, whatever they are nested in. */
+/** The maximum number of values in total, at any depth. */
 export const MAX_JSON_VALUES = 50_000;
 
 /**
- * `__proto__`, `constructor` and `prototype` reach a prototype. The others that every object has
- * (`toString`) class-transformer drops without a word, so that no check finds them unknown.
+ * Forbidden keys, because `__proto__`, `constructor` and `prototype` reach a prototype. The other names that
+ * every object has (`toString`) are silently dropped by class-transformer, so no check would report them as
+ * unknown.
  */
 const UNSAFE_KEYS: ReadonlySet<string> = new Set([
   ...Object.getOwnPropertyNames(Object.prototype),
@@ -20,15 +24,15 @@ const UNSAFE_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Parses one JSON body (RFC 8259), stricter than JSON.parse where a lax reading has bitten others:
- * invalid UTF-8, lone surrogates, U+0000, nesting past {@link MAX_JSON_DEPTH} and keys that reach
- * a prototype.
+ * Parses one JSON body (RFC 8259). It is stricter than JSON.parse where lax parsing has led to attacks:
+ * invalid UTF-8, lone surrogates, U+0000, nesting beyond {@link MAX_JSON_DEPTH}, and keys that reach a
+ * prototype.
  * @throws AppError `VALIDATION_ERROR`
  */
 export function parseJsonBody(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw AppError.invalid('body', 'body must be valid UTF-8');
   const text = bytes.toString('utf8');
-  // Before parsing, so that a small body of brackets never becomes a deep structure at all.
+  // Runs before parsing, so that a small body of brackets never becomes a deep structure.
   if (isNestedDeeperThan(text, MAX_JSON_DEPTH)) {
     throw AppError.invalid('body', `body must not be nested deeper than ${MAX_JSON_DEPTH} levels`);
   }
@@ -42,10 +46,10 @@ export function parseJsonBody(bytes: Buffer): unknown {
   return value;
 }
 
-/** Whether a key or a string holds what no client has a reason to send; null when it does not. */
+/** Returns the error for a key or string with characters that no client has a reason to send, or null. */
 export function unsafeText(text: string): string | null {
-  if (!text.isWellFormed()) return 'must not hold lone surrogates';
-  if (text.includes('\0')) return 'must not hold U+0000';
+  if (!text.isWellFormed()) return 'must not contain lone surrogates';
+  if (text.includes('\0')) return 'must not contain U+0000';
   return null;
 }
 
@@ -67,17 +71,17 @@ function isNestedDeeperThan(text: string, limit: number): boolean {
   return false;
 }
 
-/** Recursion is bounded by the depth that was checked before, its breadth by `budget`. */
+/** Checks a value recursively. The depth was checked before; `budget` bounds the total. */
 function refuseUnsafe(value: unknown, field: string, budget: { left: number }): void {
   if (budget.left-- === 0) {
-    throw AppError.invalid('body', `body must not hold more than ${MAX_JSON_VALUES} values`);
+    throw AppError.invalid('body', `body must not contain more than ${MAX_JSON_VALUES} values`);
   }
   if (typeof value === 'string') {
     const fault = unsafeText(value);
     if (fault) throw AppError.invalid(field, `${field} ${fault}`);
   } else if (Array.isArray(value)) {
     if (value.length > MAX_JSON_ITEMS) {
-      throw AppError.invalid(field, `${field} must not hold more than ${MAX_JSON_ITEMS} items`);
+      throw AppError.invalid(field, `${field} must not contain more than ${MAX_JSON_ITEMS} items`);
     }
     for (const item of value) refuseUnsafe(item, field, budget);
   } else if (typeof value === 'object' && value !== null) {
@@ -91,11 +95,11 @@ function refuseUnsafeProperties(
   budget: { left: number },
 ): void {
   if (entries.length > MAX_JSON_PROPERTIES) {
-    throw AppError.invalid(field, `${field} must not hold more than ${MAX_JSON_PROPERTIES} properties`);
+    throw AppError.invalid(field, `${field} must not contain more than ${MAX_JSON_PROPERTIES} properties`);
   }
   for (const [key, item] of entries) {
     if (isUnsafeKey(key) || unsafeText(key)) {
-      throw AppError.invalid(field, `${field} must not hold such a property name`);
+      throw AppError.invalid(field, `${field} must not contain a forbidden property name`);
     }
     refuseUnsafe(item, field === 'body' ? key : field, budget);
   }

@@ -7,7 +7,7 @@ const safe = fc
   .filter((text) => text.isWellFormed() && !text.includes('\0') && !(text in {}) && text !== 'prototype');
 
 describe('parseQuery', () => {
-  it('reads back what was encoded, once', () => {
+  it('decodes an encoded query once', () => {
     const pairs = fc.uniqueArray(fc.tuple(safe, safe), { selector: ([name]) => name, maxLength: 6 });
     fc.assert(
       fc.property(pairs, (list) => {
@@ -17,7 +17,7 @@ describe('parseQuery', () => {
     );
   });
 
-  it('throws nothing but a VALIDATION_ERROR, whatever the URL', () => {
+  it('throws only VALIDATION_ERROR, for any URL', () => {
     const url = fc.string({ unit: fc.constantFrom(...'?&=%+#/fe0[]ab'.split('')), maxLength: 40 });
     fc.assert(
       fc.property(url, (text) => {
@@ -54,7 +54,7 @@ describe('parseQuery', () => {
     'a=%ff',
     'a=%',
     '%ud800=1',
-  ])('refuses %s', (query) => {
+  ])('rejects %s', (query) => {
     expect(() => parseQuery(`/path?${query}`)).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }));
   });
 });

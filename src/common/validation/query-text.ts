@@ -2,9 +2,9 @@ import { AppError } from '../errors/app-error.js';
 import { isUnsafeKey, unsafeText } from './json-text.js';
 
 /**
- * Parses the query of a URL into one string per name. Decoded once, strictly: the usual parsers turn
- * invalid UTF-8 into U+FFFD and a repeated name into an array, and both have hidden attacks.
- * Its length is bounded by Node's limit on the request line.
+ * Parses the query of a URL into one string per name. It decodes strictly and once. The usual parsers turn
+ * invalid UTF-8 into U+FFFD and a repeated name into an array, and both have hidden attacks. Node's limit on
+ * the request line bounds the length.
  * @throws AppError `VALIDATION_ERROR`
  */
 export function parseQuery(url: string): Record<string, string> {
@@ -17,9 +17,9 @@ export function parseQuery(url: string): Record<string, string> {
     const name = decode(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? '' : decode(pair.slice(equals + 1));
     if (isUnsafeKey(name) || unsafeText(name)) {
-      throw AppError.invalid('query', 'query must not hold such a parameter name');
+      throw AppError.invalid('query', 'query must not contain a forbidden parameter name');
     }
-    if (Object.hasOwn(query, name)) throw AppError.invalid(name, `${name} must be given once`);
+    if (Object.hasOwn(query, name)) throw AppError.invalid(name, `${name} must be given only once`);
     const fault = unsafeText(value);
     if (fault) throw AppError.invalid(name, `${name} ${fault}`);
     query[name] = value;

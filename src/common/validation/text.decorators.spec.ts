@@ -39,19 +39,19 @@ const schema = (property: string, type: new () => object = Input): unknown =>
   Reflect.getMetadata('swagger/apiModelProperties', type.prototype, property);
 
 describe('IsOptionalProperty', () => {
-  it('lets a property be absent or undefined, not null', () => {
+  it('accepts an absent or undefined property, but not null', () => {
     expect(faults({})).toEqual([]);
     expect(faults({ name: undefined })).toEqual([]);
     expect(faults({ name: null })).toEqual(['name must be a string']);
     expect(faults({ email: null })).toEqual(['email must be an email']);
   });
 
-  it('is told in the schema', () => {
+  it('is documented in the schema', () => {
     expect(schema('name')).toMatchObject({ required: false, minLength: 1, maxLength: 100 });
     expect(schema('name', Required)).not.toHaveProperty('required');
   });
 
-  it('leaves the others needed', () => {
+  it('leaves other properties required', () => {
     expect(faults({}, Required)).toEqual([
       'name must be a string',
       'email must be an email',
@@ -61,11 +61,11 @@ describe('IsOptionalProperty', () => {
 });
 
 describe('IsName', () => {
-  it.each(['A', 'Ada Lovelace', '山田', '😀'.repeat(100), "O'Connor-Núñez"])('takes %j', (name) => {
+  it.each(['A', 'Ada Lovelace', '山田', '😀'.repeat(100), "O'Connor-Núñez"])('accepts %j', (name) => {
     expect(faults({ name })).toEqual([]);
   });
 
-  it('takes off outer white space, and no other', () => {
+  it('trims white space around the name only', () => {
     expect(read({ name: '  Ada  King\u3000' }).name).toBe('Ada  King');
     expect(faults({ name: ` ${'a'.repeat(100)} ` })).toEqual([]);
   });
@@ -74,20 +74,20 @@ describe('IsName', () => {
     ['', 'name must be 1 to 100 characters'],
     ['   ', 'name must be 1 to 100 characters'],
     ['a'.repeat(101), 'name must be 1 to 100 characters'],
-    ['\u200b\u3164', 'name must not be only white space'],
-    ['Ada\r\nKing', 'name must not hold control characters'],
-    ['Ada\n', 'name must not hold control characters'],
-    ['Ada\ud800', 'name must not hold control characters'],
+    ['\u200b\u3164', 'name must contain a visible character'],
+    ['Ada\r\nKing', 'name must not contain control characters'],
+    ['Ada\n', 'name must not contain control characters'],
+    ['Ada\ud800', 'name must not contain control characters'],
     [1, 'name must be a string'],
     [['Ada'], 'name must be a string'],
     [{}, 'name must be a string'],
-  ])('refuses %j', (name, message) => {
+  ])('rejects %j', (name, message) => {
     expect(faults({ name })).toEqual([message]);
   });
 });
 
 describe('IsEmailAddress', () => {
-  it('takes an address, as given but for outer white space', () => {
+  it('keeps the address as given, but trimmed', () => {
     expect(read({ email: ' Ada@Example.com ' }).email).toBe('Ada@Example.com');
     expect(faults({ email: ' Ada@Example.com ' })).toEqual([]);
   });
@@ -100,11 +100,11 @@ describe('IsEmailAddress', () => {
     [{ toString: 1 }, 'email must be an email'],
     [`${'a'.repeat(243)}@example.com`, 'email must be at most 254 characters'],
     ['@.'.repeat(25_000), 'email must be at most 254 characters'],
-  ])('refuses %j', (email, message) => {
+  ])('rejects %j', (email, message) => {
     expect(faults({ email })).toEqual([message]);
   });
 
-  it('is told in the schema', () => {
+  it('is documented in the schema', () => {
     expect(schema('email')).toMatchObject({ format: 'email', maxLength: 254 });
   });
 });
@@ -117,11 +117,11 @@ describe('IsPassword', () => {
     'e\u0301'.repeat(128),
     '\u03b1\u0313\u0300\u0345'.repeat(128),
     '        ',
-  ])('takes %j', (password) => {
+  ])('accepts %j', (password) => {
     expect(faults({ password })).toEqual([]);
   });
 
-  it('leaves it as it was sent', () => {
+  it('keeps the password as sent', () => {
     expect(read({ password: '  e\u0301xact  ' }).password).toBe('  e\u0301xact  ');
   });
 
@@ -130,22 +130,22 @@ describe('IsPassword', () => {
     ['a'.repeat(129), 'password must be 8 to 128 characters'],
     ['e\u0301'.repeat(7), 'password must be 8 to 128 characters'],
     ['a'.repeat(100_000), 'password must be 8 to 128 characters'],
-    ['with\ttabulator', 'password must not hold control characters'],
+    ['with\ttabulator', 'password must not contain control characters'],
     [12345678, 'password must be a string'],
-  ])('refuses %j', (password, message) => {
+  ])('rejects %j', (password, message) => {
     expect(faults({ password })).toEqual([message]);
   });
 
-  it('is told in the schema', () => {
+  it('is documented in the schema', () => {
     expect(schema('password')).toMatchObject({ format: 'password', minLength: 8, maxLength: 128 });
   });
 });
 
 describe('IsText', () => {
-  it('counts code points and refuses control characters', () => {
+  it('counts code points and rejects control characters', () => {
     expect(faults({ search: '' })).toEqual([]);
     expect(faults({ search: '😀'.repeat(5) })).toEqual([]);
     expect(faults({ search: '123456' })).toEqual(['search must be at most 5 characters']);
-    expect(faults({ search: 'a\n' })).toEqual(['search must not hold control characters']);
+    expect(faults({ search: 'a\n' })).toEqual(['search must not contain control characters']);
   });
 });

@@ -5,23 +5,32 @@ import { ValidateBy, ValidateIf } from 'class-validator';
 import { findCanonicalEmail, isShortEnough, MAX_EMAIL_LENGTH } from '../email-address.js';
 import { codePointLength, hasControlCharacters, trimText } from '../text.js';
 
-/** In code points, without outer white space. */
+/** The maximum number of code points after trimming. */
 export const MAX_NAME_LENGTH = 100;
-/** In code points after NFC (NIST SP 800-63B-4, 3.1.1.2: each code point counts as one character). */
+/**
+ * The minimum number of code points after NFC (NIST SP 800-63B-4, 3.1.1.2: each code point counts as one
+ * character).
+ */
 export const MIN_PASSWORD_LENGTH = 8;
 export const MAX_PASSWORD_LENGTH = 128;
-/** No character of NFC is made of more (UAX 15, maximum expansion of NFD): a longer text need not be normalised to be too long. */
+/**
+ * The maximum number of UTF-16 units that one NFC character can come from (UAX 15, maximum expansion of NFD).
+ * Text beyond this multiple is too long and needs no normalization.
+ */
 const MAX_UNITS_PER_NFC_CHARACTER = 4;
 
-/** Something to see: neither white space nor, in Unicode's words, default-ignorable, as U+200B and U+3164 are. */
+/**
+ * Matches a visible character: neither white space nor default-ignorable in Unicode's terms, as U+200B and
+ * U+3164 are.
+ */
 const VISIBLE = /[^\s\p{Default_Ignorable_Code_Point}]/u;
 
-/** What is wrong with a text, in words that follow the property's name; null when nothing is. */
+/** Returns the error in words that follow the property's name, or null for valid text. */
 type FindFault = (text: string) => string | null;
 
 /**
- * The property may be left out. Null is not the same: class-validator's own IsOptional would let it
- * through to code that knows undefined alone.
+ * Makes the property optional. Null is still rejected; class-validator's own IsOptional would pass it to code
+ * that expects only undefined.
  */
 export function IsOptionalProperty(): PropertyDecorator {
   return applyDecorators(
@@ -30,7 +39,7 @@ export function IsOptionalProperty(): PropertyDecorator {
   );
 }
 
-/** A text of so many code points, without control characters; otherwise as it was sent. */
+/** Accepts text within a range of code points, without control characters. The text stays as sent. */
 export function IsText(minimum: number, maximum: number): PropertyDecorator {
   return applyDecorators(
     ApiProperty({ minLength: minimum, maxLength: maximum }),
@@ -39,9 +48,9 @@ export function IsText(minimum: number, maximum: number): PropertyDecorator {
 }
 
 /**
- * A name of 1 to {@link MAX_NAME_LENGTH} code points with something to see in it, and no control
- * characters. Outer white space is taken off, inner is kept: a stray blank from a form is no reason
- * to refuse a name, and none to store two that look the same.
+ * Accepts a name of 1 to {@link MAX_NAME_LENGTH} code points with at least one visible character and no
+ * control characters. Trims the name, because a stray blank from a form is no reason to reject it or to store
+ * two names that look the same. White space inside stays.
  */
 export function IsName(): PropertyDecorator {
   return applyDecorators(
@@ -52,8 +61,8 @@ export function IsName(): PropertyDecorator {
 }
 
 /**
- * An address that has a canonical form (see canonicalEmail); outer white space is taken off, and it
- * stays as given otherwise. Its length is judged before its grammar.
+ * Accepts an address that has a canonical form (see canonicalEmail). Trims it and otherwise keeps it as
+ * given. Checks the length before the grammar.
  */
 export function IsEmailAddress(): PropertyDecorator {
   return applyDecorators(
@@ -63,7 +72,7 @@ export function IsEmailAddress(): PropertyDecorator {
   );
 }
 
-/** The shape of a new password; whether it is a good one is for the policy. Never trimmed. */
+/** Accepts the format of a new password, without trimming. The password policy checks its strength. */
 export function IsPassword(): PropertyDecorator {
   return applyDecorators(
     ApiProperty({ format: 'password', minLength: MIN_PASSWORD_LENGTH, maxLength: MAX_PASSWORD_LENGTH }),
@@ -75,19 +84,19 @@ export function IsPassword(): PropertyDecorator {
   );
 }
 
-/** Of a name without outer white space. */
+/** Checks a trimmed name. */
 export const nameFault: FindFault = (text) =>
   lengthFault(text, 1, MAX_NAME_LENGTH) ??
   controlFault(text) ??
-  (VISIBLE.test(text) ? null : 'must not be only white space');
+  (VISIBLE.test(text) ? null : 'must contain a visible character');
 
-/** Of an address without outer white space. */
+/** Checks a trimmed address. */
 export const emailFault: FindFault = (text) => {
   if (!isShortEnough(text)) return `must be at most ${MAX_EMAIL_LENGTH} characters`;
   return findCanonicalEmail(text) === null ? 'must be an email' : null;
 };
 
-/** Takes outer white space off, which a search box or a paste brings along: it is no part of a value. */
+/** Trims white space that a search box or a paste adds, because it is not part of the value. */
 export function Trimmed(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? trimText(value) : value));
 }
@@ -112,5 +121,5 @@ function lengthFault(text: string, minimum: number, maximum: number): string | n
 }
 
 function controlFault(text: string): string | null {
-  return hasControlCharacters(text) ? 'must not hold control characters' : null;
+  return hasControlCharacters(text) ? 'must not contain control characters' : null;
 }

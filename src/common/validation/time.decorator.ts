@@ -4,18 +4,18 @@ import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 import { trimText } from '../text.js';
 
-/** RFC 3339, 5.6; 24:00 is ISO 8601's alone. */
+/** RFC 3339, section 5.6. Unlike ISO 8601 it does not allow 24:00. */
 const RFC_3339 =
   /^(\d{4}-\d\d-\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:z|[+-](?:[01]\d|2[0-3]):\d\d)$/i;
-/** The years that RFC 3339 can write, without the one that PostgreSQL has not: in UTC, whatever the zone was. */
+/** Matches years that both RFC 3339 and PostgreSQL can represent, after conversion to UTC. */
 const OUR_YEARS = /^(?!0000)\d{4}-/;
 
-/** With nine digits of a second, and an offset. */
+/** The length of a time with nine fractional digits and an offset. */
 const MAX_LENGTH = 35;
 
 /**
- * A time as RFC 3339 writes it, in any zone, of a day that there is. It goes on in UTC, to the
- * millisecond: PostgreSQL knows no offsets of 16 hours and more.
+ * Accepts an RFC 3339 time in any zone, on a day that exists. Converts it to UTC with milliseconds, because
+ * PostgreSQL rejects offsets of 16 hours and more.
  */
 export function IsTime(): PropertyDecorator {
   return applyDecorators(
@@ -27,13 +27,13 @@ export function IsTime(): PropertyDecorator {
       name: 'isTime',
       validator: {
         validate: (value: unknown) => typeof value === 'string' && toUtc(value) !== null,
-        defaultMessage: (args) => `${args?.property} must be a time as in RFC 3339`,
+        defaultMessage: (args) => `${args?.property} must be an RFC 3339 time`,
       },
     }),
   );
 }
 
-/** Null when it is no time. Date.parse takes 30 February for 2 March. */
+/** Returns null for an invalid time. Date.parse alone would turn 30 February into 2 March. */
 function toUtc(text: string): string | null {
   const day = RFC_3339.exec(text)?.[1];
   const time = Date.parse(text.toUpperCase());

@@ -1,10 +1,13 @@
 import { ValidationPipe, type ValidationError } from '@nestjs/common';
 import { AppError, type ErrorDetail } from '../errors/app-error.js';
 
-/** Faults named in one answer; a body can have as many as it has items. */
+/** The maximum number of errors in one response. A body can have one per item. */
 const MAX_DETAILS = 20;
 
-/** The one way in for bodies and queries: DTO classes, unknown properties refused, no coercion. */
+/**
+ * Returns the pipe that validates all bodies and queries against DTO classes. It rejects unknown properties
+ * and converts no types.
+ */
 export const createValidationPipe = (): ValidationPipe =>
   new ValidationPipe({
     whitelist: true,
@@ -25,7 +28,7 @@ function describe(error: ValidationError, path: string): ErrorDetail[] {
   const field = path === '' ? error.property : `${path}.${error.property}`;
   const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
     field,
-    message: rule === 'whitelistValidation' ? `${error.property} is not known here` : message,
+    message: rule === 'whitelistValidation' ? `${error.property} is not a known property` : message,
   }));
   return [...own, ...(error.children ?? []).flatMap((child) => describe(child, field))];
 }

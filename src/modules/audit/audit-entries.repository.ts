@@ -9,12 +9,12 @@ export interface AuditFilters {
   readonly target_id?: string;
   readonly action?: string;
   readonly outcome?: string;
-  /** Inclusive, and exclusive. */
+  /** The time range. `from` is inclusive, `to` exclusive. */
   readonly from?: string;
   readonly to?: string;
 }
 
-/** An entry as it is stored: what is personal is sealed. */
+/** An audit entry as stored, with its personal values encrypted. */
 export interface SealedEntry {
   readonly id: string;
   readonly occurredAt: Date;
@@ -27,7 +27,7 @@ export interface SealedEntry {
   readonly outcome: AuditOutcome;
   readonly requestId: string | null;
   readonly traceId: string | null;
-  /** The account under whose key it is sealed. */
+  /** The user whose key encrypts the values. */
   readonly originKey: string | null;
   readonly originSealed: Buffer | null;
   readonly changesKey: string | null;
@@ -48,12 +48,12 @@ const CONDITIONS: Readonly<Record<keyof AuditFilters, string>> = {
   to: 'occurred_at < ?::timestamptz',
 };
 
-/** Reads the trail; AuditTrail writes it. */
+/** Reads the audit log, which AuditTrail writes. */
 @Injectable()
 export class AuditEntriesRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Newest first. */
+  /** Returns entries newest first. */
   findPage(
     filters: AuditFilters,
     page: { limit: number; offset: number; after: Position | null },
@@ -71,10 +71,10 @@ export class AuditEntriesRepository {
     );
   }
 
-  /** What that account did, and what was done to it; newest first. */
+  /** Returns the entries whose actor or target is this user, newest first. */
   findAbout(account: string, before: Position | null, limit: number): Promise<SealedEntry[]> {
     const older = before ? 'AND (occurred_at, id) < ($3::timestamptz, $4::uuid)' : '';
-    // Each half along an index of its own.
+    // Each half uses its own index.
     const half = (condition: string) =>
       `(SELECT * FROM audit_entries WHERE ${condition} ${older} ORDER BY occurred_at DESC, id DESC LIMIT $2)`;
     return this.unitOfWork.manager.query(
@@ -86,7 +86,10 @@ export class AuditEntriesRepository {
     );
   }
 
-  /** Those that a snapshot saw, by id, up to `limit` of them. What is in the trail never changes. */
+  /**
+   * Returns up to `limit` entries that are visible in a snapshot, by id. Entries never change, so repeated
+   * reads agree.
+   */
   findSeen(
     { epoch, snapshot }: { epoch: number; snapshot: string },
     filters: AuditFilters,
@@ -104,7 +107,7 @@ export class AuditEntriesRepository {
     );
   }
 
-  /** How many months of the trail retention has dropped. */
+  /** Returns the number of months that retention has dropped. */
   async countDroppedMonths(): Promise<number> {
     const rows: [{ months: number }] = await this.unitOfWork.manager.query(
       'SELECT audit_months_dropped() AS months',

@@ -15,7 +15,7 @@ import { ListAuditDto } from './dto/list-audit.dto.js';
 export class AuditController {
   constructor(private readonly audit: AuditService) {}
 
-  /** What was done and what was refused, newest first. To read it leaves an entry as well. */
+  /** Lists audit entries, newest first. Reading the audit log also creates an entry. */
   @Get()
   @Requires('audit:read')
   @ApiPage(AuditEntryResponse)
@@ -27,7 +27,7 @@ export class AuditController {
     return sendPage(await this.audit.list(query), request, response).map(toAuditEntryResponse);
   }
 
-  /** One entry. */
+  /** Returns one audit entry. Reading it also creates an entry. */
   @Get(':id')
   @Requires('audit:read')
   @ApiOkResponse({ type: AuditEntryResponse })

@@ -15,12 +15,12 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AuditEntriesRepository, type AuditFilters, type SealedEntry } from './audit-entries.repository.js';
 import type { ListAuditDto } from './dto/list-audit.dto.js';
 
-/** An entry with what could be opened of it: nothing, once the account that it is about is erased. */
+/** An entry with its decrypted values. They are null once the user concerned is erased. */
 export interface OpenedEntry extends SealedEntry, AuditDetails {
   readonly origin: AuditOrigin | null;
 }
 
-/** Reading the trail, which itself leaves an entry. */
+/** Reads the audit log. Each read by a caller also creates an entry. */
 @Injectable()
 export class AuditService {
   constructor(
@@ -48,15 +48,16 @@ export class AuditService {
         (kind) => (kind === 'exact' ? this.entries.count(filters) : this.entries.estimate(filters)),
       );
       const items = await this.openAll(page.items);
-      // Last: a transaction that has written holds up the seals for as long as it counts.
+      // This comes last because a transaction that has written delays the next seal until it ends.
       await this.trail.record({ action: 'audit.read', target: null });
       return { ...page, items };
     });
   }
 
   /**
-   * What a person did, and what was done to their account, newest first. Opened is what is sealed under
-   * their key: where an administrator was, or another's name, is not theirs. To be told so is no reading of the trail.
+   * Returns the actions of a user and the actions on them, newest first. Decrypts only values under the
+   * user's own key, because an administrator's location or another person's name is not the user's data.
+   * Creates no entry, because users may read about themselves.
    */
   async findAbout(account: string, before: Position | null, limit: number): Promise<OpenedEntry[]> {
     const entries = await this.entries.findAbout(account, before, limit);
@@ -69,7 +70,7 @@ export class AuditService {
     );
   }
 
-  /** Of an export, by id; whoever exports has left the entry. */
+  /** Returns entries of an export snapshot by id. The export itself has created the audit entry. */
   async findSeen(
     snapshot: { epoch: number; snapshot: string },
     filters: AuditFilters,
@@ -82,7 +83,7 @@ export class AuditService {
     return this.entries.countDroppedMonths();
   }
 
-  /** About how many there are. */
+  /** Returns the estimated number of matching entries. */
   estimate(filters: AuditFilters): Promise<number> {
     return this.entries.estimate(filters);
   }
@@ -97,7 +98,7 @@ export class AuditService {
     });
   }
 
-  /** One after the other: they share the connection. */
+  /** Decrypts one entry after another because they share the connection. */
   private async openAll(entries: readonly SealedEntry[]): Promise<OpenedEntry[]> {
     const opened: OpenedEntry[] = [];
     for (const entry of entries) opened.push(await this.open(entry));

@@ -7,10 +7,13 @@ import { bearerToken } from '../../common/http/bearer.js';
 import { PrincipalsService } from './principals.service.js';
 import { type Bearer, VerifiedTokens } from './verified-tokens.js';
 
-/** Probes, metrics and the key set ask nobody who they are, so that they answer without a database. */
+/**
+ * Matches the paths that authenticate. Probes, metrics and the key set do not, so they work without a
+ * database.
+ */
 const ASKS_WHO = /^\/api(?:\/|$)/i;
 
-/** Finds out who calls, and refuses nobody: that is the policy's part. */
+/** Authenticates the caller and refuses nobody. Refusing is the job of the policy guard. */
 @Injectable()
 export class AccessTokenGuard extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
   constructor(
@@ -31,7 +34,7 @@ export class AccessTokenGuard extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
     return true;
   }
 
-  /** An error here is ours, not the token's: it must not look like a refusal. */
+  /** Rethrows internal errors, which must not look like a refused token. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the base class is written so
   override handleRequest<Result>(error: unknown, bearer: Bearer | false): Result {
     if (error) throw error;

@@ -12,7 +12,7 @@ import { type Bearer, VerifiedTokens } from './verified-tokens.js';
 
 export const ACCESS_TOKEN_STRATEGY = 'access-token';
 
-/** Verifies an access token: its signature by a key of ours, its type, issuer, audience and time. */
+/** Verifies an access token: its signature by one of our keys, type, issuer, audience and expiry. */
 @Injectable()
 export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN_STRATEGY) {
   constructor(
@@ -33,14 +33,15 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN
       ) => {
         const { kid, typ } = tokenHeader(String(token));
         const key = typ === tokenKinds.access.type ? keys.findPublicKey(kid, 'access') : null;
-        // jsonwebtoken takes a KeyObject, and is six times as fast with one; the types know strings only.
+        // jsonwebtoken accepts a KeyObject and is six times as fast with one, but its types only allow
+        // strings.
         if (key) done(null, key as unknown as string);
-        else done('no such key for an access token');
+        else done('no access token key has this id');
       },
     });
   }
 
-  /** @returns null for a token without what every access token has */
+  /** @returns null for a token that lacks a claim that every access token has */
   validate(request: Request, claims: Record<string, unknown>): Bearer | null {
     const userId = canonicalId(claims['sub']);
     const sessionId = canonicalId(claims['sid']);

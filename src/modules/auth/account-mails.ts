@@ -15,7 +15,7 @@ import { OneTimeTokensRepository, type Purpose } from './one-time-tokens.reposit
 const SEND = 'mail.send';
 const REQUESTED = 'auth.mail-requested';
 
-/** With whom it is for: nothing goes to an account that was erased meanwhile. */
+/** A mail with the user that it is for. A user who was erased meanwhile gets no mail. */
 interface AccountMail extends Mail {
   readonly userId: string;
 }
@@ -30,7 +30,7 @@ interface Addressee {
   readonly email: string;
 }
 
-/** The mails of accounts: each is a job, written in the transaction of what it is about. */
+/** Enqueues the mails to users. Each mail is a task that commits together with the change that it reports. */
 @Injectable()
 export class AccountMails implements OnModuleInit {
   constructor(
@@ -52,16 +52,17 @@ export class AccountMails implements OnModuleInit {
   }
 
   /**
-   * Somebody asks for a mail to an address. Whether an account has it is found out by the job, so
-   * that the asker learns nothing, from the answer or from how long it takes.
+   * Enqueues a request for a mail to an address. The task looks up the user, so neither the response nor its
+   * timing reveals that one exists.
    */
   async request(purpose: Requested['purpose'], email: string): Promise<void> {
     await this.jobs.enqueue(REQUESTED, { purpose, email });
   }
 
   /**
-   * Mails a token for `email`, unless the account was sent enough of them lately. It dies with the session `sessionId`.
-   * @returns whether it did
+   * Mails a token for `email`, unless the user has reached the hourly limit. The token becomes invalid when
+   * the session `sessionId` ends.
+   * @returns whether the token was mailed
    */
   async sendToken(
     purpose: Purpose,
@@ -79,7 +80,8 @@ export class AccountMails implements OnModuleInit {
     user: Addressee,
     values: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    // No name: whoever signs up with a stranger's address would choose words that we mail to it.
+    // The mail omits the user's name. Otherwise anyone could sign up with a stranger's address and choose
+    // words that we mail to it.
     const mail = renderMail(template, user.email, { url: this.config.PUBLIC_URL, ...values });
     await this.jobs.enqueue(SEND, { ...mail, userId: user.id });
   }
@@ -105,7 +107,8 @@ export class AccountMails implements OnModuleInit {
       const found = await this.users.findByEmail(email);
       const user = found && (await this.users.holdActive(found.id));
       if (!user || user.emailKey !== found.emailKey) return;
-      // What was asked for before a break dies with it, also while it waits in the queue.
+      // A disable, delete or credential change cancels requests made before it, even if they still wait in
+      // the queue.
       if (await this.users.hasBrokenSince(user.id, askedAt)) return;
       if (purpose === 'verify-email' && user.emailVerified) return;
       await this.sendToken(purpose, user, user.email);

@@ -6,18 +6,21 @@ import { GONE_AFTER_SECONDS, SignInFailuresRepository } from './sign-in-failures
 import { WaitingLines } from './waiting-lines.js';
 
 const BEAT_MS = 1000;
-/** Several signs of life fit into the time after which an attempt counts as lost. */
+/** The interval of the signs of life. Several fit into the time after which an attempt counts as lost. */
 const SHOW_LIFE_EVERY_MS = (GONE_AFTER_SECONDS * 1000) / 6;
-/** An outcome that the database has not taken by then is written later. */
+/** The time limit for storing an outcome. After it, the outcome is stored later. */
 const SETTLE_LIMIT_MS = 5000;
-/** Outcomes that the database could not take yet. Past this the oldest become failures, as those of a crash do. */
+/**
+ * The maximum number of outcomes that wait for the database. Beyond it the oldest become failures, as after a
+ * crash.
+ */
 const MAX_UNSETTLED = 10_000;
 
 type Outcome = 'released' | 'failed';
 
 /**
- * An attempt that holds a place in the allowances, until it is settled. Whoever begins one calls `end` in
- * a `finally`.
+ * An attempt that holds a place in the allowances until it is settled. The caller of `begin` must call `end`
+ * in a `finally` block.
  */
 export class Attempt {
   private settled = false;
@@ -25,11 +28,11 @@ export class Attempt {
   constructor(
     private readonly attempts: Attempts,
     readonly id: string,
-    /** The waiting lines to wake once it is settled. */
+    /** The waiting lines to wake once the attempt is settled. */
     readonly waitingLines: readonly string[],
   ) {}
 
-  /** Waits for the verdict. A wrong password is counted at once, even if the request is over its time. */
+  /** Waits for the verdict. Counts a wrong password at once, even after the request has timed out. */
   async judge(matches: Promise<boolean>): Promise<boolean> {
     const matched = await matches;
     if (!matched) await this.fail();
@@ -43,19 +46,22 @@ export class Attempt {
     await this.attempts.settle(this, 'failed');
   }
 
-  /** Gives the place back; inside a unit of work only if that commits. */
+  /** Gives the place back. Inside a transaction this takes effect only on commit. */
   async succeed(): Promise<void> {
     if (this.settled) return;
     await this.attempts.release(this, () => (this.settled = true));
   }
 
-  /** Forgets the attempt: it claimed nothing. */
+  /** Forgets an attempt that claimed nothing. */
   abandon(): void {
     this.settled = true;
     this.attempts.abandon(this);
   }
 
-  /** Gives the place back if nothing else has: what was not judged, or matched, is no failure. */
+  /**
+   * Gives the place back unless the attempt is settled. An attempt that was not judged, or that matched, is
+   * no failure.
+   */
   async end(): Promise<void> {
     if (this.settled) return;
     this.settled = true;
@@ -64,21 +70,21 @@ export class Attempt {
 }
 
 /**
- * The attempts of this instance that are in flight. Shows the database that they are alive, writes down
- * outcomes that the database could not take at once, and counts the attempts of instances that are gone.
+ * Tracks the attempts in flight on this instance. Reports them as alive to the database, retries
+ * outcomes that the database could not store, and counts the lost attempts of crashed instances as failures.
  */
 @Injectable()
 export class Attempts implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(Attempts.name);
   private readonly inFlight = new Set<string>();
   private readonly unsettled = new Map<string, { outcome: Outcome; waitingLines: readonly string[] }>();
-  /** Attempts began since the last look at those of other instances. An idle service asks nothing. */
+  /** True if attempts began since the last check for lost ones. An idle service sends no queries. */
   private active = false;
   private lookedAfterAt = Number.NEGATIVE_INFINITY;
   private readonly task = new PeriodicTask(
     BEAT_MS,
     () => this.beat(),
-    (error) => this.logger.warn(error, 'the sign-in attempts in flight could not be looked after'),
+    (error) => this.logger.warn(error, 'failed to update the sign-in attempts in flight'),
   );
   readonly lines = new WaitingLines();
 
@@ -107,7 +113,7 @@ export class Attempts implements OnModuleInit, OnModuleDestroy {
     this.inFlight.delete(id);
   }
 
-  /** Within a unit of work the places are free once it commits. */
+  /** Gives the places back. Inside a transaction they are free once it commits. */
   async release({ id, waitingLines }: Attempt, settled: () => void): Promise<void> {
     await this.failures.release([id]);
     this.unitOfWork.onceCommitted(() => {
@@ -116,14 +122,18 @@ export class Attempts implements OnModuleInit, OnModuleDestroy {
     });
   }
 
-  /** Never throws: an outcome that cannot be written now is written later, and its place is held until then. */
+  /**
+   * Stores the outcome and never throws. An outcome that cannot be stored now is stored later and keeps its
+   * place until then.
+   */
   async settle({ id, waitingLines }: Attempt, outcome: Outcome): Promise<void> {
     try {
-      // The request may be over its time, and its statements would be refused. They wait for locks as briefly as it would.
+      // Runs apart from the request, which may be over its time limit and then runs no statements. Lock waits
+      // stay as short as in a request.
       await requestContext.share(SETTLE_LIMIT_MS, () => this.write([id], outcome));
       this.forget(id, waitingLines);
     } catch (error) {
-      this.logger.warn(error, 'the outcome of a sign-in attempt could not be written, and will be');
+      this.logger.warn(error, 'failed to store the outcome of a sign-in attempt; retrying');
       this.unsettled.set(id, { outcome, waitingLines });
       this.dropOldest();
     }

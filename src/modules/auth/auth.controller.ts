@@ -28,7 +28,7 @@ import { TokenResponse } from './dto/token.response.js';
 export class AuthController {
   constructor(private readonly commands: CommandBus) {}
 
-  /** Signs in with e-mail and password. */
+  /** Signs in with an email address and a password. */
   @Post('login')
   @Public()
   @SignInLimited()
@@ -37,13 +37,13 @@ export class AuthController {
   @ApiOkResponse({ type: TokenResponse })
   @ApiUnauthorizedResponse({
     type: ErrorResponse,
-    description: 'Wrong password or unknown address: the same answer',
+    description: 'The password is wrong or the address is unknown. Both get the same response',
   })
   login(@Body() body: LoginDto, @ClientInfo() client: Client): Promise<TokenResponse> {
     return this.commands.execute(new SignIn(body, client));
   }
 
-  /** Spends a refresh token for a new pair. */
+  /** Exchanges a refresh token for a new pair of tokens. */
   @Post('refresh')
   @Public()
   @SignInLimited()
@@ -52,29 +52,30 @@ export class AuthController {
   @ApiOkResponse({ type: TokenResponse })
   @ApiUnauthorizedResponse({
     type: ErrorResponse,
-    description: 'Not valid, expired, or spent too long ago: then its session has ended',
+    description:
+      'The token is invalid, expired, or was spent too long ago. Reusing a spent token ends its session',
   })
   refresh(@Body() body: RefreshDto): Promise<TokenResponse> {
     return this.commands.execute(new RefreshSession(body.refresh_token));
   }
 
-  /** Ends this session: its tokens are dead at once. */
+  /** Ends the current session. Its tokens are invalid at once. */
   @Post('logout')
   @SignedIn()
   @HttpCode(204)
   @Header('Clear-Site-Data', '"cache", "storage"')
   @ApiNoContentResponse()
   async logout(@Caller() { sessionId, userId }: Principal): Promise<void> {
-    // Of two at once the second finds the session dead already, which is what it asked for.
+    // Of two concurrent requests the second finds the session ended, which is what it asked for.
     await this.commands.execute(new EndSession(sessionId, userId, 'auth.logout'));
   }
 
-  /** Changes the password. Every earlier token of the account is refused; the answer holds new ones. */
+  /** Changes the password and returns new tokens. Every earlier token of the user is refused. */
   @Put('password')
   @SignedIn()
   @AnswersTokens()
   @ApiOkResponse({ type: TokenResponse })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The password was changed meanwhile' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'Another request changed the password' })
   changePassword(
     @Body() body: ChangePasswordDto,
     @Caller() caller: Principal,

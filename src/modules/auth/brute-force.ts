@@ -10,16 +10,19 @@ import { SignInFailuresRepository, type Verdict } from './sign-in-failures.repos
 import { SignInMetrics } from './sign-in-metrics.js';
 import type { Place } from './waiting-lines.js';
 
-/** Where nobody of the account is signed in. */
+/** The origin of attempts from a network where the user has no session. */
 const ANYWHERE = 'anywhere';
 const MAX_WAIT_MS = 5000;
-/** A line of a network is bounded by the number of all that wait: many people may share it. */
+/**
+ * The maximum line of one user. Only the total limit bounds the line of a network, because many people may
+ * share it.
+ */
 const MAX_WAITING_OF_USER = 100;
 
 interface Claimed {
-  /** Canonical; also of an account that does not exist. */
+  /** The canonical address, also for a user that does not exist. */
   readonly emailKey: string;
-  /** Where it is signed in. */
+  /** The IP addresses of the user's live sessions. */
   readonly addresses: readonly string[];
 }
 
@@ -30,12 +33,12 @@ interface Counters {
 }
 
 /**
- * Slows guessing down by user, by network and in all. It never locks a user out for good. A network from
- * which the user is signed in is counted apart, so that a stranger's guesses from elsewhere do not hold the
- * user back there.
+ * Slows down password guessing per user, per network and in total. It never locks a user out for good. A
+ * network where the user has a session is counted separately, so that a stranger's guesses from elsewhere do
+ * not delay the user there.
  *
- * An attempt claims its place before its password is judged, and becomes a failure only when it turns
- * out wrong. Attempts beyond the allowance wait for the outcomes of earlier ones.
+ * An attempt claims its place before its password is judged, and becomes a failure only if the password is
+ * wrong. Attempts beyond the allowance wait for the outcomes of earlier ones.
  */
 @Injectable()
 export class BruteForce {
@@ -48,14 +51,14 @@ export class BruteForce {
   ) {}
 
   /**
-   * Claims a place for an attempt, and waits for one if it must. Unknown addresses are counted alike, so
-   * that the answer does not tell them apart. The caller ends the attempt.
+   * Claims a place for an attempt, waiting if necessary. Unknown addresses are counted in the same way, so
+   * that the response does not reveal them. The caller must end the attempt.
    * @throws AppError `RATE_LIMITED`, or `OVERLOADED` after 5 s or when a hundred others wait
    */
   async begin(claimed: Claimed, ip: string): Promise<Attempt> {
     const counters = this.countersOf(claimed, ip);
     const startedAt = performance.now();
-    // An attempt that comes while others wait does not overtake them.
+    // A new attempt does not overtake those that wait.
     const occupied = counters.names.findLast((name) => this.attempts.lines.has(name));
     let place: Place | null = occupied === undefined ? null : this.enter(occupied, counters);
     try {
@@ -74,8 +77,8 @@ export class BruteForce {
   }
 
   /**
-   * Forgets failures, because the user has proven their identity by other means. Within the unit of work,
-   * before their sessions end.
+   * Clears the failures of a user who has proven their identity by other means. Call it in the transaction,
+   * before the user's sessions end.
    */
   async forget(emailKey: string, userId: string): Promise<void> {
     const addresses = await this.sessions.findAddressesOfUser(userId);
@@ -84,8 +87,8 @@ export class BruteForce {
   }
 
   /**
-   * Judges the password of a user who is signed in, as an attempt of its own.
-   * @throws AppError as `begin` does
+   * Judges the password of a signed-in user as a separate attempt.
+   * @throws AppError like `begin`
    */
   async judge(
     { id, emailKey }: { id: string; emailKey: string },
@@ -107,14 +110,14 @@ export class BruteForce {
     return this.attempts.lines.enter(name, name === names.at(-1) ? MAX_WAITING_OF_USER : Infinity);
   }
 
-  /** @returns the attempt, or the name of the counter that has no place left */
+  /** @returns the attempt, or the name of the counter that is full */
   private async claim({ keys, names }: Counters, startedAt: number): Promise<Attempt | string> {
     const attempt = this.attempts.begin(newId(), names);
     let verdicts: Verdict[];
     try {
       verdicts = await this.failures.claim(attempt.id, keys, (performance.now() - startedAt) / 1000);
     } catch (error) {
-      // The claim may stand although its answer was lost.
+      // The claim may have committed although its response was lost.
       await attempt.end();
       throw error;
     }
@@ -129,7 +132,10 @@ export class BruteForce {
     return String(names[full >= 0 ? full : verdicts.findLastIndex(({ claimed }) => !claimed)]);
   }
 
-  /** Spares those who wait for a blocked counter a statement each, one after the other, for the same answer. */
+  /**
+   * Refuses every attempt that waits for a blocked counter, because each would otherwise run a statement for
+   * the same answer.
+   */
   private refuseWaiting(names: readonly string[], verdicts: readonly Verdict[]): void {
     for (const [index, { blocked, inForce }] of verdicts.entries()) {
       if (!blocked || !inForce) continue;
@@ -143,7 +149,7 @@ export class BruteForce {
     if (scope) this.metrics.throttled(scope);
     const waits = verdicts.filter(({ blocked }) => blocked).map((each) => each.retryAfterSeconds);
     return new AppError('RATE_LIMITED', {
-      message: 'Too many failed attempts: try again later',
+      message: 'Too many failed attempts; try again later',
       headers: { 'Retry-After': String(Math.max(...waits)) },
     });
   }

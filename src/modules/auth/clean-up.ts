@@ -7,7 +7,7 @@ import { SignInFailuresRepository } from './sign-in-failures.repository.js';
 
 const FAILURES_KEPT_SECONDS = 86_400;
 
-/** Deletes what has expired, once an hour, on one instance. */
+/** Deletes expired sessions, tokens and failure counters once an hour, on one instance. */
 @Injectable()
 export class CleanUp implements OnModuleInit {
   constructor(

@@ -21,36 +21,36 @@ import { RecoveryService } from './recovery.service.js';
 export class EmailController {
   constructor(private readonly recovery: RecoveryService) {}
 
-  /** Confirms an address with a mailed token, also the new one of a change. */
+  /** Confirms an address with a mailed token, including the new address of a change. */
   @Post('auth/email/verify')
   @Public()
   @SignInLimited()
   @HttpCode(204)
   @ApiNoContentResponse()
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The new address was taken meanwhile' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'Another user has taken the new address' })
   verify(@Body() body: TokenDto): Promise<void> {
     return this.recovery.confirmEmail(body.token);
   }
 
-  /** Mails the token that confirms an address again, if an account needs it: the answer does not tell. */
+  /** Mails the confirmation token again if a user needs it. The response is the same for any address. */
   @Post('auth/email/resend')
   @Public()
   @SignInLimited()
   @HttpCode(202)
-  @ApiAcceptedResponse({ description: 'Always' })
+  @ApiAcceptedResponse({ description: 'The same response for every address' })
   resend(@Body() body: EmailDto): Promise<void> {
     return this.recovery.resendVerification(body.email);
   }
 
-  /** Asks for another address: it takes effect when the token mailed to it is confirmed. */
+  /** Requests a change of address. It takes effect when the token mailed to the new address is confirmed. */
   @Post('users/me/email')
   @SignedIn()
   @HttpCode(202)
-  @ApiAcceptedResponse({ description: 'Mailed to the new address' })
+  @ApiAcceptedResponse({ description: 'A token was mailed to the new address' })
   @ApiTooManyRequestsResponse({
     type: ErrorResponse,
     description:
-      'Five requests within an hour, or too many wrong passwords; the last mailed token stays good',
+      'More than five requests within an hour, or too many wrong passwords. The last mailed token stays valid',
     headers: { 'Retry-After': { schema: { type: 'integer', minimum: 1 } } },
   })
   changeEmail(

@@ -9,7 +9,7 @@ import { SigningKeysService } from './signing-keys.service.js';
 export class JwksController {
   constructor(private readonly keys: SigningKeysService) {}
 
-  /** The public keys, so that other services verify access tokens themselves (RFC 7517). */
+  /** Returns the public keys, with which other services verify access tokens (RFC 7517). */
   @Get('jwks.json')
   @Public()
   @Header('Cache-Control', 'public, max-age=300')

@@ -14,7 +14,9 @@ const texts = new Map(
   mailTemplates.map((name) => [name, readFileSync(new URL(`./mails/${name}.txt`, import.meta.url), 'utf8')]),
 );
 
-/** The first line of a template is its subject. Values are put in as they are: mails are plain text. */
+/**
+ * Renders a template, whose first line is the subject. Values are not escaped because mails are plain text.
+ */
 export function renderMail(
   template: MailTemplate,
   to: string,

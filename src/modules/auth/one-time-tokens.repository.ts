@@ -4,26 +4,31 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 export type Purpose = 'verify-email' | 'change-email' | 'reset-password';
 
-/** Seconds. Ten minutes where a token lets somebody in (ASVS 5.0, 6.5.5). */
+/**
+ * The lifetime of a token in seconds. A token that signs its holder in gets ten minutes (ASVS 5.0, 6.5.5).
+ */
 const LIFETIME: Readonly<Record<Purpose, number>> = {
   'verify-email': 86_400,
   'change-email': 3600,
   'reset-password': 600,
 };
 const TOKEN_BYTES = 32;
-/** Mails that one account is sent for one purpose in an hour, whoever asks for them. */
+/** The number of mails per user, purpose and hour, regardless of who requests them. */
 const MAX_AN_HOUR = 5;
 
 export interface Granted {
   readonly purpose: Purpose;
   readonly userId: string;
-  /** The address that the token was sent to. */
+  /** The address that the token was mailed to. */
   readonly email: string;
-  /** The session that asked for it, and must be alive when the token is used; null when nobody was signed in for that. */
+  /**
+   * The session that requested the token. It must be alive when the token is used. Null when no session
+   * requested it.
+   */
   readonly sessionId?: string | null;
 }
 
-/** That there is a token, not which. */
+/** A mailed token without its value. */
 export interface MailedToken {
   readonly purpose: Purpose;
   readonly email: string;
@@ -31,23 +36,29 @@ export interface MailedToken {
   readonly expiresAt: Date;
 }
 
-/** Of what one account can have: so many an hour for each purpose, and none lives for longer than a day. */
+/** More tokens than one user can have, given the hourly limit per purpose and a lifetime of at most a day. */
 const MAX_OF_USER = 1000;
 
 const FOUND = `purpose, user_id AS "userId", email, session_id AS "sessionId"`;
-/** The session of the token `$1`, which nobody ends until the unit of work does. */
+/**
+ * Selects and locks the session that requested the token `$1`, so that it cannot end before the transaction
+ * does.
+ */
 const ASKING = `
   SELECT sessions.id FROM one_time_tokens JOIN sessions ON sessions.id = session_id
   WHERE hash = $1 AND sessions.expires_at > clock_timestamp() FOR KEY SHARE OF sessions`;
 
-/** Tokens that are mailed; only their hashes are kept. */
+/** Stores the hashes of mailed tokens, never the tokens. */
 @Injectable()
 export class OneTimeTokensRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Within a unit of work. @returns the token; null when the account was sent enough of them, or is deleted */
+  /**
+   * Issues a token. Needs a transaction. @returns the token, or null when the user has reached the limit or
+   * is deleted
+   */
   async issue({ purpose, userId, email, sessionId = null }: Granted): Promise<string | null> {
-    // One after the other for an account: of those side by side none would see the others.
+    // Requests for one user run one after another, because concurrent ones would not see each other's rows.
     await this.unitOfWork.manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `one_time_tokens:${userId}`,
     ]);
@@ -62,12 +73,12 @@ export class OneTimeTokensRepository {
       [digest(token), purpose, userId, email, LIFETIME[purpose], MAX_AN_HOUR, sessionId],
     );
     if (issued.length === 0) return null;
-    // Only now: a request that the limit refuses leaves the earlier token good.
+    // This comes last so that a request over the limit leaves the earlier token valid.
     if (purpose === 'change-email') await this.expireOthers(userId, purpose, token);
     return token;
   }
 
-  /** @returns the seconds until the limit allows another mail, at least one */
+  /** @returns the seconds until the limit allows another mail, at least 1 */
   async secondsUntilNext(userId: string, purpose: Purpose): Promise<number> {
     const rows: { seconds: number }[] = await this.unitOfWork.manager.query(
       `SELECT greatest(1, ceil(extract(epoch FROM created_at + interval '1 hour' - clock_timestamp())))::integer AS seconds
@@ -77,7 +88,7 @@ export class OneTimeTokensRepository {
     return rows[0]?.seconds ?? 1;
   }
 
-  /** Without using it up. */
+  /** Finds a valid token without using it. */
   async find(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
     const rows: Granted[] = await this.unitOfWork.manager.query(
       `SELECT ${FOUND} FROM one_time_tokens WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()`,
@@ -87,8 +98,8 @@ export class OneTimeTokensRepository {
   }
 
   /**
-   * Of callers who race one gets it. Its row stays, for it counts as a mail that was sent. Hold the user before: whoever
-   * ends sessions does.
+   * Uses a token. When callers race, one of them gets it. The row stays because it counts as a sent mail.
+   * Lock the user first, in the same order as transactions that end sessions.
    */
   async use(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
     const [rows]: [Granted[]] = await this.unitOfWork.manager.query(
@@ -123,7 +134,10 @@ export class OneTimeTokensRepository {
     await this.unitOfWork.manager.query('DELETE FROM one_time_tokens WHERE user_id = $1', [userId]);
   }
 
-  /** Those that have expired an hour ago count for nothing any more. @returns how many there were */
+  /**
+   * Deletes tokens that expired over an hour ago. They no longer count towards the limit. @returns the number
+   * of deleted rows
+   */
   async deleteExpired(limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
       `DELETE FROM one_time_tokens WHERE hash IN (

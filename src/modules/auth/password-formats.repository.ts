@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { FormatCount } from '../../platform/crypto/decoy-hashes.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
-/** Pages that are read, some thousands of users. A smaller table is read whole. */
+/** The number of pages to sample, which hold several thousand users. A smaller table is read completely. */
 const SAMPLE_PAGES = 300;
 
 /**
- * Counts by everything in a hash but salt and digest. bcrypt has one field for both, so its cost is in the
- * first six characters, as `$2b$12`. Without regular expressions, which took most of the time. REPEATABLE
- * reads the same pages each time, on every instance.
+ * Counts users by every part of the hash except salt and digest. In bcrypt those two share a field, so its
+ * first six characters hold the cost, as in `$2b$12`. The query avoids regular expressions because they took
+ * most of its time. REPEATABLE reads the same pages every time, on every instance.
  */
 const COUNT = `
   SELECT CASE WHEN hash LIKE '$2%' THEN left(hash, 6)
@@ -26,7 +26,7 @@ const COUNT = `
 export class PasswordFormatsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Counts the users of each format of password hash in a sample of bounded size. */
+  /** Counts the users of each password hash format in a sample of bounded size. */
   count(): Promise<FormatCount[]> {
     return this.unitOfWork.manager.query(COUNT, [SAMPLE_PAGES]);
   }

@@ -8,8 +8,8 @@ const LOOK_EVERY_MS = 1_000;
 const REFRESH_AFTER_MS = 5_000;
 
 /**
- * Tells the decoys which formats of password hashes users have, so that an unknown address costs as much as
- * a known one. Counts again at most every five seconds, and only while somebody signs in.
+ * Passes the password hash formats of the users to the decoys, so that an unknown address takes as long as a
+ * known one. Recounts at most every five seconds, and only while sign-ins happen.
  */
 @Injectable()
 export class PasswordFormats implements OnModuleInit, OnModuleDestroy {
@@ -17,7 +17,7 @@ export class PasswordFormats implements OnModuleInit, OnModuleDestroy {
   private readonly counting = new PeriodicTask(
     LOOK_EVERY_MS,
     () => this.countIfDue(),
-    (error) => this.logger.warn(error, 'the formats of password hashes could not be counted'),
+    (error) => this.logger.warn(error, 'failed to count the password hash formats'),
   );
   private countedAt = -Infinity;
   private due = false;
@@ -36,7 +36,7 @@ export class PasswordFormats implements OnModuleInit, OnModuleDestroy {
     return this.counting.stop();
   }
 
-  /** Counts now. If the database does not answer, the decoys stay as they are. */
+  /** Counts now. If the database does not respond, the decoys keep their formats. */
   refresh(): Promise<void> {
     this.due = true;
     return this.counting.run();

@@ -8,7 +8,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { unauthorized } from '../../common/http/bearer.js';
 import { givenId } from '../../common/ids.js';
 
-/** Holds every route to the policy it declares; one that declares none is closed to everybody. */
+/** Enforces the policy that each route declares. A route without a policy refuses every caller. */
 @Injectable()
 export class PolicyGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}

@@ -6,29 +6,30 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 const CHANNEL = 'gatehouse_principals';
 const EVERYBODY = 'all';
-/** A notice holds 8000 bytes at most; past this many ids it says "all". */
+/** The number of ids in one notification. PostgreSQL allows 8000 bytes; a change to more ids sends `all`. */
 const MAX_IDS = 100;
 const MAX_ENTRIES = 20_000;
 
-/** Whom a token names. */
+/** The user and session that a token names. */
 type Named = Pick<Principal, 'userId' | 'sessionId'>;
 
-/** What was found: null is one who may not do anything. */
+/** A cached result. The principal is null for a caller that was refused. */
 interface Entry {
   readonly userId: string;
   readonly principal: Principal | null;
 }
 
-/** A fill that is under way; what came of it is kept only if nothing was invalidated meanwhile. */
+/** A read in progress. Its result is stored only if nothing was invalidated meanwhile. */
 export interface Fill {
   readonly generation: number;
-  /** By performance.now(), in milliseconds. */
+  /** The start time in milliseconds of `performance.now()`. */
   readonly startedAt: number;
 }
 
 /**
- * The callers that were seen lately, on this instance, those who were refused too. It is a lease: used only while this instance
- * provably hears of every change, and a principal read before a change is never stored after it.
+ * Caches recent principals of this instance, including refused ones. Entries are used only while the lease
+ * guarantees that this instance hears of every change. A principal that was read before a change is never
+ * stored after it.
  */
 @Injectable()
 export class PrincipalCache {
@@ -52,24 +53,24 @@ export class PrincipalCache {
     );
   }
 
-  /** Whether what is remembered, or is being read, is as good as looking again. */
+  /** True while cached and in-flight reads are as current as a new read. */
   get isTrusted(): boolean {
     return this.notifications.lease.holds;
   }
 
-  /** Undefined when nothing is remembered; null for whoever was refused. */
+  /** Returns undefined when nothing is cached, and null for a caller that was refused. */
   get({ userId, sessionId }: Named): Principal | null | undefined {
     if (!this.isTrusted) return undefined;
     const entry = this.entries.get(sessionId);
     return entry?.userId === userId ? entry.principal : undefined;
   }
 
-  /** To be called before the principal is read. */
+  /** Starts a fill. Call this before reading the principal. */
   beginFill(): Fill {
     return { generation: this.generation, startedAt: performance.now() };
   }
 
-  /** `ttlMs`: how long it may be used, counted from the fill's start, so that a slow fill adds nothing. */
+  /** Stores the principal for `ttlMs` from the start of the fill, so that a slow fill does not prolong it. */
   set(fill: Fill, { userId, sessionId }: Named, principal: Principal | null, ttlMs: number): void {
     if (fill.generation !== this.generation || ttlMs <= 0 || !this.isTrusted) return;
     this.entries.set(sessionId, { userId, principal }, { ttl: ttlMs, start: fill.startedAt });
@@ -78,8 +79,8 @@ export class PrincipalCache {
   }
 
   /**
-   * Within the transaction that changes these accounts or sessions: every instance forgets them when
-   * it commits, this one before its caller is answered.
+   * Drops these users or sessions from the cache of every instance when the current transaction commits. This
+   * instance drops them before it responds.
    */
   async invalidate(ids: readonly string[] | typeof EVERYBODY): Promise<void> {
     const payload = ids === EVERYBODY || ids.length > MAX_IDS ? EVERYBODY : ids.join();

@@ -4,17 +4,17 @@ import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Session } from './session.entity.js';
 
-/** What an account may do now. */
+/** The current rights of a user. */
 export interface Rights {
   readonly roles: string[];
   readonly permissions: Permission[];
 }
 
-/** An account and its session as they stand now. */
+/** The current state of a user and a session. */
 export interface Access extends Rights {
-  /** Of the session's life, by the clock of the database. */
+  /** The remaining lifetime of the session in milliseconds, by the database clock. */
   readonly msLeft: number;
-  /** Whether the session has not been seen in this minute yet. */
+  /** True if `last_seen_at` does not show the current minute yet. */
   readonly unseen: boolean;
 }
 
@@ -36,7 +36,7 @@ const FIND_RIGHTS = prepared(
 export class PrincipalsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** One indexed query; null unless the account is active and the session alive. */
+  /** Returns null unless the user is active and the session alive. Runs one indexed query. */
   async find(userId: string, sessionId: string): Promise<Access | null> {
     const rows: Access[] = await this.unitOfWork.manager
       .getRepository(Session)
@@ -44,7 +44,7 @@ export class PrincipalsRepository {
     return rows[0] ?? null;
   }
 
-  /** Whatever sessions there are; null unless the account is active. */
+  /** Returns the rights of an active user, with or without a session, or null. */
   async findRights(userId: string): Promise<Rights | null> {
     const rows: Rights[] = await this.unitOfWork.manager.query(FIND_RIGHTS, [userId]);
     return rows[0] ?? null;

@@ -11,19 +11,28 @@ import { type Fill, PrincipalCache } from './principal-cache.js';
 import { PrincipalsRepository } from './principals.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
 
-/** From each one's own fill, so that they do not all end at once. `last_seen_at` moves with it. */
+/**
+ * The lifetime of a cache entry from its own fill, so that entries do not all expire together. `last_seen_at`
+ * moves with it.
+ */
 const REMEMBERED_MS = 60_000;
 
 interface Found {
   readonly principal: Principal | null;
-  /** By performance.now(): until when the session lives. */
+  /** The end of the session in `performance.now()` time. */
   readonly aliveUntil: number;
 }
 
-/** What callers may do now: their account and session as they stand, whatever their token says. */
+/**
+ * Resolves the current rights of callers. They come from the user and session in the database, not from the
+ * token.
+ */
 @Injectable()
 export class PrincipalsService {
-  /** Under way, for all who ask at once. No more of them than the pool lets wait. */
+  /**
+   * Reads in progress, shared by all requests that need them. The connection pool's queue bounds their
+   * number.
+   */
   private readonly fills = new Map<string, Promise<Found>>();
 
   constructor(
@@ -33,19 +42,19 @@ export class PrincipalsService {
     private readonly cache: PrincipalCache,
   ) {}
 
-  /** Null unless the account is active and the session alive. Costs no query for callers seen lately. */
+  /** Returns null unless the user is active and the session alive. Callers seen recently cost no query. */
   async find(userId: string, sessionId: string): Promise<Principal | null> {
     const remembered = this.cache.get({ userId, sessionId });
     if (remembered !== undefined) return remembered;
     const cameAt = performance.now();
     const { principal, aliveUntil } = await inTime(this.fill(userId, sessionId));
-    // It had begun earlier, and the session may have ended before this request came.
+    // The fill began before this request, so the session may have ended before the request arrived.
     return cameAt < aliveUntil ? principal : this.find(userId, sessionId);
   }
 
   /**
-   * As whom work goes on that was asked for in that session, whether or not it lives still: with the rights that
-   * the account has now. One query each time. Null unless the account is active.
+   * Returns the principal for work that was requested in that session, even if the session has ended. It has
+   * the user's current rights. Costs one query per call. Null unless the user is active.
    */
   async findForWork(userId: string, sessionId: string): Promise<Principal | null> {
     const rights = await this.repository.findRights(userId);
@@ -63,13 +72,13 @@ export class PrincipalsService {
     return this.cache.invalidate([userId]);
   }
 
-  /** Whoever has the role may do other things now. */
+  /** Clears the cache, because every holder of the role now has other permissions. */
   @OnDomainEvent(roleEventTypes.changed)
   forgetEverybody(): Promise<void> {
     return this.cache.invalidate('all');
   }
 
-  /** Joins one that is under way, unless something was invalidated since, or may have been unheard. */
+  /** Joins a fill in progress, unless an invalidation came after it began or may have been missed. */
   private fill(userId: string, sessionId: string): Promise<Found> {
     const fill = this.cache.beginFill();
     const read = () => this.read(fill, userId, sessionId);
@@ -99,7 +108,7 @@ export class PrincipalsService {
   }
 }
 
-/** What others wait for as well goes on, but this request's time may be over first. */
+/** Rejects with `TIMEOUT` when this request times out. The shared work continues for the other requests. */
 function inTime<T>(work: Promise<T>): Promise<T> {
   const signal = requestContext.current()?.signal;
   if (!signal) return work;

@@ -11,23 +11,25 @@ import { RecoveryService } from './recovery.service.js';
 export class RecoveryController {
   constructor(private readonly recovery: RecoveryService) {}
 
-  /** Mails a token to set a new password, if an account has this address: the answer does not tell. */
+  /**
+   * Mails a token to set a new password if a user has this address. The response is the same for any address.
+   */
   @Post('forgot')
   @Public()
   @SignInLimited()
   @HttpCode(202)
-  @ApiAcceptedResponse({ description: 'Always' })
+  @ApiAcceptedResponse({ description: 'The same response for every address' })
   forgot(@Body() body: EmailDto): Promise<void> {
     return this.recovery.forgotPassword(body.email);
   }
 
-  /** Sets a new password with a mailed token; every session of the account ends. */
+  /** Sets a new password with a mailed token and ends every session of the user. */
   @Post('reset')
   @Public()
   @SignInLimited()
   @HttpCode(204)
   @ApiNoContentResponse()
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The password was changed meanwhile' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'Another request changed the password' })
   reset(@Body() body: ResetPasswordDto): Promise<void> {
     return this.recovery.resetPassword(body.token, body.new_password);
   }

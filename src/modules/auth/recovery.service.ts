@@ -21,7 +21,7 @@ import { SessionsService } from './sessions.service.js';
 
 type Asked = Awaited<ReturnType<UsersService['getWithPassword']>>;
 
-/** What is proven by mail: that an address is somebody's, and who may set a new password. */
+/** Handles what a mailed token proves: control of an address, and the right to set a new password. */
 @Injectable()
 export class RecoveryService {
   constructor(
@@ -45,15 +45,15 @@ export class RecoveryService {
   }
 
   /**
-   * The token is used up together with the change: a password that is refused leaves it good. Whoever
-   * guessed at the old one holds nobody back from the new one.
+   * Sets a new password. The token is used in the same transaction, so a refused password leaves it valid.
+   * Clears the failures of the user, because guesses at the old password must not delay the new one.
    * @throws AppError `VALIDATION_ERROR` for a token or a password that is not accepted
    */
   async resetPassword(token: string, password: string): Promise<void> {
     const granted = await this.tokens.find(token, ['reset-password']);
     if (!granted) throw refusedToken();
     const user = await this.users.getWithPassword(granted.userId);
-    // It proves who reads that address, which may be the account's no more.
+    // The token proves access to its address, which may no longer be the user's address.
     if (user.status !== 'active' || user.email !== granted.email) throw refusedToken();
     const hash = await this.users.hashPassword(password, user, 'new_password');
     await this.unitOfWork.run(async () => {
@@ -64,7 +64,7 @@ export class RecoveryService {
     });
   }
 
-  /** Confirms an address, be it the account's own or the one that it is to have. */
+  /** Confirms the user's current address or a requested new one. */
   async confirmEmail(token: string): Promise<void> {
     const found = await this.tokens.find(token, ['verify-email', 'change-email']);
     if (!found) throw refusedToken();
@@ -78,13 +78,13 @@ export class RecoveryService {
   }
 
   /**
-   * Mails the new address a token, and the old one a word. Whether the new one is taken is not said.
-   * A request past the limit of mails changes nothing: the token of the last one stays good.
+   * Mails a token to the new address and a notice to the old one. Does not reveal whether the new address is
+   * taken. A request over the mail limit changes nothing, so the last token stays valid.
    * @throws AppError `VALIDATION_ERROR` when the password is wrong, `RATE_LIMITED`
    */
   async requestEmailChange(caller: Principal, input: ChangeEmailDto, client: Client): Promise<void> {
     const user = await this.users.getWithPassword(caller.userId);
-    // A failure stays counted, although the refusal takes back what else was done.
+    // Runs before the transaction, so that a failure stays counted when the refusal rolls back the rest.
     await this.unitOfWork.beforehand(() => this.assertPassword(user, input.password, client));
     await this.unitOfWork.run(async () => {
       await this.users.holdActive(user.id);
@@ -97,14 +97,14 @@ export class RecoveryService {
     });
   }
 
-  /** What was mailed to the account, or in its name, lately. */
+  /** Returns the tokens recently mailed to the user or on the user's behalf. */
   findMailedTokens(userId: string): Promise<MailedToken[]> {
     return this.tokens.findOfUser(userId);
   }
 
   /**
-   * With the password or the address the account may have changed hands, and whoever shuts a user out breaks off what
-   * was under way: what was mailed before says nothing, also after the user is let in again.
+   * Expires the user's mailed tokens. After a change of password or address, the account may have changed
+   * hands. A disable or delete cancels what was under way, even if the user is later enabled or restored.
    */
   @OnDomainEvent(userEventTypes.disabled)
   @OnDomainEvent(userEventTypes.enabled)
@@ -116,7 +116,10 @@ export class RecoveryService {
     await this.tokens.expireOfUser(userId);
   }
 
-  /** The sign-out of every session is a break too; the end of some of them leaves what the others asked for. */
+  /**
+   * Expires the tokens when every session is revoked. Revoking some sessions leaves the tokens of the others
+   * valid.
+   */
   @OnDomainEvent(sessionEventTypes.revoked)
   async expireTokensOnSignOut({ userId, which }: SessionsRevoked): Promise<void> {
     if (which.exceptSessionId === null) await this.tokens.expireOfUser(userId);
@@ -130,7 +133,7 @@ export class RecoveryService {
   private async tooManyMails(userId: string): Promise<AppError> {
     const seconds = await this.tokens.secondsUntilNext(userId, 'change-email');
     return new AppError('RATE_LIMITED', {
-      message: 'Too many changes of address were requested: confirm the last one, or try again later',
+      message: 'Too many email changes were requested; confirm the last one or try again later',
       headers: { 'Retry-After': String(seconds) },
     });
   }

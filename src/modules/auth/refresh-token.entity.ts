@@ -1,8 +1,8 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /**
- * One refresh token by its id; the token itself is stored nowhere. Of a session that is alive there
- * are its live token and those that were spent lately: one that is not here was spent long ago.
+ * A refresh token by its id. The token itself is not stored. A live session has rows for its live token and
+ * its recently spent ones. A token without a row was spent long ago.
  */
 @Entity('refresh_tokens')
 export class RefreshToken {
@@ -12,7 +12,10 @@ export class RefreshToken {
   @Column('uuid', { name: 'session_id' })
   sessionId: string;
 
-  /** In whole seconds, as in the token: a successor that is handed out again is the same. */
+  /**
+   * The issue time in whole seconds, as in the token, so that a successor that is handed out again is
+   * identical.
+   */
   @Column({ type: 'timestamptz', name: 'issued_at', precision: 0 })
   issuedAt: Date;
 

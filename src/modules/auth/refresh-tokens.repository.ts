@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { RefreshToken } from './refresh-token.entity.js';
 
-/** A refresh token as it travels inside its JWT; times in seconds since 1970. */
+/** The claims of a refresh token. Times are in seconds since 1970. */
 export interface RefreshClaims {
   readonly jti: string;
   readonly iat: number;
@@ -11,18 +11,18 @@ export interface RefreshClaims {
 
 export interface Presented {
   readonly successor: string | null;
-  /** Since it was spent; null while it is not. By the clock of the database. */
+  /** The seconds since the token was spent, by the database clock. Null for an unspent token. */
   readonly secondsSinceSpent: number | null;
 }
 
-/** Of a row of refresh_tokens. */
+/** The columns of `refresh_tokens` that make up RefreshClaims. */
 export const CLAIMS = `jti, extract(epoch FROM issued_at)::integer AS iat, extract(epoch FROM expires_at)::integer AS exp`;
 
 @Injectable()
 export class RefreshTokensRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** It expires with its session, whose row must be there. */
+  /** Inserts a token that expires with its session. The session's row must exist. */
   async insert(jti: string, sessionId: string): Promise<RefreshClaims> {
     const rows: [RefreshClaims] = await this.tokens.query(
       `INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
@@ -34,7 +34,7 @@ export class RefreshTokensRepository {
     return rows[0];
   }
 
-  /** Holds the row until the unit of work ends. */
+  /** Locks the row until the transaction ends. */
   async findForUpdate(jti: string, sessionId: string): Promise<Presented | null> {
     const rows: Presented[] = await this.tokens.query(
       `SELECT successor, extract(epoch FROM clock_timestamp() - spent_at)::float AS "secondsSinceSpent"
@@ -52,7 +52,10 @@ export class RefreshTokensRepository {
     return rows[0] ?? null;
   }
 
-  /** Forgets those of the session that were spent more than `keepSpentSeconds` ago: they cannot pile up. */
+  /**
+   * Marks a token as spent. Deletes the session's tokens spent more than `keepSpentSeconds` ago, so that they
+   * cannot pile up.
+   */
   async spend(jti: string, successor: string, keepSpentSeconds: number): Promise<void> {
     await this.tokens.query(
       `WITH forgotten AS (

@@ -9,19 +9,19 @@ interface Ids {
   readonly reason?: string;
 }
 
-/** What happens to sessions and credentials, by ids alone: no token, password or address is logged. */
+/** Logs changes to sessions and credentials. Entries contain ids only, never a token, password or address. */
 @Injectable()
 export class SecurityLog {
   private readonly logger = new Logger('Security');
 
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** A change, within the unit of work that makes it: it is told once it has happened. */
+  /** Logs a change after the current transaction commits. */
   changed(what: string, ids: Ids): void {
     this.unitOfWork.afterCommit(() => this.logger.log(ids, what));
   }
 
-  /** A refusal, which changes nothing. */
+  /** Logs a refusal at once, because it changes nothing. */
   refused(what: string, ids: Ids): void {
     this.logger.warn(ids, what);
   }

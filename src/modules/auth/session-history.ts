@@ -6,13 +6,16 @@ import type { Client } from './client.js';
 import { sessionEventTypes } from './events/session-events.js';
 import { SecurityLog } from './security-log.js';
 
-/** A session's own events: it starts, and it ends. */
+/** The versions of the two events in a session's stream: it starts and it ends. */
 const STARTED = 1;
 const ENDED = 2;
 
 const user = (id: string) => ({ type: 'user', id });
 
-/** What sessions go through: kept as events, told to the audit trail and to the log; each in the unit of work that does it. */
+/**
+ * Records the changes of sessions as events, audit entries and log lines, in the transaction that makes the
+ * change.
+ */
 @Injectable()
 export class SessionHistory {
   constructor(
@@ -30,14 +33,17 @@ export class SessionHistory {
     this.log.changed(type, { user_id: userId, session_id: sessionId });
   }
 
-  /** No event: the session is what it was. */
+  /** Records a refresh. It stores no event because the session does not change. */
   async refreshed(sessionId: string, userId: string): Promise<void> {
     const actor = { type: 'user', id: userId, sessionId } as const;
     await this.audit.record({ action: 'auth.refresh', target: user(userId), actor });
     this.log.changed('session.refreshed', { user_id: userId, session_id: sessionId });
   }
 
-  /** `action`: what the audit trail calls it; null when it tells of the cause itself. */
+  /**
+   * Records ended sessions. `action` names the audit entry; null writes none because the entry of the cause
+   * exists.
+   */
   async ended(sessionIds: readonly string[], userId: string, action: AuditAction | null): Promise<void> {
     if (sessionIds.length === 0) return;
     const type = sessionEventTypes.revoked;
@@ -54,7 +60,7 @@ export class SessionHistory {
     for (const id of sessionIds) this.log.changed(type, { user_id: userId, session_id: id });
   }
 
-  /** The session has ended by that. */
+  /** Records the reuse of a refresh token, which has ended the session. */
   async reuseDetected(sessionId: string, userId: string): Promise<void> {
     const data = { session_id: sessionId };
     const type = sessionEventTypes.reuseDetected;

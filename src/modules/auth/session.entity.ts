@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** One sign-in of one account that is still alive: an ended session is a deleted row. */
+/** A live session of a user. Ending a session deletes its row. */
 @Entity('sessions')
 export class Session {
   @PrimaryColumn('uuid')
@@ -9,7 +9,7 @@ export class Session {
   @Column('uuid', { name: 'user_id' })
   userId: string;
 
-  /** The user agent as it called itself, shortened. */
+  /** The client's User-Agent header, shortened. */
   @Column('text')
   device: string;
 
@@ -19,15 +19,15 @@ export class Session {
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;
 
-  /** To the minute. */
+  /** The last use, truncated to the minute. */
   @Column({ type: 'timestamptz', name: 'last_seen_at', precision: 3 })
   lastSeenAt: Date;
 
-  /** Slides with every refresh, up to `endsAt`. */
+  /** The end of the idle time. Every refresh moves it forward, up to `endsAt`. */
   @Column({ type: 'timestamptz', name: 'expires_at', precision: 3 })
   expiresAt: Date;
 
-  /** However often it is refreshed. */
+  /** The absolute end of the session. No refresh moves it. */
   @Column({ type: 'timestamptz', name: 'ends_at', precision: 3 })
   endsAt: Date;
 }

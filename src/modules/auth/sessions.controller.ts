@@ -24,7 +24,7 @@ export class SessionsController {
     private readonly sessions: SessionsService,
   ) {}
 
-  /** Where the caller is signed in. */
+  /** Lists the caller's sessions. */
   @Get()
   @SignedIn()
   @ApiPage(SessionResponse)
@@ -38,18 +38,21 @@ export class SessionsController {
     return sendPage(page, request, response).map((session) => toSessionResponse(session, caller.sessionId));
   }
 
-  /** Ends one session of the caller's. */
+  /** Ends one of the caller's sessions. */
   @Delete(':id')
   @SignedIn()
   @HttpCode(204)
   @ApiNoContentResponse()
-  @ApiNotFoundResponse({ type: ErrorResponse, description: 'Not there, ended, or of another account' })
+  @ApiNotFoundResponse({
+    type: ErrorResponse,
+    description: 'The session does not exist, has ended, or belongs to another user',
+  })
   async end(@Param('id', IdPipe) id: string, @Caller() { userId }: Principal): Promise<void> {
     const ended = await this.commands.execute(new EndSession(id, userId, 'session.revoke'));
     if (!ended) throw new AppError('NOT_FOUND', { denied: true });
   }
 
-  /** Ends every session of the caller's but this one. */
+  /** Ends all of the caller's sessions except the current one. */
   @Delete()
   @SignedIn()
   @HttpCode(204)

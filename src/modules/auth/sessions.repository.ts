@@ -5,7 +5,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { CLAIMS, type RefreshClaims } from './refresh-tokens.repository.js';
 import { Session } from './session.entity.js';
 
-/** Whose password was compared, and with what. */
+/** The user whose password was compared, and the hash that it was compared with. */
 export interface Claimant {
   readonly id: string;
   readonly passwordHash: string | null;
@@ -18,19 +18,22 @@ interface NewSession {
   readonly ip: string;
 }
 
-/** In seconds. */
+/** The lifetime of a session in seconds. */
 interface Lifetime {
   readonly idle: number;
   readonly total: number;
 }
 
-/** Of one account: past it a sign-in ends those seen least recently. Sign-ins side by side end the same ones. */
+/**
+ * The maximum number of sessions of one user. Further sign-ins end the least recently used ones. Concurrent
+ * sign-ins may pick the same ones.
+ */
 export const MAX_SESSIONS = 100;
 
 export interface Started {
   readonly at: Date;
   readonly refresh: RefreshClaims;
-  /** Sessions that had to make room. */
+  /** The ids of the sessions that were ended to make room. */
   readonly ended: string[];
 }
 
@@ -61,16 +64,17 @@ const INSERT = prepared(
 
 const ALIVE = 'session.expiresAt > clock_timestamp()';
 
-/** Sessions that are alive: what has ended or expired is not there. */
+/** Stores live sessions. Reads skip expired sessions; ended ones have no row. */
 @Injectable()
 export class SessionsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /**
-   * With its first refresh token, in one statement: every sign-in waits for it. That is why it stands
-   * here, and not with the other tokens. A session that somebody holds is in use, and stays. Holds the
-   * account until the unit of work ends, with others who sign in.
-   * @returns null unless the account is active and has that password
+   * Inserts a session with its first refresh token. Both take one statement because every sign-in waits for
+   * it, which is why the token is not inserted by its own repository. Skips locked sessions when it makes
+   * room, because they are in use. Locks the user (`FOR SHARE`) until the transaction ends, so concurrent
+   * sign-ins do not block each other.
+   * @returns null unless the user is active and has that password hash
    */
   async insert({ id, user, device, ip }: NewSession, jti: string, life: Lifetime): Promise<Started | null> {
     const rows: (RefreshClaims & Omit<Started, 'refresh'>)[] = await this.sessions.query(INSERT, [
@@ -90,7 +94,7 @@ export class SessionsRepository {
     return { at, ended, refresh };
   }
 
-  /** Holds the row until the unit of work ends: whatever happens to its tokens waits for it. */
+  /** Locks the session until the transaction ends. Every change to its tokens waits for this lock. */
   findAliveForUpdate(id: string): Promise<Session | null> {
     return this.sessions
       .createQueryBuilder('session')
@@ -100,7 +104,9 @@ export class SessionsRepository {
       .getOne();
   }
 
-  /** Keeps others from ending the session until the unit of work ends. @returns whether it is alive */
+  /**
+   * Locks the session (`FOR KEY SHARE`) so that no other transaction can end it. @returns whether it is alive
+   */
   async hold(id: string, userId: string): Promise<boolean> {
     const rows: unknown[] = await this.sessions.query(
       `SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp() FOR KEY SHARE`,
@@ -123,7 +129,7 @@ export class SessionsRepository {
       .getMany();
   }
 
-  /** Where the account is signed in. */
+  /** Returns the IP addresses of the user's live sessions. */
   async findAddressesOfUser(userId: string): Promise<string[]> {
     const rows: { ip: string }[] = await this.sessions.query(
       `SELECT DISTINCT ip FROM sessions WHERE user_id = $1 AND expires_at > clock_timestamp() LIMIT ${MAX_SESSIONS}`,
@@ -136,7 +142,10 @@ export class SessionsRepository {
     return this.sessions.createQueryBuilder('session').where({ userId }).andWhere(ALIVE).getCount();
   }
 
-  /** Moves the expiry of a session that is held on by `idleSeconds` from now, up to its end. */
+  /**
+   * Extends the session to `idleSeconds` from now, at most to its absolute end. The caller holds the row
+   * lock.
+   */
   async prolong(id: string, idleSeconds: number): Promise<void> {
     await this.sessions.query(
       `UPDATE sessions
@@ -155,7 +164,7 @@ export class SessionsRepository {
     );
   }
 
-  /** @returns whether there was such a session of that account */
+  /** @returns whether that user had such a live session */
   async deleteOfUser(id: string, userId: string): Promise<boolean> {
     const [, count]: [unknown, number] = await this.sessions.query(
       'DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp()',
@@ -164,7 +173,7 @@ export class SessionsRepository {
     return count === 1;
   }
 
-  /** Ends every session of the account but that one. @returns their ids */
+  /** Ends every session of the user except `exceptId`. @returns the ids of the ended sessions */
   async deleteAllOfUser(userId: string, exceptId: string | null): Promise<string[]> {
     const [rows]: [{ id: string }[], number] = await this.sessions.query(
       'DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 RETURNING id',
@@ -173,7 +182,10 @@ export class SessionsRepository {
     return rows.map(({ id }) => id);
   }
 
-  /** Bounded, so that one call never holds many rows. @returns how many there were */
+  /**
+   * Deletes up to `limit` expired sessions, so that one call never locks many rows. @returns the number of
+   * deleted rows
+   */
   async deleteExpired(limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.sessions.query(
       `DELETE FROM sessions WHERE id IN (

@@ -21,15 +21,15 @@ import type { Session } from './session.entity.js';
 import { type Claimant, MAX_SESSIONS, SessionsRepository } from './sessions.repository.js';
 import type { LiveSession } from './tokens.service.js';
 
-/** Seconds after the grace period in which a spent token is still known, at least. */
+/** The minimum number of seconds for which a spent token stays known after the grace period. */
 const REMEMBERED_AFTER_GRACE_SECONDS = 60;
 
-/** With its live refresh token, and when it began. */
+/** A new session with its live refresh token and its start time. */
 export interface StartedSession extends LiveSession {
   readonly at: Date;
 }
 
-/** What came of presenting a refresh token. */
+/** The result of presenting a refresh token. */
 export type Rotation =
   | {
       readonly outcome: 'rotated';
@@ -40,7 +40,7 @@ export type Rotation =
   | { readonly outcome: 'refused' }
   | { readonly outcome: 'stolen' };
 
-/** Sessions from sign-in to their end, and the one live refresh token that each of them has. */
+/** Manages sessions from sign-in to their end, and the one live refresh token of each session. */
 @Injectable()
 export class SessionsService {
   constructor(
@@ -55,9 +55,9 @@ export class SessionsService {
   ) {}
 
   /**
-   * Ends those seen least recently when the account has as many as it may. Holds the account until the
-   * unit of work ends.
-   * @returns null unless it is still active, and its password still the one in `user`
+   * Starts a session. Ends the least recently used ones when the user has reached the maximum. Locks the user
+   * until the transaction ends.
+   * @returns null unless the user is still active and still has the password hash in `user`
    */
   start(user: Claimant, client: Client): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
@@ -77,11 +77,11 @@ export class SessionsService {
   }
 
   /**
-   * Spends a refresh token for its successor. The session's row is held all the while, so callers who
-   * race come one after the other; within the grace period all of them get the same successor, and
-   * the family never forks. After it a spent token was stolen (RFC 9700, 4.14): its session ends.
-   * Whoever calls has verified the token, so one that its live session does not know is such a one too.
-   * Theft is a value, not an exception: ending the session must commit.
+   * Exchanges a refresh token for its successor. The session row stays locked, so concurrent callers run one
+   * after another. Within the grace period all of them get the same successor and the family never forks.
+   * After it, a spent token counts as stolen (RFC 9700, 4.14), and its session ends. The caller has verified
+   * the token, so a token that its live session does not know counts as stolen too. Theft is a return value,
+   * not an exception, because the end of the session must commit.
    */
   rotate(jti: string, sessionId: string): Promise<Rotation> {
     const presentedAt = performance.now();
@@ -95,7 +95,7 @@ export class SessionsService {
       if (successor === null || secondsSinceSpent === null) {
         return { outcome: 'rotated', userId, sessionId, next: await this.succeed(jti, sessionId, userId) };
       }
-      // What counts is when it was presented: waiting for the others, or for a connection, is no theft.
+      // The time of presentation counts. Waiting for other callers or a connection must not look like theft.
       const waitedSeconds = (performance.now() - presentedAt) / 1000;
       if (secondsSinceSpent - waitedSeconds > this.config.REFRESH_GRACE_SECONDS) {
         return this.endStolen(sessionId, userId);
@@ -106,8 +106,9 @@ export class SessionsService {
   }
 
   /**
-   * Keeps the caller's session alive until the unit of work ends, for what must not be begun after the session's end.
-   * @throws AppError `UNAUTHORIZED` when it has ended since the request began
+   * Locks the caller's session until the transaction ends, for work that must not start after the session's
+   * end.
+   * @throws AppError `UNAUTHORIZED` when the session has ended since the request began
    */
   async hold({ userId, sessionId }: Principal): Promise<void> {
     if (!(await this.sessions.hold(sessionId, userId))) throw unauthorized(true);
@@ -128,7 +129,7 @@ export class SessionsService {
     );
   }
 
-  /** A hundred at most. */
+  /** Returns all live sessions of the user, at most a hundred. */
   findAllOfUser(userId: string): Promise<Session[]> {
     return this.sessions.findPageOfUser(userId, { limit: MAX_SESSIONS, offset: 0, after: null });
   }
@@ -157,7 +158,10 @@ export class SessionsService {
     return next;
   }
 
-  /** Past the grace period by what a caller may have waited: those who came in time are no thieves. */
+  /**
+   * The number of seconds for which a spent token stays known. It exceeds the grace period by the longest
+   * wait of a caller, so that a timely caller does not look like a thief.
+   */
   private get keepSpentSeconds(): number {
     const { REFRESH_GRACE_SECONDS, REQUEST_TIMEOUT_MS } = this.config;
     return REFRESH_GRACE_SECONDS + Math.max(REMEMBERED_AFTER_GRACE_SECONDS, REQUEST_TIMEOUT_MS / 1000);

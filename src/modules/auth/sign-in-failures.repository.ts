@@ -3,20 +3,20 @@ import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { ALLOWANCES } from './guess-allowances.js';
 
-/** The answer of one counter to a claim. */
+/** The response of one counter to a claim. */
 export interface Verdict {
   readonly claimed: boolean;
-  /** Failures hold the next attempt back. */
+  /** True if earlier failures delay the next attempt. */
   readonly blocked: boolean;
-  /** The block is not over yet: it holds back whoever waits for this counter, however briefly. */
+  /** True while the block lasts. It then applies to every attempt that waits for this counter. */
   readonly inForce: boolean;
-  /** Attempts in flight use up what the failures leave of the allowance. */
+  /** True if the attempts in flight use up the rest of the allowance. */
   readonly full: boolean;
-  /** Until the block ends; at least one. */
+  /** The seconds until the block ends, at least 1. */
   readonly retryAfterSeconds: number;
 }
 
-/** An attempt whose instance was not seen for this long is a failure. */
+/** The time without a sign of life from its instance after which an attempt counts as a failure. */
 export const GONE_AFTER_SECONDS = 30;
 const MAX_DELAY_SECONDS = 900;
 
@@ -30,15 +30,19 @@ const ALLOWED = `unnest($1::integer[], $2::integer[], $3::boolean[])
                  WITH ORDINALITY AS allowed (failures, forget_after, from_first, place)`;
 
 const REMEMBERED = `f.last_at >= clock_timestamp() - make_interval(secs => allowed.forget_after)`;
-/** A block that began while the attempt waited holds it back even if it is over by now. */
+/** Matches a block that began while the attempt waited, even if it has ended by now. */
 const BLOCKED = `coalesce(f.blocked_until > clock_timestamp() - make_interval(secs => $6::float8), false)`;
-/** Past the allowance one attempt at a time is let in, whenever no block is left. */
+/**
+ * Matches a counter without a free place. Beyond the allowance it admits one attempt at a time, once no block
+ * is left.
+ */
 const FULL = `coalesce(f.in_flight, 0) >=
               greatest(1, allowed.failures - CASE WHEN ${REMEMBERED} THEN f.failures ELSE 0 END)`;
 
 /**
- * Claims a place in every counter, or in none. The rows are locked before they are judged. A row that another
- * transaction inserts meanwhile is judged once more when the insert meets it: only then a claim can be partial.
+ * Claims a place in every counter or in none. Rows are locked before they are judged. A row that another
+ * transaction inserts meanwhile is judged again when the insert conflicts with it. Only then can a claim be
+ * partial.
  */
 const CLAIM = prepared(
   `WITH allowed AS (SELECT allowed.*, ($5::bytea[])[place] AS key FROM ${ALLOWED}),
@@ -64,7 +68,10 @@ const CLAIM = prepared(
    FROM judged ORDER BY place`,
 );
 
-/** Gives the places of attempts back. `selection`: which attempts; `outcome`: the new state of a counter. */
+/**
+ * Gives the places of attempts back. `selection` is the SQL condition on attempts, `outcome` the SQL that
+ * updates a counter.
+ */
 const settle = (selection: string, outcome: string): string =>
   prepared(
     `WITH settled AS (DELETE FROM sign_in_attempts WHERE ${selection} RETURNING keys),
@@ -87,7 +94,7 @@ const BY_ID = 'id = ANY ($4::uuid[])';
 const LOST = `id IN (SELECT id FROM sign_in_attempts
                      WHERE seen_at < clock_timestamp() - make_interval(secs => $4::integer)
                      LIMIT 1000 FOR UPDATE SKIP LOCKED)`;
-/** From its allowance on each failure holds the next attempt back for twice as long, from a second on. */
+/** From the allowance on, each failure doubles the delay of the next attempt, starting at one second. */
 const FAILED = `,
          failures = held.failures + held.attempts,
          last_at = CASE WHEN held.failures > 0 AND held.from_first THEN held.last_at ELSE clock_timestamp() END,
@@ -101,37 +108,40 @@ const FAIL = settle(BY_ID, FAILED);
 const FAIL_LOST = settle(LOST, FAILED);
 
 /**
- * The failures of each counter, and the attempts in flight. A claim is committed before the password is
- * hashed, so that parallel guesses on any number of instances cannot outrun the allowance, and a crash loses none.
+ * Stores the failures of each counter and the attempts in flight. A claim commits before the password is
+ * hashed. Parallel guesses on any number of instances therefore cannot exceed the allowance, and a crash
+ * loses none.
  */
 @Injectable()
 export class SignInFailuresRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /**
-   * Claims a place for the attempt `id` with every counter, or with none. `keys` are in the order of
-   * {@link ALLOWANCES}, and so are the verdicts.
+   * Claims a place for the attempt `id` in every counter or in none. The order of `keys` and of the verdicts
+   * is that of {@link ALLOWANCES}.
    */
   claim(id: string, keys: readonly Buffer[], waitedSeconds: number): Promise<Verdict[]> {
     return this.unitOfWork.manager.query(CLAIM, [...ALLOWANCE_PARAMETERS, id, keys, waitedSeconds]);
   }
 
-  /** Gives the places back: these attempts were no failures. Does nothing for an attempt that is settled. */
+  /** Gives the places back because these attempts did not fail. Skips attempts that are already settled. */
   async release(ids: readonly string[]): Promise<void> {
     await this.unitOfWork.manager.query(RELEASE, [...ALLOWANCE_PARAMETERS, ids]);
   }
 
-  /** Counts these attempts as failures. Does nothing for an attempt that is settled. */
+  /** Counts these attempts as failures. Skips attempts that are already settled. */
   async fail(ids: readonly string[]): Promise<void> {
     await this.unitOfWork.manager.query(FAIL, [...ALLOWANCE_PARAMETERS, ids]);
   }
 
-  /** Counts attempts as failures whose instance has been gone for {@link GONE_AFTER_SECONDS}. */
+  /**
+   * Counts attempts as failures after {@link GONE_AFTER_SECONDS} without a sign of life from their instance.
+   */
   async failLost(): Promise<void> {
     await this.unitOfWork.manager.query(FAIL_LOST, [...ALLOWANCE_PARAMETERS, GONE_AFTER_SECONDS]);
   }
 
-  /** Shows that the instance of these attempts is alive. */
+  /** Records that the instance of these attempts is alive. */
   async keepAlive(ids: readonly string[]): Promise<void> {
     await this.unitOfWork.manager.query(
       'UPDATE sign_in_attempts SET seen_at = clock_timestamp() WHERE id = ANY ($1::uuid[])',
@@ -139,7 +149,7 @@ export class SignInFailuresRepository {
     );
   }
 
-  /** Forgets the failures. Attempts in flight keep their places. */
+  /** Clears the failures. Attempts in flight keep their places. */
   async forget(keys: readonly Buffer[]): Promise<void> {
     await this.unitOfWork.manager.query(
       'UPDATE sign_in_failures SET failures = 0, blocked_until = NULL WHERE key = ANY ($1)',

@@ -32,15 +32,15 @@ export class SignInMetrics {
 
 export const signInMetrics = [
   SignInMetrics,
-  makeCounterProvider({ name: SIGN_INS, help: 'Sign-ins that succeeded' }),
+  makeCounterProvider({ name: SIGN_INS, help: 'Successful sign-ins' }),
   makeCounterProvider({
     name: FAILURES,
-    help: 'Sign-ins that were refused, by reason',
+    help: 'Refused sign-ins by reason',
     labelNames: ['reason'],
   }),
   makeCounterProvider({
     name: THROTTLED,
-    help: 'Password attempts that were refused unjudged, by whose failures hold them back: of the user, of the network, or of all',
+    help: 'Password attempts that were refused without a check, by the counter that blocked them: user, network or all',
     labelNames: ['scope'],
   }),
 ];

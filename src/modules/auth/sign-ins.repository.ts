@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
-/** The account that a sign-in claims to be of. */
+/** The user that a sign-in claims to be. */
 export interface ClaimedAccount {
   readonly id: string;
   readonly email: string;
@@ -11,7 +11,7 @@ export interface ClaimedAccount {
   passwordHash: string | null;
 }
 
-/** `addresses` are those it is signed in from; bounded. */
+/** The user of a sign-in. `addresses` holds the IP addresses of the user's live sessions, at most 100. */
 export interface Claim {
   readonly account: ClaimedAccount | null;
   readonly addresses: string[];
@@ -19,10 +19,10 @@ export interface Claim {
 
 type Row = (ClaimedAccount | { readonly id: null }) & { readonly addresses: string[] };
 
-/** The nil UUID (RFC 9562, 5.9): no account has it. */
+/** The nil UUID (RFC 9562, 5.9), which no user has. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
-/** Asks for the sessions of nobody too: an unknown address must not answer sooner. */
+/** Queries sessions for an unknown address too, so that it is not answered faster. */
 const FIND = prepared(
   `SELECT u.id, u.email, u.roles, u.status, u.password_hash AS "passwordHash",
           ARRAY(SELECT DISTINCT ip FROM sessions
@@ -34,7 +34,7 @@ const FIND = prepared(
 export class SignInsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** All that a sign-in asks before it is counted, in one statement. `null` belongs to nobody. */
+  /** Loads everything that a sign-in needs before it is counted, in one statement. `null` matches no user. */
   async find(emailKey: string | null): Promise<Claim> {
     const [row]: [Row] = await this.unitOfWork.manager.query(FIND, [emailKey]);
     return { account: row.id === null ? null : row, addresses: row.addresses };

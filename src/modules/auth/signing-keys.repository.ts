@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
-/** The tokens that a key signs. Only the public halves of `access` keys are published. */
+/** The kind of token that a key signs. Only the public halves of `access` keys are published. */
 export type KeyUse = 'access' | 'refresh';
 
 export const keyUses = ['access', 'refresh'] as const satisfies readonly KeyUse[];
@@ -12,7 +12,7 @@ const TABLES: Readonly<Record<KeyUse, string>> = { access: 'signing_keys', refre
 export interface StoredKey {
   /** The thumbprint of the public key (RFC 7638). */
   readonly kid: string;
-  /** PKCS #8, encrypted by the master key. */
+  /** The private key as PKCS #8, encrypted with the master key. */
   readonly privateKeySealed: Buffer;
 }
 
@@ -20,7 +20,10 @@ export interface StoredKey {
 export class SigningKeysRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Those that still verify, the newest first; `signs` is the one that signs now, by the database's clock. */
+  /**
+   * Returns the keys that still verify, newest first. `signs` names the key that signs now by the database
+   * clock.
+   */
   async findLive(use: KeyUse): Promise<{ keys: StoredKey[]; signs: string | null }> {
     const keys: (StoredKey & { signing: boolean })[] = await this.unitOfWork.manager.query(
       `SELECT kid, private_key_sealed AS "privateKeySealed",
@@ -31,12 +34,15 @@ export class SigningKeysRepository {
     return { keys, signs: keys.find(({ signing }) => signing)?.kid ?? null };
   }
 
-  /** Instances that start or rotate at once make one key of each use between them: the table is locked until the commit. */
+  /**
+   * Locks the table until commit, so that instances that start or rotate at the same time create one key per
+   * use.
+   */
   async lock(): Promise<void> {
     await this.unitOfWork.manager.query(`LOCK TABLE ${TABLES.access} IN SHARE ROW EXCLUSIVE MODE`);
   }
 
-  /** @returns the uses whose newest key is as old as that, in seconds, or that have none */
+  /** @returns the uses that have no key or whose newest key is at least this old */
   async findDue(maxAgeSeconds: number): Promise<KeyUse[]> {
     const due = keyUses.map(
       (use) =>
@@ -49,7 +55,9 @@ export class SigningKeysRepository {
     return rows.map(({ use }) => use);
   }
 
-  /** The key signs after `aheadSeconds`. In a database without any key it signs at once. */
+  /**
+   * Inserts a key that signs after `aheadSeconds`. With 0, as in a database without keys, it signs at once.
+   */
   async insert(use: KeyUse, key: StoredKey, aheadSeconds: number): Promise<void> {
     await this.unitOfWork.manager.query(
       `INSERT INTO ${TABLES[use]} (kid, private_key_sealed, created_at, signs_from)
@@ -59,7 +67,10 @@ export class SigningKeysRepository {
     );
   }
 
-  /** The keys before `kid` verify until the tokens they sign until then are dead. */
+  /**
+   * Sets the date until which the keys before `kid` verify. They must outlive every token that they sign
+   * until `kid` takes over.
+   */
   async retireOthers(use: KeyUse, kid: string, longestTokenSeconds: number): Promise<void> {
     await this.unitOfWork.manager.query(
       `UPDATE ${TABLES[use]} AS retired

@@ -16,11 +16,14 @@ import { type KeyUse, keyUses, SigningKeysRepository, type StoredKey } from './s
 import { BackgroundLogger } from '../../platform/logging/background-logger.js';
 
 const RELOAD_EVERY_MS = 60_000;
-/** Several reloads of every instance, and of every cache of the key set (5 minutes), fit into it. */
+/**
+ * The delay before a new key signs. It spans several reloads of every instance and of every key set cache (5
+ * minutes).
+ */
 const PUBLISHED_AHEAD_SECONDS = 15 * 60;
 const ROTATED_AFTER_SECONDS = 90 * 86_400;
 
-/** The public half as it stands in the key set (RFC 7517). */
+/** The public half of a key as published in the key set (RFC 7517). */
 export interface PublicJwk {
   readonly kty: string;
   readonly crv: string;
@@ -47,10 +50,11 @@ interface KeyRing {
 const EMPTY: KeyRing = { pairs: new Map(), signs: null };
 
 /**
- * The key pairs that sign tokens: in the database, shared by all instances, encrypted at rest. A new one
- * is known to all before it signs, and an old one verifies until its last token is dead, so rotating
- * logs nobody out. Access and refresh tokens have keys of their own, and only those of access tokens are
- * published: whoever verifies tokens by the key set alone must not take a refresh token for an access token.
+ * Manages the key pairs that sign tokens. PostgreSQL stores them encrypted and all instances share them.
+ * Every instance knows a new key before it signs, and an old key verifies until its last token expires.
+ * Rotation therefore logs nobody out. Access and refresh tokens have separate keys, and only the access keys
+ * are published. A service that verifies tokens by the key set alone must not mistake a refresh token for an
+ * access token.
  */
 @Injectable()
 export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
@@ -59,8 +63,8 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
   private readonly upkeep = new PeriodicTask(
     RELOAD_EVERY_MS,
     async () => void (await this.rotateIfOlderThan(ROTATED_AFTER_SECONDS)),
-    // The keys that are known go on working.
-    (error) => this.logger.error(error, 'the signing keys could not be read'),
+    // The known keys stay in use, and the next round retries.
+    (error) => this.logger.error(error, 'failed to rotate or reload the signing keys'),
   );
 
   constructor(
@@ -80,14 +84,14 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     return this.upkeep.stop();
   }
 
-  /** The key pair that signs this kind of token now. */
+  /** Returns the key pair that signs this kind of token now. */
   signing(use: KeyUse): KeyPair {
     const pair = this.signingPair(use) ?? this.signingPair('access');
-    if (!pair) throw new Error('there is no signing key yet');
+    if (!pair) throw new Error('no signing key exists yet');
     return pair;
   }
 
-  /** The public key of that id, and no other: an unknown `kid` verifies nothing. */
+  /** Returns the public key with exactly this id. An unknown `kid` verifies nothing. */
   findPublicKey(kid: unknown, use: KeyUse): KeyObject | null {
     return typeof kid === 'string' ? (this.rings[use].pairs.get(kid)?.publicKey ?? null) : null;
   }
@@ -96,33 +100,37 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     return [...this.rings.access.pairs.values()].map((pair) => pair.jwk);
   }
 
-  /** None for refresh tokens until every instance of an earlier release has been replaced, after an update. */
+  /**
+   * Returns undefined for refresh tokens during an update, until every instance of an earlier release has
+   * been replaced.
+   */
   private signingPair(use: KeyUse): KeyPair | undefined {
     const { pairs, signs } = this.rings[use];
     return signs === null ? undefined : pairs.get(signs);
   }
 
   /**
-   * Makes the next key of each use unless the newest is younger than that, in seconds, and reads all keys.
-   * @returns the id of the access key that was made
+   * Creates the next key of each use whose newest key is at least `seconds` old, and reloads all keys.
+   * @returns the id of the new access key, or null
    */
   async rotateIfOlderThan(seconds: number): Promise<string | null> {
-    // Nearly always there is nothing to do, and nobody has to wait for the table then.
+    // Usually no key is due, so this avoids the table lock.
     const due = await this.repository.findDue(seconds);
     const made = due.length > 0 ? await this.rotate(seconds) : null;
     await this.reload();
     return made;
   }
 
-  /** Looks again under the lock: another instance may have been faster. */
+  /** Checks again under the lock, because another instance may have rotated first. */
   private rotate(seconds: number): Promise<string | null> {
     return this.unitOfWork.run(async () => {
       await this.repository.lock();
       const due = await this.repository.findDue(seconds);
       if (due.length === 0) return null;
-      // Fails with another master key than theirs, before it seals a key that no other instance can open.
+      // Fails if MASTER_KEY cannot decrypt the existing keys, before it encrypts a key that no other instance
+      // can decrypt.
       await this.reload();
-      // In a database that has no key yet nobody has to learn of it first.
+      // In a database without keys no verifier has to learn of the key first.
       const ahead = this.rings.access.pairs.size === 0 ? 0 : PUBLISHED_AHEAD_SECONDS;
       const made = new Map<KeyUse, string>();
       for (const use of due) made.set(use, await this.make(use, ahead));
@@ -151,7 +159,10 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     this.rings = { ...this.rings, ...rings };
   }
 
-  /** Access keys sign refresh tokens too during an update, and signed them before. */
+  /**
+   * The maximum lifetime of any token. Access keys also sign refresh tokens during an update, and did so in
+   * earlier releases.
+   */
   private get longestTokenSeconds(): number {
     return Math.max(this.config.ACCESS_TOKEN_TTL_SECONDS, this.config.REFRESH_TOKEN_TTL_SECONDS);
   }
@@ -182,7 +193,7 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     try {
       return this.sealer.open(sealed, sealPurpose(kid));
     } catch {
-      throw new ConfigError(['MASTER_KEY is not the one that sealed the keys in this database']);
+      throw new ConfigError(['MASTER_KEY is not the key that encrypted the signing keys in this database']);
     }
   }
 }

@@ -1,21 +1,24 @@
-/** ES256 alone: the algorithm is the service's choice, never the token's (RFC 8725, 3.1). */
+/** The only accepted algorithm. The service chooses it, never the token (RFC 8725, 3.1). */
 export const SIGNING_ALGORITHM = 'ES256';
 
 interface TokenKind {
-  /** The header's `typ` (RFC 8725, 3.11). */
+  /** The `typ` header (RFC 8725, 3.11). */
   readonly type: string;
   readonly audience: string;
 }
 
-/** Kinds differ in type and audience, so that one is refused wherever another is expected. */
+/**
+ * The kinds of tokens. They differ in type and audience, so that a token of one kind is refused where another
+ * is expected.
+ */
 export const tokenKinds = {
   access: { type: 'at+jwt', audience: 'gatehouse:api' },
   refresh: { type: 'rt+jwt', audience: 'gatehouse:refresh' },
 } as const satisfies Record<string, TokenKind>;
 
 /**
- * Reads the header of a JWT before its signature is checked, only to choose the key to check it with. Returns an empty
- * header, which names no key, for a token that is spelled in another way than its signer spelled it.
+ * Reads the header of a JWT before its signature is checked, only to choose the key for that check. Returns
+ * an empty header, which names no key, unless every part of the token is canonical base64url.
  */
 export function tokenHeader(token: string): Record<string, unknown> {
   const parts = token.split('.');
@@ -30,5 +33,8 @@ export function tokenHeader(token: string): Record<string, unknown> {
 
 const decode = (part: string): Buffer => Buffer.from(part, 'base64url');
 
-/** Decoders ignore the unused bits of the last character, so that one signature would have several spellings. */
+/**
+ * Checks for canonical base64url. Decoders ignore the unused bits of the last character, so one signature
+ * would have several spellings.
+ */
 const isCanonical = (part: string): boolean => decode(part).toString('base64url') === part;

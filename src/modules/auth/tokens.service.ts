@@ -9,26 +9,29 @@ import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SigningKeysService } from './signing-keys.service.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
 
-/** Whom a token is about. */
+/** The user that a token is issued for. */
 export interface Subject {
   readonly id: string;
   readonly email: string;
   readonly roles: readonly string[];
 }
 
-/** A session with the refresh token that is its live one. */
+/** A session with its one live refresh token. */
 export interface LiveSession {
   readonly sessionId: string;
   readonly refresh: RefreshClaims;
 }
 
-/** What a verified refresh token says. */
+/** The claims of a verified refresh token. */
 export interface PresentedRefresh {
   readonly jti: string;
   readonly sessionId: string;
 }
 
-/** Issues the tokens of a session: access tokens for every service, refresh tokens for this one. */
+/**
+ * Issues and verifies session tokens. Every service accepts the access tokens; only this one accepts refresh
+ * tokens.
+ */
 @Injectable()
 export class TokensService {
   constructor(
@@ -37,7 +40,7 @@ export class TokensService {
     private readonly keys: SigningKeysService,
   ) {}
 
-  /** Both tokens of a session, as they are answered. */
+  /** Issues both tokens of a session in the form of the API response. */
   async issuePair(user: Subject, { sessionId, refresh }: LiveSession): Promise<TokenResponse> {
     return {
       access_token: await this.issueAccess(user, sessionId),
@@ -47,7 +50,10 @@ export class TokensService {
     };
   }
 
-  /** `roles` and `email` are for other services; here rights come from the account, not the claim. */
+  /**
+   * Issues an access token. The `roles` and `email` claims serve other services. This service reads rights
+   * from the user's row, not from the claims.
+   */
   issueAccess(subject: Subject, sessionId: string): Promise<string> {
     const { kid, privateKey } = this.keys.signing('access');
     return this.jwt.signAsync(
@@ -81,14 +87,14 @@ export class TokensService {
     );
   }
 
-  /** Null for whatever is not one of our refresh tokens, or has expired. */
+  /** Returns null unless the token is one of our refresh tokens and has not expired. */
   async verifyRefresh(token: string): Promise<PresentedRefresh | null> {
     const { kid, typ } = tokenHeader(token);
     const publicKey = typ === tokenKinds.refresh.type ? this.findRefreshKey(kid) : null;
     if (!publicKey) return null;
     try {
       const claims = await this.jwt.verifyAsync<Record<string, unknown>>(token, {
-        // A KeyObject, as jsonwebtoken takes it and is fastest with; the types know text only.
+        // jsonwebtoken accepts a KeyObject and is fastest with one, but its types only allow strings.
         publicKey: publicKey as unknown as string,
         algorithms: [SIGNING_ALGORITHM],
         issuer: this.config.PUBLIC_URL,
@@ -102,7 +108,10 @@ export class TokensService {
     }
   }
 
-  /** Earlier releases signed refresh tokens with the keys of access tokens: those are good until they are spent. */
+  /**
+   * Accepts access keys too, because earlier releases signed refresh tokens with them. Such a token is valid
+   * until it is spent.
+   */
   private findRefreshKey(kid: unknown): KeyObject | null {
     return this.keys.findPublicKey(kid, 'refresh') ?? this.keys.findPublicKey(kid, 'access');
   }

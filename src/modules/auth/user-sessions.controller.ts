@@ -24,11 +24,11 @@ export class UserSessionsController {
     private readonly users: UsersService,
   ) {}
 
-  /** Where another account is signed in. */
+  /** Lists the sessions of another user. */
   @Get()
   @Requires('sessions:revoke')
   @ApiPage(SessionResponse)
-  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account' })
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist' })
   async list(
     @Param('id', IdPipe) id: string,
     @Query() query: PageQuery,
@@ -41,12 +41,12 @@ export class UserSessionsController {
     return sendPage(page, request, response).map((session) => toSessionResponse(session, caller.sessionId));
   }
 
-  /** Ends every session of another account. */
+  /** Ends every session of another user. */
   @Delete()
   @Requires('sessions:revoke')
   @HttpCode(204)
   @ApiNoContentResponse()
-  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account' })
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist' })
   async endAll(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
     await this.commands.execute(new SignOutUser(id, caller));
   }

@@ -4,8 +4,8 @@ import { VerifiedTokens } from './verified-tokens.js';
 const bearer = { userId: 'a user', sessionId: 'a session' };
 const inSeconds = (seconds: number): number => Date.now() / 1000 + seconds;
 
-describe('the tokens that were verified', () => {
-  it('are known by all of their text and nothing less', () => {
+describe('VerifiedTokens', () => {
+  it('finds a token only by its full text', () => {
     const tokens = new VerifiedTokens();
     tokens.remember('head.claims.signature', bearer, inSeconds(60));
     expect(tokens.find('head.claims.signature')).toMatchObject(bearer);
@@ -20,7 +20,7 @@ describe('the tokens that were verified', () => {
     }
   });
 
-  it('are forgotten when they expire, to the millisecond', () => {
+  it('forgets a token at its expiry, to the millisecond', () => {
     const tokens = new VerifiedTokens();
     const exp = inSeconds(0.02);
     tokens.remember('token', bearer, exp);
@@ -29,7 +29,7 @@ describe('the tokens that were verified', () => {
     expect(tokens.find('token')).toBeNull();
   });
 
-  it('are bounded in number: the one used longest ago goes first', () => {
+  it('evicts the least recently used token when full', () => {
     const tokens = new VerifiedTokens();
     for (let i = 0; i <= 50_000; i++) {
       tokens.remember(`token ${i}`, bearer, inSeconds(60));

@@ -4,15 +4,15 @@ import { LRUCache } from 'lru-cache';
 
 const MAX_TOKENS = 50_000;
 
-/** Whom a token that was verified names. */
+/** The user and session that a verified token names. */
 export interface Bearer {
   readonly userId: string;
   readonly sessionId: string;
 }
 
 /**
- * Tokens whose signature was checked, by their hash, until they expire: checking one again would say
- * the same. What its bearer may do is asked anew every time.
+ * Remembers tokens with a verified signature until they expire, keyed by their hash. A second check would
+ * return the same result. The caller's rights are read on every request.
  */
 @Injectable()
 export class VerifiedTokens {
@@ -23,7 +23,7 @@ export class VerifiedTokens {
     return found && found.expiresAtMs > Date.now() ? found : null;
   }
 
-  /** `exp` is the token's, in seconds since 1970. */
+  /** Remembers the token until `exp`, in seconds since 1970. */
   remember(token: string, { userId, sessionId }: Bearer, exp: number): void {
     this.tokens.set(digest(token), { userId, sessionId, expiresAtMs: exp * 1000 });
   }

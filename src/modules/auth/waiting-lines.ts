@@ -1,18 +1,24 @@
 import { AppError } from '../../common/errors/app-error.js';
 
 const MAX_IN_ALL = 1000;
-/** Outcomes on this instance wake a line at once. Those on other instances are found by looking this often. */
+/**
+ * The interval at which the first attempt of a line retries. An outcome on this instance wakes the line at
+ * once; outcomes on other instances are only seen by retrying.
+ */
 const LOOK_AGAIN_MS = 250;
 
 interface Line {
   readonly places: Place[];
-  /** Rises with each outcome, so that one between a try and the wait after it is not missed. */
+  /**
+   * Increases with each outcome, so that an attempt notices an outcome that arrives between its try and its
+   * wait.
+   */
   outcomes: number;
 }
 
 /**
- * Lines of attempts that wait until earlier ones are judged, one for each counter that had no place left.
- * Only the first of a line tries, so the database sees one statement for each outcome, whatever the length.
+ * Queues of attempts that wait for the outcomes of earlier attempts. Each full counter has its own line. Only
+ * the first attempt of a line tries, so the database runs one statement per outcome at any length.
  */
 export class WaitingLines {
   private readonly lines = new Map<string, Line>();
@@ -26,7 +32,10 @@ export class WaitingLines {
     return this.lines.has(key);
   }
 
-  /** @throws AppError `OVERLOADED` when `max` wait in this line already, or too many in all */
+  /**
+   * @throws AppError `OVERLOADED` when `max` attempts already wait in this line, or too many in all lines
+   * together
+   */
   enter(key: string, max: number): Place {
     const line = this.lines.get(key) ?? { places: [], outcomes: 0 };
     if (line.places.length >= max || this.waiting >= MAX_IN_ALL) throw new AppError('OVERLOADED');
@@ -37,7 +46,7 @@ export class WaitingLines {
     return place;
   }
 
-  /** Wakes the first of each line: a place may be free. */
+  /** Wakes the first attempt of each line, because a place may be free. */
   wake(keys: Iterable<string>): void {
     for (const key of keys) {
       const line = this.lines.get(key);
@@ -47,7 +56,7 @@ export class WaitingLines {
     }
   }
 
-  /** Refuses all who wait in the line now. `refusal` makes the error of each. */
+  /** Refuses every attempt that waits in the line now. `refusal` creates the error for each of them. */
   refuse(key: string, refusal: () => AppError): void {
     for (const place of this.lines.get(key)?.places ?? []) place.refuse(refusal);
   }
@@ -58,7 +67,7 @@ export class WaitingLines {
     line.places.splice(index, 1);
     this.waiting--;
     if (line.places.length === 0) this.lines.delete(key);
-    // The next one is the first now.
+    // The next attempt is now the first.
     else if (index === 0) line.places[0]?.wake();
   }
 }
@@ -84,14 +93,17 @@ class Place {
     this.wake();
   }
 
-  /** The attempt has just tried in vain: its next turn comes with the next outcome, or by looking again. */
+  /**
+   * Records that the attempt tried and failed to claim. Its next turn comes with the next outcome or retry
+   * interval.
+   */
   triedInVain(): void {
     this.seenOutcomes = this.line.outcomes;
   }
 
   /**
-   * Returns when it is this attempt's turn to try.
-   * @throws AppError `OVERLOADED` when the deadline, in terms of `performance.now`, has passed, or the refusal
+   * Resolves when it is this attempt's turn to try.
+   * @throws AppError the refusal, or `OVERLOADED` after the deadline (in `performance.now()` time)
    */
   async turn(deadlineMs: number): Promise<void> {
     while (!this.isNext()) {

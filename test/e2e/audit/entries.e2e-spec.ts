@@ -23,12 +23,12 @@ afterAll(() => app?.close());
 
 async function entries(query: Record<string, string>): Promise<EntryBody[]> {
   const answer = await app.as(app.admin, 'get', '/api/audit').query(query);
-  if (answer.status !== 200) throw new Error(`the trail answered ${answer.status}: ${answer.text}`);
+  if (answer.status !== 200) throw new Error(`the audit log returned ${answer.status}: ${answer.text}`);
   return answer.body as EntryBody[];
 }
 
-describe('the audit trail', () => {
-  it('tells who changed what, from what to what, and from where', async () => {
+describe('the audit log', () => {
+  it('records the actor, the old and new values, and the request origin of a change', async () => {
     const { id } = await signUp(app, 'Ada', 'ada@audit.example');
     const changed = await app
       .as(app.admin, 'patch', `/api/users/${id}`)
@@ -60,12 +60,12 @@ describe('the audit trail', () => {
     expect(one.body).toEqual(disabled);
   });
 
-  it('holds what the service did by itself', async () => {
+  it('records actions of the service itself', async () => {
     const [created] = await entries({ target_id: app.admin.id, action: 'user.create' });
     expect(created).toMatchObject({ actor: { type: 'system', id: null }, ip: null, request_id: null });
   });
 
-  it('holds each refusal for want of rights, also the one that is told as 404, and one inside the change', async () => {
+  it('records each permission refusal, even one that looks like a 404 or happens inside the change', async () => {
     const nobody = await app.account();
     const granter = await accountWith(app, ['roles:grant']);
     await app.as(nobody, 'get', '/api/users');
@@ -83,7 +83,7 @@ describe('the audit trail', () => {
     ]);
   });
 
-  it('holds each reading of itself', async () => {
+  it('records each read of itself', async () => {
     const auditor = await app.account(['auditor', 'user']);
     const answer = await app.as(auditor, 'get', '/api/audit');
     const [read] = await entries({ action: 'audit.read', actor_id: auditor.id });
@@ -95,7 +95,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('leads through all pages of a filter, newest first, each entry once, and counts a few exactly', async () => {
+  it('pages through a filter newest first, returns each entry once, and counts exactly', async () => {
     const actor = await app.account();
     for (let n = 0; n < 7; n++) {
       await app.as(actor, 'patch', '/api/users/me').send({ name: `Name ${n}` });
@@ -139,25 +139,25 @@ describe('the audit trail', () => {
     ['to', '2026-01-01T24:00:00Z'],
     ['from', '9999-12-31T23:59:59-00:01'],
     ['from', '0001-01-01T00:00:00+23:59'],
-  ])('refuses %s=%s', async (field, value) => {
+  ])('rejects %s=%s', async (field, value) => {
     const answer = await app.as(app.admin, 'get', '/api/audit').query({ [field]: value });
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
   });
 
-  it('refuses a time to that is before the time from', async () => {
+  it('rejects a range that ends before it starts', async () => {
     const query = { from: '2026-01-02T00:00:00Z', to: '2026-01-02T00:00:00+01:00' };
     const answer = await app.as(app.admin, 'get', '/api/audit').query(query);
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'to' }] } });
   });
 
   it.each(['2026-01-01T00:00:00+23:59', '2026-01-01T00:00:00-18:00', '2026-01-01t00:00:00.123456789z'])(
-    'takes %s for a time',
+    'accepts %s as a time',
     async (from) => {
       await app.as(app.admin, 'get', '/api/audit').query({ from }).expect(200);
     },
   );
 
-  it('knows no entry by another id', async () => {
+  it('returns 404 for an unknown id', async () => {
     expect((await app.as(app.admin, 'get', `/api/audit/${NOBODY}`)).status).toBe(404);
   });
 });

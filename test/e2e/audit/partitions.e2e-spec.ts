@@ -33,8 +33,8 @@ const shapeOf = (table: string) =>
     [table],
   );
 
-describe('the months of the audit trail', () => {
-  it('are there for this one and two to come, and each start makes what is missing', async () => {
+describe('the monthly partitions of the audit log', () => {
+  it('exist for this month and the next two, and each start creates missing ones', async () => {
     const before = await partitions();
     expect(before).toHaveLength(3);
     const last = before.at(-1) ?? '';
@@ -43,7 +43,7 @@ describe('the months of the audit trail', () => {
     expect(await partitions()).toEqual(before);
   });
 
-  it('are as one: triggers, indexes and columns of a new one are those of the others', async () => {
+  it('are alike in triggers, indexes and columns', async () => {
     await app.dataSource.query(`SELECT make_audit_partition('2031-05-17')`);
     const [first = ''] = await partitions();
     expect(await partitions()).toContain(MONTH);
@@ -53,7 +53,7 @@ describe('the months of the audit trail', () => {
     );
   });
 
-  it('are made while somebody writes, who does not wait', async () => {
+  it('are created without blocking a writer', async () => {
     const writer = new pg.Client({ connectionString: app.database.url });
     await writer.connect();
     try {
@@ -70,7 +70,7 @@ describe('the months of the audit trail', () => {
     expect(await partitions()).toContain('audit_entries_2031_06');
   });
 
-  it('are all guarded, or no start goes on', async () => {
+  it('are all guarded, or the start fails', async () => {
     const start = () => migrate({ DATABASE_URL: app.database.url });
     await expect(start()).resolves.toEqual([]);
     for (const [off, on] of [
@@ -91,7 +91,7 @@ describe('the months of the audit trail', () => {
     await expect(start()).resolves.toEqual([]);
   });
 
-  it('cannot be reached past the trail by the service', async () => {
+  it('cannot be accessed directly by the service role', async () => {
     await expect(app.dataSource.query(`SELECT 1 FROM ${MONTH}`)).rejects.toThrow('permission denied');
     await expect(app.dataSource.query(`DROP TABLE ${MONTH}`)).rejects.toThrow('must be owner');
   });

@@ -25,7 +25,7 @@ const ALL = ['2020_01', '2020_02', '2020_03', '2020_04'];
 
 let own: TestDatabase;
 let app: TestApp;
-/** Entries of January 2020, of the two months in one seal, and of the months after. */
+/** Creates entries of January 2020, of the two months in one seal, and of the following months. */
 let january: string[];
 let mixed: string[];
 let february: string[];
@@ -35,7 +35,7 @@ let april: string | undefined;
 beforeAll(async () => {
   own = await TestDatabase.create();
   app = await TestApp.create({ database: own, config: { AUDIT_RETENTION_MONTHS: KEPT_MONTHS } });
-  // Only the tests say when it runs.
+  // Only the tests trigger a run.
   await app.nest.get(JobRunner).onModuleDestroy();
   for (const month of ['2020-01-01', '2020-02-01', '2020-03-01', '2020-04-01']) {
     await own.query('SELECT make_audit_partition($1)', [month]);
@@ -57,7 +57,7 @@ afterAll(async () => {
   await own.drop();
 });
 
-/** An entry at each of these days, all in one seal. @returns their ids */
+/** Creates an entry on each of these days, all in one seal. @returns their ids */
 async function writeAt(...days: string[]): Promise<string[]> {
   const rows = await own.query<{ id: string }>(
     `INSERT INTO audit_entries (id, occurred_at, actor_type, action, outcome)
@@ -95,13 +95,13 @@ const announcements = () =>
 const drop = (month: string, kept = KEPT_MONTHS) =>
   app.dataSource.query('SELECT drop_audit_month($1, $2)', [month, kept]);
 
-/** An export that began before a month was dropped is not gone on with, and nothing of it is sent. */
+/** Expects that an export from before the drop of a month cannot resume and sends no rows. */
 async function expectNotWhole(cursor: string): Promise<void> {
   for (const rest of ['', '&received=1']) {
     const path = `${EXPORT}&after=${cursor}${rest}`;
     expectEnvelope(await runExport({ url: app.url, account: app.admin, path }), 'CONFLICT');
   }
-  // As one does that is under way.
+  // Like an export that is in progress.
   const moment = { epoch: 1, snapshot: '1:1:', monthsDropped: 0 };
   const source = app.nest.get(AuditSource).select({ moment, filters: {}, fields: ['id'], encoding: 'csv' });
   await expect(source.read(BEGINNING.id, 1)).rejects.toMatchObject({ code: 'CONFLICT' });
@@ -110,8 +110,8 @@ async function expectNotWhole(cursor: string): Promise<void> {
   expect((await runExport({ url: app.url, account: app.admin, path })).text).toBe(anew.text);
 }
 
-describe('a month that is older than those to be kept', () => {
-  it('stays for ever when nothing says how many are kept', async () => {
+describe('a month past its retention', () => {
+  it('is kept forever without a configured retention', async () => {
     const other = await TestApp.create({ database: own });
     try {
       await other.nest.get(AuditRetention).run();
@@ -121,7 +121,7 @@ describe('a month that is older than those to be kept', () => {
     expect(await announcements()).toEqual([]);
   });
 
-  it('is not dropped by the owner when nobody has announced it, or when it is to be kept', async () => {
+  it('is not dropped by the owner without an announcement, nor within its retention', async () => {
     await expect(drop('2020-01')).rejects.toThrow('nothing announces that 2020-01 is dropped');
     const [{ month } = { month: '' }] = await own.query<{ month: string }>(
       `SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM') AS month`,
@@ -130,7 +130,7 @@ describe('a month that is older than those to be kept', () => {
     await expect(drop('2020-01', 0)).rejects.toThrow('is still to be kept');
   });
 
-  it('is announced by an entry of the trail, and stays until that is sealed', async () => {
+  it('is announced by an audit entry and kept until that entry is sealed', async () => {
     const unsealed = await HeldLock.take(own.url, 'SELECT pg_advisory_xact_lock($1)', [SEAL_LOCK]);
     try {
       await run();
@@ -156,7 +156,7 @@ describe('a month that is older than those to be kept', () => {
     expect(await verify()).toMatchObject({ valid: true, dropped: 0 });
   });
 
-  it('is not dropped when it is not the one that was announced', async () => {
+  it('is not dropped if it differs from the announced month', async () => {
     const [more] = await own.query<{ id: string }>(
       `INSERT INTO audit_entries (id, occurred_at, actor_type, action, outcome)
        VALUES (gen_random_uuid(), '2020-03-20', 'system', 'key.rotate', 'success') RETURNING id`,
@@ -165,7 +165,7 @@ describe('a month that is older than those to be kept', () => {
     await sealed(app, [more?.id ?? '']);
   });
 
-  it('waits for its turn and lets writers past, while somebody reads the trail', async () => {
+  it('waits without blocking writers while a transaction reads the audit log', async () => {
     const reader = await HeldLock.take(own.url, 'SELECT 1 FROM audit_entries LIMIT 1');
     try {
       await run();
@@ -176,7 +176,7 @@ describe('a month that is older than those to be kept', () => {
     }
   });
 
-  it('is dropped, and the trail still proves what is left, and all its seals', async () => {
+  it('is dropped, and the audit log still proves the rest and all its seals', async () => {
     const { entries } = await verify();
     const exported = await runExport({ url: app.url, account: app.admin, path: EXPORT });
     await run();
@@ -194,7 +194,7 @@ describe('a month that is older than those to be kept', () => {
     await expect(drop('2020-01')).rejects.toThrow('does not exist');
   });
 
-  it('is found in its seals when others that stand there are gone', async () => {
+  it('is located in its seals when other entries of them are gone', async () => {
     await get(`${april}/proof`).expect(200);
     await run();
     await sealed(
@@ -207,7 +207,7 @@ describe('a month that is older than those to be kept', () => {
   });
 });
 
-describe('a superuser who switches the triggers off', () => {
+describe('a superuser who disables the triggers', () => {
   let tampering: Tampering;
   let folder: string;
   beforeAll(async () => {
@@ -221,7 +221,7 @@ describe('a superuser who switches the triggers off', () => {
   });
   const fault = async () => (await verify()).first_fault;
 
-  it('and takes away what announced a month, or changes it, is found out', async () => {
+  it('and removes or changes a retention is detected', async () => {
     await tampering.do(`DELETE FROM audit_retentions WHERE month = '2020-02'`);
     expect(await fault()).toMatchObject({ kind: 'entry_missing' });
     await tampering.undo();
@@ -245,9 +245,9 @@ describe('a superuser who switches the triggers off', () => {
     expect(await fault()).toMatchObject({ kind: 'retention_unannounced' });
   });
 
-  it('and signs one with our key for an entry of yesterday, is found out by the trail that does not tell of it', async () => {
+  it('and signs a retention with our key is detected, because no audit entry announces it', async () => {
     const [, , third] = await app.nest.get(RetentionsRepository).findAll();
-    if (!third) throw new Error('there are no retentions');
+    if (!third) throw new Error('no retention exists');
     const [gone = ''] = await writeEntries(own);
     await sealed(app, [gone]);
     const { body } = await get(`${gone}/proof`).expect(200);
@@ -267,12 +267,12 @@ describe('a superuser who switches the triggers off', () => {
       ],
     );
     expect(await fault()).toMatchObject({ kind: 'retention_unannounced' });
-    // As if it were still to be sealed.
+    // As if it were not sealed yet.
     await tampering.do([`UPDATE audit_retentions SET xid = '9999999' WHERE month = $1`, [third.month]]);
     expect(await fault()).toMatchObject({ kind: 'retention_unannounced' });
   });
 
-  it('and alters one hash of an entry that was dropped, is found out', async () => {
+  it('and changes the hash of a dropped entry is detected', async () => {
     await tampering.do(
       `UPDATE audit_seals SET leaf_hashes = set_byte(leaf_hashes, 40, get_byte(leaf_hashes, 40) # 1)
        WHERE number = (SELECT split_part(leaves, '.', 1)::bigint FROM audit_retentions WHERE month = '2020-01')`,
@@ -280,7 +280,7 @@ describe('a superuser who switches the triggers off', () => {
     expect(await fault()).toMatchObject({ kind: 'seal_changed' });
   });
 
-  it('and deletes an entry of this month, or drops a month that was not announced, is found out', async () => {
+  it('and deletes an entry, or drops an unannounced month, is detected', async () => {
     const [id = ''] = await writeEntries(own);
     await sealed(app, [id]);
     await tampering.do(['DELETE FROM audit_entries WHERE id = $1', [id]]);
@@ -295,10 +295,10 @@ describe('a superuser who switches the triggers off', () => {
     expect(found).toMatchObject({ kind: 'entry_missing' });
   });
 
-  it('and writes a file of the trail, is found out without a database', async () => {
+  it('and exports the audit log is detected without a database', async () => {
     const trail = await exportTrail(own, join(folder, 'trail.ndjson'));
     const { code, out } = await checkTrail(trail);
-    expect([code, out]).toEqual([0, expect.stringContaining('and 11 that retention has dropped')]);
+    expect([code, out]).toEqual([0, expect.stringContaining('and 11 entries dropped by retention')]);
     const lines = (await readFile(trail, 'utf8')).trimEnd().split('\n');
     const at = lines.findIndex((line) => line.startsWith('{"retention":{"month":"2020-01"'));
     const checked = async (changed: readonly string[]) => {

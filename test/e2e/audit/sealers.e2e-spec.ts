@@ -6,7 +6,7 @@ import { MASTER_KEY } from '../../support/secrets.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 
-describe('of two instances', () => {
+describe('sealing on two instances', () => {
   let database: TestDatabase;
   const instances = new Map<string, Instance>();
   beforeAll(async () => {
@@ -36,13 +36,13 @@ describe('of two instances', () => {
   const theSealer = async (): Promise<Instance> => {
     await until(async () => (await sealers()).length > 0);
     const instance = instances.get((await sealers())[0]?.name ?? '');
-    if (!instance) throw new Error('nobody of ours seals');
+    if (!instance) throw new Error('no instance of this test is sealing');
     return instance;
   };
   const takenOver = (ids: readonly string[]) =>
     until(async () => (await sealedOf(database, ids)) === ids.length, 15_000, 'the other one seals');
 
-  it('the other takes over within seconds when the one that seals stands still, its connection alive', async () => {
+  it('is taken over within seconds when the sealer freezes with a live connection', async () => {
     const seals = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
     const still = await theSealer();
     try {
@@ -56,7 +56,7 @@ describe('of two instances', () => {
     }
   });
 
-  it('also when it stands still while it is sent more than a socket holds', async () => {
+  it('is taken over when the sealer freezes while it receives more than a socket buffer holds', async () => {
     const seals = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
     const still = await theSealer();
     let entries: HeldLock | undefined;
@@ -66,7 +66,7 @@ describe('of two instances', () => {
          SELECT gen_random_uuid(), clock_timestamp(), 'system', 'test.large', 'success', repeat('x', 4000)
          FROM generate_series(1, 4000) RETURNING id`,
       );
-      // What the last seal covers is known to it by now; what comes next it can only wait for.
+      // By now the instance knows the coverage of the last seal, so it can only wait for new entries.
       entries = await HeldLock.take(database.url, 'LOCK TABLE audit_entries IN ACCESS EXCLUSIVE MODE');
       await seals.release();
       await until(async () => (await entries?.waiting()) === 1);
@@ -80,8 +80,8 @@ describe('of two instances', () => {
     }
   });
 
-  it('one seals at a time, and when it is killed the other goes on within seconds', async () => {
-    // Whoever seals now is held up in the middle of it.
+  it('is done by one at a time, and the other takes over within seconds of a kill', async () => {
+    // Blocks the current sealer in the middle of its work.
     const held = await HeldLock.take(database.url, 'LOCK TABLE audit_seals IN ACCESS EXCLUSIVE MODE');
     let ids: string[];
     try {
@@ -96,7 +96,7 @@ describe('of two instances', () => {
       await held.release();
     }
     await until(async () => (await sealedOf(database, ids)) === 3, 10_000, 'the other one seals');
-    // They made their key between them when they started at once.
+    // They created one key between them although they started at the same time.
     expect(await database.query('SELECT kid FROM audit_keys')).toHaveLength(1);
   });
 });

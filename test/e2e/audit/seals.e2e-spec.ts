@@ -31,7 +31,7 @@ let own: TestDatabase;
 let unsealed: HeldLock;
 beforeAll(async () => {
   own = await TestDatabase.create();
-  // Nobody seals before the first test has looked.
+  // No sealing happens before the first test has run its checks.
   unsealed = await HeldLock.take(own.url, `SELECT pg_advisory_xact_lock(${SEAL_LOCK})`);
   app = await TestApp.create({ database: own });
 });
@@ -46,15 +46,15 @@ const verify = async (body: object = {}): Promise<Verdict> =>
   (await app.as(app.admin, 'post', '/api/audit/verify').send(body).expect(200)).body as Verdict;
 const latest = async () =>
   (await get('seals/latest').expect(200)).body as SealBody & { public_key: { x: string; kid: string } };
-/** So many entries in a seal that covers no others of this file. */
+/** The number of entries in a seal that covers no others of this file. */
 async function sealOf(count: number): Promise<string[]> {
   const ids = await writeEntries(app.database, count);
   await sealed(app, ids);
   return ids;
 }
 
-describe('the audit trail', () => {
-  it('has no head before the first seal, and says what none covers', async () => {
+describe('the audit log', () => {
+  it('has no head before the first seal, and counts the unsealed entries', async () => {
     expect((await get('seals/latest')).status).toBe(404);
     const [{ entries } = { entries: 0 }] = await own.query<{ entries: number }>(
       'SELECT count(*)::integer AS entries FROM audit_entries',
@@ -64,7 +64,7 @@ describe('the audit trail', () => {
     await unsealed.release();
   });
 
-  it('proves each entry to a client that hashes for itself', async () => {
+  it('proves each entry to a client that computes the hashes itself', async () => {
     const ids = await sealOf(5);
     const { public_key: key, ...head } = await latest();
     for (const id of ids) {
@@ -90,12 +90,12 @@ describe('the audit trail', () => {
     expect(client.isSigned(head, makeAuditKey().x)).toBe(false);
   });
 
-  it('knows no proof of an entry that is not there', async () => {
+  it('returns 404 for the proof of an unknown entry', async () => {
     expect((await get(`${NOBODY}/proof`)).status).toBe(404);
     expect((await get('no-id/proof')).status).toBe(400);
   });
 
-  it('lists its seals by pages, the newest first, each following from the one before', async () => {
+  it('pages through its seals newest first, each linked to its predecessor', async () => {
     await sealOf(1);
     await sealOf(1);
     const all = (await get('seals?limit=100&total=exact').expect(200)).body as SealBody[];
@@ -108,7 +108,7 @@ describe('the audit trail', () => {
     expect(second).toEqual(all.slice(1, 2));
   });
 
-  it('verifies the seals made between two times', async () => {
+  it('verifies the seals between two times', async () => {
     const { sealed_at: at, number } = await latest();
     expect(await verify()).toMatchObject({ valid: true, seals: number });
     expect(await verify({ from: at, to: at })).toMatchObject({ valid: true });
@@ -121,20 +121,20 @@ describe('the audit trail', () => {
   });
 });
 
-/** A writer whose time between two logged heads a test may end. */
+/** A seal writer whose interval between logged heads a test can end. */
 class TestSealWriter extends SealWriter {
   declare headLoggedEveryMs: number;
 }
 
-describe('the head of the seals', () => {
-  it('is logged when this instance first seals, and again when the time is over, not with each seal', async () => {
+describe('the head', () => {
+  it('is logged with the first seal of an instance and then at intervals, not with each seal', async () => {
     const said: string[] = [];
-    // Until the service serves its log is held back.
+    // The log is held back until the service serves requests.
     app.nest.flushLogs();
     const silent = () => {};
     Logger.overrideLogger({ log: (line: unknown) => said.push(String(line)), error: silent, warn: silent });
     const heads = () => said.filter((line) => line.startsWith('audit head: '));
-    // The app's own has logged one before: this is an instance that has not.
+    // The app has already logged a head; this instance has not.
     const writer = new TestSealWriter(app.nest.get(Sealing));
     const logged = async (count: number) =>
       until(async () => {
@@ -161,7 +161,7 @@ describe('the head of the seals', () => {
 });
 
 describe('a writer', () => {
-  it('who holds a transaction open is sealed later, once, and neither waits for the sealer nor it for him', async () => {
+  it('with an open transaction is sealed later, once, and neither side waits for the other', async () => {
     const before = await writeEntries(app.database);
     const slow = new pg.Client({ connectionString: app.database.url });
     await slow.connect();
@@ -171,7 +171,7 @@ describe('a writer', () => {
       await slow.query('BEGIN');
       late = (await slow.query<{ id: string }>(`${ENTRY} RETURNING id`, [2])).rows.map(({ id }) => id);
       meanwhile = await writeEntries(app.database, 3);
-      // What came before is sealed while he is still writing.
+      // Earlier entries are sealed while the transaction is still open.
       await sealed(app, before);
       await app.nest.get(SealWriter).sealSettled();
       expect(await sealedOf(app.database, meanwhile)).toBe(0);
@@ -190,7 +190,7 @@ describe('a writer', () => {
     for (const id of [...before, ...late, ...meanwhile]) await get(`${id}/proof`).expect(200);
   });
 
-  it('does not wait while somebody seals', async () => {
+  it('does not wait for a running sealer', async () => {
     const sealer = await HeldLock.take(app.database.url, 'SELECT pg_advisory_xact_lock($1)', [SEAL_LOCK]);
     try {
       await sealer.query('SELECT * FROM audit_seals FOR SHARE');
@@ -203,7 +203,7 @@ describe('a writer', () => {
   });
 });
 
-describe('a superuser who switches the triggers off', () => {
+describe('a superuser who disables the triggers', () => {
   let ids: string[];
   let number: number;
   let tampering: Tampering;
@@ -229,20 +229,20 @@ describe('a superuser who switches the triggers off', () => {
   const id = (index: number): string => ids[index] ?? '';
   const exported = (name: string) => exportTrail(app.database, file(name));
 
-  it('and alters a value, is found out', async () => {
+  it('and changes a value is detected', async () => {
     await tampering.do([`UPDATE audit_entries SET outcome = 'denied' WHERE id = $1`, [id(2)]]);
     expect(await faultOf()).toMatchObject({ kind: 'entry_changed', seal: number, entry_id: id(2) });
     expect((await get(`${id(2)}/proof`)).status).toBe(409);
   });
 
-  it('and deletes an entry, is found out', async () => {
+  it('and deletes an entry is detected', async () => {
     await tampering.do(['DELETE FROM audit_entries WHERE id = $1', [id(1)]]);
     const fault = await faultOf();
     expect(fault).toMatchObject({ kind: 'entry_missing', seal: number, entry_id: id(2) });
     expect(fault?.message).toContain('entry 2 of the 5');
   });
 
-  it('and inserts an entry in the past, is found out', async () => {
+  it('and inserts an entry in the past is detected', async () => {
     await tampering.do([
       `INSERT INTO audit_entries (epoch, xid, seq, id, occurred_at, actor_type, action, outcome)
        SELECT epoch, xid, seq, $2, occurred_at, actor_type, action, outcome FROM audit_entries WHERE id = $1`,
@@ -251,7 +251,7 @@ describe('a superuser who switches the triggers off', () => {
     expect(await faultOf()).toMatchObject({ kind: 'entry_inserted', seal: number, entry_id: NOBODY });
   });
 
-  it('and swaps two entries, is found out', async () => {
+  it('and swaps two entries is detected', async () => {
     await tampering.do([
       `UPDATE audit_entries AS one SET seq = other.seq FROM audit_entries AS other
        WHERE (one.id = $1 AND other.id = $2) OR (one.id = $2 AND other.id = $1)`,
@@ -260,7 +260,7 @@ describe('a superuser who switches the triggers off', () => {
     expect(await faultOf()).toMatchObject({ kind: 'entry_reordered', seal: number, entry_id: id(3) });
   });
 
-  it('and takes away a seal with its entries, is found out', async () => {
+  it('and removes a seal with its entries is detected', async () => {
     await tampering.do(
       ['DELETE FROM audit_entries WHERE id = ANY ($1)', [ids]],
       ['DELETE FROM audit_seals WHERE number = $1', [number]],
@@ -268,12 +268,12 @@ describe('a superuser who switches the triggers off', () => {
     expect(await faultOf()).toMatchObject({ kind: 'seal_missing', seal: number });
   });
 
-  it('and replaces a seal, is found out', async () => {
+  it('and replaces a seal is detected', async () => {
     await tampering.do([`UPDATE audit_seals SET root = sha256('') WHERE number = $1`, [number]]);
     expect(await faultOf()).toMatchObject({ kind: 'seal_changed', seal: number });
   });
 
-  it('and replaces a seal by one that a key of his own has signed, which he puts beside ours, is found out', async () => {
+  it('and replaces a seal with one signed by an inserted key is detected', async () => {
     const { kid, x, privateKey } = makeAuditKey();
     const forged = await hashOf(number, kid);
     const signed = sign(null, forged, privateKey);
@@ -295,7 +295,7 @@ describe('a superuser who switches the triggers off', () => {
     expect(await faultOf()).toMatchObject({ kind: 'signature_wrong', seal: number });
   });
 
-  it('and cuts the end off, is found out by a head that was kept', async () => {
+  it('and removes the end is detected with a kept head', async () => {
     await tampering.do(
       [
         `DELETE FROM audit_entries WHERE (epoch, xid, seq) >
@@ -309,11 +309,12 @@ describe('a superuser who switches the triggers off', () => {
     expect(await checkTrail(trail)).toMatchObject({ code: 0 });
     const { code, out } = await checkTrail(trail, '--head', file('head.json'));
     expect(code).toBe(1);
-    // Replaced, when the trail went on by then: to verify it is itself an entry.
+    // The kind is head_replaced if the log has grown past the head by then, because a verification adds an
+    // entry.
     expect(out).toMatch(/^INVALID: head_(?:missing|replaced): /);
   });
 
-  describe('and a trail that was exported before', () => {
+  describe('with an exported audit log', () => {
     let trail: string;
     let lines: string[];
     beforeAll(async () => {
@@ -325,16 +326,16 @@ describe('a superuser who switches the triggers off', () => {
       return checkTrail(file(name), ...more);
     };
 
-    it('is verified without a database, and says what is not covered', async () => {
+    it('can be verified without a database, and the report names what is not covered', async () => {
       const { code, out } = await checkTrail(trail, '--head', file('head.json'));
       expect([code, out]).toEqual([
         0,
         expect.stringMatching(/^VALID: \d+ seals over \d+ entries\nNot covered: 0 /),
       ]);
-      expect((await checkTrail(trail)).out).toContain('no head was given');
+      expect((await checkTrail(trail)).out).toContain('without a head');
     });
 
-    it('is not trusted with another key, nor with another order, nor without a line', async () => {
+    it('is rejected with another key, another order or a missing line', async () => {
       const header = JSON.parse(lines[0] ?? '') as { keys: object[] };
       const forged = { ...header, keys: [{ kty: 'OKP', crv: 'Ed25519', ...jwkOf(makeAuditKey()) }] };
       const rest = lines.slice(1);
@@ -352,7 +353,7 @@ describe('a superuser who switches the triggers off', () => {
       expect((await checkTrail(trail, '--head', file('other.json'))).out).toContain('head_replaced');
     });
 
-    it('ends with 2 when it cannot be read', async () => {
+    it('makes the verifier exit with 2 if it is unreadable', async () => {
       for (const [name, changed] of [
         ['empty', []],
         ['text', ['not JSON']],
@@ -365,11 +366,11 @@ describe('a superuser who switches the triggers off', () => {
     });
   });
 
-  /** What the hash of that seal is when another key is named in it. */
+  /** Returns the hash of that seal with another key named in it. */
   async function hashOf(which: number, kid: string): Promise<Buffer> {
     const all = (await get('seals?limit=100').expect(200)).body as SealBody[];
     const seal = all.find((each) => each.number === which);
-    if (!seal) throw new Error(`there is no seal ${which}`);
+    if (!seal) throw new Error(`seal ${which} does not exist`);
     return Buffer.from(client.sealHash({ ...seal, kid }), 'hex');
   }
 });

@@ -18,10 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-/** Oldest first, without what is told of the account itself. */
+/** Returns the entries oldest first, without those about the creation of the user. */
 async function told(query: Record<string, string>): Promise<EntryBody[]> {
   const answer = await app.as(app.admin, 'get', '/api/audit').query({ limit: '100', ...query });
-  if (answer.status !== 200) throw new Error(`the trail answered ${answer.status}: ${answer.text}`);
+  if (answer.status !== 200) throw new Error(`the audit log returned ${answer.status}: ${answer.text}`);
   return (answer.body as EntryBody[]).filter(({ action }) => !action.startsWith('user.')).toReversed();
 }
 
@@ -38,8 +38,8 @@ const login = (email: string, password = PASSWORD) =>
 const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string };
 
-describe('what sign-ins leave behind', () => {
-  it('is an entry for each that succeeds, each that is refused, each refresh and each end', async () => {
+describe('audit entries of sign-ins', () => {
+  it('cover each success, refusal, refresh and end', async () => {
     const { id, email } = await signUp(app, 'Told', 'told@sign-in.example');
     const { body } = await login(email);
     const pair = body as { access_token: string; refresh_token: string };
@@ -61,13 +61,13 @@ describe('what sign-ins leave behind', () => {
     ]);
   });
 
-  it('is an entry without a target for an address that nobody has', async () => {
+  it('have no target for an unknown address', async () => {
     await login('nobody@sign-in.example');
     const [latest] = (await told({ action: 'auth.login', outcome: 'denied' })).toReversed();
     expect(latest).toMatchObject({ target: null, user_agent: 'tests of the trail' });
   });
 
-  it('tells of a stolen refresh token, in the transaction that ends its session', async () => {
+  it('report a stolen refresh token, in the transaction that ends its session', async () => {
     const { id, email } = await signUp(app, 'Robbed', 'robbed@sign-in.example');
     const { refresh_token } = (await login(email)).body as { refresh_token: string };
     const refresh = () => app.request('post', '/api/auth/refresh').send({ refresh_token });
@@ -79,7 +79,7 @@ describe('what sign-ins leave behind', () => {
     expect((await eventsOf(id)).map(([type]) => type)).toEqual(['session.started', 'session.reuse_detected']);
   });
 
-  it('tells of a password that is changed, and ends each session in its history', async () => {
+  it('report a password change, and the history ends each session', async () => {
     const { id, email } = await signUp(app, 'Changing', 'changing@sign-in.example');
     await signIn(app.url, email, PASSWORD);
     const { token } = await signIn(app.url, email, PASSWORD);
@@ -100,7 +100,7 @@ describe('what sign-ins leave behind', () => {
     ]);
   });
 
-  it('tells of a session that is not the caller’s to end, and of each wrong proof of who they are', async () => {
+  it('report an attempt to end a session of another user, and each wrong password', async () => {
     const { id } = await app.account();
     const caller = await app.account();
     const wrong = 'not the password';
@@ -123,7 +123,7 @@ describe('what sign-ins leave behind', () => {
     ]);
   });
 
-  it('tells of a new password that somebody asked for, if an account has the address', async () => {
+  it('report a requested password reset if a user has the address', async () => {
     const { id, email } = await signUp(app, 'Forgetful', 'forgetful@sign-in.example');
     await app.request('post', '/api/auth/password/forgot').send({ email }).expect(202);
     await mailTo(app, email, /password/i);

@@ -37,7 +37,8 @@ describe('access tokens', () => {
     const [first, second] = account.token.split('.');
     header = decode(first);
     claims = decode(second);
-    // Forging with the service's own key shows that each claim is checked, not only the signature.
+    // Forges tokens with the service's own key, to show that each claim is checked and not only the
+    // signature.
     ours = app.nest.get(SigningKeysService).signing('access').privateKey;
     jwks = ((await app.request('get', '/.well-known/jwks.json')).body as { keys: Jwk[] }).keys;
   });
@@ -76,7 +77,7 @@ describe('access tokens', () => {
     expect(Math.abs(Number(claims['iat']) - now())).toBeLessThan(60);
   });
 
-  it('are verified by anybody with the published keys, which hold nothing private', async () => {
+  it('can be verified with the published keys, which contain nothing private', async () => {
     const answer = await app.request('get', '/.well-known/jwks.json');
     expect(answer.status).toBe(200);
     expect(jwks.length).toBeGreaterThan(0);
@@ -96,13 +97,13 @@ describe('access tokens', () => {
     expect(holds(`${first}.${encode({ ...claims, sub: NOBODY })}`)).toBe(false);
   });
 
-  it('are taken under any case of the scheme', async () => {
+  it('are accepted with the scheme in any case', async () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER', 'Bearer ']) {
       expect([scheme, (await me(`${scheme} ${account.token}`)).status]).toEqual([scheme, 200]);
     }
   });
 
-  it('are found in the Authorization header alone', async () => {
+  it('are read only from the Authorization header', async () => {
     const places = [
       app.request('get', `/api/users/me?access_token=${account.token}`),
       app.request('get', '/api/users/me').set('Cookie', `access_token=${account.token}`),
@@ -117,7 +118,7 @@ describe('access tokens', () => {
     }
   });
 
-  it('forged with our own key and nothing changed would pass: what follows fails for its one change', async () => {
+  it('forged with our own key are accepted without changes, so each change below is what fails', async () => {
     const answer = await me(`Bearer ${token({}, {})}`);
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ id: account.id });
@@ -126,15 +127,15 @@ describe('access tokens', () => {
   it.each([
     ['nothing', ''],
     ['no token at all', 'abc'],
-    ['two parts', 'e30.e30'],
+    ['only two parts', 'e30.e30'],
     ['four parts', 'e30.e30.e30.e30'],
     ['empty parts', '..'],
     ['a header that is no object', 'bnVsbA.e30.AAAA'],
-  ])('are refused when they are %s', (_, text) => expectInvalid(text));
+  ])('are refused in the form: %s', (_, text) => expectInvalid(text));
 
-  it('are refused when any part has another spelling in base64url, also once they were verified', async () => {
+  it('are refused when a part is spelled differently in base64url, even after a successful check', async () => {
     const signature = es256(ours);
-    // Spaces after the JSON give each part a last character with unused bits.
+    // Trailing spaces in the JSON give each part a last character with unused bits.
     const padded = (part: Part): string => {
       const text = JSON.stringify(part);
       return Buffer.from(text.padEnd(text.length + (text.length % 3 === 0 ? 1 : 0))).toString('base64url');
@@ -154,16 +155,16 @@ describe('access tokens', () => {
     ['for another audience', { aud: 'gatehouse:refresh' }],
     ['for several other audiences', { aud: ['a', 'b'] }],
     ['without an audience', { aud: undefined }],
-    ['without an account', { sub: undefined }],
-    ['of an account that is no id', { sub: 'admin' }],
-    ['of an account that is a list', { sub: [NOBODY] }],
-    ['of an account that is not there', { sub: NOBODY }],
+    ['without a user', { sub: undefined }],
+    ['with a user that is not an id', { sub: 'admin' }],
+    ['with a user that is a list', { sub: [NOBODY] }],
+    ['of a user that does not exist', { sub: NOBODY }],
     ['without a session', { sid: undefined }],
-    ['without an end', { exp: undefined }],
-    ['whose end is a text', { exp: '9999999999' }],
+    ['without an expiry', { exp: undefined }],
+    ['whose expiry is text', { exp: '9999999999' }],
   ])('are refused %s', (_, change) => expectInvalid(token({}, change)));
 
-  it('are refused from the second on in which they expire, and before they begin', async () => {
+  it('are refused from the second of their expiry, and before their start', async () => {
     await expectInvalid(token({}, { exp: now() - 1 }));
     await expectInvalid(token({}, { exp: now() }));
     await expectInvalid(token({}, { exp: 0 }));
@@ -176,15 +177,15 @@ describe('access tokens', () => {
     ['that of a refresh token', { typ: 'rt+jwt' }],
     ['none', { typ: undefined }],
     ['a list', { typ: ['at+jwt'] }],
-  ])('are refused when their type is %s', (_, change) => expectInvalid(token(change, {})));
+  ])('are refused with the type: %s', (_, change) => expectInvalid(token(change, {})));
 
-  it('are refused without a signature, whatever the header calls that', async () => {
+  it('are refused without a signature, whatever the header says', async () => {
     for (const alg of ['none', 'None', 'NONE', '', 'ES256', undefined]) {
       await expectInvalid(token({ alg }, {}, () => ''));
     }
   });
 
-  it('are refused when the public key was taken as a secret', async () => {
+  it('are refused when signed with the public key as an HMAC secret', async () => {
     const publicKey = createPublicKey(ours);
     const secrets = [
       publicKey.export({ type: 'spki', format: 'pem' }),
@@ -198,7 +199,7 @@ describe('access tokens', () => {
     }
   });
 
-  it('are refused when another key signed them, whatever the header says of it', async () => {
+  it('are refused when signed by another key, whatever the header says', async () => {
     const jwk = { ...stranger.publicKey.export({ format: 'jwk' }), kid: 'theirs', use: 'sig', alg: 'ES256' };
     const signature = es256(stranger.privateKey);
     for (const head of [
@@ -218,13 +219,13 @@ describe('access tokens', () => {
     }
   });
 
-  it('are refused when they name no key of ours, though ours signed them', async () => {
+  it('are refused without the id of our key, even if our key signed them', async () => {
     for (const kid of [undefined, 'another', '', `${String(header['kid'])} `]) {
       await expectInvalid(token({ kid }, {}));
     }
   });
 
-  it('are refused after any change to what was signed', async () => {
+  it('are refused after any change to the signed content', async () => {
     const [first, second, signature] = account.token.split('.');
     await expectInvalid(`${first}.${encode({ ...claims, sub: app.admin.id })}.${signature}`);
     await expectInvalid(`${first}.${encode({ ...claims, exp: now() + 9999 })}.${signature}`);
@@ -233,7 +234,7 @@ describe('access tokens', () => {
     await expectInvalid(`${first}.${second}.${Buffer.alloc(64).toString('base64url')}`);
   });
 
-  it('give the rights of the account, not of their claim', async () => {
+  it('give the rights of the user, not those of their claims', async () => {
     const boasting = token({}, { roles: ['admin'], permissions: ['users:read'], jti: newId() });
     expect((await me(`Bearer ${boasting}`)).status).toBe(200);
     const answer = await app.request('get', '/api/users').set('Authorization', `Bearer ${boasting}`);

@@ -22,7 +22,7 @@ describe('sign-in attempts in flight', () => {
   let other: TestApp;
   let owner: Account;
   let people: Account[];
-  /** Connected already: a handshake needs a thread that a test may hold. */
+  /** A connection that is already established, because a handshake needs a thread that a test may occupy. */
   let observer: pg.Client;
   let threads: HeldThreads | null = null;
   beforeAll(async () => {
@@ -35,7 +35,7 @@ describe('sign-in attempts in flight', () => {
     people = await Promise.all(Array.from({ length: 6 }, () => app.account()));
     observer = new pg.Client({ connectionString: app.database.url });
     await observer.connect();
-    // The pool's connections as well.
+    // The connections of the pool too.
     await Promise.all(Array.from({ length: 10 }, () => app.dataSource.query('SELECT pg_sleep(0.05)')));
   });
   beforeEach(() => app.database.query('DELETE FROM sign_in_failures'));
@@ -67,7 +67,7 @@ describe('sign-in attempts in flight', () => {
     return (await send(app.url, { path, headers: bearer(app.admin) })).json as Entry[];
   };
 
-  it('let in every right password of one user, however many come side by side', async () => {
+  it('let in every correct password of one user, however many arrive concurrently', async () => {
     expect(statuses(await times(24, (i) => signIn(owner, elsewhere(), i % 2 ? app : other)))).toEqual(
       all(200, 24),
     );
@@ -75,13 +75,13 @@ describe('sign-in attempts in flight', () => {
     for (const entry of await entries(owner, 24)) expect(entry.outcome).toBe('success');
   });
 
-  it('let in every right password when one more failure would hold the user back', async () => {
+  it('let in every correct password when one more failure would delay the user', async () => {
     await fail(app, owner.email, 9);
     expect(statuses(await times(8, () => signIn()))).toEqual(all(200, 8));
     expect((await standing()).filter(({ in_flight }) => in_flight > 0)).toEqual([]);
   });
 
-  it('let in people who share an address, however little of its allowance is left', async () => {
+  it('let in people who share an address, however little allowance is left', async () => {
     const ip = elsewhere();
     await login(app, { email: 'nobody@example.com', ip });
     await app.database.query('UPDATE sign_in_failures SET failures = 97');
@@ -89,13 +89,13 @@ describe('sign-in attempts in flight', () => {
     expect(statuses(await times(24, (i) => signIn(people[i % people.length], ip)))).toEqual(all(200, 24));
   });
 
-  it('judge ten of sixty guesses that two instances take at once', async () => {
+  it('allow ten of sixty guesses that two instances receive concurrently', async () => {
     const answers = await times(60, (i) => login(i % 2 ? app : other, { email: owner.email }));
     expect(statuses(answers)).toEqual([...all(401, 10), ...all(429, 50)]);
     expect(await inFlight()).toBe(0);
   });
 
-  it('are audited as denied only when they were judged, and say why they were refused', async () => {
+  it('are audited as denied only after a password check, with the reason of the refusal', async () => {
     const [somebody, disabled] = people as [Account, Account];
     await times(14, () => login(app, { email: somebody.email }));
     const seen = await entries(somebody, 14);
@@ -115,7 +115,7 @@ describe('sign-in attempts in flight', () => {
     expect(latest.json).toMatchObject([{ target: null, outcome: 'denied', reason: 'unknown_user' }]);
   });
 
-  it('count no failure for clients that hung up before their right passwords were judged', async () => {
+  it('count no failure when a client disconnects before its correct password is checked', async () => {
     threads = HeldThreads.take();
     const requests = Array.from({ length: 10 }, () => {
       const request = httpRequest(`${app.url}/api/auth/login`, {
@@ -134,7 +134,7 @@ describe('sign-in attempts in flight', () => {
     expect(await standing()).toEqual([]);
   });
 
-  it('wait for earlier ones without a connection: a hundred of a user, five seconds, then 503', async () => {
+  it('wait for earlier ones without a database connection, at most a hundred per user and five seconds, then get 503', async () => {
     const wait = () => app.nest.get(BruteForce).begin({ emailKey: owner.email, addresses: [] }, elsewhere());
     const inTheirPlaces = await Promise.all(Array.from({ length: 10 }, wait));
     expect(await inFlight()).toBe(10);
@@ -156,7 +156,7 @@ describe('sign-in attempts in flight', () => {
     expect(await standing()).toEqual([]);
   });
 
-  it('count no failure for a right password whose session could not be started', async () => {
+  it('count no failure for a correct password whose session could not start', async () => {
     const lock = await HeldLock.take(
       app.database.url,
       `SELECT 1 FROM users WHERE id = '${owner.id}' FOR UPDATE`,
@@ -173,8 +173,8 @@ describe('sign-in attempts in flight', () => {
     await lock.release();
   });
 
-  it('are counted in the metrics: sign-ins, refusals by reason, and throttled ones by whose failures hold them', async () => {
-    // The process has one registry, and the app that was made last fills it.
+  it('are counted in the metrics: sign-ins, refusals by reason, and throttled attempts by scope', async () => {
+    // The process has one registry, which the newest app fills.
     const metric = async (series: string) => {
       const { text } = await send(other.url, { path: '/metrics' });
       return Number(

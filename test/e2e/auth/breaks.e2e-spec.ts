@@ -32,7 +32,7 @@ const sidOf = ({ token }: Account): string =>
 const askForChange = (account: Account, address: string) =>
   app.as(account, 'post', '/api/users/me/email').send({ new_email: address, password: PASSWORD });
 
-/** The code that was mailed to the address which the account is to have. */
+/** Returns the code that was mailed to the new address. */
 async function pendingChange(account: Account): Promise<string> {
   const address = freshAddress();
   expect((await askForChange(account, address)).status).toBe(202);
@@ -58,12 +58,12 @@ const shutOutAndLetInAgain = {
   },
 } as const;
 
-describe('a pending change of address', () => {
-  /** By the account itself from another session, or by an administrator. */
+describe('a pending change of email address', () => {
+  /** A break by the user from another session, or by an administrator. */
   const breaks = {
-    'the session that asked for it logs out': (account: Account) =>
+    'the requesting session logs out': (account: Account) =>
       app.as(account, 'post', '/api/auth/logout').expect(204),
-    'the session that asked for it is ended from another one': async (account: Account) => {
+    'the requesting session is ended from another one': async (account: Account) => {
       const other = await signIn(app.url, account.email, PASSWORD);
       await app.as(other, 'delete', `/api/auth/sessions/${sidOf(account)}`).expect(204);
     },
@@ -73,7 +73,7 @@ describe('a pending change of address', () => {
     },
     'an administrator signs the user out': ({ id }: Account) =>
       byAdmin('delete', `${id}/sessions`).expect(204),
-    'the session that asked for it expires': ({ id }: Account) =>
+    'the requesting session expires': ({ id }: Account) =>
       app.database.query(`UPDATE sessions SET expires_at = clock_timestamp() WHERE user_id = $1`, [id]),
   } as const;
 
@@ -85,7 +85,7 @@ describe('a pending change of address', () => {
     expect(await read(app, account.id)).toMatchObject({ email: account.email, email_verified: false });
   });
 
-  it('outlives the end of other sessions than the one that asked for it', async () => {
+  it('survives the end of sessions other than the requesting one', async () => {
     const account = await app.account();
     const code = await pendingChange(account);
     const other = await signIn(app.url, account.email, PASSWORD);
@@ -94,7 +94,7 @@ describe('a pending change of address', () => {
     expect((await confirm(code)).status).toBe(204);
   });
 
-  it('is not begun by a session that ends while it is asked for', async () => {
+  it('is not requested by a session that ends during the request', async () => {
     const account = await app.account();
     const address = freshAddress();
     const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [account.id] };
@@ -105,7 +105,7 @@ describe('a pending change of address', () => {
     expect(app.nest.get(Mailer).sent.filter(({ to }) => to === address)).toEqual([]);
   });
 
-  it('is not confirmed once the end of its session is under way', async () => {
+  it('is not confirmed while its session is being ended', async () => {
     const account = await app.account();
     const code = await pendingChange(account);
     const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [account.id] };
@@ -114,10 +114,10 @@ describe('a pending change of address', () => {
   });
 });
 
-describe('what was mailed before an administrator signs the user out', () => {
-  it('is void: a new password, a confirmation', async () => {
+describe('a token mailed before an administrator signs the user out', () => {
+  it('is void for a password reset and a confirmation', async () => {
     const account = await app.account();
-    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/)).text);
+    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your email/)).text);
     const forgotten = await pendingReset(account);
     await byAdmin('delete', `${account.id}/sessions`).expect(204);
     expect((await reset(forgotten)).status).toBe(400);
@@ -133,7 +133,7 @@ describe('what was mailed before an administrator signs the user out', () => {
     expect((await reset(forgotten)).status).toBe(400);
   });
 
-  it('stays good when the user ends other sessions', async () => {
+  it('stays valid when the user ends other sessions', async () => {
     const account = await app.account();
     const forgotten = await pendingReset(account);
     await app.as(account, 'delete', '/api/auth/sessions').expect(204);
@@ -141,25 +141,25 @@ describe('what was mailed before an administrator signs the user out', () => {
   });
 });
 
-describe.each(Object.entries(shutOutAndLetInAgain))('what was mailed before a user is %s', (_, happen) => {
-  it('is void: a change of address, a new password, a confirmation', async () => {
+describe.each(Object.entries(shutOutAndLetInAgain))('a token mailed before the user is %s', (_, happen) => {
+  it('is void for a change of address, a password reset and a confirmation', async () => {
     const account = await app.account();
-    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/)).text);
+    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your email/)).text);
     const codes = [await pendingChange(account), confirmation];
     const forgotten = await pendingReset(account);
     await happen(account.id);
     for (const code of codes) expect((await confirm(code)).status).toBe(400);
     expect((await reset(forgotten)).status).toBe(400);
     expect(await read(app, account.id)).toMatchObject({ email: account.email, email_verified: false });
-    // What is asked for after it is as good as ever.
+    // Requests after the break work normally.
     await post('/api/auth/email/resend', { email: account.email });
-    const again = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/, 2)).text);
+    const again = tokenIn((await mailTo(app, account.email, /^Confirm your email/, 2)).text);
     expect((await confirm(again)).status).toBe(204);
   });
 
-  it('is not mailed at all when it was still waiting in the queue', async () => {
+  it('is not mailed if it still waits in the queue', async () => {
     const { id, email } = await app.account();
-    await mailTo(app, email, /^Confirm your e-mail/);
+    await mailTo(app, email, /^Confirm your email/);
     const [{ now }] = (await app.database.query('SELECT clock_timestamp() AS now')) as [{ now: Date }];
     await happen(id);
     const unitOfWork = app.nest.get(UnitOfWork);
@@ -177,15 +177,16 @@ describe.each(Object.entries(shutOutAndLetInAgain))('what was mailed before a us
   });
 });
 
-describe('a job', () => {
+describe('a bulk job', () => {
   const people = async (count: number): Promise<string[]> => {
     const accounts = await Promise.all(Array.from({ length: count }, () => app.account()));
     return accounts.map(({ id }) => id);
   };
 
   /**
-   * Asks for a batch of 14 whose first ten rows are under way, and stay so until `happen` is over and forgotten.
-   * @returns how many were done
+   * Starts a batch of 14. Its first ten rows stay in progress until `happen` has finished and the cache has
+   * expired.
+   * @returns the number of completed rows
    */
   async function doneOf(asker: Account, happen: () => Promise<unknown>): Promise<number> {
     const ids = await people(14);
@@ -195,7 +196,7 @@ describe('a job', () => {
     const { id } = await startBatch(app, { action: 'disable', user_ids: ids }, asker);
     await until(async () => (await lock.waiting()) === 10);
     await happen();
-    // What an instance believes of rights it believes for half a second.
+    // An instance caches rights for half a second.
     const since = performance.now();
     await until(() => performance.now() - since > 600);
     await lock.release();
@@ -212,12 +213,15 @@ describe('a job', () => {
     'signed out by an administrator': (id: string) => byAdmin('delete', `${id}/sessions`).expect(204),
   } as const;
 
-  it.each(Object.entries(withdrawing))('does no further row once its owner was %s', async (_, happen) => {
-    const asker = await accountWith(app, ['users:write']);
-    expect(await doneOf(asker, async () => happen(asker.id))).toBe(10);
-  });
+  it.each(Object.entries(withdrawing))(
+    'processes no further row after its owner was %s',
+    async (_, happen) => {
+      const asker = await accountWith(app, ['users:write']);
+      expect(await doneOf(asker, async () => happen(asker.id))).toBe(10);
+    },
+  );
 
-  it('does no further row once its owner has changed the password, or ended its session from another one', async () => {
+  it('processes no further row after its owner changes the password or ends its session from another one', async () => {
     const asker = await accountWith(app, ['users:write']);
     let current = asker;
     const changed = await doneOf(asker, async () => {
@@ -234,7 +238,7 @@ describe('a job', () => {
     expect([changed, ended]).toEqual([10, 10]);
   });
 
-  it('goes on when its owner logs out, or ends other sessions', async () => {
+  it('continues when its owner logs out or ends other sessions', async () => {
     const asker = await accountWith(app, ['users:write']);
     const others = await doneOf(asker, async () => {
       await askerAgain(asker);
@@ -244,7 +248,7 @@ describe('a job', () => {
     expect([others, loggedOut]).toEqual([14, 14]);
   });
 
-  it('that signs out its own owner among others comes to its end', async () => {
+  it('finishes even if it signs out its own owner', async () => {
     const asker = await accountWith(app, ['sessions:revoke']);
     const ids = await people(30);
     const body = { action: 'revoke_sessions' as const, user_ids: [asker.id, ...ids] };
@@ -258,7 +262,7 @@ describe('a job', () => {
       (by: Account) => app.as(by, 'post', '/api/users/batch').send({ action: 'enable', user_ids: [by.id] }),
     ],
     ['an import', (by: Account) => sendFile(app, CSV, 'email,name\nlate@example.com,Ada\n', by)],
-  ])('is not begun by a session that ends while %s is asked for', async (_, ask) => {
+  ])('does not start if the session ends while %s is requested', async (_, ask) => {
     const asker = await accountWith(app, ['users:write']);
     const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [asker.id] };
     const [answer] = await whileChanging(app.database, end, { start: () => [ask(asker)] });

@@ -24,7 +24,7 @@ import { HeldThreads } from '../../support/held-threads.js';
 
 const HOUR = 3600;
 
-describe('guessing passwords', () => {
+describe('password guessing', () => {
   let app: TestApp;
   let owner: Account;
   beforeAll(async () => {
@@ -41,9 +41,12 @@ describe('guessing passwords', () => {
   const guess = (ip?: string) => login(app, { email: email(), ...(ip !== undefined && { ip }) });
   const signIn = (ip?: string) =>
     login(app, { email: email(), password: PASSWORD, ...(ip !== undefined && { ip }) });
-  /** Of the one account that is guessed at: failures from networks that differ meet in it, and in all. */
+  /**
+   * Returns the failures of the highest counter, which is that of the guessed user: failures from different
+   * networks meet there.
+   */
   const highest = async () => (await counters(app))[0]?.failures ?? 0;
-  /** Of the same account: attempts that are judged, and those in flight. */
+  /** Returns the claims of the same user: failures and attempts in flight. */
   const claimed = async () => {
     const rows = await counters(app);
     return Math.max(0, ...rows.map((row) => row.failures + row.in_flight));
@@ -51,7 +54,7 @@ describe('guessing passwords', () => {
   const inFlight = async () =>
     (await app.database.query<{ n: number }>('SELECT count(*)::integer AS n FROM sign_in_attempts'))[0]?.n;
 
-  it('is slowed down after ten failures on one account, wherever they come from', async () => {
+  it('is slowed down after ten failures on one user, from any network', async () => {
     for (let i = 0; i < 10; i++) expectEnvelope(await guess(), 'UNAUTHORIZED');
     await age(app, -HELD_SECONDS);
     const answer = await guess();
@@ -63,14 +66,14 @@ describe('guessing passwords', () => {
     expect((await login(app, { email: other.email, password: PASSWORD })).status).toBe(200);
   });
 
-  it('never locks the account for good: after the time that Retry-After names the owner gets in', async () => {
+  it('never locks a user for good: the owner can sign in after the time in Retry-After', async () => {
     await holdBack(app, email());
     const answer = await guess();
     await age(app, Number(answer.headers['retry-after']));
     expect((await signIn()).status).toBe(200);
   });
 
-  it('waits twice as long after each further failure, a quarter of an hour at most', async () => {
+  it('doubles the delay after each further failure, up to 15 minutes', async () => {
     await fail(app, email(), 9);
     for (const delay of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]) {
       await fail(app, email(), 1);
@@ -86,7 +89,7 @@ describe('guessing passwords', () => {
     }
   });
 
-  it('does not count guesses that it holds back', async () => {
+  it('does not count refused guesses', async () => {
     await holdBack(app, email());
     const before = await counters(app);
     for (let i = 0; i < 3; i++) expect((await guess('192.0.2.1')).status).toBe(429);
@@ -103,14 +106,15 @@ describe('guessing passwords', () => {
     const answers = await Promise.all(Array.from({ length: 60 }, () => guess()));
     const judged = answers.filter(({ status }) => status === 401).length;
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(60 - judged);
-    // One that is read more than a second after the tenth failure is a later guess: only where the machine needs so long.
+    // A request read over a second after the tenth failure is a later guess. Only a slow machine takes that
+    // long.
     const later = Math.floor(Math.log2(1 + (performance.now() - started) / 1000));
     expect(judged).toBeGreaterThanOrEqual(10);
     expect(judged).toBeLessThanOrEqual(10 + later);
     expect([await highest(), await inFlight()]).toEqual([judged, 0]);
   });
 
-  it('takes back the attempt that succeeds, and no other failure', async () => {
+  it('uncounts only the attempt that succeeds', async () => {
     await fail(app, email(), 9);
     expect((await signIn()).status).toBe(200);
     expect((await signIn()).status).toBe(200);
@@ -120,7 +124,7 @@ describe('guessing passwords', () => {
     expect((await guess()).status).toBe(429);
   });
 
-  it('lets a success leave the block that others have caused', async () => {
+  it('keeps a block that others caused after a success', async () => {
     await fail(app, email(), 9);
     const mine = await app.nest.get(BruteForce).begin({ emailKey: email(), addresses: [] }, elsewhere());
     await fail(app, 'somebody.else@example.com', 1);
@@ -132,7 +136,7 @@ describe('guessing passwords', () => {
     expect((await guess()).status).toBe(429);
   });
 
-  it('takes back many successes of one network at once, and leaves nothing counted', async () => {
+  it('uncounts many concurrent successes from one network', async () => {
     const ip = elsewhere();
     const accounts = await Promise.all(Array.from({ length: 8 }, () => app.account()));
     await app.database.query('DELETE FROM sign_in_failures');
@@ -145,7 +149,7 @@ describe('guessing passwords', () => {
     expect((await counters(app)).map(({ failures }) => failures)).not.toContain(1);
   });
 
-  it('forgets failures of more than an hour ago', async () => {
+  it('forgets failures older than an hour', async () => {
     await fail(app, email(), 10);
     await age(app, HOUR + 1);
     await fail(app, email(), 1);
@@ -155,14 +159,14 @@ describe('guessing passwords', () => {
     expect((await guess()).status).toBe(429);
   });
 
-  it('keeps digests, and neither addresses nor networks', async () => {
+  it('stores digests instead of addresses and networks', async () => {
     await fail(app, email(), 2);
     await guess('198.51.100.77');
     const rows = await counters(app);
-    // In all, the account, and three networks.
+    // The total, the user, and three networks.
     expect(rows).toHaveLength(5);
     for (const { key } of rows) expect(key).toHaveLength(32);
-    // Nor ones that whoever has the table could try addresses against.
+    // The digests are keyed, so a copy of the table does not allow trying addresses against it.
     const bare = createHash('sha256').update(`account:${email()}:anywhere`).digest();
     expect(rows.some(({ key }) => key.equals(bare))).toBe(false);
     const text = rows.map(({ key }) => key.toString('latin1')).join('\n');
@@ -171,8 +175,8 @@ describe('guessing passwords', () => {
     }
   });
 
-  describe('of an account', () => {
-    it('counts every spelling of its address as one', async () => {
+  describe('by user', () => {
+    it('counts every spelling of an address as one', async () => {
       for (const spelling of [email().toUpperCase(), ` ${email()} `]) {
         for (let i = 0; i < 5; i++) expect((await login(app, { email: spelling })).status).toBe(401);
       }
@@ -180,7 +184,7 @@ describe('guessing passwords', () => {
       expect((await guess()).status).toBe(429);
     });
 
-    it('counts an address that nobody has alike: the same answers, byte for byte', async () => {
+    it('counts an unknown address in the same way and sends identical responses', async () => {
       const both = () => Promise.all([guess(), login(app, { email: 'nobody.at.all@example.com' })] as const);
       for (let i = 0; i < 10; i++) {
         const [known, unknown] = await both();
@@ -194,13 +198,13 @@ describe('guessing passwords', () => {
       expect((await login(app, { email: 'Nobody.At.All@example.com' })).status).toBe(429);
     });
 
-    it("does not hold the owner back by a stranger's guesses where the owner is signed in", async () => {
+    it('does not delay the owner, where the owner has a session, because of guesses by a stranger', async () => {
       const home = elsewhere();
       expect((await signIn(home)).status).toBe(200);
       await holdBack(app, email());
       expect((await signIn()).status).toBe(429);
       expect((await signIn(home)).status).toBe(200);
-      // Nor in IPv6, where the same household has many addresses.
+      // The same holds for IPv6, where one household has many addresses.
       await app.database.query('DELETE FROM sign_in_failures');
       expect((await signIn('2001:db8:1:2::3')).status).toBe(200);
       await holdBack(app, email());
@@ -208,7 +212,7 @@ describe('guessing passwords', () => {
       expect((await signIn('2001:db8:1:2:ffff::9')).status).toBe(200);
     });
 
-    it('slows guesses down there too, and then no others', async () => {
+    it('counts guesses from such a network separately', async () => {
       const home = elsewhere();
       expect((await signIn(home)).status).toBe(200);
       for (let i = 0; i < 10; i++) expect((await guess(home)).status).toBe(401);
@@ -217,7 +221,7 @@ describe('guessing passwords', () => {
       expect((await signIn()).status).toBe(200);
     });
 
-    it('knows no network from which the session has ended', async () => {
+    it('no longer treats a network separately after its session ends', async () => {
       const home = elsewhere();
       expect((await signIn(home)).status).toBe(200);
       await app.database.query(`DELETE FROM sessions WHERE ip = $1`, [home]);
@@ -226,20 +230,20 @@ describe('guessing passwords', () => {
     });
   });
 
-  describe('by network and in all', () => {
-    /** Two failures from one network and one from another; the rows then differ in their numbers. */
+  describe('by network and in total', () => {
+    /** Creates two failures from one network and one from another, so that the counters differ. */
     async function failFrom(ip: string): Promise<{ network: Buffer; all: Buffer }> {
       for (const each of [ip, ip, elsewhere()]) {
         await login(app, { email: `${elsewhere()}@example.com`, ip: each });
       }
       const [all, network] = await counters(app);
-      if (all?.failures !== 3 || network?.failures !== 2) throw new Error('was counted otherwise');
+      if (all?.failures !== 3 || network?.failures !== 2) throw new Error('unexpected counters');
       return { network: network.key, all: all.key };
     }
     const set = (key: Buffer, failures: number) =>
       app.database.query('UPDATE sign_in_failures SET failures = $2 WHERE key = $1', [key, failures]);
 
-    it('slows a network down after a hundred failures on any accounts, and no other one', async () => {
+    it('slows down one network after a hundred failures on any users', async () => {
       const ip = '2001:db8:7:7::1';
       await set((await failFrom(ip)).network, 99);
       expect((await guess(ip)).status).toBe(401);
@@ -249,7 +253,7 @@ describe('guessing passwords', () => {
       expect((await signIn('2001:db8:7:8::1')).status).toBe(200);
     });
 
-    it('slows all down after ten thousand failures, but where the owner is signed in', async () => {
+    it('slows everyone down after ten thousand failures, except where the user has a session', async () => {
       const home = elsewhere();
       expect((await signIn(home)).status).toBe(200);
       await app.database.query('DELETE FROM sign_in_failures');
@@ -261,7 +265,7 @@ describe('guessing passwords', () => {
       expect((await signIn(home)).status).toBe(200);
     });
 
-    it('forgets what many share by the first failure: there is always somebody who fails', async () => {
+    it('expires shared counters by their first failure, because somebody always fails', async () => {
       const ip = elsewhere();
       const { network, all } = await failFrom(ip);
       await set(network, 98);
@@ -275,8 +279,8 @@ describe('guessing passwords', () => {
     });
   });
 
-  describe('a failure stays counted', () => {
-    it('when the client has gone', async () => {
+  describe('keeps a failure', () => {
+    it('when the client has disconnected', async () => {
       for (let i = 0; i < 10; i++)
         await abandonedLogin(app.url, 'not the right one', async () => (await claimed()) > i);
       await until(async () => (await highest()) === 10, 10_000, 'ten failures');
@@ -284,7 +288,7 @@ describe('guessing passwords', () => {
       expect((await guess()).status).toBe(429);
     });
 
-    it('when the connections to the database break meanwhile', async () => {
+    it('when the database connections break meanwhile', async () => {
       const answers = Array.from({ length: 10 }, () => guess().catch(() => null));
       await until(async () => (await claimed()) === 10, 10_000, 'ten attempts');
       await app.database.query(
@@ -317,13 +321,13 @@ describe('guessing passwords', () => {
       await app.database.query(`UPDATE sign_in_attempts SET seen_at = seen_at - interval '25 seconds'`);
       expect(await inFlight()).toBe(lost);
       await app.database.query(`UPDATE sign_in_attempts SET seen_at = seen_at - interval '6 seconds'`);
-      // Waits for them, until they are counted.
+      // Waits until they are counted.
       expect((await guess()).status).toBe(429);
       expect([await highest(), await inFlight()]).toEqual([10, 0]);
     });
   });
 
-  /** Sends a sign-in, and hangs up once `when` holds. */
+  /** Sends a sign-in and disconnects once `when` holds. */
   async function abandonedLogin(url: string, password: string, when: () => Promise<boolean>): Promise<void> {
     const request = httpRequest(`${url}/api/auth/login`, {
       method: 'POST',
@@ -336,7 +340,7 @@ describe('guessing passwords', () => {
     request.destroy();
   }
 
-  it('does not take for a guess what nobody had time to judge', async () => {
+  it('does not count a request that no hasher had time to check', async () => {
     const busy = await TestApp.create({
       database: app.database,
       config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 1 },
@@ -354,7 +358,7 @@ describe('guessing passwords', () => {
     await busy.close();
   });
 
-  it('does not take for a guess what was not judged before its time was over', async () => {
+  it('does not count a request that timed out before its check', async () => {
     const slow = await TestApp.create({
       database: app.database,
       config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 1, REQUEST_TIMEOUT_MS: 1000 },
@@ -367,12 +371,12 @@ describe('guessing passwords', () => {
     );
     await threads.release();
     expect(answers.map(({ status }) => status)).toEqual(Array<number>(5).fill(504));
-    // The one that was being hashed when its time was over is a guess all the same.
+    // The request whose password was being hashed at its timeout still counts.
     await until(async () => (await highest()) === 1);
     await slow.close();
   });
 
-  it('at an old password holds nobody back from one that was set by mail', async () => {
+  it('does not delay sign-in with a password that was reset by mail', async () => {
     const account = await app.account();
     const post = (path: string, body: object) => app.request('post', path).send(body);
     const home = elsewhere();
@@ -388,7 +392,7 @@ describe('guessing passwords', () => {
     const body = { token, new_password: 'another horse battery' };
     await post('/api/auth/password/reset', body).expect(204);
     expect((await signInAt(body.new_password, home)).status).toBe(200);
-    // Known there again.
+    // The user has a session there again.
     expect((await signInAt(body.new_password, home)).status).toBe(200);
     expect((await signInAt(body.new_password)).status).toBe(200);
   });

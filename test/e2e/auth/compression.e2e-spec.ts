@@ -3,7 +3,7 @@ import { type Answer, bearer, closeConnections, send, type Sent } from '../../su
 import { logIn } from '../../support/sessions.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 
-describe('an answer that carries tokens', () => {
+describe('a response that contains tokens', () => {
   let app: TestApp;
   let account: Account;
   let answers: ReadonlyMap<string, () => Promise<Answer>>;
@@ -42,7 +42,7 @@ describe('an answer that carries tokens', () => {
     return app.close();
   });
 
-  it('is never compressed, by the service or by what stands before it', async () => {
+  it('is never compressed, neither by the service nor by a proxy', async () => {
     for (const [route, ask] of answers) {
       const { status, headers, bytes } = await ask();
       expect([route, status, headers['content-encoding'], headers['cache-control']]).toEqual([
@@ -51,7 +51,7 @@ describe('an answer that carries tokens', () => {
         undefined,
         'no-store, no-transform',
       ]);
-      // Other answers of this length are compressed.
+      // Other responses of this length are compressed.
       expect(bytes.length).toBeGreaterThan(1024);
     }
   });

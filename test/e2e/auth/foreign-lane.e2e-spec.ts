@@ -35,7 +35,7 @@ describe('foreign password hashes', () => {
     return Number(line?.split(' ').at(-1));
   }
 
-  it('let a sign-in with our own hash pass, whose wait the metrics tell apart', async () => {
+  it('do not block a sign-in with our own hash, whose wait has its own metric', async () => {
     const { email } = await app.account();
     const guessed = await Promise.all(DEAREST.map(accountWithHash));
     const waited = await metric('gatehouse_password_queue_wait_seconds_count', 'foreign');
@@ -57,7 +57,7 @@ describe('foreign password hashes', () => {
     expect(await metric('gatehouse_password_queue_rejected_total', 'foreign')).toBe(0);
   });
 
-  it('of the highest cost, guessed at by clients that leave, let a cheap one pass', async () => {
+  it('of the highest cost do not block cheap ones when their clients disconnect', async () => {
     const guessed = await Promise.all(Array.from({ length: 4 }, () => accountWithHash(DEAREST_BCRYPT)));
     const cheap = await accountWithHash(await bcrypt(PASSWORD, 5));
     const failuresInAll = async () => (await counters(app))[0]?.failures ?? 0;
@@ -78,17 +78,17 @@ describe('foreign password hashes', () => {
     await until(async () => (await depth()) >= guessed.length - 1);
     for (const { leave } of left) leave.abort();
     await Promise.all(left.map(({ gone }) => gone));
-    // Long before the turn of each.
+    // All disconnect long before their turn.
     await until(async () => (await depth()) === 0);
     const since = performance.now();
     expect((await login(app, { email: cheap, password: PASSWORD })).status).toBe(200);
     expect(performance.now() - since).toBeLessThan(4000);
-    // The guess that had begun is judged, and the places of the others are free again.
+    // The running check finishes, and the others free their places.
     await until(async () => (await counters(app)).every(({ in_flight }) => in_flight === 0));
     expect((await failuresInAll()) - before).toBe(1);
   });
 
-  it('are counted by their format, whatever their salts and digests are', async () => {
+  it('are counted by format, regardless of salts and digests', async () => {
     const salts = ['c29tZXNhbHRzb21lc2FsdA', 'b3RoZXJzYWx0b3RoZXJzYQ'];
     const spellings = [
       ['$argon2id$v=19$m=19456,p=1,t=2', `$${DIGEST}`],
@@ -116,7 +116,7 @@ describe('foreign password hashes', () => {
     expect(counts).toContainEqual({ prefix: '$2b$12', digestLength: 53, users: 2 });
   });
 
-  it('are drawn for unknown addresses as often as users have them', async () => {
+  it('are imitated for unknown addresses in the same proportion as users have them', async () => {
     const formats = app.nest.get(PasswordFormats);
     const decoys = app.nest.get(DecoyHashes);
     await app.database.query('UPDATE users SET password_hash = $1', [await bcrypt(PASSWORD, 4)]);

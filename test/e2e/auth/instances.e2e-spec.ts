@@ -41,11 +41,11 @@ describe('a session on two instances', () => {
       'SELECT jti, spent_at IS NOT NULL AS spent FROM refresh_tokens WHERE session_id = $1 ORDER BY issued_at, spent_at',
       [sid],
     );
-  /** Both know the caller now, and would take the token without asking the database. */
+  /** Both instances now cache the caller and would accept the token without a query. */
   const seen = async (token: string) =>
     expect([await statusOf(on(0), token), await statusOf(on(1), token)]).toEqual([200, 200]);
 
-  it('goes on with one token when fifty refresh it at once', async () => {
+  it('keeps one live token when fifty clients refresh concurrently', async () => {
     let { refresh_token: token } = await login();
     for (let round = 0; round < ROUNDS; round++) {
       const answers = await Promise.all(race(token));
@@ -59,11 +59,11 @@ describe('a session on two instances', () => {
     }
   });
 
-  it('ends with none when it is logged out in the midst of that', async () => {
+  it('keeps no live token when a logout interrupts them', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const pair = await login();
       const racing = race(pair.refresh_token);
-      // Some of them have been answered by then, and most have not.
+      // By then some of them have a response, and most do not.
       await Promise.race(racing);
       expect((await logout(round, pair.access_token)).status).toBe(204);
       const answers = await Promise.all(racing);
@@ -80,7 +80,7 @@ describe('a session on two instances', () => {
     }
   });
 
-  it('is dead at once where it was logged out, and a moment later on the other', async () => {
+  it('ends at once where it was logged out, and a moment later on the other instance', async () => {
     const pair = await login();
     await seen(pair.access_token);
     expect((await logout(0, pair.access_token)).status).toBe(204);
@@ -91,7 +91,7 @@ describe('a session on two instances', () => {
     await until(async () => (await statusOf(on(1), pair.access_token)) === 401);
   });
 
-  it('is dead on both after a theft', async () => {
+  it('ends on both after a theft', async () => {
     const first = await login();
     const pair = await refreshed(on(1), first.refresh_token);
     await seen(pair.access_token);
@@ -102,7 +102,7 @@ describe('a session on two instances', () => {
     await until(async () => (await statusOf(on(1), pair.access_token)) === 401);
   });
 
-  it('is dead on the other too when the password changes', async () => {
+  it('ends on the other instance when the password changes', async () => {
     const pair = await login();
     await seen(pair.access_token);
     const answer = await supertest(on(1))

@@ -11,7 +11,7 @@ import { until } from '../../support/until.js';
 
 const NINETY_DAYS = 90 * 86_400;
 
-describe('the signing keys', () => {
+describe('signing keys', () => {
   let app: TestApp;
   let keys: SigningKeysService;
   beforeAll(async () => {
@@ -28,7 +28,7 @@ describe('the signing keys', () => {
   const login = () => logIn(app.url, ADMIN.email, ADMIN.password);
   const kidOf = (pair: Pair) => headerOf(pair.access_token)['kid'];
   const refreshKidOf = (pair: Pair) => String(headerOf(pair.refresh_token)['kid']);
-  /** What every instance does each minute. */
+  /** Runs the round that every instance runs each minute. */
   const upkeep = () => keys.rotateIfOlderThan(NINETY_DAYS);
   const publishedLongEnough = (kid: string) =>
     app.database.query(`UPDATE signing_keys SET signs_from = now() - interval '1 second' WHERE kid = $1`, [
@@ -37,7 +37,7 @@ describe('the signing keys', () => {
   const refreshKeysSignNow = () =>
     app.database.query(`UPDATE refresh_signing_keys SET signs_from = now() - interval '1 second'`);
 
-  it('are published before they sign, sign in their turn, and log nobody out', async () => {
+  it('are published before they sign, and log nobody out when they rotate', async () => {
     const [old] = await published();
     const before = await login();
     const next = await keys.rotateIfOlderThan(0);
@@ -55,7 +55,7 @@ describe('the signing keys', () => {
     expect(await statusOf(app.url, renewed.access_token)).toBe(200);
   });
 
-  it('verify until the last token that they sign is dead, and no longer', async () => {
+  it('verify until their last token expires, and no longer', async () => {
     const [old] = (await app.database.query<{ kid: string }>(
       'SELECT kid FROM signing_keys WHERE verifies_until IS NULL',
     )) as [{ kid: string }];
@@ -85,8 +85,8 @@ describe('the signing keys', () => {
     expect(kidOf(await login())).toBe(next);
   });
 
-  describe('of refresh tokens', () => {
-    it('are never published, and rotate with the others without logging anybody out', async () => {
+  describe('for refresh tokens', () => {
+    it('are never published, and log nobody out when they rotate', async () => {
       await refreshKeysSignNow();
       await upkeep();
       const before = await login();
@@ -111,11 +111,11 @@ describe('the signing keys', () => {
       expect(await statusOf(app.url, `${input}.${signature.toString('base64url')}`)).toBe(401);
     });
 
-    it('begin to sign 15 minutes after an update, and tokens of the earlier release stay good until they are spent', async () => {
+    it('start to sign 15 minutes after an update, while earlier tokens stay valid until they are spent', async () => {
       await app.database.query('DELETE FROM refresh_signing_keys');
       expect(await upkeep()).toBeNull();
       const old = await login();
-      // As the earlier release signed it.
+      // Signed as by the earlier release.
       expect(refreshKidOf(old)).toBe(kidOf(old));
       await refreshKeysSignNow();
       await upkeep();
@@ -125,20 +125,20 @@ describe('the signing keys', () => {
     });
   });
 
-  it('are made anew after 90 days, one by all instances together', async () => {
+  it('are replaced after 90 days, with one new key for all instances', async () => {
     expect(await upkeep()).toBeNull();
     await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
     const made = await Promise.all([upkeep(), upkeep(), upkeep()]);
     expect(made.filter((kid) => kid !== null)).toHaveLength(1);
   });
 
-  it('are looked after without keeping anybody waiting, unless one is due', async () => {
+  it('are maintained without a lock unless a key is due', async () => {
     const lock = await HeldLock.take(app.database.url, 'LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE');
     expect(await upkeep()).toBeNull();
     await lock.release();
   });
 
-  it('are looked after by one round at a time', async () => {
+  it('are maintained by one round at a time', async () => {
     await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
     const { upkeep: task } = keys as unknown as { upkeep: PeriodicTask };
     const before = await published();
@@ -146,7 +146,7 @@ describe('the signing keys', () => {
     const first = task.run();
     await until(async () => (await lock.waiting()) === 1);
     const second = task.run();
-    // A round of its own would wait for the lock too.
+    // A second round would wait for the lock too.
     expect(await lock.waiting()).toBe(1);
     await lock.release();
     await Promise.all([first, second]);
@@ -170,19 +170,21 @@ describe('the signing keys', () => {
     await refreshed(app.url, pair.refresh_token);
   });
 
-  it('are not rotated by the command without the key that seals them', async () => {
+  it('are not rotated by the command without the right master key', async () => {
     const env = {
       NODE_ENV: 'test',
       ...app.database.addresses,
       MASTER_KEY: 'bm90IHRoZSBvbmUgdGhhdCBzZWFsZWQgdGhlIGtleXM=',
     };
-    // One is due: it must not be made by a process whose keys nobody else could open.
+    // A key is due. A process whose keys no other instance could decrypt must not create it.
     await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
     const before = await app.database.query('SELECT kid FROM signing_keys ORDER BY kid');
     const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
     expect(await command.exitCode).toBe(1);
     await command.stop();
-    expect(command.stderr).toContain('MASTER_KEY is not the one that sealed the keys in this database');
+    expect(command.stderr).toContain(
+      'MASTER_KEY is not the key that encrypted the signing keys in this database',
+    );
     expect(await app.database.query('SELECT kid FROM signing_keys ORDER BY kid')).toEqual(before);
   });
 });

@@ -21,7 +21,7 @@ describe('POST /api/auth/login', () => {
 
   const login = (body: object): Promise<Response> => app.request('post', '/api/auth/login').send(body);
 
-  it('answers 200 with a bearer token and its life in seconds, not to be stored by caches', async () => {
+  it('returns 200 with a bearer token and its lifetime in seconds, and forbids caching', async () => {
     const answer = await login({ email, password: PASSWORD });
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({
@@ -36,13 +36,13 @@ describe('POST /api/auth/login', () => {
     expect(me.body).toMatchObject({ email });
   });
 
-  it('gives each sign-in a token of its own', async () => {
+  it('issues a different token for each sign-in', async () => {
     const tokens = await Promise.all([1, 2, 3].map(() => login({ email, password: PASSWORD })));
     const distinct = new Set(tokens.map(({ body }) => (body as { access_token: string }).access_token));
     expect(distinct.size).toBe(3);
   });
 
-  it('knows the account in every spelling of its address', async () => {
+  it('finds the user by any spelling of the address', async () => {
     for (const spelling of [
       email.toUpperCase(),
       `  ${email} `,
@@ -55,7 +55,7 @@ describe('POST /api/auth/login', () => {
     }
   });
 
-  it('passes over a token that came along and is not valid', async () => {
+  it('ignores an invalid token in the request', async () => {
     const answer = await app
       .request('post', '/api/auth/login')
       .set('Authorization', 'Bearer expired.long.ago')
@@ -63,7 +63,7 @@ describe('POST /api/auth/login', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('answers the same bytes for every way in which a sign-in can be wrong', async () => {
+  it('sends identical responses for every kind of failed sign-in', async () => {
     const wrong: Record<string, object> = {
       'a wrong password': { email, password: 'not the right one' },
       'an unknown address': { email: 'nobody@example.com', password: PASSWORD },
@@ -91,7 +91,7 @@ describe('POST /api/auth/login', () => {
     }
   });
 
-  it('takes as long in every way in which it can be wrong: one password hash, of the same cost', async () => {
+  it('spends the same time, one password hash of equal cost, on every kind of failed sign-in', async () => {
     const ownHashes = async (): Promise<number> => {
       const { text } = await app.request('get', '/metrics');
       return Number(/^gatehouse_password_queue_wait_seconds_count\{lane="own".*? (\d+)$/m.exec(text)?.[1]);
@@ -115,12 +115,12 @@ describe('POST /api/auth/login', () => {
     ['no address', { password: PASSWORD }],
     ['no password', { email: 'nobody@example.com' }],
     ['an empty password', { email: 'nobody@example.com', password: '' }],
-    ['an object for a password', { email: 'nobody@example.com', password: { $ne: '' } }],
+    ['an object as the password', { email: 'nobody@example.com', password: { $ne: '' } }],
     ['a list of addresses', { email: ['nobody@example.com'], password: PASSWORD }],
     ['another property', { email: 'nobody@example.com', password: PASSWORD, roles: ['admin'] }],
     ['U+0000', { email: 'nobody@example.com', password: 'correct\u0000horse' }],
-    ['a password without bound', { email: 'nobody@example.com', password: 'x'.repeat(10_000) }],
-  ])('refuses %s as not valid', async (_, body) => {
+    ['an overlong password', { email: 'nobody@example.com', password: 'x'.repeat(10_000) }],
+  ])('rejects %s', async (_, body) => {
     const answer = await login(body);
     expect(answer.status).toBe(400);
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR' } });

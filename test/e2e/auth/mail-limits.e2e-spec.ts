@@ -5,7 +5,7 @@ import { mailTo, tokenIn } from '../../support/mails.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
-describe('mailed tokens, five of a kind an hour', () => {
+describe('mailed tokens, limited to five per kind and hour', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await TestApp.create();
@@ -25,7 +25,7 @@ describe('mailed tokens, five of a kind an hour', () => {
       return rows.length === 0;
     });
 
-  it('are sent no more often because earlier ones were used and cleaned up', async () => {
+  it('still count towards the limit after they were used and cleaned up', async () => {
     const account = await app.account();
     await mailTo(app, account.email, /^Confirm/);
     for (let i = 0; i < 5; i++) await post('/api/auth/password/forgot', { email: account.email });
@@ -52,7 +52,7 @@ describe('mailed tokens, five of a kind an hour', () => {
     expect(resets()).toHaveLength(5);
   });
 
-  it('leave the earlier codes good when the limit refuses another one, and answer 202', async () => {
+  it('stay valid when the limit refuses another one, and the response is 202', async () => {
     const [unconfirmed, forgetful] = [await app.account(), await app.account()];
     const confirm = tokenIn((await mailTo(app, unconfirmed.email, /^Confirm/)).text);
     await post('/api/auth/password/forgot', { email: forgetful.email }).expect(202);
@@ -68,7 +68,7 @@ describe('mailed tokens, five of a kind an hour', () => {
     expect((await reset(setNew)).status).toBe(204);
   });
 
-  it('refuse the sixth change of address in an hour, which leaves the code of the fifth good', async () => {
+  it('stop at the sixth change of address in an hour, and the fifth code stays valid', async () => {
     const account = await app.account();
     const asked = [1, 2, 3, 4, 5].map((i) => `change-${i}-of-${account.email}`);
     for (const email of asked) expect((await change(account, email)).status).toBe(202);

@@ -33,7 +33,9 @@ describe('mail', () => {
       version: number;
     };
   const sentTo = (to: string) => app.nest.get(Mailer).sent.filter((mail) => mail.to === to);
-  /** What a job does for an address that nobody has cannot be waited for; the queue running dry can. */
+  /**
+   * Waits until the queue is empty, because a task for an unknown address leaves nothing else to wait for.
+   */
   const jobsDone = () =>
     until(async () => {
       const [row] = await app.database.query<{ jobs: string }>(
@@ -42,46 +44,46 @@ describe('mail', () => {
       return row?.jobs === '0';
     });
 
-  describe('that confirms an address', () => {
-    it('is sent at sign-up, and confirms it once', async () => {
+  describe('to confirm an address', () => {
+    it('is sent at sign-up and confirms the address once', async () => {
       const account = await app.account();
       expect((await me(account)).email_verified).toBe(false);
-      const token = tokenIn((await mailTo(app, account.email, /^Confirm your e-mail/)).text);
+      const token = tokenIn((await mailTo(app, account.email, /^Confirm your email/)).text);
       expect((await verify(token)).status).toBe(204);
       expect(await me(account)).toMatchObject({ email_verified: true, version: 2 });
       expect((await verify(token)).status).toBe(400);
       expect(await me(account)).toMatchObject({ email_verified: true, version: 2 });
     });
 
-    it('is sent again when asked for, but not where there is nothing to confirm', async () => {
+    it('is sent again on request, unless nothing is left to confirm', async () => {
       const account = await app.account();
       const first = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
       expect((await post('/api/auth/email/resend', { email: account.email })).status).toBe(202);
       const second = tokenIn((await mailTo(app, account.email, /^Confirm/, 2)).text);
       expect(second).not.toBe(first);
       expect((await verify(second)).status).toBe(204);
-      // The other tokens for the same purpose die with the one that was used.
+      // Using one token voids the other tokens for the same purpose.
       expect((await verify(first)).status).toBe(400);
       expect((await post('/api/auth/email/resend', { email: account.email })).status).toBe(202);
       await jobsDone();
       expect(sentTo(account.email)).toHaveLength(2);
     });
 
-    it('is sent five times an hour at most, however often it is asked for', async () => {
+    it('is sent at most five times an hour, however often it is requested', async () => {
       const account = await app.account();
       for (let i = 0; i < 8; i++) await post('/api/auth/email/resend', { email: account.email });
       await jobsDone();
       expect(sentTo(account.email)).toHaveLength(5);
     });
 
-    it('is not sent more often by asking side by side', async () => {
+    it('is not sent more often for concurrent requests', async () => {
       const account = await app.account();
       const [unitOfWork, tokens] = [app.nest.get(UnitOfWork), app.nest.get(OneTimeTokensRepository)];
       const granted = { purpose: 'reset-password', userId: account.id, email: account.email } as const;
       const issued = await Promise.all(
         Array.from({ length: 8 }, () =>
           unitOfWork.run(async () => {
-            // By then each of them has a connection, and has begun.
+            // By then each request has a connection and has started.
             await unitOfWork.manager.query('SELECT pg_sleep(0.05)');
             return tokens.issue(granted);
           }),
@@ -90,7 +92,7 @@ describe('mail', () => {
       expect(issued.filter((token) => token !== null)).toHaveLength(5);
     });
 
-    it('is good for a day', async () => {
+    it('is valid for a day', async () => {
       const account = await app.account();
       const token = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
       await app.database.query(
@@ -101,8 +103,8 @@ describe('mail', () => {
     });
   });
 
-  describe('about a forgotten password', () => {
-    it('lets its reader set a new one, once, and ends every session', async () => {
+  describe('to reset a password', () => {
+    it('sets a new password once and ends every session', async () => {
       const account = await app.account();
       expect((await post('/api/auth/password/forgot', { email: account.email.toUpperCase() })).status).toBe(
         202,
@@ -120,7 +122,7 @@ describe('mail', () => {
       await mailTo(app, account.email, /^Your password was changed/);
     });
 
-    it('works for one of many who use it at once', async () => {
+    it('works for one of many concurrent uses', async () => {
       const account = await app.account();
       await post('/api/auth/password/forgot', { email: account.email });
       const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
@@ -132,7 +134,7 @@ describe('mail', () => {
       ]);
     });
 
-    it('is not sent for an address that nobody has, or whose account is disabled; the answers are the same', async () => {
+    it('is not sent to an unknown address or a disabled user, with identical responses', async () => {
       const disabled = await app.account();
       await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' }).expect(200);
       const known = await app.account();
@@ -149,7 +151,7 @@ describe('mail', () => {
         expect(sentTo(email).filter(({ subject }) => subject.startsWith('Set'))).toEqual([]);
     });
 
-    it('has a token that no other door takes', async () => {
+    it('has a token that no other route accepts', async () => {
       const account = await app.account();
       await post('/api/auth/password/forgot', { email: account.email });
       const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
@@ -161,11 +163,11 @@ describe('mail', () => {
     });
   });
 
-  describe('about another address', () => {
+  describe('to change an address', () => {
     const change = (account: Account, newEmail: string, password = PASSWORD) =>
       app.as(account, 'post', '/api/users/me/email').send({ new_email: newEmail, password });
 
-    it('takes effect when the new address is confirmed, and tells the old one', async () => {
+    it('takes effect when the new address is confirmed, and notifies the old one', async () => {
       const account = await app.account();
       expect((await change(account, 'Somebody.New@example.com')).status).toBe(202);
       await mailTo(app, account.email, /about to change/);
@@ -179,7 +181,7 @@ describe('mail', () => {
       expect(found.body).toMatchObject([{ id: account.id }]);
     });
 
-    it('needs the password', async () => {
+    it('requires the password', async () => {
       const account = await app.account();
       const answer = await change(account, 'other@example.com', 'wrong wrong');
       expect(answer.status).toBe(400);
@@ -190,9 +192,9 @@ describe('mail', () => {
     const tokenFor = async (email: string, subject: RegExp) =>
       tokenIn((await mailTo(app, email, subject)).text);
 
-    it('cannot be undone by what was mailed to the old one before', async () => {
+    it('cannot be undone with tokens mailed to the old address', async () => {
       const account = await app.account();
-      const confirmOld = await tokenFor(account.email, /^Confirm your e-mail/);
+      const confirmOld = await tokenFor(account.email, /^Confirm your email/);
       await post('/api/auth/password/forgot', { email: account.email });
       const resetOld = await tokenFor(account.email, /^Set a new password/);
       await change(account, 'left.behind@example.com');
@@ -203,7 +205,7 @@ describe('mail', () => {
       expect((await login('left.behind@example.com', PASSWORD)).status).toBe(200);
     });
 
-    it('is the one that was asked for last', async () => {
+    it('applies only the last requested address', async () => {
       const account = await app.account();
       await change(account, 'mistyped@example.com');
       const mistyped = await tokenFor('mistyped@example.com', /^Confirm your new/);
@@ -215,7 +217,7 @@ describe('mail', () => {
     });
 
     it.each(['changed', 'reset'] as const)(
-      'is not given by a token from before the password was %s',
+      'is not confirmed by a token from before the password was %s',
       async (how) => {
         const account = await app.account();
         const wanted = `thief.${how}@example.com`;
@@ -235,7 +237,7 @@ describe('mail', () => {
       },
     );
 
-    it('says nothing of one that is taken until it is confirmed, and then changes nothing', async () => {
+    it('reveals a taken address only on confirmation, and then changes nothing', async () => {
       const [account, owner] = [await app.account(), await app.account()];
       expect((await change(account, owner.email)).status).toBe(202);
       const token = tokenIn((await mailTo(app, owner.email, /^Confirm your new/)).text);
@@ -245,9 +247,9 @@ describe('mail', () => {
     });
   });
 
-  describe('whose job', () => {
+  describe('whose task', () => {
     const upkeep = () => app.nest.get(JobUpkeep);
-    /** A job of a kind that nobody does here, so that it stays as it is. */
+    /** Adds a task of a kind that no worker here handles, so that it stays unchanged. */
     const lay = async (state: string): Promise<string> => {
       const [job] = await app.database.query<{ id: string }>(
         `SELECT id FROM graphile_worker.add_job('tests.undone', max_attempts => 12)`,
@@ -265,7 +267,7 @@ describe('mail', () => {
     const remove = (ids: string[]) =>
       app.database.query('DELETE FROM graphile_worker._private_jobs WHERE id = ANY ($1)', [ids]);
 
-    it('was held by an instance that was killed is done again after a quarter of an hour', async () => {
+    it('was locked by a killed instance is retried after 15 minutes', async () => {
       const lost = await lay(`locked_by = 'killed', locked_at = now() - interval '16 minutes'`);
       const held = await lay(`locked_by = 'alive', locked_at = now() - interval '14 minutes'`);
       await upkeep().freeLost();
@@ -273,7 +275,7 @@ describe('mail', () => {
       await remove([lost, held]);
     });
 
-    it('has failed for good is deleted a day after it was written, with what it carries', async () => {
+    it('has failed for good is deleted with its payload a day after it was created', async () => {
       const old = `created_at = now() - interval '25 hours'`;
       const failed = await lay(`attempts = 12, ${old}`);
       const kept = [
@@ -287,7 +289,7 @@ describe('mail', () => {
       await remove(kept);
     });
 
-    it('is tried twelve times', async () => {
+    it('is attempted twelve times', async () => {
       await app.nest.get(Jobs).enqueue('tests.undone', {});
       const rows = await app.database.query(
         `DELETE FROM graphile_worker._private_jobs WHERE task_id =
@@ -298,7 +300,7 @@ describe('mail', () => {
     });
   });
 
-  it('says nothing that whoever signs up has chosen', async () => {
+  it('contains no text chosen at sign-up', async () => {
     const account = await app.account(['user'], 'Click example.org NOW');
     await post('/api/auth/password/forgot', { email: account.email });
     await app
@@ -316,7 +318,7 @@ describe('mail', () => {
     for (const mail of mails) expect(JSON.stringify(mail)).not.toContain('Click');
   });
 
-  it('keeps no token and no address in clear in the queue or the table of tokens', async () => {
+  it('leaves no plain token or address in the queue or the token table', async () => {
     const [holder] = await app.database.query<{ locked: boolean }>(
       `SELECT count(*) > 0 AS locked FROM graphile_worker._private_tasks WHERE identifier = 'mail.send'`,
     );
@@ -329,7 +331,7 @@ describe('mail', () => {
     for (const token of sent) expect(dump.some(({ row }) => row.includes(token))).toBe(false);
   });
 
-  it('and its sign-up are one: a sign-up that fails leaves no mail behind', async () => {
+  it('commits together with its sign-up, so a failed sign-up leaves no mail', async () => {
     const account = await app.account();
     await jobsDone();
     const before = sentTo(account.email).length;
@@ -340,8 +342,8 @@ describe('mail', () => {
   });
 });
 
-describe('the ways of mail', () => {
-  /** What is noted of the jobs that failed, once there are some. */
+describe('mail delivery', () => {
+  /** Returns the recorded errors of failed tasks, once there are some. */
   async function failures(app: TestApp): Promise<string[]> {
     let errors: string[] = [];
     await until(async () => {
@@ -354,7 +356,7 @@ describe('the ways of mail', () => {
     return errors;
   }
 
-  it('is a real SMTP conversation where SMTP_URL says so, tried again when the server refuses for now', async () => {
+  it('uses SMTP with SMTP_URL, and retries after a temporary refusal', async () => {
     const sink = await SmtpSink.listen(1);
     const app = await TestApp.create({ config: { SMTP_URL: sink.url } });
     try {
@@ -362,14 +364,14 @@ describe('the ways of mail', () => {
       const toAccount = () => sink.mails.filter((mail) => mail.includes(`To: ${account.email}`));
       const [failed] = await failures(app);
       expect(failed).toEqual('the mail was not accepted (EENVELOPE 451)');
-      // A refused job waits before it is tried again; how long is not the point here.
+      // A refused task waits before its retry; the length of the wait does not matter here.
       await until(async () => {
         await app.database.query(
           'UPDATE graphile_worker._private_jobs SET run_at = now() WHERE attempts > 0',
         );
         return sink.mails.length === 2;
       });
-      expect(toAccount()[0]).toMatch(/^Subject: Confirm your e-mail address$/m);
+      expect(toAccount()[0]).toMatch(/^Subject: Confirm your email address$/m);
       expect(toAccount()).toHaveLength(1);
     } finally {
       await app.close();
@@ -377,7 +379,7 @@ describe('the ways of mail', () => {
     }
   });
 
-  it('is a file that a mail program opens where MAIL_DIR says so', async () => {
+  it('writes a file that mail programs can open with MAIL_DIR', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gatehouse-mail-'));
     const app = await TestApp.create({ config: { MAIL_DIR: folder } });
     try {

@@ -14,7 +14,7 @@ const WAYS: Readonly<Record<string, string>> = {
   'has a hash of absurd cost': `password_hash = '$argon2id$v=19$m=4194304,t=1000,p=4$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObG'`,
 };
 
-describe('an address at POST /api/auth/login', () => {
+describe('an email address at POST /api/auth/login', () => {
   let app: TestApp;
   let emails: Map<string, string>;
   let active: string;
@@ -39,12 +39,13 @@ describe('an address at POST /api/auth/login', () => {
   const answerTo = async (email: string, password?: string) =>
     comparable(await login(app, { email, ip: elsewhere(), ...(password !== undefined && { password }) }));
 
-  it('is told apart by nothing, whatever it belongs to: ten refusals, then a wait, the same bytes', async () => {
+  it('reveals nothing about its user: ten identical refusals, then a delay', async () => {
     for (let i = 0; i <= 10; i++) {
       if (i === 10) await age(app, -HELD_SECONDS);
       const expected = await answerTo(active);
       expect(expected).toMatchObject({ status: i < 10 ? 401 : 429 });
-      // The password that it has, or had: where it cannot sign in that is no different from a wrong one.
+      // The current or former password of the address. If the user cannot sign in, it looks like a wrong
+      // password.
       const found = await Promise.all(
         [...emails].map(async ([way, email]) => [way, await answerTo(email, PASSWORD)] as const),
       );

@@ -8,7 +8,7 @@ import { TestApp } from '../../support/test-app.js';
 import { read } from '../../support/users.js';
 
 const TODAY = /^\$argon2id\$v=19\$m=19456,p=1,t=2\$/;
-/** Not the same bytes in every normal form: other systems hashed what they were sent. */
+/** A password whose bytes depend on the normal form. Other systems hashed it as sent. */
 const PASSWORD = 'pa\u0308ssword of old';
 const salt = randomBytes(16);
 
@@ -37,7 +37,7 @@ const FORMATS: Readonly<Record<string, () => string | Promise<string>>> = {
   'argon2id of version 1.0': () => argon2(PASSWORD, { ...weak, type: argon2id, version: 16 }),
 };
 
-describe('a password hash that another system made', () => {
+describe('a password hash from another system', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await TestApp.create({ config: ANYWHERE });
@@ -60,7 +60,7 @@ describe('a password hash that another system made', () => {
     return account;
   }
 
-  it.each(Object.entries(FORMATS))('lets its owner in, and is renewed then: %s', async (_, make) => {
+  it.each(Object.entries(FORMATS))('lets its owner sign in, and is then renewed: %s', async (_, make) => {
     const foreign = await make();
     const { id, email } = await accountWithHash(foreign);
     const { version, updated_at } = await read(app, id);
@@ -71,13 +71,13 @@ describe('a password hash that another system made', () => {
     const renewed = await stored(id);
     expect(renewed).toMatch(TODAY);
     expect(await read(app, id)).toMatchObject({ version, updated_at });
-    // Ours is over the normal form: every keyboard's spelling is one from now on.
+    // Our hash is over the normal form, so every keyboard's spelling matches from now on.
     expect((await login(app, { email, password: PASSWORD.normalize('NFC') })).status).toBe(200);
     expect((await login(app, { email, password: `${PASSWORD}!` })).status).toBe(401);
     expect(await stored(id)).toBe(renewed);
   });
 
-  it('ends no session when it is renewed', async () => {
+  it('ends no session on renewal', async () => {
     const account = await app.account();
     const foreign = await bcrypt(PASSWORD, 4);
     await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [account.id, foreign]);
@@ -85,7 +85,7 @@ describe('a password hash that another system made', () => {
     expect((await app.as(account, 'get', '/api/users/me')).status).toBe(200);
   });
 
-  it('is renewed once by sign-ins that race, and all of them succeed', async () => {
+  it('is renewed once by concurrent sign-ins, which all succeed', async () => {
     const { email, id } = await accountWithHash(await bcrypt(PASSWORD, 4));
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => login(app, { email, password: PASSWORD })),
@@ -95,22 +95,19 @@ describe('a password hash that another system made', () => {
   });
 
   it.each([
-    ['another password that begins alike', 'A'.repeat(72), '-rest', '-typo'],
-    ['the first 72 bytes alone', 'A'.repeat(72), '-rest', ''],
-    ['other characters of several bytes', 'ü'.repeat(36), 'ß', 'ö'],
-  ])(
-    'keeps its bcrypt form when bcrypt has not read all of the password: %s',
-    async (_, begin, rest, typo) => {
-      const foreign = await bcrypt(begin + rest, 4);
-      const { id, email } = await accountWithHash(foreign);
-      expect((await login(app, { email, password: begin + typo })).status).toBe(200);
-      expect(await stored(id)).toBe(foreign);
-      expect((await login(app, { email, password: begin + rest })).status).toBe(200);
-      expect(await stored(id)).toBe(foreign);
-    },
-  );
+    ['another password with the same beginning', 'A'.repeat(72), '-rest', '-typo'],
+    ['only the first 72 bytes', 'A'.repeat(72), '-rest', ''],
+    ['other multi-byte characters', 'ü'.repeat(36), 'ß', 'ö'],
+  ])('stays bcrypt when bcrypt did not read the whole password: %s', async (_, begin, rest, typo) => {
+    const foreign = await bcrypt(begin + rest, 4);
+    const { id, email } = await accountWithHash(foreign);
+    expect((await login(app, { email, password: begin + typo })).status).toBe(200);
+    expect(await stored(id)).toBe(foreign);
+    expect((await login(app, { email, password: begin + rest })).status).toBe(200);
+    expect(await stored(id)).toBe(foreign);
+  });
 
-  it('is renewed from bcrypt when the password has 71 bytes', async () => {
+  it('is renewed from bcrypt for a password of 71 bytes', async () => {
     const { id, email } = await accountWithHash(await bcrypt('A'.repeat(71), 4));
     expect((await login(app, { email, password: 'A'.repeat(71) })).status).toBe(200);
     expect(await stored(id)).toMatch(TODAY);
@@ -128,7 +125,7 @@ describe('a password hash that another system made', () => {
     ['{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3'],
     ['correct horse battery'],
     [''],
-  ])('is believed by nobody when its cost is absurd or its form unknown: %s', async (hash) => {
+  ])('never matches when its cost is absurd or its format unknown: %s', async (hash) => {
     const { id, email } = await accountWithHash(hash);
     for (const password of [PASSWORD, 'correct horse battery', hash || ' ']) {
       expect((await login(app, { email, password })).status).toBe(401);

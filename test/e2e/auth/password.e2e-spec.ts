@@ -33,7 +33,7 @@ describe('PUT /api/auth/password', () => {
   const sessionsOf = (account: Account) =>
     app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [account.id]);
 
-  it('answers a new pair of a new session, and refuses every earlier token of the account', async () => {
+  it('returns a new pair for a new session, and revokes every earlier token of the user', async () => {
     const account = await app.account();
     const before = await read(app, account.id);
     const earlier = [await logIn(app.url, account.email), await logIn(app.url, account.email)];
@@ -64,13 +64,13 @@ describe('PUT /api/auth/password', () => {
     expect(after.updated_at > before.updated_at).toBe(true);
   });
 
-  it('leaves other accounts alone', async () => {
+  it('does not affect other users', async () => {
     const [account, other] = [await app.account(), await app.account()];
     await change(account.token, toBetter).expect(200);
     expect(await statusOf(app.url, other.token)).toBe(200);
   });
 
-  it('answers 400 for a wrong current password, and changes nothing', async () => {
+  it('returns 400 for a wrong current password and changes nothing', async () => {
     const account = await app.account();
     const before = await read(app, account.id);
     const answer = await change(account.token, { ...toBetter, current_password: 'not the right one' });
@@ -91,8 +91,8 @@ describe('PUT /api/auth/password', () => {
     ['like the current one', PASSWORD],
     ['like the address', 'my-somebody-words'],
     ['like the product', 'the Gatehouse is open'],
-    ['of control characters', 'correct\u0007horse battery'],
-  ])('refuses a new password that is too %s', async (_, password) => {
+    ['full of control characters', 'correct\u0007horse battery'],
+  ])('rejects a new password that is too %s', async (_, password) => {
     const account = await app.account();
     const answer = await change(account.token, { ...toBetter, new_password: password });
     expect(answer.status).toBe(400);
@@ -110,16 +110,16 @@ describe('PUT /api/auth/password', () => {
     ['no current password', { new_password: BETTER }],
     ['no new password', { current_password: PASSWORD }],
     ['another property', { ...toBetter, id: 'x' }],
-  ])('refuses %s', async (_, body) => {
+  ])('rejects %s', async (_, body) => {
     expect((await change(app.admin.token, body)).status).toBe(400);
   });
 
-  it('is for the signed in alone', async () => {
+  it('requires a session', async () => {
     const answer = await app.request('put', '/api/auth/password').send(toBetter);
     expect([answer.status, answer.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
   });
 
-  it('lets one of two changes at once win', async () => {
+  it('lets one of two concurrent changes win', async () => {
     const account = await app.account();
     const wanted = ['one horse battery staple', 'two horse battery staple'];
     const answers = await whileChanging(
@@ -137,7 +137,7 @@ describe('PUT /api/auth/password', () => {
     expect(signIns.map(({ status }) => status)).toEqual(won === 0 ? [200, 401] : [401, 200]);
   });
 
-  it('starts no session of an account that was disabled meanwhile, and keeps its password', async () => {
+  it('starts no session for a user who was disabled meanwhile, and keeps the password', async () => {
     const account = await app.account();
     const [answer] = await whileChanging(
       app.database,
@@ -150,7 +150,7 @@ describe('PUT /api/auth/password', () => {
   });
 });
 
-describe('a sign-in that meets a change of its account', () => {
+describe('a sign-in concurrent with a change of its user', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await TestApp.create();
@@ -161,10 +161,10 @@ describe('a sign-in that meets a change of its account', () => {
     ['is disabled', 'UPDATE users SET disabled = true WHERE id = $1'],
     ['is deleted', 'UPDATE users SET deleted_at = now() WHERE id = $1'],
     [
-      'gets another password',
+      'gets a new password',
       `UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE 'admin' = ANY (roles)) WHERE id = $1`,
     ],
-  ])('is refused when it %s while the password is compared, and starts no session', async (_, sql) => {
+  ])('is refused when the user %s during the password check, and starts no session', async (_, sql) => {
     const { id, email } = await app.account();
     const before = await app.database.query('SELECT id FROM sessions WHERE user_id = $1', [id]);
     const [answer] = await whileChanging(
@@ -176,7 +176,7 @@ describe('a sign-in that meets a change of its account', () => {
     expect(await app.database.query('SELECT id FROM sessions WHERE user_id = $1', [id])).toEqual(before);
   });
 
-  it('goes on when it is merely renamed', async () => {
+  it('succeeds when the user is only renamed', async () => {
     const { id, email } = await app.account();
     const [answer] = await whileChanging(
       app.database,
@@ -186,7 +186,7 @@ describe('a sign-in that meets a change of its account', () => {
     expect(answer?.status).toBe(200);
   });
 
-  it('is slowed down by wrong passwords, as a sign-in is', async () => {
+  it('is slowed down by wrong passwords, like a sign-in', async () => {
     const account = await app.account();
     const attempt = (current_password: string) =>
       send(app.url, {

@@ -15,7 +15,7 @@ import { NOBODY } from '../../support/users.js';
 import { wherePossible } from '../../support/where-possible.js';
 import { MASTER_KEY } from '../../support/secrets.js';
 
-/** Long enough for one request to begin before it; a test that came too late finds out by itself. */
+/** Long enough for one request to start before it. A test that is late detects that. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
 
 const sessionOf = ({ token }: Account): string =>
@@ -39,7 +39,10 @@ describe('principals', () => {
       .send({ roles })
       .expect(200);
 
-  /** What a request costs of somebody seen lately, who is looked up again once a minute: so the least of three. */
+  /**
+   * Returns the cost of a request by a recently seen caller: the least of three, because the cache entry
+   * expires once a minute.
+   */
   async function costOf(request: () => PromiseLike<unknown>): Promise<number> {
     await request();
     const costs: number[] = [];
@@ -47,7 +50,7 @@ describe('principals', () => {
     return Math.min(...costs);
   }
 
-  /** The session's next fill has to write, and waits for the lock: between reading and storing. */
+  /** Makes the session's next fill write, so that it waits for the lock between reading and storing. */
   async function holdFill(account: Account): Promise<HeldLock> {
     const values = [sessionOf(account)];
     await app.database.query(
@@ -66,33 +69,33 @@ describe('principals', () => {
       return waiting.length === fills;
     });
 
-  describe('cost a caller seen lately', () => {
+  describe('cost a recently seen caller', () => {
     it.each([
-      ['wrong input', 'patch', '/api/users/me'],
-      ['a wrong query', 'get', '/api/roles?limit=0'],
+      ['invalid input', 'patch', '/api/users/me'],
+      ['an invalid query', 'get', '/api/roles?limit=0'],
     ] as const)('no statement for %s', async (_, method, path) => {
       expect(await costOf(() => app.as(user, method, path).send({ wrong: true }).expect(400))).toBe(0);
     });
 
     it.each([
-      ['a route for others', 'get', '/api/users', 403],
-      ['a change for others', 'put', '/api/roles/support', 403],
+      ['a forbidden read', 'get', '/api/users', 403],
+      ['a forbidden change', 'put', '/api/roles/support', 403],
       ["another's account", 'get', `/api/users/${NOBODY}`, 404],
-    ] as const)('one statement for %s: the entry in the audit trail', async (_, method, path, status) => {
+    ] as const)('one statement for %s, which writes the audit entry', async (_, method, path, status) => {
       await app.as(user, method, path).expect(status);
       expect(await costOf(() => app.as(user, method, path).expect(status))).toBe(1);
     });
 
-    it('one statement for the account itself: the row that is shown', async () => {
+    it('one statement for their own user, which reads its row', async () => {
       expect(await costOf(() => app.as(user, 'get', '/api/users/me').expect(200))).toBe(1);
     });
 
-    it('one for each list or record that is asked for, and none for the guards', async () => {
+    it('one statement for each list or record, and none for the guards', async () => {
       expect(await costOf(() => app.as(user, 'get', '/api/roles').expect(200))).toBe(1);
       expect(await costOf(() => listing(app.admin).expect(200))).toBe(1);
     });
 
-    it('no statement once the session is dead, however often its token is tried', async () => {
+    it('no statement after the session ended, however often its token is used', async () => {
       const gone = await app.account();
       await app.as(gone, 'post', '/api/auth/logout').expect(204);
       expect(await costOf(() => app.as(gone, 'get', '/api/users/me').expect(401))).toBe(0);
@@ -105,12 +108,12 @@ describe('principals', () => {
     });
   });
 
-  it('are not looked up by probes, metrics and the key set, whoever sends a token along', async () => {
+  it('are not resolved by probes, metrics and the key set, even with a token', async () => {
     const fresh = await app.account();
     for (const path of ['/health/live', '/health/startup', '/metrics', '/.well-known/jwks.json']) {
       expect([path, await statementsOf(() => app.as(fresh, 'get', path).expect(200))]).toEqual([path, 0]);
     }
-    // Its own question to the database, and no other.
+    // The database check of the probe, and no other query.
     for (const path of ['/health', '/health/ready']) {
       const without = await statementsOf(() => app.request('get', path).expect(200));
       expect([path, await statementsOf(() => app.as(fresh, 'get', path).expect(200))]).toEqual([
@@ -120,20 +123,20 @@ describe('principals', () => {
     }
   });
 
-  it('are never stored by a fill that began before a change', async () => {
+  it('are not cached by a fill that started before a change', async () => {
     const promoted = await app.account(['user', 'auditor']);
     const held = await holdFill(promoted);
     const before = listing(promoted).then(({ status }) => status);
     await fillWaits();
     await setRoles(promoted, ['user']);
     await held.release();
-    // It was under way when its rights were taken, and may be answered by them, once.
+    // The request started before the change, so it may be served once with the old rights.
     expect(await before).toBe(200);
     expect((await listing(promoted)).status).toBe(403);
     expect((await listing(promoted)).status).toBe(403);
   });
 
-  it('are read once for all who ask at the same time', async () => {
+  it('are read once for concurrent requests', async () => {
     const popular = await app.account();
     const held = await holdFill(popular);
     const me = () => app.as(popular, 'get', '/api/users/me').then(({ status }) => status);
@@ -141,16 +144,16 @@ describe('principals', () => {
       const first = me();
       await fillWaits();
       const others = [me(), me(), me(), me()];
-      // Answered by then: the others are inside, and wait for the same fill.
+      // Resolved by then; the others are inside and wait for the same fill.
       await app.request('get', '/health/live').expect(200);
       await held.release();
       expect(await Promise.all([first, ...others])).toEqual([200, 200, 200, 200, 200]);
     });
-    // One reads, and notes the minute; each of the five reads its own account.
+    // One request reads the principal and updates the minute; each of the five reads its own user.
     expect(cost).toBe(2 + 5);
   });
 
-  it('are read anew for who comes after a change, also while an earlier fill is under way', async () => {
+  it('are read again after a change, even while an earlier fill is running', async () => {
     const promoted = await app.account(['user', 'auditor']);
     const held = await holdFill(promoted);
     const before = listing(promoted).then(({ status }) => status);
@@ -162,7 +165,7 @@ describe('principals', () => {
     expect([await before, await after]).toEqual([200, 403]);
   });
 
-  it('are remembered for a minute from when each was read', async () => {
+  it('are cached for a minute from their own read', async () => {
     const fresh = await app.account();
     const cache = app.nest.get(PrincipalCache);
     const { entries } = cache as unknown as {
@@ -178,7 +181,7 @@ describe('principals', () => {
     expect(left).toBeGreaterThanOrEqual(60_000 - (performance.now() - started));
   });
 
-  it('that were refused are looked up again when something of them changes', async () => {
+  it('that were refused are read again after they change', async () => {
     const paused = await app.account();
     const expiresIn = (interval: string) =>
       app.database.query(
@@ -193,7 +196,7 @@ describe('principals', () => {
     await until(async () => (await status()) === 200);
   });
 
-  it('end with their session, to the moment', async () => {
+  it('end with their session, to the millisecond', async () => {
     const brief = await app.account();
     const id = sessionOf(brief);
     await app.database.query(IN_A_MOMENT, [id]);
@@ -204,7 +207,7 @@ describe('principals', () => {
     expect([answer.status, answer.get('WWW-Authenticate')]).toEqual([401, 'Bearer error="invalid_token"']);
   });
 
-  it('end with their session also when it took long to find them', async () => {
+  it('end with their session even after a slow read', async () => {
     const brief = await app.account();
     const id = sessionOf(brief);
     await app.database.query(IN_A_MOMENT, [id]);
@@ -226,7 +229,7 @@ describe('principals', () => {
     return rows.length === 1;
   };
 
-  it('follow a role that comes to permit more or less', async () => {
+  it('follow a change to the permissions of a role', async () => {
     const put = (permissions: string[]) =>
       app.as(app.admin, 'put', '/api/roles/reader').send({ permissions }).expect(200);
     await put([]);
@@ -238,7 +241,7 @@ describe('principals', () => {
     expect((await listing(reader)).status).toBe(403);
   });
 
-  it('come from the account and not from the claim: a role change ends no session', async () => {
+  it('come from the user and not from the claim, so a role change ends no session', async () => {
     const changed = await app.account();
     await setRoles(changed, ['user', 'auditor']);
     expect((await listing(changed)).status).toBe(200);
@@ -247,7 +250,7 @@ describe('principals', () => {
     expect((await app.as(changed, 'get', '/api/users/me')).status).toBe(200);
   });
 
-  it('are found again after the listening connection was ended, and looked up meanwhile', async () => {
+  it('are cached again after the listening connection was lost, and read from the database meanwhile', async () => {
     const { lease } = app.nest.get(Notifications);
     const [listener] = await app.database.query<{ pid: number }>(
       `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gatehouse:listen'`,
@@ -263,7 +266,7 @@ describe('principals', () => {
     expect(listeners).toHaveLength(1);
   });
 
-  it('are bounded in number, and so is what is kept to find them by account', async () => {
+  it('are bounded in number, along with their index by user', async () => {
     const cache = app.nest.get(PrincipalCache);
     const principals = Array.from({ length: 20_100 }, () => ({
       userId: newId(),
@@ -275,7 +278,7 @@ describe('principals', () => {
     const isKept = ({ userId, sessionId }: (typeof principals)[number]) =>
       cache.get({ userId, sessionId }) !== undefined;
     for (const principal of principals) {
-      // Filling so many can take longer than the lease lasts: then again, after a heartbeat.
+      // Filling so many can outlast the lease. In that case they are filled again after a heartbeat.
       await until(() => {
         cache.set(cache.beginFill(), principal, principal, 60_000);
         return isKept(principal);
@@ -287,7 +290,7 @@ describe('principals', () => {
 });
 
 wherePossible(noPgBouncer, 'a pooler', () =>
-  describe('behind a pooler that swallows notices', () => {
+  describe('behind a pooler that drops notifications', () => {
     let database: TestDatabase;
     let pooler: PgBouncer;
     let app: TestApp;
@@ -303,7 +306,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
         MASTER_KEY,
         DB_PREPARED: 'false',
       };
-      // One that logs, beside one whose statements can be counted: both wait for a notice, at once.
+      // One instance logs, the other counts its statements. Both wait for a notification at the same time.
       [app, instance] = await Promise.all([
         TestApp.create({ database, config: { DATABASE_URL: pooler.url, DB_PREPARED: false } }),
         Instance.spawn({ env }),
@@ -318,29 +321,29 @@ wherePossible(noPgBouncer, 'a pooler', () =>
       await database.drop();
     });
 
-    it('the audit trail is sealed', async () => {
+    it('the service seals the audit log', async () => {
       const ids = await writeEntries(database, 2);
       await until(async () => (await sealedOf(database, ids)) === 2);
     });
 
-    it('the service starts, and says once what is missing', async () => {
+    it('the service starts and logs the problem once', async () => {
       expect((await supertest(instance.url).get('/health/ready')).status).toBe(200);
       const said = (): number => instance.stdout.match(/set LISTEN_DATABASE_URL/g)?.length ?? 0;
       await until(() => said() > 0);
       expect(said()).toBe(1);
     });
 
-    it('the service works, looks everybody up on every request, and never trusts its cache', async () => {
+    it('the service reads the principal on every request and never trusts its cache', async () => {
       const { lease } = app.nest.get(Notifications);
       const account = await app.account(['user', 'auditor']);
-      // Heartbeats that come back inside their own statement must not pass for hearing.
+      // A heartbeat that returns within its own statement must not count as a received notification.
       for (let i = 0; i < 30; i++) {
         expect(lease.holds).toBe(false);
         const before = await statements();
         await app.as(account, 'get', '/api/users').expect(200);
         expect((await statements()) - before).toBeGreaterThanOrEqual(2);
       }
-      // Somebody else's change, of which no notice ever arrives.
+      // Another instance makes a change, and its notification never arrives.
       await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [account.id]);
       await app.as(account, 'get', '/api/users').expect(403);
       const again = await app
@@ -349,7 +352,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
       expect(again.status).toBe(200);
     });
 
-    it('callers at once take turns on its connections, which keep no statement of theirs', async () => {
+    it('concurrent callers share its connections, which keep no prepared statement', async () => {
       const account = await app.account();
       const callers = Array.from({ length: 30 }, () => app.as(account, 'get', '/api/users/me').expect(200));
       await Promise.all(callers);

@@ -22,7 +22,7 @@ import { HeldLock } from '../../support/held-lock.js';
 import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
-/** The longest there is: only ageing by SQL ends it, never a slow machine. */
+/** The maximum grace period, so that only ageing by SQL ends it and never a slow machine. */
 const GRACE_SECONDS = 60;
 const DAY = 86_400;
 
@@ -50,7 +50,7 @@ describe('POST /api/auth/refresh', () => {
     return { jti, iat, exp };
   };
 
-  /** The one live token of each session, which a session has exactly one of. */
+  /** Returns the one live token of each session. */
   const liveTokens = async (sid: string): Promise<string[]> =>
     (
       await app.database.query<{ jti: string }>(
@@ -60,7 +60,7 @@ describe('POST /api/auth/refresh', () => {
     ).map(({ jti }) => jti);
 
   describe('the tokens of a session', () => {
-    it('are of two kinds, of one session, and live 15 minutes and 30 days', async () => {
+    it('are of two kinds, belong to one session, and live 15 minutes and 30 days', async () => {
       const pair = await login();
       const access = claimsOf(pair.access_token);
       const token = claimsOf(pair.refresh_token);
@@ -77,13 +77,13 @@ describe('POST /api/auth/refresh', () => {
         aud: 'gatehouse:refresh',
       });
       expect(token.jti).not.toBe(access.jti);
-      // Both ends are cut to the second, never to a longer life.
+      // Both expiries are truncated to the second, never rounded up.
       expect([30 * DAY - 1, 30 * DAY]).toContain(token.exp - token.iat);
       expect(variables.REFRESH_GRACE_SECONDS.default).toBe('10');
       expect(variables.SESSION_MAX_SECONDS.default).toBe(String(90 * DAY));
     });
 
-    it('live as long as the configuration says, and no longer than their session', async () => {
+    it('live as long as configured, and no longer than their session', async () => {
       const config = {
         ACCESS_TOKEN_TTL_SECONDS: 70,
         REFRESH_TOKEN_TTL_SECONDS: 7200,
@@ -100,7 +100,7 @@ describe('POST /api/auth/refresh', () => {
       }
     });
 
-    it('are stored nowhere: of a refresh token only its id is', async () => {
+    it('are not stored, except for the id of the refresh token', async () => {
       const { refresh_token: token } = await login();
       const rows = await app.database.query<{ row: string }>(
         `SELECT t::text AS row FROM refresh_tokens t WHERE jti = $1`,
@@ -110,7 +110,7 @@ describe('POST /api/auth/refresh', () => {
       for (const secret of token.split('.')) expect(rows[0]?.row).not.toContain(secret);
     });
 
-    it('slide with every refresh to 30 days from then, up to the end of the session', async () => {
+    it('are extended by every refresh to 30 days from then, up to the end of the session', async () => {
       const pair = await login();
       const { sid } = claimsOf(pair.refresh_token);
       await app.database.query(
@@ -130,7 +130,7 @@ describe('POST /api/auth/refresh', () => {
       expect(last.exp).toBe(rows[0]?.end);
     });
 
-    it('die with the session when it expires', async () => {
+    it('expire with the session', async () => {
       const pair = await login();
       expect(await statusOf(app.url, pair.access_token)).toBe(200);
       await app.database.query(
@@ -143,7 +143,7 @@ describe('POST /api/auth/refresh', () => {
     });
   });
 
-  it('answers a new pair of the same session, not to be stored by caches', async () => {
+  it('returns a new pair for the same session and forbids caching', async () => {
     const pair = await login();
     const answer = await present(pair.refresh_token);
     expectPair(answer);
@@ -155,7 +155,7 @@ describe('POST /api/auth/refresh', () => {
     expect(await statusOf(app.url, pair.access_token)).toBe(200);
   });
 
-  it('puts the roles as they are now into the new access token', async () => {
+  it('puts the current roles into the new access token', async () => {
     const account = await app.account();
     const pair = await logIn(app.url, account.email);
     await app
@@ -167,7 +167,7 @@ describe('POST /api/auth/refresh', () => {
     expect(claimsOf(next.access_token).roles?.toSorted()).toEqual(['premium', 'user']);
   });
 
-  it('needs no access token, and passes over one that is not valid', async () => {
+  it('needs no access token and ignores an invalid one', async () => {
     const pair = await login();
     const answer = await app
       .request('post', '/api/auth/refresh')
@@ -176,10 +176,10 @@ describe('POST /api/auth/refresh', () => {
     expect(answer.status).toBe(200);
   });
 
-  describe('a token that was spent', () => {
-    it('gives all who race with it, and who come again in time, the same successor', async () => {
+  describe('a spent token', () => {
+    it('returns the same successor to all concurrent and repeated callers in the grace period', async () => {
       const { refresh_token: token } = await login();
-      // All of them are under way before the first may go on: fewer than the pool has connections.
+      // All of them start before the first may proceed. They are fewer than the pool has connections.
       const racing = await whileChanging(
         app.database,
         { sql: 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', values: [claimsOf(token).sid] },
@@ -192,7 +192,7 @@ describe('POST /api/auth/refresh', () => {
       expect(await liveTokens(claimsOf(token).sid)).toEqual([first?.jti]);
     });
 
-    it('gives the same successor when it was presented in time but waited for its session until after it', async () => {
+    it('returns the same successor if it was presented in time but waited for the lock past the grace period', async () => {
       const { refresh_token: token } = await login();
       const next = await refresh(token);
       const { sid } = claimsOf(token);
@@ -203,7 +203,7 @@ describe('POST /api/auth/refresh', () => {
       const presentedAt = performance.now();
       const waiting = refresh(token);
       await until(async () => (await lock.waiting()) === 1);
-      // Longer than what was left of the grace period, and shorter than a request waits for a lock (3 s).
+      // Longer than the rest of the grace period, and shorter than the lock timeout of a request (3 s).
       await until(() => performance.now() - presentedAt > 2200);
       await lock.release();
       expect(facts((await waiting).refresh_token)).toEqual(facts(next.refresh_token));
@@ -211,18 +211,18 @@ describe('POST /api/auth/refresh', () => {
       await refresh(next.refresh_token);
     });
 
-    it('gives the same successor in time even when that was spent meanwhile', async () => {
+    it('returns the same successor even if that was spent meanwhile', async () => {
       const { refresh_token: token } = await login();
       const second = await refresh(token);
       const third = await refresh(second.refresh_token);
       const again = await refresh(token);
       expect(facts(again.refresh_token)).toEqual(facts(second.refresh_token));
-      // Whoever has it goes on where the others are.
+      // Its holder continues with the same token as the others.
       expect(facts((await refresh(again.refresh_token)).refresh_token)).toEqual(facts(third.refresh_token));
       expect(await liveTokens(claimsOf(token).sid)).toEqual([claimsOf(third.refresh_token).jti]);
     });
 
-    it('is theft after that: the session ends, and its access tokens are refused at once', async () => {
+    it('counts as theft afterwards: the session ends and its access tokens are refused at once', async () => {
       const other = await login();
       const pair = await login();
       const next = await refresh(pair.refresh_token);
@@ -240,7 +240,7 @@ describe('POST /api/auth/refresh', () => {
       await refresh(other.refresh_token);
     });
 
-    it('is theft too when its session went on long since', async () => {
+    it('counts as theft even if its session has long moved on', async () => {
       const first = await login();
       let pair = first;
       for (let i = 0; i < 3; i++) pair = await refresh(pair.refresh_token);
@@ -256,7 +256,7 @@ describe('POST /api/auth/refresh', () => {
         ])
       ).map(({ jti }) => jti);
 
-    it('is forgotten a minute after the grace period, and is theft all the same', async () => {
+    it('is deleted a minute after the grace period and still counts as theft', async () => {
       const pairs = [await login()];
       for (let i = 0; i < 3; i++) pairs.push(await refresh(String(pairs.at(-1)?.refresh_token)));
       const [old, lately, current, live] = pairs.map((pair) => pair.refresh_token) as [
@@ -280,7 +280,7 @@ describe('POST /api/auth/refresh', () => {
     });
   });
 
-  describe('refuses what is not one of its tokens', () => {
+  describe('refuses', () => {
     let ours: KeyObject;
     let pair: Pair;
     beforeAll(async () => {
@@ -299,23 +299,23 @@ describe('POST /api/auth/refresh', () => {
 
     it.each<[string, () => string]>([
       ['an access token', () => pair.access_token],
-      ['no token at all', () => 'abc'],
+      ['text that is not a token', () => 'abc'],
       ['empty parts', () => '..'],
-      ['its id alone', () => claimsOf(pair.refresh_token).jti],
+      ['only the id of a token', () => claimsOf(pair.refresh_token).jti],
       ['one that has expired', () => forge({}, { exp: now() - 1 })],
       ['one of another issuer', () => forge({}, { iss: 'http://localhost:3001' })],
       ['one for another audience', () => forge({}, { aud: 'gatehouse:api' })],
-      ['one of the type of access tokens', () => forge({ typ: 'at+jwt' }, {})],
-      ['one of no type', () => forge({ typ: undefined }, {})],
-      ['one that names no key of ours', () => forge({ kid: 'theirs' }, {})],
+      ['one with the type of access tokens', () => forge({ typ: 'at+jwt' }, {})],
+      ['one without a type', () => forge({ typ: undefined }, {})],
+      ['one that names an unknown key', () => forge({ kid: 'theirs' }, {})],
       [
         'one that another key signed',
         () => forge({}, {}, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
       ],
       ['one without a signature', () => forge({ alg: 'none' }, {}).replace(/[^.]+$/, '')],
-      ['one whose signature has another spelling', () => respelled(pair.refresh_token)],
+      ['one whose signature is spelled differently', () => respelled(pair.refresh_token)],
       ['one without an id', () => forge({}, { jti: undefined })],
-      ['one of a session that is not there', () => forge({}, { sid: newId() })],
+      ['one of a session that does not exist', () => forge({}, { sid: newId() })],
       [
         'one that was edited',
         () => {
@@ -328,29 +328,29 @@ describe('POST /api/auth/refresh', () => {
     it.each([
       ['nothing', {}],
       ['an empty token', { refresh_token: '' }],
-      ['a token that is no text', { refresh_token: ['a'] }],
-      ['a token without bound', { refresh_token: 'x'.repeat(5000) }],
+      ['a token that is not text', { refresh_token: ['a'] }],
+      ['an overlong token', { refresh_token: 'x'.repeat(5000) }],
       ['another property', { refresh_token: 'a', access_token: 'b' }],
-    ])('%s as not valid', async (_, body) => {
+    ])('%s with 400', async (_, body) => {
       const answer = await app.request('post', '/api/auth/refresh').send(body);
       expect(answer.status).toBe(400);
       expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR' } });
     });
 
-    it('one of another session, which ends: such a token only a thief could have', async () => {
+    it('one of another session, and ends that session, because only a thief could have it', async () => {
       const other = await login();
       expectRefused(await present(forge({}, { sid: claimsOf(other.access_token).sid })));
       expect(await statusOf(app.url, other.access_token)).toBe(401);
     });
 
-    it('and is not harmed by any of that', async () => {
+    it('all of the above without affecting the session', async () => {
       expect(await statusOf(app.url, pair.access_token)).toBe(200);
-      // The one that differs from a forged one in nothing: what failed above failed for its one change.
+      // This one differs from a forged token in nothing, so each change above is what failed.
       expect((await present(forge({}, {}))).status).toBe(200);
     });
   });
 
-  it('has tokens that open no other door', async () => {
+  it('issues tokens that no other route accepts', async () => {
     const { refresh_token: token } = await login();
     const doors = [
       ['get', '/api/users/me'],

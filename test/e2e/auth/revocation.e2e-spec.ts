@@ -26,21 +26,24 @@ describe('revocation on two instances', () => {
     await database.drop();
   });
 
-  it.each(Object.entries(revocations))('acts by %s: here at once, there within a second', async (_, way) => {
-    const account = await pair.account(address(), way.roles);
-    const { admitted, lastAdmittedMs } = await tryOut(pair, account, way);
-    expect(admitted.here).toBe(0);
-    expect(lastAdmittedMs).toBeLessThanOrEqual(LEASE_MS);
-  });
+  it.each(Object.entries(revocations))(
+    'by %s takes effect here at once and there within a second',
+    async (_, way) => {
+      const account = await pair.account(address(), way.roles);
+      const { admitted, lastAdmittedMs } = await tryOut(pair, account, way);
+      expect(admitted.here).toBe(0);
+      expect(lastAdmittedMs).toBeLessThanOrEqual(LEASE_MS);
+    },
+  );
 
-  it('is not undone by a fill of the other instance that began before it', async () => {
+  it('is not undone by an earlier fill on the other instance', async () => {
     const account = await pair.account(address(), ['user', 'auditor']);
     const sid = [sessionOf(account)];
     await database.query(
       `UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = $1`,
       sid,
     );
-    // The fill has read the old rights, has to note the minute, and waits.
+    // The fill has read the old rights and waits to update the minute.
     const held = await HeldLock.take(database.url, 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', sid);
     const listing = () => pair.call('there', account, { path: '/api/users?limit=1' });
     const early = listing();
@@ -63,7 +66,7 @@ describe('revocation on two instances', () => {
     expect(sent.at(-1)?.status).toBe(403);
   });
 
-  describe('while the other instance cannot hear', () => {
+  describe('while the other instance cannot receive notifications', () => {
     let watched: Account;
     beforeAll(async () => {
       watched = await pair.account(address());
@@ -103,7 +106,7 @@ describe('revocation on two instances', () => {
       await trusts();
     });
 
-    it('because its path is cut, and it says so once', async () => {
+    it('because its connection is cut, which it logs once', async () => {
       const before = pair.there.stdout.length;
       const said = (what: RegExp) => pair.there.stdout.slice(before).match(what)?.length ?? 0;
       await pair.path.cut();
@@ -115,17 +118,17 @@ describe('revocation on two instances', () => {
       }
       await trusts();
       await until(() => said(/Notifications arrive again/g) > 0);
-      expect([said(/connection was lost/g), said(/Notifications arrive again/g)]).toEqual([1, 1]);
+      expect([said(/listening connection was lost/g), said(/Notifications arrive again/g)]).toEqual([1, 1]);
     });
 
-    it('because its path is cut: what was remembered before is forgotten when it hears again', async () => {
+    it('because its connection is cut, and drops its cache when it is connected again', async () => {
       const { roles, asked } = revocations['a role that is taken'];
       const account = await pair.account(address(), roles);
       const ask = async () => (await pair.call('there', account, { path: asked })).status;
       expect(await ask()).toBe(200);
       await pair.path.cut();
       try {
-        // Nobody asks there meanwhile, so that nothing but the loss of the path can make it look again.
+        // No request arrives meanwhile, so only the lost connection can make it read again.
         await pair.setRoles(account, ['user']);
       } finally {
         await pair.path.restore();
@@ -134,7 +137,7 @@ describe('revocation on two instances', () => {
       expect(await ask()).toBe(403);
     });
 
-    it('because its path is dead and nobody says so', async () => {
+    it('because its connection is silently dead', async () => {
       pair.path.silence();
       try {
         await expectRevocation();
@@ -145,14 +148,14 @@ describe('revocation on two instances', () => {
       await trusts();
     });
 
-    it('because its path dies as soon as it wants to listen', async () => {
+    it('because its connection dies as soon as it listens', async () => {
       pair.path.swallow('LISTEN ');
       await database.query('SELECT pg_terminate_backend($1)', [await pair.listenerThere()]);
       await until(() => pair.path.swallowed > 0);
       await expectRevocation();
       expect(await pair.remembers('there', watched)).toBe(false);
       pair.path.swallow(null);
-      // By itself: the connection that hangs is given up.
+      // The service gives up the hanging connection on its own.
       await trusts();
     });
   });

@@ -32,7 +32,7 @@ describe('sessions', () => {
     return answer.body as SessionBody[];
   };
   const idsOf = (sessions: readonly SessionBody[]): string[] => sessions.map(({ id }) => id);
-  /** Whether each of its tokens is taken. */
+  /** Returns, for each of its tokens, true if it is accepted. */
   const tokensOf = async (pair: Pair): Promise<[number, number]> => [
     await statusOf(app.url, pair.access_token),
     (await presentRefresh(app.url, pair.refresh_token)).status,
@@ -41,7 +41,7 @@ describe('sessions', () => {
   const ALIVE: [number, number] = [200, 200];
 
   describe('POST /api/auth/logout', () => {
-    it('answers 204 with nothing, and kills both tokens of this session at once', async () => {
+    it('returns 204 without a body and voids both tokens of the session at once', async () => {
       const account = await app.account();
       const [pair, other] = [await login(account), await login(account)];
       expect(await statusOf(app.url, pair.access_token)).toBe(200);
@@ -59,7 +59,7 @@ describe('sessions', () => {
       ).toEqual([]);
     });
 
-    it('answers 401 to who is not signed in, or no longer', async () => {
+    it('returns 401 without a live session', async () => {
       const none = await app.request('post', '/api/auth/logout');
       expect([none.status, none.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
       const account = await app.account();
@@ -69,7 +69,7 @@ describe('sessions', () => {
       expect(again.get('Clear-Site-Data')).toBeUndefined();
     });
 
-    it('answers 204 to both of two at once', async () => {
+    it('returns 204 to both of two concurrent requests', async () => {
       const account = await app.account();
       const answers = await whileChanging(
         app.database,
@@ -79,7 +79,7 @@ describe('sessions', () => {
       expect(answers.map(({ status }) => status)).toEqual([204, 204]);
     });
 
-    it('wins against a refresh that waits for it, whose pair would be dead anyway', async () => {
+    it('wins against a refresh that waits for it', async () => {
       const account = await app.account();
       const pair = await login(account);
       const { sid } = claimsOf(pair.access_token);
@@ -96,7 +96,7 @@ describe('sessions', () => {
   });
 
   describe('GET /api/auth/sessions', () => {
-    it('shows each session with its facts, and which of them asks', async () => {
+    it('returns each session with its fields, and marks the current one', async () => {
       const account = await app.account();
       const pair = await login(account);
       const sessions = await list(account);
@@ -114,7 +114,7 @@ describe('sessions', () => {
       expect(asOther.map(({ current }) => current)).toEqual([false, true]);
     });
 
-    it('shows the agent as it called itself, cut to 256 characters and without control characters', async () => {
+    it('returns the user agent without control characters, cut to 256 characters', async () => {
       const { email } = await app.account();
       const agent = `A\tB\u0085C${'x'.repeat(400)}`;
       const answer = await send(app.url, {
@@ -135,7 +135,7 @@ describe('sessions', () => {
       expect((await list({ id: '', email, token: other })).find(({ current }) => current)?.device).toBe('');
     });
 
-    it('moves last_seen_at to the minute in which the session is used', async () => {
+    it('sets last_seen_at to the minute of the last use', async () => {
       const account = await app.account();
       const [before] = await list(account);
       await app.database.query(
@@ -149,7 +149,7 @@ describe('sessions', () => {
       });
     });
 
-    it('shows no session that has expired, nor one of another account', async () => {
+    it('omits expired sessions and those of other users', async () => {
       const [account, other] = [await app.account(), await app.account()];
       const pair = await login(account);
       await app.database.query(`UPDATE sessions SET expires_at = now() WHERE id = $1`, [
@@ -161,7 +161,7 @@ describe('sessions', () => {
       expect((await app.as(account, 'delete', `/api/auth/sessions/${sid}`)).status).toBe(404);
     });
 
-    it('pages as every list does', async () => {
+    it('pages like every list', async () => {
       const account = await app.account();
       for (let i = 0; i < 4; i++) await login(account);
       const all = idsOf(await list(account));
@@ -196,7 +196,7 @@ describe('sessions', () => {
     });
   });
 
-  describe('of one account', () => {
+  describe('of one user', () => {
     const start = (userId: string, count: number) =>
       app.database.query(
         `INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
@@ -211,7 +211,7 @@ describe('sessions', () => {
       ...idsOf(await list(account, '?limit=100&offset=100')),
     ];
 
-    it('are a hundred at most: a sign-in ends the one seen least recently, at once', async () => {
+    it('are limited to a hundred: a sign-in ends the least recently used one at once', async () => {
       const account = await app.account();
       const [stale, older] = [await login(account), await login(account)];
       expect(await statusOf(app.url, stale.access_token)).toBe(200);
@@ -231,7 +231,7 @@ describe('sessions', () => {
       expect(await tokensOf(next)).toEqual(ALIVE);
     });
 
-    it('are a hundred at most also where there were more, and others keep theirs', async () => {
+    it('are reduced to a hundred even if there were more, without affecting other users', async () => {
       const [account, other] = [await app.account(), await app.account()];
       await start(account.id, 150);
       await start(other.id, 2);
@@ -243,7 +243,7 @@ describe('sessions', () => {
   });
 
   describe('DELETE /api/auth/sessions/{id}', () => {
-    it('ends one session, at once, and once', async () => {
+    it('ends one session at once, and only once', async () => {
       const account = await app.account();
       const [pair, kept] = [await login(account), await login(account)];
       expect(await statusOf(app.url, pair.access_token)).toBe(200);
@@ -254,13 +254,13 @@ describe('sessions', () => {
       await app.as(account, 'delete', path).expect(404);
     });
 
-    it('ends the one that asks too', async () => {
+    it('can end the current session', async () => {
       const account = await app.account();
       await app.as(account, 'delete', `/api/auth/sessions/${sidOf(account)}`).expect(204);
       expect(await statusOf(app.url, account.token)).toBe(401);
     });
 
-    it("answers 404 for another account's, to administrators too, and 400 for what is no id", async () => {
+    it('returns 404 for sessions of others, also to administrators, and 400 for an invalid id', async () => {
       const [account, other] = [await app.account(), await app.account()];
       const bodies = [];
       for (const id of [sidOf(other), NOBODY]) {
@@ -279,7 +279,7 @@ describe('sessions', () => {
   });
 
   describe('DELETE /api/auth/sessions', () => {
-    it('ends all others of this account, and no other', async () => {
+    it('ends all other sessions of the caller, and nothing else', async () => {
       const [account, stranger] = [await app.account(), await app.account()];
       const others = [await login(account), await login(account)];
       for (const pair of others) expect(await statusOf(app.url, pair.access_token)).toBe(200);
@@ -291,7 +291,7 @@ describe('sessions', () => {
   });
 
   describe('/api/users/{id}/sessions', () => {
-    it('shows and ends those of another account to holders of sessions:revoke', async () => {
+    it('lists and ends the sessions of another user for holders of sessions:revoke', async () => {
       const revoker = await accountWith(app, ['sessions:revoke']);
       const account = await app.account();
       const pair = await login(account);
@@ -311,7 +311,7 @@ describe('sessions', () => {
       await app.as(revoker, 'delete', path).expect(204);
     });
 
-    it('marks the own session of who asks about themselves, and ends that one as well', async () => {
+    it('marks the current session of a caller who lists their own, and can end it', async () => {
       const revoker = await accountWith(app, ['sessions:revoke']);
       const path = `/api/users/${revoker.id}/sessions`;
       expect((await app.as(revoker, 'get', path)).body).toMatchObject([
@@ -322,7 +322,7 @@ describe('sessions', () => {
     });
 
     it.each(['get', 'delete'] as const)(
-      'answers %s 403 to others, to the account itself too',
+      'returns 403 for %s to other callers, including the user',
       async (method) => {
         const account = await app.account();
         for (const id of [account.id, app.admin.id, NOBODY]) {
@@ -333,7 +333,7 @@ describe('sessions', () => {
       },
     );
 
-    it.each(['get', 'delete'] as const)('answers %s 404 for an account that is not there', async (method) => {
+    it.each(['get', 'delete'] as const)('returns 404 for %s of an unknown user', async (method) => {
       expect((await app.as(app.admin, method, `/api/users/${NOBODY}/sessions`)).status).toBe(404);
       const revoker = await accountWith(app, ['sessions:revoke']);
       const gone = await app.account();
@@ -343,7 +343,7 @@ describe('sessions', () => {
   });
 
   describe('end for good', () => {
-    it('when the account is disabled: enabling it revives none', async () => {
+    it('when the user is disabled, and stay ended when the user is enabled', async () => {
       const account = await app.account();
       const pair = await refreshed(app.url, (await login(account)).refresh_token);
       const set = (status: string) =>
@@ -356,7 +356,7 @@ describe('sessions', () => {
       expect(idsOf(await list(await signIn(app.url, account.email, PASSWORD)))).toHaveLength(1);
     });
 
-    it('when the account is deleted: restoring it revives none', async () => {
+    it('when the user is deleted, and stay ended when the user is restored', async () => {
       const account = await app.account();
       const pair = await login(account);
       await app.as(account, 'delete', `/api/users/${account.id}`).expect(204);
@@ -367,7 +367,7 @@ describe('sessions', () => {
       expect(idsOf(await list(await signIn(app.url, account.email, PASSWORD)))).toHaveLength(1);
     });
 
-    it('but not when its roles change', async () => {
+    it('but not when the roles change', async () => {
       const account = await app.account();
       const pair = await login(account);
       await app

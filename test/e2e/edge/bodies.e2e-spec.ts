@@ -30,9 +30,9 @@ describe('request bodies', () => {
       headers: { ...bearer(user), ...headers },
     });
 
-  describe('that are no JSON', () => {
+  describe('with invalid JSON', () => {
     it.each([
-      ['nothing but an opening', '{'],
+      ['only an opening brace', '{'],
       ['garbage after the value', `${JSON.stringify(SIGN_UP)} x`],
       ['a second value', `${JSON.stringify(SIGN_UP)}{}`],
       ['a trailing comma', '{"email":"a@example.com",}'],
@@ -41,8 +41,8 @@ describe('request bodies', () => {
       ['NaN', '{"email":NaN}'],
       ['a raw line break in a string', '{"name":"a\nb"}'],
       ['a byte order mark', '\uFEFF{}'],
-      ['white space alone', '   '],
-    ])('answers 400 to %s', async (_, body) => {
+      ['only white space', '   '],
+    ])('get 400 for %s', async (_, body) => {
       const error = expectEnvelope(await post(body), 'VALIDATION_ERROR');
       expect(error.message).toBe('body must be valid JSON');
     });
@@ -51,15 +51,15 @@ describe('request bodies', () => {
       ['a byte that UTF-8 never has', Buffer.from('7b226e616d65223a22ff227d', 'hex')],
       ['an overlong encoding', Buffer.from('7b226e616d65223a22c0af227d', 'hex')],
       ['an encoded surrogate', Buffer.from('7b226e616d65223a22eda080227d', 'hex')],
-      ['a character cut short', Buffer.from('7b226e616d65223a22e282227d', 'hex')],
+      ['a truncated character', Buffer.from('7b226e616d65223a22e282227d', 'hex')],
       ['UTF-16', Buffer.from('\ufeff{}', 'utf16le')],
-    ])('answers 400 to invalid UTF-8: %s', async (_, body) => {
+    ])('get 400 for invalid UTF-8: %s', async (_, body) => {
       const error = expectEnvelope(await post(body), 'VALIDATION_ERROR');
       expect(error.message).toBe('body must be valid UTF-8');
     });
   });
 
-  describe('that are JSON of another shape', () => {
+  describe('with the wrong JSON type', () => {
     it.each([
       ['null'],
       ['5'],
@@ -69,12 +69,12 @@ describe('request bodies', () => {
       ['[]'],
       ['[{}]'],
       [JSON.stringify([SIGN_UP])],
-    ])('answers 400 to %s, where every property is optional too', async (body) => {
+    ])('get 400 for %s, even where every property is optional', async (body) => {
       expectEnvelope(await post(body), 'VALIDATION_ERROR');
       expectEnvelope(await patchMe(body), 'VALIDATION_ERROR');
     });
 
-    it('answers 400 to no body where properties are needed', async () => {
+    it('get 400 when empty where properties are required', async () => {
       const error = expectEnvelope(
         await send(app.url, { method: 'POST', path: '/api/users' }),
         'VALIDATION_ERROR',
@@ -82,7 +82,7 @@ describe('request bodies', () => {
       expect(error.details?.map((detail) => detail.field)).toEqual(['email', 'password', 'name']);
     });
 
-    it('answers 400 to a body where a route takes none', async () => {
+    it('get 400 on a route without a body', async () => {
       const restore = { method: 'POST', path: `/api/users/${user.id}/restore`, headers: bearer(app.admin) };
       expectEnvelope(await send(app.url, { ...restore, body: { force: true } }), 'VALIDATION_ERROR');
       expectEnvelope(await send(app.url, { ...restore, body: 5 }), 'VALIDATION_ERROR');
@@ -90,11 +90,11 @@ describe('request bodies', () => {
     });
   });
 
-  describe('that are nested', () => {
+  describe('with nesting', () => {
     const nested = (levels: number) => `${'['.repeat(levels - 1)}"x"${']'.repeat(levels - 1)}`;
     const inName = (levels: number) => `{"name":${nested(levels)}}`;
 
-    it('judges 32 levels by their content', async () => {
+    it('are validated by content up to 32 levels', async () => {
       const error = expectEnvelope(await patchMe(inName(32)), 'VALIDATION_ERROR');
       expect(error.message).toBe('name must be a string');
     });
@@ -104,49 +104,49 @@ describe('request bodies', () => {
       ['40,000 brackets', '['.repeat(40_000)],
       ['40,000 closed brackets', '['.repeat(40_000) + ']'.repeat(40_000)],
       ['15,000 objects', '{"a":'.repeat(15_000) + '1' + '}'.repeat(15_000)],
-    ])('answers 400 to %s', async (_, body) => {
+    ])('get 400 for %s', async (_, body) => {
       const error = expectEnvelope(await patchMe(body), 'VALIDATION_ERROR');
       expect(error.message).toMatch(/nested deeper than 32/);
     });
 
-    it('does not take brackets in a string for nesting', async () => {
+    it('may contain brackets in strings', async () => {
       const name = `\\"${'[{'.repeat(40)}`;
       const answer = await patchMe({ name });
       expect(answer).toMatchObject({ status: 200, json: { name } });
     });
   });
 
-  describe('that hold what reaches a prototype or no text has', () => {
+  describe('with unsafe keys or text', () => {
     it.each([
       '{"__proto__":{"admin":true}}',
       '{"name":"A","\\u005f_proto__":{}}',
       '{"constructor":{"prototype":{"admin":true}}}',
       '{"name":{"a":[{"prototype":1}]}}',
       '{"name":[[[{"__proto__":null}]]]}',
-    ])('answers 400 to %s and pollutes nothing', async (body) => {
+    ])('get 400 for %s and pollute no prototype', async (body) => {
       const error = expectEnvelope(await patchMe(body), 'VALIDATION_ERROR');
-      expect(error.message).toMatch(/must not hold such a property name/);
+      expect(error.message).toMatch(/must not contain a forbidden property name/);
       expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
     });
 
     it.each([
-      ['a lone high surrogate', '{"name":"a\\ud800b"}', 'name must not hold lone surrogates'],
-      ['a lone low surrogate', '{"name":"\\udc00"}', 'name must not hold lone surrogates'],
-      ['surrogates in the wrong order', '{"name":"\\udc00\\ud800"}', 'name must not hold lone surrogates'],
-      ['one deep inside', '{"name":[["\\ud800"]]}', 'name must not hold lone surrogates'],
-      ['U+0000', '{"name":"a\\u0000"}', 'name must not hold U+0000'],
-      ['U+0000 in a key', '{"na\\u0000me":"a"}', 'body must not hold such a property name'],
-      ['a lone surrogate in a key', '{"\\ud800":"a"}', 'body must not hold such a property name'],
-    ])('answers 400 to %s', async (_, body, message) => {
+      ['a lone high surrogate', '{"name":"a\\ud800b"}', 'name must not contain lone surrogates'],
+      ['a lone low surrogate', '{"name":"\\udc00"}', 'name must not contain lone surrogates'],
+      ['surrogates in the wrong order', '{"name":"\\udc00\\ud800"}', 'name must not contain lone surrogates'],
+      ['a nested surrogate', '{"name":[["\\ud800"]]}', 'name must not contain lone surrogates'],
+      ['U+0000', '{"name":"a\\u0000"}', 'name must not contain U+0000'],
+      ['U+0000 in a key', '{"na\\u0000me":"a"}', 'body must not contain a forbidden property name'],
+      ['a lone surrogate in a key', '{"\\ud800":"a"}', 'body must not contain a forbidden property name'],
+    ])('get 400 for %s', async (_, body, message) => {
       expect(expectEnvelope(await patchMe(body), 'VALIDATION_ERROR').message).toBe(message);
     });
 
-    it('keeps an escaped pair of surrogates as the character it is', async () => {
+    it('may contain an escaped surrogate pair', async () => {
       expect(await patchMe('{"name":"\\ud83d\\ude00"}')).toMatchObject({ status: 200, json: { name: '😀' } });
     });
   });
 
-  describe('of another media type', () => {
+  describe('with another media type', () => {
     it.each([
       'application/x-www-form-urlencoded',
       'multipart/form-data; boundary=x',
@@ -159,7 +159,7 @@ describe('request bodies', () => {
       'application/x-ndjson',
       'application/jsonx',
       '',
-    ])('answers 415 to "%s"', async (type) => {
+    ])('get 415 for "%s"', async (type) => {
       expectEnvelope(await post(SIGN_UP, { 'Content-Type': type }), 'UNSUPPORTED_MEDIA_TYPE');
     });
 
@@ -169,12 +169,12 @@ describe('request bodies', () => {
       'Application/JSON;Charset="UTF-8"',
       "application/json ; charset='utf-8';",
       'application/json;q=1',
-    ])('reads "%s"', async (type) => {
+    ])('are read as "%s"', async (type) => {
       expect(await patchMe({ name: 'Ä' }, { 'Content-Type': type })).toMatchObject({ status: 200 });
     });
 
     it.each(['gzip', 'deflate', 'br', 'GZIP', 'identity, gzip', 'x-unknown'])(
-      'answers 415 to a body that says it is compressed: %s',
+      'get 415 with a content coding: %s',
       async (encoding) => {
         const headers = { 'Content-Type': 'application/json', 'Content-Encoding': encoding };
         expectEnvelope(await post(gzipSync(JSON.stringify(SIGN_UP)), headers), 'UNSUPPORTED_MEDIA_TYPE');
@@ -182,31 +182,31 @@ describe('request bodies', () => {
     );
   });
 
-  describe('of a size', () => {
-    /** JSON of exactly so many bytes. */
+  describe('of a given size', () => {
+    /** Returns JSON of exactly this number of bytes. */
     const sized = (bytes: number) => `{"name":"${'n'.repeat(bytes - '{"name":""}'.length)}"}`;
     const chunked = { 'Transfer-Encoding': 'chunked' };
 
-    it('reads 100,000 bytes on a public route, and one more is 413', async () => {
+    it('are read up to 100,000 bytes on a public route, and get 413 beyond', async () => {
       const atLimit = expectEnvelope(await post(sized(PUBLIC_LIMIT)), 'VALIDATION_ERROR');
       expect(atLimit.details?.map((detail) => detail.field)).toContain('email');
       expectEnvelope(await post(sized(PUBLIC_LIMIT + 1)), 'PAYLOAD_TOO_LARGE');
     });
 
-    it('gives a signed-in caller no more on a public route', async () => {
+    it('have the same limit on a public route with a token', async () => {
       expectEnvelope(await post(sized(PUBLIC_LIMIT + 1), bearer(app.admin)), 'PAYLOAD_TOO_LARGE');
     });
 
-    it('reads BODY_LIMIT_BYTES elsewhere, and one more is 413', async () => {
+    it('are read up to BODY_LIMIT_BYTES elsewhere, and get 413 beyond', async () => {
       expectEnvelope(await patchMe(sized(LIMIT)), 'VALIDATION_ERROR');
       expectEnvelope(await patchMe(sized(LIMIT + 1)), 'PAYLOAD_TOO_LARGE');
     });
 
-    it('counts bytes, not characters', async () => {
+    it('are measured in bytes, not characters', async () => {
       expectEnvelope(await post(`{"name":"${'ä'.repeat(PUBLIC_LIMIT / 2)}"}`), 'PAYLOAD_TOO_LARGE');
     });
 
-    it('draws the same line through bodies that do not tell their length', async () => {
+    it('have the same limits without a length', async () => {
       const json = { 'Content-Type': 'application/json' };
       const raw = async (bytes: number) => {
         const connection = await RawConnection.open(app.url);
@@ -219,7 +219,7 @@ describe('request bodies', () => {
       expectEnvelope(await raw(PUBLIC_LIMIT + 1), 'PAYLOAD_TOO_LARGE');
     });
 
-    it('answers 413 by the announced length, before a byte of the body was sent', async () => {
+    it('get 413 for their announced length before a byte is sent', async () => {
       const connection = await RawConnection.open(app.url);
       connection.write(
         head('POST', '/api/users', {
@@ -230,14 +230,14 @@ describe('request bodies', () => {
       expectEnvelope(await connection.answer(), 'PAYLOAD_TOO_LARGE');
     });
 
-    it('answers 413 while a body without a length is still being sent', async () => {
+    it('get 413 while a body without a length is still being sent', async () => {
       const connection = await RawConnection.open(app.url);
       connection.write(head('POST', '/api/users', { 'Content-Type': 'application/json', ...chunked }));
       connection.write(chunk('x'.repeat(PUBLIC_LIMIT + 1)));
       expectEnvelope(await connection.answer(), 'PAYLOAD_TOO_LARGE');
     });
 
-    it('does not reset the connection under a client that sends to the end before it reads', async () => {
+    it('get a response without a reset when the client sends everything before it reads', async () => {
       const body = 'x'.repeat(8_000_000);
       const connection = await RawConnection.open(app.url);
       connection.write(
@@ -252,7 +252,7 @@ describe('request bodies', () => {
       expect(connection.failure).toBeNull();
     });
 
-    it('serves the next request on a connection whose body was refused, or closes it cleanly', async () => {
+    it('leave the connection usable or cleanly closed after a refusal', async () => {
       const connection = await RawConnection.open(app.url);
       const body = sized(PUBLIC_LIMIT + 1);
       connection.write(head('POST', '/api/users', { 'Content-Type': 'application/json', ...chunked }));

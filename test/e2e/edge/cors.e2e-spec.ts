@@ -59,7 +59,7 @@ describe('CORS', () => {
     Object.keys(headers).filter((name) => name.startsWith('access-control-'));
 
   it.each(['http://localhost', 'http://localhost:5173', 'http://localhost:65535'])(
-    'lets %s in by default outside production',
+    'allows %s by default outside production',
     async (origin) => {
       const answer = await send(byDefault.url, { path: '/api/users/me', headers: { Origin: origin } });
       expect(answer.headers['access-control-allow-origin']).toBe(origin);
@@ -80,13 +80,13 @@ describe('CORS', () => {
     'http://127.0.0.1:5173',
     'http://LOCALHOST:5173',
     'null',
-  ])('names no origin to %s by default', async (origin) => {
+  ])('does not allow %s by default', async (origin) => {
     expect((await preflight(byDefault.url, origin)).headers).not.toHaveProperty(
       'access-control-allow-origin',
     );
   });
 
-  it('is off without origins: none is let in, and a preflight is a method like any other', async () => {
+  it('is disabled without origins: allows none, and treats a preflight as any method', async () => {
     const answer = await send(closed.url, { path: '/api/users/me', headers: { Origin: ALLOWED } });
     expect(corsHeaders(answer.headers)).toEqual([]);
     const asked = await preflight(closed.url, ALLOWED);
@@ -94,7 +94,7 @@ describe('CORS', () => {
     expect(corsHeaders(asked.headers)).toEqual([]);
   });
 
-  it.each([ALLOWED, ALSO_ALLOWED])('lets %s in, with errors too, and without credentials', async (origin) => {
+  it.each([ALLOWED, ALSO_ALLOWED])('allows %s, on errors too, without credentials', async (origin) => {
     for (const path of ['/api/users/me', '/api/nothing', '/health/live']) {
       const answer = await send(app.url, { path, headers: { Origin: origin } });
       expect(answer.headers).toMatchObject({
@@ -106,7 +106,7 @@ describe('CORS', () => {
     }
   });
 
-  it.each(STRANGERS)('names no origin to "%s"', async (origin) => {
+  it.each(STRANGERS)('does not allow "%s"', async (origin) => {
     const answer = await send(app.url, { path: '/api/users/me', headers: { Origin: origin } });
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
     expect(answer.headers.vary).toMatch(/\bOrigin\b/);
@@ -114,7 +114,7 @@ describe('CORS', () => {
     expect(asked.headers).not.toHaveProperty('access-control-allow-origin');
   });
 
-  it('answers a preflight with what the origin may send, and remembers it for a while', async () => {
+  it('returns the allowed methods and headers to a preflight, with a lifetime', async () => {
     const answer = await preflight(app.url, ALLOWED);
     expect(answer).toMatchObject({ status: 204, text: '' });
     expect(answer.headers).toMatchObject({
@@ -126,7 +126,7 @@ describe('CORS', () => {
     });
   });
 
-  it('allows every header that the API reads, so that one preflight serves all requests of an address', async () => {
+  it('allows every header that the API reads, so that one preflight covers all requests to a URL', async () => {
     const answer = await send(app.url, {
       method: 'OPTIONS',
       path: '/api/users/me',
@@ -145,7 +145,7 @@ describe('CORS', () => {
     expect(methods).toEqual(expect.arrayContaining(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']));
   });
 
-  it('exposes every header of ours, those that the OpenAPI document names among them', async () => {
+  it('exposes all headers of the service, including those in the OpenAPI document', async () => {
     const answer = await send(app.url, { path: '/openapi.json', headers: { Origin: ALLOWED } });
     const exposed = String(answer.headers['access-control-expose-headers']).toLowerCase().split(',');
     expect(exposed).toEqual(
@@ -164,7 +164,7 @@ describe('CORS', () => {
       Object.values(responses).flatMap(({ headers = {} }) => Object.keys(headers)),
     );
     expect(documented).toContain('X-Total-Count');
-    // A browser shows the fields of a trailer to nobody.
+    // Browsers do not expose trailer fields.
     const trailers = ['X-Export-Count', 'X-Export-Sha256'];
     const missing = documented.filter(
       (name) => !exposed.includes(name.toLowerCase()) && !trailers.includes(name),
@@ -172,7 +172,7 @@ describe('CORS', () => {
     expect(missing).toEqual([]);
   });
 
-  it('takes an OPTIONS that is no preflight for the method it is', async () => {
+  it('treats an OPTIONS request that is not a preflight as any method', async () => {
     const answer = await send(app.url, { method: 'OPTIONS', path: '/api/users' });
     expectEnvelope(answer, 'METHOD_NOT_ALLOWED');
     expect(answer.headers.allow).toBe('GET, HEAD, POST');

@@ -12,7 +12,7 @@ const RUNS = Number(process.env['FUZZ_RUNS'] ?? 40);
 const LINES = 150;
 const TYPES = ['text/event-stream', 'application/x-ndjson', 'text/csv'];
 
-describe('what was damaged on its way', () => {
+describe('damaged input', () => {
   let app: TestApp;
   let user: Account;
   beforeAll(async () => {
@@ -29,7 +29,7 @@ describe('what was damaged on its way', () => {
   const drive = <T>(arbitrary: fc.Arbitrary<T>, check: (value: T) => Promise<void>) =>
     fc.assert(fc.asyncProperty(arbitrary, check), { numRuns: RUNS });
 
-  it('is no cursor of a list', async () => {
+  it('is rejected as a list cursor', async () => {
     const next = nextPage(await app.as(app.admin, 'get', '/api/users?limit=1')) ?? '';
     const cursor = new URL(next, app.url).searchParams.get('cursor') ?? '';
     await drive(damaged(cursor), async (each) => {
@@ -38,7 +38,7 @@ describe('what was damaged on its way', () => {
     });
   });
 
-  it('is no cursor of an export', async () => {
+  it('is rejected as an export cursor', async () => {
     const path = '/api/export/users?format=ndjson&fields=id';
     const cursor = String((await ask({ path })).headers['x-export-cursor']);
     await drive(damaged(cursor, 2), async (each) => {
@@ -47,7 +47,7 @@ describe('what was damaged on its way', () => {
     });
   });
 
-  it('is a form that Accept names, or 406', async () => {
+  it('gets a media type that Accept names, or 406', async () => {
     const accept = fc.oneof(
       ...TYPES.map((type) => damaged(`${type}; charset=utf-8; q=0.5, text/html;q=0.1`, 6)),
     );
@@ -63,13 +63,13 @@ describe('what was damaged on its way', () => {
     });
   });
 
-  it('is no precondition that holds', async () => {
+  it('never satisfies a precondition', async () => {
     const tag = tagOf(await read(app, user.id));
     const me = { path: '/api/users/me', headers: bearer(user) };
     const isWhole = (header: string) => header.split(',').some((each) => each.trim() === tag);
     const isAny = (header: string) => header.trim() === '*';
     await drive(fc.oneof(damaged(tag), damaged(`"x", W/${tag}, ${tag}`)), async (each) => {
-      // Changes nothing, so that the tag stays.
+      // Changes nothing, so the tag stays the same.
       const patch = { ...me, method: 'PATCH', body: {} };
       const ifMatch = await ask({ ...patch, headers: { ...me.headers, 'If-Match': each } });
       if (ifMatch.status === 200) expect([each, isWhole(each) || isAny(each)]).toEqual([each, true]);
@@ -95,7 +95,7 @@ describe('what was damaged on its way', () => {
       (lines: string[]) => ['email,name,roles', ...lines].join('\n'),
       'ada@damaged.example,"Ada, ""L""",user',
     ],
-  ])('is a row of an import that is done or failed by itself: %s', async (type, fileOf, line) => {
+  ])('only affects its own row of an import: %s', async (type, fileOf, line) => {
     const lines = fc.sample(damaged(line), { numRuns: LINES, seed: 15 });
     const { job, results } = await imported(app, type, fileOf(lines));
     expect(job.status).toBe('succeeded');

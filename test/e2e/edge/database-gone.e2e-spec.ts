@@ -10,7 +10,7 @@ import { until } from '../../support/until.js';
 
 const LIMIT_MS = 1000;
 
-describe('when the database is gone', () => {
+describe('when the database is unreachable', () => {
   let app: TestApp;
   let user: Account;
   let database: TestDatabase;
@@ -48,7 +48,7 @@ describe('when the database is gone', () => {
     return { answer: await request(), took: performance.now() - started };
   };
 
-  it('answers 503 with Retry-After soon, and never lets anybody in', async () => {
+  it('returns 503 with Retry-After promptly and admits no caller', async () => {
     await proxy.cut();
     for (const request of [me, login, me]) {
       const { answer, took } = await timed(request);
@@ -59,7 +59,7 @@ describe('when the database is gone', () => {
     }
   });
 
-  it('is not ready, but alive, and says nothing of where the database is', async () => {
+  it('is not ready but alive, and does not reveal the address of the database', async () => {
     await proxy.cut();
     await until(async () => (await health('/ready')).status === 503, 5000, 'no readiness');
     const ready = await health('/ready');
@@ -71,7 +71,7 @@ describe('when the database is gone', () => {
     expect((await send(app.url, { path: '/metrics' })).status).toBe(200);
   });
 
-  it('recovers by itself', async () => {
+  it('recovers on its own', async () => {
     await proxy.cut();
     expect((await me()).status).toBe(503);
     await proxy.restore();
@@ -80,7 +80,7 @@ describe('when the database is gone', () => {
     expect((await login()).status).toBe(200);
   });
 
-  it('answers what was under way when it went', async () => {
+  it('responds to requests that were in progress', async () => {
     const lock = await HeldLock.takeUsers(database.url);
     try {
       const requests = [login(), me(), login(), me()];
@@ -95,7 +95,7 @@ describe('when the database is gone', () => {
     }
   });
 
-  it('serves the next request when all idle connections were ended, once it has seen that', async () => {
+  it('serves the next request after it notices that all idle connections were ended', async () => {
     const pool = poolOf(app.dataSource);
     expect((await me()).status).toBe(200);
     const before = pool.totalCount;
@@ -109,7 +109,7 @@ describe('when the database is gone', () => {
     expect((await me()).status).toBe(200);
   });
 
-  it('answers in time when the database is silent, and recovers from that too', async () => {
+  it('responds in time when the database is silent, and recovers', async () => {
     await me();
     proxy.silence();
     for (const request of [me, login]) {
@@ -119,11 +119,11 @@ describe('when the database is gone', () => {
       expect(took).toBeLessThan(LIMIT_MS + 5000);
     }
     expect((await health('/live')).status).toBe(200);
-    // The heartbeat was heard a moment ago.
+    // The heartbeat has just been received.
     await until(async () => (await health('/ready')).status === 503, 5000, 'no readiness');
   });
 
-  it('tells a query that fails from a database that is gone', async () => {
+  it('distinguishes a failed query from an unreachable database', async () => {
     await database.query('ALTER TABLE users RENAME TO users_away');
     try {
       const answer = await me();

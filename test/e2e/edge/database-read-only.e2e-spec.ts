@@ -5,10 +5,10 @@ import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 
-/** The contract: by then readiness says that the database refuses changes. */
+/** The time in the contract until readiness reports that the database refuses changes. */
 const NOTICED_WITHIN_MS = 5000;
 
-describe('while the database takes no changes', () => {
+describe('while the database is read-only', () => {
   let database: TestDatabase;
   let app: TestApp;
   let user: Account;
@@ -23,7 +23,7 @@ describe('while the database takes no changes', () => {
     await database.drop();
   });
 
-  /** Of new sessions: those that stand are ended, as a server that is started anew ends them. */
+  /** Affects new sessions only. It terminates existing ones, as a server restart does. */
   async function readOnly(refuses: boolean): Promise<void> {
     const name = new URL(database.url).pathname.slice(1);
     await database.query(
@@ -61,7 +61,7 @@ describe('while the database takes no changes', () => {
       }),
   };
 
-  it('is not ready, answers 503 to what writes, and serves all once it takes them again', async () => {
+  it('is not ready, returns 503 to writes, and recovers when the database accepts writes again', async () => {
     await readOnly(true);
     await until(async () => (await ready()).status === 503, NOTICED_WITHIN_MS, 'not ready');
     expect((await ready()).json).toMatchObject({ error: { database: { status: 'down' } } });
@@ -72,7 +72,7 @@ describe('while the database takes no changes', () => {
       expectNothingFromInside(answer);
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
     }
-    // No session is ended for it: those that were opened meanwhile must not stay.
+    // Terminates no session for this: connections opened meanwhile must be replaced by the service.
     await readOnly(false);
     await until(async () => (await ready()).status === 200, NOTICED_WITHIN_MS, 'ready');
     expect((await writes['a change']()).status).toBe(200);

@@ -9,14 +9,14 @@ import { type Account, TestApp } from '../../support/test-app.js';
 import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 
-/** The contract: the first answer comes so soon after the path is back. */
+/** The time in the contract until the first response after the network path is restored. */
 const BACK_WITHIN_MS = 2000;
-/** Long before the time of a request is over (30 s). */
+/** Well before the time limit of a request (30 s). */
 const GIVEN_UP_WITHIN_MS = 6000;
-/** A statement of the job runner is given up after 5 s. */
+/** The worker abandons a statement after 5 s. */
 const JOBS_BACK_WITHIN_MS = 15_000;
 
-describe('connections to the database that turn out to be dead', () => {
+describe('dead database connections', () => {
   let database: TestDatabase;
   let path: TcpProxy;
   let app: TestApp;
@@ -51,7 +51,7 @@ describe('connections to the database that turn out to be dead', () => {
     return { status, took: performance.now() - started };
   };
 
-  it('cost no request that finds one of them idle', async () => {
+  it('fail no request that gets an idle one', async () => {
     await many(me);
     for (let round = 0; round < 3; round++) {
       await terminate();
@@ -60,7 +60,7 @@ describe('connections to the database that turn out to be dead', () => {
     }
   });
 
-  it('cost no read that was under way', async () => {
+  it('fail no read in progress', async () => {
     const held = (lock = await HeldLock.takeUsers(database.url));
     const reads = Array.from({ length: 5 }, me);
     await until(async () => (await held.waiting()) === reads.length);
@@ -70,7 +70,7 @@ describe('connections to the database that turn out to be dead', () => {
     for (const { status } of await Promise.all(reads)) expect(status).toBe(200);
   });
 
-  it('end a change that was under way: it is never sent twice', async () => {
+  it('fail a write in progress, which is never sent twice', async () => {
     const row = 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE';
     const held = (lock = await HeldLock.take(database.url, row, [user.id]));
     const change = rename('Lost');
@@ -82,7 +82,7 @@ describe('connections to the database that turn out to be dead', () => {
     expect((await me()).json).not.toMatchObject({ name: 'Lost' });
   });
 
-  it('are given up together when nothing is answered, and served again soon after the path is back', async () => {
+  it('are dropped together without a response, and requests succeed soon after the path is restored', async () => {
     const under = await many(me);
     expect(under.every(({ status }) => status === 200)).toBe(true);
     path.silence();
@@ -91,7 +91,7 @@ describe('connections to the database that turn out to be dead', () => {
       expect(status).toBe(503);
       expect(took).toBeLessThan(GIVEN_UP_WITHIN_MS);
     }
-    // From now on nobody waits in vain.
+    // From here on no request waits in vain.
     const refused = await timed(() => rename('Refused'));
     expect(refused.status).toBe(503);
     expect(refused.took).toBeLessThan(500);
@@ -104,10 +104,10 @@ describe('connections to the database that turn out to be dead', () => {
   it.each([
     ['a read', () => me()],
     ['a change', () => rename('Served')],
-  ])('are thrown away together when the path has come back without them: %s', async (_, request) => {
+  ])('are dropped together when the network path is restored without them: %s', async (_, request) => {
     await many(request);
     path.silence();
-    // Nobody asks meanwhile; new connections work, and the old ones say nothing for ever.
+    // No request arrives meanwhile. New connections work, and the old ones stay silent for ever.
     path.forgetOld();
     const answers = await Promise.all(Array.from({ length: 20 }, () => timed(request)));
     for (const { status, took } of answers) {
@@ -118,10 +118,10 @@ describe('connections to the database that turn out to be dead', () => {
       expect(took).toBeLessThan(500);
   });
 
-  it('do not keep jobs from being done once the path is back', async () => {
+  it('do not stop the task worker once the path is restored', async () => {
     const mails = app.nest.get(Mailer);
     path.silence();
-    // Meanwhile the runner, which looks for jobs every two seconds, has asked for one.
+    // Meanwhile the worker, which polls every two seconds, has sent a query.
     await many(me);
     path.forgetOld();
     await until(async () => (await me()).status === 200);
@@ -129,11 +129,11 @@ describe('connections to the database that turn out to be dead', () => {
     await until(() => mails.sent.some(({ to }) => to === email), JOBS_BACK_WITHIN_MS, 'the mail');
   });
 
-  it('are not taken for dead because one statement takes long', async () => {
+  it('are not assumed dead because of one slow statement', async () => {
     const held = (lock = await HeldLock.takeUsers(database.url));
     const slow = me();
     await until(async () => (await held.waiting()) === 1);
-    // Longer than silence is borne.
+    // Longer than the tolerated silence.
     await new Promise((resolve) => setTimeout(resolve, 4000));
     await held.release();
     expect((await slow).status).toBe(200);

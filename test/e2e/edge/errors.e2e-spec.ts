@@ -16,7 +16,7 @@ describe('errors', () => {
 
   const answerTo = (sent: Sent) => send(app.url, sent);
 
-  it('come in one envelope that names nothing from inside', async () => {
+  it('have one envelope without internal details', async () => {
     const taken = { email: user.email, password: PASSWORD, name: 'Somebody' };
     const cases: Sent[] = [
       { path: '/api/nothing' },
@@ -42,7 +42,7 @@ describe('errors', () => {
     }
   });
 
-  it('name the field of each fault, and the first fault in the message', async () => {
+  it('name the field of each error, with the first error as the message', async () => {
     const body = { email: 'nonsense', password: 'short', name: '', admin: true };
     const error = expectEnvelope(
       await answerTo({ method: 'POST', path: '/api/users', body }),
@@ -58,20 +58,20 @@ describe('errors', () => {
     expect(error.details).toContainEqual({ field: 'email', message: 'email must be an email' });
   });
 
-  it('do not grow with the faults of the input', async () => {
+  it('are bounded, however many errors the input has', async () => {
     const body = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`unknown_${i}`, i]));
     const answer = await answerTo({ method: 'POST', path: '/api/users', body });
     expect(expectEnvelope(answer, 'VALIDATION_ERROR').details?.length).toBeLessThanOrEqual(20);
   });
 
-  it('never repeat the values that were refused', async () => {
+  it('never repeat rejected values', async () => {
     const body = { email: 'SECRET-e', password: 'SECRET-p\u0007', name: ['SECRET-n'] };
     const answer = await answerTo({ method: 'POST', path: '/api/users', body });
     expectEnvelope(answer, 'VALIDATION_ERROR');
     expect(answer.text).not.toContain('SECRET');
   });
 
-  it('answers a path that is no UTF-8 with 400', async () => {
+  it('are 400 for a path that is not UTF-8', async () => {
     for (const id of ['%ff', '%c0%af', '%ed%a0%80', '%e2%82', '%']) {
       const answer = await answerTo({ path: `/api/users/${id}`, headers: bearer(app.admin) });
       expectEnvelope(answer, 'VALIDATION_ERROR');
@@ -88,7 +88,7 @@ describe('errors', () => {
       ['404', { path: '/api/nothing' }],
       ['405', { method: 'PUT', path: '/api/users' }],
       ['415', { method: 'POST', path: '/api/users', body: 'x', headers: { 'Content-Type': 'text/plain' } }],
-    ])('hold the same facts and headers: %s', async (_, sent) => {
+    ])('carry the same information and headers: %s', async (_, sent) => {
       const plain = await asked(sent, 'application/json');
       const problem = await asked(sent);
       const { error } = plain.json as { error: Record<string, unknown> };
@@ -121,12 +121,12 @@ describe('errors', () => {
       ['application/problem+json; charset=utf-8', 'application/problem+json'],
       ['application/problem+json;charset="utf-8";q=0.9, application/json;q=0.1', 'application/problem+json'],
       ['application/problem+json; charset=utf-8; q=0', 'application/json'],
-    ])('only where the client prefers it: Accept: %s', async (accept, type) => {
+    ])('are sent only if the client prefers it: Accept: %s', async (accept, type) => {
       const answer = await asked({ path: '/api/nothing' }, accept);
       expect(answer.headers['content-type']).toBe(`${type}; charset=utf-8`);
     });
 
-    it('leave answers that are no errors alone', async () => {
+    it('leave other responses unchanged', async () => {
       const answer = await asked({ path: '/api/users/me', headers: bearer(user) });
       expect(answer).toMatchObject({
         status: 200,
@@ -135,7 +135,7 @@ describe('errors', () => {
     });
   });
 
-  describe('of requests that are none', () => {
+  describe('of malformed requests', () => {
     const reply = async (bytes: string): Promise<Answer> => {
       const connection = await RawConnection.open(app.url);
       connection.write(bytes);
@@ -143,14 +143,14 @@ describe('errors', () => {
     };
 
     it.each([
-      ['a request line of nonsense', 'nonsense\r\n\r\n'],
+      ['a nonsense request line', 'nonsense\r\n\r\n'],
       ['an unknown method', 'BREW /health HTTP/1.1\r\nHost: x\r\n\r\n'],
       ['an unknown version', 'GET /health HTTP/9.9\r\nHost: x\r\n\r\n'],
       ['a header without a colon', 'GET /health HTTP/1.1\r\nHost x\r\n\r\n'],
       ['a space before the colon', 'GET /health HTTP/1.1\r\nHost : x\r\n\r\n'],
       ['U+0000 in a header', 'GET /health HTTP/1.1\r\nHost: x\r\nA: a\0b\r\n\r\n'],
       [
-        'a length and chunks at once',
+        'both a length and chunks',
         'POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       ],
       [
@@ -159,11 +159,11 @@ describe('errors', () => {
       ],
       ['a negative length', 'POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n'],
       ['a length of 1e3', 'POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n'],
-      ['headers past the limit', `GET /health HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(70_000)}\r\n\r\n`],
-      ['a path past the limit', `GET /${'a'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
+      ['headers over the limit', `GET /health HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(70_000)}\r\n\r\n`],
+      ['a path over the limit', `GET /${'a'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
       ['no Host', 'GET /api/users/me HTTP/1.1\r\n\r\n'],
       ['an unknown transfer coding', 'POST /api/users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n'],
-    ])('answers the envelope to %s, and closes', async (_, bytes) => {
+    ])('send the envelope for %s and close the connection', async (_, bytes) => {
       const answer = await reply(bytes);
       expectEnvelope(answer, 'VALIDATION_ERROR');
       expectNothingFromInside(answer);
@@ -177,7 +177,7 @@ describe('errors', () => {
       });
     });
 
-    it('goes on serving others', async () => {
+    it('do not affect other requests', async () => {
       await reply('nonsense\r\n\r\n');
       expect(await answerTo({ path: '/health/live' })).toMatchObject({ status: 200 });
     });

@@ -15,7 +15,7 @@ describe('response headers', () => {
 
   const answerTo = (sent: Sent) => send(app.url, sent);
 
-  /** One request for each kind of answer there is. */
+  /** One request for each kind of response. */
   const kinds = (): readonly (readonly [status: number, sent: Sent])[] => [
     [200, { path: '/api/users/me', headers: bearer(user) }],
     [200, { path: '/health/live' }],
@@ -49,7 +49,7 @@ describe('response headers', () => {
   ];
 
   describe('X-Request-Id', () => {
-    it("keeps the caller's own on every kind of answer", async () => {
+    it('keeps the id of the caller on every kind of response', async () => {
       for (const [status, sent] of kinds()) {
         const id = `Caller.s-own_${status}`;
         const answer = await answerTo({ ...sent, headers: { ...sent.headers, 'X-Request-Id': id } });
@@ -64,12 +64,12 @@ describe('response headers', () => {
     });
 
     it.each([
-      ['one that is empty', ''],
+      ['an empty one', ''],
       ['one of 65 characters', 'a'.repeat(65)],
       ['one with a space', 'a b'],
       ['one with a line break that a proxy let through', 'a\u0085b'],
       ['one with markup', '<b>'],
-      ['one that is no ASCII', 'ä'],
+      ['one with a non-ASCII character', 'ä'],
       ['one with a slash', 'a/b'],
       ['two', ['a', 'b']],
       ['one in JSON', '{"a":1}'],
@@ -80,14 +80,14 @@ describe('response headers', () => {
       expect(answer.json).toMatchObject({ error: { request_id: answer.headers['x-request-id'] } });
     });
 
-    it('gives each request without one its own', async () => {
+    it('generates a different one for each request without', async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, () => answerTo({ path: '/health/live' })));
       expect(new Set(answers.map((answer) => answer.headers['x-request-id'])).size).toBe(20);
     });
   });
 
   describe('for security', () => {
-    it('stand on every kind of answer', async () => {
+    it('are sent with every kind of response', async () => {
       for (const [status, sent] of kinds()) {
         const answer = await answerTo(sent);
         expect({ status: answer.status, path: sent.path, ...answer.headers }).toMatchObject({
@@ -103,7 +103,7 @@ describe('response headers', () => {
       }
     });
 
-    it('let nothing run but the documentation page', async () => {
+    it('allow scripts only on the documentation page', async () => {
       for (const [, sent] of kinds()) {
         const policy = (await answerTo(sent)).headers['content-security-policy'];
         if (sent.path.startsWith('/docs')) expect(policy).toMatch(/^default-src 'none';.*script-src 'self'/);
@@ -111,14 +111,14 @@ describe('response headers', () => {
       }
     });
 
-    it('never let a page run inline scripts', async () => {
+    it('never allow inline scripts', async () => {
       const { headers } = await answerTo({ path: '/docs' });
       expect(headers['content-security-policy']).not.toMatch(/script-src[^;]*unsafe|\*/);
     });
   });
 
   describe('for caches', () => {
-    it('keep every answer under /api out of them, and let a conditional read be asked about', async () => {
+    it('prevent caching under /api, except for revalidation of conditional reads', async () => {
       for (const [status, sent] of kinds()) {
         if (!sent.path.startsWith('/api')) continue;
         const conditional = sent.path === '/api/users/me' && [200, 304].includes(status);
@@ -132,7 +132,7 @@ describe('response headers', () => {
   });
 
   describe('for the body', () => {
-    it('say JSON in UTF-8 wherever there is JSON', async () => {
+    it('declare JSON as UTF-8', async () => {
       for (const [, sent] of kinds()) {
         const answer = await answerTo(sent);
         if (answer.text === '' || ['/docs', '/metrics'].includes(sent.path)) continue;
@@ -141,7 +141,7 @@ describe('response headers', () => {
       }
     });
 
-    it('say nothing of a body where there is none', async () => {
+    it('do not describe an absent body', async () => {
       const answer = await answerTo({
         path: '/api/users/me',
         headers: { ...bearer(user), 'If-None-Match': '*' },
@@ -154,7 +154,7 @@ describe('response headers', () => {
     it.each([
       ['gzip', gunzipSync],
       ['br', brotliDecompressSync],
-    ])('compress where the client asks: %s', async (encoding, decompress) => {
+    ])('announce compression if the client accepts it: %s', async (encoding, decompress) => {
       const plain = await answerTo({ path: '/openapi.json' });
       const small = await answerTo({ path: '/openapi.json', headers: { 'Accept-Encoding': encoding } });
       expect(small.headers).toMatchObject({
@@ -166,7 +166,7 @@ describe('response headers', () => {
     });
 
     it.each([undefined, 'identity', 'gzip;q=0', 'unheard-of', ''])(
-      'send it plain for Accept-Encoding: %s',
+      'announce no compression for Accept-Encoding: %s',
       async (accept) => {
         const headers: Sent['headers'] = accept === undefined ? {} : { 'Accept-Encoding': accept };
         const answer = await answerTo({ path: '/openapi.json', headers });
@@ -187,7 +187,7 @@ describe('response headers', () => {
       ['/api/users/me', false],
       ['/api/nothing', false],
       ['/api/users?limit=0', true],
-    ])('equal those of GET %s, without a body', async (path, signedIn) => {
+    ])('equal those of GET %s without a body', async (path, signedIn) => {
       const headers = { 'X-Request-Id': 'same', Connection: 'close', ...(signedIn && bearer(app.admin)) };
       const get = await answerTo({ path, headers });
       const head = await answerTo({ method: 'HEAD', path, headers });
@@ -198,7 +198,7 @@ describe('response headers', () => {
     });
   });
 
-  it('never repeat a line break from the request in a header', async () => {
+  it('never contain a line break from the request', async () => {
     for (const path of [
       '/api/users?limit=1&search=%0d%0aX-Evil:%201',
       '/api/users?search=%0d%0aSet-Cookie:a',

@@ -4,7 +4,7 @@ import { expectEnvelope } from '../../support/envelope.js';
 import { bearer, send, type Sent } from '../../support/send.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 
-/** What no text property takes. */
+/** Text that every text property rejects. */
 const NO_TEXT: readonly unknown[] = [null, 5, -1, 2 ** 53, true, [], ['a'], {}, { a: 1 }, [[]]];
 const NO_WHOLE_NUMBER = [
   '',
@@ -52,7 +52,7 @@ describe('input', () => {
     const signUp = (body: unknown) => send(app.url, { method: 'POST', path: '/api/users', body });
 
     it.each(['email', 'password', 'name'] as const)(
-      'is refused where %s is missing or no text',
+      'is rejected if %s is missing or not text',
       async (field) => {
         for (const value of [undefined, ...NO_TEXT]) {
           const error = expectEnvelope(await signUp({ ...valid, [field]: value }), 'VALIDATION_ERROR');
@@ -63,7 +63,7 @@ describe('input', () => {
       },
     );
 
-    it('is refused where a text is longer than it may be, counted in code points', async () => {
+    it('is rejected if text is too long, counted in code points', async () => {
       const name = (length: number) =>
         signUp({ ...valid, email: `n${length}@example.com`, name: '😀'.repeat(length) });
       expect((await name(100)).status).toBe(201);
@@ -75,7 +75,7 @@ describe('input', () => {
       );
     });
 
-    it('of the worst kind for a grammar is judged quickly', async () => {
+    it('that is worst for a grammar is validated quickly', async () => {
       const worst = [
         'a'.repeat(50_000),
         `${'a.'.repeat(25_000)}@`,
@@ -89,7 +89,7 @@ describe('input', () => {
         for (const field of ['email', 'name', 'password'] as const) {
           const started = performance.now();
           expectEnvelope(await signUp({ ...valid, [field]: text }), 'VALIDATION_ERROR');
-          // A regular expression that backtracks would take seconds; this leaves a slow machine room.
+          // A backtracking regular expression would take seconds. The limit leaves room for a slow machine.
           expect(performance.now() - started).toBeLessThan(5000);
         }
       }
@@ -105,9 +105,9 @@ describe('input', () => {
       'password_hash',
       'is_admin',
       'Email',
-    ])('is refused with a property that a sign-up does not know: %s', async (property) => {
+    ])('is rejected with an unknown sign-up property: %s', async (property) => {
       const error = expectEnvelope(await signUp({ ...valid, [property]: 'x' }), 'VALIDATION_ERROR');
-      expect(error.details).toEqual([{ field: property, message: `${property} is not known here` }]);
+      expect(error.details).toEqual([{ field: property, message: `${property} is not a known property` }]);
     });
 
     it.each<[string, string, object]>([
@@ -137,7 +137,7 @@ describe('input', () => {
       ['PUT', '/api/roles/Support', { permissions: [] }],
       ['PUT', `/api/roles/${'r'.repeat(51)}`, { permissions: [] }],
       ['PUT', '/api/roles/%F0%9F%98%80', { permissions: [] }],
-    ])('is refused by %s %s: %j', async (method, path, body) => {
+    ])('is rejected by %s %s: %j', async (method, path, body) => {
       const before = await asAdmin({ path: `/api/users/${user.id}` });
       const sent = { method, path: path.replace('{id}', user.id), body, headers: { 'If-Match': '*' } };
       expectEnvelope(await asAdmin(sent), 'VALIDATION_ERROR');
@@ -145,13 +145,13 @@ describe('input', () => {
     });
 
     it.each(['toString', 'valueOf', 'hasOwnProperty', '__defineGetter__', 'isPrototypeOf'])(
-      'is refused with a property that every object has: %s',
+      'is rejected with a property that every object has: %s',
       async (property) => {
         expectEnvelope(await signUp({ ...valid, [property]: 'x' }), 'VALIDATION_ERROR');
       },
     );
 
-    it('signs nobody in with an operator of another kind of database', async () => {
+    it('cannot sign in with operators of other databases', async () => {
       for (const password of [{ $gt: '' }, ["' OR 1=1 --"], { $ne: null }]) {
         const body = { email: user.email, password };
         expectEnvelope(
@@ -170,7 +170,7 @@ describe('input', () => {
   });
 
   describe('in queries', () => {
-    it.each(NO_WHOLE_NUMBER)('is refused as limit and as offset: "%s"', async (value) => {
+    it.each(NO_WHOLE_NUMBER)('is rejected as limit and offset: "%s"', async (value) => {
       const encoded = encodeURIComponent(value);
       expect(fieldsOf(expectEnvelope(await list(`limit=${encoded}`), 'VALIDATION_ERROR'))).toEqual(['limit']);
       expect(fieldsOf(expectEnvelope(await list(`offset=${encoded}`), 'VALIDATION_ERROR'))).toEqual([
@@ -178,7 +178,7 @@ describe('input', () => {
       ]);
     });
 
-    it('is refused past its bounds, with the way out where there is one', async () => {
+    it('is rejected outside its bounds, with a hint where an alternative exists', async () => {
       for (const limit of [0, 101, 2 ** 31, 2 ** 53]) {
         expectEnvelope(await list(`limit=${limit}`), 'VALIDATION_ERROR');
       }
@@ -196,7 +196,7 @@ describe('input', () => {
       ['unknown, in another case', 'Limit=1', 'Limit'],
       ['without a name', '=1', ''],
       ['a token', 'access_token=x', 'access_token'],
-    ])('is refused when a parameter is %s', async (_, query, field) => {
+    ])('is rejected when a parameter is %s', async (_, query, field) => {
       expect(fieldsOf(expectEnvelope(await list(query), 'VALIDATION_ERROR'))).toEqual([field]);
     });
 
@@ -231,11 +231,11 @@ describe('input', () => {
       'role=%25',
       'total=',
       'total=EXACT',
-    ])('is refused: %s', async (query) => {
+    ])('is rejected: %s', async (query) => {
       expectEnvelope(await list(query.replaceAll(' ', '%20')), 'VALIDATION_ERROR');
     });
 
-    it('is refused in bytes that are no ASCII', async () => {
+    it('is rejected with non-ASCII bytes', async () => {
       expectEnvelope(await list(`search=${Buffer.from('é').toString('latin1')}`), 'VALIDATION_ERROR');
     });
 
@@ -247,7 +247,7 @@ describe('input', () => {
       expect((await list('search=per%2563ent')).json).toMatchObject([{ name }]);
     });
 
-    it('is refused on routes that know none', async () => {
+    it('is rejected on routes without parameters', async () => {
       const paths = ['/api/users/me', `/api/users/${user.id}`, '/.well-known/jwks.json'];
       for (const path of paths) {
         expectEnvelope(await asAdmin({ path: `${path}?a=1` }), 'VALIDATION_ERROR');
@@ -255,7 +255,7 @@ describe('input', () => {
       }
     });
 
-    it('leads to the next page whatever it holds', async () => {
+    it('is kept in the link to the next page, whatever it contains', async () => {
       for (const search of ['who?x', 'a&b', 'a+b', 'ä=b', '😀%']) {
         for (const number of [1, 2]) {
           const body = {
@@ -278,7 +278,7 @@ describe('input', () => {
       }
     });
 
-    it('gives a Link of a path alone, whatever address the request was for', async () => {
+    it('produces a Link with only a path, whatever the address of the request', async () => {
       for (const base of ['', 'http://evil.example']) {
         const path = `${base}/api/users?limit=1`;
         const answer = await asAdmin({ path, headers: { Host: 'evil.example' } });
@@ -300,7 +300,7 @@ describe('input', () => {
       'a'.repeat(4097),
       '[]',
       'WzEsMiwzXQ',
-    ])('is refused: %s', async (text) => {
+    ])('is rejected: %s', async (text) => {
       expectEnvelope(await list(`cursor=${text}`), 'VALIDATION_ERROR');
     });
 
@@ -320,7 +320,7 @@ describe('input', () => {
       'infinity',
       'now',
       "'",
-    ])('is refused when its time is one that no account has: %s', async (key) => {
+    ])('is rejected with an impossible time: %s', async (key) => {
       const byTime = (time: string) => {
         const made = forgeCursor(time, user.id, { list: 'users', sort: 'created_at' });
         return list(`limit=1&sort=created_at&cursor=${made}`);
@@ -329,7 +329,7 @@ describe('input', () => {
       expectEnvelope(await byTime(key), 'VALIDATION_ERROR');
     });
 
-    it('is refused with an offset, other filters or another sort', async () => {
+    it('is rejected with an offset, other filters or another sort order', async () => {
       const first = await list('limit=1');
       const made = new URL(
         /<([^>]+)>/.exec(String(first.headers.link))?.[1] ?? '',
@@ -363,12 +363,12 @@ describe('input', () => {
       '..%2fme',
       `${'0'.repeat(8)}-0000`,
       '%2500',
-    ])('is refused as an id: %s', async (id) => {
+    ])('is rejected as an id: %s', async (id) => {
       expectEnvelope(await asAdmin({ path: `/api/users/${id}` }), 'VALIDATION_ERROR');
       expectEnvelope(await asAdmin({ method: 'DELETE', path: `/api/users/${id}` }), 'VALIDATION_ERROR');
     });
 
-    it('takes an id in upper case for the same', async () => {
+    it('accepts an id in upper case', async () => {
       const answer = await asAdmin({ path: `/api/users/${user.id.toUpperCase()}` });
       expect(answer).toMatchObject({ status: 200, json: { id: user.id } });
     });

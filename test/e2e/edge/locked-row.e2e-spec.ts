@@ -11,13 +11,13 @@ import { TestDatabase } from '../../support/test-database.js';
 import { until } from '../../support/until.js';
 import { wherePossible } from '../../support/where-possible.js';
 
-/** The contract: the longest that a request waits for a row. */
+/** The maximum time in the contract for which a request waits for a row. */
 const LIMIT_MS = 3000;
 const DB_POOL_MAX = 10;
-/** Of the pool, so many may wait for locks for longer than a moment. */
+/** The number of pool connections that may wait for locks for longer than a moment. */
 const PLACES = 3;
 
-/** Makes each update of that table take longer than a request waits for a lock. */
+/** Makes each update of the table take longer than a request waits for a lock. */
 const makeSlow = (database: TestDatabase, table: string) =>
   database.query(
     `CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -25,7 +25,7 @@ const makeSlow = (database: TestDatabase, table: string) =>
      CREATE TRIGGER take_long BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION take_long()`,
   );
 
-describe('a write that takes longer than a request waits for a row', () => {
+describe('a write slower than the lock limit of a request', () => {
   let app: TestApp;
   let user: Account;
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe('a write that takes longer than a request waits for a row', () => {
   it.each([
     ['in a transaction', 'users', 'PATCH'],
     ['on its own', 'sessions', 'GET'],
-  ])('is done when it waits for no lock: %s', async (_, table, method) => {
+  ])('succeeds if it waits for no lock: %s', async (_, table, method) => {
     const { access_token: token } = await logIn(app.url, user.email, PASSWORD);
     await app.database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
     await makeSlow(app.database, table);
@@ -56,7 +56,7 @@ describe('a write that takes longer than a request waits for a row', () => {
   });
 });
 
-describe('a row that somebody else holds', () => {
+describe('a locked row', () => {
   let app: TestApp;
   let wanted: Account;
   let other: Account;
@@ -87,7 +87,7 @@ describe('a row that somebody else holds', () => {
     );
   const tenRenames = () => Array.from({ length: 10 }, (_, i) => timed(rename(wanted, `Renamed ${i}`)));
 
-  it('is waited for by a few connections, and all others serve, until ten changes are told to come back', async () => {
+  it('occupies only a few connections while all others serve, until ten changes get 503', async () => {
     const held = await hold('users', [wanted.id]);
     const waiting = tenRenames();
     await until(async () => (await held.waiting()) > PLACES);
@@ -107,7 +107,7 @@ describe('a row that somebody else holds', () => {
     await until(() => pool.idleCount === pool.totalCount, 1000, 'all connections are back');
   });
 
-  it('is changed by all who waited once it is let go', async () => {
+  it('is changed by all waiting requests once it is unlocked', async () => {
     const version = async () =>
       (
         await app.database.query<{ version: number }>('SELECT version FROM users WHERE id = $1', [wanted.id])
@@ -122,13 +122,13 @@ describe('a row that somebody else holds', () => {
     expect(await version()).toBe(before + 10);
   });
 
-  it('is waited for by no more connections when each write is a statement of its own', async () => {
+  it('occupies no more connections when each write is a single statement', async () => {
     const sessions = await Promise.all(
       Array.from({ length: 10 }, () => logIn(app.url, wanted.email, PASSWORD)),
     );
     await app.database.query(`UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour'`);
     const held = await hold('sessions', await sessionsOf(wanted));
-    // Each notes first when the session was seen last, without a transaction around it.
+    // Each request first updates the last use of the session, outside a transaction.
     const reads = sessions.map(({ access_token: token }) =>
       timed(send(app.url, { path: '/api/users/me', headers: bearer({ token }) })),
     );
@@ -144,7 +144,7 @@ describe('a row that somebody else holds', () => {
     }
   });
 
-  it('is waited for no longer by any other way to write', async () => {
+  it('is waited for no longer by any other write', async () => {
     const made = await call(wanted, 'POST', '/api/resources', { type: 'note', name: 'Mine' });
     const { id: resource } = made.json as { id: string };
     const session = await logIn(app.url, wanted.email, PASSWORD);
@@ -157,7 +157,7 @@ describe('a row that somebody else holds', () => {
     const refresh = { refresh_token: session.refresh_token };
     const started = [
       send(app.url, { method: 'POST', path: '/api/auth/refresh', body: refresh }),
-      // Notes first when the session was seen last: a statement of its own, without a transaction.
+      // A session not seen for a while is first updated, in a separate statement without a transaction.
       send(app.url, { path: '/api/users/me', headers: bearer({ token: session.access_token }) }),
       send(app.url, {
         method: 'POST',
@@ -179,7 +179,7 @@ describe('a row that somebody else holds', () => {
 });
 
 wherePossible(noPgBouncer, 'a pooler', () =>
-  describe('a write on its own behind a pooler, which hides what waits for a lock', () => {
+  describe('a single-statement write behind a pooler, which hides lock waits', () => {
     let database: TestDatabase;
     let pooler: PgBouncer;
     let app: TestApp;
@@ -211,7 +211,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
       return { answer, took: performance.now() - started };
     };
 
-    it('is refused when its lock does not come', async () => {
+    it('is refused when it cannot get its lock', async () => {
       const lock = await HeldLock.take(database.url, 'SELECT 1 FROM sessions FOR UPDATE');
       const { answer, took } = await me();
       await lock.release();
@@ -220,7 +220,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
       expect(took).toBeLessThan(LIMIT_MS + 2000);
     });
 
-    it('is done when it takes long for another reason', async () => {
+    it('succeeds when it is slow for another reason', async () => {
       await makeSlow(database, 'sessions');
       const { answer, took } = await me();
       expect(answer.status).toBe(200);

@@ -6,7 +6,7 @@ import { NOBODY } from '../../support/users.js';
 
 const MALFORMED = '{"name":';
 
-/** Every path there is, and the methods it serves. */
+/** Every path with the methods that it serves. */
 const ROUTES: readonly (readonly [path: string, allow: string])[] = [
   ['/api/users', 'GET, HEAD, POST'],
   ['/api/users/me', 'DELETE, GET, HEAD, PATCH'],
@@ -26,7 +26,7 @@ const ROUTES: readonly (readonly [path: string, allow: string])[] = [
 ];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'];
 
-describe('what is judged first', () => {
+describe('the order of checks', () => {
   let app: TestApp;
   let user: Account;
   let other: Account;
@@ -58,7 +58,7 @@ describe('what is judged first', () => {
       '/health/live/x',
       '/docs/nothing.js',
       '/docs/..%2f..%2fpackage.json',
-    ])('answers %s, whoever asks and whatever the method and the body', async (path) => {
+    ])('is returned for %s to any caller, for any method and body', async (path) => {
       for (const headers of [{}, asUser(), asAdmin(), { Authorization: 'Bearer nonsense' }]) {
         expectEnvelope(await answerTo({ path, headers }), 'NOT_FOUND');
         const malformed = { method: 'POST', path, headers, body: MALFORMED };
@@ -66,7 +66,7 @@ describe('what is judged first', () => {
       }
     });
 
-    it('comes before a faulty query and an overlong body', async () => {
+    it('comes before an invalid query and an overlong body', async () => {
       expectEnvelope(await answerTo({ path: '/api/nothing?a=1&a=2' }), 'NOT_FOUND');
       const body = 'x'.repeat(200_000);
       expectEnvelope(await answerTo({ method: 'POST', path: '/api/nothing', body }), 'NOT_FOUND');
@@ -78,7 +78,7 @@ describe('what is judged first', () => {
   });
 
   describe('405: a method that the path does not serve', () => {
-    it.each(ROUTES)('answers %s with Allow: %s', async (path, allow) => {
+    it.each(ROUTES)('is returned for %s with Allow: %s', async (path, allow) => {
       const served = new Set(allow.split(', '));
       for (const method of METHODS.filter((each) => !served.has(each))) {
         const answer = await answerTo({ method, path });
@@ -88,12 +88,12 @@ describe('what is judged first', () => {
       }
     });
 
-    it('comes before a missing token, a faulty query and a malformed body', async () => {
+    it('comes before a missing token, an invalid query and a malformed body', async () => {
       const sent = { method: 'PUT', path: '/api/users/me?a=1&a=2', body: MALFORMED };
       expectEnvelope(await answerTo(sent), 'METHOD_NOT_ALLOWED');
     });
 
-    it('does not echo a TRACE', async () => {
+    it('comes without an echo for TRACE', async () => {
       const answer = await answerTo({
         method: 'TRACE',
         path: '/api/users/me',
@@ -103,7 +103,7 @@ describe('what is judged first', () => {
     });
   });
 
-  describe('401: nobody, or a token that is not valid', () => {
+  describe('401: a missing or invalid token', () => {
     const CLOSED: readonly (readonly [string, string])[] = [
       ['GET', '/api/users'],
       ['GET', '/api/users/me'],
@@ -116,16 +116,19 @@ describe('what is judged first', () => {
       ['GET', '/api/roles'],
       ['PUT', '/api/roles/support'],
     ];
-    it.each(CLOSED)('%s %s says how to sign in, and whether the token was bad', async (method, path) => {
-      const none = await answerTo({ method, path });
-      expectEnvelope(none, 'UNAUTHORIZED');
-      expect(none.headers['www-authenticate']).toBe('Bearer');
-      const bad = await answerTo({ method, path, headers: { Authorization: 'Bearer nonsense' } });
-      expectEnvelope(bad, 'UNAUTHORIZED');
-      expect(bad.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
-    });
+    it.each(CLOSED)(
+      'is returned for %s %s with a challenge that tells a missing from an invalid token',
+      async (method, path) => {
+        const none = await answerTo({ method, path });
+        expectEnvelope(none, 'UNAUTHORIZED');
+        expect(none.headers['www-authenticate']).toBe('Bearer');
+        const bad = await answerTo({ method, path, headers: { Authorization: 'Bearer nonsense' } });
+        expectEnvelope(bad, 'UNAUTHORIZED');
+        expect(bad.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
+      },
+    );
 
-    it('comes before a malformed body, a faulty query, a faulty id and a precondition', async () => {
+    it('comes before a malformed body, an invalid query, an invalid id and a precondition', async () => {
       const cases: Sent[] = [
         { method: 'PATCH', path: '/api/users/me', body: MALFORMED },
         { path: '/api/users?limit=1&limit=2' },
@@ -136,15 +139,15 @@ describe('what is judged first', () => {
       for (const sent of cases) expectEnvelope(await answerTo(sent), 'UNAUTHORIZED');
     });
 
-    it('is not what a body too large or of another type is answered before 401 is due', async () => {
+    it('may come after 413 and 415', async () => {
       const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
       const sent = { method: 'PATCH', path: '/api/users/me', body: 'a=1', headers: form };
       expect([401, 415]).toContain((await answerTo(sent)).status);
     });
   });
 
-  describe('403 and 404: an account without the right', () => {
-    it('comes before a malformed body, a faulty query and a faulty id on a route of administrators', async () => {
+  describe('403 and 404: a user without the permission', () => {
+    it('come before a malformed body, an invalid query and an invalid id on a route for administrators', async () => {
       const cases: Sent[] = [
         { method: 'PATCH', path: `/api/users/${other.id}`, body: MALFORMED },
         { method: 'PATCH', path: '/api/users/not-an-id', body: {} },
@@ -158,7 +161,7 @@ describe('what is judged first', () => {
       }
     });
 
-    it("tells another's id, one that is not there and one that is none apart from nothing", async () => {
+    it('does not distinguish ids of others, unknown ids and invalid ids', async () => {
       const answers = await Promise.all(
         [other.id, NOBODY, 'not-an-id'].map((id) =>
           answerTo({ path: `/api/users/${id}`, headers: { ...asUser(), 'X-Request-Id': 'same' } }),
@@ -170,13 +173,13 @@ describe('what is judged first', () => {
   });
 
   describe('400, then 412, then 409', () => {
-    it('answers 400 to a faulty body whatever the precondition says', async () => {
+    it('returns 400 for an invalid body, whatever the precondition', async () => {
       const headers = { ...asAdmin(), 'If-Match': '"99"' };
       const sent = { method: 'PATCH', path: `/api/users/${other.id}`, body: { status: 'gone' }, headers };
       expectEnvelope(await answerTo(sent), 'VALIDATION_ERROR');
     });
 
-    it('answers 412 before the conflict that the change would be', async () => {
+    it('returns 412 before the conflict that the change would cause', async () => {
       const disable = (tag: string) =>
         answerTo({
           method: 'PATCH',
@@ -190,7 +193,7 @@ describe('what is judged first', () => {
       expectEnvelope(await disable(stale.headers.etag ?? ''), 'CONFLICT');
     });
 
-    it('answers 400 to a faulty sign-up with an address that is taken', async () => {
+    it('returns 400 for an invalid sign-up with a taken address', async () => {
       const body = { email: user.email, password: PASSWORD, name: '' };
       expectEnvelope(await answerTo({ method: 'POST', path: '/api/users', body }), 'VALIDATION_ERROR');
       const valid = { ...body, name: 'Somebody' };

@@ -14,7 +14,7 @@ import { TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
 const DB_POOL_MAX = 2;
-/** Waiting callers that the password lane admits to its one hash. */
+/** The number of waiting callers that the password lane admits to its one hash. */
 const LANE_QUEUE = 64;
 /** More than the lane admits, and fewer than the pool lets wait in a burst. */
 const SIGN_INS = 100;
@@ -49,7 +49,7 @@ describe('overload', () => {
     expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
   }
 
-  /** Sends so many at once, and keeps what has been answered so far. */
+  /** Sends this number of requests at once and collects the responses so far. */
   function inParallel(count: number, request: () => Promise<Answer>) {
     const answered: Answer[] = [];
     const all = Array.from({ length: count }, () =>
@@ -61,7 +61,7 @@ describe('overload', () => {
     return { answered, all: Promise.all(all) };
   }
 
-  it('refuses at the edge what would wait too long for a connection, and serves what waits', async () => {
+  it('refuses requests at the edge that would wait too long for a connection, and serves the waiting ones', async () => {
     const waiting = await standingQueue();
     const before = await refusals('database');
     const requests = inParallel(29, me);
@@ -74,7 +74,7 @@ describe('overload', () => {
     expect((await me()).status).toBe(200);
   });
 
-  it('refuses in the shape that the request accepts, with the headers of CORS for a page', async () => {
+  it('refuses in the media type that the request accepts, with CORS headers', async () => {
     const waiting = await standingQueue();
     const headers = { Origin: ORIGIN, Accept: 'application/problem+json', 'X-Request-Id': 'refused-1' };
     const answer = await send(app.url, { path: '/api/users/me', headers });
@@ -96,7 +96,7 @@ describe('overload', () => {
     await waiting.all;
   });
 
-  it('refuses no probe, no metrics and nothing that needs no database', async () => {
+  it('refuses no probes, metrics or other requests that need no database', async () => {
     const waiting = await standingQueue();
     for (const path of ['/health/live', '/health/ready', '/health', '/metrics', '/.well-known/jwks.json']) {
       expect([path, (await send(app.url, { path })).status]).toEqual([path, 200]);
@@ -105,13 +105,13 @@ describe('overload', () => {
     await waiting.all;
   });
 
-  it('of the password lane: what finds the queue full is told so at once, and all else is served', async () => {
+  it('of the password lane is reported at once when its queue is full, and all other requests are served', async () => {
     await openWholePool();
     threads = HeldThreads.take();
     const admitted = 1 + LANE_QUEUE;
-    // No more than the pool lets wait, so that it is the lane that refuses.
+    // No more than the pool lets wait, so that the lane is what refuses.
     let caller = 0;
-    // Each another's, from elsewhere: what slows guesses down must not be what answers here.
+    // Each request has its own user and address, so that the throttling of guesses does not interfere.
     const signIns = inParallel(SIGN_INS, () =>
       send(app.url, {
         method: 'POST',
@@ -132,12 +132,12 @@ describe('overload', () => {
     for (const answer of served) expectEnvelope(answer, 'UNAUTHORIZED');
   });
 
-  it('of the password lane: sign-ups with an Idempotency-Key wait in it without a connection', async () => {
+  it('of the password lane lets sign-ups with an Idempotency-Key wait without a connection', async () => {
     await openWholePool();
     threads = HeldThreads.take();
     const before = await statements();
     const signUps = inParallel(DB_POOL_MAX + 1, () => signUpKeyed(app.url, freshKey()));
-    // Each of them has begun by then: what holds on to its connection leaves none.
+    // All of them have started by then; a request that held its connection would leave none.
     await until(async () => (await statements()) >= before + 3 * DB_POOL_MAX);
     expect(await me()).toMatchObject({ status: 200 });
     expect(signUps.answered).toEqual([]);
@@ -145,8 +145,8 @@ describe('overload', () => {
     for (const answer of await signUps.all) expect(answer.status).toBe(201);
   });
 
-  // The last one: Passport keeps one strategy per process, which is then that of the other app.
-  it('of the pool: what waits too long for a connection is told the same', async () => {
+  // Must be last, because Passport keeps one strategy per process, which then belongs to the other app.
+  it('of the pool is reported in the same way after too long a wait for a connection', async () => {
     const impatient = await TestApp.create({
       config: { DB_POOL_MAX: 1, DB_CONNECT_TIMEOUT_MS: 300 },
       database: app.database,
@@ -163,15 +163,15 @@ describe('overload', () => {
     await impatient.close();
   });
 
-  /** Occupies the pool and its shortest queue for so long that nothing more is worth waiting. */
+  /** Occupies the pool and its shortest queue for so long that further requests should not wait. */
   async function standingQueue() {
     const pool = poolOf(app.dataSource);
-    // Known by then: those who ask for the same caller at once would wait together.
+    // Caches the caller first, because concurrent requests of one caller would share one lookup.
     await me();
     lock = await HeldLock.takeUsers(app.database.url);
     const requests = inParallel(2 * DB_POOL_MAX, me);
     await until(() => pool.waitingCount >= DB_POOL_MAX);
-    // Whatever else uses the pool now and then only makes the queue longer.
+    // Other users of the pool only make the queue longer.
     await until(() => pool instanceof ServicePool && pool.overloaded);
     return requests;
   }
@@ -181,7 +181,7 @@ describe('overload', () => {
     return metric?.values.find(({ labels }) => labels['reason'] === reason)?.value ?? 0;
   }
 
-  /** So that no request has to wait for a handshake, which hashes. */
+  /** Opens all connections, so that no request waits for a handshake, which computes hashes. */
   async function openWholePool(): Promise<void> {
     await me();
     const held = (lock = await HeldLock.takeUsers(app.database.url));

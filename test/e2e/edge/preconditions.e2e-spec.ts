@@ -8,7 +8,7 @@ import { accountWith, read } from '../../support/users.js';
 
 const ORIGIN = 'https://app.example.com';
 const OTHER = '"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.1"';
-/** Fields that describe the body, which a 304 has not (RFC 9110, 15.4.5), and the time. */
+/** Fields that describe the body, which a 304 lacks (RFC 9110, 15.4.5), and the time. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'content-type',
   'content-length',
@@ -19,7 +19,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 
 type Headers = Readonly<Record<string, string | string[]>>;
 
-/** A record that is there, its tag, and a write that succeeds. */
+/** An existing record, its tag, and a write that succeeds. */
 interface Case {
   readonly etag: string;
   readonly sent: Sent;
@@ -112,7 +112,7 @@ describe('preconditions', () => {
   ];
 
   describe.each(cases)('of %s', (_name, prepare) => {
-    it('that are false answer 412 with the current ETag and change nothing; those that are true let it through', async () => {
+    it('return 412 with the current ETag and change nothing when false, and allow the write when true', async () => {
       const { etag, sent, state } = await prepare();
       const before = await state();
       const version = /\.(\d+)"$/.exec(etag)?.[1] ?? '';
@@ -150,7 +150,7 @@ describe('preconditions', () => {
     });
   });
 
-  it('hold without If-Match too: a PUT with If-None-Match: * changes no record that exists', async () => {
+  it('apply without If-Match too: a PUT with If-None-Match: * changes no existing record', async () => {
     const { sent, etag } = await supportRole();
     for (const tag of ['*', etag]) {
       expectEnvelope(await answerTo(sent, { 'If-None-Match': tag }), 'PRECONDITION_FAILED');
@@ -159,7 +159,7 @@ describe('preconditions', () => {
   });
 
   describe('of a role that may not exist', () => {
-    it('make it with If-None-Match: * only, and change it with If-Match: * only', async () => {
+    it('create it only with If-None-Match: *, and change it only with If-Match: *', async () => {
       const absent = await putRole('fresh', [], { 'If-Match': '*' });
       expectEnvelope(absent, 'PRECONDITION_FAILED');
       expect(absent.headers).not.toHaveProperty('etag');
@@ -172,7 +172,7 @@ describe('preconditions', () => {
       expect((await putRole('fresh', ['users:read'], { 'If-Match': '*' })).headers.etag).toBe('"fresh.2"');
     });
 
-    it('let one of eight win who make it, or change the same version, at once', async () => {
+    it('let one of eight win that concurrently create it or change the same version', async () => {
       const sets = [
         'users:read',
         'users:write',
@@ -189,11 +189,11 @@ describe('preconditions', () => {
       };
       const one = [200, ...Array.from({ length: 7 }, () => 412)];
       expect(await race({ 'If-None-Match': '*' })).toEqual(one);
-      // Each of them changes the role: one that changed nothing would leave the version to the next.
+      // Each request changes the role. A request without a change would leave the version to the next one.
       expect(await race({ 'If-Match': '"raced.1"' }, ['flags:manage'])).toEqual(one);
     });
 
-    it('are judged after rights and body, and before the conflict', async () => {
+    it('are checked after permissions and body, and before conflicts', async () => {
       const stale = { 'If-Match': OTHER };
       expectEnvelope(await putRole('admin', [], stale, await app.account()), 'FORBIDDEN');
       expectEnvelope(await putRole('fresh', ['users:write'], stale, granter), 'FORBIDDEN');
@@ -204,11 +204,11 @@ describe('preconditions', () => {
     });
   });
 
-  describe('of a read', () => {
+  describe('for a read', () => {
     const me = (conditions: Headers = {}, method = 'GET') =>
       answerTo({ method, path: '/api/users/me', headers: bearer(granter) }, conditions);
 
-    it.each(['GET', 'HEAD'])('are If-Match first, then If-None-Match: %s', async (method) => {
+    it.each(['GET', 'HEAD'])('check If-Match first, then If-None-Match: %s', async (method) => {
       const { etag = '' } = (await me()).headers;
       const expected: [Headers, number][] = [
         [{ 'If-Match': OTHER }, 412],
@@ -228,7 +228,7 @@ describe('preconditions', () => {
       }
     });
 
-    it("answer 200 to a user who sends another's tag of the same version", async () => {
+    it('return 200 to a user who sends the tag of another user with the same version', async () => {
       const { etag = '' } = (await answerTo({ path: '/api/users/me' })).headers;
       expect(etag).toContain(app.admin.id);
       const other = await app.account();
@@ -241,7 +241,7 @@ describe('preconditions', () => {
     });
 
     it.each(['/api/users/me', `/api/resources/*`])(
-      'repeat the fields of the 200 in a 304: %s',
+      'repeat the headers of the 200 in a 304: %s',
       async (pattern) => {
         const [made] = (await resourcesOf(app, granter, 1)) as [ResourceBody];
         const path = pattern.replace('*', made.id);

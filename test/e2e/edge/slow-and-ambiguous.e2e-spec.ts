@@ -30,7 +30,7 @@ describe('slow and ambiguous requests', () => {
     head('PATCH /api/users/me', `Authorization: Bearer ${user.token}`, 'If-Match: *', ...fields);
 
   describe('unfinished heads', () => {
-    it('stand a hundred times at most from one address, on new and on used connections', async () => {
+    it('are limited to a hundred per address, on new and reused connections', async () => {
       const used = await Promise.all(
         Array.from({ length: 60 }, async () => {
           const connection = await opened(head('GET /health/live'));
@@ -44,14 +44,14 @@ describe('slow and ambiguous requests', () => {
       );
       const open = () => [...used, ...fresh].filter(({ closed }) => !closed);
       await until(() => open().length <= MAX_HEADS);
-      // The rest may still become requests.
+      // The others may still become requests.
       const [rest] = open().slice(-1);
       rest?.write('Host: x\r\n\r\n');
       expect((await rest?.answer())?.status).toBe(200);
       expect(open()).toHaveLength(MAX_HEADS);
     });
 
-    it('stand a hundred times at most when each came together with a request that was answered', async () => {
+    it('are limited to a hundred when each follows a complete request', async () => {
       const half = 'GET /nowhere HTTP/1.1\r\nHo';
       const all = await Promise.all(
         Array.from({ length: MAX_HEADS + 30 }, () => opened(`${head('GET /health/live')}${half}`)),
@@ -65,8 +65,8 @@ describe('slow and ambiguous requests', () => {
       expect(open()).toHaveLength(MAX_HEADS);
     });
 
-    it('are refused after ten seconds when they came together with a request that was answered', async () => {
-      // Else Node would end the connection as an idle one before its ten seconds are over.
+    it('are refused after ten seconds when they follow a complete request', async () => {
+      // Otherwise Node would close the connection as idle before the ten seconds are over.
       const server: Server = app.nest.getHttpServer();
       server.keepAliveTimeout = 60_000;
       const connection = await opened(`${head('GET /health/live')}GET / HTTP/1.1\r\nHo`);
@@ -75,7 +75,7 @@ describe('slow and ambiguous requests', () => {
       await until(() => connection.closed, 1000);
     }, 20_000);
 
-    it('do not count idle connections, answers or bodies under way', async () => {
+    it('do not include idle connections, or responses and bodies in progress', async () => {
       const idle = await Promise.all(
         Array.from({ length: MAX_HEADS + 20 }, () => opened(head('GET /health/live'))),
       );
@@ -93,12 +93,12 @@ describe('slow and ambiguous requests', () => {
     it.each([
       ['by its length', `Content-Length: ${LIMIT + 1}`, ''],
       [
-        'while it comes',
+        'while it arrives',
         'Transfer-Encoding: chunked',
         `${(LIMIT + 1).toString(16)}\r\n${'x'.repeat(LIMIT + 1)}`,
       ],
     ])(
-      'is refused %s with Connection: close, and the connection ends with the answer',
+      'is refused %s with Connection: close, and the connection ends after the response',
       async (_, field, body) => {
         const connection = await opened(`${patchMe(JSON_BODY, field)}${body}`);
         const answer = await connection.answer();
@@ -109,7 +109,7 @@ describe('slow and ambiguous requests', () => {
       },
     );
 
-    it('ends a connection early as well that refuses it for another reason', async () => {
+    it('also ends a connection early that refuses it for another reason', async () => {
       const connection = await opened(
         head('POST /api/users/import', 'Content-Type: text/csv', 'Transfer-Encoding: chunked'),
       );
@@ -123,7 +123,7 @@ describe('slow and ambiguous requests', () => {
   describe('Expect', () => {
     const waits = 'Expect: 100-continue';
 
-    it('is answered 100 when the body is about to be read', async () => {
+    it('gets 100 when the service is about to read the body', async () => {
       const body = JSON.stringify({ name: 'Patient' });
       const connection = await opened(patchMe(JSON_BODY, waits, `Content-Length: ${body.length}`));
       expect((await connection.answer()).status).toBe(100);
@@ -134,18 +134,18 @@ describe('slow and ambiguous requests', () => {
     it.each([
       ['too large', [JSON_BODY, `Content-Length: ${LIMIT + 1}`], 'PAYLOAD_TOO_LARGE'],
       ['of another type', ['Content-Type: text/plain', 'Content-Length: 5'], 'UNSUPPORTED_MEDIA_TYPE'],
-    ] as const)('is not answered 100 when the body is %s', async (_, fields, code) => {
+    ] as const)('does not get 100 when the body is %s', async (_, fields, code) => {
       const answer = await (await opened(patchMe(waits, ...fields))).answer();
       expectEnvelope(answer, code);
       expect(answer.headers.connection).toBe('close');
     });
 
-    it('is not answered 100 when the caller may not send anything', async () => {
+    it('does not get 100 when the caller lacks access', async () => {
       const anonymous = head('PATCH /api/users/me', waits, JSON_BODY, 'Content-Length: 5');
       expectEnvelope(await (await opened(anonymous)).answer(), 'UNAUTHORIZED');
     });
 
-    it('is 417, and ends the connection, when it asks for something else', async () => {
+    it('gets 417 and ends the connection for any other expectation', async () => {
       const connection = await opened(head('GET /health/live', 'Expect: miracles'));
       const answer = await connection.answer();
       expectEnvelope(answer, 'VALIDATION_ERROR', 417);
@@ -156,7 +156,7 @@ describe('slow and ambiguous requests', () => {
 
   it.each([
     ['two hosts', head('GET /health/live', 'Host: x')],
-    ['a host that is none', 'GET /health/live HTTP/1.1\r\nHost: a b\r\n\r\n'],
+    ['an invalid host', 'GET /health/live HTTP/1.1\r\nHost: a b\r\n\r\n'],
     ['a host with a path', 'GET /health/live HTTP/1.1\r\nHost: a/b\r\n\r\n'],
     ['a host that differs from the address', head('GET http://y/health/live')],
     ['two tokens', head('GET /api/users/me', 'Authorization: Bearer a', 'authorization: Bearer b')],
@@ -167,7 +167,7 @@ describe('slow and ambiguous requests', () => {
     ['chunks twice', head('POST /api/users', 'Transfer-Encoding: chunked, chunked')],
     ['another coding than chunks', head('POST /api/users', 'Transfer-Encoding: gzip, chunked')],
     ['chunks in HTTP/1.0', 'POST /api/users HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-  ])('answers 400 to %s, and closes', async (_, bytes) => {
+  ])('returns 400 for %s and closes the connection', async (_, bytes) => {
     const connection = await opened(bytes);
     const answer = await connection.answer();
     expectEnvelope(answer, 'VALIDATION_ERROR');
@@ -175,7 +175,7 @@ describe('slow and ambiguous requests', () => {
     await until(() => connection.closed, 1000);
   });
 
-  it('takes lists in several fields, and a full address of this host', async () => {
+  it('accepts lists in several fields, and a full URL of this host', async () => {
     const fields = ['If-None-Match: "a"', 'If-None-Match: "b"', 'Accept: text/html', 'Accept: */*'];
     const connection = await opened(head('GET http://x/health/live', ...fields));
     expect((await connection.answer()).status).toBe(200);

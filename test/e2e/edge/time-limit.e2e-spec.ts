@@ -7,10 +7,10 @@ import { type Account, TestApp } from '../../support/test-app.js';
 import { until } from '../../support/until.js';
 
 const LIMIT_MS = 700;
-/** The contract: the query is cancelled within a second. */
+/** The time in the contract within which the query is cancelled. */
 const CANCELLED_WITHIN_MS = 1000;
 
-describe('a request that takes too long', () => {
+describe('a request over its time limit', () => {
   let app: TestApp;
   let user: Account;
   let lock: HeldLock | null = null;
@@ -44,7 +44,7 @@ describe('a request that takes too long', () => {
   const nameNow = async () =>
     (await app.database.query<{ name: string }>('SELECT name FROM users WHERE id = $1', [user.id]))[0]?.name;
 
-  it('is answered 504 in time, its query is cancelled, and nothing of it is written', async () => {
+  it('gets 504 in time, its query is cancelled, and nothing is written', async () => {
     const before = await nameNow();
     await holdRow();
     const started = performance.now();
@@ -60,15 +60,15 @@ describe('a request that takes too long', () => {
     expect(await rename('In time')).toMatchObject({ status: 200, json: { name: 'In time' } });
   });
 
-  it('is answered 504 where it is a guard that waits', async () => {
+  it('gets 504 when a guard is waiting', async () => {
     await holdTable();
     expectEnvelope(await rename('Too late'), 'TIMEOUT');
     await until(async () => (await waiting()) === 0, CANCELLED_WITHIN_MS, 'no query of the service');
   });
 
-  it('gives its connection back, however many there were', async () => {
+  it('returns its connection to the pool, even for many requests', async () => {
     await holdRow();
-    // More than the pool has connections: the rest waits for one and is late as well.
+    // More requests than pool connections; the rest wait for a connection and are late too.
     const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => rename(`Late ${i}`)));
     for (const answer of answers) expectEnvelope(answer, 'TIMEOUT');
     await lock?.release();
@@ -78,7 +78,7 @@ describe('a request that takes too long', () => {
     expect(await nameNow()).toBe('After');
   });
 
-  it('is answered 504, and its connection ends, when the client never sends its body', async () => {
+  it('gets 504 and its connection ends when the client never sends the body', async () => {
     const connection = await RawConnection.open(app.url);
     connection.write(
       'POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"na',
@@ -90,12 +90,12 @@ describe('a request that takes too long', () => {
     expect(connection.failure).toBeNull();
   });
 
-  it('of one caller leaves others alone', async () => {
+  it('does not affect other callers', async () => {
     const row = await holdRow();
     let answered = false;
     const late = rename('Too late').finally(() => (answered = true));
     await until(async () => (await row.waiting()) > 0);
-    // The very account whose row it waits for.
+    // The same user whose row it waits for.
     const path = `/api/users/${user.id}`;
     const read = await send(app.url, { path, headers: bearer(app.admin) });
     expect(read).toMatchObject({ status: 200, json: { id: user.id } });

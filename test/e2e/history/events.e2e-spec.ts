@@ -90,7 +90,7 @@ describe('the history of an account', () => {
     expect((await asOf(renamed.updated_at)).body).toEqual(renamed);
     expect((await asOf('2999-01-01T00:00:00+02:00')).body).toEqual(renamed);
     expect((await asOf('2000-01-01T00:00:00Z')).body).toMatchObject({
-      error: { code: 'NOT_FOUND', message: 'There is nothing here' },
+      error: { code: 'NOT_FOUND', message: 'Not found' },
     });
     expect((await asOf('2026-02-30T00:00:00Z')).body).toMatchObject({
       error: { code: 'VALIDATION_ERROR', details: [{ field: 'at' }] },
@@ -108,7 +108,7 @@ describe('the history of an account', () => {
     expect(await asOf(new Date(made))).toEqual(unknown);
     await patch(id, { name: 'Known By Now' }).expect(200);
     expect(await asOf(new Date(Date.now() + 60_000))).toEqual(unknown);
-    expect(await asOf(new Date(Date.parse(made) - 1))).toEqual([404, 'There is nothing here']);
+    expect(await asOf(new Date(Date.parse(made) - 1))).toEqual([404, 'Not found']);
     expect((await feed(`/api/users/${id}/events`)).map(({ type }) => type)).toEqual(['user.updated']);
   });
 

@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 let files = 0;
-/** A file of one user, another one each time. */
+/** Returns a file with one user, a different one each time. */
 const file = (): string => `email,name\nkeyed-${++files}@import.example,Ada\n`;
 const send = (key: string, body = file(), by: Account = app.admin, query = '') =>
   app
@@ -40,7 +40,7 @@ interface Upload {
   finish(): Promise<{ status: number; body: string; headers: IncomingMessage['headers'] }>;
 }
 
-/** An upload that has begun, whose key is claimed, and that does not go on by itself. */
+/** An upload that has started and claimed its key, and waits for the test to continue it. */
 async function begun(key: string): Promise<Upload> {
   const headers = { ...bearer(app.admin), 'Content-Type': CSV, 'Idempotency-Key': key };
   const request = httpRequest(`${app.url}/api/users/import`, { method: 'POST', headers });
@@ -57,7 +57,7 @@ async function begun(key: string): Promise<Upload> {
 }
 
 describe('an import with an Idempotency-Key', () => {
-  it('is done once, and answered the same byte for byte, whatever is sent with the key again', async () => {
+  it('runs once and returns the same bytes for every repetition of the key', async () => {
     const key = freshKey();
     const before = await jobs();
     const first = await send(key);
@@ -74,7 +74,7 @@ describe('an import with an Idempotency-Key', () => {
     expect([await jobs(), await claims()]).toEqual([before + 1, 0]);
   });
 
-  it('is another one under another key, of another caller, and without a key', async () => {
+  it('runs again under another key, for another caller, and without a key', async () => {
     const key = freshKey();
     const writer = await accountWith(app, ['users:write']);
     const plain = () => app.as(app.admin, 'post', '/api/users/import').set('Content-Type', CSV).send(file());
@@ -84,7 +84,7 @@ describe('an import with an Idempotency-Key', () => {
     expect(await jobs()).toBe(before + 4);
   });
 
-  it('is a 409 with Retry-After while the first is uploaded, and then answered like it', async () => {
+  it('gets 409 with Retry-After during the first upload, and then the response of the first', async () => {
     const key = freshKey();
     const upload = await begun(key);
     const meanwhile = await send(key);
@@ -96,7 +96,7 @@ describe('an import with an Idempotency-Key', () => {
     expect((await send(key)).text).toBe(first.body);
   });
 
-  it('leaves the key free when the upload is refused, or breaks off', async () => {
+  it('releases the key when the upload is refused or breaks off', async () => {
     const key = freshKey();
     for (const wrong of ['wrong', '', 'email,name\n']) expect((await send(key, wrong)).status).toBe(400);
     expect((await send(key, file(), app.admin, '?more=1')).status).toBe(400);
@@ -107,7 +107,7 @@ describe('an import with an Idempotency-Key', () => {
     expect([answer.status, answer.get('Idempotency-Replayed')]).toEqual([202, undefined]);
   });
 
-  it('is one job of many that are sent at once with one key', async () => {
+  it('creates one job for concurrent requests with one key', async () => {
     const key = freshKey();
     const before = await jobs();
     const answers = await Promise.all(Array.from({ length: 8 }, () => send(key)));
@@ -116,7 +116,7 @@ describe('an import with an Idempotency-Key', () => {
     expect([texts.size, await jobs(), await claims()]).toEqual([1, before + 1, 0]);
   });
 
-  it('can be sent again ten seconds after its instance died, whose upload then begins no job', async () => {
+  it('can be repeated ten seconds after its instance died, and the lost upload starts no job', async () => {
     const key = freshKey();
     const before = await jobs();
     const upload = await begun(key);
@@ -125,7 +125,7 @@ describe('an import with an Idempotency-Key', () => {
     );
     expect(claim?.seconds).toBeGreaterThan(5);
     expect(claim?.seconds).toBeLessThanOrEqual(10);
-    // An instance that is dead prolongs nothing: here its beats find a name that is not theirs.
+    // A dead instance extends no claims. Its renewals here match no row, because the holder has changed.
     await app.database.query(
       `UPDATE idempotency_claims SET holder = gen_random_uuid(), held_until = clock_timestamp()`,
     );
@@ -135,7 +135,7 @@ describe('an import with an Idempotency-Key', () => {
     expect([await jobs(), await claims()]).toEqual([before + 1, 0]);
   });
 
-  it('keeps its key for as long as the upload lasts', async () => {
+  it('keeps its key during the whole upload', async () => {
     const upload = await begun(freshKey());
     await app.database.query(
       `UPDATE idempotency_claims SET held_until = clock_timestamp() + interval '3 seconds'`,
@@ -150,7 +150,7 @@ describe('an import with an Idempotency-Key', () => {
     expect((await upload.finish()).status).toBe(202);
   });
 
-  it('leaves no claim for good: what nobody prolongs is deleted after an hour', async () => {
+  it('leaves no claim behind: an abandoned one is deleted after an hour', async () => {
     await app.database.query(
       `INSERT INTO idempotency_claims (scope, holder, held_until)
        SELECT sha256(minutes::text::bytea), gen_random_uuid(), clock_timestamp() - make_interval(mins => minutes)

@@ -11,7 +11,10 @@ import { until } from '../../support/until.js';
 
 describe('an Idempotency-Key on two instances', () => {
   let database: TestDatabase;
-  /** Before the database of the one that is killed: what it sends arrives, and what it hears is up to the test. */
+  /**
+   * A proxy in front of the database of the killed instance. The instance's data arrives, and the test
+   * decides what it receives.
+   */
   let path: TcpProxy;
   let killed: Instance | null = null;
   let other: Instance;
@@ -48,7 +51,7 @@ describe('an Idempotency-Key on two instances', () => {
   const accountsOf = async (email: string) =>
     (await database.query('SELECT 1 FROM users WHERE email = $1', [email])).length;
   const doomed = (): Instance => {
-    if (!killed) throw new Error('it was killed before');
+    if (!killed) throw new Error('the instance was killed already');
     return killed;
   };
   const kill = async () => {
@@ -56,14 +59,14 @@ describe('an Idempotency-Key on two instances', () => {
     killed = null;
     await instance.stop('SIGKILL');
   };
-  /** Sends it to the one that is killed. @returns what became of it, in the end */
+  /** Sends the request to the instance that is killed. @returns the final outcome */
   const lost = (key: string, body: object) =>
     signUpKeyed(doomed().url, key, body).then(
       ({ status }) => `answered ${status}`,
       () => 'lost',
     );
 
-  it('is done once, whoever is asked, and answered the same by both', async () => {
+  it('runs once and returns the same response from both', async () => {
     const urls = [doomed().url, other.url];
     for (let round = 0; round < 3; round++) {
       const key = freshKey();
@@ -82,7 +85,7 @@ describe('an Idempotency-Key on two instances', () => {
     }
   });
 
-  it('is done by the second when the first is killed before its commit', async () => {
+  it('runs on the second when the first is killed before its commit', async () => {
     const key = freshKey();
     const body = newcomer();
     path.swallow('INSERT INTO idempotency_records');
@@ -95,7 +98,7 @@ describe('an Idempotency-Key on two instances', () => {
     await kill();
     expect(await first).toBe('lost');
     let answer = await signUpKeyed(other.url, key, body);
-    // Until the database has noticed.
+    // Waits until the database has noticed.
     await until(async () => {
       if (answer.status === 409) answer = await signUpKeyed(other.url, key, body);
       return answer.status !== 409;
@@ -104,7 +107,7 @@ describe('an Idempotency-Key on two instances', () => {
     expect(await accountsOf(body.email)).toBe(1);
   });
 
-  it('is answered by the second when the first is killed between its commit and its answer', async () => {
+  it('gets its response from the second when the first is killed between commit and response', async () => {
     const key = freshKey();
     const body = newcomer();
     path.swallow('COMMIT');

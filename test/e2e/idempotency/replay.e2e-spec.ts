@@ -47,7 +47,7 @@ describe('a POST with an Idempotency-Key', () => {
   }
 
   describe('repeated', () => {
-    it('is answered the same, byte for byte, and done once', async () => {
+    it('returns the same bytes and runs once', async () => {
       const key = freshKey();
       const body = newcomer();
       const first = await signUp(key, body);
@@ -63,7 +63,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(await accountsOf(body.email)).toBe(1);
     });
 
-    it('is answered as it was without one: a key changes nothing else', async () => {
+    it('returns the same response as without a key', async () => {
       const plain = await send(app.url, { method: 'POST', path: '/api/users', body: newcomer() });
       const keyed = await signUp(freshKey());
       const shape = (answer: Answer) => [answer.status, Object.keys(sameAgain(answer).headers).toSorted()];
@@ -71,7 +71,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(Object.keys(keyed.json as object)).toEqual(Object.keys(plain.json as object));
     });
 
-    it('is answered without a body where there was none', async () => {
+    it('returns no body if the first response had none', async () => {
       const account = await app.account();
       const change = () =>
         send(app.url, {
@@ -96,7 +96,7 @@ describe('a POST with an Idempotency-Key', () => {
       ['an invalid property', { email: 'nobody', password: PASSWORD, name: 'x' }],
       ['malformed JSON', '{"email":'],
       ['another type of JSON', '[]'],
-    ])('is refused with the same bytes after %s', async (_, body) => {
+    ])('returns the same error bytes after %s', async (_, body) => {
       const key = freshKey();
       const first = await signUp(key, body);
       expectEnvelope(first, 'VALIDATION_ERROR');
@@ -107,7 +107,7 @@ describe('a POST with an Idempotency-Key', () => {
       expectEnvelope(await signUp(key), 'IDEMPOTENCY_MISMATCH');
     });
 
-    it('is refused again for what is not there, in the media type of the first time', async () => {
+    it('returns the same 404 in the media type of the first response', async () => {
       const problem = { Accept: 'application/problem+json' };
       const key = freshKey();
       const ask = (headers = {}) =>
@@ -122,7 +122,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(sameAgain(await ask())).toEqual(sameAgain(first));
     });
 
-    it('is tried again after a 409: what stood in the way may be gone', async () => {
+    it('runs again after a 409, because the conflict may be gone', async () => {
       const key = freshKey();
       const body = newcomer();
       const taken = await signUp(freshKey(), body);
@@ -132,7 +132,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect([done.status, isReplay(done)]).toEqual([201, false]);
     });
 
-    it('is refused by the rights of now, not answered as before', async () => {
+    it('is refused by the current permissions, instead of replayed', async () => {
       const keeper = await accountWith(app, ['users:delete']);
       const { id } = await app.account();
       await app.as(app.admin, 'delete', `/api/users/${id}`);
@@ -147,7 +147,7 @@ describe('a POST with an Idempotency-Key', () => {
       expectEnvelope(await restore(keeper, id, 'mine'), 'FORBIDDEN');
     });
 
-    it('is forgotten after 24 hours, and deleted by the clean-up', async () => {
+    it('expires after 24 hours, and the clean-up deletes its record', async () => {
       const [key, kept] = [freshKey(), freshKey()];
       const body = newcomer();
       const first = await signUp(key, body);
@@ -165,7 +165,7 @@ describe('a POST with an Idempotency-Key', () => {
         `UPDATE idempotency_records SET created_at = created_at - interval '1 minute'`,
       );
       expectEnvelope(await signUp(key, body), 'CONFLICT');
-      // The key is free again: also for something else, which takes the place of what has expired.
+      // The key is free again, even for a different request, which replaces the expired record.
       expect((await signUp(key)).status).toBe(201);
       await app.database.query(
         `UPDATE idempotency_records SET created_at = created_at - interval '25 hours'
@@ -176,8 +176,8 @@ describe('a POST with an Idempotency-Key', () => {
     });
   });
 
-  describe('at once', () => {
-    it('is done once by twenty, and the others are answered the same or told to wait', async () => {
+  describe('concurrent', () => {
+    it('runs once for twenty, and the others get the same response or a 409', async () => {
       const key = freshKey();
       const body = newcomer();
       const answers = await Promise.all(Array.from({ length: 20 }, () => signUp(key, body)));
@@ -189,7 +189,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(isReplay(await signUp(key, body))).toBe(true);
     });
 
-    it('is told to wait, without waiting, while the first still runs', async () => {
+    it('gets an immediate 409 while the first still runs', async () => {
       lock = await HeldLock.takeUsers(app.database.url);
       const key = freshKey();
       const body = newcomer();
@@ -202,7 +202,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(sameAgain(await signUp(key, body))).toEqual(sameAgain(await first));
     });
 
-    it('gives twenty that are refused one refusal', async () => {
+    it('gets one refusal for twenty', async () => {
       const key = freshKey();
       const answers = await Promise.all(Array.from({ length: 20 }, () => signUp(key, { email: 'nobody' })));
       const refused = answers.filter(({ status }) => status === 400);
@@ -212,11 +212,11 @@ describe('a POST with an Idempotency-Key', () => {
     });
   });
 
-  describe('with something else', () => {
+  describe('with different content', () => {
     it.each([
       ['another body', newcomer('mismatch@example.com'), ''],
-      ['a body of other bytes', undefined, ' '],
-    ])('is refused for %s, and the first answer stays', async (_, other, more) => {
+      ['the same body with different bytes', undefined, ' '],
+    ])('is refused for %s, and the first response stays', async (_, other, more) => {
       const key = freshKey();
       const body = JSON.stringify(newcomer());
       const first = await signUp(key, body, { 'Content-Type': 'application/json' });
@@ -237,7 +237,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect((await restore(app.admin, id, 'query')).status).toBe(409);
     });
 
-    it('is something else for another caller, and from another network', async () => {
+    it('is a different request for another caller or network', async () => {
       const key = freshKey();
       const body = newcomer();
       expect((await signUp(key, body)).status).toBe(201);
@@ -249,7 +249,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(isReplay(await signUp(key, body, { 'X-Forwarded-For': '127.0.0.1' }))).toBe(true);
     });
 
-    it('is the same however the path of the route is spelled', async () => {
+    it('is the same request for any spelling of the path', async () => {
       const [key, body] = [freshKey(), newcomer()];
       expect((await signUp(key, body)).status).toBe(201);
       for (const path of ['/api/users/', '/API/Users']) {
@@ -263,7 +263,7 @@ describe('a POST with an Idempotency-Key', () => {
       }
     });
 
-    it('is something else on another path of the same route', async () => {
+    it('is a different request on another path of the same route', async () => {
       const ids = [(await app.account()).id, (await app.account()).id];
       for (const id of ids) await app.as(app.admin, 'delete', `/api/users/${id}`);
       for (const id of ids) {
@@ -275,7 +275,7 @@ describe('a POST with an Idempotency-Key', () => {
 
   describe('the key', () => {
     it.each(['k', '"quoted"', 'a,b', "!#$%&'()*+-./:;<=>?@[\\]^_`{|}~", 'x'.repeat(255)])(
-      'is taken as it stands: %s',
+      'is used unchanged: %s',
       async (key) => {
         const body = newcomer();
         const first = await signUp(key, body);
@@ -288,8 +288,8 @@ describe('a POST with an Idempotency-Key', () => {
     it.each([
       ['empty', ''],
       ['longer than 255 characters', 'x'.repeat(256)],
-      ['of two words', 'a b'],
-      ['not of ASCII', 'clé'],
+      ['with a space', 'a b'],
+      ['not ASCII', 'clé'],
       ['with a control character', 'a\tb'],
     ])('is refused when it is %s', async (_, key) => {
       const body = newcomer();
@@ -299,7 +299,7 @@ describe('a POST with an Idempotency-Key', () => {
     });
 
     it.each(['a\r\nIdempotency-Key: a', 'a\r\nIdempotency-Key: b', 'a\r\nIdempotency-Key:'])(
-      'is refused when it is given twice: %j',
+      'is refused when sent twice: %j',
       async (keys) => {
         const connection = await RawConnection.open(app.url);
         const body = JSON.stringify(newcomer());
@@ -311,7 +311,7 @@ describe('a POST with an Idempotency-Key', () => {
       },
     );
 
-    it('is ignored under /api/auth, whatever it holds, and where nothing is posted', async () => {
+    it('is ignored under /api/auth, with any value, and on other methods than POST', async () => {
       const { email } = await app.account();
       const login = async (key: string) => {
         const answer = await send(app.url, {
@@ -330,7 +330,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(await records()).toBe(before);
     });
 
-    it('comes after the rights: nobody learns of it who may not ask', async () => {
+    it('is checked after permissions, so that it reveals nothing to other callers', async () => {
       const user = await app.account();
       expectEnvelope(await restore(user, NOBODY, 'not valid'), 'FORBIDDEN');
       expectEnvelope(await restore(app.admin, NOBODY, 'not valid'), 'VALIDATION_ERROR');
@@ -340,7 +340,7 @@ describe('a POST with an Idempotency-Key', () => {
   describe('the record', () => {
     afterEach(dropTrigger);
 
-    it('and the effect are one: without it no account is made, and a retry makes it', async () => {
+    it('commits together with the effect: without it no user is created, and a retry creates it', async () => {
       await onInsert(`RAISE EXCEPTION 'disk full';`);
       const key = freshKey();
       const body = newcomer();
@@ -354,7 +354,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect([done.status, isReplay(done)]).toEqual([201, false]);
     });
 
-    it('starts the handler again after a serialization failure, as a whole', async () => {
+    it('reruns the whole handler after a serialization failure', async () => {
       await app.database.query('CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO PUBLIC');
       await onInsert(`IF nextval('tries') = 1 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;`);
       const body = newcomer();
@@ -368,7 +368,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(tries).toBe('2');
     });
 
-    it('holds nothing that could be read', async () => {
+    it('contains nothing in plain text', async () => {
       const body = newcomer('sealed@example.com');
       await signUp('a key in plain sight', body);
       await signUp('plain-sight', body);
@@ -381,7 +381,7 @@ describe('a POST with an Idempotency-Key', () => {
     });
   });
 
-  it('lets no guess of a password go uncounted', async () => {
+  it('counts every password guess', async () => {
     const account = await app.account();
     const guess = (n: number) =>
       send(app.url, {
@@ -392,7 +392,7 @@ describe('a POST with an Idempotency-Key', () => {
       });
     for (let n = 0; n < 10; n++) expectEnvelope(await guess(n), 'VALIDATION_ERROR');
     expectEnvelope(await guess(10), 'RATE_LIMITED');
-    // One that was answered is not judged again.
+    // A replayed response was not judged again.
     expect(isReplay(await guess(0))).toBe(true);
   });
 });

@@ -57,7 +57,7 @@ describe('a batch of accounts', () => {
         index: 3,
         id: NOBODY,
         status: 'failed',
-        error: { code: 'NOT_FOUND', message: 'There is nothing here' },
+        error: { code: 'NOT_FOUND', message: 'Not found' },
       },
     ]);
     expect(await eventsOf(ids)).toHaveLength(3);

@@ -8,11 +8,11 @@ import { until } from '../../support/until.js';
 import { wherePossible } from '../../support/where-possible.js';
 
 const LIMIT = 100_000;
-/** Counted in Redis before; an instance that counts alone does not get there. */
+/** The number of requests counted in Redis before. An instance that counts alone does not reach it. */
 const ELSEWHERE = 90_000;
 const WINDOW_MS = 60_000;
 
-/** Begins the work at the end of a turn of the event loop that has taken so long already. */
+/** Starts the work at the end of a turn of the event loop that has already taken this long. */
 const lateInTurn = <T>(ms: number, work: () => Promise<T>): Promise<T> =>
   new Promise((resolve) => {
     stat('.', () => {
@@ -24,7 +24,7 @@ const lateInTurn = <T>(ms: number, work: () => Promise<T>): Promise<T> =>
 const JUDGED_ALONE = new Counter({ name: 'judged_alone', help: 'In no registry', registers: [] });
 
 wherePossible(noRedis, 'Redis', () =>
-  describe('an answer of Redis about a limit', () => {
+  describe('a response of Redis about a limit', () => {
     let redis: TestRedis;
     let path: TcpProxy;
     let storage: SharedStorage;
@@ -48,7 +48,7 @@ wherePossible(noRedis, 'Redis', () =>
     }
     const take = async (key: string) => (await storage.increment(key, WINDOW_MS, LIMIT)).totalHits;
 
-    it('is waited for from when it was asked, however long the turn of the event loop is', async () => {
+    it('is awaited from the time of the query, however long the turn of the event loop takes', async () => {
       path.slow(3);
       await until(async () => {
         const key = await bucket();
@@ -56,7 +56,7 @@ wherePossible(noRedis, 'Redis', () =>
       });
     });
 
-    it('is remembered when it comes late, and counts its request once', async () => {
+    it('is kept when it arrives late, and counts its request once', async () => {
       path.slow(60);
       const key = await bucket();
       expect(await take(key)).toBe(1);

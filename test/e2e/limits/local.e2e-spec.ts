@@ -9,7 +9,7 @@ import { NOBODY } from '../../support/users.js';
 const ORIGIN = 'https://app.example.com';
 
 describe('rate limits in memory', () => {
-  /** The same accounts without limits: for what a test needs and is not about. */
+  /** The same users on an app without limits, for set-up that a test does not measure. */
   let free: TestApp;
   let app: TestApp;
   let direct: TestApp;
@@ -37,7 +37,7 @@ describe('rate limits in memory', () => {
     return ip;
   };
 
-  it('count whoever spoke to the proxies, however these spell each other', async () => {
+  it('count the client that connected to the proxies, in any spelling', async () => {
     const ip = elsewhere();
     const counts = [];
     for (const list of [
@@ -51,25 +51,25 @@ describe('rate limits in memory', () => {
   });
 
   describe('tiers', () => {
-    it('admit exactly 30 of 150 parallel requests of one address, over all routes together', async () => {
+    it('admit exactly 30 of 150 parallel requests from one address over all routes', async () => {
       const statuses = statusesOf(await storm(app, { ip: elsewhere(), times: 150 }));
       expect(statuses).toEqual({ admitted: 30, refused: 120 });
     });
 
-    it('admit exactly 100 of 500 parallel requests of one account, from wherever it calls', async () => {
+    it('admit exactly 100 of 500 parallel requests of one user, from any address', async () => {
       const account = await free.account();
       const statuses = statusesOf(await storm(app, { account, times: 500 }));
       expect(statuses).toEqual({ admitted: 100, refused: 400 });
     });
 
-    it('give premium accounts and administrators a thousand', async () => {
+    it('admit a thousand requests of premium users and administrators', async () => {
       for (const account of [await free.account(['user', 'premium']), app.admin]) {
         const answer = await ask({ headers: bearer(account) }, elsewhere());
         expect(answer.headers['ratelimit-policy']).toBe('"premium";q=1000;w=60');
       }
     });
 
-    it('change at once with the roles, and the bucket goes on', async () => {
+    it('change at once with the roles and keep the bucket', async () => {
       const account = await free.account();
       const tier = async () => limitOf(await ask({ headers: bearer(account) }, elsewhere()));
       const grant = (roles: string[]) =>
@@ -87,7 +87,7 @@ describe('rate limits in memory', () => {
       expect(await tier()).toMatchObject({ status: 429, tier: 'authenticated', left: 0 });
     });
 
-    it('of 0 are off, and say nothing', async () => {
+    it('of 0 are disabled and send no headers', async () => {
       const answers = await storm(free, { ip: elsewhere(), times: 40 });
       expect(statusesOf(answers)).toEqual({ admitted: 40, refused: 0 });
       for (const { headers } of answers) {
@@ -102,7 +102,7 @@ describe('rate limits in memory', () => {
       account = await free.account();
     });
 
-    it('with a valid token is its account, whatever its address, and costs the address nothing', async () => {
+    it('with a valid token counts as its user, and not towards its address', async () => {
       const ip = elsewhere();
       const first = limitOf(await ask({ headers: bearer(account) }, ip));
       const second = limitOf(await ask({ headers: bearer(account) }, elsewhere()));
@@ -110,7 +110,7 @@ describe('rate limits in memory', () => {
       expect(await left(ip)).toBe(29);
     });
 
-    it('is one over all its sessions', async () => {
+    it('is the same in all its sessions', async () => {
       const again = await free.request('post', '/api/auth/login').send({
         email: account.email,
         password: 'correct horse battery',
@@ -120,7 +120,7 @@ describe('rate limits in memory', () => {
       expect(limitOf(await ask({ headers: bearer({ token }) }, elsewhere())).left).toBe(first.left - 1);
     });
 
-    it('with a token that is not valid is its address', async () => {
+    it('with an invalid token counts as its address', async () => {
       const ip = elsewhere();
       const ended = await free.account();
       await free.as(ended, 'post', '/api/auth/logout').expect(204);
@@ -131,21 +131,21 @@ describe('rate limits in memory', () => {
       }
     });
 
-    it('in IPv6 is its /64', async () => {
+    it('over IPv6 counts as its /64', async () => {
       expect(await left('2001:db8:5:5::1')).toBe(29);
       expect(await left('2001:db8:5:5:ffff:ffff:ffff:ffff')).toBe(28);
       expect(await left('2001:0DB8:0005:0005:0::2')).toBe(27);
       expect(await left('2001:db8:5:6::1')).toBe(29);
     });
 
-    it('is one whether its IPv4 address is mapped or not', async () => {
+    it('is the same with a mapped IPv4 address', async () => {
       expect(await left('203.0.113.50')).toBe(29);
       expect(await left('::ffff:203.0.113.50')).toBe(28);
       expect(await left('::FFFF:cb00:7132')).toBe(27);
       expect(await left('203.0.113.51')).toBe(29);
     });
 
-    it('is the last address that no trusted proxy vouches for, whatever it claims before', async () => {
+    it('is the last address that is not a trusted proxy, whatever it claims before', async () => {
       expect(await left('203.0.113.60')).toBe(29);
       expect(await left('198.51.100.1, 203.0.113.60')).toBe(28);
       expect(await left('198.51.100.2, 203.0.113.60, 10.9.1.1')).toBe(27);
@@ -153,14 +153,14 @@ describe('rate limits in memory', () => {
       expect(await left('10.9.3.3, 203.0.113.60')).toBe(25);
     });
 
-    it('is the connection where no proxy is trusted, whatever it claims', async () => {
+    it('is the peer of the connection without trusted proxies, whatever it claims', async () => {
       const first = await left('203.0.113.70', direct.url);
       for (const [i, claim] of ['203.0.113.71', '10.9.1.1', '2001:db8::1', '127.0.0.1'].entries()) {
         expect(await left(claim, direct.url)).toBe(first - 1 - i);
       }
     });
 
-    it('is one whatever the spelling of the path', async () => {
+    it('is the same for any spelling of the path', async () => {
       const ip = elsewhere();
       expect(limitOf(await ask({ path: '/API/users/me' }, ip)).left).toBe(29);
       expect(limitOf(await ask({ path: '/api/users/me/' }, ip)).left).toBe(28);
@@ -181,7 +181,7 @@ describe('rate limits in memory', () => {
     const knock = (ip: string, i: number, headers = {}) =>
       ask({ method: 'POST', path: ROUTES[i % ROUTES.length] ?? '', body: {}, headers }, ip);
 
-    it('have a bucket of their own for each address: exactly 120 of 150, over all of them together', async () => {
+    it('share a separate bucket per address: exactly 120 of 150', async () => {
       const ip = await exhaust(elsewhere());
       const answers = await Promise.all(Array.from({ length: 150 }, (_, i) => knock(ip, i)));
       expect(statusesOf(answers)).toEqual({ admitted: 120, refused: 30 });
@@ -192,7 +192,7 @@ describe('rate limits in memory', () => {
       expect(limitOf(await knock(elsewhere(), 0)).left).toBe(119);
     });
 
-    it('count every request there, with or without a token, and nowhere else', async () => {
+    it('count every request there, with or without a token, only in that bucket', async () => {
       const account = await free.account();
       const ip = elsewhere();
       const before = limitOf(await ask({ headers: bearer(account) }, ip)).left;
@@ -204,7 +204,7 @@ describe('rate limits in memory', () => {
       expect(await left(ip)).toBe(29);
     });
 
-    it('are not limited where the limit is 0, whatever the others are', async () => {
+    it('are not limited when their limit is 0, whatever the other limits are', async () => {
       const off = await TestApp.create({
         database: free.database,
         config: { ...LIMITS, RATE_LIMIT_SIGN_IN: 0, RATE_LIMIT_ANONYMOUS: 1 },
@@ -218,7 +218,7 @@ describe('rate limits in memory', () => {
   });
 
   describe('a window', () => {
-    it('is the minute from the first request on: refused ones neither count nor prolong it', async () => {
+    it('is the minute from the first request; refused ones neither count nor extend it', async () => {
       const ip = elsewhere();
       const first = limitOf(await ask({}, ip));
       expect(first).toMatchObject({ left: 29, seconds: 60 });
@@ -236,7 +236,7 @@ describe('rate limits in memory', () => {
   });
 
   describe('headers', () => {
-    it('stand on every limited answer, those of errors too', async () => {
+    it('are sent with every limited response, including errors', async () => {
       const account = await free.account();
       const ip = elsewhere();
       const token = bearer(account);
@@ -278,7 +278,7 @@ describe('rate limits in memory', () => {
       }
     });
 
-    it('say on a 429 when to come back: not before the window ends', async () => {
+    it('name on a 429 the end of the window', async () => {
       const ip = await exhaust(elsewhere());
       const answer = await ask({}, ip);
       expectEnvelope(answer, 'RATE_LIMITED');
@@ -288,15 +288,15 @@ describe('rate limits in memory', () => {
       expect(answer.headers['retry-after']).toBe(String(seconds));
     });
 
-    it('are shown to pages of other origins', async () => {
+    it('are exposed to pages of other origins', async () => {
       const answer = await ask({ headers: { Origin: ORIGIN } }, elsewhere());
       const exposed = String(answer.headers['access-control-expose-headers']).toLowerCase().split(/, */);
       expect(exposed).toEqual(expect.arrayContaining(['ratelimit', 'ratelimit-policy', 'retry-after']));
     });
   });
 
-  describe('a caller past its limit', () => {
-    it('is told of unknown paths and methods first, and these do not count', async () => {
+  describe('a caller over its limit', () => {
+    it('gets 404 and 405 first, and these do not count', async () => {
       const ip = elsewhere();
       for (const sent of [{ path: '/api/nothing' }, { method: 'PUT', path: '/api/roles' }]) {
         for (let i = 0; i < 20; i++) {
@@ -311,7 +311,7 @@ describe('rate limits in memory', () => {
       expectEnvelope(await ask({ method: 'PUT', path: '/api/roles' }, ip), 'METHOD_NOT_ALLOWED');
     });
 
-    it('is answered 429 before 401, 400 and everything that comes later', async () => {
+    it('gets 429 before 401, 400 and every later error', async () => {
       const ip = await exhaust(elsewhere());
       const cases: Partial<Sent>[] = [
         {},
@@ -327,7 +327,7 @@ describe('rate limits in memory', () => {
       }
     });
 
-    it('still gets health, metrics, documentation and the key set, which count for nothing', async () => {
+    it('still gets health, metrics, documentation and the key set, which do not count', async () => {
       const ip = await exhaust(elsewhere());
       const fresh = elsewhere();
       const paths = [

@@ -11,9 +11,9 @@ import { MASTER_KEY } from '../../support/secrets.js';
 import { wherePossible } from '../../support/where-possible.js';
 
 const UNREACHABLE = /Redis cannot be reached/g;
-/** Far above what a request may wait for Redis. */
+/** Far above the time for which a request waits for Redis. */
 const SLOW_MS = 200;
-/** Storms until one is judged by Redis alone. */
+/** The maximum number of storms until Redis alone judges one. */
 const MAX_ATTEMPTS = 5;
 const REACHABLE = /Redis answers/g;
 
@@ -34,7 +34,7 @@ wherePossible(noRedis, 'Redis', () =>
     });
     afterAll(async () => {
       closeConnections();
-      // First: when an instance could not start, nobody else would end it.
+      // Registered first, so that it is stopped even if an instance fails to start.
       await redis.kill();
       await Promise.all(instances.map((instance) => instance.stop('SIGKILL')));
       await free.close();
@@ -53,7 +53,7 @@ wherePossible(noRedis, 'Redis', () =>
         },
       });
     }
-    /** One of its own, over a Redis of its own, which the test may take away. */
+    /** An instance with its own Redis, which the test can stop. */
     async function startAlone(server: TestRedis): Promise<Instance> {
       more.push(server);
       const instance = await start(server.url);
@@ -65,26 +65,26 @@ wherePossible(noRedis, 'Redis', () =>
       limitOf(await send(instance.url, { path: '/api/users/me', headers: { 'X-Forwarded-For': ip } }));
     const keyOf = (ip: string) => `gatehouse:rate:network:${ip}`;
 
-    it('admit exactly 30 of 150 parallel requests of one address over two instances', async () => {
+    it('admit exactly 30 of 150 parallel requests from one address over two instances', async () => {
       const { ip, answers } = await judgedByRedis(async () => {
         const from = elsewhere();
         return { ip: from, answers: await storm(instances, { ip: from, times: 150 }) };
       });
       expect(statusesOf(answers)).toEqual({ admitted: 30, refused: 120 });
-      // Refused requests have not counted, and each answer knew how many were left.
+      // Refused requests did not count, and each response knew the remaining number.
       expect(await redis.ask((client) => client.get(keyOf(ip)))).toBe('30');
       const left = answers.filter(({ status }) => status !== 429).map((answer) => limitOf(answer).left);
       expect(left.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
     });
 
-    it('admit exactly 100 of 500 parallel requests of one account over two instances', async () => {
+    it('admit exactly 100 of 500 parallel requests of one user over two instances', async () => {
       const answers = await judgedByRedis(async () =>
         storm(instances, { account: await free.account(), times: 500 }),
       );
       expect(statusesOf(answers)).toEqual({ admitted: 100, refused: 400 });
     });
 
-    it('count sign-in in a bucket of its own over two instances: exactly 120 of 150', async () => {
+    it('count sign-ins in a separate bucket over two instances: exactly 120 of 150', async () => {
       const { ip, answers } = await judgedByRedis(async () => {
         const from = elsewhere();
         const signIns = Array.from({ length: 150 }, (_, i) =>
@@ -102,7 +102,7 @@ wherePossible(noRedis, 'Redis', () =>
       expect(await limitFor(instances[0], ip)).toMatchObject({ tier: 'anonymous', left: 29 });
     });
 
-    it('begin a window with the first request, which later and refused ones do not move', async () => {
+    it('start a window with the first request; later and refused ones do not move it', async () => {
       const ip = elsewhere();
       expect(await limitFor(instances[0], ip)).toMatchObject({ left: 29, seconds: 60 });
       const end = await redis.ask((client) => client.pexpiretime(keyOf(ip)));
@@ -114,7 +114,7 @@ wherePossible(noRedis, 'Redis', () =>
       expect(refused.seconds).toBeLessThanOrEqual(20);
     });
 
-    it('admit again when the window has ended, and begin another', async () => {
+    it('admit again when the window has ended, and start another', async () => {
       const ip = elsewhere();
       await storm(instances, { ip, times: 60 });
       await redis.ask((client) => client.pexpire(keyOf(ip), 1));
@@ -123,7 +123,7 @@ wherePossible(noRedis, 'Redis', () =>
       expect(await limitFor(instances[0], ip)).toMatchObject({ status: 401, left: 28 });
     });
 
-    it('hold on each instance alone while Redis is gone, from where they stood, and are shared again', async () => {
+    it('continue per instance from the current counts while Redis is down, and are shared again afterwards', async () => {
       const server = await TestRedis.start();
       const pair = [await startAlone(server), await startAlone(server)] as const;
       const [first, second] = pair;
@@ -139,7 +139,7 @@ wherePossible(noRedis, 'Redis', () =>
       });
       for (const instance of pair) {
         expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
-        // Once in a while, and not once a request.
+        // Occasionally, not once per request.
         expect(said(instance, UNREACHABLE)).toBeLessThan(20);
       }
       await server.start();
@@ -153,7 +153,7 @@ wherePossible(noRedis, 'Redis', () =>
       expect(statusesOf(await storm(pair, { ip: next, times: 150 }))).toEqual({ admitted: 30, refused: 120 });
     });
 
-    it('hold on each instance alone while Redis says nothing, and requests do not wait for it', async () => {
+    it('continue per instance while Redis is silent, and requests do not wait for it', async () => {
       const server = await TestRedis.start();
       const instance = await startAlone(server);
       const ip = elsewhere();
@@ -166,14 +166,14 @@ wherePossible(noRedis, 'Redis', () =>
         expect((await limitFor(instance, ip)).status).toBe(429);
         waits.push(performance.now() - started);
       }
-      // Most of them do not wait for it at all.
+      // Most requests do not wait at all.
       expect(waits.toSorted((a, b) => a - b)[20]).toBeLessThan(250);
       expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
       server.thaw();
       await until(() => shares(instance));
     });
 
-    it('keep no request waiting for a Redis that answers slowly, and are shared again', async () => {
+    it('delay no request for a slow Redis, and are shared again afterwards', async () => {
       const server = await TestRedis.start();
       more.push(server);
       const path = await TcpProxy.before(server.url);
@@ -192,7 +192,7 @@ wherePossible(noRedis, 'Redis', () =>
       expect(answers.filter(({ status }) => status !== 429)).toHaveLength(20);
       expect(said(instance, UNREACHABLE)).toBeGreaterThan(0);
       path.slow(0);
-      // Without a request: probes find out.
+      // Probes detect the recovery without a request.
       await until(() => shares(instance));
       const next = elsewhere();
       await storm(instance, { ip: next, times: 5 });
@@ -200,7 +200,7 @@ wherePossible(noRedis, 'Redis', () =>
       await path.cut();
     });
 
-    it('hold while Redis is not there yet at the start, and are shared once it is', async () => {
+    it('apply when Redis is missing at the start, and are shared once it is up', async () => {
       const server = await TestRedis.prepare();
       const instance = await startAlone(server);
       await until(() => said(instance, UNREACHABLE) > 0);
@@ -216,8 +216,8 @@ wherePossible(noRedis, 'Redis', () =>
     });
 
     /**
-     * Returns the first storm of which Redis judged every request. On a busy machine an answer of Redis may take longer
-     * than a request may wait; the instance then judges alone, and says so in its metrics.
+     * Returns the first storm in which Redis judged every request. On a busy machine a response of Redis can
+     * take longer than a request waits for it. The instance then judges alone and counts that in its metrics.
      */
     async function judgedByRedis<T>(attempt: () => Promise<T>): Promise<T> {
       for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts++) {
@@ -226,7 +226,7 @@ wherePossible(noRedis, 'Redis', () =>
         if ((await judgedAlone()) === before) return result;
         await until(async () => (await Promise.all(instances.map(asksRedis))).every(Boolean));
       }
-      throw new Error(`Redis answered late in each of ${MAX_ATTEMPTS} attempts`);
+      throw new Error(`Redis responded late in each of ${MAX_ATTEMPTS} attempts`);
     }
     async function judgedAlone(): Promise<number> {
       const each = await Promise.all(instances.map(judgedAloneBy));
@@ -242,7 +242,7 @@ wherePossible(noRedis, 'Redis', () =>
       return (await judgedAloneBy(instance)) === before;
     }
 
-    /** It has said so since it last said otherwise. */
+    /** Returns true if the instance has reported Redis as reachable since its last complaint. */
     function shares(instance: Instance): boolean {
       return (
         said(instance, REACHABLE) > 0 &&

@@ -14,7 +14,7 @@ type Line = Readonly<Record<string, unknown>>;
 const LIBRARY_WORDS = /Error|enableOfflineQueue|max retries|ECONN|Connection terminated|writeable/;
 
 wherePossible(noRedis, 'Redis', () =>
-  describe('a warning that belongs to no request', () => {
+  describe('a warning outside of requests', () => {
     let database: TestDatabase;
     let redis: TestRedis;
     let path: TcpProxy;
@@ -63,7 +63,7 @@ wherePossible(noRedis, 'Redis', () =>
       }
     }
 
-    it('names no request and no library when Redis is slow, comes back and goes away', async () => {
+    it('names no request and no library when Redis is slow, recovers and disappears', async () => {
       redis.freeze();
       await instance.until(async () => {
         await ask();
@@ -78,7 +78,7 @@ wherePossible(noRedis, 'Redis', () =>
       expectPlain(lines(/Redis cannot be reached/), 2);
     });
 
-    it('names no request and no library when idle connections to the database break', async () => {
+    it('names no request and no library when idle database connections break', async () => {
       await Promise.all([ask(), ask(), ask()]);
       await path.cut();
       await path.restore();

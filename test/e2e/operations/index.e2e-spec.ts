@@ -74,7 +74,7 @@ describe('the root of the service', () => {
         links: { health: `${local}/health` },
       });
       expect(any.stdout).toContain(`${local}/openapi.json`);
-      expect(any.stdout).toContain('DB_POOL_MXA is not known: is DB_POOL_MAX meant?');
+      expect(any.stdout).toContain('DB_POOL_MXA is not a known variable; did you mean DB_POOL_MAX?');
       const { text } = await send(any.url, { path: '/metrics' });
       expect(text).toMatch(/^build_info\{version="\d[^"]*",commit="[^"]+",schema="\d{13}"\} 1$/m);
     } finally {

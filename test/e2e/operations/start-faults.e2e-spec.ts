@@ -70,7 +70,7 @@ describe('a start that fails because of its environment', () => {
       MASTER_KEY: 'too short to be a key',
       DATABASE_URL: 'mysql://root:hidden@localhost/x',
     });
-    expect(fault).toMatch(/^The configuration has faults: /);
+    expect(fault).toMatch(/^The configuration is invalid: /);
     for (const name of ['PORT', 'DOCS', 'LOG_LEVEL', 'MASTER_KEY', 'DATABASE_URL'])
       expect(fault).toContain(`${name} `);
   });
@@ -78,7 +78,7 @@ describe('a start that fails because of its environment', () => {
   it('names every variable that production requires', async () => {
     const fault = await faultOf({ NODE_ENV: 'production', MASTER_KEY: '' });
     expect(fault).toBe(
-      'The configuration has faults: MASTER_KEY is required in production; METRICS_TOKEN is required in production; ' +
+      'The configuration is invalid: MASTER_KEY is required in production; METRICS_TOKEN is required in production; ' +
         'ADMIN_PASSWORD is required for the first start in production',
     );
   });
@@ -151,13 +151,13 @@ describe('a start that fails because of its environment', () => {
     const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(hook)}`;
     const instance = await Instance.spawn({ entry, env: { NODE_OPTIONS, PORT: '70000' } });
     expect(await instance.exitCode).toBe(1);
-    expect(instance.stderr).toContain('Gatehouse could not start: The configuration has a fault: PORT');
+    expect(instance.stderr).toContain('Gatehouse could not start: The configuration is invalid: PORT');
   });
 
   it('rejects a master key that did not encrypt the stored keys, and changes nothing', async () => {
     const before = await database.query('SELECT * FROM signing_keys');
     expect(await faultOf({ MASTER_KEY: OTHER_KEY })).toBe(
-      'The configuration has a fault: MASTER_KEY is not the one that sealed the keys in this database',
+      'The configuration is invalid: MASTER_KEY is not the key that encrypted the signing keys in this database',
     );
     expect(await database.query('SELECT * FROM signing_keys')).toEqual(before);
   });

@@ -5,14 +5,14 @@ import { CopiedRows, CopyOut } from '../../../src/platform/database/copy-out.js'
 import { OneBufferSocket } from '../../../src/platform/database/one-buffer-socket.js';
 import { TestDatabase } from '../../support/test-database.js';
 
-/** Of each row: a number, and so many characters that rows lie across many reads. */
+/** The data of a row: a number, and so many characters that rows span several reads. */
 const ROWS = 3000;
 const SELECT = `SELECT n, repeat(chr(97 + n % 26), n % 700) AS text FROM generate_series(1, ${ROWS}) AS n`;
 const copy = (select: string) => new CopyOut(`COPY (${select}) TO STDOUT (FORMAT binary)`, 0);
 
 describe.each([
-  ['a socket of one buffer', () => new OneBufferSocket()],
-  ['any other, as TLS makes its own', () => new Socket()],
+  ['a socket with one buffer', () => new OneBufferSocket()],
+  ['another socket, as TLS creates', () => new Socket()],
 ])('a COPY over %s', (_, stream) => {
   let database: TestDatabase;
   let client: pg.Client;
@@ -27,11 +27,11 @@ describe.each([
   });
   const one = async () => (await client.query<{ one: number }>('SELECT 1 AS one')).rows;
 
-  it('brings every row whole, and leaves the connection as it was', async () => {
+  it('delivers every row complete and leaves the connection usable', async () => {
     const rows = new CopiedRows(await client.query(copy(SELECT)).done);
     for (let n = 1; n <= ROWS; n++) {
       expect(rows.next()).toBe(true);
-      // Behind the number, which has four bytes, and the two lengths.
+      // Follows the number, which has four bytes, and the two lengths.
       const text = rows.bytes.toString('utf8', rows.start + 12, rows.end);
       if (text !== String.fromCharCode(97 + (n % 26)).repeat(n % 700)) throw new Error(`row ${n}: ${text}`);
     }
@@ -39,18 +39,18 @@ describe.each([
     expect(await one()).toEqual([{ one: 1 }]);
   });
 
-  describe('the room of a piece that was read', () => {
+  describe('the buffer of a chunk', () => {
     const read = async (expectedBytes: number) => {
       const out = new CopyOut('COPY (SELECT 1) TO STDOUT (FORMAT binary)', expectedBytes);
       return new CopiedRows(await client.query(out).done);
     };
 
-    it('is taken for the next, and for a smaller one, whatever sizes were given back since', async () => {
+    it('is reused for the next chunk of equal or smaller size, whatever sizes were returned since', async () => {
       const held: CopiedRows[] = [];
       for (const size of [4_000_000, 500_000, 250_000, 125_000, 70_000]) held.push(await read(size));
       for (const rows of held) rows.release();
       const large = await read(4_000_000);
-      // Not toContain: megabytes would be shown.
+      // Not toContain, which would print megabytes.
       expect(held.some(({ bytes }) => bytes === large.bytes)).toBe(true);
       large.release();
       const smaller = await read(3_000_000);
@@ -58,14 +58,14 @@ describe.each([
       smaller.release();
     });
 
-    it('is not kept when it is greater than four megabytes', async () => {
+    it('is not kept above four megabytes', async () => {
       const large = await read(5_000_000);
       large.release();
       expect((await read(5_000_000)).bytes === large.bytes).toBe(false);
     });
   });
 
-  it('tells what went wrong, before the first row and after many', async () => {
+  it('reports errors before the first row and after many', async () => {
     await expect(client.query(copy('SELECT 1 / 0 AS x')).done).rejects.toThrow('division by zero');
     const late = `SELECT repeat('x', 1000), 1 / (2000 - n) FROM generate_series(1, 2500) AS n`;
     await expect(client.query(copy(late)).done).rejects.toThrow('division by zero');

@@ -20,13 +20,13 @@ const TRAIL = `
   COMMENT ON TABLE epochs IS 'read-only: the owner writes it';
   CREATE FUNCTION extend_trail() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
     AS 'CREATE TABLE trail_2 PARTITION OF trail FOR VALUES FROM (10) TO (20)'`;
-/** As from a time before the tables were declared, or by a hand that meant well. */
+/** Grants from before the tables were declared append-only, or from a well-meant manual change. */
 const TOO_MUCH = (service: string) => `
   GRANT ALL ON trail, trail_1, epochs TO ${service};
   GRANT UPDATE (said) ON trail TO PUBLIC;
   GRANT CREATE ON SCHEMA public TO PUBLIC`;
 
-describe('the role of the service', () => {
+describe('the service role', () => {
   let database: TestDatabase;
   let owner: pg.Client;
   let service: pg.Client;
@@ -47,7 +47,7 @@ describe('the role of the service', () => {
     await database?.drop();
   });
 
-  it('adds to an append-only table and reads it', async () => {
+  it('inserts into an append-only table and reads it', async () => {
     await service.query(`INSERT INTO trail VALUES (1, 'kept')`);
     expect((await service.query('SELECT said FROM trail')).rows).toEqual([{ said: 'kept' }]);
   });
@@ -82,7 +82,7 @@ describe('the role of the service', () => {
     await expect(service.query(`SET ROLE ${username}`)).rejects.toMatchObject({ code: '42501' });
   });
 
-  it('makes a partition by a function of the owner, which nobody else may call, and cannot empty it', async () => {
+  it('creates a partition through a function of the owner, which other roles may not call, and cannot truncate it', async () => {
     await service.query('SELECT extend_trail()');
     await service.query(`INSERT INTO trail VALUES (11, 'later')`);
     await expect(service.query('TRUNCATE trail_2')).rejects.toMatchObject({ code: '42501' });
@@ -92,7 +92,7 @@ describe('the role of the service', () => {
     expect(row).toEqual({ anybody: false });
   });
 
-  it('writes every table but those that are declared', async () => {
+  it('writes to every table that is not declared append-only', async () => {
     const rows = await database.query<{ name: string; rights: string }>(
       `SELECT c.oid::regclass::text AS name, string_agg(lower(p), ' ' ORDER BY p) AS rights
        FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS p
@@ -116,16 +116,16 @@ describe('the role of the service', () => {
     ]);
   });
 
-  it('holds nothing open for long, unlike the owner', async () => {
+  it('has short timeouts, unlike the owner', async () => {
     const limits = `SELECT current_setting('idle_in_transaction_session_timeout') AS idle,
                            current_setting('transaction_timeout', true) AS transaction`;
     const { rows } = await service.query<{ idle: string; transaction: string | null }>(limits);
-    // Known from version 17 on.
+    // Available from PostgreSQL 17.
     expect(rows[0]).toEqual({ idle: '10s', transaction: rows[0]?.transaction === null ? null : '30s' });
     expect((await owner.query(limits)).rows[0]).toMatchObject({ idle: '0' });
   });
 
-  it('is given at a next start what is missing, and nothing when nothing is', async () => {
+  it('gets missing grants at the next start, and nothing else', async () => {
     const start = () => grantServicePrivileges(owner, database.serviceUrl);
     expect(await start()).toEqual([]);
     await owner.query('CREATE TABLE next (id serial)');
@@ -137,7 +137,7 @@ describe('the role of the service', () => {
     expect(await start()).toEqual([]);
   });
 
-  it('is all that a sign-up, a sign-in and a mail need', async () => {
+  it('is sufficient for a sign-up, a sign-in and a mail', async () => {
     const app = await TestApp.create({ database });
     try {
       const [{ role } = { role: '' }] = await app.dataSource.query<{ role: string }[]>(
@@ -145,7 +145,7 @@ describe('the role of the service', () => {
       );
       expect(role).toBe(new URL(database.serviceUrl).username);
       const account = await app.account();
-      await mailTo(app, account.email, /^Confirm your e-mail/);
+      await mailTo(app, account.email, /^Confirm your email/);
       await signIn(app.url, account.email, PASSWORD);
     } finally {
       await app.close();
@@ -154,7 +154,7 @@ describe('the role of the service', () => {
 });
 
 describe('a service whose role owns the tables', () => {
-  it('works, and says in production what that means', async () => {
+  it('works, and warns in production about the consequences', async () => {
     const database = await TestDatabase.create();
     const instance = await Instance.startInProduction({
       env: {
@@ -179,7 +179,7 @@ const noPsql =
   spawnSync('psql', ['--version']).status === 0 ? null : 'psql is not installed (postgresql-client)';
 
 wherePossible(noPsql, 'deploy/database-roles.sql', () => {
-  it('makes, however often it is run, a database in which the service runs and nobody else', async () => {
+  it('creates a database for the service alone, however often it runs', async () => {
     const own = await TestDatabase.create({ empty: true });
     const [database, owner, service] = ['', '_owner', '_service'].map(
       (suffix) => `test_${randomBytes(4).toString('hex')}"${suffix}`,

@@ -32,7 +32,7 @@ describe('the unit of work', () => {
   const ids = async () =>
     (await app.database.query<{ id: number }>('SELECT id FROM notes ORDER BY id')).map(({ id }) => id);
 
-  it('commits all of it', async () => {
+  it('commits all changes', async () => {
     const result = await unit.run(async () => {
       await add(1);
       await add(2);
@@ -43,7 +43,7 @@ describe('the unit of work', () => {
     expect(await ids()).toEqual([1, 2]);
   });
 
-  it('takes all of it back when it fails, and passes the error on', async () => {
+  it('rolls back all changes on an error and rethrows it', async () => {
     const error = new Error('no');
     const work = unit.run(async () => {
       await add(1);
@@ -53,7 +53,7 @@ describe('the unit of work', () => {
     expect(await ids()).toEqual([]);
   });
 
-  it('joins the one around it: both stand or fall together, in one transaction', async () => {
+  it('joins an outer one: both commit or roll back in one transaction', async () => {
     const transaction = 'SELECT pg_current_xact_id()::text AS id';
     await unit.run(async () => {
       const outer = await run(transaction);
@@ -72,7 +72,7 @@ describe('the unit of work', () => {
     expect(await ids()).toEqual([1]);
   });
 
-  it('keeps two that run at once apart', async () => {
+  it('isolates two concurrent ones', async () => {
     await Promise.all([
       unit.run(() => add(1)),
       expect(unit.run(() => add(2).then(() => Promise.reject(new Error('no'))))).rejects.toThrow('no'),
@@ -81,7 +81,7 @@ describe('the unit of work', () => {
     expect(await ids()).toEqual([1, 3]);
   });
 
-  it('does what is left for after the commit then, in order, of a joined one too', async () => {
+  it('runs afterCommit work after the commit, in order, including that of a joined one', async () => {
     const seen: unknown[] = [];
     const look = (name: string) => async () => void seen.push([name, await ids()]);
     await unit.run(async () => {
@@ -97,7 +97,7 @@ describe('the unit of work', () => {
     ]);
   });
 
-  it('does nothing of that after a rollback, nor when the commit itself fails', async () => {
+  it('skips afterCommit work after a rollback or a failed commit', async () => {
     const seen: string[] = [];
     const failing = unit.run(async () => {
       unit.afterCommit(() => void seen.push('rolled back'));
@@ -121,7 +121,7 @@ describe('the unit of work', () => {
     expect(await ids()).toEqual([]);
   });
 
-  it('stands committed whatever fails after it, and does the rest', async () => {
+  it('stays committed when afterCommit work fails, and runs the rest', async () => {
     const seen: string[] = [];
     await unit.run(async () => {
       unit.afterCommit(() => Promise.reject(new Error('mail is down')));
@@ -132,11 +132,11 @@ describe('the unit of work', () => {
     expect(await ids()).toEqual([1]);
   });
 
-  it('refuses to leave work for after a commit that nobody will make', () => {
+  it('rejects afterCommit work outside a transaction', () => {
     expect(() => unit.afterCommit(() => {})).toThrow(/outside/);
   });
 
-  it('starts the loser of a deadlock again, as a whole', async () => {
+  it('reruns the whole loser of a deadlock', async () => {
     await app.database.query(`INSERT INTO notes VALUES (1, ''), (2, '')`);
     const tries = { a: 0, b: 0 };
     let holding = 0;
@@ -148,7 +148,7 @@ describe('the unit of work', () => {
         const touch = (id: number) => run('UPDATE notes SET text = text || $2 WHERE id = $1', [id, name]);
         await touch(first);
         holding++;
-        // Until each of the two holds what the other wants; afterwards it is so at once.
+        // Waits until each holds the lock that the other needs. On the rerun this holds at once.
         await until(() => holding >= 2);
         await touch(second);
       });
@@ -159,7 +159,7 @@ describe('the unit of work', () => {
     expect(seen.toSorted()).toEqual(['a', 'b']);
   });
 
-  it('starts the loser of a serialization failure again, as a whole', async () => {
+  it('reruns the whole loser of a serialization failure', async () => {
     await app.database.query(`INSERT INTO notes VALUES (1, '0')`);
     let tries = 0;
     let reading = 0;
@@ -177,7 +177,7 @@ describe('the unit of work', () => {
     expect(await app.database.query('SELECT text FROM notes')).toEqual([{ text: '2' }]);
   });
 
-  it('gives up after five tries, and says why', async () => {
+  it('gives up after five attempts and reports the reason', async () => {
     let tries = 0;
     const seen: string[] = [];
     const work = unit.run(async () => {
@@ -190,7 +190,7 @@ describe('the unit of work', () => {
     expect({ tries, seen, ids: await ids() }).toEqual({ tries: 5, seen: [], ids: [] });
   });
 
-  it.each(['23505', '40002', '57014', '22P02', 'P0001'])('does not start again after %s', async (code) => {
+  it.each(['23505', '40002', '57014', '22P02', 'P0001'])('does not retry after %s', async (code) => {
     let tries = 0;
     const work = unit.run(async () => {
       tries++;
@@ -200,7 +200,7 @@ describe('the unit of work', () => {
     expect(tries).toBe(1);
   });
 
-  it('keeps marked statements on their connection, once each, and no others', async () => {
+  it('prepares marked statements once per connection, and no others', async () => {
     const marked = prepared('SELECT text FROM notes WHERE id = $1');
     await unit.run(async () => {
       const kept = () =>
@@ -215,7 +215,7 @@ describe('the unit of work', () => {
     });
   });
 
-  it('parts with a connection whose kept statement the schema has outlived', async () => {
+  it('discards a connection whose prepared statement no longer matches the schema', async () => {
     const marked = prepared('SELECT id, text FROM notes WHERE id = $1');
     const kept = () => unit.run(() => run(marked, [1]));
     await add(1, 'one');
@@ -225,7 +225,7 @@ describe('the unit of work', () => {
     expect(await kept()).toEqual([{ id: 1, text: 'one' }]);
   });
 
-  it('leaves no connection behind, however many fail', async () => {
+  it('leaks no connection, however many fail', async () => {
     const failing = Array.from({ length: 40 }, (_, i) =>
       unit.run(async () => {
         await add(i);
@@ -237,10 +237,10 @@ describe('the unit of work', () => {
     expect(await unit.run(async () => 'still works')).toBe('still works');
   });
 
-  describe('around others', () => {
+  describe('around other units of work', () => {
     const begin = async () => void (await run('SELECT 1'));
 
-    it('lets them join, and does beforehand what must not hold a connection', async () => {
+    it('lets them join, and runs outside the transaction what must not occupy a connection', async () => {
       const pool = poolOf(app.dataSource);
       const seen: unknown[] = [];
       let begun = 0;
@@ -262,7 +262,7 @@ describe('the unit of work', () => {
       expect(await ids()).toEqual([1, 2]);
     });
 
-    it('keeps what was done beforehand when the rest is taken back', async () => {
+    it('keeps the work done beforehand when the rest is rolled back', async () => {
       const work = unit.runAround(begin, async () => {
         await unit.beforehand(() => add(1));
         await unit.run(() => add(2));
@@ -272,7 +272,7 @@ describe('the unit of work', () => {
       expect(await ids()).toEqual([1]);
     });
 
-    it('passes on what fails beforehand, and can go on after it', async () => {
+    it('rethrows an error of work done beforehand, and can continue', async () => {
       await unit.runAround(begin, async () => {
         const preparation = unit.beforehand(() => Promise.reject(new Error('not ready')));
         await expect(preparation).rejects.toThrow('not ready');
@@ -281,7 +281,7 @@ describe('the unit of work', () => {
       expect(await ids()).toEqual([1]);
     });
 
-    it('refuses to do something beforehand too late', async () => {
+    it('rejects work beforehand after the transaction has started', async () => {
       const late = () => unit.beforehand(async () => {});
       await expect(unit.run(late)).rejects.toThrow(/inside a unit of work/);
       await expect(unit.runAround(begin, () => unit.run(late))).rejects.toThrow(/inside a unit of work/);
@@ -294,7 +294,7 @@ describe('the unit of work', () => {
     });
   });
 
-  it('hands out no connection whose end would be the end of the process', async () => {
+  it('hands out only connections whose loss does not crash the process', async () => {
     const client = await poolOf(app.nest.get(DataSource)).connect();
     expect(() => client.emit('error', new Error('terminating connection'))).not.toThrow();
     client.release(true);

@@ -34,7 +34,7 @@ class AuditTargetResponse {
   id: string;
 }
 
-/** An entry of the audit trail as it travels. What is personal in it is null once its account is erased. */
+/** An audit entry. Its personal values are null once the user they belong to is erased. */
 export class AuditEntryResponse {
   @ApiProperty({ format: 'uuid', example: ID })
   id: string;
@@ -53,7 +53,7 @@ export class AuditEntryResponse {
   @ApiProperty({ enum: auditOutcomes, example: 'success' })
   outcome: AuditOutcome;
 
-  /** From what to what, by field */
+  /** The old and the new value of each changed field */
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
@@ -71,11 +71,11 @@ export class AuditEntryResponse {
   @ApiProperty({ type: String, nullable: true, example: ID })
   request_id: string | null;
 
-  /** Of the W3C trace that the request belonged to */
+  /** The id of the W3C trace that the request belonged to */
   @ApiProperty({ type: String, nullable: true, example: '4bf92f3577b34da6a3ce929d0e0e4736' })
   trace_id: string | null;
 
-  /** Why a sign-in was refused; a throttled attempt was not judged */
+  /** The reason for a refused sign-in. A `throttled` attempt was refused without checking the password */
   @ApiProperty({ type: String, enum: auditReasons, nullable: true, example: null })
   reason: AuditReason | null;
 }

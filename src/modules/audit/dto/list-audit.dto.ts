@@ -14,13 +14,13 @@ import {
 const MAX_TARGET_LENGTH = 200;
 
 export class ListAuditDto extends PageQuery {
-  /** The account that did it */
+  /** The id of the user who acted */
   @IsOptionalProperty()
   @IsId()
   @ApiPropertyOptional({ format: 'uuid' })
   actor_id?: string;
 
-  /** What it was done to: the id of an account, a session, a resource, or the name of a role */
+  /** The target: the id of a user, session or resource, or the name of a role */
   @IsOptionalProperty()
   @Trimmed()
   @IsText(1, MAX_TARGET_LENGTH)
@@ -39,12 +39,12 @@ export class ListAuditDto extends PageQuery {
   @ApiPropertyOptional({ enum: auditOutcomes })
   outcome?: AuditOutcome;
 
-  /** From that time on */
+  /** The start of the time range, inclusive */
   @IsOptionalProperty()
   @IsTime()
   from?: string;
 
-  /** Before that time */
+  /** The end of the time range, exclusive */
   @IsOptionalProperty()
   @IsTime()
   to?: string;

@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 
-/** "akey" in ASCII: the key of the advisory lock under which the first key is made. */
+/** "akey" in ASCII, the key of the advisory lock under which the first key is created. */
 const KEYS_LOCK = 0x616b6579;
-/** A bound: keys are made by hand, and rarely. */
+/** The maximum number of keys. Keys are created rarely and by hand. */
 const MAX_KEYS = 1000;
 
 export interface AuditKeyRow {
   readonly kid: string;
-  /** Raw, 32 bytes. */
+  /** The raw public key, 32 bytes. */
   readonly public_key: Buffer;
-  /** PKCS #8, sealed by the master key. */
+  /** The private key as PKCS #8, encrypted with the master key. */
   readonly private_key_sealed: Buffer;
 }
 
@@ -18,12 +18,15 @@ export interface AuditKeyRow {
 export class AuditKeysRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** Until the unit of work ends. The service may not lock the table: it has no right to change a row of it. */
+  /**
+   * Takes the advisory lock until the transaction ends. The service role cannot lock the table itself because
+   * it has no right to update it.
+   */
   async lock(): Promise<void> {
     await this.unitOfWork.manager.query('SELECT pg_advisory_xact_lock($1)', [KEYS_LOCK]);
   }
 
-  /** All there ever were, the newest first. */
+  /** Returns all keys ever created, newest first. */
   findAll(): Promise<AuditKeyRow[]> {
     return this.unitOfWork.manager.query(
       `SELECT kid, public_key, private_key_sealed FROM audit_keys ORDER BY created_at DESC, kid LIMIT ${MAX_KEYS}`,

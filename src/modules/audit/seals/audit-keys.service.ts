@@ -11,7 +11,10 @@ interface SigningKey {
   readonly privateKey: KeyObject;
 }
 
-/** The keys that sign seals: their own, since nobody who may sign a token should prove the past by that. */
+/**
+ * Manages the keys that sign seals. They differ from the token keys, so that the right to sign tokens does
+ * not allow anyone to prove the past.
+ */
 @Injectable()
 export class AuditKeysService implements OnModuleInit {
   private current: SigningKey | null = null;
@@ -22,7 +25,7 @@ export class AuditKeysService implements OnModuleInit {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Instances that start at once make one key between them. */
+  /** Loads the keys. Instances that start at the same time create one key between them. */
   async onModuleInit(): Promise<void> {
     const rows = await this.unitOfWork.run(async () => {
       await this.repository.lock();
@@ -34,18 +37,18 @@ export class AuditKeysService implements OnModuleInit {
       if (privateKey) this.current ??= { kid: row.kid, privateKey };
     }
     if (!this.current) {
-      throw new ConfigError(['MASTER_KEY is not the one that sealed the audit keys in this database']);
+      throw new ConfigError(['MASTER_KEY is not the key that encrypted the audit keys in this database']);
     }
   }
 
   get signing(): SigningKey {
-    if (!this.current) throw new Error('there is no audit key yet');
+    if (!this.current) throw new Error('no audit key exists yet');
     return this.current;
   }
 
   /**
-   * The keys whose seals count, the newest first: those whose private half the master key opens. Whoever
-   * can write to the table, and does not have the master key, cannot add one of their own.
+   * Returns the trusted keys, newest first: those whose private half the master key can decrypt. A caller
+   * with write access to the table but without the master key cannot add one.
    */
   async findTrusted(): Promise<AuditJwk[]> {
     const rows = await this.repository.findAll();

@@ -22,15 +22,15 @@ import { SealsRepository } from './seals.repository.js';
 import { Trail } from './trail.js';
 import { verifyTrail } from './verify.js';
 
-/** What is left has its turn an hour later. */
+/** The maximum number of months per run. The next run, an hour later, handles the rest. */
 const MONTHS_AT_A_TIME = 3;
 
 type Contents = Pick<RetentionStatement, 'entries' | 'leaves' | 'sealHash'>;
 
 /**
- * Drops the months that are older than those to be kept, in two steps. First a month is announced: it is
- * verified, then a signed retention and an entry of the trail say which leaves it has. In a later run, when
- * that entry is sealed, it is dropped; so whoever finds it gone finds the announcement too.
+ * Drops months older than the configured number, in two steps. The first run verifies the month and announces
+ * it. A signed retention and an audit entry then name its leaves. A later run drops the month once a seal
+ * covers that entry, so a reader who finds it gone also finds the announcement.
  */
 @Injectable()
 export class AuditRetention implements OnModuleInit {
@@ -55,7 +55,7 @@ export class AuditRetention implements OnModuleInit {
     this.runner.registerPeriodic('audit.retention', '7 * * * *', () => this.run());
   }
 
-  /** Announces months, and drops those that an earlier run has announced. */
+  /** Announces due months and drops those that an earlier run announced. */
   async run(): Promise<void> {
     if (this.keptMonths === undefined) return;
     for (const { month, announced, sealed } of await this.retentions.findDue(
@@ -66,15 +66,18 @@ export class AuditRetention implements OnModuleInit {
         if (sealed) await this.drop(month, this.keptMonths);
         else if (!announced) await this.announce(month);
       } catch (error) {
-        // Another month may fare better, and this one the next time.
-        this.logger.error(error, `the month ${month} of the audit trail could not be dropped`);
+        // Continues with the other months. The next run retries this one.
+        this.logger.error(
+          error,
+          `failed to drop the month ${month} of the audit log; retrying in the next run`,
+        );
       }
     }
   }
 
   private async drop(month: string, keptMonths: number): Promise<void> {
     await this.retentions.drop(month, keptMonths);
-    this.logger.log(`dropped the month ${month} of the audit trail`);
+    this.logger.log(`dropped the month ${month} of the audit log`);
   }
 
   private async announce(month: string): Promise<void> {
@@ -102,13 +105,13 @@ export class AuditRetention implements OnModuleInit {
       changes: { entries: { from: retention.entries, to: 0 } },
     });
     const entry = await this.entries.findByTarget(id);
-    if (!entry) throw new Error(`the entry about ${id} is not there`);
+    if (!entry) throw new Error(`the audit entry for ${id} does not exist`);
     return entry;
   }
 
   /**
-   * Where the entries of that month stand in the seals, all of which are verified on the way: what had
-   * been tampered with is not let go. @returns null while some of them are not sealed
+   * Returns the places of the month's entries in the seals. Verifies those seals on the way, so that a month
+   * with manipulated entries is kept. @returns null while some entries are not sealed
    */
   private async contentsOf(month: string): Promise<Contents | null> {
     const [from, before] = boundsOf(month);
@@ -125,12 +128,12 @@ export class AuditRetention implements OnModuleInit {
       partial: true,
       ...(since && { since }),
     });
-    if (firstFault) throw new Error(`it is not as it was sealed: ${firstFault.message}`);
+    if (firstFault) throw new Error(`verification failed: ${firstFault.message}`);
     return { entries: found.entries, leaves: found.runs, sealHash: last.hash };
   }
 }
 
-/** The first moment of the month, and of the next one. */
+/** Returns the start of the month and the start of the next one. */
 function boundsOf(month: string): readonly [from: Date, before: Date] {
   const from = new Date(`${month}-01T00:00:00.000Z`);
   return [from, new Date(Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + 1, 1))];

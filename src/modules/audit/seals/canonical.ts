@@ -1,10 +1,10 @@
-/** No value is as long as this: it stands for null, as in PostgreSQL's own protocol. */
+/** The length that marks null, as -1 does in PostgreSQL's protocol. No value is that long. */
 const NULL_LENGTH = 0xff_ff_ff_ff;
 const LENGTH_BYTES = 4;
 
 /**
- * Fields as bytes: each with its length before it (4 bytes, big-endian), so that no two rows of
- * fields are the same bytes.
+ * Encodes fields as bytes, each after its length (4 bytes, big-endian), so that different fields never encode
+ * to the same bytes.
  */
 export function encodeFields(fields: readonly (Buffer | null)[]): Buffer {
   const parts = fields.flatMap((field) => {

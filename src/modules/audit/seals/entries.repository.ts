@@ -6,20 +6,23 @@ import type { HistoryPosition } from '../../../common/history-position.js';
 const COLUMNS = entryColumns.map(([name]) => (name === 'xid' ? 'xid::text' : name)).join(', ');
 const ORDER = 'audit_entries.epoch, audit_entries.xid, audit_entries.seq, id';
 
-/** Everything below it is settled: what is there will stay, and nothing more comes. */
+/** The limit below which entries are settled: they will not change, and no entry will be added. */
 export interface Horizon {
   readonly epoch: number;
   readonly xid: string;
-  /** The clock of the database. */
+  /** The time by the database clock. */
   readonly at: Date;
 }
 
-/** The entries as they are stored. Those of an epoch that has passed are settled, all of them. */
+/** Reads audit entries as stored. All entries of a past epoch are settled. */
 @Injectable()
 export class EntriesRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** The oldest transaction that may still write: whoever writes later has a greater id, and an epoch not less. */
+  /**
+   * Returns the oldest transaction that may still write. Every later writer has a greater id, and an epoch
+   * that is not lower.
+   */
   async findHorizon(): Promise<Horizon> {
     const rows: [Horizon] = await this.unitOfWork.manager.query(
       `SELECT current_epoch() AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text AS xid,
@@ -28,7 +31,7 @@ export class EntriesRepository {
     return rows[0];
   }
 
-  /** In order, after a position and below the horizon. */
+  /** Returns entries in order, after a position and below the horizon. */
   findSettled(after: HistoryPosition, { epoch, xid }: Horizon, limit: number): Promise<StoredEntry[]> {
     return this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries
@@ -38,7 +41,7 @@ export class EntriesRepository {
     );
   }
 
-  /** In order, after a position, up to and with another one. */
+  /** Returns entries in order, after a position, up to and including another. */
   findBetween(after: HistoryPosition, to: HistoryPosition, limit: number): Promise<StoredEntry[]> {
     return this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries
@@ -49,7 +52,7 @@ export class EntriesRepository {
     );
   }
 
-  /** In order, whether settled or not. */
+  /** Returns entries in order, settled or not. */
   findAfter(after: HistoryPosition, limit: number): Promise<StoredEntry[]> {
     return this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries
@@ -58,7 +61,9 @@ export class EntriesRepository {
     );
   }
 
-  /** The first and the last in order of those written between two times, the latter excluded. */
+  /**
+   * Returns the first and last entries, in log order, that were written from `from` until before `before`.
+   */
   async findEnds(from: Date, before: Date): Promise<{ first: StoredEntry; last: StoredEntry } | null> {
     const at = async (way: 'ASC' | 'DESC'): Promise<StoredEntry[]> =>
       this.unitOfWork.manager.query(
@@ -70,7 +75,7 @@ export class EntriesRepository {
     return first && last ? { first, last } : null;
   }
 
-  /** The newest entry about that. */
+  /** Returns the newest entry with this target. */
   async findByTarget(id: string): Promise<StoredEntry | null> {
     const rows: StoredEntry[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM audit_entries WHERE target_id = $1 ORDER BY occurred_at DESC, id DESC LIMIT 1`,

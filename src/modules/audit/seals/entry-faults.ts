@@ -5,21 +5,21 @@ export type EntryFaultKind = 'entry_changed' | 'entry_missing' | 'entry_inserted
 
 export interface EntryFault {
   readonly kind: EntryFaultKind;
-  /** Of an entry that is there; a missing one has left only its hash. */
+  /** The id of a present entry. A missing entry leaves only its hash. */
   readonly entryId?: string;
   readonly message: string;
 }
 
 export interface Comparison {
-  /** The places of entries that are gone, and may be. */
+  /** The places of absent entries that a retention covers. */
   readonly dropped: readonly number[];
   readonly fault: EntryFault | null;
 }
 
 /**
- * Compares the entries that are there, in their order, with those that were sealed, and names the
- * first that is not as it was. Of more entries than were sealed one too many is enough.
- * @param mayBeGone places whose months a retention lets go: no fault, whether they are there or not
+ * Compares the present entries, in their order, with the sealed hashes and reports the first difference. One
+ * surplus entry is enough to detect too many.
+ * @param mayBeGone the places that a retention covers. An entry there may be present or absent
  */
 export async function compareEntries(
   entries: readonly StoredEntry[],
@@ -51,10 +51,10 @@ function faultAt(at: number, place: string, compared: Compared): EntryFault {
   if (!entry) return { kind: 'entry_missing', message: `${place} is missing` };
   const kind = kindOf(at, compared);
   const messages: Readonly<Record<EntryFaultKind, string>> = {
-    entry_changed: `${place} is not as it was sealed`,
-    entry_missing: `${place} is missing; where it stood comes the one named here`,
-    entry_inserted: `an entry stands before ${place} that was never sealed`,
-    entry_reordered: `${place} has changed its place with another`,
+    entry_changed: `${place} differs from its sealed hash`,
+    entry_missing: `${place} is missing, and the named entry is in its place`,
+    entry_inserted: `an entry that was never sealed precedes ${place}`,
+    entry_reordered: `${place} has swapped places with another entry`,
   };
   return { kind, entryId: entry.id, message: messages[kind] };
 }
@@ -74,7 +74,7 @@ function firstDifference(found: readonly Buffer[], sealed: readonly Buffer[]): n
   return null;
 }
 
-/** Whether what is found comes later in the seal, and what was sealed comes later in the table. */
+/** Classifies the difference by searching for each hash later in the other list. */
 function kindOf(at: number, compared: Compared): EntryFaultKind {
   const { found, sealed } = compared;
   const foundIsSealed = comesLater(found[at], sealed, at);
@@ -88,7 +88,10 @@ function kindOf(at: number, compared: Compared): EntryFaultKind {
 const comesLater = (hash: Buffer | undefined, hashes: readonly Buffer[], at: number): boolean =>
   hash !== undefined && hashes.some((other, index) => index > at && other.equals(hash));
 
-/** The place is part of an entry's hash: what was sealed here is found by putting each other one back here. */
+/**
+ * Detects entries that swapped positions. The position is part of an entry's hash, so this tries every other
+ * entry at this position.
+ */
 function changedPlaces(at: number, { entries, sealed }: Compared): boolean {
   const [here, wanted] = [entries[at], sealed[at]];
   if (!here || !wanted) return false;

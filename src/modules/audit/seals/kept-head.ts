@@ -8,11 +8,11 @@ const schema = z.object({
 });
 
 export interface HeadFile extends KeptHead {
-  /** The key of the head; a number and a hash alone, as the log has them, come without. */
+  /** The key of the head. Null for a number and a hash alone, as in the log. */
   readonly key: { readonly x: string } | null;
 }
 
-/** The answer of `GET /api/audit/seals/latest`, as it was kept. @throws when it is something else */
+/** Parses a stored response of `GET /api/audit/seals/latest`. @throws when the text is anything else */
 export function parseHead(text: string): HeadFile {
   const { number, hash, public_key: key = null } = schema.parse(JSON.parse(text));
   return { number, hash: Buffer.from(hash, 'hex'), key };

@@ -8,7 +8,7 @@ export interface AuditJwk {
   readonly kid: string;
 }
 
-/** The keys whose seals count, by their ids. */
+/** The trusted keys by their ids. */
 export type KeySet = ReadonlyMap<string, KeyObject>;
 
 export function toJwk(publicKey: KeyObject): AuditJwk {
@@ -17,7 +17,7 @@ export function toJwk(publicKey: KeyObject): AuditJwk {
   return { kty: 'OKP', crv: 'Ed25519', x, kid: thumbprint(x) };
 }
 
-/** Under the ids that follow from the keys, whatever ids they came with: none can pass for another. */
+/** Derives the ids from the keys and ignores the given ones, so that no key can pass for another. */
 export function keySetOf(keys: readonly Pick<AuditJwk, 'x'>[]): KeySet {
   return new Map(
     keys.map(({ x }) => [
@@ -27,6 +27,6 @@ export function keySetOf(keys: readonly Pick<AuditJwk, 'x'>[]): KeySet {
   );
 }
 
-/** RFC 7638. */
+/** Computes a thumbprint (RFC 7638). */
 const thumbprint = (x: string): string =>
   hash('sha256', JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x }), 'base64url');

@@ -3,7 +3,7 @@ import { type LeafPlace, type LeafRun, MAX_RUNS } from './retention.js';
 import type { StoredSeal } from './seal.js';
 import type { Block } from './verify.js';
 
-/** Notes, of blocks that follow one another, where the entries of a month stand in their seals. */
+/** Collects the places of a month's entries in their seals, from consecutive blocks. */
 export class LeafRuns {
   readonly runs: LeafRun[] = [];
   entries = 0;
@@ -33,13 +33,17 @@ export class LeafRuns {
 
   private close(): void {
     if (!this.open) return;
-    if (this.runs.length === MAX_RUNS) throw new Error(`the month lies in more than ${MAX_RUNS} pieces`);
+    if (this.runs.length === MAX_RUNS)
+      throw new Error(`the entries of the month form more than ${MAX_RUNS} runs`);
     this.runs.push(this.open);
     this.open = null;
   }
 }
 
-/** An entry stands at its own place, unless earlier ones of the seal were dropped with another month. */
+/**
+ * Returns the places of the matching entries. An entry's place is its index, unless earlier entries of the
+ * seal were dropped with another month.
+ */
 function placesOf(
   entries: readonly StoredEntry[],
   seal: StoredSeal,

@@ -11,12 +11,12 @@ const values: Readonly<Record<ColumnKind, fc.Arbitrary<unknown>>> = {
   text,
   bytes: fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
 };
-/** Any value of its kind in any column, and null wherever: more than the table would take. */
+/** Any value of the right kind in any column, or null. This covers more than the table allows. */
 const anyEntry = fc.record(
   Object.fromEntries(entryColumns.map(([name, kind]) => [name, fc.option(values[kind])])),
 ) as unknown as fc.Arbitrary<StoredEntry>;
 
-/** What `leafData` wrote, read by the words of its description alone. */
+/** Decodes the output of `leafData`, following only its documented format. */
 function decode(data: Buffer): (string | null)[] {
   expect(data[0]).toBe(1);
   const fields: (string | null)[] = [];
@@ -39,8 +39,8 @@ function bytesOf(value: StoredEntry[EntryColumn], kind: ColumnKind): string | nu
   return kind === 'uuid' ? String(value).replaceAll('-', '') : Buffer.from(String(value)).toString('hex');
 }
 
-describe('the bytes of an entry', () => {
-  it('can be read back, so that no two entries have the same', () => {
+describe('leafData', () => {
+  it('is reversible, so no two entries have the same bytes', () => {
     fc.assert(
       fc.property(anyEntry, (entry) => {
         const fields = entryColumns.map(([name, kind]) => bytesOf(entry[name], kind));
@@ -49,23 +49,23 @@ describe('the bytes of an entry', () => {
     );
   });
 
-  it('hold every column that an entry has', () => {
+  it('covers every column of an entry', () => {
     expect(entryColumns.map(([name]) => name).toSorted()).toEqual(Object.keys(entryAt(1)).toSorted());
   });
 
-  it.each(entryColumns.map(([name]) => name))('change with %s', (name: EntryColumn) => {
+  it.each(entryColumns.map(([name]) => name))('changes with %s', (name: EntryColumn) => {
     const entry = entryAt(1);
     const other = { ...entry, [name]: entry[name] === null ? 'something' : null };
     expect(leafData(other)).not.toEqual(leafData(entry));
   });
 
-  it('tell nothing from an empty text', () => {
+  it('distinguishes null from empty text', () => {
     const [empty, none] = [entryAt(1, { trace_id: '' }), entryAt(1)];
     expect(leafData({ ...empty, trace_id: null })).not.toEqual(leafData(empty));
     expect(leafData(none)).not.toEqual(leafData({ ...none, trace_id: '' }));
   });
 
-  it('are these, for ever: what was sealed must verify with every later release', () => {
+  it('never changes its format, because later releases must verify old seals', () => {
     const entry = entryAt(7, {
       id: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10',
       actor_id: null,

@@ -3,7 +3,7 @@ import { encodeFields, textField, uuidField } from './canonical.js';
 import { hashLeaf } from './merkle.js';
 import type { HistoryPosition } from '../../../common/history-position.js';
 
-/** An entry as it is stored, personal values sealed: these bytes are what is proven, for ever. */
+/** An audit entry as stored, with its personal values encrypted. Proofs cover these bytes for ever. */
 export interface StoredEntry extends HistoryPosition {
   readonly id: string;
   readonly occurred_at: Date;
@@ -25,7 +25,7 @@ export interface StoredEntry extends HistoryPosition {
 export type EntryColumn = keyof StoredEntry;
 export type ColumnKind = 'number' | 'uuid' | 'time' | 'text' | 'bytes';
 
-/** Every column, in the order of its bytes. A change of this table is a new {@link VERSION}. */
+/** All columns in the order of their bytes. Changing this table requires a new {@link VERSION}. */
 export const entryColumns: readonly (readonly [EntryColumn, ColumnKind])[] = [
   ['epoch', 'number'],
   ['xid', 'number'],
@@ -48,10 +48,10 @@ export const entryColumns: readonly (readonly [EntryColumn, ColumnKind])[] = [
 ];
 
 const VERSION = Buffer.of(1);
-/** Some milliseconds of hashing; then others have their turn. */
+/** The number of entries hashed before yielding to other work, which takes a few milliseconds. */
 const HASHED_AT_A_TIME = 500;
 
-/** The bytes of an entry that stand in the tree. No two entries have the same. */
+/** Returns the bytes of an entry that form its leaf. No two entries have the same bytes. */
 export function leafData(entry: StoredEntry): Buffer {
   const fields = entryColumns.map(([column, kind]) => fieldOf(entry[column], kind));
   return Buffer.concat([VERSION, encodeFields(fields)]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { hashLeaf, inclusionPath, isIncluded, rootOf } from './merkle.js';
 
-/** The tree of the reference implementation of RFC 6962, and its roots after each leaf. */
+/** The tree of the RFC 6962 reference implementation, and its root after each leaf. */
 const LEAVES = [
   '',
   '00',
@@ -25,7 +25,7 @@ const ROOTS = [
 ];
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-/** The paths of the same source: leaf, size, path. */
+/** The paths from the same source: leaf, size, path. */
 const PATHS: readonly (readonly [leaf: number, size: number, path: readonly string[]])[] = [
   [0, 1, []],
   [
@@ -53,22 +53,25 @@ const hashes = LEAVES.map((leaf) => hashLeaf(Buffer.from(leaf, 'hex')));
 const tree = fc
   .array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 70 })
   .map((leaves) => leaves.map((leaf) => hashLeaf(Buffer.from(leaf))));
-/** A tree, one of its leaves, and a number for whatever else. */
+/** A tree, the index of one of its leaves, and a spare number. */
 const proven = tree.chain((leaves) =>
   fc.record({ leaves: fc.constant(leaves), index: fc.nat(leaves.length - 1), other: fc.nat() }),
 );
 
-describe('the hash tree', () => {
-  it('has the roots of the reference implementation', () => {
+describe('the Merkle tree', () => {
+  it('computes the roots of the reference implementation', () => {
     expect(rootOf([]).toString('hex')).toBe(EMPTY);
     const roots = hashes.map((_, index) => rootOf(hashes.slice(0, index + 1)).toString('hex'));
     expect(roots).toEqual(ROOTS);
   });
 
-  it.each(PATHS)('has the path of the reference implementation from leaf %i of %i', (index, size, path) => {
-    const found = inclusionPath(hashes.slice(0, size), index);
-    expect(found.map((each) => each.toString('hex'))).toEqual(path);
-  });
+  it.each(PATHS)(
+    'computes the path of the reference implementation for leaf %i of %i',
+    (index, size, path) => {
+      const found = inclusionPath(hashes.slice(0, size), index);
+      expect(found.map((each) => each.toString('hex'))).toEqual(path);
+    },
+  );
 
   it('proves every leaf of every tree', () => {
     fc.assert(
@@ -82,7 +85,7 @@ describe('the hash tree', () => {
     );
   });
 
-  it('proves nothing once a bit of the leaf, the path or the root is another', () => {
+  it('rejects a proof after a bit of the leaf, path or root is flipped', () => {
     fc.assert(
       fc.property(proven, ({ leaves, index, other }) => {
         const size = leaves.length;
@@ -98,7 +101,7 @@ describe('the hash tree', () => {
     );
   });
 
-  it('proves a leaf at its own place and no other, even among equal ones', () => {
+  it('proves a leaf only at its own index, even among equal leaves', () => {
     fc.assert(
       fc.property(tree, (leaves) => {
         const root = rootOf(leaves);
@@ -116,7 +119,7 @@ describe('the hash tree', () => {
     );
   });
 
-  it('proves nothing with a path that is too short or too long', () => {
+  it('rejects a path that is too short or too long', () => {
     fc.assert(
       fc.property(proven, ({ leaves, index }) => {
         const [leaf, size, root] = [leaves[index] ?? Buffer.alloc(0), leaves.length, rootOf(leaves)];
@@ -136,7 +139,7 @@ describe('the hash tree', () => {
     [-1, 8],
     [0.5, 8],
     [Number.NaN, 8],
-  ])('knows no leaf %d of %d', (index, size) => {
+  ])('rejects leaf %d of %d', (index, size) => {
     const [leaf = Buffer.alloc(0)] = hashes;
     expect(isIncluded(leaf, { index, size, path: [] }, rootOf(hashes))).toBe(false);
     expect(() => inclusionPath(hashes.slice(0, size), index)).toThrow(RangeError);

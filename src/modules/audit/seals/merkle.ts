@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 
-/** The hash tree of RFC 6962 (and RFC 9162, 2.1), over SHA-256. */
+/** The size of a hash in the tree of RFC 6962 (and RFC 9162, 2.1), over SHA-256. */
 export const HASH_BYTES = 32;
 
-/** Leaves and nodes are hashed apart, so that a node can never pass for a leaf. */
+/** Prefixes that keep leaves and nodes apart, so that a node can never pass for a leaf. */
 const LEAF = Buffer.of(0x00);
 const NODE = Buffer.of(0x01);
 
@@ -13,18 +13,18 @@ export const hashLeaf = (data: Buffer): Buffer => sha256(LEAF, data);
 
 const hashNode = (left: Buffer, right: Buffer): Buffer => sha256(NODE, left, right);
 
-/** The root over the hashes of the leaves. That of no leaves is the hash of nothing. */
+/** Returns the root over the leaf hashes. Without leaves it is the hash of no bytes. */
 export function rootOf(leaves: readonly Buffer[]): Buffer {
   return leaves.length === 0 ? sha256() : subtree(leaves, 0, leaves.length);
 }
 
 /**
- * What a leaf needs to find its root: at each level the hash of the half it is not in, from the
- * bottom up.
- * @throws RangeError for a leaf that is not there
+ * Returns the path from a leaf to the root. At each level it holds the hash of the half without the leaf,
+ * from the bottom up.
+ * @throws RangeError if the leaf does not exist
  */
 export function inclusionPath(leaves: readonly Buffer[], index: number): Buffer[] {
-  if (!isLeafOf(index, leaves.length)) throw new RangeError(`there is no leaf ${index}`);
+  if (!isLeafOf(index, leaves.length)) throw new RangeError(`leaf ${index} does not exist`);
   const path: Buffer[] = [];
   let from = 0;
   let to = leaves.length;
@@ -43,15 +43,18 @@ export function inclusionPath(leaves: readonly Buffer[], index: number): Buffer[
 
 export interface Inclusion {
   readonly index: number;
-  /** Leaves in the tree. To be taken from the signed seal: some paths hold for trees of other sizes too. */
+  /**
+   * The number of leaves in the tree. Take it from the signed seal, because some paths also hold for other
+   * sizes.
+   */
   readonly size: number;
   readonly path: readonly Buffer[];
 }
 
-/** Whether the leaf stands at that place of the tree with that root (RFC 9162, 2.1.3.2). */
+/** Returns true if the leaf has that index in the tree with that root (RFC 9162, 2.1.3.2). */
 export function isIncluded(leaf: Buffer, { index, size, path }: Inclusion, root: Buffer): boolean {
   if (!isLeafOf(index, size)) return false;
-  // Its own number and the last one of its level; with the last at 0 the level is the root's.
+  // The node's index and the last index of its level. When the last index is 0, the level is the root's.
   let own = index;
   let last = size - 1;
   let reached = leaf;
@@ -59,7 +62,7 @@ export function isIncluded(leaf: Buffer, { index, size, path }: Inclusion, root:
     if (last === 0) return false;
     if (own % 2 === 1 || own === last) {
       reached = hashNode(sibling, reached);
-      // The last of an odd level has nobody to its right, and moves up as it is.
+      // The last node of an odd level has no right sibling and moves up unchanged.
       while (own % 2 === 0 && own !== 0) {
         own = half(own);
         last = half(last);
@@ -80,13 +83,13 @@ const half = (number: number): number => Math.floor(number / 2);
 
 function subtree(leaves: readonly Buffer[], from: number, to: number): Buffer {
   const leaf = leaves[from];
-  if (!leaf) throw new RangeError(`there is no leaf ${from}`);
+  if (!leaf) throw new RangeError(`leaf ${from} does not exist`);
   if (to - from === 1) return leaf;
   const middle = from + split(to - from);
   return hashNode(subtree(leaves, from, middle), subtree(leaves, middle, to));
 }
 
-/** The largest power of two below `size`: so many leaves go to the left. */
+/** Returns the number of leaves in the left half: the largest power of two below `size`. */
 function split(size: number): number {
   let power = 1;
   while (power * 2 < size) power *= 2;

@@ -5,7 +5,10 @@ import { hashLeaf } from './merkle.js';
 import { announces, type LeafRun, type Retention, retentionHash } from './retention.js';
 import type { Seal, StoredSeal } from './seal.js';
 
-/** `forged`: it was not signed, or not of this trail. `unannounced`: no entry of the trail tells of it. */
+/**
+ * The kinds of retention faults. `retention_forged`: it is not signed, or belongs to another log.
+ * `retention_unannounced`: no audit entry announces it.
+ */
 export type RetentionFaultKind = 'retention_forged' | 'retention_unannounced';
 
 export interface RetentionFault {
@@ -14,11 +17,11 @@ export interface RetentionFault {
   readonly message: string;
 }
 
-/** How far a walk went. */
+/** The extent of a completed walk. */
 export interface Walked {
   readonly since: Seal | null;
   readonly last: Seal | null;
-  /** It ended before the trail does. */
+  /** True if the walk ended before the end of the log. */
   readonly partial: boolean;
 }
 
@@ -26,15 +29,18 @@ interface OwnedRun extends LeafRun {
   readonly retention: Retention;
 }
 
-/** Goes along a walk over the seals, in their order: which of their entries need not be there, and who says so. */
+/**
+ * Follows a walk over the seals in order. Determines which of their entries may be absent, and under which
+ * retention.
+ */
 export class RetentionCheck {
   private readonly runs: readonly OwnedRun[];
-  /** The first run that does not lie before the seals walked so far. */
+  /** The index of the first run that does not end before the current seal. */
   private next = 0;
   private readonly unproven: Set<Retention>;
-  /** Those whose entry is to come, in the order of these. */
+  /** The retentions whose announcing entry is still ahead, in the order of those entries. */
   private readonly coming: Retention[];
-  /** By the seal in which their last leaf stands. */
+  /** The retentions by the seal of their last leaf. */
   private readonly ending: ReadonlyMap<number | undefined, Retention[]>;
   private readonly used = new Set<Retention>();
 
@@ -47,13 +53,13 @@ export class RetentionCheck {
       .toSorted((a, b) => a.from.seal - b.from.seal || a.from.place - b.from.place);
   }
 
-  /** Each has to be signed, whatever is there of its month. */
+  /** Reports a retention without a valid signature, even if the entries of its month are present. */
   signatureFault(keys: KeySet): RetentionFault | null {
     const forged = this.retentions.find((retention) => !isSigned(retention, keys));
-    return forged ? faultOf('retention_forged', forged, 'is not signed by a key that is trusted') : null;
+    return forged ? faultOf('retention_forged', forged, 'is not signed by a trusted key') : null;
   }
 
-  /** Takes note of a seal that is right in itself. */
+  /** Processes a seal that is valid on its own. */
   sealFault(seal: StoredSeal, last: Seal | null): RetentionFault | null {
     for (let [next] = this.coming; next && !isAfter(next.position, seal.position); [next] = this.coming) {
       this.coming.shift();
@@ -62,11 +68,12 @@ export class RetentionCheck {
       }
     }
     const foreign = this.ending.get(seal.number)?.find(({ sealHash }) => !sealHash.equals(seal.hash));
-    if (foreign) return { ...faultOf('retention_forged', foreign, 'is of another trail'), seal: seal.number };
+    if (foreign)
+      return { ...faultOf('retention_forged', foreign, 'belongs to another audit log'), seal: seal.number };
     return null;
   }
 
-  /** The places in that seal whose entries may be gone, with the retention that says so. */
+  /** Returns the places in the seal whose entries may be absent, each with its retention. */
   mayBeGone({ number, entries }: Seal): ReadonlyMap<number, Retention> {
     const places = new Map<number, Retention>();
     for (let run = this.runs[this.next]; run && run.to.seal < number; run = this.runs[this.next]) this.next++;
@@ -80,19 +87,22 @@ export class RetentionCheck {
     return places;
   }
 
-  /** That one excuses entries which are gone. */
+  /** Records that this retention covers entries that are absent. */
   use(retention: Retention): void {
     this.used.add(retention);
   }
 
-  /** One that is not sealed yet is no fault while its entries are there: its month is not dropped yet either. */
+  /**
+   * Reports a retention that was never announced. An unsealed announcement is no fault while the entries are
+   * present, because its month is not dropped before the seal.
+   */
   endFault({ since, last, partial }: Walked): RetentionFault | null {
     for (const retention of this.unproven) {
       const walkedOver =
         isAfter(retention.position, since?.position ?? BEGINNING) &&
         !isAfter(retention.position, last?.position ?? BEGINNING);
       if (walkedOver || (this.used.has(retention) && !partial)) {
-        return faultOf('retention_unannounced', retention, 'stands in no entry of the trail');
+        return faultOf('retention_unannounced', retention, 'is announced by no audit entry');
       }
     }
     return null;

@@ -4,45 +4,51 @@ import { encodeFields, textField } from './canonical.js';
 
 const FORMAT = 'gatehouse audit retention 1';
 const RUN = /^([1-9]\d{0,14})\.(\d{1,4})-([1-9]\d{0,14})\.(\d{1,4})$/;
-/** Months are dropped in runs of leaves; only around midnight, where commits come late, do months alternate. */
+/**
+ * The maximum number of runs per retention. A month fills long runs of leaves; months alternate only around
+ * midnight, when commits come late.
+ */
 export const MAX_RUNS = 100_000;
 
-/** A bound: one a month. */
+/** The maximum number of retentions, at one per month. */
 export const MAX_RETENTIONS = 10_000;
 
-/** The place of an entry's hash: the number of the seal, and where it stands there, from 0. */
+/** The place of an entry's hash: the number of its seal and its index in that seal, from 0. */
 export interface LeafPlace {
   readonly seal: number;
   readonly place: number;
 }
 
-/** Leaves that follow one another, over any number of seals; both ends belong to it. */
+/** Consecutive leaves across any number of seals. Both ends are included. */
 export interface LeafRun {
   readonly from: LeafPlace;
   readonly to: LeafPlace;
 }
 
-/** What a retention says: from now on the entries of a month need not be there. */
+/** A statement that the entries of a month may be absent from now on. */
 export interface RetentionStatement {
-  /** `YYYY-MM`, in UTC. */
+  /** The month as `YYYY-MM`, in UTC. */
   readonly month: string;
   readonly entries: number;
-  /** Where its entries stand in the seals, in order. */
+  /** The places of the month's entries in the seals, in order. */
   readonly leaves: readonly LeafRun[];
-  /** Of the last seal among these: it stands for the whole trail up to there, so for every hash that `leaves` names. */
+  /**
+   * The hash of the last seal that covers them. It represents the whole log up to that seal, and so every
+   * hash that `leaves` names.
+   */
   readonly sealHash: Buffer;
   readonly announcedAt: Date;
-  /** The key that signs. */
+  /** The id of the signing key. */
   readonly kid: string;
 }
 
 export interface SignedRetention extends RetentionStatement {
   readonly hash: Buffer;
-  /** Ed25519, of the hash. */
+  /** The Ed25519 signature of the hash. */
   readonly signature: Buffer;
 }
 
-/** With the entry of the trail that announces it: where that stands, and its bytes (`leafData`). */
+/** A retention with its announcing audit entry: the entry's position and its bytes (`leafData`). */
 export interface Retention extends SignedRetention {
   readonly position: HistoryPosition;
   readonly entry: Buffer;
@@ -51,11 +57,17 @@ export interface Retention extends SignedRetention {
 export const RETENTION_ACTION = 'audit.retention';
 export const RETENTION_TARGET = 'audit_month';
 
-/** What the entry that announces it names, in the open: so the trail itself holds the retention's hash. */
+/**
+ * Returns the target of the announcing entry. It is not encrypted, so the audit log itself holds the
+ * retention's hash.
+ */
 export const announcedTarget = ({ month, hash: own }: SignedRetention): string =>
   `${month}:${own.toString('hex')}`;
 
-/** Whether these are the bytes of an entry that announces it. Fields follow one another there, each with its length. */
+/**
+ * Returns true if these are the bytes of an entry that announces the retention. Such bytes hold the fields in
+ * order, each with its length.
+ */
 export const announces = (entry: Buffer, retention: SignedRetention): boolean =>
   entry.includes(
     encodeFields([RETENTION_ACTION, RETENTION_TARGET, announcedTarget(retention), 'success'].map(textField)),
@@ -79,11 +91,14 @@ export function signRetention(statement: RetentionStatement, privateKey: KeyObje
   return { ...statement, hash: own, signature: sign(null, own, privateKey) };
 }
 
-/** `12.0-480.33 481.2-481.2`: from the first leaf of seal 12 to the 34th of seal 480, and the third of seal 481. */
+/**
+ * Formats runs such as `12.0-480.33 481.2-481.2`: from the first leaf of seal 12 to the 34th of seal 480, and
+ * the third of seal 481.
+ */
 export const formatLeaves = (runs: readonly LeafRun[]): string =>
   runs.map(({ from, to }) => `${from.seal}.${from.place}-${to.seal}.${to.place}`).join(' ');
 
-/** @returns null for a text that is not one of these */
+/** @returns null if the text is not in this format */
 export function parseLeaves(text: string): LeafRun[] | null {
   const runs: LeafRun[] = [];
   for (const run of text === '' ? [] : text.split(' ', MAX_RUNS + 1)) {

@@ -16,12 +16,12 @@ interface RetentionRow extends HistoryPosition {
   readonly entry: Buffer;
 }
 
-/** A month that is older than those to be kept, and still there. */
+/** A month that is due for removal and still present. */
 export interface DueMonth {
   /** `YYYY-MM` */
   readonly month: string;
   readonly announced: boolean;
-  /** What announces it is sealed: it can be dropped. */
+  /** True if a seal covers the announcing entry, so the month can be dropped. */
   readonly sealed: boolean;
 }
 
@@ -37,7 +37,7 @@ export class RetentionsRepository {
     return rows.map(toRetention);
   }
 
-  /** The oldest first. */
+  /** Returns due months, oldest first. */
   findDue(keptMonths: number, limit: number): Promise<DueMonth[]> {
     return this.unitOfWork.manager.query(
       `SELECT due.month, r.month IS NOT NULL AS announced,
@@ -75,7 +75,10 @@ export class RetentionsRepository {
     );
   }
 
-  /** By the owner, who looks once more. Fails when somebody else holds the trail for longer than 100 ms. */
+  /**
+   * Drops a month through a function of the table's owner, which repeats the checks. Fails when another
+   * transaction locks the audit log for longer than 100 ms.
+   */
   async drop(month: string, keptMonths: number): Promise<void> {
     await this.unitOfWork.manager.query('SELECT drop_audit_month($1, $2)', [month, keptMonths]);
   }
@@ -86,7 +89,7 @@ function toRetention(row: RetentionRow): Retention {
   return {
     month,
     entries: Number(entries),
-    // Of a text that is none nothing is left, and so its hash is wrong.
+    // Text that does not parse becomes an empty list, which makes the hash wrong.
     leaves: parseLeaves(leaves) ?? [],
     sealHash: seal_hash,
     announcedAt: announced_at,

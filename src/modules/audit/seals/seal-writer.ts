@@ -9,8 +9,8 @@ const EVERY_MS = 1000;
 const HEAD_LOGGED_EVERY_MS = 60_000;
 
 /**
- * Seals what has settled, each second. Every instance tries; the database lets one at a time, so when
- * that one dies the next second belongs to another.
+ * Seals settled entries every second. Every instance tries, but a database lock admits one at a time. If that
+ * instance dies, another takes over a second later.
  */
 @Injectable()
 export class SealWriter implements OnModuleInit, OnModuleDestroy {
@@ -18,7 +18,7 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
   private readonly task = new PeriodicTask(
     EVERY_MS,
     () => this.sealAll(),
-    (error) => this.logger.error(error, 'the audit log could not be sealed'),
+    (error) => this.logger.error(error, 'failed to seal the audit log; retrying every second'),
   );
   protected headLoggedEveryMs = HEAD_LOGGED_EVERY_MS;
   private headLoggedAt = -Infinity;
@@ -46,7 +46,10 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** The log is a place outside the database: a trail that is cut off later lacks the heads that stand there. */
+  /**
+   * Logs the head, because the log is stored outside the database. An audit log that is truncated later lacks
+   * a head that was logged.
+   */
   private logHead(head: Seal): void {
     const now = performance.now();
     if (now - this.headLoggedAt < this.headLoggedEveryMs) return;

@@ -3,41 +3,41 @@ import { encodeFields, textField } from './canonical.js';
 import { HASH_BYTES } from './merkle.js';
 import { formatPosition, type HistoryPosition } from '../../../common/history-position.js';
 
-/** Entries under one seal at most: so much is read, hashed and held at a time. */
+/** The maximum number of entries per seal, and so of entries read, hashed and held in memory at a time. */
 export const MAX_SEALED = 10_000;
-/** What stands before the first seal. */
+/** The `previous` hash of the first seal. */
 export const NO_SEAL = Buffer.alloc(HASH_BYTES);
 
 const FORMAT = 'gatehouse audit seal 1';
 
-/** What a seal says. */
+/** The signed content of a seal. */
 export interface SealStatement {
-  /** From 1, without gaps. */
+  /** The number of the seal, from 1 without gaps. */
   readonly number: number;
-  /** Of the last entry that it covers; the first one is the next after that of the seal before. */
+  /** The position of the last entry covered. The first is the next one after the previous seal's position. */
   readonly position: HistoryPosition;
   readonly entries: number;
-  /** Of the tree over the entries. */
+  /** The root of the tree over the entries. */
   readonly root: Buffer;
-  /** The hash of the seal before, or {@link NO_SEAL}. */
+  /** The hash of the previous seal, or {@link NO_SEAL}. */
   readonly previous: Buffer;
   readonly sealedAt: Date;
-  /** The key that signs. */
+  /** The id of the signing key. */
   readonly kid: string;
 }
 
 export interface Seal extends SealStatement {
   readonly hash: Buffer;
-  /** Ed25519, of the hash. */
+  /** The Ed25519 signature of the hash. */
   readonly signature: Buffer;
 }
 
-/** A seal, with what its tree was made of: these tell which entry was touched. */
+/** A seal with the leaf hashes of its tree. They identify an entry that was changed. */
 export interface StoredSeal extends Seal {
   readonly leafHashes: readonly Buffer[];
 }
 
-/** Of all that the seal says: so each hash, by `previous`, stands for the whole trail up to it. */
+/** Hashes the whole statement. Through `previous`, each hash represents the audit log up to its seal. */
 export function sealHash(seal: SealStatement): Buffer {
   const fields = [
     textField(FORMAT),
@@ -60,7 +60,7 @@ export function signSeal(statement: SealStatement, privateKey: KeyObject): Seal 
 export const isSignedBy = (seal: Seal, publicKey: KeyObject): boolean =>
   verify(null, seal.hash, publicKey, seal.signature);
 
-/** Hashes that lie one after the other. */
+/** Splits concatenated hashes. */
 export function splitHashes(bytes: Buffer): Buffer[] {
   return Array.from({ length: Math.floor(bytes.length / HASH_BYTES) }, (_, index) =>
     bytes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES),

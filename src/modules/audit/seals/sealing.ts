@@ -8,20 +8,23 @@ import { BEGINNING } from '../../../common/history-position.js';
 import { MAX_SEALED, NO_SEAL, type Seal, signSeal } from './seal.js';
 import { SealsRepository } from './seals.repository.js';
 
-/** "seal" in ASCII: the key of the advisory lock that makes one of all instances the sealer. */
+/** "seal" in ASCII, the key of the advisory lock that makes one instance the sealer. */
 const SEAL_LOCK = 0x7365616c;
-/** An instance that stops answering while it seals: its connection is ended, and another takes over. */
+/**
+ * The maximum time for which an instance may hold the lock without responding. Its connection is then
+ * terminated, so another instance can take over.
+ */
 const HELD_AT_MOST = '5s';
 
 export interface Sealed {
-  /** The last seal there is now. */
+  /** The latest seal, including the one just written. */
   readonly head: Seal | null;
   readonly entries: number;
 }
 
 /**
- * Makes one seal. Writers are not waited for and do not wait: entries are read as anybody reads them,
- * and what is not settled yet is left for the next seal.
+ * Creates one seal. It never blocks writers or waits for them. It reads entries with plain selects and leaves
+ * unsettled ones to the next seal.
  */
 @Injectable()
 export class Sealing {
@@ -32,16 +35,17 @@ export class Sealing {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** @returns null when another instance is sealing at this moment */
+  /** @returns null while another instance is sealing */
   sealNext(): Promise<Sealed | null> {
     return this.unitOfWork.run(async () => ((await this.takeTurn()) ? this.seal() : null));
   }
 
   /**
-   * The order of the steps is the proof. The last seal is read once nobody else can write one. The
-   * horizon is taken before the entries are read, so that none below it is missed. And the seal is
-   * written last, synchronously: its own transaction has a greater id than any entry under it, and
-   * is on disk when it counts, so that no id below it is given out again after a crash.
+   * Writes the next seal. The order of the steps matters. The last seal is read under the lock, so no other
+   * instance can write one. The horizon is taken before the entries are read, so that none below it is
+   * missed. The seal is written last with a synchronous commit. Its transaction has a greater id than any
+   * entry it covers and is on disk before it counts. After a crash, PostgreSQL therefore cannot reuse an id
+   * below it.
    */
   private async seal(): Promise<Sealed> {
     const last = await this.seals.findLatest();
@@ -68,7 +72,10 @@ export class Sealing {
     return { head: seal, entries: entries.length };
   }
 
-  /** Ends with the transaction, as a pooler in transaction mode wants it. */
+  /**
+   * Tries to take the lock and sets the timeout. Both end with the transaction, as a pooler in transaction
+   * mode requires.
+   */
   private async takeTurn(): Promise<boolean> {
     const rows: [{ taken: boolean }] = await this.unitOfWork.manager.query(
       `SELECT set_config('synchronous_commit', 'on', true),
@@ -80,7 +87,10 @@ export class Sealing {
     return taken;
   }
 
-  /** The server ends none by time while it waits for its client to take an answer: whoever else would seal does. */
+  /**
+   * Terminates a stalled sealer. PostgreSQL's timeouts do not apply while it waits for its client to read a
+   * response, so the next sealer does this.
+   */
   private async endStalled(): Promise<void> {
     await this.unitOfWork.manager.query(
       `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -90,5 +100,5 @@ export class Sealing {
   }
 }
 
-/** A clock that was set back must not put a seal before the one it follows. */
+/** Returns the later time, so that a clock that was set back cannot put a seal before its predecessor. */
 const later = (time: Date, other: Date | undefined): Date => (other && other > time ? other : time);

@@ -19,7 +19,7 @@ import { SealsService } from './seals.service.js';
 export class SealsController {
   constructor(private readonly seals: SealsService) {}
 
-  /** The seals of the audit trail, the newest first. */
+  /** Lists the seals of the audit log, newest first. */
   @Get('seals')
   @ApiPage(SealResponse)
   async list(
@@ -31,34 +31,37 @@ export class SealsController {
     return sendPage(page, request, response).map(toSealResponse);
   }
 
-  /** The head of the trail. Keep it elsewhere: what it covers cannot be cut off unseen. */
+  /** Returns the head of the audit log. Store it elsewhere to detect the loss of entries that it covers. */
   @Get('seals/latest')
   @ApiOkResponse({ type: SealHeadResponse })
-  @ApiNotFoundResponse({ type: ErrorResponse, description: 'Nothing is sealed yet' })
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'No seal exists yet' })
   @ApiConflictResponse({
     type: ErrorResponse,
-    description: 'The last seal is signed by a key that is not ours',
+    description: 'The latest seal is signed by an unknown key',
   })
   async latest(): Promise<SealHeadResponse> {
     const { seal, key } = await this.seals.getHead();
     return toSealHeadResponse(seal, key);
   }
 
-  /** The proof that an entry is in the trail: the path from its hash to the root of a seal (RFC 9162, 2.1.3). */
+  /**
+   * Returns the proof that an entry is in the audit log: the path from its hash to the root of a
+   * seal (RFC 9162, 2.1.3).
+   */
   @Get(':id/proof')
   @ApiOkResponse({ type: ProofResponse })
   @ApiConflictResponse({
     type: ErrorResponse,
-    description: 'Not sealed yet (with `Retry-After`), or no longer as it was sealed',
+    description: 'The entry is not sealed yet (with `Retry-After`), or differs from its sealed hash',
   })
   async prove(@Param('id', IdPipe) id: string): Promise<ProofResponse> {
     return toProofResponse(await this.seals.prove(id));
   }
 
   /**
-   * Verifies the trail, or the seals made between two times and a minute around them, and names the
-   * first fault. It runs within the time limit of a request: for more than fits into that, export the
-   * trail and run `npm run audit:verify`, which can also test it against a head that was kept elsewhere.
+   * Verifies the audit log and returns the first fault. With `from` or `to`, verifies the seals signed in
+   * that range, plus a minute on either side. The request time limit applies. For a larger log, export it and
+   * run `npm run audit:verify`, which can also verify it against a stored head.
    */
   @Post('verify')
   @HttpCode(200)

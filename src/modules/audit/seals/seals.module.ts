@@ -11,7 +11,7 @@ import { SealsRepository } from './seals.repository.js';
 import { SealsService } from './seals.service.js';
 import { Trail } from './trail.js';
 
-/** What proves the audit trail: seals over its entries, and their verification. */
+/** Provides the seals over the audit log and their verification. */
 @Module({
   controllers: [SealsController],
   providers: [

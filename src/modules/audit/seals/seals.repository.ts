@@ -3,7 +3,7 @@ import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import type { HistoryPosition } from '../../../common/history-position.js';
 import { MAX_SEALED, type Seal, splitHashes, type StoredSeal } from './seal.js';
 
-/** Seals read at once, by far fewer entries than a seal may hold each. */
+/** The number of seals read at once. With few entries each, they stay far below the entry limit. */
 const MAX_GROUP = 500;
 const COLUMNS = 'number, epoch, xid::text, seq, entries, root, previous, sealed_at, kid, hash, signature';
 
@@ -30,7 +30,7 @@ export class SealsRepository {
     return seal ?? null;
   }
 
-  /** The newest first. */
+  /** Returns seals newest first. */
   async findPage(page: { below: number | null; limit: number; offset: number }): Promise<Seal[]> {
     const rows: SealRow[] = await this.manager.query(
       `SELECT ${COLUMNS} FROM audit_seals WHERE $1::bigint IS NULL OR number < $1
@@ -52,7 +52,7 @@ export class SealsRepository {
     return rows[0] ? toSeal(rows[0]) : null;
   }
 
-  /** The seal that covers what stands there. @returns null while none does */
+  /** Returns the seal that covers this position. @returns null while no seal covers it */
   async findCovering({ epoch, xid, seq }: HistoryPosition): Promise<StoredSeal | null> {
     const rows: WholeSealRow[] = await this.manager.query(
       `SELECT ${COLUMNS}, leaf_hashes FROM audit_seals
@@ -63,7 +63,10 @@ export class SealsRepository {
     return rows[0] ? toStoredSeal(rows[0]) : null;
   }
 
-  /** The first seals after that number, as many as cover {@link MAX_SEALED} entries together: one at least. */
+  /**
+   * Returns the first seals after that number, as many as together cover {@link MAX_SEALED} entries, but at
+   * least one.
+   */
   async findGroup(after: number, last: number): Promise<StoredSeal[]> {
     const rows: WholeSealRow[] = await this.manager.query(
       `SELECT ${COLUMNS}, leaf_hashes FROM (
@@ -76,7 +79,7 @@ export class SealsRepository {
     return rows.map(toStoredSeal);
   }
 
-  /** The number of the first seal made at that time or later. */
+  /** Returns the number of the first seal made at or after that time. */
   async findNumberFrom(time: Date): Promise<number | null> {
     const rows: { number: string }[] = await this.manager.query(
       'SELECT number FROM audit_seals WHERE sealed_at >= $1 ORDER BY sealed_at, number LIMIT 1',

@@ -22,13 +22,16 @@ import { Trail, type TrailRange } from './trail.js';
 import { type Verdict, verifyTrail } from './verify.js';
 
 const SCOPE = { list: 'audit-seals' };
-/** A cursor ends in an id; the number of a seal is its own. */
+/** The id in a cursor, which needs one. A seal is identified by its number alone. */
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 const NUMBER = /^[1-9]\d{0,14}$/;
-/** An entry is sealed after its time: clocks differ, and a commit may come late. */
+/**
+ * The margin around a time range. An entry is sealed after its own time, because clocks differ and commits
+ * come late.
+ */
 const SLACK_MS = 60_000;
 
-/** That an entry stands in a seal. */
+/** A proof that a seal covers an entry. */
 export interface Proof {
   readonly leafData: Buffer;
   readonly index: number;
@@ -36,7 +39,7 @@ export interface Proof {
   readonly seal: Seal;
 }
 
-/** What the seals show to those who read the audit. */
+/** Provides the seals and proofs to callers who may read the audit log. */
 @Injectable()
 export class SealsService {
   constructor(
@@ -61,19 +64,20 @@ export class SealsService {
     );
   }
 
-  /** With the key that signed it. @throws AppError `NOT_FOUND` before the first seal */
+  /**
+   * Returns the latest seal with the key that signed it. @throws AppError `NOT_FOUND` before the first seal
+   */
   async getHead(): Promise<{ seal: Seal; key: AuditJwk }> {
     const seal = await this.seals.findLatest();
     if (!seal) throw new AppError('NOT_FOUND');
     const key = (await this.keys.findTrusted()).find(({ kid }) => kid === seal.kid);
-    if (!key)
-      throw new AppError('CONFLICT', { message: 'The last seal is signed by a key that is not ours' });
+    if (!key) throw new AppError('CONFLICT', { message: 'The latest seal is signed by an unknown key' });
     return { seal, key };
   }
 
   /**
-   * It shows what the entry says, so it is a reading of the trail.
-   * @throws AppError `NOT_FOUND` for an entry that is not there, `CONFLICT` for one that is in no seal
+   * Returns the proof for an entry. It discloses the entry, so it is recorded as a read of the audit log.
+   * @throws AppError `NOT_FOUND` for an unknown entry, `CONFLICT` for one that is not sealed
    */
   async prove(entryId: string): Promise<Proof> {
     const entry = await this.entries.findById(entryId);
@@ -89,7 +93,7 @@ export class SealsService {
     const leaf = hashLeaf(data);
     const index = seal.leafHashes.findIndex((each) => each.equals(leaf));
     if (index === -1) {
-      throw new AppError('CONFLICT', { message: `The entry is not as it was sealed in seal ${seal.number}` });
+      throw new AppError('CONFLICT', { message: `The entry differs from its hash in seal ${seal.number}` });
     }
     await this.audit.record({ action: 'audit.read', target: { type: 'audit_entry', id: entryId } });
     return { leafData: data, index, path: inclusionPath(seal.leafHashes, index), seal };
@@ -110,21 +114,21 @@ export class SealsService {
   }
 
   /**
-   * By the times of the seals, which are signed: by those of entries, who takes them all away would
-   * leave nothing to look for.
+   * Converts times to seal numbers by the signed times of the seals. Entry times would not do: after an
+   * attacker removed all entries of the range, nothing would be left to find.
    */
   private async rangeOf(times: VerifyTrailDto): Promise<TrailRange> {
     assertTimeRange(times);
     const { from, to } = times;
-    // One after the other: with an Idempotency-Key they share a connection.
+    // Queries run one after another, because with an Idempotency-Key they share a connection.
     const first = from === undefined ? 1 : await this.seals.findNumberFrom(shifted(from, -SLACK_MS));
     const end = to === undefined ? null : await this.seals.findNumberFrom(shifted(to, SLACK_MS));
-    // Nothing was sealed since: what is left is what no seal covers yet, after the last one.
+    // Without a seal after `from`, only the unsealed entries after the last seal remain.
     const since = first === null ? await this.seals.findLatest() : await this.seals.findByNumber(first - 1);
     return { since, ...(end !== null && { last: end }) };
   }
 
-  /** The numbers have no gaps, so the last one is an estimate that costs nothing. */
+  /** Counts the seals. Their numbers have no gaps, so the latest number is a free estimate. */
   private async count(kind: 'exact' | 'estimate'): Promise<number> {
     return kind === 'exact' ? this.seals.count() : ((await this.seals.findLatest())?.number ?? 0);
   }
@@ -132,8 +136,8 @@ export class SealsService {
 
 const shifted = (time: string, ms: number): Date => new Date(Date.parse(time) + ms);
 
-/** A cursor is the client's word. */
+/** Validates the number, because a client can forge a cursor. */
 function numberOf(key: string): number {
-  if (!NUMBER.test(key)) throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
+  if (!NUMBER.test(key)) throw AppError.invalid('cursor', 'cursor was not issued by this list');
   return Number(key);
 }

@@ -8,19 +8,20 @@ import { MAX_SEALED, splitHashes, type StoredSeal } from './seal.js';
 import type { Block } from './verify.js';
 
 /*
- * An exported trail: NDJSON. The first line is the header `{format, version, keys}`. Each further one is
- * `{"entry": {...}}`, with every column as it is stored (bytes in base64), or `{"seal": {...}}`, after the
- * entries that it covers. Before them all, `{"retention": {...}}` for each month that may be missing. Entries after the last seal are sealed by none.
+ * The format of an exported audit log: NDJSON. The first line is the header `{format, version, keys}`. Then comes
+ * one line `{"retention": {...}}` for each month that may be absent. The other lines are entries and seals. An entry
+ * `{"entry": {...}}` holds every column as stored (bytes in base64). A seal `{"seal": {...}}` follows the entries
+ * that it covers. No seal covers the entries after the last seal.
  */
 const FORMAT = 'gatehouse-audit-trail';
 const VERSION = 1;
 
-/** The file is not an exported trail, or is damaged; says in which line. */
+/** Reports the line at which the file is damaged or is not an exported audit log. */
 export class TrailFileError extends Error {
   override readonly name = 'TrailFileError';
 }
 
-/** The one spelling of each value: another one would not be the bytes that were sealed. */
+/** Accepts one spelling of each value, because any other would not be the sealed bytes. */
 const decimal = z.string().regex(/^(?:0|[1-9]\d{0,19})$/);
 const whole = z.int().min(0);
 const base64 = z.codec(z.string(), z.instanceof(Buffer), {
@@ -97,7 +98,7 @@ const headerSchema = z.strictObject({
 const lineSchema = z.union([z.strictObject({ entry: entrySchema }), z.strictObject({ seal: sealSchema })]);
 const retentionLine = z.strictObject({ retention: retentionSchema });
 
-/** The lines of a trail, each with its line break. */
+/** Yields the lines of an exported audit log, each with its line break. */
 export async function* trailLines({ keys, retentions, blocks }: TrailContent): AsyncGenerator<string> {
   yield line({ format: FORMAT, version: VERSION, keys });
   for (const retention of retentions) yield line({ retention: retentionSchema.encode(retention) });
@@ -113,18 +114,20 @@ export async function* trailLines({ keys, retentions, blocks }: TrailContent): A
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
 export interface TrailContent {
-  /** As the file has it: whoever wrote it may have made them. */
+  /**
+   * The keys in the file. They are not trustworthy, because the author of the file may have generated them.
+   */
   readonly keys: readonly AuditJwk[];
   readonly retentions: readonly Retention[];
   readonly blocks: AsyncIterable<Block>;
 }
 
-/** @throws TrailFileError, also while the blocks are read */
+/** Reads an exported audit log. @throws TrailFileError, also while the blocks are read */
 export async function readTrailFile(input: Readable): Promise<TrailContent> {
   const lines = parsedLines(input);
   const first = await lines.next();
   const header = headerSchema.safeParse(first.value?.value);
-  if (!header.success) throw new TrailFileError('line 1 is not the header of an exported trail');
+  if (!header.success) throw new TrailFileError('line 1 is not the header of an exported audit log');
   const retentions: Retention[] = [];
   for (;;) {
     const next = await lines.next();
@@ -170,7 +173,7 @@ async function* blocksOf(lines: AsyncIterable<NumberedLine>): AsyncGenerator<Blo
     const read = lineSchema.safeParse(value);
     if (!read.success) throw new TrailFileError(`line ${number} is neither an entry nor a seal`);
     if ('entry' in read.data) entries.push(read.data.entry as unknown as StoredEntry);
-    // One more than a seal can hold: enough to show that it is too many.
+    // Reads one entry more than a seal can hold, which is enough to detect too many.
     const full = entries.length > MAX_SEALED + 1;
     if (!('seal' in read.data) && !full) continue;
     yield { entries, seal: 'seal' in read.data ? toStoredSeal(read.data.seal) : null };

@@ -6,15 +6,15 @@ import { MAX_SEALED, type Seal } from './seal.js';
 import { SealsRepository } from './seals.repository.js';
 import type { Block } from './verify.js';
 
-/** The numbers of the seals to read; without `last` also what no seal covers yet. */
+/** The range of seals to read. Without `last` it includes the entries that no seal covers yet. */
 export interface TrailRange {
   readonly since: Seal | null;
   readonly last?: number;
 }
 
 /**
- * The trail as it stands in the database, block by block. In memory is one group at a time: as many
- * entries as one seal may hold, by short statements, so that no snapshot is held however long it takes.
+ * Streams the stored audit log in blocks. It holds at most one group in memory, with as many entries as one
+ * seal may cover. It uses short statements, so that a long read holds no snapshot.
  */
 @Injectable()
 export class Trail {
@@ -31,7 +31,7 @@ export class Trail {
       const end = group.at(-1);
       if (!end) break;
       const sealed = group.reduce((sum, seal) => sum + seal.entries, 0);
-      // One more than there should be: then the first that is too much stands among them, with all before it.
+      // One extra entry reveals the first surplus one, along with all entries before it.
       const found = await this.entries.findBetween(position, end.position, sealed + 1);
       let from = 0;
       for (const seal of group) {

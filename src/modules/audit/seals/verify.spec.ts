@@ -14,7 +14,7 @@ async function* stream(blocks: readonly Block[]): AsyncGenerator<Block> {
 const verify = (blocks: readonly Block[], trust: Partial<Trust> = {}) =>
   verifyTrail(stream(blocks), { keys, ...trust });
 
-/** Three seals of four entries each, of which those of the second one may be others. */
+/** Three seals of four entries each. The caller can change the entries of the second. */
 function trail(change: (entries: StoredEntry[]) => void = () => {}): Block[] {
   const blocks = makeTrail(3, 4, key);
   const entries = [...entriesOf(blocks, 1)];
@@ -34,8 +34,8 @@ const at = (entries: readonly StoredEntry[], index: number): StoredEntry => {
   return entry;
 };
 
-describe('a trail', () => {
-  it('is valid as it was sealed', async () => {
+describe('verifyTrail', () => {
+  it('accepts an unchanged audit log', async () => {
     expect(await verify(trail())).toEqual({
       valid: true,
       entries: 12,
@@ -46,11 +46,11 @@ describe('a trail', () => {
     });
   });
 
-  it('is valid when there is nothing', async () => {
+  it('accepts an empty audit log', async () => {
     expect(await verify([])).toMatchObject({ valid: true, entries: 0, seals: 0 });
   });
 
-  it('says how much no seal proves yet, and how much no kept head does', async () => {
+  it('counts the entries that no seal covers and the seals after the kept head', async () => {
     const blocks = trail();
     const tail = [entryAt(900), entryAt(901)];
     const verdict = await verify([...blocks, { entries: tail, seal: null }], { head: sealOf(blocks, 0) });
@@ -64,21 +64,21 @@ describe('a trail', () => {
     });
   });
 
-  it('can be verified from a seal on', async () => {
+  it('can start at a seal', async () => {
     const blocks = trail();
     const verdict = await verify(blocks.slice(1), { since: sealOf(blocks, 0) });
     expect(verdict).toMatchObject({ valid: true, entries: 8, seals: 2 });
   });
 });
 
-describe('the first fault of entries', () => {
+describe('verifyTrail on entries', () => {
   const fault = async (change: (entries: StoredEntry[]) => void) => {
     const verdict = await verify(trail(change));
     expect(verdict).toMatchObject({ valid: false, seals: 1, entries: 4 });
     return verdict.firstFault;
   };
 
-  it.each([0, 1, 3])('is the changed one, at place %i', async (index) => {
+  it.each([0, 1, 3])('reports the changed entry at index %i', async (index) => {
     let id = '';
     const found = await fault((entries) => {
       ({ id } = at(entries, index));
@@ -92,13 +92,13 @@ describe('the first fault of entries', () => {
     [2, 1],
     [3, 1],
     [1, 2],
-  ])('is the missing one, at place %i, with %i gone', async (index, count) => {
+  ])('reports the missing entry at index %i, with %i removed', async (index, count) => {
     const found = await fault((entries) => entries.splice(index, count));
     expect(found).toMatchObject({ kind: 'entry_missing', seal: 2 });
     expect(found?.message).toContain(`entry ${index + 1} of the 4 in seal 2`);
   });
 
-  it('is the first missing one when none is left', async () => {
+  it('reports the first missing entry when all are removed', async () => {
     expect(await fault((entries) => entries.splice(0))).toMatchObject({ kind: 'entry_missing', seal: 2 });
   });
 
@@ -107,14 +107,14 @@ describe('the first fault of entries', () => {
     [2, 1],
     [4, 1],
     [1, 3],
-  ])('is the inserted one, at place %i, with %i more', async (index, count) => {
+  ])('reports the inserted entry at index %i, with %i added', async (index, count) => {
     const more = Array.from({ length: count }, () => entryAt(200));
-    // As many are read as show that there is one too many.
+    // The reader fetches one surplus entry, which shows that entries were added.
     const found = await fault((entries) => entries.splice(index, 0, ...more) && entries.splice(5));
     expect(found).toMatchObject({ kind: 'entry_inserted', seal: 2, entryId: more[0]?.id });
   });
 
-  it('is an inserted copy of a sealed one', async () => {
+  it('reports an inserted copy of a sealed entry', async () => {
     const found = await fault((entries) => entries.splice(1, 0, at(entries, 0)));
     expect(found).toMatchObject({ kind: 'entry_inserted', seal: 2 });
   });
@@ -122,7 +122,7 @@ describe('the first fault of entries', () => {
   it.each([
     [0, 1],
     [1, 3],
-  ])('is the first of two that changed places, %i and %i', async (one, other) => {
+  ])('reports the first of two swapped entries, %i and %i', async (one, other) => {
     let id = '';
     const found = await fault((entries) => {
       const [a, b] = [at(entries, one), at(entries, other)];
@@ -133,19 +133,19 @@ describe('the first fault of entries', () => {
     expect(found).toMatchObject({ kind: 'entry_reordered', seal: 2, entryId: id });
   });
 
-  it('is one of two lines that changed places, as in a file they can', async () => {
+  it('reports swapped lines of a file', async () => {
     const found = await fault((entries) => entries.push(...entries.splice(0, 1)));
     expect(found).toMatchObject({ kind: 'entry_reordered', seal: 2 });
   });
 
-  it('is one below the last seal that is in none', async () => {
+  it('reports an unsealed entry before the last seal', async () => {
     const blocks = trail();
     const intruder = at(entriesOf(blocks, 1), 0);
     const { firstFault } = await verify([...blocks, { entries: [intruder], seal: null }]);
     expect(firstFault).toMatchObject({ kind: 'entry_inserted', entryId: intruder.id });
   });
 
-  it('is that there are more than a seal can hold', async () => {
+  it('reports more entries than a seal can hold', async () => {
     const blocks = trail();
     const many = Array.from({ length: MAX_SEALED + 1 }, (_, index) => entryAt(1000 + index));
     const { firstFault } = await verify([
@@ -157,13 +157,13 @@ describe('the first fault of entries', () => {
   });
 });
 
-describe('the first fault of seals', () => {
+describe('verifyTrail on seals', () => {
   const faultOf = async (blocks: readonly Block[], trust: Partial<Trust> = {}) =>
     (await verify(blocks, trust)).firstFault;
   const withSeal = (blocks: readonly Block[], index: number, change: (seal: StoredSeal) => StoredSeal) =>
     blocks.with(index, { entries: entriesOf(blocks, index), seal: change(sealOf(blocks, index)) });
 
-  it('is a missing one, in the middle or at the start', async () => {
+  it('reports a missing seal in the middle or at the start', async () => {
     const blocks = trail();
     expect(await faultOf(blocks.toSpliced(1, 1))).toMatchObject({ kind: 'seal_missing', seal: 2 });
     expect(await faultOf(blocks.slice(1))).toMatchObject({ kind: 'seal_missing', seal: 1 });
@@ -176,19 +176,19 @@ describe('the first fault of seals', () => {
     ['the position', { position: { epoch: 1, xid: '700', seq: '999' } }],
     ['its hash', { hash: Buffer.alloc(32) }],
     ['the hashes of its entries', { leafHashes: [] }],
-  ])('is one that had %s changed', async (_, change) => {
+  ])('reports a seal after a change to %s', async (_, change) => {
     const blocks = withSeal(trail(), 1, (seal) => ({ ...seal, ...change }));
     expect(await faultOf(blocks)).toMatchObject({ kind: 'seal_changed', seal: 2 });
   });
 
-  it('is one whose hashes were changed along with an entry', async () => {
+  it('reports a seal whose leaf hashes were changed along with an entry', async () => {
     const blocks = trail((entries) => entries.splice(2, 1, { ...at(entries, 2), outcome: 'denied' }));
     const leafHashes = entriesOf(blocks, 1).map(leafHash);
     const changed = withSeal(blocks, 1, (seal) => ({ ...seal, leafHashes }));
     expect(await faultOf(changed)).toMatchObject({ kind: 'seal_changed', seal: 2 });
   });
 
-  it('is one that was made anew over other entries, without the key', async () => {
+  it('reports a seal that was rebuilt over other entries without the key', async () => {
     const blocks = trail();
     const entries = entriesOf(blocks, 1).slice(1);
     const forged = sealOver(entries, sealOf(blocks, 0), { ...key, privateKey: makeAuditKey().privateKey });
@@ -196,7 +196,7 @@ describe('the first fault of seals', () => {
     expect(firstFault).toMatchObject({ kind: 'signature_wrong', seal: 2 });
   });
 
-  it('is one that was made anew with a key of the forger', async () => {
+  it('reports a seal that was signed with a key of the forger', async () => {
     const blocks = trail();
     const entries = entriesOf(blocks, 1).slice(1);
     const forged = sealOver(entries, sealOf(blocks, 0), makeAuditKey());
@@ -204,7 +204,7 @@ describe('the first fault of seals', () => {
     expect(firstFault).toMatchObject({ kind: 'key_unknown', seal: 2 });
   });
 
-  it('is the next one after one that was made anew, even with the key', async () => {
+  it('reports the seal after a rebuilt one, even if the real key signed it', async () => {
     const blocks = trail();
     const entries = entriesOf(blocks, 1).slice(1);
     const forged = sealOver(entries, sealOf(blocks, 0), key);
@@ -212,7 +212,7 @@ describe('the first fault of seals', () => {
     expect(firstFault).toMatchObject({ kind: 'chain_broken', seal: 3 });
   });
 
-  it('is the first that is gone when the end was cut off behind a head that was kept', async () => {
+  it('reports the first missing seal when the end was removed before the kept head', async () => {
     const blocks = trail();
     const head = sealOf(blocks, 2);
     expect(await faultOf(blocks, { head })).toBeUndefined();
@@ -221,7 +221,7 @@ describe('the first fault of seals', () => {
     expect(await faultOf(blocks.slice(0, 2))).toBeUndefined();
   });
 
-  it('is the kept head when the end was made anew, even with the key', async () => {
+  it('reports a rebuilt kept head, even if the real key signed it', async () => {
     const blocks = trail();
     const entries = entriesOf(blocks, 2).slice(1);
     const forged = sealOver(entries, sealOf(blocks, 1), key);
@@ -232,8 +232,8 @@ describe('the first fault of seals', () => {
   });
 });
 
-describe('a key', () => {
-  it('is named by its thumbprint (RFC 8037, A.3), whatever name it comes with', () => {
+describe('keySetOf', () => {
+  it('names a key by its thumbprint (RFC 8037, A.3), regardless of its given id', () => {
     const named = { x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', kid: 'another' };
     expect([...keySetOf([named]).keys()]).toEqual(['kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k']);
   });

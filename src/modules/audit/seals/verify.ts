@@ -7,23 +7,26 @@ import { RetentionCheck } from './retention-check.js';
 import { BEGINNING, isAfter } from '../../../common/history-position.js';
 import { isSignedBy, NO_SEAL, type Seal, sealHash, type StoredSeal } from './seal.js';
 
-/** A seal, and the entries that stand between the one before and it. Without a seal: entries after the last. */
+/**
+ * A seal with the entries between the previous seal and itself. Without a seal: the entries after the last
+ * one.
+ */
 export interface Block {
   readonly entries: readonly StoredEntry[];
   readonly seal: StoredSeal | null;
 }
 
-/** A head that was kept where nobody who could change the trail could change it too. */
+/** A head stored where nobody who can change the audit log can also change the head. */
 export type KeptHead = Pick<Seal, 'number' | 'hash'>;
 
 export interface Trust {
   readonly keys: KeySet;
   readonly head?: KeptHead;
-  /** The seal before the first block; none: the trail begins with the first. */
+  /** The seal before the first block. Without it, the log begins with the first block. */
   readonly since?: Seal;
-  /** What may be missing, and has to be signed. */
+  /** The signed retentions of entries that may be absent. */
   readonly retentions?: readonly Retention[];
-  /** The blocks end before the trail does: what announces a retention may come later. */
+  /** True if the blocks end before the log does, so that a retention may be announced later. */
   readonly partial?: boolean;
 }
 
@@ -46,7 +49,7 @@ export type FaultKind = (typeof faultKinds)[number];
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** The number of the seal at fault, or of the one that covers the entry. */
+  /** The number of the seal at fault, or of the seal that covers the entry. */
   readonly seal?: number;
   readonly entryId?: string;
   readonly message: string;
@@ -54,19 +57,22 @@ export interface Fault {
 
 export interface Verdict {
   readonly valid: boolean;
-  /** Sealed entries and seals that were found to be right: all of them, or those before the fault. */
+  /** The number of verified sealed entries: all of them, or those before the fault. */
   readonly entries: number;
-  /** Sealed entries that are gone with their month, as a signed retention says; their hashes still lead to the roots. */
+  /** The number of sealed entries dropped under a signed retention. Their hashes still lead to the roots. */
   readonly dropped: number;
   readonly seals: number;
-  /** Entries after the last seal: nothing proves them yet. */
+  /** The number of entries after the last seal, which nothing proves yet. */
   readonly unsealed: number;
-  /** Seals after the kept head, and without one all: whoever holds the keys could have cut some off. */
+  /**
+   * The number of seals after the kept head, or of all seals without one. A holder of the keys could have
+   * removed further ones.
+   */
   readonly sealsAfterHead: number;
   readonly firstFault?: Fault;
 }
 
-/** Reads a trail from its beginning, or from a seal on, to its end or to its first fault. */
+/** Verifies an audit log from its beginning, or from a seal, to its end or first fault. */
 export async function verifyTrail(blocks: AsyncIterable<Block>, trust: Trust): Promise<Verdict> {
   let last = trust.since ?? null;
   const count = { entries: 0, dropped: 0, seals: 0, unsealed: 0, sealsAfterHead: 0 };
@@ -110,18 +116,18 @@ function sealFault(seal: StoredSeal, last: Seal | null, { keys, head }: Trust): 
     };
   }
   if (!sealHash(seal).equals(seal.hash))
-    return fault('seal_changed', `seal ${number} does not have its own hash`);
+    return fault('seal_changed', `seal ${number} does not match its hash`);
   if (!seal.previous.equals(last?.hash ?? NO_SEAL)) {
     return fault('chain_broken', `seal ${number} does not follow from the seal before it`);
   }
   const key = keys.get(seal.kid);
-  if (!key) return fault('key_unknown', `seal ${number} is signed by a key that is not trusted`);
-  if (!isSignedBy(seal, key)) return fault('signature_wrong', `seal ${number} is not signed by its key`);
+  if (!key) return fault('key_unknown', `seal ${number} is signed by an untrusted key`);
+  if (!isSignedBy(seal, key)) return fault('signature_wrong', `seal ${number} has a wrong signature`);
   if (seal.leafHashes.length !== seal.entries || !rootOf(seal.leafHashes).equals(seal.root)) {
     return fault('seal_changed', `the hashes of the entries in seal ${number} do not lead to its root`);
   }
   if (number === head?.number && !seal.hash.equals(head.hash)) {
-    return fault('head_replaced', `seal ${number} is not the head that was kept`);
+    return fault('head_replaced', `seal ${number} is not the kept head`);
   }
   return null;
 }
@@ -142,14 +148,17 @@ async function compareBlock(
 const unsealedFault = (entry: StoredEntry): Fault => ({
   kind: 'entry_inserted',
   entryId: entry.id,
-  message: 'an entry stands below the last seal and is in no seal',
+  message: 'an entry precedes the last seal but is in no seal',
 });
 
-/** Only a file can hold so many: reading stops at what a seal may hold. */
+/**
+ * Reports a block that only a file can contain, because reading from the database stops at the size of a
+ * seal.
+ */
 const overfullFault = ({ number }: Seal): Fault => ({
   kind: 'entry_inserted',
   seal: number,
-  message: `more entries stand before seal ${number} than a seal can hold`,
+  message: `more entries precede seal ${number} than a seal can hold`,
 });
 
 function cutFault(last: Seal | null, head: KeptHead | undefined): Fault | null {
@@ -158,6 +167,6 @@ function cutFault(last: Seal | null, head: KeptHead | undefined): Fault | null {
   return {
     kind: 'head_missing',
     seal: number + 1,
-    message: `the trail ends with seal ${number}, and seal ${head.number} was kept: its end was cut off`,
+    message: `the audit log ends with seal ${number}, but the kept head is seal ${head.number}; the end was removed`,
   };
 }

@@ -15,8 +15,8 @@ import { SessionsService } from '../sessions.service.js';
 import { TokensService } from '../tokens.service.js';
 
 /**
- * Ends every session of the account, and starts the caller a new one.
- * @throws AppError `VALIDATION_ERROR` when the current password is wrong, or the new one refused
+ * Changes the password, ends every session of the user and starts a new one for the caller.
+ * @throws AppError `VALIDATION_ERROR` when the current password is wrong or the new one is refused
  */
 export class ChangePassword extends Command<TokenResponse> {
   constructor(
@@ -56,7 +56,8 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
     const started = await this.unitOfWork.run(async () => {
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_change'));
       const session = await this.sessions.start({ id: user.id, passwordHash: hash }, client);
-      // Disabled meanwhile: a session started now would be alive as soon as the account is enabled again.
+      // The user was disabled meanwhile. A session started now would come alive when the user is enabled
+      // again.
       if (!session) throw unauthorized(true);
       return session;
     });

@@ -7,7 +7,7 @@ import { PrincipalCache } from '../principal-cache.js';
 import { SessionHistory } from '../session-history.js';
 import { SessionsRepository } from '../sessions.repository.js';
 
-/** Ends one session of an account. @returns whether there was such a one */
+/** Ends one session of a user. @returns whether the session existed */
 export class EndSession extends Command<boolean> {
   constructor(
     readonly sessionId: string,
@@ -33,7 +33,7 @@ export class EndSessionHandler implements ICommandHandler<EndSession> {
       if (!(await this.sessions.deleteOfUser(sessionId, userId))) return false;
       await this.history.ended([sessionId], userId, action);
       await this.principals.invalidate([sessionId]);
-      // Whoever logs out breaks nothing off.
+      // A logout does not cancel work that was requested in the session.
       if (action !== 'auth.logout') await this.events.publish(new SessionsRevoked(userId, { sessionId }));
       return true;
     });

@@ -7,12 +7,12 @@ import { PrincipalCache } from '../principal-cache.js';
 import { SessionHistory } from '../session-history.js';
 import { SessionsRepository } from '../sessions.repository.js';
 
-/** Ends every session of an account, but for that one. */
+/** Ends every session of a user except `exceptId`. */
 export class EndSessions extends Command<void> {
   constructor(
     readonly userId: string,
     readonly exceptId: string | null,
-    /** Null when the audit trail tells of what ends them. */
+    /** Null when the audit log already has an entry for the cause. */
     readonly action: Extract<AuditAction, 'session.revoke'> | null,
   ) {
     super();

@@ -6,7 +6,7 @@ import type { TokenResponse } from '../dto/token.response.js';
 import { SessionsService } from '../sessions.service.js';
 import { TokensService } from '../tokens.service.js';
 
-/** Spends a refresh token for a new pair. @throws AppError `UNAUTHORIZED` */
+/** Exchanges a refresh token for a new pair. @throws AppError `UNAUTHORIZED` */
 export class RefreshSession extends Command<TokenResponse> {
   constructor(readonly refreshToken: string) {
     super();
@@ -31,5 +31,5 @@ export class RefreshSessionHandler implements ICommandHandler<RefreshSession> {
   }
 }
 
-/** A refresh token is not a bearer token, but its refusal says the same. */
+/** Refuses like a bearer token, although a refresh token is none. */
 const refused = (): AppError => unauthorized(true, 'The refresh token is not valid');

@@ -19,8 +19,8 @@ import { type Claim, type ClaimedAccount, SignInsRepository } from '../sign-ins.
 import { TokensService } from '../tokens.service.js';
 
 /**
- * Starts a session. One answer, and one duration, for a wrong password, an unknown address and an
- * account that may not sign in: they cannot be told apart.
+ * Starts a session. A wrong password, an unknown address and a user who may not sign in cannot be told apart:
+ * all get the same response after the same time.
  * @throws AppError `UNAUTHORIZED`, `RATE_LIMITED`
  */
 export class SignIn extends Command<TokenResponse> {
@@ -48,7 +48,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   ) {}
 
   async execute({ input: { email, password }, client }: SignIn): Promise<TokenResponse> {
-    // What is no address at all belongs to nobody, and is counted all the same.
+    // Text that is no email address matches no user, but the attempt is counted all the same.
     const canonical = findCanonicalEmail(email);
     const claim = await this.signIns.find(canonical);
     const attempt = await this.begin(canonical ?? email, claim, client);
@@ -78,10 +78,10 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   ): Promise<TokenResponse> {
     const matches = await attempt.judge(this.hasher.matches(guess, user?.passwordHash ?? null));
     if (!user || !matches || user.status !== 'active') {
-      // Counted like a wrong password: an account that may not sign in cannot be told apart.
+      // Counts like a wrong password, so that a user who may not sign in cannot be told apart.
       await attempt.fail();
       await this.recordRefusal(user, reasonOf(user, matches));
-      throw unauthorized(false, 'The e-mail address or the password is wrong');
+      throw unauthorized(false, 'The email address or the password is wrong');
     }
     await this.renewHash(user, guess.password);
     const started = await this.start(attempt, user, client);
@@ -89,12 +89,12 @@ export class SignInHandler implements ICommandHandler<SignIn> {
       this.metrics.succeeded();
       return this.tokens.issuePair(user, started);
     }
-    // The account changed while its old password was compared: what that said no longer counts.
+    // The user changed while the old password was compared, so that result no longer counts.
     const { account } = await this.signIns.find(findCanonicalEmail(user.email));
     return this.signIn(attempt, account, guess, client);
   }
 
-  /** @returns null when the account may not sign in any more, or not with that password */
+  /** @returns null when the user may no longer sign in, or no longer with that password */
   private start(attempt: Attempt, user: ClaimedAccount, client: Client): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
       const session = await this.sessions.start(user, client);
@@ -105,23 +105,26 @@ export class SignInHandler implements ICommandHandler<SignIn> {
         target: { type: 'user', id: user.id },
         actor: { type: 'user', id: user.id, sessionId: session.sessionId },
       });
-      // Last, as it holds what every sign-in counts with.
+      // This comes last because it locks the counters that every sign-in updates.
       await attempt.succeed();
       return session;
     });
   }
 
-  /** Of an unknown address too, so that both take the same time. */
+  /** Records the refusal. Does so for an unknown address too, so that both take the same time. */
   private async recordRefusal(user: ClaimedAccount | null, reason: AuditReason): Promise<void> {
     this.metrics.refused(reason);
     this.log.refused('sign_in.refused', { user_id: user?.id ?? null, reason });
     const target = user && { type: 'user', id: user.id };
-    // Nothing was denied to an attempt that was not judged.
+    // A throttled attempt was not judged, so nothing was denied.
     const outcome = reason === 'throttled' ? 'failure' : 'denied';
     await this.audit.record({ action: 'auth.login', target, outcome, reason });
   }
 
-  /** When the hasher is too busy the next sign-in does it: this one has succeeded. */
+  /**
+   * Renews the hash. If the hasher is overloaded, leaves it to the next sign-in, because this one has
+   * succeeded.
+   */
   private async renewHash(user: ClaimedAccount, password: string): Promise<void> {
     if (user.passwordHash === null || !this.hasher.shouldRenew(user.passwordHash, password)) return;
     try {

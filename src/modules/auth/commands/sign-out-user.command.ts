@@ -5,8 +5,9 @@ import { UsersService } from '../../users/users.service.js';
 import { EndSessions } from './end-sessions.command.js';
 
 /**
- * Ends every session of another user, for a caller.
- * @throws AppError `NOT_FOUND`, `FORBIDDEN` for a user who holds a permission that the caller does not hold
+ * Ends every session of another user on behalf of a caller.
+ * @throws AppError `NOT_FOUND`, or `FORBIDDEN` for a user who holds a permission that the caller does not
+ * hold
  */
 export class SignOutUser extends Command<void> {
   constructor(

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { MailedToken } from '../one-time-tokens.repository.js';
 
-/** That a token was mailed, and to whom; not the token. */
+/** A token that was mailed, without the token itself. */
 export class MailedTokenResponse {
   @ApiProperty({ enum: ['verify-email', 'change-email', 'reset-password'], example: 'verify-email' })
   purpose: string;

@@ -2,7 +2,7 @@ import { IsPassword, IsText } from '../../../common/validation/text.decorators.j
 
 import { MAX_PRESENTED_EMAIL } from './login.dto.js';
 
-/** Longer than any token that is mailed. */
+/** Longer than any mailed token. */
 const MAX_TOKEN_LENGTH = 128;
 
 export class EmailDto {

@@ -5,8 +5,10 @@ export class SessionResponse {
   @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   id: string;
 
-  /** The user agent as it called itself
-   * @example Mozilla/5.0 */
+  /**
+   * The client's User-Agent header, shortened
+   * @example Mozilla/5.0
+   */
   device: string;
 
   /** @example 203.0.113.7 */
@@ -15,15 +17,17 @@ export class SessionResponse {
   @ApiProperty({ format: 'date-time', example: '2026-01-01T12:00:00.000Z' })
   created_at: string;
 
-  /** To the minute */
+  /** The time of the last use, to the minute */
   @ApiProperty({ format: 'date-time', example: '2026-01-01T12:05:00.000Z' })
   last_seen_at: string;
 
   @ApiProperty({ format: 'date-time', example: '2026-01-31T12:05:00.000Z' })
   expires_at: string;
 
-  /** Whether it is the one that asks
-   * @example true */
+  /**
+   * True for the session that sends this request
+   * @example true
+   */
   current: boolean;
 }
 

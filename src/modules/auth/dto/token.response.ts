@@ -4,14 +4,16 @@ export class TokenResponse {
   /** @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkyIn0.c2ln */
   access_token: string;
 
-  /** Spend it at `POST /api/auth/refresh`, once
-   * @example eyJhbGciOiJFUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzdWIiOiIwMTkyIn0.c2ln */
+  /**
+   * A token for `POST /api/auth/refresh`. It can be used once.
+   * @example eyJhbGciOiJFUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzdWIiOiIwMTkyIn0.c2ln
+   */
   refresh_token: string;
 
   @ApiProperty({ enum: ['Bearer'], example: 'Bearer' })
   token_type: 'Bearer';
 
-  /** Seconds */
+  /** The lifetime of the access token in seconds */
   @ApiProperty({ type: 'integer', minimum: 1, example: 900 })
   expires_in: number;
 }

@@ -6,14 +6,14 @@ export const sessionEventTypes = {
   reuseDetected: 'session.reuse_detected',
 } as const;
 
-/** One session of a user, or all of them but one. */
+/** One session of a user, or all sessions except one. */
 export type WhichSessions =
   | { readonly sessionId: string; readonly exceptSessionId?: never }
   | { readonly sessionId?: never; readonly exceptSessionId: string | null };
 
 /**
- * Sessions of a user were ended by force: not because the user logged out, nor because they expired. What was asked for
- * in them must not go on. Published in the transaction that ends them.
+ * Reports that sessions of a user were revoked, rather than logged out or expired. Work requested in these
+ * sessions must stop. Published in the transaction that ends them.
  */
 export class SessionsRevoked implements DomainEvent {
   readonly type = sessionEventTypes.revoked;

@@ -6,7 +6,7 @@ class RowErrorResponse {
   @ApiProperty({ enum: Object.keys(errorCodes), example: 'NOT_FOUND' })
   code: ErrorCode;
 
-  /** @example "There is nothing here" */
+  /** @example "Not found" */
   message: string;
 }
 
@@ -27,7 +27,7 @@ export class JobResultResponse {
   /** Why it failed */
   @ApiPropertyOptional({
     type: RowErrorResponse,
-    example: { code: 'NOT_FOUND', message: 'There is nothing here' },
+    example: { code: 'NOT_FOUND', message: 'Not found' },
   })
   error?: RowErrorResponse;
 }

@@ -3,19 +3,19 @@ import type { Proof } from '../seals.service.js';
 import { SealResponse, toSealResponse } from './seal.response.js';
 
 export class ProofResponse {
-  /** The bytes of the entry as it is stored, personal values sealed; base64. Its hash is the leaf */
+  /** The base64 bytes of the entry as stored, with personal values encrypted. Their hash is the leaf */
   @ApiProperty({ format: 'byte', example: 'AQAAAAExAAAAAzcwMA==' })
   leaf_data: string;
 
-  /** The place of the leaf, from 0 */
+  /** The index of the leaf, from 0 */
   @ApiProperty({ type: 'integer', minimum: 0, maximum: 9999, example: 3 })
   leaf_index: number;
 
-  /** Leaves in the tree: as many as the seal has entries */
+  /** The number of leaves in the tree, which equals the number of entries in the seal */
   @ApiProperty({ type: 'integer', minimum: 1, maximum: 10_000, example: 12 })
   tree_size: number;
 
-  /** The hashes that lead from the leaf to the root, from the bottom up */
+  /** The hashes on the way from the leaf to the root, from the bottom up */
   @ApiProperty({
     type: 'array',
     maxItems: 14,

@@ -3,44 +3,47 @@ import type { AuditJwk } from '../key-set.js';
 import { formatPosition } from '../../../../common/history-position.js';
 import type { Seal } from '../seal.js';
 
-/** Of RFC 8037, appendix A. */
+/** The example key of RFC 8037, appendix A. */
 const PUBLIC_KEY = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
 const KID = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
 const HASH = { pattern: '^[0-9a-f]{64}$', example: 'c3'.repeat(32) };
 
 export class SealResponse {
-  /** From 1, without gaps */
+  /** The number of the seal, from 1 without gaps */
   @ApiProperty({ type: 'integer', minimum: 1, example: 1042 })
   number: number;
 
-  /** Of the last entry that it covers */
+  /** The position of the last entry that the seal covers */
   @ApiProperty({ pattern: String.raw`^\d{43}$`, example: '0001000000000000000081230000000000000000917' })
   position: string;
 
-  /** How many entries it covers */
+  /** The number of entries that the seal covers */
   @ApiProperty({ type: 'integer', minimum: 1, maximum: 10_000, example: 12 })
   entries: number;
 
-  /** Of the Merkle tree over them (RFC 9162, SHA-256) */
+  /** The root of the Merkle tree over the entries (RFC 9162, SHA-256) */
   @ApiProperty(HASH)
   root: string;
 
-  /** The hash of the seal before; zeros before the first */
+  /** The hash of the previous seal; zeros in the first seal */
   @ApiProperty(HASH)
   previous: string;
 
-  /** Of all that stands above and below, so of the whole trail up to here */
+  /**
+   * The hash of all fields except the signature, and through `previous` of the whole audit log up to this
+   * seal
+   */
   @ApiProperty(HASH)
   hash: string;
 
   @ApiProperty({ format: 'date-time', example: '2026-01-01T12:00:00.000Z' })
   sealed_at: string;
 
-  /** The key that signed, by its thumbprint (RFC 7638) */
+  /** The thumbprint of the signing key (RFC 7638) */
   @ApiProperty({ example: KID })
   kid: string;
 
-  /** Ed25519, of the hash; base64url */
+  /** The Ed25519 signature of the hash, in base64url */
   @ApiProperty({ pattern: '^[A-Za-z0-9_-]{86}$', example: 'A'.repeat(86) })
   signature: string;
 }
@@ -60,7 +63,7 @@ export class AuditKeyResponse {
 }
 
 export class SealHeadResponse extends SealResponse {
-  /** The key that signed (RFC 8037) */
+  /** The public key that verifies the signature (RFC 8037) */
   @ApiProperty({ example: { kty: 'OKP', crv: 'Ed25519', x: PUBLIC_KEY, kid: KID } })
   public_key: AuditKeyResponse;
 }

@@ -2,12 +2,12 @@ import { IsTime } from '../../../../common/validation/time.decorator.js';
 import { IsOptionalProperty } from '../../../../common/validation/text.decorators.js';
 
 export class VerifyTrailDto {
-  /** From this time on; without it, from the beginning */
+  /** The start of the range; without it, the beginning of the audit log */
   @IsTime()
   @IsOptionalProperty()
   from?: string;
 
-  /** Until this time; without it, to the end */
+  /** The end of the range; without it, the end of the audit log */
   @IsTime()
   @IsOptionalProperty()
   to?: string;
