@@ -29,8 +29,8 @@ export class TooManyOpenQuotes extends Error {}
 
 /**
  * Splits a streamed body into records. Reports what it cannot parse as one faulty line and continues with the
- * next line. Faulty are lines that are too long and, in CSV, lines with an unclosed quote. csv-parse would
- * lose the good records after such a line.
+ * next line. A line is faulty if it is too long or, in CSV, has an unclosed quote. csv-parse would lose the
+ * good records after such a line.
  */
 export class LineSplitter {
   private rest: Buffer = Buffer.alloc(0);

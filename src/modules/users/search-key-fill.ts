@@ -6,8 +6,8 @@ import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { SearchKeysRepository } from './search-keys.repository.js';
 
 /**
- * The number of users that one batch scans. Their locks must be short: updating 1,000 keys takes a third of a
- * second.
+ * The number of users that one batch scans. Their locks must be short, and updating 1,000 keys takes a third
+ * of a second.
  */
 const BATCH = 500;
 /**
