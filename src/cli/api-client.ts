@@ -5,9 +5,12 @@ import { pipeline } from 'node:stream/promises';
 import { json, text } from 'node:stream/consumers';
 import { CliError, EXIT } from './exit.js';
 
-/** A connection that brings nothing for so long is dead; a stream brings a sign of life each 30 s, or rows. */
+/**
+ * The time in ms after which a silent connection counts as dead. A stream sends rows, or a comment every 30
+ * s.
+ */
 const SILENCE_MS = 120_000;
-/** Of an error that is shown. */
+/** The maximum number of characters shown of an unparsed error response. */
 const MAX_SHOWN = 500;
 
 export interface Credentials {
@@ -31,11 +34,11 @@ export interface Asked {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: object;
-  /** Instead of `body`: sent as it comes. */
+  /** The request body as a stream, instead of `body`. */
   readonly stream?: Readable;
 }
 
-/** Speaks with the service by its public contract alone, as who the credentials say. */
+/** Calls the service's public API with the given credentials. */
 export class ApiClient {
   private tokens: Tokens | null = null;
 
@@ -44,29 +47,32 @@ export class ApiClient {
     private readonly credentials: Credentials,
   ) {}
 
-  /** @throws CliError when it is refused, or nobody answers */
+  /**
+   * Sends a request and parses the JSON response.
+   * @throws CliError when the service refuses it or cannot be reached
+   */
   async json<T>(asked: Asked): Promise<T> {
     const said = await text(await this.stream(asked));
     return (said === '' ? undefined : JSON.parse(said)) as T;
   }
 
-  /** One page of a list, and where the next one is (RFC 8288). */
+  /** Fetches one page of a list, with the path of the next page (RFC 8288). */
   async page<T>(path: string): Promise<Page<T>> {
     const answer = await this.stream({ path });
     const [, next = null] = /<([^>]+)>; rel="next"/.exec(String(answer.headers.link)) ?? [];
     return { items: (await json(answer)) as T[], next };
   }
 
-  /** Returns the entity tag of a record as the service sent it. @throws CliError when it sent none */
+  /** Returns the ETag of a record as the service sent it. @throws CliError when the response has none */
   async etag(path: string): Promise<string> {
     const answer = await this.stream({ path });
     answer.resume();
     const { etag } = answer.headers;
-    if (etag === undefined) throw new CliError(`the service sent no ETag for ${path}`, EXIT.failed);
+    if (etag === undefined) throw new CliError(`the service returned no ETag for ${path}`, EXIT.failed);
     return etag;
   }
 
-  /** As `json`, to be read as it comes. */
+  /** Sends a request and returns the response as a stream. On 401, refreshes the tokens and retries once. */
   async stream(asked: Asked): Promise<IncomingMessage> {
     const answer = await this.send(asked, await this.accessToken());
     if (answer.statusCode !== 401 || !this.tokens || asked.stream) return accepted(answer);
@@ -75,7 +81,7 @@ export class ApiClient {
     return accepted(await this.send(asked, await this.accessToken()));
   }
 
-  /** What it signed in for is over. */
+  /** Ends the session that this client opened. */
   async signOut(): Promise<void> {
     if (!this.tokens) return;
     const { access_token: token } = this.tokens;
@@ -87,7 +93,7 @@ export class ApiClient {
     const { token, email, password } = this.credentials;
     if (token !== undefined) return token;
     if (email === undefined || password === undefined) {
-      throw new CliError('sign in with GATEHOUSE_TOKEN, or with --email and GATEHOUSE_PASSWORD', EXIT.usage);
+      throw new CliError('set GATEHOUSE_TOKEN, or pass --email and set GATEHOUSE_PASSWORD', EXIT.usage);
     }
     this.tokens ??= await this.askForTokens('/api/auth/login', { email, password });
     return this.tokens.access_token;
@@ -107,7 +113,7 @@ export class ApiClient {
     return new Promise<IncomingMessage>((resolve, reject) => {
       const fail = (cause: unknown) => {
         const why = cause instanceof Error ? cause.message : String(cause);
-        reject(new CliError(`${this.url.origin} cannot be reached: ${why}`, EXIT.unreachable, { cause }));
+        reject(new CliError(`${this.url.origin} could not be reached: ${why}`, EXIT.unreachable, { cause }));
       };
       const outgoing = request(new URL(path, this.url), {
         method,
@@ -120,7 +126,7 @@ export class ApiClient {
           ...headers,
         },
       });
-      outgoing.setTimeout(SILENCE_MS, () => outgoing.destroy(new Error('silence')));
+      outgoing.setTimeout(SILENCE_MS, () => outgoing.destroy(new Error('no data received for too long')));
       outgoing.once('response', resolve).once('error', fail);
       if (stream) pipeline(stream, outgoing).catch(fail);
       else outgoing.end(sent);
@@ -128,7 +134,7 @@ export class ApiClient {
   }
 }
 
-/** @throws CliError with the words of the service when it refuses */
+/** Returns a successful response. @throws CliError with the service's error message otherwise */
 async function accepted(answer: IncomingMessage): Promise<IncomingMessage> {
   const { statusCode: status = 0 } = answer;
   if (status < 400) return answer;

@@ -1,7 +1,7 @@
-/** What the command ends with; 0 is success, and 130 an interruption, as shells have it. */
+/** The exit codes of the command. 0 is success, and 130 is an interruption, as in shells. */
 export const EXIT = { failed: 1, usage: 2, refused: 3, unreachable: 4, interrupted: 130 } as const;
 
-/** What the user is told instead of a stack. */
+/** An error whose message the user sees instead of a stack trace. */
 export class CliError extends Error {
   constructor(
     message: string,
@@ -12,5 +12,4 @@ export class CliError extends Error {
   }
 }
 
-export const usage = (message: string): CliError =>
-  new CliError(`${message} (--help tells more)`, EXIT.usage);
+export const usage = (message: string): CliError => new CliError(`${message} (see --help)`, EXIT.usage);

@@ -4,7 +4,7 @@ import { CliError, EXIT } from './exit.js';
 import { print, Progress, tell } from './output.js';
 
 const LOOK_EVERY_MS = 500;
-/** Failed rows that are shown; the others are counted. */
+/** The maximum number of failed rows to print. The rest are only counted. */
 const MAX_SHOWN = 20;
 
 interface Job {
@@ -21,7 +21,7 @@ interface Result {
   readonly error?: { readonly code: string; readonly message: string } | null;
 }
 
-/** Waits for a job, and tells what failed. @throws CliError unless all of it was done */
+/** Waits for a job and prints the rows that failed. @throws CliError unless every row succeeded */
 export async function followJob(client: ApiClient, id: string): Promise<void> {
   let job = await read(client, id);
   const progress = new Progress('rows', job.total ?? 0);
@@ -34,7 +34,7 @@ export async function followJob(client: ApiClient, id: string): Promise<void> {
   print(`job ${id}: ${job.status}, ${job.done} done, ${job.failed} failed`);
   if (job.failed > 0) await tellFailures(client, job);
   if (job.failed > 0 || job.status !== 'succeeded') {
-    throw new CliError(`not all of it was done: ${job.failed} failed`, EXIT.failed);
+    throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT.failed);
   }
 }
 

@@ -11,18 +11,18 @@ import { tell } from './output.js';
 const HELP = `gatehouse <command>
 
   export users|audit --output FILE [--format ndjson|csv] [--fields a,b] [--filter name=value …] [--restart]
-                            again after a break: goes on where it was; FILE "-" is the standard output
+                            run it again to resume; FILE "-" is standard output
   import FILE [--format ndjson|csv] [--no-wait]
-                            FILE "-" is the standard input
+                            FILE "-" is standard input
   verify [--head FILE] [--save-head FILE]
-                            the audit trail, against a head that was kept
+                            verify the audit log, also against a saved head
   users ${userActs.join('|')} [arguments] [--filter name=value …] [--limit N] [--role NAME] [--dry-run] [--json]
 
   --url URL                 or GATEHOUSE_URL; default http://127.0.0.1:3000
-  --email ADDRESS           with GATEHOUSE_PASSWORD; or GATEHOUSE_TOKEN alone
+  --email ADDRESS           requires GATEHOUSE_PASSWORD; or set only GATEHOUSE_TOKEN
 
-ends with 0; 1 when something could not be done, 2 for wrong usage, 3 when not allowed, 4 when not reachable,
-130 when interrupted
+exit codes: 0 success, 1 failure, 2 wrong usage, 3 not allowed, 4 service not reachable,
+130 interrupted
 `;
 
 const OPTIONS = {
@@ -82,17 +82,17 @@ async function command(client: ApiClient, { positionals, values }: Given): Promi
   switch (name) {
     case 'export': {
       const { output, format = 'ndjson', restart = false } = values;
-      if (output === undefined) throw usage('--output says where to');
-      if (format !== 'ndjson' && format !== 'csv') throw usage('--format is ndjson or csv');
+      if (output === undefined) throw usage('export requires --output');
+      if (format !== 'ndjson' && format !== 'csv') throw usage('--format must be ndjson or csv');
       const options = { kind: rest[0] ?? '', format, filters: queryOf(values), output, restart } as const;
       const interrupted = new AbortController();
-      // What has come is kept; a second one ends it at once.
+      // The first SIGINT keeps the rows received so far. A second one kills the process at once.
       process.once('SIGINT', () => interrupted.abort());
       return runExport(client, options, interrupted.signal);
     }
     case 'import': {
       const [file] = rest;
-      if (file === undefined) throw usage('which file?');
+      if (file === undefined) throw usage('import requires a file');
       return runImport(client, { file, format: values.format, wait: values.wait ?? true });
     }
     case 'verify':
@@ -107,7 +107,7 @@ async function command(client: ApiClient, { positionals, values }: Given): Promi
         newPassword: env['GATEHOUSE_NEW_PASSWORD'],
       });
     default:
-      throw usage(`there is no command ${name}`);
+      throw usage(`unknown command ${name}`);
   }
 }
 
@@ -115,7 +115,7 @@ function queryOf({ filter = [], fields }: Given['values']): URLSearchParams {
   const query = new URLSearchParams(fields === undefined ? [] : [['fields', fields]]);
   for (const each of filter) {
     const at = each.indexOf('=');
-    if (at < 1) throw usage(`--filter is name=value, not ${each}`);
+    if (at < 1) throw usage(`--filter must be name=value, not ${each}`);
     query.append(each.slice(0, at), each.slice(at + 1));
   }
   return query;
@@ -123,11 +123,11 @@ function queryOf({ filter = [], fields }: Given['values']): URLSearchParams {
 
 function limitOf(text = '20'): number {
   const limit = Number(text);
-  if (!Number.isSafeInteger(limit) || limit < 1) throw usage('--limit is a number from 1 on');
+  if (!Number.isSafeInteger(limit) || limit < 1) throw usage('--limit must be a positive integer');
   return limit;
 }
 
 function addressOf(text = 'http://127.0.0.1:3000'): URL {
-  if (!/^https?:/.test(text) || !URL.canParse(text)) throw usage(`${text} is no address`);
+  if (!/^https?:/.test(text) || !URL.canParse(text)) throw usage(`${text} is not a valid URL`);
   return new URL(text);
 }

@@ -2,7 +2,10 @@ import { Presets, SingleBar } from 'cli-progress';
 
 const LINE_EVERY_MS = 5000;
 
-/** How far it is: a bar on a terminal, else a line now and then. On the standard error, so that rows can be piped. */
+/**
+ * Shows progress on standard error, so that rows can be piped: a bar on a terminal, otherwise a line from
+ * time to time.
+ */
 export class Progress {
   private readonly bar: SingleBar | null;
   private toldAt = performance.now();
@@ -22,7 +25,7 @@ export class Progress {
 
   to(done: number, total?: number): void {
     if (this.bar) {
-      // An estimate may be too small.
+      // The estimate may be too small.
       this.bar.setTotal(Math.max(total ?? this.bar.getTotal(), done));
       this.bar.update(done);
     } else if (performance.now() - this.toldAt >= LINE_EVERY_MS) {
@@ -36,7 +39,7 @@ export class Progress {
   }
 }
 
-/** To whoever watches; results go to `print`. */
+/** Prints a message for the user on standard error. Results go to `print`. */
 export const tell = (line: string): void => void process.stderr.write(`${line}\n`);
 
 export const print = (line: string): void => void process.stdout.write(`${line}\n`);

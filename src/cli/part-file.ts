@@ -3,19 +3,24 @@ import { CliError, EXIT } from './exit.js';
 
 const REMEMBER_EVERY_MS = 1000;
 
-/** Where an export that broke off goes on. */
+/** The point at which an interrupted export resumes. */
 export interface Place {
-  /** What was asked for, in the words of the query: to go on, it has to be the same. */
+  /** The export's query. An export resumes only with the same query. */
   readonly asked: string;
-  /** Where the connection began that brought the last rows, and how many it brought whole. */
+  /** The cursor at which the last connection began. */
   readonly cursor: string;
+  /** The number of complete rows received over that connection. */
   readonly received: number;
-  /** Of the whole export so far, and how many bytes they are in the file. */
+  /** The number of rows of the whole export so far. */
   readonly rows: number;
+  /** The size of these rows in the file. */
   readonly bytes: number;
 }
 
-/** `<file>.part` while an export comes, with its place beside it: whoever asks for the same again goes on from there. */
+/**
+ * The file `<file>.part` during an export, with its resume point in a file next to it. The same command
+ * resumes from there.
+ */
 export class PartFile {
   place: Place | null;
   private rememberedAt = 0;
@@ -28,19 +33,22 @@ export class PartFile {
     this.place = place;
   }
 
-  /** @throws CliError when what is there was asked for otherwise */
+  /** Opens or creates the file. @throws CliError when the existing one belongs to another query */
   static async open(path: string, asked: string, restart: boolean): Promise<PartFile> {
     const place = restart ? null : await readPlace(placeOf(path));
     if (place && place.asked !== asked) {
-      throw new CliError(`${path}.part was begun with other options: --restart begins anew`, EXIT.usage);
+      throw new CliError(
+        `${path}.part belongs to an export with other options; start over with --restart`,
+        EXIT.usage,
+      );
     }
     const file = await open(`${path}.part`, place ? 'r+' : 'w');
-    // What came after the last place that is known comes again.
+    // Discards bytes after the last known resume point, because they are sent again.
     await file.truncate(place?.bytes ?? 0);
     return new PartFile(path, file, place);
   }
 
-  /** Rows of a connection that began at `cursor`, whole ones. */
+  /** Appends complete rows of the connection that began at `cursor`. */
   async add(bytes: Buffer, place: Omit<Place, 'bytes'>): Promise<void> {
     const at = this.place?.bytes ?? 0;
     await this.file.write(bytes, 0, bytes.length, at);
@@ -48,7 +56,7 @@ export class PartFile {
     if (performance.now() - this.rememberedAt > REMEMBER_EVERY_MS) await this.remember();
   }
 
-  /** Its rows are in the file before it says so. */
+  /** Flushes the rows before it saves the resume point. */
   async remember(): Promise<void> {
     if (!this.place) return;
     this.rememberedAt = performance.now();
@@ -57,7 +65,7 @@ export class PartFile {
     await rename(`${placeOf(this.path)}.new`, placeOf(this.path));
   }
 
-  /** It is whole: the file has its name from now on. */
+  /** Renames the complete file to its final name. */
   async complete(): Promise<void> {
     await this.file.datasync();
     await this.file.close();
@@ -78,6 +86,6 @@ async function readPlace(path: string): Promise<Place | null> {
     return JSON.parse(await readFile(path, 'utf8')) as Place;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new CliError(`${path} cannot be read: --restart begins anew`, EXIT.usage, { cause: error });
+    throw new CliError(`${path} cannot be read; start over with --restart`, EXIT.usage, { cause: error });
   }
 }

@@ -1,16 +1,19 @@
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 
-/** Finds where whole records end in bytes that come in pieces; in CSV a line feed within quotes ends none (RFC 4180). */
+/**
+ * Finds the ends of complete records in chunked bytes. In CSV a line feed within quotes does not end a record
+ * (RFC 4180).
+ */
 export class RecordSplitter {
-  /** Whole ones so far. */
+  /** The number of complete records so far. */
   records = 0;
   private begun: Buffer[] = [];
   private quoted = false;
 
   constructor(private readonly isCsv: boolean) {}
 
-  /** @returns the records that are whole by now, with their line ends */
+  /** Adds a chunk. @returns the records complete by now, with their line ends */
   push(chunk: Buffer): Buffer {
     let end = 0;
     for (let at = 0; at < chunk.length; at++) {

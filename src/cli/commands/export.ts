@@ -8,36 +8,36 @@ import { Progress, tell } from '../output.js';
 import { PartFile, type Place } from '../part-file.js';
 import { RecordSplitter } from '../record-splitter.js';
 
-/** In a row that bring nothing; each waits longer than the one before. */
+/** The maximum number of consecutive attempts without progress. The pause doubles with each one. */
 const MAX_FRUITLESS = 8;
 const FIRST_PAUSE_MS = 250;
 const LINE_FEED = 0x0a;
 const COMPLETE = '_complete';
-/** What the last line of NDJSON says instead of a row. */
+/** Matches the final line of NDJSON, which is not a row. */
 const CONTROL = /^\{"(?:_complete|error)":/;
-/** The service is not able to just now; all else stays as it is. */
+/** The error codes of temporary failures. After any other error, a retry is pointless. */
 const PASSING: ReadonlySet<string> = new Set(['OVERLOADED', 'DB_ERROR', 'INTERNAL_ERROR', 'TIMEOUT']);
 
 export interface ExportOptions {
   readonly kind: string;
   readonly format: 'ndjson' | 'csv';
-  /** Of the query, besides the format. */
+  /** The query parameters apart from the format. */
   readonly filters: URLSearchParams;
-  /** `-` is the standard output. */
+  /** The output file. `-` is standard output. */
   readonly output: string;
   readonly restart: boolean;
 }
 
-/** Where rows go, and what is known of how far they are. */
+/** The destination of the rows, and the progress reached there. */
 interface Sink {
   readonly place: Place | null;
   add(bytes: Buffer, place: Omit<Place, 'bytes'>): Promise<void>;
   complete(): Promise<void>;
-  /** Before it is whole. */
+  /** Closes the destination before the export is complete. */
   leave(): Promise<void>;
 }
 
-/** The last line of NDJSON. */
+/** The final line of NDJSON. */
 interface Control {
   readonly [COMPLETE]?: Ending;
   readonly error?: { readonly code: string; readonly message: string };
@@ -49,9 +49,9 @@ interface Ending {
 }
 
 /**
- * Brings an export to its end, over as many connections as it takes. One that cannot be brought to an end goes
- * on when the same is asked for again.
- * @throws CliError, also when the rows are not those that were sent
+ * Runs an export to completion over as many connections as needed. An export that cannot complete resumes
+ * when the user repeats the same command.
+ * @throws CliError, also when the received rows do not match the checksum
  */
 export async function runExport(
   client: ApiClient,
@@ -59,10 +59,10 @@ export async function runExport(
   interrupted: AbortSignal,
 ): Promise<void> {
   const { kind, format, filters, output } = options;
-  if (kind !== 'users' && kind !== 'audit') throw usage('what is exported is users or audit');
+  if (kind !== 'users' && kind !== 'audit') throw usage('export requires users or audit');
   const asked = `${kind}?${new URLSearchParams([['format', format], ...filters]).toString()}`;
   const sink = output === '-' ? new StandardOutput() : await PartFile.open(output, asked, options.restart);
-  if (sink.place) tell(`goes on after ${sink.place.rows} rows`);
+  if (sink.place) tell(`resuming after ${sink.place.rows} rows`);
   const progress = new Progress('rows', sink.place?.rows ?? 0);
   try {
     for (let fruitless = 0; ; fruitless++) {
@@ -74,30 +74,30 @@ export async function runExport(
         if (interrupted.aborted) throw new CliError('interrupted', EXIT.interrupted, { cause: error });
         if ((sink.place?.rows ?? 0) > before) fruitless = 0;
         if (!isPassing(error) || fruitless + 1 >= MAX_FRUITLESS) throw error;
-        tell(`broken off (${error instanceof Error ? error.message : String(error)}): goes on`);
+        tell(`connection lost (${error instanceof Error ? error.message : String(error)}), resuming`);
         await sleep(FIRST_PAUSE_MS * 2 ** fruitless);
       }
     }
   } catch (error) {
     await sink.leave();
-    if (isPassing(error)) tell('the same command again goes on from here');
+    if (isPassing(error)) tell('run the same command again to resume');
     throw error;
   } finally {
     progress.end();
   }
   await sink.complete();
-  tell(`${sink.place?.rows ?? 0} rows, whole`);
+  tell(`${sink.place?.rows ?? 0} rows, complete`);
 }
 
 const isPassing = (error: unknown): boolean =>
   !(error instanceof CliError) || error.exitCode === EXIT.unreachable;
 
-/** One connection of an export. */
+/** Receives the rows of one connection. */
 class Receiver {
   private readonly hash = createHash('sha256');
   private readonly splitter: RecordSplitter;
   private readonly rowsBefore: number;
-  /** Of CSV, which comes before the first row. */
+  /** The number of header records: 1 in CSV before the first row, otherwise 0. */
   private readonly headers: number;
 
   constructor(
@@ -127,7 +127,10 @@ class Receiver {
     }
   }
 
-  /** @returns what the last line says; null where there is none, as in CSV */
+  /**
+   * Reads all rows.
+   * @returns the completion from the final line, or null when the format has none, as in CSV
+   */
   private async readRows(answer: IncomingMessage): Promise<Ending | null> {
     const cursor = String(answer.headers['x-export-cursor']);
     const total = Number(answer.headers['x-total-estimate'] ?? 0);
@@ -155,22 +158,25 @@ class Receiver {
   }
 
   private assertWhole(ending: Ending | null): void {
-    if (!ending) throw new CliError('the connection was broken off', EXIT.unreachable);
+    if (!ending) throw new CliError('the connection was lost', EXIT.unreachable);
     const rows = this.sink.place?.rows ?? 0;
     if (ending.count !== rows) {
-      throw new CliError(`${rows} rows have come of ${ending.count}: --restart begins anew`, EXIT.failed);
+      throw new CliError(`received ${rows} of ${ending.count} rows; start over with --restart`, EXIT.failed);
     }
     if (ending.sha256 !== this.hash.digest('hex')) {
-      throw new CliError('the rows are not those that were sent: --restart begins anew', EXIT.failed);
+      throw new CliError(
+        'the received rows do not match the checksum; start over with --restart',
+        EXIT.failed,
+      );
     }
   }
 }
 
-/** @throws CliError when it is an error */
+/** Parses the final line. @throws CliError when it is an error */
 function endingOf(line: string): Ending {
   const said = JSON.parse(line) as Control;
   if (said[COMPLETE]) return said[COMPLETE];
-  if (!said.error) throw new CliError(`the export ended with ${line}`, EXIT.failed);
+  if (!said.error) throw new CliError(`the export ended with an unknown line: ${line}`, EXIT.failed);
   const { code, message } = said.error;
   throw new CliError(`${code}: ${message}`, PASSING.has(code) ? EXIT.unreachable : EXIT.refused);
 }
@@ -180,7 +186,7 @@ function trailersOf({ complete, trailers }: IncomingMessage): Ending | null {
   return complete && count !== undefined && sha256 !== undefined ? { count: Number(count), sha256 } : null;
 }
 
-/** Rows that are handed on at once: what broke off goes on within the same run alone. */
+/** Writes rows to standard output as they arrive. An interrupted export resumes only within the same run. */
 class StandardOutput implements Sink {
   place: Place | null = null;
 

@@ -7,18 +7,18 @@ import { print } from '../output.js';
 const MEDIA_TYPES: Readonly<Record<string, string>> = { ndjson: 'application/x-ndjson', csv: 'text/csv' };
 
 export interface ImportOptions {
-  /** `-` is the standard input. */
+  /** The input file. `-` is standard input. */
   readonly file: string;
-  /** By default the file's extension says it. */
+  /** The format. Defaults to the file's extension. */
   readonly format?: string | undefined;
-  /** Whether the end of the job is waited for. */
+  /** Waits for the end of the job if true. */
   readonly wait: boolean;
 }
 
-/** Sends accounts to be made. @throws CliError when not all of them could be */
+/** Uploads users to import. @throws CliError when some could not be imported */
 export async function runImport(client: ApiClient, { file, format, wait }: ImportOptions): Promise<void> {
   const type = MEDIA_TYPES[format ?? file.split('.').at(-1) ?? ''];
-  if (type === undefined) throw usage('--format says whether it is ndjson or csv');
+  if (type === undefined) throw usage('--format must be ndjson or csv');
   const stream = file === '-' ? process.stdin : createReadStream(file);
   const headers = { 'Content-Type': type };
   const job = await client.json<{ id: string }>({

@@ -17,7 +17,7 @@ export interface UsersOptions {
   readonly json: boolean;
   readonly dryRun: boolean;
   readonly role?: string | undefined;
-  /** Of an account that is made. */
+  /** The password of a user to create. */
   readonly newPassword?: string | undefined;
 }
 
@@ -33,8 +33,7 @@ const acts: Readonly<Record<string, Act>> = {
   show: async (client, [id], options) => show(await client.json<User>({ path: pathOf(id) }), options),
   create: async (client, [email, name], options) => {
     const password = options.newPassword;
-    if (password === undefined)
-      throw usage('the password of the new account comes in GATEHOUSE_NEW_PASSWORD');
+    if (password === undefined) throw usage('set GATEHOUSE_NEW_PASSWORD to the password of the new user');
     const body = { email, name, password };
     show(await client.json<User>({ method: 'POST', path: '/api/users', body }), options);
   },
@@ -62,14 +61,14 @@ const acts: Readonly<Record<string, Act>> = {
 
 export const userActs = Object.keys(acts);
 
-/** @throws CliError */
+/** Runs one of the user commands. @throws CliError */
 export async function runUsers(
   client: ApiClient,
   [what = '', ...given]: readonly string[],
   options: UsersOptions,
 ): Promise<void> {
   const act = acts[what];
-  if (!act) throw usage(`users can be told to ${userActs.join(', ')}`);
+  if (!act) throw usage(`users requires one of ${userActs.join(', ')}`);
   await act(client, given, options);
 }
 
@@ -91,6 +90,6 @@ function show(user: User, { json }: UsersOptions): void {
 }
 
 function pathOf(id: string | undefined): string {
-  if (!id) throw usage('which account? Its id is missing');
+  if (!id) throw usage('the id of the user is missing');
   return `/api/users/${encodeURIComponent(id)}`;
 }

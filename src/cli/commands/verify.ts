@@ -3,7 +3,10 @@ import type { ApiClient, Page } from '../api-client.js';
 import { CliError, EXIT } from '../exit.js';
 import { print } from '../output.js';
 
-/** Pages of a hundred seals that are looked through for the kept one: some four months of one each second. */
+/**
+ * The maximum number of pages of 100 seals to search for the saved one. One seal per second fills them in
+ * about four months.
+ */
 const MAX_PAGES = 100_000;
 
 interface Verdict {
@@ -19,13 +22,16 @@ interface Seal {
 }
 
 export interface VerifyOptions {
-  /** A head that was kept before, which has to stand in the trail still. */
+  /** The file of a head saved earlier, which the audit log must still contain. */
   readonly head?: string | undefined;
-  /** Where to keep the present head. */
+  /** The file in which to save the current head. */
   readonly saveHead?: string | undefined;
 }
 
-/** Lets the service verify its trail, and compares it with what was kept elsewhere. @throws CliError when it is not as it was */
+/**
+ * Has the service verify its audit log, and compares the log with a saved head.
+ * @throws CliError when they differ
+ */
 export async function runVerify(client: ApiClient, { head, saveHead }: VerifyOptions): Promise<void> {
   const verdict = await client.json<Verdict>({ method: 'POST', path: '/api/audit/verify', body: {} });
   const { valid, entries, seals, first_fault: fault } = verdict;
@@ -34,12 +40,12 @@ export async function runVerify(client: ApiClient, { head, saveHead }: VerifyOpt
   if (head !== undefined) {
     const kept = JSON.parse(await readFile(head, 'utf8')) as Seal;
     await assertStands(client, kept);
-    print(`seal ${kept.number} stands as it was kept`);
+    print(`seal ${kept.number} matches the saved head`);
   }
   if (saveHead !== undefined) {
     const latest = await client.json<Seal>({ path: '/api/audit/seals/latest' });
     await writeFile(saveHead, `${JSON.stringify(latest)}\n`);
-    print(`seal ${latest.number} is kept in ${saveHead}`);
+    print(`seal ${latest.number} saved to ${saveHead}`);
   }
 }
 
@@ -48,8 +54,8 @@ async function assertStands(client: ApiClient, kept: Seal): Promise<void> {
     const { items, next }: Page<Seal> = await client.page<Seal>(path);
     const found = items.find(({ number }) => number === kept.number);
     if (found?.hash === kept.hash) return;
-    if (found) throw new CliError(`INVALID: seal ${kept.number} is another one than was kept`, EXIT.failed);
+    if (found) throw new CliError(`INVALID: seal ${kept.number} differs from the saved head`, EXIT.failed);
     path = next;
   }
-  throw new CliError(`INVALID: seal ${kept.number}, which was kept, is not there any more`, EXIT.failed);
+  throw new CliError(`INVALID: the saved seal ${kept.number} no longer exists`, EXIT.failed);
 }

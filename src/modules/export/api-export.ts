@@ -14,24 +14,27 @@ const COMPLETE = `{"count":1,"sha256":"${'0'.repeat(64)}"}`;
 const CURSOR_SCHEMA = { type: 'string', maxLength: 200, example: CURSOR } as const;
 const text = (example: string) => ({ schema: { type: 'string' as const }, example });
 
-/** Documents an export: three forms of the same rows, of which JSON has the shape of `row`. */
+/** Documents an export route: three formats of the same rows. JSON rows have the shape of `row`. */
 export const ApiExport = (row: Type, rowEvent: string) =>
   applyDecorators(
     ApiExtraModels(row),
     ApiHeader({
       name: 'Last-Event-ID',
       required: false,
-      description: 'As `after`, and wins over it: what an EventSource sends',
+      description: 'Same as `after`, which it overrides. An EventSource sends it on reconnect',
       schema: CURSOR_SCHEMA,
     }),
     ApiOkResponse({
       description: `Rows of \`${row.name}\``,
       headers: {
         'X-Export-Cursor': {
-          description: 'Where this answer begins: to go on, `after`',
+          description: 'The cursor at which this response begins. Pass it as `after` to resume',
           schema: CURSOR_SCHEMA,
         },
-        'X-Total-Estimate': { description: 'Rows of the whole export, about', schema: { type: 'integer' } },
+        'X-Total-Estimate': {
+          description: 'Estimated number of rows in the whole export',
+          schema: { type: 'integer' },
+        },
       },
       content: {
         'text/event-stream': text(
@@ -42,5 +45,8 @@ export const ApiExport = (row: Type, rowEvent: string) =>
       },
     }),
     ApiNotAcceptableResponse({ type: ErrorResponse }),
-    ApiConflictResponse({ type: ErrorResponse, description: 'Too old to go on, or from before a restore' }),
+    ApiConflictResponse({
+      type: ErrorResponse,
+      description: 'The export is too old to resume, or predates a database restore',
+    }),
   );

@@ -15,11 +15,14 @@ export interface AuditExportFilters {
   readonly to?: string;
 }
 
-/** What is sealed in each is opened by hand: fewer than of accounts. */
+/**
+ * The maximum number of rows in a batch. Smaller than for users, because each entry is decrypted in
+ * JavaScript.
+ */
 const MAX_ROWS = 500;
 
 export type AuditField = keyof AuditEntryResponse;
-/** In the order in which they travel. */
+/** The fields in output order. */
 export const auditFields: readonly AuditField[] = [
   'id',
   'occurred_at',
@@ -36,8 +39,8 @@ export const auditFields: readonly AuditField[] = [
 ];
 
 /**
- * The trail as it was: nothing in it changes, so what is told apart is only what was there. When retention drops
- * a month meanwhile, reading is a `CONFLICT`.
+ * Reads the audit log as of the snapshot. Entries never change, so only their existence must be checked.
+ * Throws `CONFLICT` if retention drops a month during the export.
  */
 @Injectable()
 export class AuditSource {
@@ -48,7 +51,7 @@ export class AuditSource {
       maxRows: MAX_ROWS,
       read: async (after: string, limit: number): Promise<Piece> => {
         const entries = await this.audit.findSeen(moment, filters, { after, limit });
-        // Afterwards: what was dropped while it was read is missed.
+        // Checks after the read, because a month dropped during it would otherwise go unnoticed.
         if ((await this.audit.countDroppedMonths()) !== moment.monthsDropped) throw tooOld();
         const upTo = entries.length < limit ? null : (entries.at(-1)?.id ?? null);
         return new EntryPiece(entries.map(toAuditEntryResponse), upTo, fields as AuditField[], encoding);

@@ -1,25 +1,31 @@
-/** What is written at least, before the room has to grow. */
+/** The initial buffer size. */
 const FIRST_BYTES = 40 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** Text as bytes, written from its beginning to its end. */
+/** Builds text as bytes, front to back. */
 export class ByteWriter {
   length = 0;
   private bytes: Buffer = NOTHING;
   private spare: Buffer | null = null;
 
-  /** What was written since the last time; the next is written elsewhere, until it is given back. */
+  /**
+   * Returns the bytes written since the last call. Later writes use another buffer until `giveBack` returns
+   * this one.
+   */
   take(): { readonly written: Buffer; readonly giveBack: () => void } {
     const { bytes } = this;
     const written = bytes.subarray(0, this.length);
-    // A reader who stalls need not hold room for what comes next.
+    // The next write allocates a buffer on demand, so that a stalled reader holds none for later bytes.
     this.bytes = this.spare ?? NOTHING;
     this.spare = null;
     this.length = 0;
     return { written, giveBack: () => (this.spare = bytes) };
   }
 
-  /** With room for so many bytes behind `length`: who writes there moves `length` on. */
+  /**
+   * Returns the buffer with room for `more` bytes after `length`. The caller writes there and advances
+   * `length`.
+   */
   withRoom(more: number): Buffer {
     if (this.length + more > this.bytes.length) {
       const room = Buffer.allocUnsafe(Math.max(FIRST_BYTES, this.bytes.length * 2, this.length + more));
@@ -34,7 +40,7 @@ export class ByteWriter {
     this.length += bytes.write(text, this.length);
   }
 
-  /** Of ASCII alone. */
+  /** Appends text that consists of ASCII only. */
   ascii(text: string): void {
     const bytes = this.withRoom(text.length);
     this.length += bytes.write(text, this.length, 'latin1');
@@ -44,7 +50,7 @@ export class ByteWriter {
     this.length = put(this.withRoom(constant.length), this.length, constant);
   }
 
-  /** What another has written since `start`. */
+  /** Appends the bytes that `other` has written since `start`. */
   copyOf(other: ByteWriter, start: number): void {
     const size = other.length - start;
     other.bytes.copy(this.withRoom(size), this.length, start, other.length);
@@ -52,7 +58,7 @@ export class ByteWriter {
   }
 }
 
-/** A short one: a loop is done before a call of `copy` has begun. @returns where it ends */
+/** Copies a short constant in a loop, which is faster than a call of `copy`. @returns the end offset */
 export function put(out: Buffer, at: number, constant: Buffer): number {
   for (let i = 0; i < constant.length; i++) out[at + i] = constant[i]!;
   return at + constant.length;

@@ -1,14 +1,17 @@
-/** A spreadsheet takes a cell that begins so for a formula. */
+/** Matches text that a spreadsheet would treat as a formula. */
 const FORMULA = /^[=+\-@\t\r\0]/;
 const SPECIAL = /[",\r\n]/;
 
-/** A text in a record (RFC 4180), defused: a formula gets an apostrophe in front of it. */
+/**
+ * Formats text as a CSV field (RFC 4180). Prefixes a formula with an apostrophe so that no spreadsheet runs
+ * it.
+ */
 export function csvText(text: string): string {
   const cell = FORMULA.test(text) ? `'${text}` : text;
   return SPECIAL.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-/** Any value of JSON: a list of words with `;` between them, and an object as its JSON. */
+/** Formats any JSON value as a CSV field. Joins a list of strings with `;`, and writes an object as JSON. */
 export function csvValue(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (Array.isArray(value) && value.every((item) => typeof item === 'string'))

@@ -2,20 +2,21 @@ import { put } from './byte-writer.js';
 import { csvText } from './csv.js';
 
 /**
- * Writes the value that lies between `start` and `end` as PostgreSQL sends it in binary. There has to be room for
- * `MOST_OF_A_BYTE` for each of its bytes, and for `MOST_AROUND` more. @returns where what was written ends
+ * Encodes the binary PostgreSQL value between `start` and `end`. The output needs room for `MOST_OF_A_BYTE`
+ * bytes per input byte, plus `MOST_AROUND` bytes.
+ * @returns the end offset
  */
 export type Encode = (out: Buffer, at: number, source: Buffer, start: number, end: number) => number;
 
-/** A control character, escaped in JSON. */
+/** The maximum output per input byte: a control character, escaped in JSON. */
 export const MOST_OF_A_BYTE = 6;
-/** Quotes, and what of a time is more than that. */
+/** The maximum additional output: quotes, or the excess length of a time. */
 export const MOST_AROUND = 8;
 
 const EPOCH_MS = Date.UTC(2000, 0, 1);
 const DAY_MS = 86_400_000;
 const MAX_KNOWN_DAYS = 5000;
-/** Of an array that is not empty; an empty one is shorter. */
+/** The header size of a non-empty array. An empty array is shorter than this. */
 const ARRAY_HEADER_BYTES = 20;
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -28,7 +29,7 @@ const Z = 0x5a;
 const HEX = Buffer.from('0123456789abcdef');
 const [TRUE, FALSE] = [Buffer.from('true'), Buffer.from('false')] as const;
 
-/** Bytes that cannot stand in a cell of CSV as they are, and those that make a formula of it when they come first. */
+/** The bytes that need quoting in a CSV field. The second table adds those that start a formula. */
 const inCsv = new Uint8Array(256);
 for (const byte of Buffer.from('",\r\n')) inCsv[byte] = 1;
 const firstInCsv = inCsv.slice();
@@ -48,7 +49,7 @@ export const word: Encode = (out, at, source, start, end) => {
   return at;
 };
 
-/** Nearly every text is its own JSON. */
+/** Copies the bytes, because nearly every text needs no escaping. Falls back to JSON.stringify otherwise. */
 export const jsonText: Encode = (out, at, source, start, end) => {
   const begin = at;
   out[at++] = QUOTE;
@@ -62,7 +63,7 @@ export const jsonText: Encode = (out, at, source, start, end) => {
   return at;
 };
 
-/** Nearly every text is its own cell. */
+/** Copies the bytes, because nearly every text needs no quoting. Falls back to `csvText` otherwise. */
 export const csvCell: Encode = (out, at, source, start, end) => {
   const begin = at;
   let special = firstInCsv;
@@ -75,7 +76,10 @@ export const csvCell: Encode = (out, at, source, start, end) => {
   return at;
 };
 
-/** An array: dimensions, flags, type, and of its one dimension length and lower bound; then each element after its length. */
+/**
+ * Encodes an array of strings. PostgreSQL sends dimensions, flags and type, then length and lower bound of
+ * the one dimension. Each element follows its length.
+ */
 export function words(open: string, encode: Encode, between: string, close: string): Encode {
   const [opening, separator, closing] = [open, between, close].map((text) => Buffer.from(text)) as Triple;
   return (out, at, source, start, end) => {
@@ -94,7 +98,7 @@ type Triple = [Buffer, Buffer, Buffer];
 
 const knownDays = new Map<number, Buffer>();
 
-/** `2026-01-01T`: accounts have few days between them. */
+/** Returns `2026-01-01T` from a cache, because users share few distinct days. */
 function dayOf(day: number): Buffer {
   const known = knownDays.get(day);
   if (known !== undefined) return known;
@@ -104,13 +108,13 @@ function dayOf(day: number): Buffer {
   return text;
 }
 
-/** Microseconds since the year 2000. */
+/** Encodes a time given in microseconds since the year 2000. */
 export const time: Encode = (out, at, source, start) => {
   const micros = source.readInt32BE(start) * 2 ** 32 + source.readUInt32BE(start + 4);
   const ms = Math.floor(micros / 1000) + EPOCH_MS;
   const day = Math.floor(ms / DAY_MS);
   at = put(out, at, dayOf(day));
-  // Whole numbers of 31 bits from here on, which is what makes it quick.
+  // Uses 31-bit integers from here on, because they are fast.
   const inDay = (ms - day * DAY_MS) | 0;
   const inSecond = inDay % 1000;
   const seconds = ((inDay - inSecond) / 1000) | 0;
@@ -133,7 +137,7 @@ function pair(out: Buffer, at: number, value: number): void {
   out[at + 1] = ZERO + value - tens * 10;
 }
 
-/** The 16 bytes of a UUID in its canonical form. */
+/** Encodes the 16 bytes of a UUID in canonical form. */
 export const uuid: Encode = (out, at, source, start) => {
   for (let i = 0; i < 16; i++) {
     if (i === 4 || i === 6 || i === 8 || i === 10) out[at++] = DASH;

@@ -3,7 +3,7 @@ import { inBatches } from '../../platform/jobs/in-batches.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { ExportsRepository } from './exports.repository.js';
 
-/** Deletes exports that cannot be resumed any more, and what was kept of accounts for them. */
+/** Deletes exports that can no longer be resumed, and the user images stored for them. */
 @Injectable()
 export class ExportCleanUp implements OnModuleInit {
   constructor(
@@ -12,7 +12,7 @@ export class ExportCleanUp implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    // Often, for there is a row for each change of an account.
+    // Runs every ten minutes, because every change of a user stores a row.
     this.runner.registerPeriodic('export.clean-up', '*/10 * * * *', () => this.run());
   }
 

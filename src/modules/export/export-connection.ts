@@ -6,20 +6,23 @@ import { type Beginning, type Completion, csvHeader, type Format } from './forma
 import type { Outlet } from './outlet.js';
 import type { Piece, RowSource } from './row-source.js';
 
-/** Of the first piece, and of each after a stall. */
+/** The size of the first batch, and of the first one after a stall. */
 const FEW_ROWS = 500;
-/** Encoded before others get their turn. */
+/** The number of bytes encoded before other requests get their turn. */
 const CHUNK_BYTES = 32 * 1024;
-/** A reader who takes longer for a chunk keeps nothing of ours in memory but that chunk. */
+/**
+ * The time after which a reader counts as stalled. Only the current chunk of a stalled reader stays in
+ * memory.
+ */
 const STALLED_AFTER_MS = 1000;
-/** ... and one who takes a piece within this gets a greater one next. */
+/** The time within which a reader must accept a batch to get a larger one next. */
 const QUICK_MS = 500;
-/** Who has not taken a byte for so long is gone, or may come back with a cursor. */
+/** The time without progress after which the connection is closed. The client can return with a cursor. */
 const GIVEN_UP_AFTER_MS = 10 * 60_000;
 
 type Wrap = NonNullable<Format['wrap']>;
 
-/** What a connection is to send. */
+/** The export that one connection sends. */
 export interface Sending {
   readonly source: RowSource;
   readonly format: Format;
@@ -29,22 +32,22 @@ export interface Sending {
   readonly cursorsFrom: (position: ExportPosition) => CursorBlock;
 }
 
-/** What it shares with the others: turns at the database, and memory. */
+/** The resources that all exports share: turns at the database, and memory. */
 export interface Shared {
   read(source: RowSource, after: string, rows: number): Promise<Piece>;
-  /** Rows that this one may hold at once. */
+  /** The maximum number of rows that one connection may hold. */
   readonly rowsEach: number;
 }
 
 /**
- * Sends an export over one connection, at the pace of its reader. While one piece is sent the next is read;
- * of a reader who stalls nothing is kept but the place.
+ * Sends an export over one connection at the reader's pace. Fetches the next batch while it sends the current
+ * one. For a stalled reader it keeps only the position.
  */
 export class ExportConnection {
   private readonly hash = createHash('sha256');
   private position: ExportPosition;
   private cursors: CursorBlock;
-  /** After the position of the cursors. */
+  /** The row number relative to the position of the cursor block. */
   private row = 0;
   private rows = FEW_ROWS;
   private readonly lines = new ByteWriter();
@@ -59,7 +62,7 @@ export class ExportConnection {
     this.cursors = sending.cursorsFrom(sending.from);
   }
 
-  /** @throws what the outlet's end was aborted with, or what went wrong */
+  /** Sends the whole export. @throws the abort reason of the connection, or the error that occurred */
   async send(): Promise<Completion> {
     const { format, beginning, from, fields } = this.sending;
     const isFirst = format.encoding === 'csv' && from.count === 0;
@@ -78,11 +81,11 @@ export class ExportConnection {
       const piece: Piece = await next;
       next = piece.upTo === null ? null : this.readAfter(piece.upTo);
       if (await this.sendPiece(piece)) continue;
-      // What was read is dropped while nobody takes it, and read again when somebody does.
+      // The next batch is dropped while the reader is stalled, and fetched again when the reader resumes.
       next = null;
       this.rows = FEW_ROWS;
       const taken = await this.outlet.isTakenWithin(GIVEN_UP_AFTER_MS);
-      if (!taken) throw new Error('the reader has taken nothing for too long');
+      if (!taken) throw new Error('the reader has accepted no data for too long');
       next = this.readAfter(this.position.id);
     }
   }
@@ -90,12 +93,16 @@ export class ExportConnection {
   private readAfter(id: string): Promise<Piece> {
     const rows = Math.min(this.rows, this.shared.rowsEach, this.sending.source.maxRows);
     const piece = this.shared.read(this.sending.source, id, rows);
-    // It may fail while the one before it is still being sent: it is told when it is its turn.
+    // The read may fail while the previous batch is still being sent. `sendPieces` handles the error when it
+    // awaits this batch.
     piece.catch(() => {});
     return piece;
   }
 
-  /** @returns false when the reader has stalled; the position tells how far it came */
+  /**
+   * Sends one batch.
+   * @returns false when the reader has stalled; the position then marks the last row encoded
+   */
   private async sendPiece(piece: Piece): Promise<boolean> {
     const began = performance.now();
     const { format, beginning } = this.sending;
@@ -110,7 +117,7 @@ export class ExportConnection {
     return true;
   }
 
-  /** From the present row on. @returns whether there are more */
+  /** Encodes rows from the current one on. @returns true if the batch has more rows */
   private encodeChunk(piece: Piece): boolean {
     const { lines } = this;
     const { wrap, lineEnd } = this.sending.format;
@@ -128,7 +135,7 @@ export class ExportConnection {
     }
   }
 
-  /** The row that was written last, and the cursor after it. */
+  /** Wraps the row written last, with the cursor after it. */
   private wrapRow({ cursor, row, after }: Wrap, start: number, piece: Piece, count: number): void {
     const { wrapped } = this;
     if (!this.cursors.has(++this.row)) {
@@ -143,7 +150,10 @@ export class ExportConnection {
     wrapped.constant(after);
   }
 
-  /** @returns false when it is not taken in time; it is sent nevertheless */
+  /**
+   * Sends the encoded bytes.
+   * @returns false when the reader does not accept them in time; they remain queued
+   */
   private async sendChunk(): Promise<boolean> {
     const lines = this.lines.take();
     this.hash.update(lines.written);

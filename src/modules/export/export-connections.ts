@@ -16,32 +16,38 @@ import { Outlet } from './outlet.js';
 import type { Piece, RowSource } from './row-source.js';
 import { tooOld } from './too-old.js';
 
-/** Of the connections to the database, for reading of all exports together: a request always finds one. */
+/** The divisor of the pool size for reads of all exports together, so that a request always finds a connection. */
 const SHARE_OF_POOL = 3;
 const MAX_READING = 3;
-/** Rows that all connections together may hold read and not yet sent, and one in any case. */
+/**
+ * The number of rows that all connections together may have read and not yet sent. Each may hold
+ * `ROWS_AT_LEAST` in any case.
+ */
 const ROWS_TOGETHER = 20_000;
 const ROWS_AT_LEAST = 250;
 const LOOK_EVERY_MS = 1000;
 const RETRY_AFTER_SECONDS = '5';
-/** Why a connection ends when nobody is left to be told. */
+/** The abort reason when the client has disconnected and no error can be sent. */
 const LEFT = Symbol('the reader has left');
 
 export const COUNT_TRAILER = 'X-Export-Count';
 export const HASH_TRAILER = 'X-Export-Sha256';
 
-/** For whom an export is sent, and what they have to go on holding. */
+/** The caller of an export, and the permissions that the caller must keep. */
 export interface Reader {
   readonly caller: Principal;
   readonly needs: readonly Permission[];
-  /** In milliseconds: until what is exported cannot be told any more. */
+  /** The time in ms until the snapshot can no longer be read. */
   readonly msLeft: number;
 }
 
-/** The exports that this instance is sending: their number, their turns at the database, and their ends. */
+/**
+ * Manages the exports that this instance is sending: their number, their turns at the database, and their
+ * end.
+ */
 @Injectable()
 export class ExportConnections {
-  /** A comment this often keeps an idle line open. */
+  /** The interval in ms of the comments that keep an idle connection open. */
   keepAliveMs = 30_000;
   private readonly logger = new Logger(ExportConnections.name);
   private readonly reading: PQueue;
@@ -60,7 +66,7 @@ export class ExportConnections {
     return Math.max(ROWS_AT_LEAST, Math.floor(ROWS_TOGETHER / Math.max(this.open, 1)));
   }
 
-  /** Takes a place until the response is closed. @throws AppError `OVERLOADED` when there is none */
+  /** Takes a slot until the response closes. @throws AppError `OVERLOADED` when none is free */
   enter(response: Response): void {
     if (this.open >= this.config.EXPORT_CONCURRENCY) {
       throw new AppError('OVERLOADED', { headers: { 'Retry-After': RETRY_AFTER_SECONDS } });
@@ -69,17 +75,20 @@ export class ExportConnections {
     response.once('close', () => this.open--);
   }
 
-  /** Begins to send, and returns; from here on only the connection ends it, not the time limit of requests. */
+  /**
+   * Starts sending and returns. From then on only the connection ends the export, not the request time limit.
+   */
   start(response: Response, sending: Sending, reader: Reader): void {
     const context = requestContext.current();
-    if (!context) throw new Error('an export is sent within a request');
+    if (!context) throw new Error('an export must be started within a request');
     if (response.closed) return;
     const end = new AbortController();
     const { requestId } = context;
     requestContext.run({ ...context, signal: end.signal }, () => {
       const outlet = new Outlet(response, end.signal);
       const stopWatching = this.watch(reader, end);
-      // Also when the reader closes its half alone: Node lets nobody go on reading then.
+      // Also handles a client that closes only its half of the connection, because Node then delivers nothing
+      // more to it.
       response.once('close', () => {
         stopWatching();
         end.abort(LEFT);
@@ -96,14 +105,15 @@ export class ExportConnections {
     });
   }
 
-  /** Pieces of all exports in turn, a few at once. */
+  /** Reads batches of all exports in turn, with limited concurrency. */
   read(source: RowSource, after: string, rows: number): Promise<Piece> {
     const context = requestContext.current();
     const read = (): Promise<Piece> => {
       context?.signal.throwIfAborted();
       return source.read(after, rows);
     };
-    // The queue runs it in the context of whoever left it last.
+    // Restores the caller's context, because the queue runs a task in the context of whichever task ended
+    // last.
     return this.reading.add(() => (context ? requestContext.run(context, read) : read()));
   }
 
@@ -116,10 +126,15 @@ export class ExportConnections {
     response.end(sending.format.complete(completion));
   }
 
-  /** Ends it when the reader loses the right, when it gets too old, and when the service stops. */
+  /**
+   * Ends the export when the reader loses the permission, when the snapshot expires, and when the service
+   * stops.
+   */
   private watch(reader: Reader, end: AbortController): () => void {
     const stop = () =>
-      end.abort(new AppError('OVERLOADED', { message: 'The service is stopping: go on elsewhere' }));
+      end.abort(
+        new AppError('OVERLOADED', { message: 'The service is stopping. Resume on another instance' }),
+      );
     const { stopping } = this.lifecycle;
     stopping.addEventListener('abort', stop);
     if (stopping.aborted) stop();
@@ -133,7 +148,7 @@ export class ExportConnections {
     };
   }
 
-  /** Costs no query for a caller who was seen lately. */
+  /** Checks that the export may continue. Costs no query for a recently seen caller, who is cached. */
   private async findFault({ caller, needs }: Reader, until: number): Promise<unknown> {
     if (performance.now() > until) return tooOld();
     try {
@@ -147,11 +162,11 @@ export class ExportConnections {
     }
   }
 
-  /** Null when nobody is there to be told. */
+  /** Logs the error and returns it for the client, or null when the client has disconnected. */
   private toldError(why: unknown): AppError | null {
     if (why === LEFT) return null;
     const error = toAppError(why);
-    if (error.status >= 500 && error.code !== 'OVERLOADED') this.logger.error(why, 'an export broke off');
+    if (error.status >= 500 && error.code !== 'OVERLOADED') this.logger.error(why, 'an export failed');
     return error;
   }
 }

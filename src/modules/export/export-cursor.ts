@@ -3,15 +3,15 @@ import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { KeyedDigest } from '../../platform/crypto/keyed-digest.js';
 
-/** How far an export has come. */
+/** The progress of an export. */
 export interface ExportPosition {
-  /** Of the last row that was sent; the nil UUID before the first. */
+  /** The id of the last row sent, or the nil UUID before the first row. */
   readonly id: string;
-  /** Rows sent so far, by all connections. */
+  /** The number of rows sent so far over all connections. */
   readonly count: number;
 }
 
-/** Where a cursor goes on: so many rows after a position. */
+/** The point at which a cursor resumes: a number of rows after a position. */
 export interface ExportPlace {
   readonly exportId: string;
   readonly position: ExportPosition;
@@ -20,7 +20,7 @@ export interface ExportPlace {
 
 export const BEGINNING: ExportPosition = { id: '00000000-0000-0000-0000-000000000000', count: 0 };
 
-/** Whose export of what: a cursor holds for nothing else. */
+/** The scope of a cursor, which is valid only for this caller, kind, filters and fields. */
 export interface ExportScope {
   readonly kind: string;
   readonly userId: string;
@@ -28,10 +28,10 @@ export interface ExportScope {
   readonly fields: readonly string[];
 }
 
-/** Rows whose cursors are made at once. */
+/** The number of rows whose cursors are computed at once. */
 const BLOCK_ROWS = 64;
 const TAG_BYTES = 18;
-/** In base64, without padding because their bytes are a multiple of three. */
+/** The tag length in base64, without padding because the byte length is a multiple of three. */
 const TAG_LENGTH = (TAG_BYTES / 3) * 4;
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
@@ -39,25 +39,28 @@ const CURSOR = new RegExp(
   `^(${UUID})\\.(${UUID})\\.(0|[1-9]\\d{0,14})\\.(0|[1-9]\\d?)\\.([\\w-]{${TAG_LENGTH}})$`,
 );
 
-/** Makes and reads the cursors of exports: nobody but the service can make one. */
+/** Signs and verifies export cursors. Clients cannot forge one. */
 @Injectable()
 export class ExportCursors {
   constructor(private readonly digest: KeyedDigest) {}
 
-  /** Of one export: the cursors of the rows that follow a position. */
+  /** Returns a function that builds the cursors of the rows after a position of this export. */
   writer(exportId: string, scope: ExportScope): (position: ExportPosition) => CursorBlock {
     const key = this.keyOf(exportId, scope);
     return (position) => new CursorBlock(key, exportId, position);
   }
 
-  /** @throws AppError `VALIDATION_ERROR` for one that was edited, or made for another export or caller: `foreign` */
+  /**
+   * Parses and verifies a cursor.
+   * @throws `foreign` for a cursor that was edited or belongs to another export or caller
+   */
   read(cursor: string, scope: ExportScope, foreign: AppError): ExportPlace {
     const [, exportId, id, count, rows] = CURSOR.exec(cursor) ?? [];
     if (exportId === undefined || id === undefined) throw foreign;
     const place = { exportId, position: { id, count: Number(count) }, rows: Number(rows) };
     if (place.rows >= BLOCK_ROWS) throw foreign;
     const expected = this.writer(exportId, scope)(place.position).cursorOf(place.rows);
-    // Of the same length: all but the tag was taken from it.
+    // Both have the same length, because everything but the tag was taken from the cursor.
     if (!timingSafeEqual(Buffer.from(cursor), Buffer.from(expected))) throw foreign;
     return place;
   }
@@ -70,11 +73,11 @@ export class ExportCursors {
 }
 
 /**
- * The cursors of a position and of the rows that follow it. Their tags are one output of SHAKE256 over key and
- * position, cut in pieces: a row has its cursor for a fiftieth of what a MAC of its own takes.
+ * Computes the cursors of a position and of the rows after it. The tags are slices of one SHAKE256 output
+ * over key and position, which costs a fiftieth of one MAC per row.
  */
 export class CursorBlock {
-  /** What all of them begin with. */
+  /** The common prefix of all cursors in the block. */
   readonly prefix: string;
   private readonly tags: string;
 
@@ -90,7 +93,7 @@ export class CursorBlock {
     return row < BLOCK_ROWS;
   }
 
-  /** What the cursor after so many rows ends with. */
+  /** Returns the suffix of the cursor after `row` rows. */
   suffixOf(row: number): string {
     return `${row}.${this.tags.slice(row * TAG_LENGTH, (row + 1) * TAG_LENGTH)}`;
   }

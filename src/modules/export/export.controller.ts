@@ -25,7 +25,7 @@ export class ExportController {
     private readonly audit: AuditSource,
   ) {}
 
-  /** Every account as it is at this moment, in the order of ids. Can be gone on with for 24 hours. */
+  /** Exports every user as of this moment, in id order. The export can be resumed for 24 hours. */
   @Get('users')
   @Requires('export:run')
   @ApiExport(UserResponse, 'user')
@@ -54,7 +54,7 @@ export class ExportController {
     );
   }
 
-  /** Every entry of the audit trail that is there at this moment, in the order of ids, which is about that of time. */
+  /** Exports every audit entry that exists at this moment, in id order, which is approximately time order. */
   @Get('audit')
   @Requires('export:run')
   @ApiExport(AuditEntryResponse, 'entry')

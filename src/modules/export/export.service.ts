@@ -21,17 +21,17 @@ import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './forma
 import type { Encoding, RowSource } from './row-source.js';
 import { tooOld } from './too-old.js';
 
-/** Rows in one step of looking for a place, at least and at most. */
+/** The minimum and maximum number of rows read in one step of the search for a resume point. */
 const FEWEST = 100;
 const STEP = 5000;
 
-/** What is exported, and how to get at it. */
+/** The data to export and the way to read it. */
 export interface Exportable {
   readonly kind: 'users' | 'audit';
-  /** What the event of a row is called. */
+  /** The SSE event name of a row. */
   readonly rowEvent: string;
   readonly filters: Readonly<Record<string, string | undefined>>;
-  /** In the order in which they travel. */
+  /** The fields in output order. */
   readonly fields: readonly string[];
   readonly needs: readonly Permission[];
   readonly source: (moment: HistorySnapshot, fields: readonly string[], encoding: Encoding) => RowSource;
@@ -54,8 +54,8 @@ export class ExportService {
   ) {}
 
   /**
-   * Answers with an export, new or gone on with; what is refused is refused before anything is sent.
-   * @throws AppError `NOT_ACCEPTABLE`, `OVERLOADED`, `VALIDATION_ERROR` for a cursor that is not this export's,
+   * Starts or resumes an export. Rejects a bad request before anything is sent.
+   * @throws AppError `NOT_ACCEPTABLE`, `OVERLOADED`, `VALIDATION_ERROR` for a cursor of another export,
    * `CONFLICT` for one that is too old
    */
   async answer(
@@ -95,7 +95,10 @@ export class ExportService {
     this.connections.start(response, sending, { caller, needs: exported.needs, msLeft });
   }
 
-  /** Where the caller says that it goes on. An EventSource sends what it has seen itself, whatever its address says. */
+  /**
+   * Returns the point at which the caller resumes. `Last-Event-ID` wins over the query, because an
+   * EventSource sends it on reconnect while its URL stays the same.
+   */
   private placeOf(
     { after, received = 0 }: ExportQuery,
     request: Request,
@@ -107,12 +110,11 @@ export class ExportService {
       const place = this.cursors.read(after, scope, notOfThis('after'));
       return { ...place, rows: place.rows + received };
     }
-    if (received > 0)
-      throw AppError.invalid('received', 'received says how many rows came after a cursor: after');
+    if (received > 0) throw AppError.invalid('received', 'received requires after');
     return null;
   }
 
-  /** The entry in the trail stands before anything is sent. Null: a new one begins. */
+  /** Writes the audit entry before anything is sent. Starts a new export when `found` is null. */
   private async open(
     exported: Exportable,
     { userId, sessionId }: Principal,
@@ -129,7 +131,10 @@ export class ExportService {
     });
   }
 
-  /** Where it goes on. @throws AppError `CONFLICT`, and `VALIDATION_ERROR` when there are not so many rows */
+  /**
+   * Finds the resume point.
+   * @throws AppError `CONFLICT`, or `VALIDATION_ERROR` when fewer rows follow the cursor
+   */
   private async find(exported: Exportable, { exportId, position, rows }: ExportPlace): Promise<Opened> {
     const stored = await this.repository.findReadable(exportId);
     if (!stored) throw tooOld();
@@ -139,7 +144,7 @@ export class ExportService {
     let from: string | null = id;
     while (count < target) {
       if (from === null)
-        throw AppError.invalid('received', 'received is more than there is after that cursor');
+        throw AppError.invalid('received', 'received must not exceed the number of rows after the cursor');
       const looked = Math.min(Math.max(target - count, FEWEST), STEP, source.maxRows);
       const piece = await this.connections.read(source, from, looked);
       while (count < target && piece.next()) {
@@ -156,7 +161,7 @@ export class ExportService {
 const notOfThis = (name: string): AppError =>
   AppError.invalid(name, `${name} is not a cursor of this export`);
 
-/** @throws AppError `NOT_ACCEPTABLE` */
+/** Chooses the format by query or by `Accept`. @throws AppError `NOT_ACCEPTABLE` */
 function chooseFormat({ format }: ExportQuery, request: Request): ExportFormat {
   if (format) return format;
   const type = preferredType(request.headers.accept, Object.values(MEDIA_TYPES));
@@ -180,7 +185,7 @@ function prepareHead(response: Response, { format, kind, cursor, totalEstimate }
       'Content-Type': `${MEDIA_TYPES[format]}; charset=utf-8`,
       'X-Export-Cursor': cursor,
       'X-Total-Estimate': String(totalEstimate),
-      // A proxy that gathers an answer first would never see the end of this one.
+      // A proxy that buffers whole responses would delay this stream until its end.
       'X-Accel-Buffering': 'no',
     });
   if (format !== 'sse') response.set('Content-Disposition', `attachment; filename="${kind}.${format}"`);

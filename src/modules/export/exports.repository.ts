@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
-/** One moment of the database: what a transaction then saw. */
+/** A database snapshot, which fixes the state that one transaction saw. */
 export interface HistorySnapshot {
   readonly epoch: number;
-  /** As `pg_snapshot` is written. */
+  /** The text form of `pg_snapshot`. */
   readonly snapshot: string;
-  /** Of the audit trail, until then. */
+  /** The number of months that retention had dropped from the audit log by then. */
   readonly monthsDropped: number;
 }
 
@@ -14,7 +14,7 @@ export interface StoredExport extends HistorySnapshot {
   readonly id: string;
   readonly snapshotAt: Date;
   readonly totalEstimate: number;
-  /** How long it can still be read, by the clock of the database. */
+  /** The time in ms until the snapshot can no longer be read, by PostgreSQL's clock. */
   readonly msLeft: number;
 }
 
@@ -26,9 +26,12 @@ export interface NewExport {
   readonly totalEstimate: number;
 }
 
-/** From the snapshot on: so long what changed since can be told as it was. */
+/** The lifetime of a snapshot. The state of changed rows can be reconstructed for this long. */
 const KEPT = `interval '24 hours'`;
-/** Later than the exports, by more than any transaction of the service takes. */
+/**
+ * The lifetime of user images. It exceeds that of exports by more than the longest transaction of the
+ * service.
+ */
 const IMAGES_KEPT = `interval '25 hours'`;
 
 const COLUMNS = `id, epoch, snapshot::text, months_dropped AS "monthsDropped", snapshot_at AS "snapshotAt", total_estimate::float8 AS "totalEstimate",
@@ -39,8 +42,8 @@ export class ExportsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /**
-   * Takes the snapshot. The commit is on disk before anything of it is sent: after a crash no transaction
-   * has an id that this snapshot takes for a later one's.
+   * Takes the snapshot. Its commit is on disk before any row is sent. Otherwise a crash could let a later
+   * transaction reuse an id that this snapshot treats as earlier.
    */
   async insert({ id, kind, userId, sessionId, totalEstimate }: NewExport): Promise<StoredExport> {
     const { manager } = this.unitOfWork;
@@ -54,7 +57,10 @@ export class ExportsRepository {
     return rows[0];
   }
 
-  /** Null when it is too old, from before a restore, or of a trail that has lost a month since. */
+  /**
+   * Returns the export, or null when it is too old or predates a restore. An audit export is also unreadable
+   * once retention has dropped a month since.
+   */
   async findReadable(id: string): Promise<StoredExport | null> {
     const rows: StoredExport[] = await this.unitOfWork.manager.query(
       `SELECT ${COLUMNS} FROM exports
@@ -65,12 +71,12 @@ export class ExportsRepository {
     return rows[0] ?? null;
   }
 
-  /** @returns how many there were */
+  /** Deletes expired exports. @returns the number deleted */
   async deleteExpired(limit: number): Promise<number> {
     return this.deleteSome(`exports WHERE snapshot_at < clock_timestamp() - ${KEPT}`, limit);
   }
 
-  /** @returns how many there were */
+  /** Deletes user images that no export needs. @returns the number deleted */
   async deleteOldImages(limit: number): Promise<number> {
     return this.deleteSome(`user_images WHERE written_at < clock_timestamp() - ${IMAGES_KEPT}`, limit);
   }

@@ -6,7 +6,7 @@ import type { Encoding } from './row-source.js';
 export const exportFormats = ['sse', 'ndjson', 'csv'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
-/** In the order in which they are preferred where a client takes several. */
+/** The media types in order of preference, for clients that accept several. */
 export const MEDIA_TYPES: Readonly<Record<ExportFormat, string>> = {
   sse: 'text/event-stream',
   ndjson: 'application/x-ndjson',
@@ -24,17 +24,22 @@ export interface Completion {
   readonly sha256: string;
 }
 
-/** How what an export says is written. An empty text is nothing to say. */
+/** The output format of an export. An empty string sends nothing. */
 export interface Format {
   readonly encoding: Encoding;
   begin(beginning: Beginning, cursor: string): string;
-  /** Behind each row; it is hashed with it. */
+  /** The bytes after each row, included in its hash. */
   readonly lineEnd: Buffer;
-  /** Around each row and its line end, where they are not all, and around its cursor before them. */
+  /**
+   * The bytes around each row when a row needs more than its line end: before the cursor, before the row and
+   * after it.
+   */
   readonly wrap: { readonly cursor: Buffer; readonly row: Buffer; readonly after: Buffer } | null;
   progress(count: number, totalEstimate: number): string;
   complete(completion: Completion): string;
-  /** Null: the connection is broken off instead. */
+  /**
+   * Formats an error, or returns null when the format cannot express one. The connection is then cut instead.
+   */
   error(error: AppError, requestId: string): string | null;
   readonly keepAlive: string;
 }
@@ -42,7 +47,7 @@ export interface Format {
 const event = (name: string, data: object, id?: string): string =>
   `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
 
-/** `rowEvent`: what the event of a row is called. */
+/** Formats rows as server-sent events. `rowEvent` is the event name of a row. */
 function serverSentEvents(rowEvent: string): Format {
   return {
     encoding: 'json',
@@ -87,5 +92,5 @@ export function formatOf(format: ExportFormat, rowEvent: string): Format {
   return format === 'ndjson' ? NDJSON : CSV;
 }
 
-/** The first record; the bytes are hashed as those of any other. */
+/** Formats the header record, which is hashed like any other record. */
 export const csvHeader = (fields: readonly string[]): string => `${fields.map(csvText).join(',')}\r\n`;

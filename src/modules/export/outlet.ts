@@ -1,14 +1,14 @@
 import type { Response } from 'express';
 
 /**
- * For a slow reader to take what was sent before the last word, and then the last word itself: the system buffers
- * megabytes. A stop of the service has a bound of its own.
+ * The time in ms for a slow reader to accept the bytes in flight and the final message. The operating system
+ * buffers megabytes. Shutdown has its own limit.
  */
 const LAST_WORD_MS = 30_000;
 
 /**
- * The way to the reader. One listener for all waiting: the compression, where there is one, hands listeners to
- * a stream of its own, from which they cannot be taken away again.
+ * Writes to the client with backpressure. Uses one `drain` listener for all waits, because the compression
+ * middleware moves listeners to its own stream, from which they cannot be removed.
  */
 export class Outlet {
   private full = false;
@@ -24,7 +24,7 @@ export class Outlet {
     });
     end.addEventListener('abort', () => {
       this.wake();
-      // All has been said, and the reader does not take it.
+      // The final message is written and the reader does not accept it.
       if (response.writableEnded) this.close('');
     });
   }
@@ -33,14 +33,17 @@ export class Outlet {
     return this.full;
   }
 
-  /** Through the compression too, whatever it still holds. `taken`: the bytes are not needed any more (it may never say so). */
+  /**
+   * Writes to the client and flushes the compression buffer. `taken` is called once the bytes are no longer
+   * needed, or never.
+   */
   write(text: string | Buffer, taken?: () => void): void {
     if (text.length === 0) return;
     this.full = !this.response.write(text, taken);
     (this.response as { flush?: () => void }).flush?.();
   }
 
-  /** @returns false when the reader has not taken what was written within so many milliseconds */
+  /** Waits for the reader. @returns false when the reader has not accepted everything written within `ms` */
   async isTakenWithin(ms: number): Promise<boolean> {
     if (this.full && !this.end.aborted) {
       await new Promise<void>((resolve) => {
@@ -55,7 +58,10 @@ export class Outlet {
     return !this.full;
   }
 
-  /** Cuts off a reader who does not take the last word in time. Null: there is no way to say anything. */
+  /**
+   * Sends the final message and cuts off a reader who does not accept it in time. Closes at once when
+   * `lastWord` is null.
+   */
   close(lastWord: string | null): void {
     if (lastWord === null || this.response.destroyed) {
       this.response.destroy();

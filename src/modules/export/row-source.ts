@@ -1,35 +1,35 @@
 import type { ByteWriter } from './byte-writer.js';
 import type { HistorySnapshot } from './exports.repository.js';
 
-/** How a row is written: as a JSON object, or as a record of CSV. */
+/** The encoding of a row: a JSON object or a CSV record. */
 export type Encoding = 'json' | 'csv';
 
-/** Some rows, encoded as they are taken. */
+/** A batch of rows that are encoded one at a time. */
 export interface Piece {
-  /** Where the next one begins; null: there is none. */
+  /** The id at which the next batch begins, or null after the last batch. */
   readonly upTo: string | null;
-  /** Goes on to the next row. @returns false when there is none */
+  /** Moves to the next row. @returns false when none is left */
   next(): boolean;
-  /** Of the present row; at the end still of the last one. */
+  /** Returns the id of the current row. At the end, that is still the last row. */
   id(): string;
-  /** Writes the present row, without a line end. */
+  /** Encodes the current row without a line end. */
   write(out: ByteWriter): void;
-  /** All that was wanted of it is written. */
+  /** Frees the batch once every needed row is encoded. */
   release?(): void;
 }
 
-/** What is exported, as it was at one moment, in the order of ids. */
+/** The rows of an export as of its snapshot, in id order. */
 export interface RowSource {
-  /** Rows in one piece, at most. */
+  /** The maximum number of rows in a batch. */
   readonly maxRows: number;
-  /** `rows` that are looked at: filters may leave fewer. */
+  /** Examines `rows` rows after the id `after`. Filters may leave fewer. */
   read(after: string, rows: number): Promise<Piece>;
 }
 
 export interface Selection<Filters> {
   readonly moment: HistorySnapshot;
   readonly filters: Filters;
-  /** In the order in which they are written. */
+  /** The fields in output order. */
   readonly fields: readonly string[];
   readonly encoding: Encoding;
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../../common/errors/app-error.js';
 
-/** What the export saw cannot be told any more. */
+/** Creates the error for a snapshot that can no longer be read. */
 export const tooOld = (): AppError =>
   new AppError('CONFLICT', {
-    message: 'This export is too old, or from before a restore: begin a new one',
+    message: 'This export is too old or predates a database restore. Start a new export',
   });

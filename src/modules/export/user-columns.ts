@@ -19,14 +19,14 @@ import type { Encoding, Piece } from './row-source.js';
 
 type Column = Readonly<Record<Encoding, Encode>>;
 
-/** Of a value, before it. */
+/** The size of the length field before each value. */
 const LENGTH_BYTES = 4;
 const ID_BYTES = 16;
 
 const TEXT: Column = { json: jsonText, csv: csvCell };
 const TIME: Column = { json: quoted(time), csv: time };
 
-/** In the order in which they travel. */
+/** The columns in output order. */
 const columns: Readonly<Record<keyof UserResponse, Column>> = {
   id: { json: quoted(uuid), csv: uuid },
   email: TEXT,
@@ -46,7 +46,10 @@ const columns: Readonly<Record<keyof UserResponse, Column>> = {
 export type UserField = keyof UserResponse;
 export const userFields = Object.keys(columns) as UserField[];
 
-/** Accounts from bytes to bytes: no object and no string is made of a row. The first column is the id, then `fields`. */
+/**
+ * Converts rows from bytes to bytes without creating an object or string per row. The id is the first column,
+ * followed by `fields`.
+ */
 export class UserPiece implements Piece {
   private readonly encoders: readonly Encode[];
   private readonly before: readonly Buffer[];

@@ -19,19 +19,25 @@ export interface UserExportFilters {
 }
 
 const MAX_ROWS = 10_000;
-/** In COPY: room that has to grow while rows come costs more than all else that is done with them. */
+/**
+ * The expected row size in COPY output. Growing the buffer while rows arrive would cost more than all other
+ * work on them.
+ */
 const EXPECTED_ROW_BYTES = 250;
 
-/** So many rows on, of what there is and of what was: their ids alone, from the indexes. */
+/** Finds the id `$2` rows ahead, over current rows and images. Reads ids from the indexes only. */
 const BOUND = prepared(
   `SELECT least((SELECT id FROM users WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1),
                 (SELECT id FROM user_images WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1)) AS bound`,
 );
 
-/** What filters look at, and what is sent; the last sign-in and the canonical address, which images lack, stand apart. */
+/**
+ * The columns that filters use and that are sent. `last_login_at` and `email_key` are separate because images
+ * lack them.
+ */
 const COLUMNS = `id, email, name, search_key, status, roles, email_verified, version, created_at, updated_at`;
 
-/** Accounts as they were. COPY takes no parameters, so every value is written as a literal. */
+/** Reads users as of a snapshot. COPY takes no parameters, so all values are escaped as literals. */
 @Injectable()
 export class UsersSource {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
@@ -61,8 +67,8 @@ export class UsersSource {
 }
 
 /**
- * Each account that was there at that moment, once: its row, or the image that was its row then. An image has the
- * canonical address of the row as long as both have the same address.
+ * Selects each user that existed at that moment exactly once: the current row, or the image that was current
+ * then. An image uses the canonical address of the current row while both have the same address.
  */
 function asOf(moment: HistorySnapshot, range: string): string {
   return `
@@ -76,7 +82,10 @@ function asOf(moment: HistorySnapshot, range: string): string {
     WHERE ${range} AND ${isVisible(moment, 'from')} AND NOT ${isVisible(moment, 'to')}`;
 }
 
-/** Ids of an older epoch say nothing now; what they did is long settled. */
+/**
+ * Treats rows of an older epoch as visible. Their transaction ids are meaningless now, and all of them
+ * settled long ago.
+ */
 const isVisible = ({ epoch, snapshot }: HistorySnapshot, when: string): string =>
   `(${when}_epoch < ${epoch} OR pg_visible_in_snapshot(${when}_xid, ${pg.escapeLiteral(snapshot)}))`;
 
@@ -85,7 +94,7 @@ function between(after: string, bound: string | null): string {
   return bound === null ? from : `${from} AND id <= ${pg.escapeLiteral(bound)}`;
 }
 
-/** The same as for the list. */
+/** Builds the same conditions as the list. */
 function conditions({ search, status, role }: UserExportFilters, test: typeof holds): string {
   return [
     status === undefined ? `status <> 'deleted'` : `status = ${pg.escapeLiteral(status)}`,

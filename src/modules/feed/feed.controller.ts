@@ -15,7 +15,7 @@ const ApiFeed = () =>
     type: [EventResponse],
     headers: {
       Link: {
-        description: 'Where to go on, as `rel="next"`; absent when there is no more',
+        description: 'The next page, as `rel="next"`. Absent when no more events exist',
         schema: { type: 'string' },
       },
     },
@@ -26,7 +26,7 @@ const ApiFeed = () =>
 export class FeedController {
   constructor(private readonly feed: FeedService) {}
 
-  /** What happened, oldest first. A reader that follows positions misses nothing and sees nothing twice. */
+  /** Returns events, oldest first. A reader that follows positions receives every event exactly once. */
   @Get('events')
   @Requires('events:read')
   @ApiFeed()
@@ -40,7 +40,7 @@ export class FeedController {
     return events;
   }
 
-  /** What happened to one account, in the same order. */
+  /** Returns the events of one user in the same order. */
   @Get('users/:id/events')
   @SelfOr('events:read')
   @ApiFeed()

@@ -11,11 +11,11 @@ import type { FeedQuery } from './dto/feed-query.dto.js';
 
 interface FeedPage {
   readonly events: readonly EventResponse[];
-  /** The position to go on from; null when there was no more just now. */
+  /** The position to continue from, or null when no more events exist yet. */
   readonly next: string | null;
 }
 
-/** The ordered feed of events, for readers who follow positions. */
+/** Reads the ordered feed of events for clients that follow positions. */
 @Injectable()
 export class FeedService {
   constructor(
@@ -28,7 +28,7 @@ export class FeedService {
     return this.read(query);
   }
 
-  /** @throws AppError `NOT_FOUND` for an account that the caller would not see */
+  /** Reads the events of one user. @throws AppError `NOT_FOUND` when the caller cannot see the user */
   async ofAccount(id: string, query: FeedQuery, caller: Principal): Promise<FeedPage> {
     await this.users.get(id, caller);
     return this.read(query, id);
@@ -36,7 +36,7 @@ export class FeedService {
 
   private async read({ after, type, limit = DEFAULT_LIMIT }: FeedQuery, subject?: string): Promise<FeedPage> {
     const position = after === undefined ? null : parsePosition(after);
-    // One more than is sent: it says that there is more.
+    // Fetches one event more than it returns, to learn whether a next page exists.
     const found = await this.store.findSettled(position, { type, subject }, limit + 1);
     const events = found.slice(0, limit).map(toEventResponse(this.config.PUBLIC_URL));
     return { events, next: found.length > limit ? (events.at(-1)?.position ?? null) : null };

@@ -3,7 +3,7 @@ import { BulkRows } from './bulk-rows.js';
 import { type BulkAction, JobKindsService } from './job-kinds.service.js';
 import { JobRowsRepository } from './job-rows.repository.js';
 
-/** The bulk actions that there are: to add one is to register one. */
+/** The registry of bulk actions. Registering an action makes it available. */
 @Injectable()
 export class BulkActionsService {
   constructor(
@@ -12,7 +12,7 @@ export class BulkActionsService {
     private readonly bulk: BulkRows,
   ) {}
 
-  /** Before the application starts. */
+  /** Registers an action before the application starts. */
   register(action: BulkAction): void {
     this.kinds.register({
       type: action.type,

@@ -11,31 +11,36 @@ import type { JobCaller } from './job-caller.js';
 import type { BulkAction, Job } from './job-kinds.service.js';
 import { JobRowsRepository, type OpenRow } from './job-rows.repository.js';
 
-/** Shorter than the database lets a transaction live. */
+/** The time limit of one attempt. Shorter than the transaction time limit of the database. */
 const ATTEMPT_LIMIT_MS = 20_000;
-/** Somebody else may hold the row for long; the rest of the job must not wait for ever. */
+/**
+ * The number of timeouts before a row fails. Another transaction may lock the row for long, and the job must
+ * not wait forever.
+ */
 const MAX_TIMEOUTS = 3;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
 
-/** A row, and what must be known to do it. */
+/** A row and everything needed to process it. */
 interface RowTask {
   readonly job: Job;
   readonly action: BulkAction;
   readonly caller: JobCaller;
   readonly row: OpenRow;
-  /** Aborts when this instance is to leave it: what it had begun is rolled back. */
+  /**
+   * The signal that aborts when this instance must release the job. The current attempt is then rolled back.
+   */
   readonly signal: AbortSignal;
 }
 
-/** Somebody else has settled the row: what was done for it here is rolled back. */
+/** The error thrown when another worker has settled the row. It rolls back the work done here. */
 class SettledBefore extends Error {}
-/** Rolls back what a dry run has tried out. */
+/** The error that rolls back the changes of a dry run. */
 class Rehearsed extends Error {}
 
 /**
- * Does one row of a bulk job: what the action does and the result of the row are one unit of work, so that a crash
- * leaves both or none, and the row is done once whoever else may think that it is theirs.
+ * Processes one row of a bulk job. The action and the row's result share one unit of work, so a crash leaves
+ * both or neither. The row is processed only once, even if several workers attempt it.
  */
 @Injectable()
 export class BulkRow {
@@ -48,8 +53,8 @@ export class BulkRow {
   ) {}
 
   /**
-   * Tries until there is a result. What the database could not do just now is tried again, not failed.
-   * @returns false when somebody else has settled it
+   * Retries until the row has a result. Retries temporary database errors instead of failing the row.
+   * @returns false when another worker has settled the row
    */
   async settle(task: RowTask): Promise<boolean> {
     for (let attempt = 1; !task.signal.aborted; attempt++) {
@@ -64,7 +69,7 @@ export class BulkRow {
     return true;
   }
 
-  /** @throws what may be different the next time */
+  /** Makes one attempt. @throws errors that a retry may avoid */
   private async attempt(task: RowTask, attempt: number): Promise<void> {
     try {
       await this.act(task);
@@ -80,7 +85,7 @@ export class BulkRow {
     const { job, action, row } = task;
     const caller = await task.caller.now();
     if (!caller?.permissions.has(action.permission)) {
-      const message = 'The account that asked for this may not do it any more';
+      const message = 'The user who requested this job no longer has the permission';
       throw new AppError('FORBIDDEN', { message, denied: false });
     }
     await asCaller(task, caller, async () => {
@@ -92,7 +97,7 @@ export class BulkRow {
     });
   }
 
-  /** What would happen, and nothing of it does. */
+  /** Performs the action and rolls it back, for a dry run. */
   private async rehearse({ job, action, row }: RowTask, caller: Principal): Promise<void> {
     try {
       await this.unitOfWork.run(async () => {
@@ -104,7 +109,10 @@ export class BulkRow {
     }
   }
 
-  /** By now what was begun is rolled back. A refused right leaves an entry, as it does by hand. */
+  /**
+   * Stores the failure after the attempt is rolled back. A denied permission leaves an audit entry, as in a
+   * single request.
+   */
   private async fail(task: RowTask, refusal: AppError): Promise<void> {
     const { job, row } = task;
     await asCaller(task, await task.caller.now(), () =>
@@ -122,7 +130,7 @@ export class BulkRow {
   }
 }
 
-/** What the row has failed by; null for what is tried again. */
+/** Returns the error with which the row fails, or null for a retry. */
 function refusalOf(error: unknown, attempt: number): AppError | null {
   if (error instanceof SettledBefore || isTransient(error)) return null;
   const refusal = toAppError(error);
@@ -130,7 +138,7 @@ function refusalOf(error: unknown, attempt: number): AppError | null {
   return refusal.status === 503 ? null : refusal;
 }
 
-/** The trail names the account, and the job as its request. */
+/** Runs the work as the principal. Audit entries name the user as actor and the job as request id. */
 function asCaller<T>(
   { job, signal }: RowTask,
   principal: Principal | null,

@@ -8,10 +8,10 @@ import type { BulkAction, Job } from './job-kinds.service.js';
 import { JobWithdrawalsService } from './job-withdrawals.service.js';
 import { JobRowsRepository, type OpenRow } from './job-rows.repository.js';
 
-/** Rows that are read at once. */
+/** The number of rows fetched at once. */
 const PAGE = 200;
 
-/** Does the rows of bulk jobs: so many at once on this instance, whichever jobs they are of. */
+/** Processes the rows of bulk jobs. One concurrency limit per instance applies to all jobs together. */
 @Injectable()
 export class BulkRows {
   private readonly lane: PQueue;
@@ -26,8 +26,8 @@ export class BulkRows {
   }
 
   /**
-   * Each row that is open is begun once, unless somebody else turns out to settle them: the job was cancelled, or is
-   * theirs. Resolves when all that were begun are at an end, also after `signal` aborts.
+   * Starts each open row once. Stops early when another worker settles rows because the job was cancelled or
+   * taken over. Resolves when all started rows have finished, also after `signal` aborts.
    */
   async perform(job: Job, action: BulkAction, signal: AbortSignal): Promise<void> {
     const caller = new JobCaller(() => this.withdrawals.findCaller(job));

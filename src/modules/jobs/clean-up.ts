@@ -4,10 +4,10 @@ import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { JobRowsRepository } from './job-rows.repository.js';
 import { JobsRepository } from './jobs.repository.js';
 
-/** After the end of a job. */
+/** The retention in days after a job ends. */
 const KEPT_DAYS = 30;
 
-/** Deletes jobs and their results that nobody asks for any more, once an hour, on one instance. */
+/** Deletes old jobs and their results once an hour on one instance. */
 @Injectable()
 export class JobsCleanUp implements OnModuleInit {
   constructor(

@@ -1,16 +1,16 @@
 import type { Principal } from '../../common/authorization/principal.js';
 
-/** Rights that were taken act on the rows that begin this long after it. */
+/** The maximum age in ms of the cached permissions. Rows that start later see a revocation. */
 const LOOKED_UP_EVERY_MS = 500;
 
-/** As whom a job is done: the account that asked for it, with the rights that it has now. */
+/** Looks up the job's owner with the owner's current permissions. */
 export class JobCaller {
   private found: Promise<Principal | null> = Promise.resolve(null);
   private lookedUpAt = -Infinity;
 
   constructor(private readonly find: () => Promise<Principal | null>) {}
 
-  /** Null when the account may not do anything any more. */
+  /** Returns null when the owner may no longer act. */
   now(): Promise<Principal | null> {
     if (performance.now() - this.lookedUpAt > LOOKED_UP_EVERY_MS) {
       this.lookedUpAt = performance.now();

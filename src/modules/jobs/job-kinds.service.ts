@@ -5,22 +5,22 @@ import type { Principal } from '../../common/authorization/principal.js';
 export const jobStatuses = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobStatus = (typeof jobStatuses)[number];
 
-/** Work on many things, that somebody asked for. */
+/** A bulk operation on many items, requested by a user. */
 export interface Job {
   readonly id: string;
-  /** Names its kind. */
+  /** The name of the job's kind. */
   readonly type: string;
   readonly status: JobStatus;
-  /** Null until it is known. */
+  /** The number of rows, or null until known. */
   readonly total: number | null;
   readonly done: number;
   readonly failed: number;
-  /** The account in whose name it is done. */
+  /** The user on whose behalf the job runs. */
   readonly ownerId: string;
-  /** The session in which it was asked for; the trail names it. */
+  /** The session that requested the job. Its audit entries name this session. */
   readonly sessionId: string;
   readonly dryRun: boolean;
-  /** What its kind needs to know. Nothing personal. */
+  /** The parameters of the job's kind. They contain no personal data. */
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
@@ -30,14 +30,14 @@ export interface Job {
 export interface JobCounts {
   readonly done: number;
   readonly failed: number;
-  /** Neither, so far. */
+  /** The number of rows without a result. */
   readonly open: number;
 }
 
 export const rowStatuses = ['ok', 'failed', 'skipped'] as const;
 export type RowStatus = (typeof rowStatuses)[number];
 
-/** What became of a row. */
+/** The result of a row. */
 export interface RowResult {
   readonly index: number;
   readonly itemId: string | null;
@@ -48,57 +48,62 @@ export interface RowResult {
 
 export interface ResultPage {
   readonly jobId: string;
-  /** Null: any. */
+  /** The status to select, or null for every status. */
   readonly status: RowStatus | null;
-  /** Those above it; -1: from the first. */
+  /** The index after which the page starts. -1 starts at the first row. */
   readonly after: number;
   readonly limit: number;
   readonly offset: number;
 }
 
-/** How jobs of one type are done. */
+/** The implementation of one job type. */
 export interface JobKind {
   readonly type: string;
   /**
-   * Does what is still open, over connections of the background, until nothing is or `signal` aborts: what has not
-   * committed by then is left. Called again after a crash, and when a row stayed open; one instance at a time as a rule,
-   * but one that was held up may come back, so it must be the rows that keep a thing from being done twice.
+   * Processes the open rows over background connections until none is left or `signal` aborts. Work not
+   * committed by then is abandoned. The worker calls it again after a crash and when a row stayed open.
+   * Usually one instance at a time runs it. A stalled instance may come back, however, so the rows must
+   * prevent double processing.
    */
   perform(job: Job, signal: AbortSignal): Promise<void>;
   count(job: Job): Promise<JobCounts>;
-  /** In the unit of work that ends the job: what is open is never done, also what is under way just now. */
+  /**
+   * Skips the open rows in the unit of work that ends the job. Rows being processed at that moment do not
+   * take effect.
+   */
   skipOpen(job: Job): Promise<void>;
-  /** Of rows that something has become of, in their order. */
+  /** Returns rows with a result, in row order. */
   findResults(page: ResultPage): Promise<RowResult[]>;
   countResults(jobId: string, status: RowStatus | null): Promise<number>;
 }
 
 export interface BulkContext {
-  /** As whom it is done, with the rights that they have now. */
+  /** The job's owner with the owner's current permissions. */
   readonly caller: Principal;
-  /** Those of the job. */
+  /** The parameters of the job. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** Something that can be done to many things by one request. */
+/** An action that one request can perform on many items. */
 export interface BulkAction {
-  /** Of its jobs. */
+  /** The type of its jobs. */
   readonly type: string;
   readonly permission: Permission;
   /**
-   * Does it to one thing, in the unit of work that also writes its result: by the commands that do it by hand. What
-   * these refuse is the failure of that row. It may be begun again. A dry run does it as well, and rolls it back.
+   * Performs the action on one item in the unit of work that also writes its result. Uses the same commands
+   * as a single request. An error that these throw fails the row. May run again after a rollback. A dry run
+   * performs it too and rolls it back.
    */
   run(itemId: string, context: BulkContext): Promise<void>;
 }
 
-/** The kinds of jobs that there are. Each module adds its own before the application starts. */
+/** The registry of job kinds. Each module registers its own before the application starts. */
 @Injectable()
 export class JobKindsService {
   private readonly kinds = new Map<string, JobKind>();
 
   register(kind: JobKind): void {
-    if (this.kinds.has(kind.type)) throw new Error(`two kinds of jobs are called ${kind.type}`);
+    if (this.kinds.has(kind.type)) throw new Error(`job type ${kind.type} is registered twice`);
     this.kinds.set(kind.type, kind);
   }
 
@@ -106,7 +111,7 @@ export class JobKindsService {
     return [...this.kinds.keys()];
   }
 
-  /** Null for one of a later version of the service. */
+  /** Returns null for a type that only a later version of the service knows. */
   find(type: string): JobKind | null {
     return this.kinds.get(type) ?? null;
   }

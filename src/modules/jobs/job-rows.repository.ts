@@ -4,10 +4,10 @@ import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from './job-kinds.service.js';
 
-/** A thing that a job is to do something to. */
+/** An item that a job has yet to process. */
 export interface OpenRow {
   readonly jobId: string;
-  /** From 0. */
+  /** The index of the row, from 0. */
   readonly index: number;
   readonly itemId: string;
 }
@@ -37,7 +37,10 @@ export class JobRowsRepository {
     );
   }
 
-  /** @returns false when it is open no more: whoever asks must undo what it did for it */
+  /**
+   * Stores the row's result.
+   * @returns false when the row is no longer open; the caller must then roll back
+   */
   async settle({ jobId, index }: OpenRow, status: RowStatus, error: AppError | null): Promise<boolean> {
     const [, settled]: [unknown, number] = await this.query(SETTLE, [
       jobId,
@@ -49,7 +52,7 @@ export class JobRowsRepository {
     return settled === 1;
   }
 
-  /** Waits for those that are just being settled. */
+  /** Skips the open rows. Waits for those that are being settled. */
   async skipOpen(jobId: string): Promise<void> {
     await this.query(`UPDATE job_rows SET status = 'skipped' WHERE job_id = $1 AND status IS NULL`, [jobId]);
   }
@@ -65,7 +68,7 @@ export class JobRowsRepository {
     return rows[0];
   }
 
-  /** Of rows that something has become of. */
+  /** Returns a page of rows with a result. */
   findPage({ jobId, status, after, limit, offset }: ResultPage): Promise<RowResult[]> {
     return this.query(
       `SELECT index, item_id AS "itemId", status, error_code AS "errorCode", error_message AS "errorMessage"
@@ -85,7 +88,7 @@ export class JobRowsRepository {
     return rows[0].rows;
   }
 
-  /** Of jobs that ended so long ago. @returns how many there were */
+  /** Deletes rows of jobs that ended more than `days` days ago. @returns the number deleted */
   async deleteEndedBefore(days: number, limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.query(
       `DELETE FROM job_rows WHERE (job_id, index) IN (

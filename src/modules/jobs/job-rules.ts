@@ -6,7 +6,10 @@ export const mayManage = (caller: Principal): boolean => caller.permissions.has(
 
 export const hasEnded = ({ finishedAt }: Job): boolean => finishedAt !== null;
 
-/** To others than its owner it is there only with the right. @throws AppError `NOT_FOUND` */
+/**
+ * Returns the job. Hides it from callers who neither own it nor hold `jobs:manage`.
+ * @throws AppError `NOT_FOUND`
+ */
 export function assertVisible(job: Job | null, caller: Principal): Job {
   if (!job) throw new AppError('NOT_FOUND');
   if (job.ownerId === caller.userId || mayManage(caller)) return job;

@@ -5,23 +5,23 @@ import { toAppError } from '../../platform/http/error-answer.js';
 import { type Job, type JobKind, JobKindsService, type JobStatus } from './job-kinds.service.js';
 import { JobsRepository } from './jobs.repository.js';
 
-/** Without a beat for so long the job is anybody's. */
+/** The lease time of a job. Any instance may claim the job after this long without a heartbeat. */
 export const HELD_SECONDS = 5;
 const BEAT_MS = 500;
 const AGAIN_AFTER_SECONDS = 1;
-/** By a fault of its own: then it has failed. What the database could not do just now does not count. */
+/** The number of unexpected errors after which the job fails. Temporary database errors do not count. */
 const MAX_BREAKDOWNS = 5;
 
-/** A job that this instance does. */
+/** A job that this instance has claimed. */
 export interface HeldJob {
   readonly job: Job;
-  /** The name under which it is held. */
+  /** The lease holder's id. */
   readonly holder: string;
-  /** Aborted when it must leave it. */
+  /** The controller that aborts when this instance must release the job. */
   readonly leave: AbortController;
 }
 
-/** Does a job to its end, while it is held; the beats that hold it also bring its counts up to date. */
+/** Runs a claimed job to its end. The heartbeats that renew its lease also update its counts. */
 @Injectable()
 export class JobRun {
   private readonly logger = new Logger(JobRun.name);
@@ -32,7 +32,7 @@ export class JobRun {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Never throws: what is not done is left to whoever comes next. */
+  /** Runs the job and never throws. Leaves unfinished rows to the next instance that claims it. */
   async perform(held: HeldJob): Promise<void> {
     const { job, holder, leave } = held;
     const kind = this.kinds.find(job.type);
@@ -50,7 +50,7 @@ export class JobRun {
       over.abort();
       await beats;
     }
-    // If this fails, too, it is free a little later.
+    // If this fails, the lease expires a little later.
     await this.repository.letGo(job.id, holder, pauseSeconds).catch(() => {});
   }
 
@@ -74,7 +74,7 @@ export class JobRun {
     if (open === 0) await this.end(job, kind, 'succeeded');
   }
 
-  /** Unless it was cancelled meanwhile. */
+  /** Ends the job unless it was cancelled in the meantime. */
   private async end(job: Job, kind: JobKind, status: JobStatus): Promise<void> {
     await this.unitOfWork.run(async () => {
       const current = await this.repository.findByIdForUpdate(job.id);
@@ -87,12 +87,12 @@ export class JobRun {
   private async breakDown(job: Job, kind: JobKind, error: unknown): Promise<void> {
     const { status } = toAppError(error);
     if (status === 503 || status === 504) return;
-    this.logger.error(error, `the job ${job.id} broke down`);
+    this.logger.error(error, `job ${job.id} threw an unexpected error`);
     try {
       if ((await this.repository.countBreakdown(job.id)) >= MAX_BREAKDOWNS)
         await this.end(job, kind, 'failed');
     } catch (another) {
-      this.logger.error(another, `the breakdown of the job ${job.id} could not be written`);
+      this.logger.error(another, `the error of job ${job.id} could not be recorded`);
     }
   }
 }

@@ -11,16 +11,19 @@ import type { Job } from './job-kinds.service.js';
 import { hasEnded } from './job-rules.js';
 import { JobsService } from './jobs.service.js';
 
-/** On this instance. Each asks for its job every half second. */
+/** The maximum number of streams on this instance. Each queries its job every half second. */
 const MAX_STREAMS = 100;
 const LOOK_EVERY_MS = 500;
-/** A little less than twice the look: so the second one after an event sends the next. */
+/**
+ * The minimum time in ms between progress events. It is slightly below two polling intervals, so that the
+ * second poll after an event sends the next one.
+ */
 const PROGRESS_EVERY_MS = 950;
 
-/** Lets clients watch jobs, whichever instance does them. */
+/** Streams the progress of jobs that run on any instance. */
 @Injectable()
 export class JobStreams {
-  /** A comment this often keeps an idle line open. */
+  /** The interval in ms of the comments that keep an idle connection open. */
   commentEveryMs = 30_000;
   private opened = 0;
 
@@ -30,7 +33,7 @@ export class JobStreams {
     private readonly lifecycle: Lifecycle,
   ) {}
 
-  /** @throws AppError `NOT_FOUND`, `OVERLOADED` */
+  /** Opens a stream of job events. @throws AppError `NOT_FOUND`, `OVERLOADED` */
   async open(
     id: string,
     caller: Principal,
@@ -42,7 +45,8 @@ export class JobStreams {
     if (response === undefined || response.closed) left.abort();
     else {
       this.opened++;
-      // Not when the events end: of a stream that nobody ever reads they do not even begin.
+      // The slot is freed on close rather than when the generator ends, because the generator of an unread
+      // stream never starts.
       response.once('close', () => {
         this.opened--;
         left.abort();
@@ -73,10 +77,12 @@ export class JobStreams {
     }
   }
 
-  /** For whoever may still see it. Costs one query: callers seen lately are remembered. */
+  /**
+   * Fetches the job for a caller who may still see it. Costs one query, because recent callers are cached.
+   */
   private async look(id: string, { userId, sessionId }: Principal): Promise<Job> {
     if (this.lifecycle.draining) {
-      throw new AppError('OVERLOADED', { message: 'This instance stops: connect again' });
+      throw new AppError('OVERLOADED', { message: 'This instance is stopping. Connect again' });
     }
     const principal = await this.principals.find(userId, sessionId);
     if (!principal) throw new AppError('UNAUTHORIZED');

@@ -8,8 +8,8 @@ import type { Job } from './job-kinds.service.js';
 import { JobsRepository } from './jobs.repository.js';
 
 /**
- * Withdraws jobs whose owner was signed out by force: what is still open of them is refused, also after the owner may
- * act again. A job goes on after its owner logs out, or the session expires.
+ * Withdraws jobs whose owner's sessions were revoked. Their open rows fail with `FORBIDDEN`, even if the
+ * owner may act again later. A job continues after its owner logs out or the session expires.
  */
 @Injectable()
 export class JobWithdrawalsService {
@@ -18,7 +18,10 @@ export class JobWithdrawalsService {
     private readonly principals: PrincipalsService,
   ) {}
 
-  /** Returns as whom a job is done, with the rights that the owner has now; null when nobody may go on with it. */
+  /**
+   * Returns the owner with current permissions, or null when the job is withdrawn or the owner may no longer
+   * act.
+   */
   async findCaller({ id, ownerId, sessionId }: Job): Promise<Principal | null> {
     if (await this.jobs.isWithdrawn(id)) return null;
     return this.principals.findForWork(ownerId, sessionId);
@@ -27,7 +30,8 @@ export class JobWithdrawalsService {
   @OnDomainEvent(sessionEventTypes.revoked)
   async withdraw({ userId, which }: SessionsRevoked): Promise<void> {
     const context = requestContext.current();
-    // A job that signs everybody out, its owner too, is to come to its end. Only a job has no client.
+    // A job that signs out everyone, including its owner, must still run to its end. Only a job has no
+    // client.
     const running = context?.client === null ? context.requestId : null;
     await this.jobs.withdraw({ ownerId: userId, ...which, exceptJobId: running });
   }

@@ -8,13 +8,13 @@ import { JobsRepository } from './jobs.repository.js';
 import { BackgroundLogger } from '../../platform/logging/background-logger.js';
 
 const LOOK_EVERY_MS = 1000;
-/** Their rows share the lanes of the instance. */
+/** The number of jobs that run at once. Their rows share the concurrency limit of the instance. */
 const JOBS_AT_ONCE = 4;
 
 /**
- * Takes jobs that nobody does, those of a killed instance too: each job is on one instance at a time. Not a task of
- * the job runner: that has two places for all mails and webhooks, ten minutes for each, and gives what a killed
- * instance held to another one after a quarter of an hour.
+ * Claims unclaimed jobs, including those of a killed instance, so that each job runs on one instance at a
+ * time. It does not use the task queue, which has two slots for all mails and webhooks and a limit of ten
+ * minutes per task. The queue also takes a quarter of an hour to reassign the tasks of a killed instance.
  */
 @Injectable()
 export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
@@ -23,7 +23,7 @@ export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly task = new PeriodicTask(
     LOOK_EVERY_MS,
     () => this.look(),
-    (error) => this.logger.error(error, 'no job could be taken'),
+    (error) => this.logger.error(error, 'no job could be claimed'),
   );
   private lookAgain = false;
 
@@ -38,14 +38,14 @@ export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
     this.task.start();
   }
 
-  /** What runs is rolled back and put back; another instance goes on with it at once. */
+  /** Rolls back the running rows and releases the jobs. Another instance continues them at once. */
   async onModuleDestroy(): Promise<void> {
     await this.task.stop();
     for (const leave of this.held.keys()) leave.abort();
     await Promise.all(this.held.values());
   }
 
-  /** There may be something to do. It is not done in the name, nor in the time, of whoever says so. */
+  /** Looks for jobs outside the context and time limit of the caller. */
   wake(): void {
     this.lookAgain = true;
     void this.task.run();
@@ -67,7 +67,7 @@ export class JobWorker implements OnApplicationBootstrap, OnModuleDestroy {
     const leave = new AbortController();
     const done = this.connections
       .use(() => this.run.perform({ job, holder, leave }))
-      .catch((error: unknown) => this.logger.error(error, `the job ${job.id} could not be begun`))
+      .catch((error: unknown) => this.logger.error(error, `job ${job.id} could not be started`))
       .finally(() => {
         this.held.delete(leave);
         if (!this.task.stopping) this.wake();

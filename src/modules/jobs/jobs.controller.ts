@@ -37,7 +37,7 @@ export class JobsController {
     private readonly streams: JobStreams,
   ) {}
 
-  /** Lists the caller's jobs, newest first; with `jobs:manage` everybody's. */
+  /** Lists the caller's jobs, newest first. Callers with `jobs:manage` see the jobs of all users. */
   @Get()
   @ApiPage(JobResponse)
   async list(
@@ -50,14 +50,14 @@ export class JobsController {
     return sendPage(page, request, response).map(toJobResponse);
   }
 
-  /** How far a job is. Another's is there only with `jobs:manage`. */
+  /** Returns the progress of a job. Another user's job is visible only with `jobs:manage`. */
   @Get(':id')
   @ApiOkResponse({ type: JobResponse })
   async read(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<JobResponse> {
     return toJobResponse(await this.jobs.get(id, caller));
   }
 
-  /** What became of each row, in their order. Rows that are not done yet are left out. */
+  /** Returns the result of each row, in row order. Rows without a result are left out. */
   @Get(':id/results')
   @ApiPage(JobResultResponse)
   async results(
@@ -72,8 +72,9 @@ export class JobsController {
   }
 
   /**
-   * Follows a job: `job` as it is, `progress` whenever it gets on, once a second at most, and `complete` at its end.
-   * `error` is the last event when the session ends or the service stops: connect again.
+   * Streams the progress of a job. `job` is the current state, `progress` follows changes at most once a
+   * second, and `complete` ends the stream. `error` ends it when the session ends or the service stops. After
+   * a stop, connect again.
    */
   @Get(':id/stream')
   @ApiEventStream('event: job\ndata: {"id":"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10","status":"running"}\n\n')
@@ -85,7 +86,7 @@ export class JobsController {
     return eventStream(request, await this.streams.open(id, caller, request));
   }
 
-  /** Cancels a job: rows that have not begun are skipped. One that has ended stays as it is. */
+  /** Cancels a job. Rows that have not started are skipped. A job that has ended stays unchanged. */
   @Delete(':id')
   @HttpCode(202)
   @ApiJob()

@@ -19,7 +19,7 @@ export interface Withdrawal {
 }
 
 export interface JobPage {
-  /** Null: of everybody. */
+  /** The owner whose jobs to list, or null for all users. */
   readonly ownerId: string | null;
   readonly limit: number;
   readonly offset: number;
@@ -39,7 +39,10 @@ export class JobsRepository {
     return rows[0];
   }
 
-  /** Until the unit of work ends nobody else counts the owner's jobs. @returns those that have not ended */
+  /**
+   * Counts the owner's unfinished jobs. Takes a lock that blocks concurrent counts for this owner until the
+   * unit of work ends.
+   */
   async countOpenOf(ownerId: string): Promise<number> {
     await this.query(`SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || $1, 0))`, [ownerId]);
     const rows: [{ jobs: number }] = await this.query(
@@ -53,12 +56,12 @@ export class JobsRepository {
     return this.findOne(id, '');
   }
 
-  /** Holds the row until the unit of work ends. */
+  /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<Job | null> {
     return this.findOne(id, 'FOR UPDATE');
   }
 
-  /** Newest first. */
+  /** Returns a page of jobs, newest first. */
   findPage({ ownerId, limit, offset, after }: JobPage): Promise<Job[]> {
     const { condition, values } = ownedBy(ownerId);
     const next = values.length + 1;
@@ -84,7 +87,10 @@ export class JobsRepository {
     return estimateRows(this.unitOfWork.manager, `SELECT 1 FROM jobs WHERE ${condition}`, values);
   }
 
-  /** The oldest of these types that is open and that nobody holds; from now on `holder` does, for so long. */
+  /**
+   * Claims the oldest open job of these types that has no lease holder. `holder` holds the lease for
+   * `seconds`.
+   */
   async claim(holder: string, types: readonly string[], seconds: number): Promise<Job | null> {
     const [rows]: [Job[], number] = await this.query(
       `UPDATE jobs SET status = 'running', started_at = coalesce(started_at, clock_timestamp()), holder = $1,
@@ -98,7 +104,7 @@ export class JobsRepository {
     return rows[0] ?? null;
   }
 
-  /** @returns false when somebody else holds it by now, or it has ended */
+  /** Renews the lease. @returns false when another instance holds it or the job has ended */
   async hold(id: string, holder: string, seconds: number, { done, failed }: JobCounts): Promise<boolean> {
     const [, held]: [unknown, number] = await this.query(
       `UPDATE jobs SET held_until = clock_timestamp() + make_interval(secs => $3::integer), done = $4, failed = $5
@@ -108,7 +114,7 @@ export class JobsRepository {
     return held === 1;
   }
 
-  /** Anybody may go on with it, after so long. */
+  /** Releases the lease. Any instance may claim the job after `seconds`. */
   async letGo(id: string, holder: string, seconds: number): Promise<void> {
     await this.query(
       `UPDATE jobs SET holder = NULL, held_until = clock_timestamp() + make_interval(secs => $3::integer)
@@ -118,8 +124,8 @@ export class JobsRepository {
   }
 
   /**
-   * Withdraws the owner's open jobs that were asked for in that session, or in any but that one.
-   * `exceptJobId`: one that goes on.
+   * Withdraws the owner's open jobs requested in `sessionId`, or in any session but `exceptSessionId`.
+   * `exceptJobId` keeps one job running.
    */
   async withdraw({ ownerId, sessionId, exceptSessionId, exceptJobId }: Withdrawal): Promise<void> {
     await this.query(
@@ -138,7 +144,7 @@ export class JobsRepository {
     return rows.length > 0;
   }
 
-  /** Of a row that is held. @returns how often it has broken down by now */
+  /** Counts an unexpected error of a claimed job. @returns the number so far */
   async countBreakdown(id: string): Promise<number> {
     const [rows]: [[{ breakdowns: number }], number] = await this.query(
       'UPDATE jobs SET breakdowns = breakdowns + 1 WHERE id = $1 RETURNING breakdowns',
@@ -147,7 +153,7 @@ export class JobsRepository {
     return rows[0].breakdowns;
   }
 
-  /** Of a row that is held. */
+  /** Ends a job whose row is locked. */
   async end(id: string, status: JobStatus, { done, failed }: JobCounts): Promise<Job> {
     const [rows]: [[Job], number] = await this.query(
       `UPDATE jobs SET status = $2, done = $3, failed = $4, finished_at = clock_timestamp(), holder = NULL,
@@ -158,7 +164,7 @@ export class JobsRepository {
     return rows[0];
   }
 
-  /** Those that ended so long ago and have no rows any more. @returns how many there were */
+  /** Deletes jobs that ended more than `days` days ago and have no rows left. @returns the number deleted */
   async deleteEndedBefore(days: number, limit: number): Promise<number> {
     const [, count]: [unknown, number] = await this.query(
       `DELETE FROM jobs WHERE id IN (
@@ -180,6 +186,6 @@ export class JobsRepository {
   }
 }
 
-/** Two texts, not one with a choice in it: each has an index of its own. */
+/** Builds two separate statements rather than one with an OR, because each has its own index. */
 const ownedBy = (ownerId: string | null): { condition: string; values: unknown[] } =>
   ownerId === null ? { condition: 'true', values: [] } : { condition: 'owner_id = $1', values: [ownerId] };

@@ -9,7 +9,7 @@ import { type Job, JobKindsService, type RowResult } from './job-kinds.service.j
 import { assertVisible, mayManage } from './job-rules.js';
 import { JobsRepository } from './jobs.repository.js';
 
-/** What is asked of jobs. What is done to them are commands. */
+/** Answers queries about jobs. Commands make the changes. */
 @Injectable()
 export class JobsService {
   constructor(
@@ -17,7 +17,7 @@ export class JobsService {
     private readonly kinds: JobKindsService,
   ) {}
 
-  /** Newest first: the caller's own, with `jobs:manage` everybody's. */
+  /** Lists the caller's jobs, newest first. With `jobs:manage`, lists the jobs of all users. */
   async list(query: PageQuery, caller: Principal): Promise<Page<Job>> {
     assertOneWayToPage(query);
     const ownerId = mayManage(caller) ? null : caller.userId;
@@ -34,12 +34,12 @@ export class JobsService {
     );
   }
 
-  /** @throws AppError `NOT_FOUND` */
+  /** Returns the job if the caller may see it. @throws AppError `NOT_FOUND` */
   async get(id: string, caller: Principal): Promise<Job> {
     return assertVisible(await this.jobs.findById(id), caller);
   }
 
-  /** In the order of rows; those that nothing has become of yet are left out. @throws AppError `NOT_FOUND` */
+  /** Lists the results in row order, without rows that have none yet. @throws AppError `NOT_FOUND` */
   async results(id: string, query: ListResultsDto, caller: Principal): Promise<Page<RowResult>> {
     const { type } = await this.get(id, caller);
     assertOneWayToPage(query);
@@ -57,8 +57,8 @@ export class JobsService {
   }
 }
 
-/** A cursor is the client's word. @throws AppError `VALIDATION_ERROR` */
+/** Validates the index, because a cursor is client input. @throws AppError `VALIDATION_ERROR` */
 function indexOf(key: string): number {
-  if (!/^\d{1,9}$/.test(key)) throw AppError.invalid('cursor', 'cursor is not one that this list gave out');
+  if (!/^\d{1,9}$/.test(key)) throw AppError.invalid('cursor', 'cursor was not issued by this list');
   return Number(key);
 }

@@ -8,14 +8,14 @@ import type { Job } from './job-kinds.service.js';
 import { JobWorker } from './job-worker.js';
 import { JobsRepository } from './jobs.repository.js';
 
-/** Of one account, that have not ended. */
+/** The maximum number of unfinished jobs per user. */
 export const MAX_OPEN_JOBS = 10;
 
 interface WantedJob extends Pick<Job, 'id' | 'type' | 'dryRun' | 'parameters'> {
   readonly total: number;
 }
 
-/** How a job begins, whatever its kind. */
+/** Creates jobs of any kind. */
 @Injectable()
 export class NewJobsService {
   constructor(
@@ -26,10 +26,13 @@ export class NewJobsService {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** In the unit of work that writes its rows. @throws AppError `CONFLICT`, `UNAUTHORIZED` when the session has ended */
+  /**
+   * Creates a job in the unit of work that writes its rows.
+   * @throws AppError `CONFLICT`, `UNAUTHORIZED` when the session has ended
+   */
   async create(wanted: WantedJob, caller: Principal): Promise<Job> {
     const { userId: ownerId, sessionId } = caller;
-    // After the session's end nobody would withdraw the job.
+    // Locks the session, because a job created after its end would never be withdrawn.
     await this.sessions.hold(caller);
     await this.assertRoom(caller);
     const job = await this.jobs.insert({ ...wanted, ownerId, sessionId });
@@ -48,11 +51,14 @@ export class NewJobsService {
     return job;
   }
 
-  /** @throws AppError `CONFLICT` when the caller has {@link MAX_OPEN_JOBS} under way */
+  /**
+   * Rejects a new job at the limit.
+   * @throws AppError `CONFLICT` when the caller has {@link MAX_OPEN_JOBS} unfinished jobs
+   */
   assertRoom({ userId }: Principal): Promise<void> {
     return this.unitOfWork.run(async () => {
       if ((await this.jobs.countOpenOf(userId)) < MAX_OPEN_JOBS) return;
-      const message = `An account can have ${MAX_OPEN_JOBS} jobs under way at most`;
+      const message = `A user can have at most ${MAX_OPEN_JOBS} unfinished jobs. Wait for one to finish or cancel it`;
       throw new AppError('CONFLICT', { message });
     });
   }

@@ -15,12 +15,12 @@ import { PersonalDataService } from './personal-data.service.js';
 export class PersonalDataController {
   constructor(private readonly personalData: PersonalDataService) {}
 
-  /** All that is held about one person, streamed as one document (GDPR, Art. 15 and 20). */
+  /** Streams all data held about one person as one document (GDPR, Art. 15 and 20). */
   @Get(':id/data')
   @SelfOr('users:delete')
   @ApiForbiddenResponse({
     type: ErrorResponse,
-    description: 'Holds a permission that the caller does not hold',
+    description: 'The user holds a permission that the caller does not hold',
   })
   @ApiOkResponse({
     type: PersonalDataResponse,

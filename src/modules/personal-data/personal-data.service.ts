@@ -21,10 +21,10 @@ import { ResourcesService } from '../resources/resources.service.js';
 import { toUserResponse } from '../users/dto/user.response.js';
 import { UsersService } from '../users/users.service.js';
 
-/** Of resources, events and entries, read at once: each page is a short statement of its own. */
+/** The number of resources, events or entries read at once. Each page is one short query. */
 const PAGE = 200;
 
-/** Gathers all that is held about one person. */
+/** Gathers all data held about one person. */
 @Injectable()
 export class PersonalDataService {
   constructor(
@@ -40,8 +40,10 @@ export class PersonalDataService {
   ) {}
 
   /**
-   * What is held elsewhere some day is one part more. The reading leaves its entry before anything is sent.
-   * @throws AppError `NOT_FOUND` for an account that the caller would not see, `FORBIDDEN` for one above the caller
+   * Lists the parts of the document. Data stored elsewhere in the future becomes another part. Writes the
+   * audit entry before anything is sent.
+   * @throws AppError `NOT_FOUND` when the caller cannot see the user, `FORBIDDEN` when the user holds a
+   * permission that the caller lacks
    */
   partsOf(id: string, caller: Principal): Promise<readonly JsonPart[]> {
     return this.unitOfWork.run(async () => {

@@ -7,14 +7,15 @@ import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { ResourcesRepository } from './resources.repository.js';
 
 const FORGET = 'resources.forget-names';
-/** Resources in one statement: a third of a second. */
+/** The number of resources in one statement, which takes a third of a second. */
 const BATCH = 10_000;
 
 type Owner = Pick<UserEvent, 'userId'>;
 
 /**
- * What an erased account owns stays, and can be handed on; but its names are the words of whom is forgotten. What was
- * handed on before is its new owner's, name and all.
+ * Erases the names of resources whose owner is erased, because the owner chose these words. The resources
+ * remain and can be transferred. Resources transferred before the erasure keep their names, which belong to
+ * the new owner.
  */
 @Injectable()
 export class ErasedOwners implements OnModuleInit {
@@ -29,7 +30,10 @@ export class ErasedOwners implements OnModuleInit {
     this.runner.register(FORGET, (owner) => this.unitOfWork.run(() => this.forgetNames(owner as Owner)));
   }
 
-  /** In the unit of work that erases. Of very many the rest is done by jobs, a batch each, right after it. */
+  /**
+   * Erases the names in the unit of work that erases the owner. Beyond one batch, queued tasks erase the rest
+   * right afterwards, a batch each.
+   */
   @OnDomainEvent(userEventTypes.erased)
   async forgetNames({ userId }: Owner): Promise<void> {
     const forgotten = await this.repository.forgetNames(userId, BATCH);

@@ -12,7 +12,7 @@ export interface Transfer {
   readonly to: string;
 }
 
-/** What resources go through: kept as events, and told to the audit trail; each in the unit of work that does it. */
+/** Records what happens to resources as events and audit entries, in the unit of work of the change. */
 @Injectable()
 export class ResourceHistory {
   constructor(
@@ -38,7 +38,7 @@ export class ResourceHistory {
     await this.audit.record({ action: 'resource.delete', target: target(id), changes, about: subject });
   }
 
-  /** Told to both, each in their own history; once to the trail. @returns the id of the giver's event */
+  /** Stores one event in each side's history and one audit entry. @returns the id of the giver's event */
   async transferred({ resourceIds, from, to }: Transfer): Promise<string> {
     const stream = newId();
     const data = { transfer_id: stream, resource_ids: resourceIds, from_user_id: from, to_user_id: to };
@@ -47,7 +47,8 @@ export class ResourceHistory {
       [from, to].map((subject, index) => ({ type, stream, version: index + 1, subject, data })),
     );
     const [only, ...others] = resourceIds;
-    if (eventId === undefined || only === undefined) throw new Error('a transfer of nothing');
+    if (eventId === undefined || only === undefined)
+      throw new Error('a transfer must contain at least one resource');
     await this.audit.record({
       action: 'resource.transfer',
       target: others.length === 0 ? target(only) : { type: 'user', id: to },

@@ -1,7 +1,7 @@
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
 
-/** Something that an account owns. What it stands for is known to whoever made it. */
+/** An object that a user owns. Its meaning is known only to the client that created it. */
 export interface Resource {
   readonly id: string;
   readonly type: string;
@@ -13,10 +13,13 @@ export interface Resource {
   readonly updatedAt: Date;
 }
 
-/** Whether the caller may see and hand on what others own. */
+/** Returns true if the caller may see and transfer the resources of other users. */
 export const mayManage = (caller: Principal): boolean => caller.permissions.has('resources:transfer');
 
-/** To others than its owner it is there only with the right. @throws AppError `NOT_FOUND` */
+/**
+ * Returns the resource. Hides it from callers who neither own it nor hold `resources:transfer`.
+ * @throws AppError `NOT_FOUND`
+ */
 export function assertVisible(resource: Resource | null, caller: Principal): Resource {
   if (!resource) throw new AppError('NOT_FOUND');
   if (resource.ownerId === caller.userId || mayManage(caller)) return resource;

@@ -38,7 +38,7 @@ export class ResourcesController {
     private readonly resources: ResourcesService,
   ) {}
 
-  /** Makes a resource that the caller owns. */
+  /** Creates a resource owned by the caller. */
   @Post()
   @Versioned()
   @ApiCreatedResponse({ type: ResourceResponse, headers: { Location: { schema: { type: 'string' } } } })
@@ -52,10 +52,13 @@ export class ResourcesController {
     return resource;
   }
 
-  /** Lists the caller's resources, oldest first; with `resources:transfer` everybody's. */
+  /** Lists the caller's resources, oldest first. Callers with `resources:transfer` see the resources of all users. */
   @Get()
   @ApiPage(ResourceResponse)
-  @ApiForbiddenResponse({ type: ErrorResponse, description: `Another's need \`resources:transfer\`` })
+  @ApiForbiddenResponse({
+    type: ErrorResponse,
+    description: `The resources of another user require \`resources:transfer\``,
+  })
   async list(
     @Query() query: ListResourcesDto,
     @Caller() caller: Principal,
@@ -66,7 +69,7 @@ export class ResourcesController {
     return sendPage(page, request, response).map(toResourceResponse);
   }
 
-  /** One resource. Another's is there only with `resources:transfer`. */
+  /** Returns one resource. The resource of another user is visible only with `resources:transfer`. */
   @Get(':id')
   @ConditionalGet()
   @ApiOkResponse({ type: ResourceResponse })
@@ -74,7 +77,7 @@ export class ResourcesController {
     return toResourceResponse(await this.resources.get(id, caller));
   }
 
-  /** Deletes a resource, for good. Who holds `resources:transfer` could take any, and so deletes any. */
+  /** Deletes a resource permanently. A caller with `resources:transfer` may delete any, because the caller could also take it over. */
   @Delete(':id')
   @HttpCode(204)
   @ApiPreconditions()
@@ -87,18 +90,21 @@ export class ResourcesController {
     await this.commands.execute(new DeleteResource(id, caller, condition));
   }
 
-  /** Hands resources on to another account: all of them, or none. */
+  /** Transfers resources to another user, all or none. */
   @Post('transfer')
   @HttpCode(200)
   @ApiOkResponse({ type: TransferResponse })
   @ApiForbiddenResponse({
     type: ErrorResponse,
-    description: 'To give for another account needs `resources:transfer`',
+    description: 'Transferring the resources of another user requires `resources:transfer`',
   })
-  @ApiNotFoundResponse({ type: ErrorResponse, description: 'The giver or the receiver is no active account' })
+  @ApiNotFoundResponse({
+    type: ErrorResponse,
+    description: 'The giver or the receiver is not an active user',
+  })
   @ApiConflictResponse({
     type: ErrorResponse,
-    description: `A resource is not there or not the giver's: nothing has moved`,
+    description: `A resource does not exist or does not belong to the giver. Nothing was transferred`,
   })
   async transfer(@Body() body: TransferResourcesDto, @Caller() caller: Principal): Promise<TransferResponse> {
     const { count, eventId } = await this.commands.execute(new TransferResources(body, caller));

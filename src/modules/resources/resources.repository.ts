@@ -7,13 +7,13 @@ import type { Resource } from './resource.js';
 const COLUMNS = `id, type, name, external_id AS "externalId", owner_id AS "ownerId", version,
                  created_at AS "createdAt", updated_at AS "updatedAt"`;
 
-/** Of a resource whose owner is erased: neutral, and still a name. */
+/** The name of every resource whose owner is erased. It is neutral and still a valid name. */
 const FORGOTTEN_NAME = 'erased';
 
 export type NewResource = Pick<Resource, 'id' | 'type' | 'name' | 'externalId' | 'ownerId'>;
 
 export interface ResourcePage {
-  /** Null: of everybody. */
+  /** The owner whose resources to list, or null for all users. */
   readonly ownerId: string | null;
   readonly limit: number;
   readonly offset: number;
@@ -37,12 +37,12 @@ export class ResourcesRepository {
     return this.findOne(id, '');
   }
 
-  /** Holds the row until the unit of work ends. */
+  /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<Resource | null> {
     return this.findOne(id, 'FOR UPDATE');
   }
 
-  /** Oldest first. */
+  /** Returns a page of resources, oldest first. */
   findPage({ ownerId, limit, offset, after }: ResourcePage): Promise<Resource[]> {
     const { condition, values } = ownedBy(ownerId);
     const next = values.length + 1;
@@ -69,8 +69,8 @@ export class ResourcesRepository {
   }
 
   /**
-   * Which of these the account owns. `hold`: all that there are, until the unit of work ends, in the
-   * order of ids, so that two who hold several never wait for each other.
+   * Returns the ids that this user owns. With `hold`, locks every existing row in id order until the unit of
+   * work ends, so that concurrent transfers cannot deadlock.
    */
   async findOwned(ids: readonly string[], ownerId: string, hold: boolean): Promise<Set<string>> {
     const rows: Pick<Resource, 'id' | 'ownerId'>[] = await this.unitOfWork.manager.query(
@@ -80,7 +80,7 @@ export class ResourcesRepository {
     return new Set(rows.filter((row) => row.ownerId === ownerId).map(({ id }) => id));
   }
 
-  /** Of rows that are held, each as its next version. */
+  /** Changes the owner of locked rows and raises their versions. */
   async changeOwner(ids: readonly string[], ownerId: string): Promise<void> {
     await this.unitOfWork.manager.query(
       `UPDATE resources SET owner_id = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = ANY ($1)`,
@@ -89,8 +89,9 @@ export class ResourcesRepository {
   }
 
   /**
-   * Of an owner who is erased, each as its next version; so many at most, in the order of ids, as everybody.
-   * @returns how many had anything to forget
+   * Erases the names of at most `limit` resources of an erased owner and raises their versions. Locks in id
+   * order, as every multi-row lock does.
+   * @returns the number of resources whose name was erased
    */
   async forgetNames(ownerId: string, limit: number): Promise<number> {
     const [, forgotten]: [unknown, number] = await this.unitOfWork.manager.query(
@@ -117,6 +118,6 @@ export class ResourcesRepository {
   }
 }
 
-/** Two texts, not one with a choice in it: each has an index of its own. */
+/** Builds two separate statements rather than one with an OR, because each uses its own index. */
 const ownedBy = (ownerId: string | null): { condition: string; values: unknown[] } =>
   ownerId === null ? { condition: 'true', values: [] } : { condition: 'owner_id = $1', values: [ownerId] };

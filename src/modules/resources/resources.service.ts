@@ -8,12 +8,12 @@ import type { ListResourcesDto } from './dto/list-resources.dto.js';
 import { assertVisible, mayManage, type Resource } from './resource.js';
 import { ResourcesRepository } from './resources.repository.js';
 
-/** What is asked of resources. What is done to them are commands. */
+/** Answers queries about resources. Commands make the changes. */
 @Injectable()
 export class ResourcesService {
   constructor(private readonly repository: ResourcesRepository) {}
 
-  /** Oldest first. */
+  /** Lists resources, oldest first. */
   async list(query: ListResourcesDto, caller: Principal): Promise<Page<Resource>> {
     assertOneWayToPage(query);
     const ownerId = ownerOf(query, caller);
@@ -30,18 +30,18 @@ export class ResourcesService {
     );
   }
 
-  /** Of that account, oldest first. */
+  /** Returns the user's resources, oldest first. */
   findOwned(ownerId: string, after: Position | null, limit: number): Promise<Resource[]> {
     return this.repository.findPage({ ownerId, limit, offset: 0, after });
   }
 
-  /** @throws AppError `NOT_FOUND` */
+  /** Returns the resource if the caller may see it. @throws AppError `NOT_FOUND` */
   async get(id: string, caller: Principal): Promise<Resource> {
     return assertVisible(await this.repository.findById(id), caller);
   }
 }
 
-/** Whose resources are asked for; null: everybody's. @throws AppError `FORBIDDEN` */
+/** Returns the owner to list, or null for the resources of all users. @throws AppError `FORBIDDEN` */
 function ownerOf({ owner_id: ownerId }: ListResourcesDto, caller: Principal): string | null {
   if (mayManage(caller)) return ownerId ?? null;
   if (ownerId !== undefined && ownerId !== caller.userId) throw new AppError('FORBIDDEN');

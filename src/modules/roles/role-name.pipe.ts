@@ -2,7 +2,7 @@ import { Injectable, type PipeTransform } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from './dto/role-name.decorator.js';
 
-/** The role named in a path. @throws AppError `VALIDATION_ERROR` */
+/** Validates the role name in a path. @throws AppError `VALIDATION_ERROR` */
 @Injectable()
 export class RoleNamePipe implements PipeTransform<string, string> {
   transform(name: string): string {

@@ -1,12 +1,12 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A named set of permissions; the permissions are rows of their own. */
+/** A named set of permissions. Each permission is a row of its own. */
 @Entity('roles')
 export class Role {
   @PrimaryColumn('text')
   name: string;
 
-  /** Comes with the product and cannot be changed. */
+  /** Marks a role that ships with the product and cannot be changed. */
   @Column('boolean')
   shipped: boolean;
 

@@ -27,7 +27,7 @@ const EXAMPLE_TAG = '"support.3"';
 export class RolesController {
   constructor(private readonly roles: RolesService) {}
 
-  /** The roles there are, with their permissions. */
+  /** Lists the roles with their permissions. */
   @Get()
   @SignedIn()
   @ApiPage(RoleResponse)
@@ -40,7 +40,7 @@ export class RolesController {
     return sendPage(page, request, response).map(toRoleResponse);
   }
 
-  /** One role, with its permissions. */
+  /** Returns one role with its permissions. */
   @Get(':name')
   @SignedIn()
   @ApiParam(NAME_PARAM)
@@ -51,14 +51,17 @@ export class RolesController {
     return toRoleResponse(await this.roles.get(name));
   }
 
-  /** Makes a role, or gives it other permissions. The shipped ones stay as they are. */
+  /** Creates a role or replaces its permissions. Shipped roles cannot be changed. */
   @Put(':name')
   @Requires('roles:grant')
   @ApiParam(NAME_PARAM)
   @Versioned()
   @ApiPreconditions({ example: EXAMPLE_TAG })
   @ApiOkResponse({ type: RoleResponse })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'A role that comes with the product' })
+  @ApiConflictResponse({
+    type: ErrorResponse,
+    description: 'The role ships with the product and cannot be changed',
+  })
   async put(
     @Param('name', RoleNamePipe) name: string,
     @Body() body: PutRoleDto,

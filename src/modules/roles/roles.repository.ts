@@ -19,7 +19,7 @@ const WITH_PERMISSIONS = `
 export class RolesRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** In the order of names, those after `after`. */
+  /** Returns a page of roles in name order, starting after `after`. */
   findPage(after: string, limit: number, offset: number): Promise<RoleWithPermissions[]> {
     return this.roles.query(`${WITH_PERMISSIONS} WHERE name > $1 ORDER BY name LIMIT $2 OFFSET $3`, [
       after,
@@ -32,17 +32,20 @@ export class RolesRepository {
     return this.roles.query(`${WITH_PERMISSIONS} WHERE name = ANY ($1)`, [names]);
   }
 
-  /** Keeps what these roles permit as it is until the unit of work ends. */
+  /** Locks the permissions of these roles against changes until the unit of work ends. */
   async hold(names: readonly string[]): Promise<void> {
     await this.roles.query('SELECT 1 FROM roles WHERE name = ANY ($1) ORDER BY name FOR KEY SHARE', [names]);
   }
 
-  /** Waits for those who hold the role, and makes others wait until the unit of work ends. */
+  /**
+   * Locks the role for a change. Waits for transactions that rely on its permissions, and blocks others until
+   * the unit of work ends.
+   */
   async holdForChange(name: string): Promise<void> {
     await this.roles.query('SELECT 1 FROM roles WHERE name = $1 FOR UPDATE', [name]);
   }
 
-  /** Returns what the user may do now; nothing unless the user is active. */
+  /** Returns the user's current permissions. Returns none unless the user is active. */
   async findPermissionsOfUser(userId: string): Promise<Permission[]> {
     const rows: { permission: Permission }[] = await this.roles.query(
       `SELECT DISTINCT permission FROM users JOIN role_permissions ON role = ANY (roles)
@@ -52,7 +55,7 @@ export class RolesRepository {
     return rows.map(({ permission }) => permission);
   }
 
-  /** Returns the roles that permit anything but `permissions`. */
+  /** Returns the roles with at least one permission outside `permissions`. */
   async findNamesAbove(permissions: readonly Permission[]): Promise<string[]> {
     const rows: { role: string }[] = await this.roles.query(
       'SELECT DISTINCT role FROM role_permissions WHERE permission <> ALL ($1)',
@@ -61,7 +64,10 @@ export class RolesRepository {
     return rows.map(({ role }) => role);
   }
 
-  /** Returns whether a user other than that one has the role `name` and one of `others`, however the user's status is. */
+  /**
+   * Returns true if a user other than `exceptUserId`, whatever the user's status, has both the role `name`
+   * and one of `others`.
+   */
   async isHeldWith(name: string, others: readonly string[], exceptUserId: string): Promise<boolean> {
     const rows: unknown[] = await this.roles.query(
       `SELECT 1 FROM users
@@ -71,17 +77,20 @@ export class RolesRepository {
     return rows.length > 0;
   }
 
-  /** Roles change seldom: whoever changes one waits for the other, and their number cannot be overrun. */
+  /**
+   * Locks the table, which serializes role changes so that concurrent inserts cannot exceed the maximum
+   * number. Roles rarely change.
+   */
   async lockTable(): Promise<void> {
     await this.roles.query('LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE');
   }
 
-  /** Without permissions, and in version 0: they are its first. */
+  /** Inserts a role without permissions in version 0. Setting its permissions makes version 1. */
   async insert(name: string): Promise<void> {
     await this.roles.query('INSERT INTO roles (name, version) VALUES ($1, 0)', [name]);
   }
 
-  /** Replaces the permissions of a role, as its next version. The table is locked. */
+  /** Replaces the permissions of a role and raises its version. The caller has locked the table. */
   async replacePermissions(name: string, permissions: readonly Permission[]): Promise<void> {
     await this.roles.query('DELETE FROM role_permissions WHERE role = $1 AND permission <> ALL ($2)', [
       name,

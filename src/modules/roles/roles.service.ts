@@ -12,14 +12,14 @@ import { DomainEvents } from '../../platform/events/domain-events.js';
 import { RoleChanged } from './events/role-events.js';
 import { RolesRepository, type RoleWithPermissions } from './roles.repository.js';
 
-/** A bound that no organisation has a reason to reach. */
+/** The maximum number of roles, above any organization's needs. */
 const MAX_ROLES = 200;
 const ABOVE = 'This user holds a permission that you do not hold';
 const SCOPE = { list: 'roles' };
-/** A cursor ends in an id; the name of a role is its own. */
+/** Fills the id of a cursor, because a role is identified by its name. */
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 
-/** What a role shall permit, who says so, and for which version. */
+/** A request to set the permissions of a role. */
 interface PutRole {
   readonly name: string;
   readonly permissions: readonly Permission[];
@@ -27,7 +27,7 @@ interface PutRole {
   readonly condition: Preconditions | null;
 }
 
-/** Roles: what they permit, and who may hand them out. */
+/** Manages roles and checks who may grant them. */
 @Injectable()
 export class RolesService {
   constructor(
@@ -50,7 +50,7 @@ export class RolesService {
     );
   }
 
-  /** @throws AppError `NOT_FOUND` */
+  /** Returns the role. @throws AppError `NOT_FOUND` */
   async get(name: string): Promise<RoleWithPermissions> {
     const [role] = await this.repository.findByNames([name]);
     if (!role) throw new AppError('NOT_FOUND');
@@ -58,10 +58,12 @@ export class RolesService {
   }
 
   /**
-   * Makes a role, or gives it other permissions. That changes what its holders may do, so the caller must be
-   * allowed to act on each of them.
-   * @throws AppError `FORBIDDEN` for a permission that the caller would grant and does not hold, and for a
-   * holder above the caller, `PRECONDITION_FAILED`, `CONFLICT` for a role that comes with the product
+   * Creates a role or replaces its permissions. A change affects every holder of the role, so the caller must
+   * be allowed to act on each of them.
+   * @throws AppError `FORBIDDEN` when the caller would grant a permission that the caller lacks, or when a
+   * holder of the role has one
+   * @throws AppError `PRECONDITION_FAILED`
+   * @throws AppError `CONFLICT` for a role that ships with the product
    */
   put({ name, permissions, caller, condition }: PutRole): Promise<RoleWithPermissions> {
     return this.unitOfWork.run(async () => {
@@ -74,7 +76,7 @@ export class RolesService {
       );
       condition?.assertWrite(before ?? null);
       if (before?.shipped)
-        throw new AppError('CONFLICT', { message: 'This role comes with the product and cannot be changed' });
+        throw new AppError('CONFLICT', { message: 'This role ships with the product and cannot be changed' });
       if (!before) await this.create(name);
       if (before && permissions.toSorted().join() === before.permissions.join()) return before;
       if (before) await this.assertHoldersNotAbove(name, caller);
@@ -90,8 +92,9 @@ export class RolesService {
   }
 
   /**
-   * Keeps what these roles permit as it is until the unit of work ends.
-   * @throws AppError `VALIDATION_ERROR` for a role that is not there, `FORBIDDEN` for one above the caller's
+   * Checks that the caller may grant these roles. Locks their permissions until the unit of work ends.
+   * @throws AppError `VALIDATION_ERROR` for an unknown role, `FORBIDDEN` for a role with a permission that
+   * the caller lacks
    */
   async assertGrantable(names: readonly string[], caller: Principal): Promise<void> {
     if (names.length === 0) return;
@@ -101,13 +104,13 @@ export class RolesService {
       caller,
     );
     const missing = names.find((name) => !roles.some((role) => role.name === name));
-    if (missing !== undefined) throw AppError.invalid('roles', `roles must exist: ${missing} does not`);
+    if (missing !== undefined) throw AppError.invalid('roles', `roles contains the unknown role ${missing}`);
   }
 
   /**
-   * Within the unit of work that holds the row of another user, who has the roles `names`. Keeps what these roles
-   * permit as it is until that ends.
-   * @throws AppError `FORBIDDEN` when they permit anything that the caller may not do now
+   * Rejects an action on a user whose roles `names` include a permission that the caller lacks now. Runs in
+   * the unit of work that has locked the user's row. Locks the permissions of these roles until it ends.
+   * @throws AppError `FORBIDDEN`
    */
   async assertNotAbove(names: readonly string[], caller: Principal): Promise<void> {
     const permissions = (await this.findHeld(names)).flatMap((role) => role.permissions);
@@ -125,7 +128,7 @@ export class RolesService {
 
   private async assertHeld(granted: readonly Permission[], caller: Principal): Promise<void> {
     if (await this.holds(caller, granted)) return;
-    throw new AppError('FORBIDDEN', { message: 'Nobody grants a permission that they do not hold' });
+    throw new AppError('FORBIDDEN', { message: 'You cannot grant a permission that you do not hold' });
   }
 
   private async holds(caller: Principal, permissions: readonly Permission[]): Promise<boolean> {
@@ -134,12 +137,15 @@ export class RolesService {
     return permissions.every((permission) => held.includes(permission));
   }
 
-  /** Returns what the caller may do: what they could when the request began, but for what was taken since. */
+  /** Returns the permissions that the caller had when the request began and still has. */
   private async permissionsNow({ userId, permissions }: Principal): Promise<Permission[]> {
     return (await this.repository.findPermissionsOfUser(userId)).filter((each) => permissions.has(each));
   }
 
-  /** Reads roles that stay as they are until the unit of work ends. Shipped ones never change, and need no lock. */
+  /**
+   * Loads roles and locks their permissions until the unit of work ends. Shipped roles never change and need
+   * no lock.
+   */
   private async findHeld(names: readonly string[]): Promise<RoleWithPermissions[]> {
     const roles = await this.repository.findByNames(names);
     if (roles.every(({ shipped }) => shipped)) return roles;
@@ -149,7 +155,7 @@ export class RolesService {
 
   private async create(name: string): Promise<void> {
     if ((await this.repository.count()) >= MAX_ROLES) {
-      throw new AppError('CONFLICT', { message: `There can be ${MAX_ROLES} roles at most` });
+      throw new AppError('CONFLICT', { message: `At most ${MAX_ROLES} roles can exist` });
     }
     await this.repository.insert(name);
   }

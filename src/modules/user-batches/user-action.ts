@@ -11,12 +11,12 @@ export const userActionNames = [
 ] as const;
 export type UserActionName = (typeof userActionNames)[number];
 
-/** Something that can be done to many accounts by one request. */
+/** An action that one request can perform on many users. */
 export interface UserAction extends BulkAction {
   readonly name: UserActionName;
   readonly type: `users.${UserActionName}`;
   readonly takesRole: boolean;
 }
 
-/** All of them. */
-export const USER_ACTIONS = Symbol('the actions on many accounts');
+/** The injection token of the list of all actions. */
+export const USER_ACTIONS = Symbol('bulk user actions');

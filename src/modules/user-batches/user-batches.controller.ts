@@ -14,12 +14,12 @@ import { UserBatchesService } from './user-batches.service.js';
 export class UserBatchesController {
   constructor(private readonly batches: UserBatchesService) {}
 
-  /** Does one thing to many accounts, as a job: `GET /api/jobs/{id}` tells how far it is. */
+  /** Performs one action on many users as a job. `GET /api/jobs/{id}` returns its progress. */
   @Post('batch')
   @RequiresOneOf('users:write', 'users:delete', 'roles:grant', 'sessions:revoke')
   @HttpCode(202)
   @ApiJob()
-  @ApiConflictResponse({ type: ErrorResponse, description: 'Too many jobs of the caller are under way' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
   async create(
     @Body() body: UserBatchDto,
     @Caller() caller: Principal,

@@ -9,7 +9,7 @@ import { RolesService } from '../roles/roles.service.js';
 import type { UserBatchDto } from './dto/user-batch.dto.js';
 import { USER_ACTIONS, type UserAction } from './user-action.js';
 
-/** Has things done to many accounts. */
+/** Creates jobs that perform one action on many users. */
 @Injectable()
 export class UserBatchesService implements OnModuleInit {
   constructor(
@@ -23,21 +23,24 @@ export class UserBatchesService implements OnModuleInit {
     for (const action of this.actions) this.registry.register(action);
   }
 
-  /** @throws AppError `FORBIDDEN`, `VALIDATION_ERROR`, `CONFLICT` when the caller has too many jobs under way */
+  /**
+   * Creates the job.
+   * @throws AppError `FORBIDDEN`, `VALIDATION_ERROR`, `CONFLICT` when the caller has too many unfinished jobs
+   */
   async create(input: UserBatchDto, caller: Principal): Promise<Job> {
     const action = this.actions.find(({ name }) => name === input.action);
     if (!action || !caller.permissions.has(action.permission)) throw new AppError('FORBIDDEN');
     const { user_ids: itemIds, role, dry_run: dryRun = false } = input;
     assertRole(action, role);
-    // Each row is judged by itself all the same; but what none of them can do is said at once.
+    // Each row is checked again when it runs. This check rejects at once what no row could do.
     if (role !== undefined && action.name === 'grant_role') await this.roles.assertGrantable([role], caller);
     const parameters = role === undefined ? {} : { role };
     return this.commands.execute(new CreateBulkJob(action, { itemIds, parameters, dryRun }, caller));
   }
 }
 
-/** @throws AppError `VALIDATION_ERROR` */
+/** Requires a role exactly for actions that take one. @throws AppError `VALIDATION_ERROR` */
 function assertRole({ name, takesRole }: UserAction, role: string | undefined): void {
-  if (takesRole && role === undefined) throw AppError.invalid('role', `role must be given with ${name}`);
-  if (!takesRole && role !== undefined) throw AppError.invalid('role', `role must be left out with ${name}`);
+  if (takesRole && role === undefined) throw AppError.invalid('role', `role is required with ${name}`);
+  if (!takesRole && role !== undefined) throw AppError.invalid('role', `role must be omitted with ${name}`);
 }

@@ -16,12 +16,12 @@ const KNOWN: ReadonlySet<string> = new Set([
   'roles',
 ]);
 
-/** A line of the body: the account that it tells of, or what is wrong with it. */
+/** A line of the body: the user to import, or the fault as text. */
 export type ImportRow = ForeignAccount | string;
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** By the rules that hold for an account which is made by hand. A fault holds nothing of what was given. */
+/** Validates a row by the rules for users created one by one. The fault never contains submitted values. */
 export function importRow(given: unknown): ImportRow {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'must be a JSON object';
   const row = given as Given;
@@ -48,7 +48,7 @@ function faultOf({
   roles,
   ...more
 }: Given) {
-  if (Object.keys(more).length > 0) return `may hold ${[...KNOWN].join(', ')} alone`;
+  if (Object.keys(more).length > 0) return `may contain only ${[...KNOWN].join(', ')}`;
   if (typeof email !== 'string') return 'email must be an email';
   if (typeof name !== 'string') return 'name must be a string';
   const faults = [
@@ -73,7 +73,7 @@ function hashFault(hash: unknown): string | null {
   if (hash === undefined) return null;
   return typeof hash === 'string' && parseStoredHash(hash) !== null
     ? null
-    : 'must be a hash by argon2, bcrypt, scrypt or pbkdf2, of a cost that can be borne';
+    : 'must be an argon2, bcrypt, scrypt or pbkdf2 hash whose cost is within the limits';
 }
 
 function rolesFault(roles: unknown): string | null {
@@ -83,5 +83,5 @@ function rolesFault(roles: unknown): string | null {
   }
   if (!roles.every((role) => typeof role === 'string' && ROLE_NAME.test(role)))
     return `each ${ROLE_NAME_RULE}`;
-  return new Set(roles).size === roles.length ? null : 'must not name one twice';
+  return new Set(roles).size === roles.length ? null : 'must not contain duplicates';
 }

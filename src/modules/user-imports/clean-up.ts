@@ -3,10 +3,13 @@ import { inBatches } from '../../platform/jobs/in-batches.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { ImportPiecesRepository } from './import-pieces.repository.js';
 
-/** It looks once an hour, and a day is the most that staged lines may stay. */
+/**
+ * The age at which staged lines are discarded. The task runs once an hour, and lines may stay for a day at
+ * most.
+ */
 const STAGED_HOURS = 22;
 
-/** Deletes what was staged and never imported, and the results of jobs that are gone. */
+/** Discards staged lines that were never imported, and deletes the results of deleted jobs. */
 @Injectable()
 export class ImportsCleanUp implements OnModuleInit {
   constructor(

@@ -2,7 +2,7 @@ import { AppError } from '../../common/errors/app-error.js';
 
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/gy;
 
-/** The fields of one record (RFC 4180), or null when it is none. Linear. */
+/** Parses the fields of one record (RFC 4180) in linear time. Returns null for an invalid record. */
 export function csvFields(record: string): string[] | null {
   const fields: string[] = [];
   FIELD.lastIndex = 0;
@@ -15,26 +15,30 @@ export function csvFields(record: string): string[] | null {
   }
 }
 
-/** Columns that an account can have. */
+/** The columns that an import accepts. */
 const COLUMNS = ['email', 'name', 'password_hash', 'email_verified', 'status', 'roles'] as const;
 
-/** The columns by name, in any order. @throws AppError `VALIDATION_ERROR` */
+/** Validates the header, whose columns may come in any order. @throws AppError `VALIDATION_ERROR` */
 export function csvHeader(fields: readonly string[] | null): readonly string[] {
   const columns = (fields ?? []).map((column) => column.trim());
   const unknown = columns.find((column) => !(COLUMNS as readonly string[]).includes(column));
-  // What it is called may be anything, down to the first account of a file without a header.
+  // The message does not name the unknown column: without a header, it could be personal data of the first
+  // user.
   if (fields === null || unknown !== undefined) {
-    throw AppError.invalid('body', `line 1: the header must name columns of ${COLUMNS.join(', ')} alone`);
+    throw AppError.invalid('body', `line 1: the header may contain only the columns ${COLUMNS.join(', ')}`);
   }
   if (new Set(columns).size < columns.length)
-    throw AppError.invalid('body', 'line 1: the header names a column twice');
+    throw AppError.invalid('body', 'line 1: the header must not contain a column twice');
   const missing = ['email', 'name'].find((column) => !columns.includes(column));
   if (missing !== undefined)
-    throw AppError.invalid('body', `line 1: the header must name the column ${missing}`);
+    throw AppError.invalid('body', `line 1: the header must contain the column ${missing}`);
   return columns;
 }
 
-/** As the same account in JSON: what is left empty is left out. @returns null for another number of fields */
+/**
+ * Returns the record as a JSON row and omits empty fields.
+ * @returns null when the number of fields is wrong
+ */
 export function csvAccount(
   columns: readonly string[],
   fields: readonly string[],

@@ -19,7 +19,7 @@ const rowsOf = (body: string, isCsv: boolean): NumberedRow[] => [
   ...new ImportReader(isCsv).take(Buffer.from(body), true),
 ];
 
-/** Null for a body that is refused as a whole; anything but a refusal is thrown. */
+/** Returns null for a body that is refused as a whole. Rethrows every other error. */
 function rowsOrRefusal(body: string, isCsv: boolean): NumberedRow[] | null {
   try {
     return rowsOf(body, isCsv);
@@ -29,8 +29,8 @@ function rowsOrRefusal(body: string, isCsv: boolean): NumberedRow[] | null {
   }
 }
 
-describe('a line of an import that was damaged', () => {
-  it('is a fault in NDJSON, or what JSON says that it is', () => {
+describe('a damaged line of an import', () => {
+  it('fails in NDJSON or yields exactly what JSON.parse reads', () => {
     fc.assert(
       fc.property(damaged(JSON_LINE, 3), (line) => {
         for (const { row } of rowsOf(line, false)) {
@@ -45,7 +45,7 @@ describe('a line of an import that was damaged', () => {
     );
   });
 
-  it('is a fault in CSV, or holds what the fields hold, and leaves the lines around it alone', () => {
+  it('fails in CSV or yields the text of its fields, and leaves the lines around it intact', () => {
     fc.assert(
       fc.property(damaged(CSV_LINE, 3), (line) => {
         const rows = rowsOf(`${HEADER}\n${CSV_LINE}\n${line}\n`, true);
@@ -60,7 +60,7 @@ describe('a line of an import that was damaged', () => {
     );
   });
 
-  it('is a refusal of the whole body where the header of a CSV is damaged', () => {
+  it('refuses the whole body when a CSV header is damaged', () => {
     fc.assert(
       fc.property(damaged(HEADER, 2), (header) => {
         const rows = rowsOrRefusal(`${header}\n${CSV_LINE}\n`, true);

@@ -8,13 +8,13 @@ import { type Line, LineSplitter, TooManyOpenQuotes } from './line-splitter.js';
 export const NDJSON = 'application/x-ndjson';
 export const CSV = 'text/csv';
 
-/** What a line of the body says; the line stands in the message of its fault. */
+/** A row of the body with its line number, which appears in the row's error message. */
 export interface NumberedRow {
   readonly line: number;
   readonly row: ImportRow;
 }
 
-/** Reads a body as it comes, line by line. In CSV the first line names the columns. */
+/** Parses a streamed body line by line. In CSV the first line names the columns. */
 export class ImportReader {
   private readonly splitter: LineSplitter;
   private columns: readonly string[] | null = null;
@@ -23,7 +23,10 @@ export class ImportReader {
     this.splitter = new LineSplitter(isCsv);
   }
 
-  /** The rows that are complete by now. @throws AppError `VALIDATION_ERROR` for what is no such file */
+  /**
+   * Yields the rows completed by this chunk.
+   * @throws AppError `VALIDATION_ERROR` for a body in another format
+   */
   *take(chunk: Buffer, isLast: boolean): Generator<NumberedRow> {
     try {
       for (const line of this.splitter.take(chunk, isLast)) {
@@ -32,7 +35,7 @@ export class ImportReader {
       }
     } catch (error) {
       if (!(error instanceof TooManyOpenQuotes)) throw error;
-      throw AppError.invalid('body', 'body must be CSV: too many quotes are opened that nothing closes');
+      throw AppError.invalid('body', 'body must be CSV; it has too many unclosed quotes');
     }
   }
 
@@ -47,9 +50,9 @@ const headerFields = ({ bytes, fault }: Line): string[] | null =>
 function csvRow(columns: readonly string[], bytes: Buffer): ImportRow {
   if (!isUtf8(bytes)) return 'must be valid UTF-8';
   const fields = csvFields(bytes.toString());
-  if (!fields) return 'must be valid CSV: a field with a quote in it stands in quotes';
+  if (!fields) return 'must be valid CSV; quote a field that contains a quote';
   const account = csvAccount(columns, fields);
-  return account ? importRow(account) : `must hold ${columns.length} fields, as the header does`;
+  return account ? importRow(account) : `must have ${columns.length} fields, like the header`;
 }
 
 function jsonRow(bytes: Buffer): ImportRow {
@@ -60,11 +63,11 @@ function jsonRow(bytes: Buffer): ImportRow {
     if (error instanceof AppError) return error.message.replace(/^body /, '');
     throw error;
   }
-  if (namesOneTwice(bytes.toString(), given)) return 'must not name a property twice';
+  if (namesOneTwice(bytes.toString(), given)) return 'must not contain a property twice';
   return importRow(given);
 }
 
-/** JSON.parse takes the last of them without a word. */
+/** Detects duplicate property names, because JSON.parse silently keeps the last one. */
 function namesOneTwice(text: string, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   let depth = 0;

@@ -3,14 +3,14 @@ import { prepared } from '../../platform/database/prepared.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-kinds.service.js';
 
-/** Lines of a job that are imported together. */
+/** A chunk of a job's lines that are imported together. */
 export interface Piece {
   readonly jobId: string;
-  /** Of its first line, from 0. */
+  /** The index of its first line, from 0. */
   readonly firstIndex: number;
 }
 
-/** What became of each of its lines: an id, or an error. */
+/** The result of each line in the chunk: an id, or an error. */
 export interface PieceResults {
   readonly itemIds: readonly (string | null)[];
   readonly errorCodes: readonly (string | null)[];
@@ -48,7 +48,7 @@ export class ImportPiecesRepository {
     );
   }
 
-  /** Null once it is settled. */
+  /** Returns the encrypted lines, or null once the chunk is settled. */
   async findSealed({ jobId, firstIndex }: Piece): Promise<Buffer | null> {
     const rows: { sealed: Buffer | null }[] = await this.query(
       'SELECT sealed FROM import_pieces WHERE job_id = $1 AND first_index = $2',
@@ -57,7 +57,7 @@ export class ImportPiecesRepository {
     return rows[0]?.sealed ?? null;
   }
 
-  /** Until the unit of work ends nobody else settles or skips it. @returns false when somebody has */
+  /** Locks an open chunk until the unit of work ends. @returns false when it has been settled or skipped */
   async hold({ jobId, firstIndex }: Piece): Promise<boolean> {
     const rows: unknown[] = await this.query(
       'SELECT 1 FROM import_pieces WHERE job_id = $1 AND first_index = $2 AND status IS NULL FOR UPDATE',
@@ -66,7 +66,7 @@ export class ImportPiecesRepository {
     return rows.length > 0;
   }
 
-  /** A piece that is held. What it was made of is gone with that. */
+  /** Stores the results of a locked chunk and deletes its encrypted lines. */
   async settle(
     { jobId, firstIndex }: Piece,
     { itemIds, errorCodes, errorMessages }: PieceResults,
@@ -88,7 +88,7 @@ export class ImportPiecesRepository {
     );
   }
 
-  /** Waits for those that are just being settled. */
+  /** Skips the open chunks. Waits for those that are being settled. */
   async skipOpen(jobId: string): Promise<void> {
     await this.query(
       `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE job_id = $1 AND status IS NULL`,
@@ -106,7 +106,10 @@ export class ImportPiecesRepository {
     return rows[0];
   }
 
-  /** Of each piece that is read at least one line is among those: so many pieces are enough. */
+  /**
+   * Returns a page of results. Every chunk read contributes at least one line to it, so `limit + offset + 1`
+   * chunks are enough.
+   */
   findResults({ jobId, status, after, limit, offset }: ResultPage): Promise<RowResult[]> {
     const has = status === null ? 'lines' : COUNTS_BY[status];
     return this.query(
@@ -133,12 +136,12 @@ export class ImportPiecesRepository {
     return rows[0].lines;
   }
 
-  /** All of a body that broke off. */
+  /** Deletes every chunk of an upload that failed. */
   async delete(jobId: string): Promise<void> {
     await this.query('DELETE FROM import_pieces WHERE job_id = $1', [jobId]);
   }
 
-  /** What nobody has imported in that time, nobody will. @returns how many pieces there were */
+  /** Skips open chunks staged longer ago than `hours`. @returns the number of chunks */
   async skipStagedBefore(hours: number, limit: number): Promise<number> {
     return this.change(
       `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE (job_id, first_index) IN (
@@ -149,7 +152,7 @@ export class ImportPiecesRepository {
     );
   }
 
-  /** Of bodies that broke off, and of jobs that were deleted. @returns how many there were */
+  /** Deletes old chunks of failed uploads and of deleted jobs. @returns the number of chunks */
   async deleteWithoutJob(hours: number, limit: number): Promise<number> {
     return this.change(
       `DELETE FROM import_pieces WHERE (job_id, first_index) IN (

@@ -13,18 +13,24 @@ import type { NumberedRow } from './import-format.js';
 import { ImportPiecesRepository, type Piece } from './import-pieces.repository.js';
 import { Staging } from './staging.js';
 
-/** Pieces of a job at once, each with a connection: the rest of the database is for those who sign in. */
+/**
+ * The number of a job's chunks imported at once, each with a connection. The other connections stay free for
+ * requests.
+ */
 const WRITERS = 2;
 const PAGE = 50;
-/** Shorter than the database lets a transaction live. */
+/** The time limit of one chunk in ms. PostgreSQL ends longer transactions. */
 const PIECE_LIMIT_MS = 20_000;
 
-/** A line that may be imported, or why it may not. */
+/** A line that may be imported, or the error that forbids it. */
 type Judged = { readonly line: number } & (
   { readonly account: ForeignAccount } | { readonly error: AppError }
 );
 
-/** Makes accounts of what was staged: of a piece in one unit of work with its results, so that a crash leaves all of it or none. */
+/**
+ * Imports the staged lines. Creates the users of a chunk and stores their results in one unit of work, so a
+ * crash leaves both or neither.
+ */
 @Injectable()
 export class ImportRun {
   constructor(
@@ -37,7 +43,10 @@ export class ImportRun {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** @throws what a piece met: it is left open, and begun again with the job */
+  /**
+   * Imports all open chunks.
+   * @throws the first error of a chunk, which stays open and is retried with the job
+   */
   async perform(job: Job, signal: AbortSignal): Promise<void> {
     const open = this.open(job.id);
     const broken = new AbortController();
@@ -68,7 +77,10 @@ export class ImportRun {
     }
   }
 
-  /** As whoever asked for it, with the rights that they have now. The trail names them, and the job as its request. */
+  /**
+   * Acts as the user who requested the job, with that user's current permissions. The audit entries name the
+   * user as actor and the job as request id.
+   */
   private async settle(job: Job, piece: Piece, signal: AbortSignal): Promise<void> {
     const rows = await this.staging.open(piece);
     if (!rows) return;
@@ -82,7 +94,8 @@ export class ImportRun {
     };
     await requestContext.run(context, async () => {
       await this.unitOfWork.run(async () => {
-        // Roles are judged where accounts get them: what they permit stays so until this commits.
+        // Checks roles in the transaction that grants them. The lock keeps their permissions unchanged until
+        // commit.
         if (await this.pieces.hold(piece)) await this.import(piece, await this.judge(rows, caller));
       });
     });
@@ -124,16 +137,19 @@ export class ImportRun {
     return judged;
   }
 
-  /** What every account is given needs no right; for the others the rules are those of `PUT /api/users/{id}/roles`. */
+  /**
+   * Returns the reason to refuse these roles, or null. The default role `user` needs no permission. The
+   * others follow the rules of `PUT /api/users/{id}/roles`.
+   */
   private async refusalOf(roles: readonly string[], caller: Principal | null): Promise<AppError | null> {
     if (!caller?.permissions.has('users:write')) {
-      const message = 'The account that asked for this may not do it any more';
+      const message = 'The user who requested this job no longer has the permission';
       return new AppError('FORBIDDEN', { message, denied: false });
     }
     const granted = roles.filter((role) => role !== 'user');
     if (granted.length === 0) return null;
     if (!caller.permissions.has('roles:grant'))
-      return new AppError('FORBIDDEN', { message: 'roles needs roles:grant' });
+      return new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
     try {
       await this.roles.assertGrantable(granted, caller);
       return null;
@@ -144,4 +160,4 @@ export class ImportRun {
   }
 }
 
-const TAKEN = new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+const TAKEN = new AppError('CONFLICT', { message: 'This email address is taken' });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { LineSplitter, MAX_LINE_BYTES } from './line-splitter.js';
 
-/** As latin1: one character a byte. */
+/** A line with its bytes as latin1, one character per byte. */
 interface Told {
   readonly number: number;
   readonly text: string;
@@ -11,7 +11,7 @@ interface Told {
 
 const TOO_LONG = `is longer than ${MAX_LINE_BYTES} bytes`;
 
-/** What is told of a body that comes in these chunks. */
+/** Returns the lines that the splitter yields for a body in these chunks. */
 function told(chunks: readonly Buffer[], isCsv: boolean): Told[] {
   const splitter = new LineSplitter(isCsv);
   const lines: Told[] = [];
@@ -24,14 +24,14 @@ function told(chunks: readonly Buffer[], isCsv: boolean): Told[] {
   return lines;
 }
 
-/** The body in chunks that end at these places. */
+/** Splits the body into chunks at these offsets. */
 function cut(body: Buffer, places: readonly number[]): Buffer[] {
   const ends = [...places.map((place) => place % (body.length + 1)), body.length].toSorted((a, b) => a - b);
   return ends.map((end, i) => body.subarray(ends[i - 1] ?? 0, end));
 }
 
 const places = fc.array(fc.nat(), { maxLength: 8 });
-/** Bytes that mean something, some that mean nothing, and some that are no UTF-8. */
+/** Bytes with a meaning, bytes without one, and bytes that are invalid UTF-8. */
 const parts = fc.array(
   fc.constantFrom('"', ',', '\n', '\r', ' ', 'a', '\xef', '\xbb', '\xbf', '\xff', '\0'),
   { maxLength: 60 },
@@ -39,11 +39,11 @@ const parts = fc.array(
 const bytes = fc
   .tuple(fc.constantFrom('', '\xef\xbb\xbf'), parts)
   .map(([mark, rest]) => Buffer.from(mark + rest.join(''), 'latin1'));
-/** How much longer than the bound. */
+/** The number of bytes beyond the limit. */
 const excess = fc.oneof(fc.integer({ min: -2, max: 3 }), fc.nat(2 * MAX_LINE_BYTES));
 
-describe('lines of a body', () => {
-  it('are those of the whole text, by their numbers, however its bytes come', () => {
+describe('the line splitter', () => {
+  it('yields the lines of the whole text with their numbers, however the bytes are chunked', () => {
     fc.assert(
       fc.property(bytes, places, (body, ends) => {
         const expected = body
@@ -57,7 +57,7 @@ describe('lines of a body', () => {
     );
   });
 
-  it('are the same in CSV however its bytes come', () => {
+  it('yields the same CSV records however the bytes are chunked', () => {
     fc.assert(
       fc.property(bytes, places, (body, ends) => {
         expect(told(cut(body, ends), true)).toEqual(told([body], true));
@@ -65,7 +65,7 @@ describe('lines of a body', () => {
     );
   });
 
-  it('are whole records in CSV, whatever stands between their quotes', () => {
+  it('yields whole CSV records with any text between their quotes', () => {
     const field = fc.string({ unit: fc.constantFrom('"', ',', '\n', '\r\n', 'a', ' '), maxLength: 8 });
     const record = fc
       .array(field, { minLength: 1, maxLength: 4 })
@@ -83,7 +83,7 @@ describe('lines of a body', () => {
   });
 
   it.each([false, true])(
-    'that are too long are told by their number, and the next one is good (CSV: %s)',
+    'reports a line that is too long by its number and continues with the next one (CSV: %s)',
     (isCsv) => {
       fc.assert(
         fc.property(excess, fc.array(fc.nat(), { maxLength: 4 }), (beyond, ends) => {
@@ -101,13 +101,13 @@ describe('lines of a body', () => {
     },
   );
 
-  it('after a quote that nothing closes are good ones, however the bytes come', () => {
+  it('continues after a quote that is never closed, however the bytes are chunked', () => {
     const rest = Array.from({ length: 3000 }, (_, i) => `line ${i},of some length to get past the bound`);
     const body = Buffer.from(['first', '"never closed', ...rest].join('\n'));
     fc.assert(
       fc.property(places, (ends) => {
         const lines = told(cut(body, ends), true);
-        expect(lines[1]).toMatchObject({ number: 2, fault: 'opens a quote that nothing closes' });
+        expect(lines[1]).toMatchObject({ number: 2, fault: 'opens a quote that is never closed' });
         expect(lines.length).toBe(rest.length + 2);
         expect(lines.filter(({ fault }) => fault !== null)).toHaveLength(1);
         expect(lines.at(-1)).toEqual({ number: rest.length + 2, text: rest.at(-1), fault: null });

@@ -1,6 +1,11 @@
-/** In bytes. The longest account there is takes an eighth of it, however it is escaped. */
+/**
+ * The maximum length of a line in bytes. The longest possible user takes an eighth of it, however it is
+ * escaped.
+ */
 export const MAX_LINE_BYTES = 64 * 1024;
-/** Each has up to {@link MAX_LINE_BYTES} read again. */
+/**
+ * The maximum number of unclosed quotes. Each one makes the splitter read up to {@link MAX_LINE_BYTES} again.
+ */
 const MAX_OPEN_QUOTES = 1000;
 
 const LF = 0x0a;
@@ -9,22 +14,23 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BOM = Buffer.of(0xef, 0xbb, 0xbf);
 
-/** One record of the body: a line, or in CSV several when its quotes hold line breaks. */
+/** A record of the body: a line, or in CSV several lines when quoted fields contain line breaks. */
 export interface Line {
-  /** Of its first one, from 1. */
+  /** The number of its first line, from 1. */
   readonly number: number;
-  /** Without its line break. */
+  /** The bytes without the line break. */
   readonly bytes: Buffer;
-  /** Why it is no record. */
+  /** The reason why it is not a record, or null. */
   readonly fault: string | null;
 }
 
-/** Thrown when the body is not what it is said to be. */
+/** The error thrown when the body is not CSV as declared. */
 export class TooManyOpenQuotes extends Error {}
 
 /**
- * Takes a body apart as it comes. What cannot be taken apart is one faulty line, and the next one begins after it: a
- * line that is too long, and in CSV one with a quote that nothing closes (csv-parse loses good records after such).
+ * Splits a streamed body into records. Reports what it cannot parse as one faulty line and continues with the
+ * next line. A line is faulty if it is too long or, in CSV, has an unclosed quote. csv-parse would lose the
+ * good records after such a line.
  */
 export class LineSplitter {
   private rest: Buffer = Buffer.alloc(0);
@@ -35,7 +41,7 @@ export class LineSplitter {
 
   constructor(private readonly isCsv: boolean) {}
 
-  /** The records that are complete by now; blank ones are left out. `isLast`: nothing comes any more. */
+  /** Yields the records completed by this chunk, without blank ones. `isLast` marks the end of the body. */
   *take(chunk: Buffer, isLast: boolean): Generator<Line> {
     let bytes: Buffer = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     if (this.atStart && bytes.length < BOM.length && !isLast) {
@@ -56,11 +62,11 @@ export class LineSplitter {
       this.number += breaksIn(bytes, start, end + 1);
       start = end + 1;
     }
-    // A copy: what it is a part of must not be held.
+    // A copy, because a subarray would keep the whole chunk in memory.
     this.rest = Buffer.from(bytes.subarray(start));
   }
 
-  /** Null: not here yet. */
+  /** Returns null as `end` when the record is incomplete. */
   private endOf(bytes: Buffer, start: number, isLast: boolean): { end: number | null; fault: string | null } {
     const lineEnd = bytes.indexOf(LF, start);
     const firstEnd = lineEnd < 0 ? bytes.length : lineEnd;
@@ -75,13 +81,16 @@ export class LineSplitter {
     if (end === null && !isLast && bytes.length - start <= MAX_LINE_BYTES) return { end: null, fault: null };
     if (!hasEnd) return { end: null, fault: null };
     if (++this.openQuotes > MAX_OPEN_QUOTES) throw new TooManyOpenQuotes();
-    return { end: firstEnd, fault: 'opens a quote that nothing closes' };
+    return { end: firstEnd, fault: 'opens a quote that is never closed' };
   }
 }
 
 const TOO_LONG = `is longer than ${MAX_LINE_BYTES} bytes`;
 
-/** Of a CSV record (RFC 4180): the first line break outside quotes, or the end; null within quotes. */
+/**
+ * Finds the end of a CSV record (RFC 4180): the first line break outside quotes, or the end of the bytes.
+ * Returns null inside quotes.
+ */
 function recordEnd(bytes: Buffer, start: number): number | null {
   let quoted = false;
   let fieldStarts = true;
@@ -89,7 +98,7 @@ function recordEnd(bytes: Buffer, start: number): number | null {
   for (let at = start; at < limit; at++) {
     const byte = bytes[at];
     if (quoted) {
-      // A doubled quote closes and opens again.
+      // A doubled quote is an escaped quote.
       if (byte === QUOTE && bytes[at + 1] === QUOTE) at++;
       else if (byte === QUOTE) quoted = false;
     } else if (byte === LF) return at;

@@ -5,12 +5,12 @@ import { Sealer } from '../../platform/crypto/sealer.js';
 import { ImportReader, type NumberedRow } from './import-format.js';
 import { ImportPiecesRepository, type Piece } from './import-pieces.repository.js';
 
-/** Lines of one import. */
+/** The maximum number of lines in one import. */
 export const MAX_LINES = 1_000_000;
-/** Lines that are imported in one transaction: it takes a fraction of a second. */
+/** The number of lines imported in one transaction, which takes a fraction of a second. */
 const PIECE_LINES = 500;
 
-/** Keeps the lines of a body until they are imported, sealed by the master key. */
+/** Stores the lines of a body until they are imported, encrypted with the master key. */
 @Injectable()
 export class Staging {
   constructor(
@@ -19,8 +19,10 @@ export class Staging {
   ) {}
 
   /**
-   * Reads as fast as the database takes it, and holds one piece in memory. @returns how many lines there were
-   * @throws AppError `PAYLOAD_TOO_LARGE` past {@link MAX_LINES}, `VALIDATION_ERROR`; some lines are staged by then
+   * Reads as fast as PostgreSQL accepts the lines and holds one chunk in memory.
+   * @returns the number of lines
+   * @throws AppError `PAYLOAD_TOO_LARGE` past {@link MAX_LINES}, or `VALIDATION_ERROR`. Some lines are staged
+   * by then
    */
   async stage(jobId: string, body: AsyncIterable<Buffer>, isCsv: boolean): Promise<number> {
     const reader = new ImportReader(isCsv);
@@ -33,14 +35,14 @@ export class Staging {
       await this.pieces.insert(piece, gathered.length, this.sealer.seal(plain, purposeOf(piece)));
       staged += gathered.length;
       gathered = [];
-      // Others have their turn.
+      // Yields to other requests.
       await breathe();
     };
     const gather = async (chunk: Buffer, isLast: boolean) => {
       for (const row of reader.take(chunk, isLast)) {
         if (staged + gathered.length >= MAX_LINES) {
           throw new AppError('PAYLOAD_TOO_LARGE', {
-            message: `An import holds ${MAX_LINES} accounts at most`,
+            message: `An import may contain at most ${MAX_LINES} users. Split the file`,
           });
         }
         gathered.push(row);
@@ -53,7 +55,7 @@ export class Staging {
     return staged;
   }
 
-  /** Null once it is settled. */
+  /** Decrypts the lines of a chunk. Returns null once the chunk is settled. */
   async open(piece: Piece): Promise<NumberedRow[] | null> {
     const sealed = await this.pieces.findSealed(piece);
     return sealed && (JSON.parse(this.sealer.open(sealed, purposeOf(piece)).toString()) as NumberedRow[]);

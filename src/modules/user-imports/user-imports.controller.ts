@@ -18,9 +18,9 @@ export class UserImportsController {
   constructor(private readonly imports: UserImportsService) {}
 
   /**
-   * Makes accounts of a file of up to a million, as a job that begins when all of it has come. A line each:
-   * `{email, name, password_hash?, email_verified?, status?, roles?}`, or in CSV these columns by name (roles parted by
-   * `;` or `|`). Bad lines and taken addresses fail by themselves. Nobody is mailed.
+   * Imports a file of up to a million users as a job, which starts once the upload is complete. Each line is
+   * a row: `{email, name, password_hash?, email_verified?, status?, roles?}`. A CSV file has these columns by
+   * name, with roles separated by `;` or `|`. A bad line or a taken address fails on its own. Sends no mail.
    */
   @Post('import')
   @Requires('users:write')
@@ -28,7 +28,7 @@ export class UserImportsController {
   @HttpCode(202)
   @ApiBody({ schema: { type: 'string', maxLength: MAX_LINES * MAX_LINE_BYTES } })
   @ApiJob()
-  @ApiConflictResponse({ type: ErrorResponse, description: 'Too many jobs of the caller are under way' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
   async create(
     @Req() request: Request,
     @Caller() caller: Principal,

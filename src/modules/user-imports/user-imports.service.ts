@@ -19,10 +19,10 @@ import { ImportRun } from './import-run.js';
 import { Staging } from './staging.js';
 
 const TYPE = 'users.import';
-/** Bodies that this instance reads at once. */
+/** The maximum number of concurrent uploads to this instance. */
 const MAX_UPLOADS = 4;
 
-/** Takes files of accounts. */
+/** Receives uploaded files of users. */
 @Injectable()
 export class UserImportsService implements OnModuleInit {
   private uploads = 0;
@@ -51,8 +51,10 @@ export class UserImportsService implements OnModuleInit {
   }
 
   /**
-   * The job begins when all of the body is staged; of one that breaks off nothing is left.
-   * @throws AppError `VALIDATION_ERROR`, `PAYLOAD_TOO_LARGE`, `CONFLICT`, `OVERLOADED`, `TIMEOUT` when nothing comes
+   * Stages the body and creates the job once all of it has arrived. Deletes everything staged if the upload
+   * fails.
+   * @throws AppError `VALIDATION_ERROR`, `PAYLOAD_TOO_LARGE`, `CONFLICT`, `OVERLOADED`, or `TIMEOUT` when no
+   * bytes arrive
    */
   async receive(request: Request, caller: Principal): Promise<Job> {
     if (this.uploads >= MAX_UPLOADS) throw new AppError('OVERLOADED');
@@ -63,7 +65,7 @@ export class UserImportsService implements OnModuleInit {
     try {
       const context = requestContext.current();
       const work = () => this.stage(request, caller);
-      // It has as long as it takes, not what other requests have.
+      // An upload may take as long as bytes arrive, so the request timeout does not apply.
       return await (context ? requestContext.run({ ...context, signal: left.signal }, work) : work());
     } finally {
       this.uploads--;
@@ -79,9 +81,9 @@ export class UserImportsService implements OnModuleInit {
         stopping: this.lifecycle.stopping,
       });
       const total = await this.staging.stage(id, body, plainType(request) === CSV);
-      if (total === 0) throw AppError.invalid('body', 'body must hold one account at least');
+      if (total === 0) throw AppError.invalid('body', 'body must contain at least one user');
       return await this.unitOfWork.run(async () => {
-        // Whatever was staged too long ago is gone.
+        // The clean-up may have discarded lines staged too long ago.
         if ((await this.pieces.countLines(id)) !== total) throw new AppError('TIMEOUT');
         const job = await this.newJobs.create(
           { id, type: TYPE, total, dryRun: false, parameters: {} },
@@ -91,7 +93,7 @@ export class UserImportsService implements OnModuleInit {
         return job;
       });
     } catch (error) {
-      // If this fails, too, the clean-up finds them.
+      // The clean-up deletes these lines if this deletion fails.
       await requestContext.leave(() => this.pieces.delete(id)).catch(() => {});
       throw error;
     }

@@ -9,7 +9,7 @@ import type { UserEventType } from './events/user-events.js';
 import type { User } from './user.entity.js';
 import { type UserChanges, UsersRepository } from './users.repository.js';
 
-/** What a command makes of an account, and what has happened by that. */
+/** The decision of a command: the columns to write and the events to record. */
 export interface Change {
   readonly changes: UserChanges;
   readonly events: readonly UserEventType[];
@@ -23,7 +23,10 @@ interface Target {
 
 type Decide = (user: User) => Change | null | Promise<Change | null>;
 
-/** Changes one account at a time: the row is held, the change decided, written, and put down in its history. */
+/**
+ * Changes one user at a time: locks the row, asks the command for a decision, writes it and records its
+ * events.
+ */
 @Injectable()
 export class AccountChanges {
   constructor(
@@ -34,8 +37,8 @@ export class AccountChanges {
   ) {}
 
   /**
-   * Changes the user if the caller sees them and may act on them, and if the condition holds: all of it is judged
-   * once the row is held.
+   * Changes the user if the caller may see and act on the user and the condition holds. Checks all of it
+   * after locking the row.
    * @throws AppError `NOT_FOUND`, `FORBIDDEN`, `PRECONDITION_FAILED`
    */
   asCaller({ id, caller, condition }: Target, decide: Decide): Promise<User> {
@@ -46,7 +49,10 @@ export class AccountChanges {
     });
   }
 
-  /** By the service itself. @throws AppError `NOT_FOUND` unless the account is active */
+  /**
+   * Changes the user on behalf of the service itself.
+   * @throws AppError `NOT_FOUND` unless the user is active
+   */
   ofActive(id: string, decide: Decide): Promise<User> {
     return this.unitOfWork.run(async () => {
       const user = await this.repository.findByIdForUpdate(id);
@@ -55,12 +61,15 @@ export class AccountChanges {
     });
   }
 
-  /** A null decision changes nothing. @throws AppError `CONFLICT` when another account has the address by now */
+  /**
+   * Writes the decision, or changes nothing if it is null.
+   * @throws AppError `CONFLICT` when the address is taken
+   */
   private async apply(user: User, decide: Decide): Promise<User> {
     const change = await decide(user);
     if (!change) return user;
     const changed = await this.repository.update(user, change.changes, change.events.length);
-    if (!changed) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+    if (!changed) throw new AppError('CONFLICT', { message: 'This email address is taken' });
     await this.history.record(user, changed, change.events);
     return changed;
   }

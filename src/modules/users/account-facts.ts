@@ -2,7 +2,7 @@ import type { AuditChanges } from '../../platform/audit-trail/audit-details.js';
 import { type UserEventType, userEventTypes } from './events/user-events.js';
 import type { User } from './user.entity.js';
 
-/** What events hold of an account, in the spelling of the wire. */
+/** The user fields that events carry, in wire spelling. */
 export interface AccountFacts {
   readonly email: string;
   readonly name: string;
@@ -13,10 +13,10 @@ export interface AccountFacts {
 
 type Field = keyof AccountFacts;
 
-/** What of an account its events are made of. */
+/** The part of a user from which its events are built. */
 export type AccountState = Pick<User, 'email' | 'name' | 'status' | 'roles' | 'emailVerified'>;
 
-/** What an event of that type may have changed, and so tells: nothing else of the account. */
+/** The fields that each event type may change. An event carries these fields and no others. */
 const fieldsOf: Readonly<Record<UserEventType, readonly Field[]>> = {
   [userEventTypes.created]: ['email', 'name', 'status', 'roles', 'email_verified'],
   [userEventTypes.updated]: ['name'],
@@ -26,19 +26,19 @@ const fieldsOf: Readonly<Record<UserEventType, readonly Field[]>> = {
   [userEventTypes.deleted]: ['status'],
   [userEventTypes.restored]: ['status'],
   [userEventTypes.rolesChanged]: ['roles'],
-  // Nor could it be sealed any more.
+  // An erasure has destroyed the key that would encrypt the data.
   [userEventTypes.erased]: [],
-  // Not the password, nor anything made of it.
+  // An event never carries the password or anything derived from it.
   [userEventTypes.passwordChanged]: [],
 };
 
-/** The data of an event: replayed one after the other they give the account. */
+/** Returns the data of one event. Replaying all events of a user in order yields the user. */
 export function eventData(type: UserEventType, after: AccountState): Partial<AccountFacts> {
   const facts = factsOf(after);
   return Object.fromEntries(fieldsOf[type].map((field) => [field, facts[field]]));
 }
 
-/** What the event changed, from what to what; from null for an account that was not there. */
+/** Returns the fields that the event changed, with old and new value. `from` is null for a new user. */
 export function changesOf(
   type: UserEventType,
   before: AccountState | null,

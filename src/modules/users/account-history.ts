@@ -21,10 +21,10 @@ const actions: Readonly<Record<UserEventType, AuditAction>> = {
   [userEventTypes.passwordChanged]: 'auth.password_change',
 };
 
-/** An account that has just been made. */
+/** A user that this unit of work has just inserted. */
 export type CreatedAccount = AccountState & Pick<User, 'id' | 'updatedAt'>;
 
-/** What an account goes through: kept as events, told to the audit trail, and published to whoever reacts. */
+/** Records what happens to a user: stores the events, writes the audit entries and publishes to listeners. */
 @Injectable()
 export class AccountHistory {
   constructor(
@@ -35,8 +35,8 @@ export class AccountHistory {
   ) {}
 
   /**
-   * In the unit of work of the change, which has raised the version by one for each of `types`.
-   * `action`: what the trail calls it, when that is not what it calls such an event otherwise.
+   * Stores events, audit entries and notifications of one change, in its unit of work. The change has raised
+   * the version by one for each of `types`. `action` replaces the default audit action of the event type.
    */
   async record(
     before: User | null,
@@ -67,8 +67,8 @@ export class AccountHistory {
   }
 
   /**
-   * Many accounts that begin at once, in the unit of work that makes them. Nobody is published to who would react to
-   * each of them: nothing is to be mailed to thousands, nor logged line by line.
+   * Records many new users at once, in the unit of work that inserts them. Publishes no domain events,
+   * because listeners would send thousands of mails and log each user.
    */
   async recordCreated(accounts: readonly CreatedAccount[]): Promise<void> {
     const type = userEventTypes.created;

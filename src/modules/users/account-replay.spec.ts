@@ -16,8 +16,8 @@ const event = (version: number, data: object | null): StoredEvent => ({
   data,
 });
 
-describe('the replay of an account', () => {
-  it('has what each event left, and the times of the first and the last', () => {
+describe('replaying the events of a user', () => {
+  it('applies each event in order and takes the times of the first and the last', () => {
     expect(replay([event(1, FACTS), event(2, { name: 'B' }), event(3, { status: 'disabled' })])).toEqual({
       id: ACCOUNT,
       ...FACTS,
@@ -31,10 +31,10 @@ describe('the replay of an account', () => {
   });
 
   it.each<[string, StoredEvent[]]>([
-    ['there are none', []],
-    ['the first is missing', [event(2, { name: 'B' })]],
-    ['one cannot be read any more', [event(1, FACTS), event(2, null)]],
-  ])('is nothing when %s', (_, events) => {
+    ['no events exist', []],
+    ['the first event is missing', [event(2, { name: 'B' })]],
+    ['one event can no longer be decrypted', [event(1, FACTS), event(2, null)]],
+  ])('returns null when %s', (_, events) => {
     expect(replay(events)).toBeNull();
   });
 });

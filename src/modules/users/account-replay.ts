@@ -3,9 +3,9 @@ import type { AccountFacts } from './account-facts.js';
 import type { UserResponse } from './dto/user.response.js';
 
 /**
- * The account that its events, oldest first, make. `last_login_at` is no part of them.
- * @returns null when there is none yet, none that can be read any more, or not all of them: an account that an
- * earlier version of the service made has none from before
+ * Rebuilds a user from its events, given oldest first. `last_login_at` is null because no event carries it.
+ * @returns null when no event exists yet, when an event can no longer be decrypted, or when the first event
+ * is missing. Users created by an earlier version of the service have no events from that time.
  */
 export function replay(events: readonly StoredEvent[]): UserResponse | null {
   const [first] = events;

@@ -6,8 +6,8 @@ import type { User } from './user.entity.js';
 import { UsersRepository } from './users.repository.js';
 
 /**
- * Decides on whom a caller may act: on themselves, and on whoever holds no permission that the caller lacks. Every
- * way to act on another user goes through it.
+ * Decides which users a caller may act on: the caller's own user, and users who hold no permission that the
+ * caller lacks. Every action on another user must pass this check.
  */
 @Injectable()
 export class Authority {
@@ -17,9 +17,10 @@ export class Authority {
   ) {}
 
   /**
-   * Holds the user's row, and what the user may do, until the unit of work ends: a grant that is under way is waited
-   * for, and a later one waits.
-   * @throws AppError `NOT_FOUND` for a user whom the caller does not see, `FORBIDDEN` for one above the caller
+   * Locks the user's row and the permissions of the user's roles until the unit of work ends. Waits for a
+   * grant that is in progress; later grants wait for this lock.
+   * @throws AppError `NOT_FOUND` when the caller cannot see the user, `FORBIDDEN` when the user holds a
+   * permission that the caller lacks
    */
   async hold(id: string, caller: Principal): Promise<User> {
     const user = assertVisible(await this.repository.findByIdForUpdate(id), caller);

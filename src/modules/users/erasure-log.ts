@@ -9,7 +9,7 @@ import { Jobs } from '../../platform/jobs/jobs.js';
 
 const LOG = 'users.log-erasure';
 const FILE = 'erasures.log';
-/** At the end of a line: before it may stand what a crash has left of another. */
+/** Matches the end of a line, because a crash may have left part of another entry before it. */
 const LINE = /\d{4}-\d\d-\d\dT[\d:.]{12}Z ([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/;
 
 interface Erased {
@@ -18,8 +18,9 @@ interface Erased {
 }
 
 /**
- * Who was erased, in a file apart from the database: a backup of that brings people back, and knows nothing
- * of their erasure. A line each, time and id. Written by a job, so that none is lost; one may stand there twice.
+ * The log of all erasures, in a file outside the database, one line each with time and id. A restored
+ * database backup brings erased users back and knows nothing of their erasure. A queued task writes each line
+ * at least once, so a line may appear twice.
  */
 @Injectable()
 export class ErasureLog implements OnModuleInit {
@@ -37,26 +38,29 @@ export class ErasureLog implements OnModuleInit {
     this.runner.register(LOG, (erased) => this.append(erased as Erased));
   }
 
-  /** In the unit of work that erases. */
+  /** Enqueues the log line in the unit of work that erases the user. */
   async enqueue(id: string, at: Date): Promise<void> {
     await this.jobs.enqueue(LOG, { id, at: at.toISOString() });
   }
 
-  /** The ids, oldest first, a line at a time. None when there is no file. */
+  /**
+   * Yields the erased ids, oldest first, and reads one line at a time. Yields nothing when the file does not
+   * exist.
+   */
   async *ids(): AsyncGenerator<string> {
     const file = await open(this.file).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
       throw error;
     });
     if (!file) return;
-    // It closes the file, however it ends.
+    // The iterator closes the file, however the loop ends.
     for await (const line of file.readLines()) {
       const id = LINE.exec(line)?.[1];
       if (id !== undefined) yield id;
     }
   }
 
-  /** Makes the file if there is none. @returns why it cannot be written; null when it can */
+  /** Creates the file if it does not exist. @returns the reason why it cannot be written, or null */
   async findFault(): Promise<string | null> {
     try {
       await this.write('');
@@ -70,7 +74,7 @@ export class ErasureLog implements OnModuleInit {
     await this.write(`${at} ${id}\n`);
   }
 
-  /** It is on the disk when this ends. */
+  /** Resolves once the line is on disk. */
   private async write(line: string): Promise<void> {
     const { DATA_DIR } = this.config;
     await createFolder(DATA_DIR);
@@ -89,7 +93,10 @@ async function writeAndSync(path: string, text: string): Promise<void> {
   }
 }
 
-/** That a new file is there stands in its folder. Windows opens none, and writes it by itself. */
+/**
+ * Flushes the directory entry of a new file. Windows cannot open a directory and flushes the entry without
+ * it.
+ */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const folder = await open(path);

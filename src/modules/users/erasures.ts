@@ -12,10 +12,10 @@ import { userEventTypes } from './events/user-events.js';
 import { UsersRepository } from './users.repository.js';
 
 const SAMPLE_ANEW = 'users.sample-anew';
-/** Of the log of erasures, looked up at once. */
+/** The number of erasure log entries that one query looks up. */
 const BATCH = 1000;
 
-/** Erases without being asked: what was deleted long enough ago, and what a backup has brought back. */
+/** Erases users whose time to restore has passed, and users whom a restored backup brought back. */
 @Injectable()
 export class Erasures implements OnModuleInit {
   private readonly logger = new Logger(Erasures.name);
@@ -33,7 +33,7 @@ export class Erasures implements OnModuleInit {
     this.runner.register(SAMPLE_ANEW, () => this.repository.sampleAnew());
   }
 
-  /** Those that cannot be restored any more, each in a unit of work of its own. */
+  /** Erases users who can no longer be restored, each in its own unit of work. */
   eraseDeleted(): Promise<void> {
     return inBatches(async (limit) => {
       let erased = 0;
@@ -44,14 +44,14 @@ export class Erasures implements OnModuleInit {
     });
   }
 
-  /** Before anybody is served: erases those whom a backup has brought back. */
+  /** Erases again the users whom a backup brought back. Runs before the service accepts requests. */
   async repeat(): Promise<void> {
     await this.warnOfFault();
     let ids: string[] = [];
     const eraseThem = async () => {
       for (const id of await this.repository.findNotErased(ids)) {
         if (await this.erase(new EraseUser(id, null, true)))
-          this.logger.warn({ user_id: id }, 'erased once more');
+          this.logger.warn({ user_id: id }, 'erased a user whom a backup had brought back');
       }
       ids = [];
     };
@@ -62,22 +62,31 @@ export class Erasures implements OnModuleInit {
     await eraseThem();
   }
 
-  /** What the planner sampled would outlive the account. Once for all that are erased meanwhile. */
+  /**
+   * Enqueues an ANALYZE, because the planner statistics would otherwise keep values of the erased user. One
+   * task serves all users erased in the meantime.
+   */
   @OnDomainEvent(userEventTypes.erased)
   async forgetSamples(): Promise<void> {
     await this.jobs.enqueue(SAMPLE_ANEW, {}, SAMPLE_ANEW);
   }
 
-  /** No reason not to serve: jobs try each line again for hours, and say so. */
+  /**
+   * Warns instead of refusing to start, because queued tasks retry each line for hours and log their
+   * failures.
+   */
   private async warnOfFault(): Promise<void> {
     const fault = await this.log.findFault();
     if (fault === null) return;
     this.logger.warn(
-      `erasures cannot be logged in DATA_DIR, so a backup that is restored would bring people back: ${fault}`,
+      `erasures cannot be logged in DATA_DIR; restoring a backup would bring erased users back: ${fault}`,
     );
   }
 
-  /** @returns whether it did: it may be gone by now, or restored. What a backup has brought back is not let go so easily */
+  /**
+   * Returns false when the user is gone or restored by now. For a user whom a backup brought back, any
+   * refusal but `NOT_FOUND` is an error.
+   */
   private async erase(command: EraseUser): Promise<boolean> {
     try {
       await this.commands.execute(command);

@@ -13,7 +13,10 @@ import { CreateUserDto } from './dto/create-user.dto.js';
 import { UsersRepository } from './users.repository.js';
 
 const GENERATED_PASSWORD_BYTES = 18;
-/** What is refused for another reason (a database that is busy) says nothing about a setting. */
+/**
+ * The setting to blame for each error code. Other errors, such as a busy database, are not caused by a
+ * setting.
+ */
 const SETTING_AT_FAULT: ReadonlyMap<ErrorCode, string> = new Map([
   ['CONFLICT', 'ADMIN_EMAIL'],
   ['VALIDATION_ERROR', 'ADMIN_PASSWORD'],
@@ -21,11 +24,11 @@ const SETTING_AT_FAULT: ReadonlyMap<ErrorCode, string> = new Map([
 
 export interface CreatedAdministrator {
   readonly email: string;
-  /** Only when it was generated: it is shown once and kept nowhere. */
+  /** The password if the service generated it. It is shown once and not stored. */
   readonly generatedPassword: string | null;
 }
 
-/** Makes the first account there is: without an admin nobody could make another. */
+/** Creates the first admin, because without one no other admin can be created. */
 @Injectable()
 export class FirstAdministrator {
   constructor(
@@ -35,8 +38,9 @@ export class FirstAdministrator {
   ) {}
 
   /**
-   * Creates it unless an active admin exists; of instances that start at once, one does.
-   * @returns null when there was nothing to do
+   * Creates the administrator unless an active admin exists. When several instances start at once, exactly
+   * one creates it.
+   * @returns null when an active admin exists
    * @throws ConfigError when ADMIN_EMAIL or ADMIN_PASSWORD cannot be used
    */
   async ensure(): Promise<CreatedAdministrator | null> {

@@ -1,6 +1,8 @@
 import type { Client } from 'pg';
 
-/** Whether a start has to make the first administrator; works on a database without a schema. */
+/**
+ * Returns true when startup must create the first administrator. Also works on a database without a schema.
+ */
 export async function hasNoAdministrator(client: Client): Promise<boolean> {
   const { rows: tables } = await client.query<{ made: boolean }>(
     `SELECT to_regclass('public.users') IS NOT NULL AS made`,

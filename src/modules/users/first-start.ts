@@ -9,9 +9,9 @@ interface Starting extends Config {
 }
 
 /**
- * Checks what the first start needs before it changes anything: once the schema is made, a fault would leave
- * it half done.
- * @throws ConfigError when the first administrator has to be made and cannot be
+ * Validates the first administrator's settings before startup changes anything. A fault found after the
+ * schema is created would leave the first start half done.
+ * @throws ConfigError when the first administrator is needed and cannot be created
  */
 export async function assertFirstStart(config: Starting): Promise<void> {
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, NODE_ENV } = config;

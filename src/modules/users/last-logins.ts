@@ -3,16 +3,19 @@ import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { UsersRepository } from './users.repository.js';
 import { BackgroundLogger } from '../../platform/logging/background-logger.js';
 
-/** The contract lets `last_login_at` lag by 5 s. */
+/** The interval between writes. The contract lets `last_login_at` lag by 5 s. */
 const WRITE_EVERY_MS = 2000;
-/** Accounts in one statement, which holds their rows. */
+/** The number of users in one statement, which locks their rows. */
 const BATCH = 5000;
-/** Accounts that wait while nothing can be written; the longest waiting makes room. */
+/**
+ * The maximum number of users held in memory while the database cannot be written. The oldest entry is
+ * evicted first.
+ */
 const MAX_WAITING = 100_000;
 
 /**
- * Gathers sign-ins and writes them together: a row with a dozen indexes is dear to change, and of an
- * account's sign-ins within two seconds only the last counts. A normal stop loses none.
+ * Buffers sign-ins and writes them in batches. A row with a dozen indexes is expensive to update, and of
+ * several sign-ins within two seconds only the last matters. A normal shutdown flushes the buffer.
  */
 @Injectable()
 export class LastLogins implements OnModuleInit, OnModuleDestroy {
@@ -21,7 +24,7 @@ export class LastLogins implements OnModuleInit, OnModuleDestroy {
   private readonly task = new PeriodicTask(
     WRITE_EVERY_MS,
     () => this.writeAll(),
-    (error) => this.logger.warn(error, 'the times of the last sign-ins could not be written, and wait'),
+    (error) => this.logger.warn(error, 'last sign-ins could not be written and will be retried'),
   );
 
   constructor(private readonly repository: UsersRepository) {}

@@ -1,4 +1,4 @@
-/** The letters that a digit or mark usually stands for. */
+/** The letters that each digit or mark usually replaces. */
 const MARKS: Readonly<Record<string, string>> = {
   '0': 'o',
   '1': 'il',
@@ -23,8 +23,8 @@ const MARKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Pairs of a letter of another alphabet, in lower case and without accents, and the Latin letter that it or its
- * capital looks like. A letter that looks like two stands in two pairs.
+ * Pairs of a foreign letter, in lower case and without accents, and the Latin letter that it or its capital
+ * resembles. A letter that resembles two Latin letters occurs in two pairs.
  */
 const PAIRS = [
   // Cyrillic
@@ -33,13 +33,13 @@ const PAIRS = [
   'αa βb γy δd εe ζz ηh ηn ιi κk λl μm μu νv νn οo πn ρp σo σs τt υu υy φf χx ωw',
   // Armenian
   'աw եt հh ոn սu օo զq',
-  // Latin letters with a stroke or in another form, which have no decomposition
+  // Latin letters with a stroke or in another shape, which Unicode does not decompose
   'ƀb ɓb ƈc đd ðd ɖd ɗd əe ɛe ƒf ɡg ɠg ħh ɦh ɨi ɩi ĸk ƙk łl ƚl ɫl ɱm ŋn ɲn øo ɵo ɔo þp ƥp ɋq ɍr ʂs ŧt ƭt ʉu ʋv ƴy ɏy ƶz ȥz',
   // Small capitals
   'ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ꞯq ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz ɑa ʐz',
 ];
 
-/** Alphabets of framed letters that Unicode does not decompose, by their A. */
+/** The code points of the first letters of framed alphabets, which Unicode does not decompose. */
 const FRAMED_A = [0x1f150, 0x1f170, 0x1f1e6];
 
 const LETTERS = collectLetters();
@@ -58,26 +58,27 @@ function collectLetters(): ReadonlyMap<string, readonly string[]> {
   return letters;
 }
 
-/** Returns the Latin letters that a character stands for or looks like; itself when none is known. */
+/** Returns the Latin letters that a character replaces or resembles, or the character itself. */
 export const lettersLike = (character: string): readonly string[] => LETTERS.get(character) ?? [character];
 
 /**
- * Returns the characters of a text without what disguises them: case (with full folding: `ß` is `ss`, `İ` is `i`),
- * accents, width and other compatible forms, and characters that are not shown.
+ * Returns the characters of a text without usual disguises: case (with full folding, so `ß` is `ss` and `İ`
+ * is `i`), accents, width and other compatible forms, and invisible characters.
  */
 export function undisguised(text: string): string[] {
-  // To upper case and back expands and folds. The capital ß has no other upper case, so lower case comes first.
+  // Converting to upper case and back expands and folds. The capital ß has no other upper case, so lower case
+  // comes first.
   const folded = text.normalize('NFKD').toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ');
   return Array.from(folded.normalize('NFKD').replaceAll(/[\p{M}\p{Default_Ignorable_Code_Point}]/gu, ''));
 }
 
-/** Returns the characters without spaces and marks between them that stand for no letter. */
+/** Returns the characters without spaces, and without marks that replace no letter. */
 export const withoutSeparators = (characters: readonly string[]): string[] =>
   characters.filter((character) => /[\p{L}\p{N}]/u.test(character) || LETTERS.has(character));
 
 /**
- * Tells whether the text contains the word, also in disguise. Digits alone are no disguise: they are in many
- * passwords by chance. Both are {@link undisguised}.
+ * Returns true if the text contains the word, possibly in disguise. Digits alone are no disguise, because
+ * they occur in many passwords by chance. Both arguments come from {@link undisguised}.
  */
 export function containsDisguised(characters: readonly string[], word: readonly string[]): boolean {
   const readings = characters.map((character) => new Set([character, ...lettersLike(character)]));

@@ -19,7 +19,7 @@ export class MeController {
     private readonly users: UsersService,
   ) {}
 
-  /** The caller's own account. */
+  /** Returns the caller's own user. */
   @Get()
   @SignedIn()
   @ConditionalGet()
@@ -28,7 +28,7 @@ export class MeController {
     return toUserResponse(await this.users.get(caller.userId, caller));
   }
 
-  /** Changes the caller's own account. */
+  /** Changes the caller's own user. */
   @Patch()
   @SignedIn()
   @Versioned()

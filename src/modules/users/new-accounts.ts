@@ -12,7 +12,7 @@ import { foldedKeys } from './user-keys.js';
 import type { User } from './user.entity.js';
 import { type NewUser, UsersRepository } from './users.repository.js';
 
-/** How an account begins. */
+/** Registers new users. */
 @Injectable()
 export class NewAccounts {
   constructor(
@@ -22,7 +22,10 @@ export class NewAccounts {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Hashing takes its time: it is done before any row or connection is held. @throws AppError `VALIDATION_ERROR` */
+  /**
+   * Hashes the password before any row is locked or connection taken, because hashing is slow.
+   * @throws AppError `VALIDATION_ERROR`
+   */
   async prepare(input: CreateUserDto, roles: string[]): Promise<NewUser> {
     const refusal = checkPassword(input);
     if (refusal) throw AppError.invalid('password', refusal);
@@ -37,10 +40,10 @@ export class NewAccounts {
     };
   }
 
-  /** In a unit of work. @throws AppError `CONFLICT` when the address is taken */
+  /** Inserts the user within a unit of work. @throws AppError `CONFLICT` when the address is taken */
   async insert(user: NewUser): Promise<User> {
     const inserted = await this.repository.insert(user);
-    if (!inserted) throw new AppError('CONFLICT', { message: 'This e-mail address is taken' });
+    if (!inserted) throw new AppError('CONFLICT', { message: 'This email address is taken' });
     await this.history.record(null, inserted, [userEventTypes.created]);
     return inserted;
   }

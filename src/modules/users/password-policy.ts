@@ -3,7 +3,7 @@ import { isCommonPassword } from './common-passwords.js';
 import { containsDisguised, undisguised, withoutSeparators } from './look-alikes.js';
 
 const PRODUCT_NAME = 'gatehouse';
-/** In code points: shorter words stand in too many passwords by chance. */
+/** The minimum word length in code points. Shorter words occur in too many passwords by chance. */
 const MIN_WORD_LENGTH = 4;
 const WORD_BREAKS = /[^\p{L}\p{M}\p{N}]+/u;
 
@@ -14,14 +14,15 @@ export interface ChosenPassword {
 }
 
 /**
- * Returns why a new password is refused, as a message for the client about that field, or null when it may be
- * used. The shape of the password was checked before. Ignores case, accents and usual disguises. There are no
- * composition rules (NIST SP 800-63B-4, 3.1.1.2): a common password stays easy to guess when it is decorated.
+ * Returns the reason for refusing a new password, as a message about `field`, or null if the password is
+ * fine. The caller has already validated length and characters. Ignores case, accents and usual disguises.
+ * Imposes no composition rules (NIST SP 800-63B-4, 3.1.1.2), because a decorated common password stays easy
+ * to guess.
  */
 export function checkPassword({ password, email, name }: ChosenPassword, field = 'password'): string | null {
   if (containsWord(password, [PRODUCT_NAME])) return `${field} must not contain the name of the product`;
   if (containsWord(password, [localPart(email)]))
-    return `${field} must not contain the name in the e-mail address`;
+    return `${field} must not contain the name in the email address`;
   if (containsWord(password, name.split(WORD_BREAKS))) return `${field} must not contain a word of the name`;
   if (isCommonPassword(password)) return `${field} must not be a commonly used one`;
   return null;

@@ -2,14 +2,14 @@ import { lettersLike, undisguised, withoutSeparators } from './look-alikes.js';
 
 const MAX_READINGS = 16;
 const MIN_CORE = 3;
-/** Hardly a common password is longer. */
+/** The maximum core length. Common passwords are hardly ever longer. */
 const MAX_CORE = 24;
-/** Characters on either side that are looked at; a longer run is no usual affix. */
+/** The maximum number of characters examined on either side. A longer run is not a usual affix. */
 const MAX_AFFIX = 12;
 const MAX_MARKS = 3;
 const MAX_DIGITS = 4;
 const KEY_ROWS = ['01234567890', '09876543210', '!@#$%^&*()', '!"§$%&/()='];
-/** A day or a month: which of them comes first depends on the country. */
+/** Matches a day or a month, because their order depends on the country. */
 const DAY = '(?:0[1-9]|[12]\\d|3[01])';
 const YEAR = '(?:19|20)\\d\\d';
 const DATE = new RegExp(
@@ -17,9 +17,9 @@ const DATE = new RegExp(
 );
 
 /**
- * Yields the words that a password may be derived from by usual means: upper case, accents, characters that stand for
- * letters or look like them, spaces and marks between letters, and digits, years, dates and marks before and after.
- * The number of words is bounded.
+ * Yields the words from which a password may be derived by usual means. These are upper case, accents,
+ * look-alikes of letters, spaces and marks between letters, and digits, years, dates and marks around the
+ * word. The number of words is bounded.
  */
 export function* passwordVariations(password: string): Generator<string> {
   yield password.normalize('NFC').toLowerCase();
@@ -42,7 +42,7 @@ function* coresOf(characters: readonly string[]): Generator<readonly string[]> {
   }
 }
 
-/** Returns 0 and the lengths up to that of the run of characters at the start that are no letters. */
+/** Returns every affix length from 0 to the length of the leading run of non-letters. */
 function affixLengths(characters: readonly string[]): number[] {
   const firstLetter = characters.findIndex((character) => /\p{L}/u.test(character));
   const run = firstLetter === -1 ? characters.length : firstLetter;
@@ -58,7 +58,7 @@ function isUsualAffix(characters: readonly string[]): boolean {
   );
 }
 
-/** Tells whether the characters are one and the same, or neighbours on the keyboard. */
+/** Returns true if all characters are equal, or if they are neighbors on the keyboard. */
 function isRow(characters: readonly string[]): boolean {
   return new Set(characters).size === 1 || KEY_ROWS.some((row) => row.includes(characters.join('')));
 }

@@ -5,15 +5,21 @@ import { inBatches } from '../../platform/jobs/in-batches.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { SearchKeysRepository } from './search-keys.repository.js';
 
-/** In rows that are met. Their locks must not last: with another key each, 1,000 take a third of a second. */
+/**
+ * The number of users that one batch scans. Their locks must be short, and updating 1,000 keys takes a third
+ * of a second.
+ */
 const BATCH = 500;
-/** A batch that cannot lock a row within this time leaves its rows to the next run, so that no request waits for it. */
+/**
+ * The time in ms that a batch waits for a row lock. It then leaves its rows to the next run, so that no
+ * request waits for it.
+ */
 const LOCK_WAIT_MS = 200;
 
 /**
- * Completes the search keys of users who were stored before the database did so itself (see the migration
- * `search-form`). Each batch commits together with its progress, so a run resumes where the last one ended. One
- * pass is enough, because a trigger completes every key that any instance writes meanwhile.
+ * Completes the search keys of users stored before PostgreSQL did so itself (see the migration
+ * `search-form`). Each batch commits together with its progress, so a run resumes where the last one ended.
+ * One pass is enough, because a trigger completes every key that any instance writes in the meantime.
  */
 @Injectable()
 export class SearchKeyFill implements OnModuleInit {
@@ -34,7 +40,7 @@ export class SearchKeyFill implements OnModuleInit {
       await inBatches((limit) => this.unitOfWork.run(() => this.fillSome(limit)), BATCH);
     } catch (error) {
       if (!lockTimeout(error)) throw error;
-      this.logger.debug('the fill of search keys met a locked row, and goes on in a minute');
+      this.logger.debug('the fill of search keys met a locked row and resumes in a minute');
     }
   }
 

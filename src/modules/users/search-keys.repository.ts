@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 /**
- * Completes the keys among the next users by id. Locks them in the order of ids, as every bulk write does, and changes
- * nothing else of them.
+ * Completes the keys among the next users by id. Locks the users in id order, as every bulk write does, and
+ * changes nothing else.
  */
 const COMPLETE = `
   WITH scanned AS MATERIALIZED (
@@ -17,7 +17,7 @@ const COMPLETE = `
   SELECT (SELECT count(*) FROM scanned)::integer AS scanned,
          coalesce((SELECT id FROM scanned ORDER BY id DESC LIMIT 1), $1) AS last`;
 
-/** The progress of the fill of search keys, and the keys that it has not reached yet. */
+/** Stores the progress of the search key fill and completes the keys it has not reached yet. */
 @Injectable()
 export class SearchKeysRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
@@ -26,7 +26,10 @@ export class SearchKeysRepository {
     await this.query(`SELECT set_config('lock_timeout', $1, true)`, [String(milliseconds)]);
   }
 
-  /** Returns the id that the fill has reached and locks the progress; null when it is finished or another run is at it. */
+  /**
+   * Locks the progress and returns the id that the fill has reached. Returns null when the fill is finished
+   * or another run holds the lock.
+   */
   async lockProgress(): Promise<string | null> {
     const [row] = await this.query<{ after_id: string }>(
       'SELECT after_id FROM search_key_fill WHERE finished_at IS NULL FOR UPDATE SKIP LOCKED',
@@ -34,7 +37,7 @@ export class SearchKeysRepository {
     return row?.after_id ?? null;
   }
 
-  /** Returns the number of users it met after that id, at most `limit`, and the last of them. */
+  /** Completes at most `limit` users after that id. Returns the number of users scanned and the last id. */
   async complete(after: string, limit: number): Promise<{ scanned: number; last: string }> {
     const [row] = await this.query<{ scanned: number; last: string }>(COMPLETE, [after, limit]);
     return row ?? { scanned: 0, last: after };

@@ -26,7 +26,7 @@ import { toUserResponse, UserResponse } from './dto/user.response.js';
 export class UserDeletionController {
   constructor(private readonly commands: CommandBus) {}
 
-  /** Deletes an account; it can be restored for 30 days, and keeps its address that long. */
+  /** Deletes a user. The user can be restored for 30 days and keeps the email address during that time. */
   @Delete()
   @SelfOr('users:delete')
   @HttpCode(204)
@@ -34,9 +34,9 @@ export class UserDeletionController {
   @ApiNoContentResponse()
   @ApiForbiddenResponse({
     type: ErrorResponse,
-    description: 'Holds a permission that the caller does not hold',
+    description: 'The user holds a permission that the caller does not hold',
   })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The user is the last active admin' })
   async delete(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
@@ -45,7 +45,7 @@ export class UserDeletionController {
     await this.commands.execute(new DeleteUser(id, caller, condition));
   }
 
-  /** Undoes a deletion. */
+  /** Restores a deleted user. */
   @Post('restore')
   @Requires('users:delete')
   @HttpCode(200)
@@ -54,7 +54,7 @@ export class UserDeletionController {
   @ApiOkResponse({ type: UserResponse })
   @ApiConflictResponse({
     type: ErrorResponse,
-    description: 'The account is not deleted, or was deleted too long ago',
+    description: 'The user is not deleted, or was deleted too long ago',
   })
   async restore(
     @Param('id', IdPipe) id: string,
@@ -64,14 +64,16 @@ export class UserDeletionController {
     return toUserResponse(await this.commands.execute(new RestoreUser(id, caller, condition)));
   }
 
-  /** Makes what is personal of a deleted account unreadable everywhere, for good. Its address is free again. */
+  /** Makes the personal data of a deleted user permanently unreadable everywhere. The email address becomes available again. */
   @Post('erase')
   @Requires('users:delete')
   @HttpCode(202)
   @ApiPreconditions()
-  @ApiAcceptedResponse({ description: 'Erased; what the planner sampled of it follows within a second' })
-  @ApiNotFoundResponse({ type: ErrorResponse, description: 'There is no such account, or it is erased' })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The account is not deleted' })
+  @ApiAcceptedResponse({
+    description: 'Erased. Samples in the database statistics are removed within a second',
+  })
+  @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist or is erased' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The user is not deleted' })
   async erase(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,

@@ -1,11 +1,15 @@
 import { foldCase } from '../../common/text.js';
 
-/** An index entry, which holds the search key and the roles as well, must stay below a third of a page. */
+/**
+ * The maximum length of a name key. An index entry also holds the search key and the roles and must stay
+ * below a third of a page.
+ */
 const MAX_NAME_KEY_LENGTH = 100;
 
 /**
- * The folded columns of an account. In the search key a line break parts name and address: neither
- * can hold one, so no search matches across. The database adds the compatible form of both, in lines of its own.
+ * Returns the folded columns of a user. A line break separates name and address in the search key. Neither
+ * can contain one, so no search matches across both. PostgreSQL appends the compatible form of both on lines
+ * of their own.
  */
 export function foldedKeys(name: string, email: string): { nameKey: string; searchKey: string } {
   const folded = foldCase(name);

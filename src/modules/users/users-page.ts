@@ -5,20 +5,23 @@ import { readPlan } from '../../platform/database/estimate-rows.js';
 import { anyTerm, holds, holdsPairs, searchTerms } from '../../platform/database/search-key.js';
 import type { User, UserStatus } from './user.entity.js';
 
-/** What gathering costs, in index entries passed (a third of a microsecond): to read the inverted index, ... */
+/**
+ * The cost of reading the inverted index, measured in index entries walked (a third of a microsecond each).
+ */
 const ENTRIES_PER_LOOKUP = 5000;
-/** ... and to fetch a row from anywhere, some 5 microseconds. */
+/** The cost of fetching one row at random, about 5 microseconds, in the same unit. */
 const ENTRIES_PER_FETCH = 15;
 /**
- * Rows of a kind lie together: the walk may need so many times what was expected, and for the frequent,
- * which are dear to gather, up to a share of what that would cost.
+ * The factor by which a walk may exceed the expected number of entries, because similar rows lie next to each
+ * other.
  */
 const PATIENCE = 2;
+/** The share of the gathering cost that a walk may use for frequent values, which are expensive to gather. */
 const SHARE_OF_GATHERING = 0.25;
 const NOT_DELETED = `status <> 'deleted'`;
-/** Those that are erased have none, and the indexes hold it. */
+/** Excludes erased users, whose search key is empty. The indexes contain this column. */
 const NOT_ERASED = `search_key <> ''`;
-/** What pg_trgm has an entry for: three letters or digits in a row. */
+/** Matches three letters or digits in a row, for which pg_trgm has an index entry. */
 const HAS_TRIGRAM = /[\p{L}\p{N}]{3}/u;
 
 export interface UserFilters {
@@ -43,7 +46,7 @@ export interface UserPage {
   readonly after: Position | null;
 }
 
-/** Everybody whom the filters let through, in no order. */
+/** Returns an unordered query for every user that the filters match. */
 export function matchingUsers(users: Repository<User>, filters: UserFilters): SelectQueryBuilder<User> {
   return users
     .createQueryBuilder('user')
@@ -52,10 +55,11 @@ export function matchingUsers(users: Repository<User>, filters: UserFilters): Se
 }
 
 /**
- * A page of the list. Two ways lead there: to walk along the index of the sort until enough rows have
- * passed the filters, which is for the frequent, and to gather what an inverted index finds and sort
- * it, which is for the rare. Left alone, the planner takes the walk to the end of the index for what
- * lies there, for seconds. So the way is chosen here, by the planner's estimate, and a walk is bounded.
+ * Loads a page of the list in one of two ways. The walk reads the sort index until enough rows have passed
+ * the filters, which suits frequent values. Gathering reads an inverted index and sorts the result, which
+ * suits rare ones.
+ * On its own, the planner walks to the end of the index for rows that lie there, which takes seconds. So this
+ * function chooses by the planner's estimate and bounds the walk.
  */
 export async function findPage(users: Repository<User>, page: UserPage): Promise<User[]> {
   if (passes(page.filters).length === 0) return inOrder(users, page).getMany();
@@ -70,12 +74,13 @@ export async function findPage(users: Repository<User>, page: UserPage): Promise
 }
 
 interface Estimate {
-  /** Rows that the walk could pass, and those among them that pass the filters. */
+  /** The number of rows that the walk could pass. */
   readonly inReach: number;
+  /** The number of those rows that pass the filters. */
   readonly wanted: number;
 }
 
-/** What the planner expects: it looks at its statistics, not at the table. */
+/** Asks the planner for its estimate, which reads statistics and not the table. */
 async function estimate(users: Repository<User>, page: UserPage): Promise<Estimate> {
   const [sql, parameters] = users.manager.dataSource.driver.escapeQueryWithParameters(
     `EXPLAIN (FORMAT JSON) SELECT 1 FROM (
@@ -88,14 +93,14 @@ async function estimate(users: Repository<User>, page: UserPage): Promise<Estima
   return { wanted: plan['Plan Rows'], inReach: plan.Plans?.[0]?.['Plan Rows'] ?? plan['Plan Rows'] };
 }
 
-/** None when it is cheaper to gather. */
+/** Returns the number of index entries to walk, or 0 when gathering is cheaper. */
 function entriesToWalk({ limit, offset }: UserPage, { inReach, wanted }: Estimate): number {
   const expected = ((offset + limit) * inReach) / Math.max(wanted, 1);
   const gathering = ENTRIES_PER_LOOKUP + wanted * ENTRIES_PER_FETCH;
   return expected > gathering ? 0 : Math.ceil(Math.max(expected * PATIENCE, gathering * SHARE_OF_GATHERING));
 }
 
-/** Without a condition every row of the index is one of the page. */
+/** Pages through the sort index alone. Without filters every row of the index belongs to the page. */
 function inOrder(users: Repository<User>, page: UserPage): SelectQueryBuilder<User> {
   return ordered(users.createQueryBuilder('user'), page)
     .where(all([inScope(page.filters), ...isAfter(page, '"user"')]))
@@ -110,9 +115,9 @@ function ordered(query: SelectQueryBuilder<User>, { order }: UserPage): SelectQu
 }
 
 /**
- * The index holds all that is asked for, so no row is fetched to be passed over. Only the search for a whole address
- * also asks for the canonical one, which the planner leaves out of every other walk. CASE, as the planner
- * need not compare the pattern with its samples once more.
+ * Reads only indexed columns, so PostgreSQL fetches no row that it then discards. Only the search for a whole
+ * address tests `email_key`; in every other walk the planner drops that column. The CASE keeps the planner
+ * from comparing the pattern with its samples a second time.
  */
 function walk(page: UserPage, entries: number): string {
   return `
@@ -126,7 +131,7 @@ function walk(page: UserPage, entries: number): string {
     LIMIT ${page.limit} OFFSET ${page.offset}`;
 }
 
-/** OFFSET 0 keeps the planner from walking after all. */
+/** Gathers matching rows and sorts them. OFFSET 0 keeps the planner from choosing the walk after all. */
 function gather(page: UserPage): string {
   const { filters } = page;
   return `
@@ -144,13 +149,13 @@ function ordering({ order }: UserPage): string {
   return `${keyColumns[order.column]} ${direction}, id ${direction}`;
 }
 
-/** What picks the indexes to walk: their predicates have to be there to the letter. */
+/** Returns the condition that selects the index to walk. It must repeat the index predicate verbatim. */
 function inScope(filters: UserFilters): string {
   const rows = scopeOf(filters);
   return rows === NOT_DELETED ? rows : `status <> 'active' AND ${rows}`;
 }
 
-/** The same, said once: of what is said twice the planner expects too few rows. */
+/** Returns the same condition without repetition, because the planner underestimates repeated conditions. */
 function scopeOf({ status }: UserFilters): string {
   return status === undefined || status === 'active' ? NOT_DELETED : 'status = :status';
 }
@@ -160,7 +165,7 @@ function isAfter({ order, after }: UserPage, table = 'users'): string[] {
   return after ? [`(${table}.${column}, ${table}.id) ${order.descending ? '<' : '>'} (:key, :id)`] : [];
 }
 
-/** What an entry of a walk is tested for. */
+/** Returns the conditions that each entry of a walk must pass. */
 function passes({ search, status, role }: UserFilters): string[] {
   return [
     ...(status === 'active' ? [`status = :status`] : []),
@@ -170,7 +175,7 @@ function passes({ search, status, role }: UserFilters): string[] {
   ];
 }
 
-/** What follows from that, in the form that the inverted indexes know. */
+/** Returns conditions implied by those filters, in the form that the inverted indexes support. */
 function isIndexed({ search, role }: UserFilters): string[] {
   return [
     ...(search && !searchTerms(search).texts.every(hasTrigram) ? [fitsByIndex(search)] : []),
@@ -178,7 +183,7 @@ function isIndexed({ search, role }: UserFilters): string[] {
   ];
 }
 
-/** Returns the condition that a row is what is searched for; {@link filterParameters} holds its parameters. */
+/** Returns the condition that a row matches the search. {@link filterParameters} holds its parameters. */
 function fits(search: string): string {
   const { texts, emailKey } = searchTerms(search);
   return anyTerm(
@@ -187,7 +192,7 @@ function fits(search: string): string {
   );
 }
 
-/** Returns what follows from {@link fits}, with the index of pairs for each text that has no trigram. */
+/** Returns a condition implied by {@link fits}. Uses the index of pairs for each text without a trigram. */
 function fitsByIndex(search: string): string {
   const { texts, emailKey } = searchTerms(search);
   return anyTerm(
@@ -211,7 +216,10 @@ function parametersOf({ filters, after }: UserPage): Record<string, unknown> {
   return { ...filterParameters(filters), ...after };
 }
 
-/** Those that `search_pairs` in the database makes of a text around this one; of a single character itself. */
+/**
+ * Returns the pairs that `search_pairs` in the database makes of this text. A single character is its own
+ * pair.
+ */
 function pairsOf(text: string): string[] {
   const characters = Array.from(text);
   if (characters.length < 2) return characters;

@@ -31,13 +31,13 @@ export class UsersController {
     private readonly users: UsersService,
   ) {}
 
-  /** Signs up an account. */
+  /** Registers a user. */
   @Post()
   @Public()
   @SignInLimited()
   @Versioned()
   @ApiCreatedResponse({ type: UserResponse, headers: { Location: { schema: { type: 'string' } } } })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The address is taken' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The email address is taken' })
   async create(
     @Body() body: CreateUserDto,
     @Res({ passthrough: true }) response: Response,
@@ -47,7 +47,7 @@ export class UsersController {
     return user;
   }
 
-  /** Lists and searches accounts. */
+  /** Lists and searches users. */
   @Get()
   @Requires('users:read')
   @ApiPage(UserResponse)
@@ -61,7 +61,7 @@ export class UsersController {
     return sendPage(page, request, response).map(toUserResponse);
   }
 
-  /** One account. A deleted one is there only for `users:delete`. */
+  /** Returns one user. A deleted user is visible only with `users:delete`. */
   @Get(':id')
   @SelfOr('users:read')
   @ConditionalGet()
@@ -75,13 +75,16 @@ export class UsersController {
     return toUserResponse(await this.users.get(id, caller));
   }
 
-  /** Changes an account: its name, or whether it is disabled. */
+  /** Renames, disables or enables a user. */
   @Patch(':id')
   @Requires('users:write')
   @Versioned()
   @ApiPreconditions()
   @ApiOkResponse({ type: UserResponse })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin, or a deleted account' })
+  @ApiConflictResponse({
+    type: ErrorResponse,
+    description: 'The user is deleted, or is the last active admin',
+  })
   async update(
     @Param('id', IdPipe) id: string,
     @Body() body: UpdateUserDto,
@@ -91,13 +94,13 @@ export class UsersController {
     return toUserResponse(await this.commands.execute(new UpdateUser(id, body, caller, condition)));
   }
 
-  /** Replaces the roles of an account. Nobody grants a permission that they do not hold. */
+  /** Replaces the roles of a user. A caller can grant only permissions that the caller holds. */
   @Put(':id/roles')
   @Requires('roles:grant')
   @Versioned()
   @ApiPreconditions({ required: true })
   @ApiOkResponse({ type: UserResponse })
-  @ApiConflictResponse({ type: ErrorResponse, description: 'The last active admin' })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The user is the last active admin' })
   async setRoles(
     @Param('id', IdPipe) id: string,
     @Body() body: SetRolesDto,

@@ -22,11 +22,11 @@ export type UserChanges = Partial<
   > & { deleted: boolean }
 >;
 
-/** An account that is erased is not there any more. Its address is none that anybody could ask for. */
+/** Hides erased users. Their placeholder address is not a valid one, so no caller can look it up. */
 const THERE = { erasedAt: IsNull() };
-/** The time of the database, whatever the clock of this machine says. */
+/** Uses PostgreSQL's time, because the clock of this machine may differ. */
 const DATABASE_TIME = () => 'clock_timestamp()';
-/** A role's name holds no comma. */
+/** Joins roles with commas, which role names cannot contain. */
 const INSERT_ALL = prepared(
   `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
                       changed_epoch)
@@ -44,7 +44,10 @@ const INSERT_ALL = prepared(
 export class UsersRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
-  /** @returns null when the address is taken: the constraint decides, whoever else is inserting */
+  /**
+   * Inserts a user.
+   * @returns null when the address is taken. The unique constraint decides between concurrent inserts
+   */
   async insert(user: NewUser): Promise<User | null> {
     try {
       const result = await this.users.createQueryBuilder().insert().values(user).returning('*').execute();
@@ -56,8 +59,8 @@ export class UsersRepository {
   }
 
   /**
-   * In one statement, in the order of addresses, as everybody who inserts many: nobody waits for each other.
-   * @returns those whose address was free, with their times
+   * Inserts in email order, as every bulk insert does, so that concurrent imports cannot deadlock.
+   * @returns the users whose address was free, with their times
    */
   insertAll(users: readonly ImportedUser[]): Promise<InsertedUser[]> {
     return this.users.query(INSERT_ALL, [
@@ -78,7 +81,7 @@ export class UsersRepository {
     return this.users.findOneBy({ id, ...THERE });
   }
 
-  /** Holds the row until the unit of work ends. */
+  /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<User | null> {
     return this.users.findOne({ where: { id, ...THERE }, lock: { mode: 'pessimistic_write' } });
   }
@@ -103,7 +106,10 @@ export class UsersRepository {
     ]);
   }
 
-  /** As its next version. @returns null when the stored hash is no longer the one in `user` */
+  /**
+   * Replaces the hash and raises the version.
+   * @returns null when the stored hash differs from the one in `user`
+   */
   async replacePassword(user: User, passwordHash: string): Promise<User | null> {
     const [rows]: [object[], number] = await this.users.query(
       `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
@@ -113,7 +119,10 @@ export class UsersRepository {
     return rows.length === 0 ? null : this.hydrate(rows);
   }
 
-  /** Writes `changes` to a row that is held, so many versions on. @returns null when another account has the address */
+  /**
+   * Writes `changes` to a locked row and raises its version by `versions`.
+   * @returns null when the address is taken
+   */
   async update(user: User, { deleted, ...changes }: UserChanges, versions: number): Promise<User | null> {
     const deletion = deleted === undefined ? {} : { deletedAt: deleted ? DATABASE_TIME : null };
     try {
@@ -132,8 +141,8 @@ export class UsersRepository {
   }
 
   /**
-   * Of a row that is held nothing personal stays, as its next version. Nothing there is an address or a
-   * name: of a search key that is empty the list takes it for one that is erased.
+   * Blanks the personal columns of a locked row and raises its version. The placeholder values are not a
+   * valid address or name. The list recognizes an erased user by the empty search key.
    */
   async erase(user: User): Promise<User> {
     const [rows]: [object[], number] = await this.users.query(
@@ -147,10 +156,10 @@ export class UsersRepository {
     return this.hydrate(rows);
   }
 
-  /** Deleted longer ago than that, and not erased yet; the first of them first. */
+  /** Returns users deleted more than `days` days ago and not yet erased, oldest deletion first. */
   async findDeletedBefore(days: number, limit: number): Promise<string[]> {
     const rows: { id: string }[] = await this.users.query(
-      // First what the index tells: of those erased long ago no row is fetched.
+      // Filters on index columns first, so that PostgreSQL fetches no row of users erased long ago.
       `WITH deleted AS MATERIALIZED (
          SELECT id FROM users WHERE status <> 'active' AND status = 'deleted' AND search_key <> '')
        SELECT id FROM deleted JOIN users USING (id)
@@ -161,7 +170,7 @@ export class UsersRepository {
     return rows.map(({ id }) => id);
   }
 
-  /** Of these, the accounts that are there. */
+  /** Returns those of the given ids whose users exist and are not erased. */
   async findNotErased(ids: readonly string[]): Promise<string[]> {
     const rows: { id: string }[] = await this.users.query(
       'SELECT id FROM users WHERE id = ANY ($1) AND erased_at IS NULL',
@@ -170,12 +179,15 @@ export class UsersRepository {
     return rows.map(({ id }) => id);
   }
 
-  /** What the planner had sampled of accounts, taken from them as they are now. */
+  /** Resamples the planner statistics of the user tables, which removes samples of erased users. */
   async sampleAnew(): Promise<void> {
     await this.users.query('SELECT sample_accounts_anew()');
   }
 
-  /** Of those that there are. `hold`: the rows until the unit of work ends, in the order of ids, as everybody. */
+  /**
+   * Returns the status of each existing user. With `hold`, locks the rows (`FOR SHARE`) in id order until the
+   * unit of work ends.
+   */
   async findStatuses(ids: readonly string[], hold: boolean): Promise<Map<string, UserStatus>> {
     const rows: Pick<User, 'id' | 'status'>[] = await this.users.query(
       `SELECT id, status FROM users WHERE id = ANY ($1) ORDER BY id ${hold ? 'FOR SHARE' : ''}`,
@@ -184,7 +196,7 @@ export class UsersRepository {
     return new Map(rows.map(({ id, status }) => [id, status]));
   }
 
-  /** Stands apart from each row's version, and from its `updated_at`. Locks in the order of ids, as everybody. */
+  /** Changes neither `version` nor `updated_at`. Locks in id order, as every multi-row lock does. */
   async touchLastLogins(logins: ReadonlyMap<string, Date>): Promise<void> {
     await this.users.query(
       `WITH login AS (
@@ -209,8 +221,8 @@ export class UsersRepository {
   }
 
   /**
-   * Makes the changes that could leave no admin wait for each other: whoever comes second sees what
-   * the first has done. The role's row serves as the lock.
+   * Serializes the changes that could remove the last admin, so that the second one sees the result of the
+   * first. Uses the row of the `admin` role as the lock.
    */
   async lockAdmins(): Promise<void> {
     await this.users.query(`SELECT 1 FROM roles WHERE name = 'admin' FOR NO KEY UPDATE`);
@@ -232,7 +244,7 @@ export class UsersRepository {
 
   private hydrate(rows: object[]): User {
     const [row] = rows;
-    if (!row) throw new Error('the row to write is gone');
+    if (!row) throw new Error('the row to write no longer exists');
     const { driver } = this.users.manager.dataSource;
     return this.users.create(driver.createGeneratedMap(this.users.metadata, row, 0, 1) ?? {});
   }

@@ -20,10 +20,10 @@ import type { User, UserStatus } from './user.entity.js';
 import { sortColumns, type UserOrder } from './users-page.js';
 import { UsersRepository } from './users.repository.js';
 
-/** Sample accounts, and those that an earlier version of the service made. */
-const BEFORE_HISTORY = 'How the account was then is not known: it is older than its history';
+/** Applies to sample users and to users created by an earlier version of the service. */
+const BEFORE_HISTORY = 'The state at that time is unknown because the user is older than its history';
 
-/** What is asked of accounts. What is done to them are commands. */
+/** Answers queries about users. Commands make the changes. */
 @Injectable()
 export class UsersService {
   constructor(
@@ -54,20 +54,26 @@ export class UsersService {
     );
   }
 
-  /** A deleted account is there only for those who may restore it. @throws AppError `NOT_FOUND` */
+  /**
+   * Returns the user. Hides a deleted user from callers without `users:delete`.
+   * @throws AppError `NOT_FOUND`
+   */
   async get(id: string, caller: Principal): Promise<User> {
     return assertVisible(await this.repository.findById(id), caller);
   }
 
   /**
-   * Returns the user for a caller who is going to act on them. Holds the row until the unit of work ends.
+   * Returns the user for a caller who is about to act on the user. Locks the row until the unit of work ends.
    * @throws AppError `NOT_FOUND`, `FORBIDDEN` for a user who holds a permission that the caller does not hold
    */
   holdToActOn(id: string, caller: Principal): Promise<User> {
     return this.authority.hold(id, caller);
   }
 
-  /** As it stood then, from its events; for whoever may see it now. @throws AppError `NOT_FOUND` */
+  /**
+   * Rebuilds the user as of `at` from events, for a caller who may see the user now.
+   * @throws AppError `NOT_FOUND`
+   */
   async getAsOf(id: string, at: Date, caller: Principal): Promise<UserResponse> {
     const { createdAt } = await this.get(id, caller);
     const account = replay(await this.store.findStream(id, at));
@@ -77,55 +83,61 @@ export class UsersService {
     return account;
   }
 
-  /** What is no address at all belongs to nobody. */
+  /** Finds the user by address in any spelling. Returns null for text that is not an email address. */
   async findByEmail(email: string): Promise<User | null> {
     const emailKey = findCanonicalEmail(email);
     return emailKey === null ? null : this.repository.findByEmail(emailKey);
   }
 
-  /** The account has signed in, if the unit of work commits. */
+  /** Records the sign-in once the unit of work commits. */
   recordSignIn(id: string, at: Date): void {
     this.unitOfWork.afterCommit(() => this.lastLogins.gather(id, at));
   }
 
-  /** Also a deleted one, until it is erased. */
+  /** Returns true if the user exists, even if deleted, until the user is erased. */
   async exists(id: string): Promise<boolean> {
     return (await this.repository.findById(id)) !== null;
   }
 
-  /** The account, if it may act. */
+  /** Returns the user if active. */
   async findActive(id: string): Promise<User | null> {
     const user = await this.repository.findById(id);
     return user?.status === 'active' ? user : null;
   }
 
-  /** Returns the user, if they may act. Holds the row until the unit of work ends, so that no break comes in between. */
+  /**
+   * Returns the user if active. Locks the row until the unit of work ends, so that nobody can disable the
+   * user meanwhile.
+   */
   async holdActive(id: string): Promise<User | null> {
     const user = await this.repository.findByIdForUpdate(id);
     return user?.status === 'active' ? user : null;
   }
 
-  /** Returns whether something has happened to the user since then that what was asked for before must not outlive. */
+  /** Returns true if the user has since gone through an event that voids earlier requests. */
   hasBrokenSince(id: string, since: Date): Promise<boolean> {
     return this.store.hasHappenedSince(id, breaks, since);
   }
 
   /**
-   * Of those of these accounts that there are. `hold`: what it says stays so until the unit of work
-   * ends; take it before rows that belong to accounts.
+   * Returns the status of each existing user. With `hold`, locks the rows until the unit of work ends. Take
+   * this lock before locking rows that belong to users.
    */
   findStatuses(ids: readonly string[], { hold }: { hold: boolean }): Promise<Map<string, UserStatus>> {
     return this.repository.findStatuses(ids, hold);
   }
 
-  /** With its password hash. @throws AppError `NOT_FOUND` */
+  /** Returns the user with the password hash. @throws AppError `NOT_FOUND` */
   async getWithPassword(id: string): Promise<User> {
     const user = await this.repository.findByIdWithPassword(id);
     if (!user) throw new AppError('NOT_FOUND');
     return user;
   }
 
-  /** @throws AppError `VALIDATION_ERROR` of that field when the policy refuses the password, or the user has it already */
+  /**
+   * Hashes a new password.
+   * @throws AppError `VALIDATION_ERROR` for `field` if the policy refuses it or it is the current one
+   */
   async hashPassword(password: string, user: User, field: string): Promise<string> {
     const refusal = checkPassword({ password, email: user.email, name: user.name }, field);
     if (refusal) throw AppError.invalid(field, refusal);
@@ -135,7 +147,7 @@ export class UsersService {
     return this.hasher.hash(password);
   }
 
-  /** The same password, hashed anew: no change of the account. */
+  /** Stores a new hash of the same password. The user does not change. */
   async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
     await this.repository.renewPasswordHash(id, from, to);
   }
@@ -152,7 +164,7 @@ function sortKey(user: User, { column }: UserOrder): string {
   return value instanceof Date ? value.toISOString() : value;
 }
 
-/** A key that is no time must not reach a comparison of times. */
+/** Rejects a key that is not a time before it reaches a comparison of times. */
 function assertSortKey(key: string | undefined, { column }: UserOrder): void {
   if (key !== undefined && column === 'createdAt') assertTimeKey(key);
 }

@@ -40,11 +40,11 @@ const run = (...args: string[]): Promise<CliRun> => start(args).end();
 const exported = async (format: string): Promise<string> =>
   (await runExport({ url: app.url, account: operator, path: `/api/export/users?format=${format}` })).text;
 const rowsOf = (ndjson: string): string => `${linesOf(ndjson).rows.join('\n')}\n`;
-/** What changes by signing in. */
+/** Removes the field that signing in changes. */
 const without = (text: string): string => text.replaceAll(/"last_login_at":[^,}]*/g, '');
 
 describe('gatehouse export', () => {
-  it.each(['ndjson', 'csv'])('goes on by itself, however often it breaks off, as %s', async (format) => {
+  it.each(['ndjson', 'csv'])('resumes within one run after every lost connection, as %s', async (format) => {
     const path = await LimitedPath.to(app.url, CHUNK / 3, 'cut');
     const file = join(folder, `broken.${format}`);
     const ended = await start(
@@ -61,12 +61,12 @@ describe('gatehouse export', () => {
       })
     ).text;
     expect(await readFile(file, 'utf8')).toBe(format === 'csv' ? whole : rowsOf(whole));
-    expect(ended.stderr).toContain('goes on');
+    expect(ended.stderr).toContain('resuming');
     await expect(stat(`${file}.part`)).rejects.toThrow('ENOENT');
     await expect(stat(`${file}.part.json`)).rejects.toThrow('ENOENT');
   });
 
-  it('goes on when the same command is given again, also after it was interrupted or killed', async () => {
+  it('resumes when the same command is repeated, also after an interruption or a kill', async () => {
     const file = join(folder, 'again.ndjson');
     const args = ['export', 'users', '-o', file];
     const size = async () => (await stat(`${file}.part`).catch(() => ({ size: 0 }))).size;
@@ -87,20 +87,20 @@ describe('gatehouse export', () => {
     expect((await run('export', 'users', '--fields', 'id', '-o', file)).code).toBe(2);
     const ended = await run(...args);
     expect(ended).toMatchObject({ code: 0, stdout: '' });
-    expect(ended.stderr).toContain('goes on after');
+    expect(ended.stderr).toContain('resuming after');
     expect(without(await readFile(file, 'utf8'))).toBe(without(rowsOf(await exported('ndjson'))));
   });
 
-  it('writes rows alone to the standard output, and plain lines beside it', async () => {
+  it('writes only rows to standard output, and plain lines to standard error', async () => {
     const { code, stdout, stderr } = await run('export', 'users', '--filter', 'status=active', '-o', '-');
     expect(code).toBe(0);
     expect(without(stdout)).toBe(without(rowsOf(await exported('ndjson'))));
-    // No bar, and no control sequence: nobody looks.
-    expect(stderr).toMatch(/^\d+ rows, whole\n$/);
+    // Standard error is not a terminal, so the command prints no bar and no control sequence.
+    expect(stderr).toMatch(/^\d+ rows, complete\n$/);
   });
 
-  wherePossible(noTerminal, 'a bar on a terminal', () => {
-    it('shows on a terminal how far it is, and keeps the file clean', async () => {
+  wherePossible(noTerminal, 'a progress bar on a terminal', () => {
+    it('shows the progress on a terminal and keeps the file clean', async () => {
       const file = join(folder, 'terminal.ndjson');
       const args = ['--email', operator.email, 'export', 'users', '-o', file];
       const { code, stdout } = await Cli.startOnTerminal(app.url, args, {
@@ -114,7 +114,7 @@ describe('gatehouse export', () => {
 });
 
 describe('gatehouse users', () => {
-  it('lists, shows and changes accounts', async () => {
+  it('lists, shows and changes users', async () => {
     const listed = await run('users', 'list', '--limit', '150', '--json', '--filter', 'sort=email');
     expect(listed.stdout.trim().split('\n')).toHaveLength(150);
     const { id } = await app.account();
@@ -125,14 +125,14 @@ describe('gatehouse users', () => {
     expect((await run('users', 'restore', id)).stdout).toContain(`${id}\tactive\t`);
   });
 
-  it('sets roles of the version that it has read', async () => {
+  it('sets the roles of the version that it has read', async () => {
     const { id } = await app.account();
     const args = ['users', 'roles', id, 'premium', 'user'];
     const ended = await Cli.start(app.url, args, { GATEHOUSE_TOKEN: app.admin.token }).end();
     expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('\tpremium,user\t'), stderr: '' });
   });
 
-  it('does a batch, and ends with 1 when a row has failed', async () => {
+  it('runs a batch and exits with 1 when a row has failed', async () => {
     const { id } = await app.account();
     const batch = await run('users', 'batch', 'disable', id, NOBODY);
     expect(batch).toMatchObject({ code: 1 });
@@ -142,7 +142,7 @@ describe('gatehouse users', () => {
 });
 
 describe('gatehouse import', () => {
-  it('makes accounts, tells which lines it could not make, and ends with 1 then', async () => {
+  it('imports users, prints the lines that failed, and exits with 1 in that case', async () => {
     const file = join(folder, 'people.ndjson');
     const rows = [1, 2, 2].map((n) =>
       JSON.stringify({ email: `imported-${n}@cli.example`, name: 'Imported' }),
@@ -161,29 +161,29 @@ describe('gatehouse import', () => {
 });
 
 describe('gatehouse verify', () => {
-  it('tells whether the trail is valid, and whether a head that was kept stands in it', async () => {
+  it('reports whether the audit log is valid and whether it contains a saved head', async () => {
     const head = join(folder, 'head.json');
-    expect((await run('verify', '--save-head', head)).stdout).toMatch(/^VALID: .*\nseal \d+ is kept/);
-    expect((await run('verify', '--head', head)).stdout).toContain('stands as it was kept');
+    expect((await run('verify', '--save-head', head)).stdout).toMatch(/^VALID: .*\nseal \d+ saved to/);
+    expect((await run('verify', '--head', head)).stdout).toContain('matches the saved head');
     const kept = JSON.parse(await readFile(head, 'utf8')) as { hash: string };
     await writeFile(head, JSON.stringify({ ...kept, hash: '0'.repeat(64) }));
     expect(await run('verify', '--head', head)).toMatchObject({ code: 1 });
   });
 });
 
-describe('what it ends with', () => {
+describe('the exit code', () => {
   it.each([
-    ['no such command', ['nonsense'], 2],
-    ['an option that is not there', ['users', 'list', '--nonsense'], 2],
-    ['nothing to write to', ['export', 'users'], 2],
-    ['an account that is not there', ['users', 'show', NOBODY], 1],
-  ])('%s', async (_, args, code) => {
+    ['an unknown command', ['nonsense'], 2],
+    ['an unknown option', ['users', 'list', '--nonsense'], 2],
+    ['a missing output file', ['export', 'users'], 2],
+    ['an unknown user', ['users', 'show', NOBODY], 1],
+  ])('for %s is as documented', async (_, args, code) => {
     const ended = await run(...args);
     expect(ended).toMatchObject({ code, stdout: '' });
     expect(ended.stderr.trim().split('\n')).toHaveLength(1);
   });
 
-  it('a wrong password, and nobody there: 3 and 4, without a secret in what is said', async () => {
+  it('is 3 for a wrong password and 4 for an unreachable service, and no message contains a secret', async () => {
     const env = { GATEHOUSE_PASSWORD: 'not the password' };
     const refused = await Cli.start(app.url, ['users', 'list', '--email', operator.email], env).end();
     expect(refused).toMatchObject({ code: 3, stdout: '' });
@@ -196,7 +196,7 @@ describe('what it ends with', () => {
     for (const { stderr } of [refused, nowhere]) expect(stderr).not.toContain('not the password');
   });
 
-  it('says how it is used', async () => {
+  it('is 0 for --help, which prints the usage', async () => {
     const { code, stdout } = await Cli.start(app.url, ['--help'], {}).end();
     expect(code).toBe(0);
     expect(stdout).toContain('export users|audit');

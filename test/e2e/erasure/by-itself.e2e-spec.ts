@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const remove = (id: string) => app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
 
-describe('what erases by itself', () => {
+describe('the automatic erasure', () => {
   const deletedFor = async (interval: string): Promise<string> => {
     const { id } = await app.account();
     await remove(id);
@@ -32,7 +32,7 @@ describe('what erases by itself', () => {
   };
   const isThere = async (id: string) => (await app.as(app.admin, 'get', `/api/users/${id}`)).status === 200;
 
-  it('is a job, for accounts that were deleted more than 30 days ago, as the system', async () => {
+  it('erases users deleted more than 30 days ago, with the system as actor', async () => {
     const [old, young, active] = [
       await deletedFor('30 days 1 minute'),
       await deletedFor('29 days 23 hours 59 minutes'),
@@ -45,7 +45,7 @@ describe('what erases by itself', () => {
     expect(entry).toMatchObject({ actor: { type: 'system', id: null } });
   });
 
-  it('is a start over a database that a backup has brought back, before anybody is served', async () => {
+  it('erases users whom a backup has brought back before the service accepts requests', async () => {
     const { id } = await app.account();
     await app.database.query('CREATE TABLE backup AS SELECT * FROM users WHERE id = $1', [id]);
     await app.database.query('ALTER TABLE backup DROP COLUMN status');
@@ -69,7 +69,7 @@ describe('what erases by itself', () => {
       key?.wrapped,
     ]);
     expect(await isThere(id)).toBe(true);
-    // What a crash has left of a line hides none.
+    // A partial line left by a crash must not hide the entry after it.
     const whole = await readFile(log, 'utf8');
     await appendFile(log, `2026-01-01T00:00:00.000Z 0192${whole.trim().split('\n').at(-1)}\n`);
     await app.nest.get(Erasures).repeat();

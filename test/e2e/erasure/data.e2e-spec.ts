@@ -37,7 +37,7 @@ afterAll(() => app?.close());
 const dataOf = (id: string, caller: Account) => app.as(caller, 'get', `/api/users/${id}/data`);
 
 describe('GET /api/users/{id}/data', () => {
-  it('is all that is held about the person, as a file of JSON', async () => {
+  it('returns all data held about the person as a JSON file', async () => {
     await app.as(app.admin, 'patch', `/api/users/${owner.id}`).send({ name: 'Data Renamed' }).expect(200);
     await settled(app.database);
     const answer = await dataOf(owner.id, owner);
@@ -58,7 +58,7 @@ describe('GET /api/users/{id}/data', () => {
     ]);
   });
 
-  it('opens what is theirs, and not where others were or what others are called', async () => {
+  it("decrypts the person's data, but not the request origins and names of others", async () => {
     const helper = await accountWith(app, ['users:write']);
     await app.as(helper, 'patch', `/api/users/${owner.id}`).send({ name: 'Data Again' }).expect(200);
     const entryIn = async (id: string, caller: Account) =>
@@ -72,7 +72,7 @@ describe('GET /api/users/{id}/data', () => {
     expect(own?.ip).not.toBeNull();
   });
 
-  it('holds every resource of the person, however many, and what they gave and were given', async () => {
+  it('contains every resource of the person, however many, and the transfers from and to the person', async () => {
     const [collector, giver] = [await app.account(), await app.account()];
     const [kept, away] = await resourcesOf(app, collector, 2);
     const [gift] = await resourcesOf(app, giver, 1);
@@ -82,7 +82,7 @@ describe('GET /api/users/{id}/data', () => {
       return { from_user_id: from.id, to_user_id: to.id, resource_ids: [id] };
     };
     const transfers = [await hand(collector, giver, away?.id), await hand(giver, collector, gift?.id)];
-    // Made in one moment: pages of equal times end between two ids.
+    // All created at the same time, so that a page of equal times ends between two ids.
     const many = await app.database.query<{ id: string }>(
       `INSERT INTO resources (id, type, name, owner_id)
        SELECT gen_random_uuid(), 'many', 'Many', $1 FROM generate_series(1, 450) RETURNING id`,
@@ -100,7 +100,7 @@ describe('GET /api/users/{id}/data', () => {
     expect(gone.transfers.map((transfer) => transfer.data)).toMatchObject(transfers);
   });
 
-  it('is for the person and for users:delete, which also sees a deleted account', async () => {
+  it('is for the person and for users:delete, which also covers a deleted user', async () => {
     const deleter = await accountWith(app, ['users:delete']);
     const reader = await accountWith(app, ['users:read', 'audit:read', 'events:read']);
     expect((await dataOf(owner.id, reader)).status).toBe(404);
@@ -110,7 +110,7 @@ describe('GET /api/users/{id}/data', () => {
     expect((await dataOf(id, deleter)).body).toMatchObject({ account: { id, status: 'deleted' } });
   });
 
-  it('takes as long as bytes flow, reads no further than the client does, and ends with the client', async () => {
+  it('lasts as long as bytes flow, reads no further than the client does, and ends with the client', async () => {
     await app.database.query(
       `INSERT INTO audit_entries (id, occurred_at, actor_type, actor_id, action, outcome, request_id)
        SELECT gen_random_uuid(), clock_timestamp(), 'user', $1, 'auth.refresh', 'success', repeat('x', $3)
@@ -126,7 +126,7 @@ describe('GET /api/users/{id}/data', () => {
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
           if (size > chunk.length) return;
-          // A client that stands still for longer than a request may take.
+          // The client pauses for longer than the request time limit.
           response.pause();
           setTimeout(() => response.resume(), LIMIT_MS + 200);
         });
@@ -142,7 +142,7 @@ describe('GET /api/users/{id}/data', () => {
       (response) => response.once('data', () => aborted.destroy()),
     );
     aborted.on('error', () => {});
-    // TestApp.close fails when a statement or a connection of it is left.
+    // TestApp.close fails if the request has left a statement or a connection behind.
     await until(() => aborted.destroyed);
   });
 });

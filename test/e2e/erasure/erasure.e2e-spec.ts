@@ -38,7 +38,7 @@ const jobsLeft = async (): Promise<number> => {
 };
 const jobsDone = () => until(async () => (await jobsLeft()) === 0);
 
-/** Every page that an administrator is answered there. */
+/** Returns all pages of a list, as an administrator sees them. */
 async function pages(path: string): Promise<string> {
   let text = '';
   for (let next: string | null = path; next !== null;) {
@@ -49,7 +49,7 @@ async function pages(path: string): Promise<string> {
   return text.toLowerCase();
 }
 
-describe('an account that is erased', () => {
+describe('an erased user', () => {
   const email = 'Zebulon.7f3a@erasure-proof.example';
   const other = 'also.7f3a@erasure-proof.example';
   const name = 'Zebulon Markerton';
@@ -65,7 +65,7 @@ describe('an account that is erased', () => {
   let wrapped: Buffer;
   let hash: string;
 
-  /** As its owner, from a place of their own. */
+  /** Sends the request as the user, from a device and address of the user's own. */
   const from = <T extends { set(headers: object): T }>(request: T): T =>
     request.set({ 'User-Agent': device, 'X-Forwarded-For': ip });
 
@@ -98,7 +98,7 @@ describe('an account that is erased', () => {
 
   beforeAll(async () => {
     await live();
-    // What the planner samples it keeps, whatever becomes of the rows.
+    // The planner keeps its samples, whatever happens to the rows.
     await app.database.query('ANALYZE');
     const [secrets] = await app.database.query<{ wrapped: Buffer; hash: string }>(
       'SELECT wrapped, password_hash AS hash FROM account_keys JOIN users ON id = user_id WHERE id = $1',
@@ -128,7 +128,7 @@ describe('an account that is erased', () => {
     await jobsDone();
   });
 
-  it('leaves nothing personal in any table, nor in what the planner has sampled', async () => {
+  it('leaves no personal data in any table or planner statistics', async () => {
     expect(await tablesHolding(app.database, [...values, hash])).toEqual([]);
     const [row] = await app.database.query('SELECT * FROM users WHERE id = $1', [id]);
     expect(row).toMatchObject({
@@ -144,12 +144,12 @@ describe('an account that is erased', () => {
     });
   });
 
-  it('leaves nothing in the data files, its key neither, once vacuum has been there', async () => {
+  it('leaves no personal data and no key in the data files after a vacuum', async () => {
     const traces = [...values, email.toLowerCase(), hash, wrapped];
     await until(async () => (await filesHolding(app.database, traces)).length === 0);
   });
 
-  it('leaves a trail and events that verify, with ids and without what was personal', async () => {
+  it('leaves an audit log and events that verify, with ids and without personal data', async () => {
     const rows = await app.database.query<{ id: string }>('SELECT id FROM audit_entries');
     await sealed(
       app,
@@ -190,7 +190,7 @@ describe('an account that is erased', () => {
     });
   });
 
-  it('leaves what it owned without the names it gave, and what it gave away as its new owner has it', async () => {
+  it('leaves owned resources without their names, and earlier transferred ones unchanged with the new owner', async () => {
     const seen = async (resource: string) =>
       (await app.as(app.admin, 'get', `/api/resources/${resource}`).expect(200)).body as object;
     expect(await seen(ownedId)).toMatchObject({
@@ -201,7 +201,8 @@ describe('an account that is erased', () => {
       version: 2,
     });
     expect(await seen(givenId)).toMatchObject({ ...given, owner_id: deleter.id, version: 2 });
-    // That name is in the clear with its owner alone: history holds it under the key that is destroyed.
+    // Only the row of the current owner holds that name in plain text. History encrypts it under the
+    // destroyed key.
     expect(await tablesHolding(app.database, [given.name, given.external_id])).toEqual(['resources']);
     for (const resource of [ownedId, givenId]) {
       const path = `/api/audit?action=resource.create&target_id=${resource}`;
@@ -212,7 +213,7 @@ describe('an account that is erased', () => {
     expect(await seen(ownedId)).toMatchObject({ name: 'erased', owner_id: deleter.id, version: 3 });
   });
 
-  it('is in no answer, whoever asks', async () => {
+  it('appears in no response to any caller', async () => {
     const lists = [
       '/api/resources',
       '/api/users',
@@ -231,7 +232,7 @@ describe('an account that is erased', () => {
     expect(estimate.get('X-Total-Estimate')).toBe('0');
   });
 
-  it('is 404 to everybody, by every route, and cannot be restored or erased once more', async () => {
+  it('returns 404 to everyone on every route, and cannot be restored or erased again', async () => {
     const path = `/api/users/${id}`;
     for (const [method, route, body] of [
       ['get', path],
@@ -257,24 +258,24 @@ describe('an account that is erased', () => {
     }
   });
 
-  it('is in no answer that a key brings again: what it did once it does not do anew', async () => {
+  it('appears in no replayed response, and the Idempotency-Key does not repeat the request', async () => {
     expect((await signUpOnce()).status).toBe(404);
     expect(await tablesHolding(app.database, [email])).toEqual([]);
   });
 
-  it('has given its address free', async () => {
+  it('has released the email address', async () => {
     const again = await signUp(app, 'Somebody Else', email);
     expect(again.id).not.toBe(id);
     await signIn(app.url, email, PASSWORD);
   });
 
-  it('keeps no time of a sign-in that was gathered before', async () => {
+  it('keeps no buffered sign-in time from before', async () => {
     await app.nest.get(UsersRepository).touchLastLogins(new Map([[id, new Date()]]));
     const [row] = await app.database.query('SELECT last_login_at FROM users WHERE id = $1', [id]);
     expect(row).toEqual({ last_login_at: null });
   });
 
-  it('is sent no mail that waits', async () => {
+  it('receives no queued mail', async () => {
     const { sent } = app.nest.get(Mailer);
     const mail = { to: 'waiting@erasure-proof.example', subject: 'Late', text: 'late' };
     await app.nest.get(Jobs).enqueue('mail.send', { ...mail, userId: id });
@@ -289,7 +290,7 @@ describe('an account that is erased', () => {
 });
 
 describe('POST /api/users/{id}/erase', () => {
-  it('answers 409 for an account that is not deleted, and leaves it alone', async () => {
+  it('returns 409 for a user who is not deleted, and changes nothing', async () => {
     const { id } = await app.account();
     const before = await read(app, id);
     const answer = await erase(id);
@@ -298,7 +299,7 @@ describe('POST /api/users/{id}/erase', () => {
     expect(await read(app, id)).toEqual(before);
   });
 
-  it('is for users:delete alone, and answers 404 for an account that is not there, 400 for no id', async () => {
+  it('requires users:delete, and returns 404 for an unknown user and 400 for an invalid id', async () => {
     const { id } = await app.account();
     await remove(id);
     const writer = await accountWith(app, ['users:read', 'users:write', 'roles:grant']);
@@ -308,7 +309,7 @@ describe('POST /api/users/{id}/erase', () => {
     expect(await read(app, id)).toMatchObject({ status: 'deleted' });
   });
 
-  describe('on another instance that has the key', () => {
+  describe('on another instance that has cached the key', () => {
     let path: TcpProxy;
     let there: TestApp;
     beforeAll(async () => {
@@ -323,7 +324,7 @@ describe('POST /api/users/{id}/erase', () => {
       await path.cut();
     });
 
-    /** Asks the other instance for the data of the event that made the account. */
+    /** Returns the data of the `user.created` event as the other instance decrypts it. */
     async function dataThere(id: string): Promise<object | null | undefined> {
       await settled(app.database);
       const answer = await there.as(there.admin, 'get', '/api/events?type=user.created&limit=100');
@@ -331,7 +332,7 @@ describe('POST /api/users/{id}/erase', () => {
       return events.find(({ subject }) => subject === id)?.data;
     }
 
-    it('is known within a second: it opens nothing that it could', async () => {
+    it('takes effect within a second, so that the instance decrypts nothing', async () => {
       const { id } = await app.account(['user'], 'Known There');
       await until(async () => (await dataThere(id)) != null);
       await remove(id);
@@ -339,14 +340,15 @@ describe('POST /api/users/{id}/erase', () => {
       await until(async () => (await dataThere(id)) === null, 1000, 'the other instance forgets the key');
     });
 
-    it('is known when it hears again, although it could not hear of it', async () => {
+    it('takes effect once the instance is connected again, if it missed the notification', async () => {
       const { id } = await app.account(['user'], 'Known There');
       const { lease } = there.nest.get(Notifications);
       await until(() => lease.holds);
       expect(await dataThere(id)).toMatchObject({});
       await path.cut();
       await until(() => !lease.holds);
-      // Nobody asks there meanwhile, so that nothing but the loss of the path can make it look again.
+      // No request reaches the other instance meanwhile, so that only the lost connection can make it look
+      // again.
       await remove(id);
       await erase(id).expect(202);
       await path.restore();
@@ -355,7 +357,7 @@ describe('POST /api/users/{id}/erase', () => {
     });
   });
 
-  it('erases once, however many ask at once, with one event', async () => {
+  it('erases once, however many requests arrive at once, with one event', async () => {
     const { id } = await app.account();
     await remove(id);
     const answers = await Promise.all(Array.from({ length: 6 }, () => erase(id)));

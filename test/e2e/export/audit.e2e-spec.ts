@@ -9,9 +9,9 @@ import { HeldLock } from '../../support/held-lock.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { accountWith, nextPage, signUp } from '../../support/users.js';
 
-/** More than are read at once. */
+/** The number of entries, more than one batch holds. */
 const ENTRIES = 1200;
-/** What callers put into the trail, for JSON and CSV to take care of. */
+/** User agents that JSON and CSV must escape. */
 const AGENTS = ['=HYPERLINK("http://x","y")', '+1', '-1, "two"', '@SUM(1)', "it's ok"];
 
 type Entry = Readonly<Record<string, unknown>> & { readonly id: string };
@@ -45,7 +45,7 @@ const rowsOf = ({ text }: Exported): string[] => linesOf(text).rows;
 const entriesOf = (answer: Exported): Entry[] => rowsOf(answer).map((row) => JSON.parse(row) as Entry);
 const written = () => writeEntries(here.database, 3);
 
-/** As the list has them, in the order of ids. */
+/** Returns the entries of the list in id order. */
 async function listed(query = ''): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (let next: string | null = `/api/audit?limit=100${query}`; next !== null;) {
@@ -57,7 +57,7 @@ async function listed(query = ''): Promise<Entry[]> {
 }
 
 describe('GET /api/export/audit', () => {
-  it('sends every entry that was there when it began, and none from after, as the bytes that the list has', async () => {
+  it('sends every entry committed when it began and no later one, byte for byte like the list', async () => {
     const pending = await HeldLock.take(
       here.database.url,
       `INSERT INTO audit_entries (id, occurred_at, actor_type, action, outcome)
@@ -65,7 +65,7 @@ describe('GET /api/export/audit', () => {
     );
     const begun = await run('?format=ndjson');
     const own = cursorOf(begun).split('.', 1)[0];
-    // It had not been committed when the export began, though it was written before.
+    // The entry was written before the export began, but not committed.
     await pending.query('COMMIT');
     await pending.release();
     const later = await written();
@@ -84,7 +84,7 @@ describe('GET /api/export/audit', () => {
     expect(again.text).toBe(begun.text);
   });
 
-  it('sends the same rows as events, each with a cursor at which another instance goes on', async () => {
+  it('sends the same rows as events, each with a cursor at which another instance resumes', async () => {
     const lines = await run('?format=ndjson');
     const cursor = cursorOf(lines);
     const events = eventsOf((await run(`?after=${cursor}`)).text);
@@ -109,7 +109,7 @@ describe('GET /api/export/audit', () => {
     }
   });
 
-  it('sends CSV that parses as RFC 4180 and lets no spreadsheet run a cell', async () => {
+  it('sends CSV that parses as RFC 4180 and in which no spreadsheet runs a cell', async () => {
     const lines = await run('?format=ndjson');
     const csv = await run(`?format=csv&after=${cursorOf(lines)}`);
     const [header, ...records] = parse(csv.text, { record_delimiter: '\r\n' });
@@ -128,7 +128,7 @@ describe('GET /api/export/audit', () => {
     });
   });
 
-  it('filters as the list does', async () => {
+  it('filters like the list', async () => {
     const to = new Date().toISOString();
     for (const filter of [
       `actor_id=${here.admin.id}`,
@@ -146,7 +146,7 @@ describe('GET /api/export/audit', () => {
     }
   });
 
-  it('sends only the fields that are asked for, in their one order', async () => {
+  it('sends only the requested fields, in a fixed order', async () => {
     const lines = await run('?format=ndjson');
     const some = await run('?format=ndjson&fields=outcome,id&action=user.update');
     expect(rowsOf(some)).toEqual(
@@ -158,7 +158,7 @@ describe('GET /api/export/audit', () => {
     expect(text).toBe(`action\r\n${'user.update\r\n'.repeat(AGENTS.length)}`);
   });
 
-  it('is in the trail itself before anything is sent', async () => {
+  it('is in the audit log itself before anything is sent', async () => {
     const open = await OpenExport.begin({ url: here.url, account: exporter, path: '/api/export/audit' });
     const exportId = cursorOf(open.response).split('.', 1)[0];
     const { body } = await here.as(here.admin, 'get', `/api/audit?target_id=${exportId}`);
@@ -166,7 +166,7 @@ describe('GET /api/export/audit', () => {
     await open.read();
   });
 
-  it('sends nothing when it cannot be in the trail', async () => {
+  it('sends nothing when its audit entry cannot be written', async () => {
     await here.database.query(`CREATE FUNCTION refuse_export() RETURNS trigger LANGUAGE plpgsql AS
       $$ BEGIN RAISE EXCEPTION 'not today'; END $$`);
     await here.database.query(`CREATE TRIGGER refuse_export BEFORE INSERT ON audit_entries
@@ -177,27 +177,27 @@ describe('GET /api/export/audit', () => {
     expect(refused.headers).not.toHaveProperty('x-export-cursor');
   });
 
-  it('is for those alone who hold the right', async () => {
+  it('requires export:run', async () => {
     const reader = await accountWith(here, ['audit:read']);
     expectEnvelope(await run('', { account: reader }), 'FORBIDDEN');
     expectEnvelope(await run('?fields=origin_sealed'), 'VALIDATION_ERROR');
     expectEnvelope(await run('?search=a'), 'VALIDATION_ERROR');
   });
 
-  it('refuses times that end before they begin, as the list does', async () => {
+  it('refuses a time range that ends before it begins, like the list', async () => {
     const times = '?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z';
     expectEnvelope(await run(times), 'VALIDATION_ERROR');
   });
 });
 
-describe('a cursor that does not hold', () => {
+describe('an invalid cursor', () => {
   const FORMS = ['sse', 'ndjson', 'csv'];
   let cursor: string;
   beforeEach(async () => {
     cursor = cursorOf(await run('?fields=id,action'));
   });
 
-  /** Refused with the envelope alone: no export begins, none is gone on with, nobody's place is taken. */
+  /** Expects an error envelope alone, without a new export, a resumed one or an audit entry. */
   async function expectRefused(
     query: string,
     code: 'VALIDATION_ERROR' | 'CONFLICT',
@@ -218,7 +218,7 @@ describe('a cursor that does not hold', () => {
     expect(await kept()).toEqual(before);
   }
 
-  it('because a character was edited, sends nothing', async () => {
+  it('with an edited character sends nothing', async () => {
     for (let at = 0; at < cursor.length; at += 7) {
       const other = cursor[at] === 'a' ? 'b' : 'a';
       const edited = cursor.slice(0, at) + other + cursor.slice(at + 1);
@@ -233,14 +233,14 @@ describe('a cursor that does not hold', () => {
     'fields=action&',
     'fields=id,action&outcome=success&',
     'fields=id,action&from=2026-01-01T00:00:00Z&',
-  ])('because it is of another selection, sends nothing: %s', (query) =>
+  ])('with another selection sends nothing: %s', (query) =>
     expectRefused(`${query}after=${cursor}`, 'VALIDATION_ERROR'),
   );
 
-  it("because it is another caller's, sends nothing", () =>
+  it('of another caller sends nothing', () =>
     expectRefused(`fields=id,action&after=${cursor}`, 'VALIDATION_ERROR', here.admin));
 
-  it('because it is of an export of accounts, sends nothing', async () => {
+  it('of a users export sends nothing', async () => {
     const path = '/api/export/users?fields=id';
     const users = cursorOf(await runExport({ url: here.url, account: exporter, path }));
     await expectRefused(`fields=id&after=${users}`, 'VALIDATION_ERROR');
@@ -249,13 +249,13 @@ describe('a cursor that does not hold', () => {
     await expectRefused(`fields=id,action&after=${swapped}`, 'VALIDATION_ERROR');
   });
 
-  it('because more rows are said to have come than there are, sends nothing', () =>
+  it('with more received rows than exist sends nothing', () =>
     expectRefused(`fields=id,action&after=${cursor}&received=100000`, 'VALIDATION_ERROR'));
 
   it.each([
-    ['it is too old', `UPDATE exports SET snapshot_at = snapshot_at - interval '24 hours'`],
-    ['it is from before a restore', 'UPDATE exports SET epoch = epoch - 1'],
-  ])('because %s, sends nothing and says 409', async (_, sql) => {
+    ['that is too old', `UPDATE exports SET snapshot_at = snapshot_at - interval '24 hours'`],
+    ['from before a restore', 'UPDATE exports SET epoch = epoch - 1'],
+  ])('%s sends nothing and returns 409', async (_, sql) => {
     await here.database.query(sql);
     await expectRefused(`fields=id,action&after=${cursor}`, 'CONFLICT');
   });

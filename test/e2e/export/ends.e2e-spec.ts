@@ -10,7 +10,7 @@ import { until } from '../../support/until.js';
 import { accountWith, read } from '../../support/users.js';
 
 const CONCURRENCY = 3;
-/** The contract's: what is ended is looked at each second. */
+/** The contract allows one second to notice the end. */
 const SOON_MS = 2500;
 
 let app: TestApp;
@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => app?.close());
 beforeEach(async () => {
   exporter = await accountWith(app, ['export:run']);
-  // Exports begin, and come no further.
+  // The lock lets exports start and keeps them from reading rows.
   held = await HeldLock.take(app.database.url, 'LOCK TABLE user_images IN ACCESS EXCLUSIVE MODE');
 });
 afterEach(() => held.release());
@@ -39,8 +39,8 @@ const lastErrorOf = (text: string): unknown => {
   return JSON.parse(last?.data ?? '');
 };
 
-describe('an export under way', () => {
-  it('ends when the session ends, and says so in the form of each stream', async () => {
+describe('a running export', () => {
+  it('ends with the session, and reports it in the format of each stream', async () => {
     const [events, lines, csv] = await Promise.all([
       begin(),
       begin('?format=ndjson'),
@@ -61,7 +61,7 @@ describe('an export under way', () => {
     await unused();
   });
 
-  it('ends when the right is taken away', async () => {
+  it('ends when the permission is revoked', async () => {
     const open = await begin();
     const text = open.read();
     const role = (await read(app, exporter.id)).roles.find((each) => each !== 'user');
@@ -72,7 +72,7 @@ describe('an export under way', () => {
     expect(lastErrorOf((await text).text)).toMatchObject({ error: { code: 'FORBIDDEN' } });
   });
 
-  it('is one of a bounded number, and makes room when its reader leaves', async () => {
+  it('takes one of a limited number of slots, and frees it when the client disconnects', async () => {
     const open = await Promise.all(Array.from({ length: CONCURRENCY }, () => begin()));
     const refused = await runExport({ url: app.url, account: exporter });
     expectEnvelope(refused, 'OVERLOADED');
@@ -91,7 +91,7 @@ describe('an export under way', () => {
     await unused();
   });
 
-  it('is over at once for a reader who closes one half of the connection', async () => {
+  it('ends at once when the client closes its half of the connection', async () => {
     const { hostname, port } = new URL(app.url);
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -108,8 +108,8 @@ describe('an export under way', () => {
     await unused();
   });
 
-  it('has a last word when the service stops', async () => {
-    // For good: the last of the tests.
+  it('sends a final message when the service stops', async () => {
+    // Stops the service, so this test must be the last.
     const open = await begin();
     const text = open.read();
     app.nest.get(Lifecycle).endStreams();

@@ -17,7 +17,7 @@ interface Act {
   readonly at: number;
 }
 
-/** So few accounts that much happens to each, and all over the export. */
+/** The number of users to act on, so small that much happens to each of them throughout the export. */
 const ACTED_ON = 30;
 const targetOf = ({ at }: Act, ids: readonly string[]): string => ids[(at * 4) % ids.length]!;
 
@@ -32,13 +32,13 @@ afterAll(async () => {
   for (const app of apps.toReversed()) await app.close();
 });
 
-/** What one transaction sees, for as long as it is open: PostgreSQL's own word for the same moment. */
+/** An open transaction that serves as the oracle, because PostgreSQL itself shows the same moment. */
 class Oracle {
   private constructor(private readonly client: pg.Client) {}
 
   static async begin(url: string): Promise<Oracle> {
     const client = new pg.Client({ connectionString: url });
-    // When the test fails the database goes while it is open.
+    // A failing test drops the database while this connection is open.
     client.on('error', () => {});
     await client.connect();
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
@@ -58,7 +58,7 @@ class Oracle {
   }
 }
 
-/** Where the account is not as the act needs it, nothing happens. @returns whether it is done */
+/** Performs the act if the user's state allows it. @returns true if it was performed */
 async function perform(todo: Act, ids: readonly string[]): Promise<boolean> {
   const { act, at } = todo;
   const app = apps[at % apps.length]!;
@@ -85,13 +85,13 @@ const acts = fc.array(fc.record({ act: fc.constantFrom(...ACTS), at: fc.nat(ACTE
   minLength: 8,
   maxLength: 16,
 });
-/** Of each connection: what happens to accounts meanwhile, and after how many rows it breaks. */
+/** The acts during each connection, and the number of rows after which it breaks. */
 const connections = fc.array(fc.record({ acts, rows: fc.integer({ min: 1, max: 40 }) }), {
   minLength: 2,
   maxLength: 4,
 });
 
-it('sends what a REPEATABLE READ transaction of that moment sees, whatever happens to accounts and connections', async () => {
+it('sends what a REPEATABLE READ transaction sees, whatever happens to users and connections', async () => {
   await fc.assert(
     fc.asyncProperty(connections, async (parts) => {
       const [{ database, admin, url }] = apps as [TestApp];
@@ -100,7 +100,7 @@ it('sends what a REPEATABLE READ transaction of that moment sees, whatever happe
       ]);
       const ids = known.map(({ id }) => id);
       const erased = new Set<string>();
-      // Written before that moment, and committed after it.
+      // Written before the snapshot and committed after it.
       const pending = await HeldLock.take(
         database.url,
         `UPDATE users SET name = 'Pending', version = version + 1 WHERE id = ANY ($1)`,
@@ -133,7 +133,7 @@ it('sends what a REPEATABLE READ transaction of that moment sees, whatever happe
       const expected = await oracle.end();
       expect(complete?.count).toBe(joined.length);
       const rows = joined.map((line) => JSON.parse(line) as UserBody);
-      // Nothing personal is sent of who has been erased meanwhile.
+      // The export sends no personal data of users who are erased during it.
       const named = new Map(rows.map((row) => [row.id, row.name]));
       const isBlank = ({ id }: UserBody) => erased.has(id) && named.get(id) === '';
       expect(rows).toEqual(expected.map((row) => (isBlank(row) ? { ...row, email: '', name: '' } : row)));

@@ -26,7 +26,7 @@ const run = (app: TestApp, query: string, headers: Record<string, string> = {}):
   runExport({ url: app.url, account: exporter, path: `/api/export/users${query}`, headers });
 const cursorOf = ({ headers }: Pick<Exported, 'headers'>): string => String(headers['x-export-cursor']);
 
-/** Some of all that can happen to accounts. */
+/** A selection of the changes that can happen to users. */
 async function changeSome(rows: readonly string[]): Promise<void> {
   const ids = rows.map((row) => (JSON.parse(row) as UserBody).id).filter((id) => id !== here.admin.id);
   const change = async (id: string, i: number) => {
@@ -42,8 +42,8 @@ async function changeSome(rows: readonly string[]): Promise<void> {
   await Promise.all([...ids.map(change), here.account()]);
 }
 
-describe('an export that broke off', () => {
-  it('goes on by the id of its last event on another instance, in the moment that it began with', async () => {
+describe('an interrupted export', () => {
+  it('resumes after its last event id on another instance, in the original snapshot', async () => {
     const expected = linesOf((await run(here, '?format=ndjson')).text).rows;
     const begun = await OpenExport.begin({ url: here.url, account: exporter });
     const first = eventsOf((await begun.read((text) => text.length > 100_000)).text).filter(
@@ -52,7 +52,7 @@ describe('an export that broke off', () => {
     expect(first.length).toBeLessThan(expected.length);
     await changeSome(expected);
     const last = first.at(-1)?.id ?? '';
-    // What an EventSource has seen counts, whatever its address says.
+    // Last-Event-ID wins over the cursor in the URL.
     const again = await run(there, `?after=${first[0]?.id}&received=3`, { 'Last-Event-ID': last });
     const events = eventsOf(again.text);
     const rest = events.filter(({ event }) => event === 'user');
@@ -63,7 +63,7 @@ describe('an export that broke off', () => {
     });
   });
 
-  it('goes on with NDJSON after the rows that came whole', async () => {
+  it('resumes NDJSON after the last complete row', async () => {
     const whole = await run(here, '?format=ndjson');
     const expected = linesOf(whole.text).rows;
     await changeSome(expected);
@@ -87,7 +87,7 @@ describe('an export that broke off', () => {
     `deleted_at = clock_timestamp()`,
     `created_at = created_at + interval '1 second'`,
     `updated_at = updated_at + interval '1 second'`,
-  ])('has the same bytes although nothing but this has changed: %s', async (change) => {
+  ])('has the same bytes despite this single change: %s', async (change) => {
     const account = await here.account();
     const whole = await run(here, '?format=ndjson');
     await here.database.query(`UPDATE users SET ${change} WHERE id = $1`, [account.id]);
@@ -95,7 +95,7 @@ describe('an export that broke off', () => {
     expect((await run(here, '?format=ndjson')).text).not.toBe(whole.text);
   });
 
-  it('goes on with CSV without a second header', async () => {
+  it('resumes CSV without a second header', async () => {
     const whole = await run(here, '?format=csv&fields=id,name');
     const lines = whole.text.split('\r\n');
     const rest = await run(there, `?format=csv&fields=id,name&after=${cursorOf(whole)}&received=1000`);
@@ -108,7 +108,7 @@ describe('an export that broke off', () => {
     expect(anew.text).toBe(whole.text);
   });
 
-  it('tests filters against what was then, not against what is now', async () => {
+  it('applies filters to the state at the snapshot', async () => {
     const whole = await run(here, '?format=ndjson&search=Row&status=active');
     await changeSome(linesOf(whole.text).rows);
     const again = await run(there, `?format=ndjson&search=Row&status=active&after=${cursorOf(whole)}`);
@@ -123,7 +123,7 @@ describe('an export that broke off', () => {
     expect(linesOf((await run(there, '?format=ndjson&status=deleted')).text).rows).toEqual([]);
   });
 
-  it('sends an account that is erased meanwhile, with nothing personal, and keeps nothing of it', async () => {
+  it('sends no personal data of a user erased meanwhile, and stores none', async () => {
     const account = await here.account(['user'], 'Quite Unforgettable');
     const whole = await run(here, '?format=ndjson');
     await here.as(here.admin, 'delete', `/api/users/${account.id}`).expect(204);
@@ -152,7 +152,7 @@ describe('a cursor', () => {
     cursor = eventsOf(begun.text)[5]?.id ?? '';
   });
 
-  it('is refused when a single character of it was edited', async () => {
+  it('is refused when any single character was edited', async () => {
     for (let at = 0; at < cursor.length; at++) {
       const other = cursor[at] === '0' ? '1' : '0';
       const edited = cursor.slice(0, at) + other + cursor.slice(at + 1);
@@ -177,14 +177,14 @@ describe('a cursor', () => {
     },
   );
 
-  it('is refused to another caller, and for another export', async () => {
+  it('is refused for another caller and for another export', async () => {
     const path = `/api/export/users?fields=id&after=${cursor}`;
     expectEnvelope(await runExport({ url: here.url, account: here.admin, path }), 'VALIDATION_ERROR');
     const audit = `/api/export/audit?fields=id&after=${cursor}`;
     expectEnvelope(await runExport({ url: here.url, account: exporter, path: audit }), 'VALIDATION_ERROR');
   });
 
-  it('is refused with more rows than there are', async () => {
+  it('is refused with more rows than exist', async () => {
     const query = `?fields=id&after=${cursor}&received=${ROWS * 2}`;
     expectEnvelope(await run(here, query), 'VALIDATION_ERROR');
   });
@@ -192,8 +192,8 @@ describe('a cursor', () => {
   it.each([
     ['is too old', `UPDATE exports SET snapshot_at = snapshot_at - interval '24 hours'`],
     ['is from before a restore', 'UPDATE exports SET epoch = epoch - 1'],
-    ['is from an export that is gone', 'DELETE FROM exports'],
-  ])('that %s is a 409', async (_, sql) => {
+    ['belongs to a deleted export', 'DELETE FROM exports'],
+  ])('that %s returns 409', async (_, sql) => {
     const fresh = cursorOf(await run(here, '?fields=id'));
     await here.database.query(sql);
     expectEnvelope(await run(there, `?fields=id&after=${fresh}`), 'CONFLICT');
@@ -201,14 +201,14 @@ describe('a cursor', () => {
   });
 });
 
-describe('what is kept for exports', () => {
+describe('the user images kept for exports', () => {
   const images = () =>
     here.database.query<{ version: number }>(
       `SELECT version FROM user_images WHERE id = $1 ORDER BY version`,
       [exporter.id],
     );
 
-  it('is nothing for a sign-in, nor for what one transaction replaces itself', async () => {
+  it('do not grow by a sign-in, and grow by one for several changes in one transaction', async () => {
     const before = await images();
     await here.database.query('UPDATE users SET last_login_at = now() WHERE id = $1', [exporter.id]);
     expect(await images()).toEqual(before);
@@ -217,7 +217,7 @@ describe('what is kept for exports', () => {
     expect(await images()).toHaveLength(before.length + 1);
   });
 
-  it('is nothing when only the search key changes, and the user keeps the moment of the last change', async () => {
+  it('do not grow when only the search key changes, which also leaves the time of the last change', async () => {
     const changed = () =>
       here.database.query('SELECT changed_epoch, changed_xid::text FROM users WHERE id = $1', [exporter.id]);
     const before = [await images(), await changed()];
@@ -226,7 +226,7 @@ describe('what is kept for exports', () => {
     expect([await images(), await changed()]).toEqual(before);
   });
 
-  it('is deleted: exports after a day, images an hour later', async () => {
+  it('are deleted an hour after their exports, which are deleted after a day', async () => {
     await run(here, '?fields=id');
     const count = async (table: string) =>
       (await here.database.query<{ n: number }>(`SELECT count(*)::integer AS n FROM ${table}`))[0]?.n ?? 0;

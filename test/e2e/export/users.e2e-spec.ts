@@ -9,7 +9,7 @@ import { bearer, send } from '../../support/send.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { accountWith, read, signUp, type UserBody, walk } from '../../support/users.js';
 
-/** Names that JSON, CSV and COPY each have to take care of. */
+/** Names that JSON, CSV and COPY must escape. */
 const NAMES = [
   'Ada "the first" Lovelace',
   'Back\\slash, Comma',
@@ -22,7 +22,7 @@ const NAMES = [
   '\\N',
   '\\.',
 ];
-/** No client can store these, but the database may hold them. */
+/** Names that no client can store but the database may contain. */
 const RAW_NAMES = ['tab\tbed', 'line\nbreak', '\rreturn', 'sep\x02arated\x01twice\x01\x01', '\tfirst', ''];
 
 let app: TestApp;
@@ -51,7 +51,7 @@ beforeAll(async () => {
 afterAll(() => app?.close());
 
 describe('GET /api/export/users', () => {
-  it('sends every account that is not deleted, by ascending id, as the bytes that the list has', async () => {
+  it('sends every user who is not deleted, by ascending id, byte for byte like the list', async () => {
     const answer = await run('?format=ndjson');
     const { rows, complete } = linesOf(answer.text);
     expect(rows).toEqual(all.map((user) => JSON.stringify(user)));
@@ -63,7 +63,7 @@ describe('GET /api/export/users', () => {
     });
   });
 
-  it('sends the same bytes as events, each with a cursor, and tells how far it is', async () => {
+  it('sends the same bytes as events, each with a cursor, and reports progress', async () => {
     const answer = await run();
     expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
     const events = eventsOf(answer.text);
@@ -88,7 +88,7 @@ describe('GET /api/export/users', () => {
     });
   });
 
-  it('sends CSV that parses as RFC 4180, defused, with count and checksum in the trailers', async () => {
+  it('sends CSV that parses as RFC 4180, with formulas defused, and count and checksum in the trailers', async () => {
     const answer = await run('?format=csv');
     const [header, ...records] = parse(answer.text, { record_delimiter: '\r\n' });
     expect(header).toEqual(Object.keys(all[0] ?? {}));
@@ -109,14 +109,14 @@ describe('GET /api/export/users', () => {
     });
   });
 
-  it.each(NAMES.slice(2, 6).concat('\tfirst', '\rreturn'))('lets no spreadsheet run %j', async (name) => {
+  it.each(NAMES.slice(2, 6).concat('\tfirst', '\rreturn'))('defuses the formula %j', async (name) => {
     const { text } = await run('?format=csv&fields=name');
     const cells = parse(text, { record_delimiter: '\r\n' }).flat();
     expect(cells).toContain(`'${name}`);
     expect(cells.filter((cell) => /^[=+\-@\t\r]/.test(cell))).toEqual([]);
   });
 
-  it('sends only the fields that are asked for, in their one order', async () => {
+  it('sends only the requested fields, in a fixed order', async () => {
     const { rows } = linesOf((await run('?format=ndjson&fields=name,id')).text);
     expect(rows).toEqual(all.map(({ id, name }) => JSON.stringify({ id, name })));
     const { text } = await run('?format=csv&fields=status');
@@ -131,7 +131,7 @@ describe('GET /api/export/users', () => {
     'search=%25',
     'search=',
     'role=nobody',
-  ])('filters by %s as the list does', async (filter) => {
+  ])('filters by %s like the list', async (filter) => {
     const wanted = (await app.as(app.admin, 'get', `/api/users?limit=100&${filter}`)).body as UserBody[];
     const { rows } = linesOf((await run(`?format=ndjson&${filter}`)).text);
     expect(rows.map((row) => (JSON.parse(row) as UserBody).id)).toEqual(
@@ -139,7 +139,7 @@ describe('GET /api/export/users', () => {
     );
   });
 
-  it('sends deleted accounts to those who may see them, and never erased ones', async () => {
+  it('sends deleted users to callers who may see them, and never erased ones', async () => {
     const refused = await run('?status=deleted');
     expectEnvelope(refused, 'FORBIDDEN');
     const erased = await app.account();
@@ -160,12 +160,12 @@ describe('GET /api/export/users', () => {
     ['application/x-ndjson;charset=UTF-8', 'application/x-ndjson'],
     ['text/csv; charset=utf-8; header=present', 'text/csv'],
     ['TEXT/CSV ; q=0.2 , application/x-ndjson;q=.1', 'text/csv'],
-  ])('chooses the form by Accept: %s', async (accept, type) => {
+  ])('chooses the format by Accept: %s', async (accept, type) => {
     const { headers } = await run('', { Accept: accept });
     expect(headers['content-type']).toBe(`${type}; charset=utf-8`);
   });
 
-  it('answers 406 when none of the forms is accepted, unless one is asked for in the address', async () => {
+  it('returns 406 when no format is acceptable, unless the URL names one', async () => {
     const headers = { Accept: 'application/xml' };
     for (const accept of ['application/xml', 'text/csv; charset=utf-8; q=0', '*/*;q=0']) {
       expectEnvelope(await run('', { Accept: accept }), 'NOT_ACCEPTABLE');
@@ -183,11 +183,11 @@ describe('GET /api/export/users', () => {
     'received=1',
     'received=-1&after=x',
     'status=gone',
-  ])('answers 400 to ?%s', async (query) => {
+  ])('returns 400 to ?%s', async (query) => {
     expectEnvelope(await run(`?${query}`), 'VALIDATION_ERROR');
   });
 
-  it('is compressed where the client asks', async () => {
+  it('compresses the response when the client asks for it', async () => {
     for (const format of ['ndjson', 'csv', 'sse']) {
       const plain = await run(`?format=${format}&fields=id,name`);
       const packed = await run(`?format=${format}&fields=id,name`, { 'Accept-Encoding': 'gzip' });
@@ -202,7 +202,7 @@ describe('GET /api/export/users', () => {
     }
   });
 
-  it('answers HEAD without beginning an export', async () => {
+  it('answers HEAD without starting an export', async () => {
     const before = await app.database.query('SELECT id FROM exports');
     const { status, bytes, headers } = await send(app.url, {
       method: 'HEAD',
@@ -210,12 +210,12 @@ describe('GET /api/export/users', () => {
       headers: bearer(exporter),
     });
     expect([status, bytes.length]).toEqual([200, 0]);
-    // As with GET: another Accept has another answer.
+    // HEAD varies by Accept just like GET.
     expect(headers.vary).toMatch(/\bAccept(?:,|$)/);
     expect(await app.database.query('SELECT id FROM exports')).toEqual(before);
   });
 
-  it('leaves an entry in the trail before anything is sent', async () => {
+  it('writes an audit entry before anything is sent', async () => {
     const open = await OpenExport.begin({ url: app.url, account: exporter });
     const exportId = String(open.response.headers['x-export-cursor']).split('.', 1)[0];
     const entries = await app.as(app.admin, 'get', `/api/audit?target_id=${exportId}`);
@@ -225,7 +225,7 @@ describe('GET /api/export/users', () => {
     await open.read();
   });
 
-  it('keeps an idle line open with comments', async () => {
+  it('keeps an idle connection open with comments', async () => {
     const connections = app.nest.get(ExportConnections);
     const { keepAliveMs } = connections;
     connections.keepAliveMs = 20;

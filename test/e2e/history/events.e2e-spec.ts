@@ -24,13 +24,13 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-/** All there is by now. */
+/** Returns every event committed by now. */
 async function feed(path = '/api/events?limit=100'): Promise<EventBody[]> {
   await settled(app.database);
   return seenAt(path);
 }
 
-/** What a reader sees at this moment. */
+/** Returns what a reader sees at this moment. */
 async function seenAt(path: string): Promise<EventBody[]> {
   const events: EventBody[] = [];
   for (let next: string | null = path; next !== null;) {
@@ -44,8 +44,8 @@ async function seenAt(path: string): Promise<EventBody[]> {
 
 const patch = (id: string, body: object) => app.as(app.admin, 'patch', `/api/users/${id}`).send(body);
 
-describe('the history of an account', () => {
-  it('tells each change once, in the order of versions, as CloudEvents', async () => {
+describe('the history of a user', () => {
+  it('contains each change once, in version order, as CloudEvents', async () => {
     const { id } = await signUp(app, 'Ada', 'ada@history.example');
     await patch(id, { name: 'Ada L', status: 'disabled' });
     await app.as(app.admin, 'delete', `/api/users/${id}`);
@@ -82,7 +82,7 @@ describe('the history of an account', () => {
     expect((await read(app, id)).version).toBe(events.length);
   });
 
-  it('gives the account as it stood at any time', async () => {
+  it('yields the user as of any time', async () => {
     const created = await signUp(app, 'First', 'first@history.example');
     const renamed = (await patch(created.id, { name: 'Second' })).body as typeof created;
     const asOf = (at: string) => app.as(app.admin, 'get', `/api/users/${created.id}`).query({ at });
@@ -97,14 +97,14 @@ describe('the history of an account', () => {
     });
   });
 
-  it('that is younger than the account says so, before its first event and after it', async () => {
+  it('reports when it is younger than the user, before its first event and after it', async () => {
     const [id = ''] = await receivers(app.database, 1);
     const asOf = async (at: Date) => {
       const answer = await app.as(app.admin, 'get', `/api/users/${id}`).query({ at: at.toISOString() });
       return [answer.status, (answer.body as { error: { message: string } }).error.message];
     };
     const { created_at: made } = await read(app, id);
-    const unknown = [404, 'How the account was then is not known: it is older than its history'];
+    const unknown = [404, 'The state at that time is unknown because the user is older than its history'];
     expect(await asOf(new Date(made))).toEqual(unknown);
     await patch(id, { name: 'Known By Now' }).expect(200);
     expect(await asOf(new Date(Date.now() + 60_000))).toEqual(unknown);
@@ -112,7 +112,7 @@ describe('the history of an account', () => {
     expect((await feed(`/api/users/${id}/events`)).map(({ type }) => type)).toEqual(['user.updated']);
   });
 
-  it('is for the account itself and for events:read; to others it is not there', async () => {
+  it('is visible to the user and to events:read, and returns 404 to others', async () => {
     const owner = await app.account();
     const reader = await accountWith(app, ['events:read']);
     const path = `/api/users/${owner.id}/events`;
@@ -125,7 +125,7 @@ describe('the history of an account', () => {
 });
 
 describe('GET /api/events', () => {
-  it('leads from page to page through every event once, by the position alone', async () => {
+  it('pages through every event once by position alone', async () => {
     for (let n = 0; n < 5; n++) await signUp(app, 'Paged', `paged-${n}@history.example`);
     const all = await feed();
     const byThree = await feed('/api/events?limit=3');
@@ -141,7 +141,7 @@ describe('GET /api/events', () => {
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'after' }] } });
   });
 
-  it('orders positions as numbers, not as texts', async () => {
+  it('orders positions as numbers rather than strings', async () => {
     for (const xid of ['9', '10']) {
       await app.database.query(
         `INSERT INTO events (xid, id, type, stream, stream_version, subject, occurred_at)
@@ -154,7 +154,7 @@ describe('GET /api/events', () => {
     expect(positions).toEqual(positions.toSorted());
   });
 
-  it('shows what commits late neither twice nor never, and in an order that stays', async () => {
+  it('shows late commits exactly once and in a stable order', async () => {
     const [last] = (await feed()).slice(-1);
     const late = new pg.Client({ connectionString: app.database.url });
     await late.connect();
@@ -164,7 +164,7 @@ describe('GET /api/events', () => {
       seen.push(...(await seenAt(`/api/events?limit=100&after=${after}`)));
     };
     try {
-      // A writer that is slow to commit: its event has an earlier position than those that others commit meanwhile.
+      // A slow writer, whose event has an earlier position than events committed meanwhile.
       await late.query('BEGIN');
       await late.query(
         `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
@@ -191,8 +191,8 @@ describe('GET /api/events', () => {
   });
 });
 
-describe('the events of an account', () => {
-  it('cannot be changed, deleted or cut, whoever asks the database', async () => {
+describe('the events of a user', () => {
+  it('cannot be updated, deleted or truncated by anyone', async () => {
     for (const table of ['events', 'audit_entries'] as const) {
       for (const statement of [
         `UPDATE ${table} SET id = gen_random_uuid()`,
@@ -208,7 +208,7 @@ describe('the events of an account', () => {
     await expect(app.database.query(`TRUNCATE ${partition?.name}`)).rejects.toThrow('append-only');
   });
 
-  it('start again when one that began first would come second in the order', async () => {
+  it('fail with 40001 when an earlier transaction would come second in the order', async () => {
     const stream = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
     const insert = (version: number) => ({
       text: `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
@@ -231,15 +231,15 @@ describe('the events of an account', () => {
   });
 });
 
-describe('what holds the feed up', () => {
+describe('a transaction that holds up the feed', () => {
   const lag = async () => {
     const { text } = await app.request('get', '/metrics').expect(200);
     return Number(/^horizon_lag_seconds (\S+)$/m.exec(text)?.[1]);
   };
 
-  it('is measured, and named in a warning by its process and database, once it lasts', async () => {
+  it('is measured, and reported in a warning with its process and database, once it lasts', async () => {
     const said: string[] = [];
-    // Until the service serves its log is held back.
+    // The application buffers its log until it serves.
     app.nest.flushLogs();
     const silent = () => {};
     Logger.overrideLogger({ log: silent, error: silent, warn: (line: unknown) => said.push(String(line)) });
@@ -250,14 +250,14 @@ describe('what holds the feed up', () => {
       const own = new RegExp(
         String.raw`held up for \d+\.\d s by pid \d+ of database ${await nameOfDatabase()}$`,
       );
-      // Others of this server may be older for a while.
+      // Other transactions on this server may be older for a while.
       await until(async () => {
         await watch.sample(0.05);
         return said.some((line) => own.test(line));
       });
       expect(await lag()).toBeGreaterThan(0.05);
       said.length = 0;
-      // Once of each; and by default it has ten seconds.
+      // The watch reports each holder once, and its default threshold is ten seconds.
       await watch.sample(0.05);
       await watch.sample();
       expect(said).toEqual([]);

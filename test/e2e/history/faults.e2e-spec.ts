@@ -46,9 +46,9 @@ import { stopSealing } from '../../support/audit.js';
 import { type BrokenStatement, ConnectionFaults } from '../../support/connection-faults.js';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 
-/** As nestjs/cqrs marks the handler of a command. */
+/** The metadata key with which nestjs/cqrs marks a command handler. */
 const HANDLES = '__commandHandler__';
-/** Attempts are counted apart, and stand whatever becomes of the rest (ARCHITECTURE, "counters"). */
+/** Attempts are counted in separate transactions and remain after a rollback (ARCHITECTURE, "counters"). */
 const APART = ['sign_in_failures', 'sign_in_attempts'];
 const CLIENT = { device: 'tests', ip: '127.0.0.1' };
 const OTHER_PASSWORD = 'another horse battery';
@@ -60,7 +60,7 @@ let rows: AllRows;
 let caller: Principal;
 beforeAll(async () => {
   app = await TestApp.create();
-  // Nobody else is to change a row meanwhile, nor to do away with a job that should not be there.
+  // Stops background writers, so that none changes a row or removes a task that should not exist.
   await Promise.all([stopSealing(app), app.nest.get(LastLogins).onModuleDestroy()]);
   await app.nest.get(Attempts).onModuleDestroy();
   await app.nest.get(JobRunner).onModuleDestroy();
@@ -68,9 +68,9 @@ beforeAll(async () => {
   await superuser.connect();
   faults = new ConnectionFaults(app, superuser);
   rows = await AllRows.of(superuser, APART);
-  // Who begins a job must still be signed in.
+  // The session of a user who creates a job must be active.
   caller = principalOf(app.admin, (await startSession(app.admin)).sessionId);
-  // What is made once and for all is there already, such as the job that all erasures share.
+  // Creates what is created only once, such as the task that all erasures share.
   await execute(await transfer());
   await execute(new EraseUser(await deleted(), caller));
 });
@@ -132,7 +132,7 @@ const foreign = (): ForeignAccount => ({
   roles: ['user'],
 });
 
-/** For each command one that does all that it can do. */
+/** One instance per command that makes it do everything it can. */
 const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | ICommand])[] = [
   [CreateUser, () => new CreateUser({ email: address(), name: 'Ada', password: PASSWORD })],
   [ImportUsers, () => new ImportUsers([foreign(), foreign()])],
@@ -196,7 +196,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   [TransferResources, transfer],
   [CreateBulkJob, createJob],
   [CancelJob, async () => new CancelJob((await execute<Job>(createJob())).id, caller)],
-  // The last one: it wants a service without an administrator.
+  // The last one, because it needs a service without an administrator.
   [
     CreateFirstAdministrator,
     async () => {
@@ -206,12 +206,15 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   ],
 ];
 
-/** Nothing was done over a connection that is dead when a transaction or a lone read begins. */
+/**
+ * Returns true if the connection broke at the start of a transaction or of a lone read, when nothing was done
+ * yet.
+ */
 const maySendAgain = (broken: BrokenStatement | null): boolean =>
   broken !== null && !broken.inTransaction && (broken.text === 'START TRANSACTION' || isRead(broken.text));
 
-describe('a fault of the connection', () => {
-  it('is tried in every command that there is', () => {
+describe('a connection fault', () => {
+  it('is tested in every command', () => {
     const handled = [...app.nest.get(ModulesContainer).values()]
       .flatMap((module) => [...module.providers.values()])
       .map(({ metatype }): unknown => metatype && Reflect.getMetadata(HANDLES, metatype))
@@ -221,7 +224,7 @@ describe('a fault of the connection', () => {
   });
 
   it.each(commands.map(([{ name }, prepare]) => [name, prepare] as const))(
-    'in the midst of %s leaves no row, event, entry or job behind, and one before it costs nothing',
+    'during %s leaves no row, event, entry or task behind, and one before it is harmless',
     async (_, prepare) => {
       const twin = await prepare();
       const untouched = await rows.now();
@@ -232,9 +235,10 @@ describe('a fault of the connection', () => {
 
       let command = await prepare();
       let before = await rows.now();
-      // From behind: a key that an attempt has read is remembered, and the next one sends less.
+      // Starts with the last statement, because the service caches a key that an attempt has read, and the
+      // next one sends fewer.
       for (let statement = last; statement > 0; statement--) {
-        // Else these attempts would slow down the next.
+        // Failed attempts would otherwise slow down the next one.
         await superuser.query('DELETE FROM sign_in_failures');
         const { failed, broken } = await faults.breaksBefore(statement, () => execute(command));
         const after = await rows.now();
@@ -243,7 +247,7 @@ describe('a fault of the connection', () => {
           expect({ statement, ...after }).toEqual({ statement, ...before });
           continue;
         }
-        // Another connection did it, exactly once.
+        // Another connection did it exactly once.
         expect({ statement, ...rows.added(before, after) }).toEqual({ statement, ...whole });
         command = await prepare();
         before = await rows.now();

@@ -27,7 +27,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.constant({ kind: 'delete' as const }),
   fc.constant({ kind: 'restore' as const }),
 );
-/** One after the other, each with what is sent at the same time. */
+/** The steps in sequence, each with its concurrent requests. */
 const life = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 });
 
 let app: TestApp;
@@ -44,15 +44,15 @@ function take(id: string, each: Step) {
   return app.as(app.admin, 'put', `${path}/roles`).set('If-Match', '*').send({ roles: each.roles });
 }
 
-describe('the events of an account', () => {
-  it('replayed give its row, and one for each version, whatever was done to it and however much at once', async () => {
+describe('the events of a user', () => {
+  it("replay to the user's row, one per version, whatever happened and however much at once", async () => {
     let lives = 0;
     await fc.assert(
       fc.asyncProperty(life, async (steps) => {
         const { id } = await signUp(app, 'Born', `life-${++lives}@replay.example`);
         for (const atOnce of steps) {
           const answers = await Promise.all(atOnce.map((each) => take(id, each)));
-          // 409: what makes no sense for the account as it is by now.
+          // 409 is the response to a change that the user's current state does not allow.
           for (const { status } of answers) expect([200, 204, 409]).toContain(status);
         }
         const row = await read(app, id);

@@ -26,14 +26,14 @@ const eventsOf = async (ids: readonly string[]): Promise<string[]> => {
 const oks = (ids: readonly string[]) => ids.map((id, index) => ({ index, id, status: 'ok' }));
 const post = (by: Account, body: object) => app.as(by, 'post', '/api/users/batch').send(body);
 const people = (count: number) => receivers(app.database, count);
-/** Whoever wants to change one of these waits. */
+/** Locks these users, so that every change to them waits. */
 const hold = async (ids: readonly string[]): Promise<HeldLock> => {
   held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [ids]);
   return held;
 };
 
-describe('a batch of accounts', () => {
-  it('is answered 202 with the job and where it is, done soon, and told row by row', async () => {
+describe('a batch of users', () => {
+  it('returns 202 with the job and its Location, finishes soon, and reports row by row', async () => {
     const ids = await people(3);
     const answer = await post(app.admin, { action: 'disable', user_ids: [...ids, NOBODY] });
     expect(answer.status).toBe(202);
@@ -64,7 +64,7 @@ describe('a batch of accounts', () => {
     for (const each of ids) expect(await read(app, each)).toMatchObject({ status: 'disabled' });
   });
 
-  it('does by each action what is done by hand', async () => {
+  it('performs each action like the corresponding single request', async () => {
     const { id } = await app.account();
     const done = async (action: UserActionName, role?: string) => {
       const { results } = await batch(app, { action, user_ids: [id], ...(role !== undefined && { role }) });
@@ -84,12 +84,12 @@ describe('a batch of accounts', () => {
     expect(await done('delete')).toEqual(['deleted', ['user'], 'user.deleted']);
     expect(await done('restore')).toEqual(['active', ['user'], 'user.restored']);
     const before = await eventsOf([id]);
-    // What is so already is no change, and no event.
+    // An action without effect changes nothing and emits no event.
     expect(await done('revoke_role', 'premium')).toEqual(['active', ['user'], 'user.restored']);
     expect(await eventsOf([id])).toEqual(before);
   });
 
-  it('keeps of a row that is refused nothing but why', async () => {
+  it('keeps only the reason of a refused row', async () => {
     const [id = ''] = await people(1);
     const refused = async (body: { action: UserActionName; user_ids: string[]; role?: string }) =>
       (await batch(app, body)).results.map(({ error }) => error?.code);
@@ -101,7 +101,7 @@ describe('a batch of accounts', () => {
     expect(await read(app, id)).toMatchObject({ version: 1, roles: ['user'] });
   });
 
-  it('tells in a dry run what would become of each, and changes nothing', async () => {
+  it('reports in a dry run what would happen, and changes nothing', async () => {
     const ids = await people(2);
     const [before] = await app.database.query('SELECT count(*) FROM audit_entries');
     const who = [...ids, NOBODY];
@@ -115,12 +115,12 @@ describe('a batch of accounts', () => {
     expect(results.map(({ status, error }) => error?.code ?? status)).toEqual(['ok', 'ok', 'NOT_FOUND']);
     expect(await eventsOf(ids)).toEqual([]);
     for (const id of ids) expect(await read(app, id)).toMatchObject({ version: 1, roles: ['user'] });
-    // That the job was asked for, and nothing of what it tried out.
+    // The job's creation was audited, and nothing of the dry run.
     const [after] = await app.database.query('SELECT count(*) - 1 AS count FROM audit_entries');
     expect(after).toEqual(before);
   });
 
-  it('is done in the name of who asked for it: the trail names them, and the job', async () => {
+  it('runs as the user who requested it: the audit log names the user and the job', async () => {
     const [id = ''] = await people(1);
     const { job } = await batch(app, { action: 'disable', user_ids: [id] });
     const entriesOf = async (target: string) =>
@@ -133,7 +133,7 @@ describe('a batch of accounts', () => {
     expect(await entriesOf(job.id)).toMatchObject([{ action: 'job.create', actor, changes: made }]);
   });
 
-  it('is one job however often it is asked for with one Idempotency-Key', async () => {
+  it('is one job, however often one Idempotency-Key is sent', async () => {
     const ids = await people(1);
     const ask = () =>
       post(app.admin, { action: 'disable', user_ids: ids }).set('Idempotency-Key', 'one-batch');
@@ -145,7 +145,7 @@ describe('a batch of accounts', () => {
   });
 });
 
-describe('who may ask for a batch', () => {
+describe('a batch request', () => {
   const needs: readonly (readonly [UserActionName, Permission, { role?: string }])[] = [
     ['enable', 'users:write', {}],
     ['disable', 'users:write', {}],
@@ -156,7 +156,7 @@ describe('who may ask for a batch', () => {
     ['revoke_sessions', 'sessions:revoke', {}],
   ];
 
-  it.each(needs)('%s needs %s', async (action, permission, more) => {
+  it.each(needs)('with action %s requires %s', async (action, permission, more) => {
     const body = { action, user_ids: [NOBODY], ...more };
     const without = await accountWith(
       app,
@@ -168,14 +168,14 @@ describe('who may ask for a batch', () => {
     await jobEnded(app, (answer.body as { id: string }).id);
   });
 
-  it('none of those who hold no right for any of it, whatever they send', async () => {
+  it('is refused to callers without any of the permissions, whatever the body', async () => {
     expect(await post(await app.account(), { wrong: true })).toMatchObject({ status: 403 });
     expect(await post(await accountWith(app, ['users:read', 'jobs:manage']), {})).toMatchObject({
       status: 403,
     });
   });
 
-  it('nobody for a role above their own', async () => {
+  it("does not allow granting a role with more permissions than the caller's", async () => {
     const granter = await accountWith(app, ['roles:grant']);
     const body = { action: 'grant_role', role: 'admin', user_ids: [NOBODY] };
     expect(await post(granter, body)).toMatchObject({ status: 403 });
@@ -183,9 +183,9 @@ describe('who may ask for a batch', () => {
 
   it.each([
     ['an unknown action', { action: 'erase' }],
-    ['no account', { user_ids: [] }],
+    ['no user', { user_ids: [] }],
     [
-      'too many',
+      'too many users',
       {
         user_ids: Array.from(
           { length: 10_001 },
@@ -193,21 +193,21 @@ describe('who may ask for a batch', () => {
         ),
       },
     ],
-    ['one twice', { user_ids: [NOBODY, NOBODY.toUpperCase()] }],
-    ['what is no id', { user_ids: ['1'] }],
+    ['a duplicate user', { user_ids: [NOBODY, NOBODY.toUpperCase()] }],
+    ['an invalid id', { user_ids: ['1'] }],
     ['a role that the action does not take', { role: 'premium' }],
-    ['no role where there must be one', { action: 'revoke_role' }],
-    ['a role that is not there', { action: 'grant_role', role: 'nothing' }],
-    ['a dry run that is no boolean', { dry_run: 'false' }],
-    ['what it does not know', { more: 1 }],
-  ])('nobody for %s', async (_, wrong) => {
+    ['a missing role', { action: 'revoke_role' }],
+    ['an unknown role', { action: 'grant_role', role: 'nothing' }],
+    ['a dry_run that is not a boolean', { dry_run: 'false' }],
+    ['an unknown property', { more: 1 }],
+  ])('returns 400 for %s', async (_, wrong) => {
     const answer = await post(app.admin, { action: 'enable', user_ids: [NOBODY], ...wrong });
     expect(answer).toMatchObject({ status: 400, body: { error: { code: 'VALIDATION_ERROR' } } });
   });
 });
 
 describe('the rows of batches', () => {
-  it('are done ten at a time, of all jobs together, while requests are served', async () => {
+  it('run ten at a time over all jobs together, while requests are served', async () => {
     const ids = await people(40);
     const lock = await hold(ids);
     const halves = [ids.slice(0, 20), ids.slice(20)];
@@ -223,7 +223,7 @@ describe('the rows of batches', () => {
       expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 20 });
   });
 
-  it('are no hindrance to requests', async () => {
+  it('do not block requests', async () => {
     const ids = await people(200);
     const { id } = await startBatch(app, { action: 'disable', user_ids: ids });
     let served = 0;
@@ -236,8 +236,8 @@ describe('the rows of batches', () => {
 
   it.each([
     ['is disabled', 'patch', '', { status: 'disabled' }],
-    ['has lost the right', 'put', '/roles', { roles: ['user'] }],
-  ] as const)('fail from the moment on when the account that asked %s', async (_, method, path, body) => {
+    ['loses the permission', 'put', '/roles', { roles: ['user'] }],
+  ] as const)('fail from the moment when the requesting user %s', async (_, method, path, body) => {
     const asker = await accountWith(app, ['users:write']);
     const ids = await people(30);
     const lock = await hold(ids.slice(0, 10));
@@ -248,7 +248,7 @@ describe('the rows of batches', () => {
       .set('If-Match', '*')
       .send(body)
       .expect(200);
-    // What an instance believes of rights it believes for half a second.
+    // Each instance caches permissions for half a second.
     const since = performance.now();
     await until(() => performance.now() - since > 600);
     await lock.release();
@@ -259,7 +259,7 @@ describe('the rows of batches', () => {
     expect(await eventsOf(ids.slice(10))).toEqual([]);
   });
 
-  it('are done once, and all, although the connections break under them', async () => {
+  it('each run exactly once although their connections break', async () => {
     const ids = await people(300);
     const { id } = await startBatch(app, { action: 'disable', user_ids: ids });
     for (let time = 0; time < 5; time++) {

@@ -32,7 +32,7 @@ afterAll(() => app.close());
 const get = (by: Account, path: string) => app.as(by, 'get', `/api/jobs${path}`);
 const cancel = (id: string, by = app.admin) => app.as(by, 'delete', `/api/jobs/${id}`);
 const people = (count: number) => receivers(app.database, count);
-/** A job none of whose rows can be done until the lock is let go. */
+/** Creates a job whose rows all wait until the lock is released. */
 async function heldBatch(count: number, by = app.admin): Promise<{ ids: string[]; job: JobBody }> {
   const ids = await people(count);
   held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [ids]);
@@ -46,7 +46,7 @@ const disabledOf = async (ids: readonly string[]): Promise<number> => {
 };
 
 describe('a job', () => {
-  it('is there for its owner, and for whoever manages jobs; for others it is not', async () => {
+  it('is visible to its owner and to jobs:manage, and returns 404 to others', async () => {
     const owner = await accountWith(app, ['users:write']);
     const manager = await accountWith(app, ['jobs:manage']);
     const other = await accountWith(app, ['users:write', 'users:delete']);
@@ -68,7 +68,7 @@ describe('a job', () => {
     expect((await get(manager, '')).body).toEqual((await get(app.admin, '')).body);
   });
 
-  it('stands in a list, the newest first, page by page', async () => {
+  it('appears in a list, newest first, page by page', async () => {
     const owner = await accountWith(app, ['users:write']);
     const jobs: JobBody[] = [];
     for (let n = 0; n < 3; n++) {
@@ -82,11 +82,11 @@ describe('a job', () => {
     expect([last.body, last.get('Link')]).toEqual([jobs.slice(2), undefined]);
     expect((await get(owner, '?offset=1&limit=1')).body).toEqual(jobs.slice(1, 2));
     expect((await get(owner, `?cursor=${'x'.repeat(20)}`)).status).toBe(400);
-    // Made for one's own, not for everybody's.
+    // The cursor belongs to the caller's own jobs, not to the list of all.
     expect((await get(app.admin, next)).status).toBe(400);
   });
 
-  it('has results in the order of its rows, page by page, of one kind if asked', async () => {
+  it('has results in row order, page by page, optionally of one status', async () => {
     const ids = [...(await people(2)), NOBODY, ...(await people(2))];
     const { job, results } = await batch(app, { action: 'disable', user_ids: ids });
     expect(results.map(({ index, id }) => [index, id])).toEqual(ids.map((id, index) => [index, id]));
@@ -98,7 +98,7 @@ describe('a job', () => {
     expect((await get(app.admin, `/${job.id}/results?cursor=0`)).status).toBe(400);
   });
 
-  it(`is refused past ${MAX_OPEN_JOBS} of one account that have not ended, however many ask at once`, async () => {
+  it(`is refused beyond ${MAX_OPEN_JOBS} unfinished jobs of one user, however many requests arrive at once`, async () => {
     const owner = await accountWith(app, ['users:write']);
     const { ids } = await heldBatch(1, owner);
     const ask = () => app.as(owner, 'post', '/api/users/batch').send({ action: 'enable', user_ids: ids });
@@ -113,7 +113,7 @@ describe('a job', () => {
     await jobEnded(app, (again.body as JobBody).id);
   });
 
-  it('is deleted with its results 30 days after its end, and not before', async () => {
+  it('is deleted with its results 30 days after its end and not before', async () => {
     const [old, young] = [await batch(app, { action: 'enable', user_ids: [NOBODY] }), await heldBatch(1)];
     const age = (id: string, days: number) =>
       app.database.query(
@@ -132,11 +132,11 @@ describe('a job', () => {
     await jobEnded(app, young.job.id);
   });
 
-  it('goes on elsewhere within seconds when whoever held it is heard of no more', async () => {
+  it('continues on another instance within seconds when its lease holder goes silent', async () => {
     const ids = await people(3);
     const { id } = await startBatch(app, { action: 'disable', user_ids: ids });
     await jobEnded(app, id);
-    // As a killed instance leaves it, in the midst of its rows.
+    // The state that an instance leaves when it is killed between rows.
     await app.database.query(`UPDATE job_rows SET status = NULL WHERE job_id = $1 AND index = 1`, [id]);
     await app.database.query(
       `UPDATE jobs SET status = 'running', finished_at = NULL, done = 0, holder = gen_random_uuid(),
@@ -147,7 +147,7 @@ describe('a job', () => {
     expect(await disabledOf(ids)).toBe(3);
   });
 
-  it('is left within two beats when somebody else holds it: no further row is settled, and the new holder stays', async () => {
+  it('is released within two heartbeats when another instance claims it: the old one settles no further row', async () => {
     const { job } = await heldBatch(14);
     const { id } = job;
     const [taken] = await app.database.query<{ holder: string }>(
@@ -155,7 +155,7 @@ describe('a job', () => {
        WHERE id = $1 RETURNING holder`,
       [id],
     );
-    // What the rows under way had begun is rolled back.
+    // The changes of unfinished rows are rolled back.
     await until(async () => (await held?.waiting()) === 0, 1500, 'the first instance has left the job');
     await held?.release();
     const [left] = await app.database.query<{ holder: string; open: string; later: boolean }>(
@@ -169,7 +169,7 @@ describe('a job', () => {
     expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 14, failed: 0 });
   });
 
-  it('that breaks down for the fifth time is given up: what was done stays, the rest is skipped', async () => {
+  it('fails after its fifth unexpected error: finished rows stay, the rest are skipped', async () => {
     const ids = await people(3);
     const { id, type } = await startBatch(app, { action: 'disable', user_ids: ids });
     await jobEnded(app, id);
@@ -193,7 +193,7 @@ describe('a job', () => {
 });
 
 describe('a cancelled job', () => {
-  it('does nothing more: what had not been done is skipped, also what was under way', async () => {
+  it('stops: rows not done are skipped, including those in progress', async () => {
     const { ids, job } = await heldBatch(30);
     const answer = await cancel(job.id);
     expect(answer).toMatchObject({
@@ -204,7 +204,7 @@ describe('a cancelled job', () => {
     await held?.release();
     expect((await cancel(job.id)).body).toEqual(answer.body);
     expect((await resultsOf(app, job.id)).map(({ status }) => status)).toEqual(ids.map(() => 'skipped'));
-    // Its rows have left the lanes: another job gets through.
+    // Its rows have left the queue, so another job gets through.
     await batch(app, { action: 'enable', user_ids: [NOBODY] });
     expect(await disabledOf(ids)).toBe(0);
     const entries = (await app.as(app.admin, 'get', `/api/audit?target_id=${job.id}`)).body as {
@@ -213,7 +213,7 @@ describe('a cancelled job', () => {
     expect(entries.map(({ action }) => action)).toEqual(['job.cancel', 'job.create']);
   });
 
-  it('has done just what its results say, whenever it was cancelled', async () => {
+  it('has done exactly what its results say, at whatever moment it was cancelled', async () => {
     for (let round = 0; round < 4; round++) {
       const ids = await people(40);
       const { id } = await startBatch(app, { action: 'disable', user_ids: ids });
@@ -224,21 +224,21 @@ describe('a cancelled job', () => {
       const results = await resultsOf(app, id);
       const counted = results.filter(({ status }) => status === 'ok').length;
       expect([results.length, done, failed]).toEqual([40, counted, 0]);
-      // What came too late is rolled back by now, or waits for nothing any more.
+      // Late rows are rolled back by now or no longer wait.
       await batch(app, { action: 'enable', user_ids: [NOBODY] });
       expect(await disabledOf(ids)).toBe(counted);
       expect((await readJob(app, id)).finished_at).toBe(finishedAt);
     }
   });
 
-  it('that had ended before stays as it is', async () => {
+  it('that has already ended stays unchanged', async () => {
     const { job } = await batch(app, { action: 'enable', user_ids: [NOBODY] });
     expect(await cancel(job.id)).toMatchObject({ status: 202, body: job });
   });
 });
 
 describe('the stream of a job', () => {
-  it('tells how it is, how it gets on, and how it ended', async () => {
+  it('reports the state of the job, its progress and its end', async () => {
     const { job } = await heldBatch(20);
     const stream = await followed(app.url, app.admin, job.id);
     await until(() => stream.events.length > 0);
@@ -253,7 +253,7 @@ describe('the stream of a job', () => {
     expect(stream.events.at(-1)?.data).toMatchObject({ status: 'succeeded', done: 20 });
   });
 
-  it('is told at once of a job that has ended', async () => {
+  it('ends at once for a job that has ended', async () => {
     const { job } = await batch(app, { action: 'enable', user_ids: [NOBODY] });
     const stream = await followed(app.url, app.admin, job.id);
     await stream.ended;
@@ -273,7 +273,7 @@ describe('the stream of a job', () => {
     expect(stream.events.at(-1)).toMatchObject({ event: 'error', data: { error: { code: 'UNAUTHORIZED' } } });
   });
 
-  it('keeps an idle line open with comments', async () => {
+  it('keeps an idle connection open with comments', async () => {
     const streams = app.nest.get(JobStreams);
     const { commentEveryMs } = streams;
     streams.commentEveryMs = 20;
@@ -286,7 +286,7 @@ describe('the stream of a job', () => {
     await cancel(job.id);
   });
 
-  it('is one of a hundred on an instance, and makes room when its reader leaves', async () => {
+  it('takes one of a hundred slots on an instance, and frees it when the client disconnects', async () => {
     const { job } = await heldBatch(1);
     const open = () => followed(app.url, app.admin, job.id);
     const all = await Promise.all(Array.from({ length: 100 }, open));
@@ -303,7 +303,7 @@ describe('the stream of a job', () => {
     await cancel(job.id);
   });
 
-  it('costs nothing any more within a second of the client leaving, and says goodbye when the service stops', async () => {
+  it('stops querying within a second after the client leaves, and sends an error when the service stops', async () => {
     const { job } = await heldBatch(1);
     const { nest } = app;
     const gone = await followed(app.url, app.admin, job.id);
@@ -318,7 +318,7 @@ describe('the stream of a job', () => {
     await stays.ended;
     nest.get(Lifecycle).serve();
     expect(stays.events.at(-1)).toMatchObject({ event: 'error', data: { error: { code: 'OVERLOADED' } } });
-    // What it did is put back by the stop, and free for another instance at once.
+    // The stop rolls back the open rows and releases the job for another instance at once.
     await nest.get(JobWorker).onModuleDestroy();
     const [row] = await app.database.query('SELECT holder, status FROM jobs WHERE id = $1', [job.id]);
     expect(row).toEqual({ holder: null, status: 'running' });

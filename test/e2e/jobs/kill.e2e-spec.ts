@@ -3,7 +3,7 @@ import { killDuringBatch } from '../../support/batch-kills.js';
 import { closeConnections } from '../../support/send.js';
 import { TestDatabase } from '../../support/test-database.js';
 
-// At full size: test/faults/batch-kills.fault-spec.ts.
+// The full-size version is test/faults/batch-kills.fault-spec.ts.
 describe('a batch whose instance is killed with -9', () => {
   let database: TestDatabase;
   beforeAll(async () => {
@@ -14,7 +14,7 @@ describe('a batch whose instance is killed with -9', () => {
     await database.drop();
   });
 
-  it('is taken over by another one, and does each row once', async () => {
+  it('is taken over by another instance, and each row is done once', async () => {
     const { job, results, events } = await killDuringBatch(database, 60, 1);
     expect(job).toMatchObject({ status: 'succeeded', total: 60, done: 60, failed: 0 });
     expect(results).toEqual({ ok: 60 });

@@ -35,7 +35,7 @@ async function walk(by: Account, path: string): Promise<string[]> {
 }
 
 describe('POST /api/resources', () => {
-  it('makes one that is the caller’s, tells where it is, and puts it into their history and the trail', async () => {
+  it('creates a resource of the caller, returns its Location, and stores an event and an audit entry', async () => {
     const maker = await app.account();
     const answer = await make(maker, { type: 'project', name: 'Engine', external_id: 'e-1' });
     const made = answer.body as ResourceBody;
@@ -66,14 +66,14 @@ describe('POST /api/resources', () => {
         changes: { name: { from: null, to: 'Engine' }, owner_id: { from: null, to: maker.id } },
       },
     ]);
-    // Personal, so it goes when the key of the account goes.
+    // The changes are personal, so they are encrypted with the user's key and erased with it.
     const keys = await app.database.query('SELECT changes_key FROM audit_entries WHERE target_id = $1', [
       made.id,
     ]);
     expect(keys).toEqual([{ changes_key: maker.id }]);
   });
 
-  it('takes the longest of each, counted in characters, and two with one external id', async () => {
+  it('accepts the maximum length of each field in characters, and two with the same external id', async () => {
     const longest = { type: '🙂'.repeat(100), name: '🙂'.repeat(200), external_id: '🙂'.repeat(255) };
     for (let n = 0; n < 2; n++) {
       expect((await make(owner, longest)).body).toMatchObject(longest);
@@ -97,7 +97,7 @@ describe('POST /api/resources', () => {
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
   });
 
-  it('makes one only when it is repeated with its key', async () => {
+  it('creates only one when repeated with the same Idempotency-Key', async () => {
     const send = () => make(other, { type: 'once', name: 'Once' }).set('Idempotency-Key', 'once');
     const first = await send();
     const second = await send();
@@ -113,12 +113,12 @@ describe('GET /api/resources', () => {
   beforeAll(async () => {
     collector = await app.account();
     ids = idsOf(await resourcesOf(app, collector, 7));
-    // Of one moment: a page must end inside a group of equals.
+    // All created at the same time, so that a page ends inside a group of equal times.
     await app.database.query(`UPDATE resources SET created_at = '2026-01-01' WHERE id = ANY ($1)`, [ids]);
     ids.sort();
   });
 
-  it('leads through one’s own, each once, and through no others', async () => {
+  it("pages through the caller's resources, each once, and no others", async () => {
     expect(await walk(collector, '/api/resources?limit=3')).toEqual(ids);
     expect(await walk(collector, `/api/resources?limit=2&owner_id=${collector.id}`)).toEqual(ids);
     const skipped = await app.as(collector, 'get', '/api/resources?offset=5&total=exact');
@@ -128,7 +128,7 @@ describe('GET /api/resources', () => {
     expect(estimated.get('X-Total-Estimate')).toBe('7');
   });
 
-  it('holds everybody’s for resources:transfer, or those of one account', async () => {
+  it('returns all resources to resources:transfer, or those of one user', async () => {
     const [count] = await app.database.query<{ all: number }>(
       'SELECT count(*)::integer AS all FROM resources',
     );
@@ -141,12 +141,12 @@ describe('GET /api/resources', () => {
     );
   });
 
-  it('refuses others’ to whoever may not see them', async () => {
+  it('refuses the resources of another user to callers without the permission', async () => {
     const answer = await app.as(collector, 'get', `/api/resources?owner_id=${owner.id}`);
     expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
   });
 
-  it('refuses a cursor with an offset, of another owner, and of no list', async () => {
+  it('refuses a cursor with an offset, of another owner, or of another list', async () => {
     const first = await app.as(collector, 'get', '/api/resources?limit=1');
     const next = nextPage(first) ?? '';
     const cursor = new URLSearchParams(next.split('?')[1]).get('cursor') ?? '';
@@ -165,7 +165,7 @@ describe('GET /api/resources', () => {
 });
 
 describe('one resource', () => {
-  it('is there for its owner and for resources:transfer; for others it is not, as if there were none', async () => {
+  it('is visible to its owner and to resources:transfer, and returns the same 404 as an unknown id to others', async () => {
     const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
     for (const by of [owner, manager, app.admin]) {
       expect((await app.as(by, 'get', `/api/resources/${id}`)).status).toBe(200);
@@ -183,7 +183,7 @@ describe('one resource', () => {
     ]);
   });
 
-  it('is not sent again to whoever has that version', async () => {
+  it('returns 304 for the current version', async () => {
     const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
     const get = () => app.as(owner, 'get', `/api/resources/${id}`);
     expect((await get().set('If-None-Match', tagOf({ id, version: 1 }))).status).toBe(304);
@@ -191,7 +191,7 @@ describe('one resource', () => {
     expect((await get()).get('Cache-Control')).toBe('private, no-cache');
   });
 
-  it('is deleted in the version that was seen, for good, and that is told and put down', async () => {
+  it('is deleted permanently in the named version, with an event and an audit entry', async () => {
     const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
     const remove = () => app.as(owner, 'delete', `/api/resources/${id}`);
     const stale = await remove().set('If-Match', tagOf({ id, version: 2 }));
@@ -208,7 +208,7 @@ describe('one resource', () => {
     });
   });
 
-  it('is deleted by a holder of resources:transfer, who could take it as well', async () => {
+  it('can be deleted with resources:transfer, which also allows taking it over', async () => {
     const [{ id }] = (await resourcesOf(app, owner, 1)) as [ResourceBody];
     expect((await app.as(manager, 'delete', `/api/resources/${id}`)).status).toBe(204);
     expect((await app.as(owner, 'get', `/api/resources/${id}`)).status).toBe(404);
@@ -216,7 +216,7 @@ describe('one resource', () => {
 });
 
 describe('an owner who is erased', () => {
-  it('leaves no name of very many, some forgotten with the account and the rest right after it', async () => {
+  it('leaves no names of very many resources: some are erased with the user, the rest right afterwards', async () => {
     const { id } = await app.account();
     await app.database.query(
       `INSERT INTO resources (id, type, name, external_id, owner_id)
@@ -239,7 +239,7 @@ describe('an owner who is erased', () => {
     expect(left.get('X-Total-Count')).toBe('10001');
   });
 
-  it('makes none by a request that was under way when the account was deleted', async () => {
+  it('gets no resource from a request that was running when the user was deleted', async () => {
     const gone = await app.account();
     const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [
       gone.id,

@@ -11,7 +11,7 @@ const ROUNDS = 3;
 const AT_ONCE = 50;
 
 let app: TestApp;
-/** Anew for each test that moves something. */
+/** The giver and the receiver, created anew before each test that transfers something. */
 let ada: Account;
 let ben: Account;
 let manager: Account;
@@ -25,7 +25,7 @@ async function twoPeople(): Promise<void> {
   ada = await app.account();
   ben = await app.account();
 }
-/** Sent when it is made, not when it is first asked for its answer. */
+/** Sends the request when called, not when its response is first awaited. */
 const transfer = (by: Account, body: object): Promise<Response> =>
   app
     .as(by, 'post', '/api/resources/transfer')
@@ -41,7 +41,7 @@ const state = (ids: readonly string[]) =>
     [ids],
   );
 
-/** What a transfer writes, to the last row. */
+/** Returns everything that a transfer writes, down to the last row. */
 const written = async () => {
   const [counts] = await app.database.query(
     `SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM audit_entries) AS entries,
@@ -59,7 +59,7 @@ async function events(account: Account): Promise<{ id: string; subject: string; 
 describe('a transfer', () => {
   beforeEach(twoPeople);
 
-  it('moves all, each as its next version, and is told once to each side and to the trail', async () => {
+  it('transfers all resources, each in its next version, with one event per side and one audit entry', async () => {
     const ids = await some(ada, 3);
     const answer = await give(ada, ben, ids);
     expect([answer.status, answer.body]).toMatchObject([200, { transferred: 3 }]);
@@ -79,14 +79,14 @@ describe('a transfer', () => {
     ]);
   });
 
-  it('of one resource is found in the trail by that resource', async () => {
+  it('of one resource has that resource as its audit target', async () => {
     const ids = await some(ada, 1);
     await give(ada, ben, ids);
     const entries = await app.as(app.admin, 'get', `/api/audit?action=resource.transfer&target_id=${ids[0]}`);
     expect(entries.body).toMatchObject([{ target: { type: 'resource', id: ids[0] } }]);
   });
 
-  it('of a thousand is one transfer', async () => {
+  it('of a thousand resources is one transfer', async () => {
     const rows = await app.database.query<{ id: string }>(
       `INSERT INTO resources (id, type, name, owner_id)
        SELECT gen_random_uuid(), 'many', 'Many', $1 FROM generate_series(1, 1000) RETURNING id`,
@@ -98,20 +98,23 @@ describe('a transfer', () => {
     expect((await give(ben, ada, [...ids, NOBODY])).status).toBe(400);
   });
 
-  it.each(['is not there', 'is another’s'])('moves nothing when one of many %s', async (why) => {
-    const ids = await some(ada, 3);
-    const wrong = why === 'is not there' ? NOBODY : (await some(ben, 1))[0];
-    const before = await written();
-    const answer = await give(ada, ben, [...ids, wrong ?? '']);
-    expect([answer.status, answer.body]).toMatchObject([
-      409,
-      { error: { code: 'CONFLICT', details: [{ field: 'resource_ids.3' }] } },
-    ]);
-    // Held while it was looked at, and let go.
-    expect(withoutLocks(await written())).toEqual(withoutLocks(before));
-  });
+  it.each(['does not exist', 'belongs to another user'])(
+    'transfers nothing when one of many %s',
+    async (why) => {
+      const ids = await some(ada, 3);
+      const wrong = why === 'does not exist' ? NOBODY : (await some(ben, 1))[0];
+      const before = await written();
+      const answer = await give(ada, ben, [...ids, wrong ?? '']);
+      expect([answer.status, answer.body]).toMatchObject([
+        409,
+        { error: { code: 'CONFLICT', details: [{ field: 'resource_ids.3' }] } },
+      ]);
+      // The rows were locked during the check and then released.
+      expect(withoutLocks(await written())).toEqual(withoutLocks(before));
+    },
+  );
 
-  it('in a dry run tells the same, and writes nothing at all', async () => {
+  it('in a dry run gives the same response and writes nothing at all', async () => {
     const ids = await some(ada, 2);
     const before = await written();
     const ask = (resourceIds: string[]) =>
@@ -123,7 +126,7 @@ describe('a transfer', () => {
     expect(await written()).toEqual(before);
   });
 
-  it('for another account needs resources:transfer, before anything else is looked at', async () => {
+  it('for another user requires resources:transfer, which is checked first', async () => {
     const ids = await some(ada, 1);
     const body = { from_user_id: ada.id, to_user_id: ben.id, resource_ids: ids };
     expect((await transfer(ben, body)).status).toBe(403);
@@ -134,7 +137,7 @@ describe('a transfer', () => {
     expect((await transfer(ben, own)).status).toBe(200);
   });
 
-  it('names the side that is missing', async () => {
+  it('names the missing side', async () => {
     const ids = await some(ada, 1);
     const disabled = await app.account();
     await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' });
@@ -158,7 +161,7 @@ describe('a transfer', () => {
     expect(await state(ids)).toEqual([{ owner_id: ada.id, version: 1 }]);
   });
 
-  it('brings what a deleted account has left to another one, by resources:transfer', async () => {
+  it('moves the resources of a deleted user to another one with resources:transfer', async () => {
     const ids = await some(ada, 2);
     await app.as(app.admin, 'delete', `/api/users/${ada.id}`);
     const left = await app.as(manager, 'get', `/api/resources?owner_id=${ada.id}`);
@@ -169,7 +172,7 @@ describe('a transfer', () => {
     expect(await events(ada)).toHaveLength(1);
   });
 
-  it('is done once when it is repeated with its key', async () => {
+  it('runs once when repeated with the same Idempotency-Key', async () => {
     const ids = await some(ada, 1);
     const send = () =>
       app
@@ -183,7 +186,7 @@ describe('a transfer', () => {
   });
 });
 
-describe('what is no transfer', () => {
+describe('an invalid transfer', () => {
   it.each([
     ['to_user_id', { to_user_id: 'nonsense' }],
     ['to_user_id', { to_user_id: undefined }],
@@ -200,7 +203,7 @@ describe('what is no transfer', () => {
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
   });
 
-  it('is one to the giver', async () => {
+  it('is refused when it names the giver as receiver', async () => {
     const answer = await give(manager, manager, [NOBODY]);
     expect(answer.body).toMatchObject({
       error: { code: 'VALIDATION_ERROR', details: [{ field: 'to_user_id' }] },
@@ -208,7 +211,7 @@ describe('what is no transfer', () => {
   });
 });
 
-describe('transfers at once', () => {
+describe('concurrent transfers', () => {
   beforeEach(twoPeople);
 
   it(`have one winner of ${AT_ONCE}, one owner, and one audit entry`, async () => {
@@ -231,7 +234,7 @@ describe('transfers at once', () => {
     }
   });
 
-  it('of two who give to each other, and of the same things in any order, all end', async () => {
+  it('in opposite directions, and of the same resources in any order, all end without a deadlock', async () => {
     const [mine, yours] = [await some(ada, 12), await some(ben, 12)];
     const answers = await Promise.all([
       give(ada, ben, mine.slice(0, 6)),
@@ -251,7 +254,7 @@ describe('transfers at once', () => {
     expect(row?.deadlocks).toBe('0');
   });
 
-  /** Whether somebody else could hold the row now. */
+  /** Returns true if another transaction could lock the row now. */
   const isFree = async (table: 'users' | 'resources', id: string) => {
     try {
       await app.database.query(`SELECT 1 FROM ${table} WHERE id = $1 FOR UPDATE NOWAIT`, [id]);
@@ -262,7 +265,7 @@ describe('transfers at once', () => {
     }
   };
 
-  it('hold the accounts in the order of ids, then the resources in theirs', async () => {
+  it('lock the users in id order, then the resources in id order', async () => {
     const [low = '', high = ''] = (await some(ada, 2)).toSorted();
     const [first = '', second = ''] = [ada.id, ben.id].toSorted();
     const body = { from_user_id: ada.id, to_user_id: ben.id, resource_ids: [high, low] };
@@ -280,9 +283,10 @@ describe('transfers at once', () => {
     expect((await answer.sent).body).toMatchObject({ transferred: 2 });
   });
 
-  it('are told in the order in which they moved, also when one that began first moves second', async () => {
+  it('emit events in the order of the transfers, also when an earlier transaction transfers second', async () => {
     const [id = ''] = await some(ada, 1);
-    // It takes no place in the order of events yet, and lets nobody hold a resource.
+    // The waiting transfer has no position in the order of events yet, and the lock keeps others from locking
+    // a resource.
     const { back } = await whileHeld('LOCK TABLE resources IN EXCLUSIVE MODE', [], async (gate) => {
       const sent = transfer(manager, { from_user_id: ben.id, to_user_id: ada.id, resource_ids: [id] });
       await until(async () => (await gate.waiting()) === 1);
@@ -298,7 +302,7 @@ describe('transfers at once', () => {
     expect((await told(app.database)).slice(-3)).toEqual([id, ben.id, ada.id]);
   });
 
-  it('and the end of the receiver have one order: nobody who is gone is given anything', async () => {
+  it('and a deletion of the receiver are serialized: a deleted user receives nothing', async () => {
     const ids = await some(ada, 1);
     const { pending } = await whileHeld(ACCOUNT, [ben.id], async (gate) => {
       const sent = give(ada, ben, ids);
@@ -311,7 +315,7 @@ describe('transfers at once', () => {
     expect(await state(ids)).toEqual([{ owner_id: ada.id, version: 1 }]);
   });
 
-  it('and the end of the resource have one order: what is deleted goes to nobody', async () => {
+  it('and a deletion of the resource are serialized: a deleted resource is not transferred', async () => {
     const ids = await some(ada, 1);
     const answers = await whileHeld(RESOURCE, ids, async (gate) => {
       const removed = app.as(ada, 'delete', `/api/resources/${ids[0]}`).then(({ status }) => status);
@@ -328,7 +332,10 @@ describe('transfers at once', () => {
 const ACCOUNT = 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE';
 const RESOURCE = 'SELECT 1 FROM resources WHERE id = $1 FOR UPDATE';
 
-/** What `work` sends while somebody else holds that, it hands on inside an object: nobody waits for it before. */
+/**
+ * Runs `work` while another transaction holds the lock. `work` returns its pending request inside an object,
+ * so that nothing awaits the request too early.
+ */
 async function whileHeld<T>(
   sql: string,
   values: unknown[],
@@ -342,7 +349,7 @@ async function whileHeld<T>(
   }
 }
 
-/** A lock that was taken and let go leaves its mark in the row. */
+/** Removes `xmax`, in which a released lock leaves its mark. */
 function withoutLocks(rows: object | undefined): unknown {
   return JSON.parse(JSON.stringify(rows), (key, value: unknown) => (key === 'xmax' ? undefined : value));
 }

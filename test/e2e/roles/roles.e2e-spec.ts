@@ -8,7 +8,7 @@ interface RoleBody {
   readonly version: number;
 }
 
-/** As API.md section 3 has them: not taken from the source. */
+/** The permissions of API.md section 3, on purpose not imported from the source. */
 const PERMISSIONS =
   'users:read users:write users:delete roles:grant sessions:revoke audit:read events:read export:run resources:transfer webhooks:manage flags:manage jobs:manage'.split(
     ' ',
@@ -29,7 +29,7 @@ describe('roles', () => {
   const find = async (name: string) => (await all()).find((role) => role.name === name);
 
   describe('GET /api/roles', () => {
-    it('lists the shipped roles with exactly their permissions, to any signed-in account', async () => {
+    it('lists the shipped roles with exactly their permissions to any signed-in user', async () => {
       const answer = await app.as(await app.account(), 'get', '/api/roles?limit=100');
       expect(answer.status).toBe(200);
       expect(answer.get('Cache-Control')).toBe('no-store');
@@ -41,12 +41,12 @@ describe('roles', () => {
       expect(permissionsOf('admin')).toEqual(PERMISSIONS.toSorted());
     });
 
-    it('asks to sign in', async () => {
+    it('requires sign-in', async () => {
       const answer = await app.request('get', '/api/roles');
       expect([answer.status, answer.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
     });
 
-    it('is paged as every list is', async () => {
+    it('pages like every list', async () => {
       const names = (await all()).map(({ name }) => name);
       const walked: string[] = [];
       let next: string | null = '/api/roles?limit=2&total=exact';
@@ -69,7 +69,7 @@ describe('roles', () => {
   });
 
   describe('GET /api/roles/{name}', () => {
-    it('gives every signed-in caller the role, with the ETag that a PUT takes', async () => {
+    it('returns the role to any signed-in user, with the ETag that a PUT accepts', async () => {
       const made = await put(app.admin, 'readable', { permissions: ['users:read'] }).expect(200);
       const account = await app.account();
       const answer = await app.as(account, 'get', '/api/roles/readable').expect(200);
@@ -82,14 +82,14 @@ describe('roles', () => {
       expect((await app.request('get', '/api/roles/readable')).status).toBe(401);
     });
 
-    it('answers 404 for a role that is not there, and 400 for what is no name', async () => {
+    it('returns 404 for an unknown role and 400 for an invalid name', async () => {
       await app.as(app.admin, 'get', '/api/roles/nobody-made-this').expect(404);
       await app.as(app.admin, 'get', '/api/roles/Not%20a%20role').expect(400);
     });
   });
 
   describe('PUT /api/roles/{name}', () => {
-    it('makes a role, and gives it other permissions as its next version, with the ETag', async () => {
+    it('creates a role, then replaces its permissions in the next version, with the ETag', async () => {
       const made = await put(app.admin, 'support', { permissions: ['users:read', 'sessions:revoke'] });
       expect(made.status).toBe(200);
       expect(made.body).toMatchObject({ name: 'support', permissions: ['sessions:revoke', 'users:read'] });
@@ -107,7 +107,7 @@ describe('roles', () => {
       expect(same.body).toEqual(changed.body);
     });
 
-    it('permits from the next request on, and no longer', async () => {
+    it('grants and withdraws permissions from the next request on', async () => {
       await put(app.admin, 'helper', { permissions: [] }).expect(200);
       const holder = await app.account(['user', 'helper']);
       const list = async () => (await app.as(holder, 'get', '/api/users')).status;
@@ -118,7 +118,7 @@ describe('roles', () => {
       expect(await list()).toBe(403);
     });
 
-    it.each(['user', 'premium', 'auditor', 'admin'])('answers 409 for %s, which is shipped', async (name) => {
+    it.each(['user', 'premium', 'auditor', 'admin'])('returns 409 for the shipped role %s', async (name) => {
       const before = await find(name);
       for (const permissions of [[], PERMISSIONS, before?.permissions]) {
         const answer = await put(app.admin, name, { permissions });
@@ -128,7 +128,7 @@ describe('roles', () => {
       expect(await find(name)).toEqual(before);
     });
 
-    it('is for roles:grant alone', async () => {
+    it('requires roles:grant', async () => {
       const others = [
         await app.account(),
         await accountWith(app, ['users:read', 'users:write', 'users:delete']),
@@ -141,7 +141,7 @@ describe('roles', () => {
       expect(await find('mine')).toBeUndefined();
     });
 
-    it('gives nobody a permission that the caller does not hold, not even to a role of their own', async () => {
+    it("refuses a permission that the caller does not hold, even for the caller's own role", async () => {
       await put(app.admin, 'above', { permissions: ['users:read', 'users:delete'] }).expect(200);
       const own = (await app.as(granter, 'get', '/api/users/me')).body as { roles: string[] };
       const ownRole = own.roles.find((role) => role !== 'user') ?? '';
@@ -150,13 +150,13 @@ describe('roles', () => {
         const answer = await put(granter, name, { permissions: ['users:read', 'users:write'] });
         expect(answer.status).toBe(403);
         expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
-        // A refusal leaves no role behind that has been begun.
+        // A refusal leaves no half-created role behind.
         expect(await find(name)).toEqual(before);
       }
       expect((await put(granter, 'fresh', { permissions: ['users:read', 'roles:grant'] })).status).toBe(200);
     });
 
-    it('lets the caller keep and take what they do not hold', async () => {
+    it('lets the caller keep or remove permissions that the caller does not hold', async () => {
       await put(app.admin, 'kept', { permissions: ['users:delete', 'jobs:manage'] }).expect(200);
       const kept = await put(granter, 'kept', { permissions: ['users:delete', 'users:read'] });
       expect(kept.body).toMatchObject({ permissions: ['users:delete', 'users:read'] });
@@ -166,11 +166,11 @@ describe('roles', () => {
     it.each([
       ['no permissions', {}],
       ['null', { permissions: null }],
-      ['one name alone', { permissions: 'users:read' }],
+      ['a single name', { permissions: 'users:read' }],
       ['an unknown permission', { permissions: ['users:read', 'users:everything'] }],
-      ['a permission twice', { permissions: ['users:read', 'users:read'] }],
-      ['another property', { permissions: [], shipped: true }],
-    ])('refuses %s, and makes nothing', async (_, body) => {
+      ['a duplicate permission', { permissions: ['users:read', 'users:read'] }],
+      ['an unknown property', { permissions: [], shipped: true }],
+    ])('refuses %s and creates nothing', async (_, body) => {
       const answer = await put(app.admin, 'faulty', body);
       expect(answer.status).toBe(400);
       expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR' } });
@@ -186,7 +186,7 @@ describe('roles', () => {
       },
     );
 
-    it('ends in what one of the callers asked for, whole, when many change one role at once', async () => {
+    it("ends with one caller's complete set when many change one role at once", async () => {
       const wishes = PERMISSIONS.slice(0, 8).map((permission, i) =>
         [permission, PERMISSIONS[i + 1] ?? ''].toSorted(),
       );

@@ -41,15 +41,15 @@ describe('npm run seed', () => {
       env: { PATH: process.env['PATH'], ...database.addresses, ...environment },
     });
 
-  it('adds as many accounts as were asked for, on top of those of an earlier run', () => {
+  it('adds the requested number of users to those of an earlier run', () => {
     expect(rows).toHaveLength(11_500);
   });
 
-  it('writes the derived columns that the service itself would write', () => {
+  it('writes the derived columns exactly as the service would', () => {
     const derived = rows.map(({ email_key, name_key, search_key }) => ({ email_key, name_key, search_key }));
     const expected = rows.map(({ name, email }) => {
       const { nameKey, searchKey } = foldedKeys(name, email);
-      // The database adds the form of a search where it is another one.
+      // PostgreSQL appends the search form when it differs.
       const form = foldSearch(searchKey);
       const wholeKey = form === searchKey ? searchKey : `${searchKey}\n${form}`;
       return { email_key: canonicalEmail(email), name_key: nameKey, search_key: wholeKey };
@@ -57,18 +57,18 @@ describe('npm run seed', () => {
     expect(derived).toEqual(expected);
   });
 
-  it('makes ids of version 7 that hold the time of the account and are in its order', () => {
+  it('generates version 7 ids that contain the creation time and sort by it', () => {
     const times = rows.map(({ id }) => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16));
     expect(rows.every(({ id }) => versionOf(id) === 7)).toBe(true);
     expect(times).toEqual(rows.map(({ created_at }) => created_at.getTime()));
   });
 
-  it('makes accounts of every status and shipped role but admin', () => {
+  it('creates users of every status and of every shipped role but admin', () => {
     expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['active', 'disabled', 'deleted']));
     expect(new Set(rows.flatMap(({ roles }) => roles))).toEqual(new Set(['user', 'premium', 'auditor']));
   });
 
-  it('prints the one password that opens them', async () => {
+  it('prints the one password of all users', async () => {
     const password = /password of each is "(.+)"/.exec(said)?.[1] ?? '';
     expect(await verify(rows[0]?.password_hash ?? '', password)).toBe(true);
   });
@@ -80,7 +80,7 @@ describe('npm run seed', () => {
     });
   });
 
-  it('refuses to put accounts with a known password into production', async () => {
+  it('refuses to create users with a known password in production', async () => {
     const environment = {
       NODE_ENV: 'production',
       MASTER_KEY,

@@ -6,14 +6,14 @@ import { statusOf, whileChanging } from '../../support/sessions.js';
 import { type Account, TestApp } from '../../support/test-app.js';
 import { accountWith, read } from '../../support/users.js';
 
-/** All that there is to act with. */
+/** The permissions that allow acting on users. */
 const ACTING = ['users:read', 'users:write', 'users:delete', 'roles:grant', 'sessions:revoke'] as const;
 const ABOVE = [...ACTING, 'jobs:manage'] as const satisfies readonly Permission[];
 
 let app: TestApp;
-/** May do everything to users, and holds nothing else. */
+/** A caller with every permission over users and no other permission. */
 let caller: Account;
-/** Gives whoever has it a permission that the caller does not hold. */
+/** A role with a permission that the caller does not hold. */
 let strongRole: string;
 
 beforeAll(async () => {
@@ -48,7 +48,7 @@ const ways = {
     'disabled',
     (id: string) => asCaller('patch', `/api/users/${id}`).send({ status: 'active' }),
   ],
-  'takes a role of theirs': [
+  'removes a role from them': [
     'active',
     (id: string) => asCaller('put', `/api/users/${id}/roles`).send({ roles: ['premium'] }),
   ],
@@ -56,15 +56,15 @@ const ways = {
   'restores them': ['deleted', (id: string) => app.as(caller, 'post', `/api/users/${id}/restore`)],
   'erases them': ['deleted', (id: string) => app.as(caller, 'post', `/api/users/${id}/erase`)],
   'signs them out': ['active', (id: string) => app.as(caller, 'delete', `/api/users/${id}/sessions`)],
-  'reads all that is held about them': [
+  'reads all data held about them': [
     'active',
     (id: string) => app.as(caller, 'get', `/api/users/${id}/data`),
   ],
 } as const;
 const all = Object.entries(ways);
 
-describe('a caller who holds less than another user', () => {
-  it.each(all)('is refused when the caller %s, and nothing has changed', async (_, [state, act]) => {
+describe('a caller with fewer permissions than another user', () => {
+  it.each(all)('is refused when the caller %s, and nothing changes', async (_, [state, act]) => {
     const target = await inState(await stronger(), state);
     const before = await read(app, target.id);
     const signedIn = await statusOf(app.url, target.token);
@@ -75,7 +75,7 @@ describe('a caller who holds less than another user', () => {
     expect(await statusOf(app.url, target.token)).toBe(signedIn);
   });
 
-  it.each(all)('is let in with a user who holds no more, when the caller %s', async (_, [state, act]) => {
+  it.each(all)('may act on a user with no more permissions when the caller %s', async (_, [state, act]) => {
     const { id } = await inState(await app.account(['user', 'premium']), state);
     expect((await act(id)).status).toBeLessThan(300);
   });
@@ -101,13 +101,13 @@ describe('a caller who holds less than another user', () => {
     expect(await read(app, target.id)).toEqual(before);
   });
 
-  it('reads the stronger one, and where they are signed in', async () => {
+  it("can read the stronger user and that user's sessions", async () => {
     const { id } = await stronger();
     expect((await app.as(caller, 'get', `/api/users/${id}`)).status).toBe(200);
     expect((await app.as(caller, 'get', `/api/users/${id}/sessions`)).status).toBe(200);
   });
 
-  it('hears so before the condition is judged, and a 404 of a user who is not seen', async () => {
+  it('gets 403 before the condition is judged, and 404 for an invisible user', async () => {
     const writer = await accountWith(app, ['users:write']);
     const { id } = await stronger();
     const patch = () =>
@@ -118,8 +118,8 @@ describe('a caller who holds less than another user', () => {
   });
 });
 
-describe('a caller who holds as much', () => {
-  it('acts on the other one, and each on themselves whatever they hold', async () => {
+describe('a caller with as many permissions', () => {
+  it('may act on the other user, and every user may act on themselves', async () => {
     const [first, second] = await Promise.all([accountWith(app, ABOVE), stronger()]);
     await app.as(first, 'patch', `/api/users/${second.id}`).send({ name: 'New' }).expect(200);
     const own = await stronger();
@@ -140,7 +140,7 @@ describe('a change of a role', () => {
     return roles.find((role) => role.name === name)?.permissions;
   };
 
-  it('is refused while somebody has the role who holds more than the caller, whatever the role permits', async () => {
+  it('is refused while a holder has more permissions than the caller, whatever the role permits', async () => {
     for (const name of ['soft', 'hard']) {
       const permissions: Permission[] = name === 'hard' ? ['jobs:manage'] : ['users:read'];
       await put(app.admin, name, permissions).expect(200);
@@ -153,14 +153,14 @@ describe('a change of a role', () => {
     }
   });
 
-  it('is let in for a role of weaker users, of the caller, and of nobody', async () => {
+  it('is allowed when the holders are weaker users, the caller, or nobody', async () => {
     await put(app.admin, 'weak', ['users:read', 'jobs:manage']).expect(200);
     expect((await put(caller, 'weak', ['users:read'])).status).toBe(200);
     await app.account(['user', 'weak']);
     expect((await put(caller, 'weak', ['users:write'])).status).toBe(200);
   });
 
-  it('waits for a grant to one of its holders, and is then refused', async () => {
+  it('waits for a concurrent grant to a holder and is then refused', async () => {
     await put(app.admin, 'awaited', ['users:read']).expect(200);
     const { id } = await app.account(['user', 'awaited']);
     const grant = {
@@ -176,9 +176,9 @@ describe('a change of a role', () => {
   });
 });
 
-describe('a caller who acts while rights change', () => {
+describe('an action during a concurrent change of permissions', () => {
   it.each(all.filter(([, [state]]) => state === 'active'))(
-    'waits for a grant that is under way when the caller %s, and is then refused',
+    'waits for a concurrent grant when the caller %s, and is then refused',
     async (_, [, act]) => {
       const { id } = await app.account();
       const grant = { sql: `UPDATE users SET roles = ARRAY['admin'] WHERE id = $1`, values: [id] };
@@ -189,7 +189,7 @@ describe('a caller who acts while rights change', () => {
     },
   );
 
-  it('waits for a role of the other one that is about to permit more, and is then refused', async () => {
+  it("waits for a concurrent extension of the target's role and is then refused", async () => {
     await app.as(app.admin, 'put', '/api/roles/growing').send({ permissions: [] }).expect(200);
     const { id } = await app.account(['user', 'growing']);
     const more = {
@@ -204,7 +204,7 @@ describe('a caller who acts while rights change', () => {
     expect(await read(app, id)).toMatchObject({ status: 'active' });
   });
 
-  it('is refused by what is left of the rights when the row is held, not by what they were', async () => {
+  it('is judged by the permissions left once the row is locked', async () => {
     const [losing, target] = await Promise.all([accountWith(app, ABOVE), stronger()]);
     const taken = {
       sql: `UPDATE users SET roles = CASE id WHEN $1 THEN ARRAY['user'] ELSE roles END WHERE id IN ($1, $2)`,
@@ -217,7 +217,7 @@ describe('a caller who acts while rights change', () => {
     expect(await read(app, target.id)).toMatchObject({ status: 'active' });
   });
 
-  it('never deletes a user after the grant, however often both are asked for at once', async () => {
+  it('never deletes a user after the grant, however often both run concurrently', async () => {
     for (let round = 0; round < 12; round++) {
       const { id } = await app.account();
       const [granted, deleted] = await Promise.all([

@@ -18,7 +18,7 @@ describe('POST /api/users', () => {
       .request('post', '/api/users')
       .send({ email: freshEmail(), password: PASSWORD, name: 'Newcomer', ...input });
 
-  it('answers 201 with the e-mail and a string id to the very first request anybody sends', async () => {
+  it('returns 201 with the email address and a string id to the first request ever', async () => {
     const answer = await app
       .request('post', '/api/users')
       .send({ email: 'test@example.com', password: 'secure_password123', name: 'Test User' });
@@ -26,7 +26,7 @@ describe('POST /api/users', () => {
     expect(answer.body).toMatchObject({ email: 'test@example.com', id: expect.any(String) });
   });
 
-  it('answers the whole account and nothing else, where it is, and its version as a strong ETag', async () => {
+  it('returns the whole user and nothing else, with Location and a strong ETag of its version', async () => {
     const answer = await signUp({ email: 'whole@example.com', name: 'Ada Lovelace' });
     expect(answer.status).toBe(201);
     const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -49,7 +49,7 @@ describe('POST /api/users', () => {
     expect(await read(app, id)).toEqual(answer.body);
   });
 
-  it('gives each account an id that sorts after the ones before it', async () => {
+  it('gives each user an id that sorts after all earlier ones', async () => {
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.push(((await signUp({})).body as UserBody).id);
     expect(ids.toSorted()).toEqual(ids);
@@ -60,13 +60,13 @@ describe('POST /api/users', () => {
     ['status', { status: 'active' }],
     ['email_verified', { email_verified: true }],
     ['id', { id: NOBODY }],
-  ])('refuses the property %s, which nobody chooses for themselves', async (field, extra) => {
+  ])('refuses the property %s, which callers must not set', async (field, extra) => {
     const answer = await signUp(extra);
     expect(answer.status).toBe(400);
     expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
   });
 
-  it.each(['email', 'password', 'name'])('asks for the %s', async (field) => {
+  it.each(['email', 'password', 'name'])('requires %s', async (field) => {
     for (const value of [undefined, null, 7, ['x'], '']) {
       const answer = await signUp({ [field]: value });
       expect([value, answer.status]).toEqual([value, 400]);
@@ -74,15 +74,15 @@ describe('POST /api/users', () => {
     }
   });
 
-  it('names every faulty field in one answer', async () => {
+  it('names every faulty field in one response', async () => {
     const answer = await signUp({ email: 'nobody', password: 'short', name: '' });
     const { details } = (answer.body as { error: { details: { field: string }[] } }).error;
     expect(details.map(({ field }) => field).toSorted()).toEqual(['email', 'name', 'password']);
   });
 
-  describe('the address', () => {
+  describe('the email address', () => {
     it.each([
-      ['itself', 'plain@example.com', 'plain@example.com'],
+      ['the same spelling', 'plain@example.com', 'plain@example.com'],
       ['another case', 'Mixed.Case@Example.COM', 'mIXED.cASE@eXAMPLE.com'],
       ['outer white space', 'blank@example.com', '  blank@example.com '],
       ['full-width letters (NFKC)', 'wide@example.com', 'ｗｉｄｅ@example.com'],
@@ -91,14 +91,14 @@ describe('POST /api/users', () => {
       ['an international domain in ASCII', 'idn@bücher.example', 'idn@xn--bcher-kva.example'],
       ['an international domain in capitals', 'idn2@bücher.example', 'idn2@BÜCHER.EXAMPLE'],
       ['the ideographic full stop', 'dot@example.com', 'dot@example。com'],
-    ])('answers 409 when it is taken in the spelling of %s', async (_, first, second) => {
+    ])('returns 409 when it is taken, despite a different spelling: %s', async (_, first, second) => {
       expect((await signUp({ email: first })).status).toBe(201);
       const answer = await signUp({ email: second });
       expect(answer.status).toBe(409);
       expect(answer.body).toMatchObject({ error: { code: 'CONFLICT' } });
     });
 
-    it('stays taken while its account is deleted, and while it is disabled', async () => {
+    it('stays taken while its user is deleted or disabled', async () => {
       for (const end of ['delete', 'disable'] as const) {
         const email = freshEmail();
         const { id } = (await signUp({ email })).body as UserBody;
@@ -109,14 +109,14 @@ describe('POST /api/users', () => {
       }
     });
 
-    it('is shown as it was given', async () => {
+    it('is returned as given', async () => {
       const email = 'Grace.Hopper@Bücher.Example';
       const created = await signUp({ email });
       expect(created.body).toMatchObject({ email });
       expect(await read(app, (created.body as UserBody).id)).toMatchObject({ email });
     });
 
-    it('keeps apart what is not the same', async () => {
+    it('distinguishes addresses that differ', async () => {
       for (const email of ['a.b@example.com', 'ab@example.com', 'a+b@example.com', 'a.b@example.org']) {
         expect((await signUp({ email })).status).toBe(201);
       }
@@ -126,12 +126,12 @@ describe('POST /api/users', () => {
       ['has no @', 'nobody'],
       ['has no domain', 'nobody@'],
       ['has two @', 'a@b@example.com'],
-      ['has a blank inside', 'no body@example.com'],
-      ['has a host alone', 'nobody@localhost'],
-      ['holds a line break', 'nobody@example.com\r\nBcc: all@example.com'],
+      ['contains a space', 'no body@example.com'],
+      ['has a host without a dot', 'nobody@localhost'],
+      ['contains a line break', 'nobody@example.com\r\nBcc: all@example.com'],
       ['ends in a line break', 'nobody@example.com\n'],
-      ['holds a display name', 'Nobody <nobody@example.com>'],
-      ['becomes another by NFKC', 'nobody@example.com\uff0c'],
+      ['contains a display name', 'Nobody <nobody@example.com>'],
+      ['becomes invalid under NFKC', 'nobody@example.com\uff0c'],
     ])('is refused when it %s', async (_, email) => {
       const answer = await signUp({ email });
       expect(answer.status).toBe(400);
@@ -140,7 +140,7 @@ describe('POST /api/users', () => {
       });
     });
 
-    it('has 254 characters at most', async () => {
+    it('has at most 254 characters', async () => {
       const domain = `${'d'.repeat(63)}.${'d'.repeat(63)}.${'d'.repeat(57)}.com`;
       const longest = `${'l'.repeat(64)}@${domain}`;
       expect(longest).toHaveLength(254);
@@ -150,7 +150,7 @@ describe('POST /api/users', () => {
   });
 
   describe('the name', () => {
-    it('has 1 to 100 characters, counted as people count them', async () => {
+    it('has 1 to 100 characters, counted as code points', async () => {
       for (const name of ['X', '😀'.repeat(100)]) {
         const answer = await signUp({ name });
         expect(answer.status).toBe(201);
@@ -161,8 +161,8 @@ describe('POST /api/users', () => {
     });
 
     it.each([
-      ['white space alone', ' \u00a0 '],
-      ['nothing visible', '\u200b\u3164'],
+      ['only white space', ' \u00a0 '],
+      ['no visible character', '\u200b\u3164'],
       ['a line break', 'Ada\nLovelace'],
       ['a tab', 'Ada\tLovelace'],
       ['a C1 control', 'Ada\u0085'],
@@ -180,11 +180,11 @@ describe('POST /api/users', () => {
       ['128 characters of two units each', '🐢🦀'.repeat(64)],
       ['128 characters once composed', 'e\u0301'.repeat(128)],
       ['no digit, capital or sign', 'dreiundzwanzig mal'],
-      ['nothing but blanks between letters', 'q  w  e  z  x  v'],
+      ['repeated spaces between letters', 'q  w  e  z  x  v'],
       ['a word of the name of three letters', 'hopping ada along', { name: 'Ada Li' }],
       ['a local part of three letters', 'hopping bob along', { email: 'bob@example.com' }],
       ['a domain of the address', 'example.com forever'],
-    ])('is taken with %s', async (_, password, others: object = {}) => {
+    ])('is accepted with %s', async (_, password, others: object = {}) => {
       const email = freshEmail();
       expect((await signUp({ email, password, ...others })).status).toBe(201);
     });
@@ -195,9 +195,9 @@ describe('POST /api/users', () => {
       ['7 characters once composed', 'e\u0301'.repeat(7)],
       ['129 characters', 'x7'.repeat(64) + '!'],
       ['a control character', 'correct\thorse battery'],
-      ['a very common one', 'iloveyou1'],
-      ['a very common one in capitals', 'PASSWORD1'],
-      ['the name of the product', 'my GateHouse key'],
+      ['a very common password', 'iloveyou1'],
+      ['a very common password in capitals', 'PASSWORD1'],
+      ['the product name', 'my GateHouse key'],
       ['the local part of the address', 'say CHARLES twice', { email: 'charles@example.com' }],
       ['the local part in another case', 'say ärger twice', { email: 'ÄRGER@example.com' }],
       ['a word of the name of four letters', 'so LOVE lace it', { name: 'Ada Love' }],
@@ -211,7 +211,7 @@ describe('POST /api/users', () => {
       });
     });
 
-    it('counts exactly as it was sent: outer blanks and case are part of it', async () => {
+    it('counts exactly as sent, including outer spaces and case', async () => {
       const email = freshEmail();
       const password = '  Correct horse battery ';
       expect((await signUp({ email, password })).status).toBe(201);
@@ -228,7 +228,7 @@ describe('POST /api/users', () => {
       await signIn(app.url, email, 'scho\u0308ne Gru\u0308\u00dfe');
     });
 
-    it('is stored as argon2id of 19456 KiB, two passes and one lane, and shown nowhere', async () => {
+    it('is stored as argon2id of 19456 KiB, two passes and one lane, and never returned', async () => {
       const answer = await signUp({ email: 'hash@example.com', password: 'a secret to look for' });
       const rows = await app.database.query<{ password_hash: string; row: string }>(
         `SELECT password_hash, users::text AS row FROM users WHERE email = 'hash@example.com'`,
@@ -239,7 +239,7 @@ describe('POST /api/users', () => {
     });
   });
 
-  it('judges the password before the address: a refused sign-up does not tell who is there', async () => {
+  it('judges the password before the address, so that a refusal does not reveal whether the user exists', async () => {
     await signUp({ email: 'known@example.com' });
     expect((await signUp({ email: 'known@example.com', password: 'iloveyou1' })).status).toBe(400);
   });

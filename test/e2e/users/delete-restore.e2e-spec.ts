@@ -4,7 +4,7 @@ import { tagOf } from '../../support/entity-tags.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/users.js';
 
-describe('the end of an account', () => {
+describe('deletion and restoration of a user', () => {
   let app: TestApp;
   let deleter: Account;
   beforeAll(async () => {
@@ -17,7 +17,7 @@ describe('the end of an account', () => {
   const restore = (caller: Account, id: string) => app.as(caller, 'post', `/api/users/${id}/restore`);
 
   describe('DELETE /api/users/{id}', () => {
-    it('deletes oneself, and anybody with users:delete: 204 without a body, as the next version', async () => {
+    it('deletes the caller, or any user with users:delete: 204 without a body, in the next version', async () => {
       for (const byItself of [true, false]) {
         const account = await app.account();
         const before = await read(app, account.id);
@@ -29,7 +29,7 @@ describe('the end of an account', () => {
       }
     });
 
-    it('refuses the tokens of the account at once, and its sign-in', async () => {
+    it("rejects the user's tokens and sign-in at once", async () => {
       const account = await app.account();
       await remove(account, account.id).expect(204);
       for (const method of ['get', 'delete'] as const) {
@@ -41,7 +41,7 @@ describe('the end of an account', () => {
       expect((await app.request('post', '/api/auth/login').send(credentials)).status).toBe(401);
     });
 
-    it("answers an ordinary account the same bytes for another's id and for one that nobody has", async () => {
+    it("returns the same bytes to an ordinary user for another user's id and for an unknown id", async () => {
       const [account, other] = [await app.account(), await app.account()];
       const answers = [];
       for (const id of [other.id, NOBODY, 'not-an-id']) answers.push(await remove(account, id));
@@ -54,13 +54,13 @@ describe('the end of an account', () => {
       expect([missing.status, missing.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
     });
 
-    it('is not for other permissions', async () => {
+    it('is refused with other permissions', async () => {
       const other = await app.account();
       const writer = await accountWith(app, ['users:read', 'users:write', 'roles:grant']);
       expect((await remove(writer, other.id)).status).toBe(404);
     });
 
-    it('answers 404 for an account that is not there and 400 for no id, and 204 once more', async () => {
+    it('returns 404 for an unknown user, 400 for an invalid id, and 204 for a repeated deletion', async () => {
       expect((await remove(deleter, NOBODY)).status).toBe(404);
       expect((await remove(deleter, 'not-an-id')).status).toBe(400);
       const { id } = await app.account();
@@ -70,7 +70,7 @@ describe('the end of an account', () => {
       expect(await read(app, id)).toEqual(before);
     });
 
-    it('with If-Match deletes the version that was named, and answers 412 with the ETag for another', async () => {
+    it('deletes the version named by If-Match, and returns 412 with the ETag for any other', async () => {
       const account = await app.account();
       for (const condition of ['"77"', 'W/"1"']) {
         const answer = await remove(account, account.id).set('If-Match', condition);
@@ -82,9 +82,9 @@ describe('the end of an account', () => {
       ).toBe(204);
     });
 
-    it('is refused for the last active admin, by itself and by others, until there is another', async () => {
+    it('is refused for the last active admin, by that admin or by others, until another admin exists', async () => {
       const { id } = app.admin;
-      // Holds as much as an admin, or it would be refused for holding less.
+      // The peer holds every permission of an admin. Otherwise the request would be refused with 403.
       const peer = await accountWith(app, permissions);
       const before = await read(app, id);
       for (const caller of [app.admin, peer]) {
@@ -98,7 +98,7 @@ describe('the end of an account', () => {
       expect((await remove(peer, id)).status).toBe(409);
       await app.as(app.admin, 'patch', `/api/users/${second.id}`).send({ status: 'active' }).expect(200);
       expect((await remove(peer, id)).status).toBe(204);
-      // Being disabled has ended the session of the second, being deleted that of the first.
+      // Disabling ended the session of the second admin, and deleting that of the first.
       await restore(await signIn(app.url, second.email, PASSWORD), id).expect(200);
       Object.assign(app.admin, await signIn(app.url, ADMIN.email, ADMIN.password));
       expect((await remove(app.admin, second.id)).status).toBe(204);
@@ -106,7 +106,7 @@ describe('the end of an account', () => {
   });
 
   describe('POST /api/users/{id}/restore', () => {
-    it('brings the account back whole, as the next version, and it signs in again', async () => {
+    it('restores the user completely in the next version, and the user can sign in again', async () => {
       const account = await app.account(['user', 'premium'], 'Comes Back');
       const before = await read(app, account.id);
       await remove(account, account.id).expect(204);
@@ -119,7 +119,7 @@ describe('the end of an account', () => {
       await signIn(app.url, account.email, PASSWORD);
     });
 
-    it('brings back a disabled account as a disabled one', async () => {
+    it('restores a disabled user as disabled', async () => {
       const { id, email } = await app.account();
       await app.as(app.admin, 'patch', `/api/users/${id}`).send({ status: 'disabled' }).expect(200);
       await remove(deleter, id).expect(204);
@@ -129,7 +129,7 @@ describe('the end of an account', () => {
       expect(answer.status).toBe(401);
     });
 
-    it('answers 409 for an account that is not deleted, and leaves it alone', async () => {
+    it('returns 409 for a user who is not deleted, and changes nothing', async () => {
       const { id } = await app.account();
       for (const status of ['active', 'disabled']) {
         await app.as(app.admin, 'patch', `/api/users/${id}`).send({ status }).expect(200);
@@ -141,7 +141,7 @@ describe('the end of an account', () => {
       }
     });
 
-    it('is possible for 30 days, and not after them', async () => {
+    it('is possible for 30 days and no longer', async () => {
       const { id } = await app.account();
       await remove(deleter, id).expect(204);
       const age = (interval: string) =>
@@ -158,7 +158,7 @@ describe('the end of an account', () => {
       expect((await restore(deleter, id)).status).toBe(200);
     });
 
-    it('is for users:delete alone: 403 for others, for an account that is not there too', async () => {
+    it('requires users:delete and returns 403 to others, also for an unknown user', async () => {
       const gone = await app.account();
       await remove(gone, gone.id).expect(204);
       const account = await app.account();
@@ -170,7 +170,7 @@ describe('the end of an account', () => {
       expect(await read(app, gone.id)).toMatchObject({ status: 'deleted' });
     });
 
-    it('answers 404 for an account that is not there, 400 for no id, and takes no body', async () => {
+    it('returns 404 for an unknown user and 400 for an invalid id, and accepts no body', async () => {
       expect((await restore(deleter, NOBODY)).status).toBe(404);
       expect((await restore(deleter, 'not-an-id')).status).toBe(400);
       const { id } = await app.account();
@@ -179,7 +179,7 @@ describe('the end of an account', () => {
       expect((await restore(deleter, id)).status).toBe(200);
     });
 
-    it('restores once, however many ask at once', async () => {
+    it('restores once, however many requests arrive at once', async () => {
       const { id } = await app.account();
       await remove(deleter, id).expect(204);
       const { version } = await read(app, id);

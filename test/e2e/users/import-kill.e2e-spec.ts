@@ -17,7 +17,7 @@ afterAll(() => app.close());
 const people = (count: number, domain: string) =>
   Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
 
-it('an import whose instance is killed with -9 is finished by another one, each line once', async () => {
+it('another instance finishes an import whose instance is killed with -9, each line once', async () => {
   const env = {
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',

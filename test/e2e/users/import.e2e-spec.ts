@@ -31,7 +31,7 @@ const countOf = async (domain: string): Promise<number> =>
   (await app.database.query('SELECT 1 FROM users WHERE email LIKE $1', [`%@${domain}`])).length;
 
 describe('an import', () => {
-  it('makes the accounts of NDJSON, each as it is told, with an event and an entry of its own', async () => {
+  it('creates the users of an NDJSON file exactly as given, each with an event and an audit entry', async () => {
     const body = ndjson({ email: ' Ada@First.Example ', name: 'Ada' }, '', {
       email: 'bob@first.example',
       name: 'Bob',
@@ -79,7 +79,7 @@ describe('an import', () => {
     expect(await app.database.query('SELECT 1 FROM one_time_tokens WHERE user_id = $1', [ada])).toEqual([]);
   });
 
-  it('reads CSV with quotes, line breaks and columns in any order, and keeps what is good', async () => {
+  it('reads CSV with quotes, line breaks and columns in any order, and keeps the good lines', async () => {
     const { job, results } = await imported(
       app,
       CSV,
@@ -110,7 +110,7 @@ describe('an import', () => {
     });
   });
 
-  it('reports each bad line, by its number, and keeps the good ones', async () => {
+  it('reports each bad line by number and keeps the good ones', async () => {
     const hash = (cost: string) => ({ password_hash: `$2b$${cost}$${'a'.repeat(53)}` });
     const good = (n: number) => ({ email: `g${n}@bad.example`, name: 'Good' });
     const huge =
@@ -157,7 +157,7 @@ describe('an import', () => {
     expect(await countOf('bad.example')).toBe(2);
   });
 
-  it('reports addresses that are taken, in the file and by others, in any spelling', async () => {
+  it('reports addresses taken within the file or by other users, in any spelling', async () => {
     const { email } = await app.account();
     const { results } = await imported(
       app,
@@ -170,13 +170,13 @@ describe('an import', () => {
     );
     expect(results).toMatchObject([
       { status: 'ok' },
-      { status: 'failed', error: { code: 'CONFLICT', message: 'line 2: This e-mail address is taken' } },
-      { status: 'failed', error: { code: 'CONFLICT', message: 'line 3: This e-mail address is taken' } },
+      { status: 'failed', error: { code: 'CONFLICT', message: 'line 2: This email address is taken' } },
+      { status: 'failed', error: { code: 'CONFLICT', message: 'line 3: This email address is taken' } },
     ]);
     expect((await read(app, results[0]?.id ?? '')).name).toBe('First');
   });
 
-  it('takes over passwords of every form, and renews each at its first sign-in', async () => {
+  it('accepts password hashes of every format and renews each at the first sign-in', async () => {
     const hashes = Object.entries(await foreignHashes(PASSWORD));
     const rows = hashes.map(([form, hash]) => ({
       email: `${form}@hash.example`,
@@ -202,7 +202,7 @@ describe('an import', () => {
     await expect(signIn(app.url, 'none@hash.example', PASSWORD)).rejects.toThrow('401');
   });
 
-  it('gives no role that the caller could not give by hand', async () => {
+  it('refuses a role that the caller could not grant in a single request', async () => {
     const rows = (domain: string) =>
       ndjson(
         ...[undefined, ['user'], ['user', 'premium'], ['admin'], ['no-such-role']].map((roles, n) => ({
@@ -224,7 +224,7 @@ describe('an import', () => {
     expect((await sendFile(app, NDJSON, rows('x.example'), nobody)).status).toBe(403);
   });
 
-  it('refuses other types, compressed bodies and what is no such file, and leaves nothing of them', async () => {
+  it('refuses other media types, compressed bodies and invalid files, and keeps nothing of them', async () => {
     for (const [type, encoding] of [
       ['application/json'],
       ['text/plain'],
@@ -244,7 +244,7 @@ describe('an import', () => {
   });
 
   const jobs = async () => (await app.as(app.admin, 'get', '/api/jobs?total=exact')).get('X-Total-Count');
-  /** A body that has begun, and does not go on. */
+  /** Starts an upload that never continues. */
   const begun = (url: string, text: string) => {
     const headers = { ...bearer(app.admin), 'Content-Type': NDJSON };
     const request = httpRequest(`${url}/api/users/import`, { method: 'POST', headers });
@@ -256,7 +256,7 @@ describe('an import', () => {
   const staged = (count: number) =>
     until(async () => (await pieces('status IS NULL')).length === count, 5000, `${count} staged pieces`);
 
-  it('leaves no job and no line of a body that breaks off', async () => {
+  it('leaves no job and no line of an upload that breaks off', async () => {
     const before = await jobs();
     const { request } = begun(app.url, ndjson(...people(1200, 'broken.example')));
     await staged(2);
@@ -265,7 +265,7 @@ describe('an import', () => {
     expect([await jobs(), await countOf('broken.example')]).toEqual([before, 0]);
   });
 
-  it('makes nobody of a piece that somebody else has skipped while it waited for it, and counts none of it', async () => {
+  it('creates nobody from a chunk that was skipped while it waited for the lock, and counts none of it', async () => {
     const { request, answer } = begun(app.url, ndjson(...people(600, 'skipped.example')));
     await staged(1);
     const skip = {
@@ -285,7 +285,7 @@ describe('an import', () => {
     expect([results.indexOf('ok'), results.lastIndexOf('skipped')]).toEqual([500, 499]);
   });
 
-  it('is refused while as many others are sent as are read at once, and there is room as soon as one leaves', async () => {
+  it('is refused while the maximum number of uploads is open, and accepted as soon as one ends', async () => {
     const others = Array.from({ length: 4 }, (_, n) =>
       begun(app.url, ndjson(...people(500, `u${n}.example`))),
     );
@@ -300,7 +300,7 @@ describe('an import', () => {
     await staged(0);
   });
 
-  it('is given up when nothing more comes of it, and leaves nothing', async () => {
+  it('times out when the upload stalls, and leaves nothing behind', async () => {
     const impatient = await TestApp.create({ database: app.database, config: { REQUEST_TIMEOUT_MS: 300 } });
     try {
       const before = await jobs();
@@ -317,7 +317,7 @@ describe('an import', () => {
     }
   });
 
-  it('keeps what is staged sealed, signs people in meanwhile, and drops the rest when it is cancelled', async () => {
+  it('keeps staged lines encrypted, lets users sign in meanwhile, and drops the rest on cancellation', async () => {
     const rows = people(1500, 'held.example');
     const lock = await HeldLock.take(app.database.url, 'LOCK TABLE account_keys IN SHARE MODE', []);
     try {
@@ -343,7 +343,7 @@ describe('an import', () => {
     }
   });
 
-  it('pages through the results of all pieces, of one kind if asked', async () => {
+  it('pages through the results of all chunks, optionally of one status', async () => {
     const rows = people(1101, 'pages.example').map((row, n) =>
       n % 400 === 7 ? { ...row, email: 'no' } : row,
     );
@@ -361,7 +361,7 @@ describe('an import', () => {
     expect((later.body as { index: number }[]).map(({ index }) => index)).toEqual([1099, 1100]);
   });
 
-  it('is cleaned up: what nobody imported within a day, and what is left of jobs that are gone', async () => {
+  it('cleans up lines not imported within a day and the results of deleted jobs', async () => {
     await app.database.query(
       `INSERT INTO import_pieces (job_id, first_index, lines, sealed, staged_at)
        VALUES (gen_random_uuid(), 0, 1, '', now() - interval '23 hours'), (gen_random_uuid(), 0, 1, '', now())`,

@@ -11,7 +11,7 @@ const lastLogins = (database: TestDatabase, accounts: readonly Account[]) =>
     [accounts.map(({ id }) => id)],
   );
 
-describe('last sign-ins', () => {
+describe('last sign-in times', () => {
   let app: TestApp;
   let accounts: Account[];
   beforeAll(async () => {
@@ -23,7 +23,7 @@ describe('last sign-ins', () => {
   const signInAll = () => Promise.all(accounts.map(({ email }) => signIn(app.url, email, PASSWORD)));
   const written = async () => (await lastLogins(app.database, accounts)).every(({ at }) => at !== null);
 
-  it('of many accounts are written in one statement, also when it has to be tried again', async () => {
+  it('of many users are written in one statement, also on a retry', async () => {
     const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR SHARE', [
       accounts.map(({ id }) => id),
     ]);
@@ -61,7 +61,7 @@ describe('last sign-ins', () => {
     expect(first?.at?.getUTCFullYear()).toBe(2999);
   });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('are all there after a stop by %s', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('are all stored after a stop by %s', async (signal) => {
     const database = await TestDatabase.create();
     const instance = await Instance.start({
       env: { ...database.addresses, ADMIN_PASSWORD: PASSWORD, SHUTDOWN_GRACE_MS: '0' },

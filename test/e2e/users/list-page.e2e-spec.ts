@@ -19,7 +19,7 @@ type Filters = Readonly<Record<string, string>>;
 const ACCOUNTS = '12000';
 const SORTS = ['created_at', '-created_at', 'email', '-email', 'name', '-name'];
 
-/** Frequent, rare and absent terms; with, without and beyond trigrams; early and late in the order of names. */
+/** Frequent, rare and absent terms, with, without and beyond trigrams, early and late in name order. */
 const FILTERS: Filters[] = [
   { search: 'Example' },
   { search: 'GARCIA' },
@@ -46,7 +46,7 @@ const FILTERS: Filters[] = [
   { role: 'auditor', search: 'e' },
 ];
 
-describe('GET /api/users over many accounts', () => {
+describe('GET /api/users over many users', () => {
   let app: TestApp;
   let rows: readonly Row[];
   beforeAll(async () => {
@@ -58,7 +58,7 @@ describe('GET /api/users over many accounts', () => {
   });
   afterAll(() => app.close());
 
-  it.each(FILTERS)('pages through what %o lets through, in every order', async (filters) => {
+  it.each(FILTERS)('pages through the matches of %o in every order', async (filters) => {
     for (const sort of SORTS) {
       const expected = sorted(rows.filter(passes(filters)), sort).map(({ id }) => id);
       const { ids, whole } = await walk({ ...filters, sort, limit: '100' }, 4);
@@ -69,13 +69,13 @@ describe('GET /api/users over many accounts', () => {
     }
   });
 
-  it.each(['example', 'zuzana', 'qx'])('passes over an offset in the search for %s', async (search) => {
+  it.each(['example', 'zuzana', 'qx'])('skips an offset in the search for %s', async (search) => {
     const expected = sorted(rows.filter(passes({ search })), 'name').map(({ id }) => id);
     const answer = await read({ search, sort: 'name', offset: '25', limit: '10' });
     expect((answer.body as Row[]).map(({ id }) => id)).toEqual(expected.slice(25, 35));
   });
 
-  it('answers total=estimate for few, many and all', async () => {
+  it('returns total=estimate for few, many and all users', async () => {
     for (const filters of [{ search: 'qx' }, { search: 'zuzana' }, { search: 'example' }, {}] as Filters[]) {
       const exact = rows.filter(passes(filters)).length;
       const answer = await read({ ...filters, total: 'estimate' });

@@ -6,7 +6,7 @@ import { nextPage, signUp, signUpMany, SORTS, type UserBody, walk } from '../../
 describe('GET /api/users', () => {
   let app: TestApp;
   beforeAll(async () => {
-    // One connection, so that a test can choose how the next statements are planned.
+    // One connection, so that a test can control the plans of the next statements.
     app = await TestApp.create({ config: { DB_POOL_MAX: 1 } });
   });
   afterAll(() => app.close());
@@ -23,7 +23,7 @@ describe('GET /api/users', () => {
         (i) => ['Twin', 'twin', 'ÉMILE', 'émile', 'Zoë'][i % 5] ?? '',
         'walk.example',
       );
-      // Forty sign-ups that share three moments: pages must end inside a group of equals.
+      // Forty users who share three creation times, so that pages end inside a group of equal keys.
       await app.database.query(`
         UPDATE users SET created_at = '2026-01-01T00:00:00Z'::timestamptz + (n % 3) * interval '1 millisecond'
         FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM users WHERE email LIKE '%@walk.example') AS numbered
@@ -34,11 +34,11 @@ describe('GET /api/users', () => {
     });
 
     it.each(SORTS.flatMap((sort) => [3, 20].map((limit) => ({ sort, limit }))))(
-      'brings every account exactly once: sort=$sort, limit=$limit',
+      'returns every user exactly once: sort=$sort, limit=$limit',
       async ({ sort, limit }) => {
         const rows = await walk(app, `/api/users?sort=${sort}&limit=${limit}`);
         expect(idsOf(rows).toSorted()).toEqual(idsOf(everybody).toSorted());
-        // What was not sorted would not be stable either.
+        // Without a sort order the pages would not be stable either.
         expect(rows.map(sortValue(sort)).join('\n')).toBe(
           sortedBy(sort, rows).map(sortValue(sort)).join('\n'),
         );
@@ -46,9 +46,9 @@ describe('GET /api/users', () => {
     );
 
     it.each(SORTS)(
-      'brings every account exactly once without an index to order them: sort=%s',
+      'returns every user exactly once without an index for the order: sort=%s',
       async (sort) => {
-        // An index gives equals in the order of ids by luck; a filter may take the plan away from it.
+        // An index happens to return equal keys in id order. A filter may keep the plan from using it.
         await app.dataSource.query('SET enable_indexscan = off');
         try {
           const rows = await walk(app, `/api/users?sort=${sort}&limit=3`);
@@ -60,7 +60,7 @@ describe('GET /api/users', () => {
     );
 
     it.each(['created_at', 'email', 'name'] as const)(
-      'by %s, read backwards, is the descending one',
+      'by %s, reversed, equals the descending one',
       async (sort) => {
         const up = await walk(app, `/api/users?sort=${sort}&limit=9`);
         const down = await walk(app, `/api/users?sort=-${sort}&limit=11`);
@@ -68,12 +68,12 @@ describe('GET /api/users', () => {
       },
     );
 
-    it('sorts by created_at unless told otherwise', async () => {
+    it('sorts by created_at by default', async () => {
       const byDefault = await walk(app, '/api/users?limit=10');
       expect(idsOf(byDefault)).toEqual(idsOf(await walk(app, '/api/users?limit=10&sort=created_at')));
     });
 
-    it.each(SORTS)('brings them exactly once while others are inserted: sort=%s', async (sort) => {
+    it.each(SORTS)('returns each user exactly once during concurrent inserts: sort=%s', async (sort) => {
       const before = idsOf((await list('?limit=100&search=%40walk.example')).body as UserBody[]);
       const rows = await walk(app, `/api/users?sort=${sort}&limit=16`, (page) =>
         Promise.all([
@@ -87,7 +87,7 @@ describe('GET /api/users', () => {
     });
 
     it.each(['created_at', '-created_at', 'email', '-email'] as const)(
-      'brings them exactly once while they are renamed, disabled, enabled and deleted: sort=%s',
+      'returns each user exactly once while users are renamed, disabled, enabled and deleted: sort=%s',
       async (sort) => {
         const ours = (await list('?limit=100&sort=email&search=%40walk.example')).body as UserBody[];
         const doomed = await signUpMany(app, 4, () => 'Doomed', `x${sort.replace('_', '')}.doomed.example`);
@@ -106,7 +106,7 @@ describe('GET /api/users', () => {
       },
     );
 
-    it('goes on where it was when the very row that ended the page is deleted or renamed', async () => {
+    it('continues at the same place when the last row of the page is deleted or renamed', async () => {
       const group = await signUpMany(app, 6, () => 'Last Row', 'lastrow.example');
       const order = idsOf(await walk(app, '/api/users?sort=name&limit=6&search=%40lastrow.example'));
       expect(order).toHaveLength(group.length);
@@ -121,7 +121,7 @@ describe('GET /api/users', () => {
   });
 });
 
-/** The value that a sort goes by, where JavaScript can tell; lower case of the name and of the address. */
+/** Returns the sort key as far as JavaScript can compute it: the name or address in lower case. */
 function sortValue(sort: string): (user: UserBody) => string {
   if (sort.endsWith('created_at')) return (user) => user.created_at;
   const field = sort.endsWith('email') ? 'email' : 'name';

@@ -15,7 +15,7 @@ describe('GET /api/users', () => {
   let app: TestApp;
   let auditor: Account;
   beforeAll(async () => {
-    // One connection, so that a test can choose how the next statements are planned.
+    // One connection, so that a test can control the plans of the next statements.
     app = await TestApp.create({ config: { DB_POOL_MAX: 1 } });
     auditor = await app.account(['auditor']);
   });
@@ -26,8 +26,8 @@ describe('GET /api/users', () => {
   const idsOf = (rows: readonly UserBody[]) => rows.map(({ id }) => id);
   const emailsOf = (answer: Response) => (answer.body as UserBody[]).map(({ email }) => email).toSorted();
 
-  describe('who may', () => {
-    it('is holders of users:read alone', async () => {
+  describe('permission to list', () => {
+    it('requires users:read', async () => {
       expect((await app.request('get', '/api/users')).status).toBe(401);
       expect((await list('', await app.account())).status).toBe(403);
       const allButReading = await accountWith(app, ['users:write', 'users:delete', 'roles:grant']);
@@ -37,13 +37,13 @@ describe('GET /api/users', () => {
   });
 
   describe('a page', () => {
-    // Newcomers of other tests do not match.
+    // The users of other tests do not match.
     const ours = '&search=%40pages.example';
     beforeAll(async () => {
       await signUpMany(app, 25, (i) => `Page ${i}`, 'pages.example');
     });
 
-    it('is a bare array of whole accounts, not to be stored by caches', async () => {
+    it('is a bare array of whole users that caches must not store', async () => {
       const answer = await list(`?limit=1${ours}`);
       expect(answer.get('Cache-Control')).toBe('no-store');
       expect(answer.body).toHaveLength(1);
@@ -51,7 +51,7 @@ describe('GET /api/users', () => {
       expect((await app.as(app.admin, 'get', `/api/users/${user?.id}`)).body).toEqual(user);
     });
 
-    it('has 20 rows by default and the number asked for otherwise', async () => {
+    it('has 20 rows by default, or the requested number', async () => {
       expect((await list(`?sort=name${ours}`)).body).toHaveLength(20);
       for (const limit of [1, 24, 25, 100]) {
         expect((await list(`?limit=${limit}${ours}`)).body).toHaveLength(Math.min(limit, 25));
@@ -67,7 +67,7 @@ describe('GET /api/users', () => {
       'limit=0x10',
       'limit=',
       'limit=%20',
-    ])('is not served for %s', async (query) => {
+    ])('is refused for %s', async (query) => {
       const answer = await list(`?${query}`);
       expect(answer.status).toBe(400);
       expect(answer.body).toMatchObject({
@@ -83,7 +83,7 @@ describe('GET /api/users', () => {
       'status=gone',
       'role=',
       'total=yes',
-    ])('is not served for %s', async (query) => {
+    ])('is refused for %s', async (query) => {
       expect((await list(`?${query}`)).body).toMatchObject({
         error: { code: 'VALIDATION_ERROR', details: [{ field: query.split('=')[0] }] },
       });
@@ -93,14 +93,14 @@ describe('GET /api/users', () => {
       ['unknown', 'page=2', 'page'],
       ['given twice', 'limit=5&limit=5', 'limit'],
       ['given twice, once encoded', 'limit=5&l%69mit=6', 'limit'],
-      ['an array by its spelling', 'limit[]=5', 'limit[]'],
-    ])('is not served with a parameter that is %s', async (_, query, field) => {
+      ['spelled as an array', 'limit[]=5', 'limit[]'],
+    ])('is refused with a parameter that is %s', async (_, query, field) => {
       const answer = await list(`?${query}`);
       expect(answer.status).toBe(400);
       expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field }] } });
     });
 
-    it('leads on with Link, and the last one does not', async () => {
+    it('has a Link to the next page, except on the last one', async () => {
       const first = await list(`?limit=20${ours}`);
       expect(first.get('Link')).toMatch(/^<\/api\/users\?[^>]*cursor=[\w-]+[^>]*>; rel="next"$/);
       const second = await list((nextPage(first) ?? '').replace('/api/users', ''));
@@ -108,14 +108,14 @@ describe('GET /api/users', () => {
       expect(second.get('Link')).toBeUndefined();
     });
 
-    it('is the last one without a Link when it is exactly full', async () => {
+    it('has no Link when the last page is exactly full', async () => {
       const answer = await list(`?limit=25${ours}`);
       expect(answer.body).toHaveLength(25);
       expect(answer.get('Link')).toBeUndefined();
       expect((await list('?search=nobody-has-this')).get('Link')).toBeUndefined();
     });
 
-    it('keeps limit, filters and sort in its Link, whatever the spelling', async () => {
+    it('keeps limit, filters and sort in its Link, in any spelling', async () => {
       const special = await signUpMany(app, 3, () => 'Who?&= +%41 é', 'special.example');
       for (const search of ['Who?&', 'who%3F%26%3D', 'WHO?%26=+%2B%2541', '%C3%A9']) {
         const rows = await walk(app, `/api/users?search=${search}&limit=1&sort=-email&total=exact&role=user`);
@@ -123,7 +123,7 @@ describe('GET /api/users', () => {
       }
     });
 
-    it('passes over so many rows with offset, and leads on from there', async () => {
+    it('skips rows by offset and continues from there', async () => {
       const all = idsOf((await list(`?limit=25&sort=email${ours}`)).body as UserBody[]);
       const page = await list(`?limit=3&offset=20&sort=email${ours}`);
       expect(idsOf(page.body as UserBody[])).toEqual(all.slice(20, 23));
@@ -133,7 +133,7 @@ describe('GET /api/users', () => {
       expect((await list(`?offset=10000${ours}`)).body).toEqual([]);
     });
 
-    it('is not served past offset 10,000, and the refusal points to the cursor', async () => {
+    it('is refused past offset 10,000, with a pointer to the cursor', async () => {
       for (const offset of ['10001', '99999999999999999999', '-1']) {
         const answer = await list(`?offset=${offset}`);
         expect(answer.status).toBe(400);
@@ -143,7 +143,7 @@ describe('GET /api/users', () => {
       }
     });
 
-    it('tells the exact total of the filter, on every page, only when asked', async () => {
+    it('returns the exact total of the filter on every page, only on request', async () => {
       const plain = await list(`?limit=5${ours}`);
       expect(plain.headers).not.toHaveProperty('x-total-count');
       expect(plain.headers).not.toHaveProperty('x-total-estimate');
@@ -155,7 +155,7 @@ describe('GET /api/users', () => {
       }
     });
 
-    it('tells an estimate, right where there is little to count', async () => {
+    it('returns an estimate, which is exact for small numbers', async () => {
       const answer = await list(`?limit=5&total=estimate${ours}`);
       expect(answer.get('X-Total-Estimate')).toBe('25');
       expect(answer.headers).not.toHaveProperty('x-total-count');
@@ -178,20 +178,20 @@ describe('GET /api/users', () => {
       });
     };
 
-    it('holds for another limit and a total too, and for its sort by name', async () => {
+    it('also works with another limit, with a total, and with its sort named explicitly', async () => {
       for (const query of ['limit=2', 'limit=1&total=exact', 'limit=3&sort=created_at']) {
         expect((await list(`?${query}&cursor=${cursor}`)).status).toBe(200);
       }
     });
 
-    it('is refused together with offset', () => expectRefusal(`?cursor=${cursor}&offset=0`));
+    it('is refused in combination with offset', () => expectRefusal(`?cursor=${cursor}&offset=0`));
 
     it.each(['search=a', 'role=user', 'status=active', 'sort=-created_at', 'sort=email', 'sort=name'])(
-      'is refused with %s when it was made without',
+      'is refused with %s when created without it',
       (query) => expectRefusal(`?cursor=${cursor}&${query}`),
     );
 
-    it('is refused without the filter that it was made for, and by another list', async () => {
+    it('is refused without the filter it was created with, and by another list', async () => {
       const filtered = cursorOf(await list('?limit=1&role=user'));
       await expectRefusal(`?cursor=${filtered}`);
       await expectRefusal(`?cursor=${filtered}&role=admin`);
@@ -201,7 +201,7 @@ describe('GET /api/users', () => {
       expect(answer.status).toBe(400);
     });
 
-    it('is refused in each place where one character of it was changed, and cut or lengthened anywhere', async () => {
+    it('is refused after a change of any single character, and when cut or extended anywhere', async () => {
       for (let i = 0; i < cursor.length; i++) {
         const other = cursor[i] === 'A' ? 'B' : 'A';
         await expectRefusal(`?cursor=${cursor.slice(0, i)}${other}${cursor.slice(i + 1)}`);
@@ -211,7 +211,7 @@ describe('GET /api/users', () => {
       for (const more of ['A', 'AAAA', '!', '%3D', '%20']) await expectRefusal(`?cursor=${cursor}${more}`);
     });
 
-    it.each(SORTS)('of sort=%s is refused when another value was put into it', async (sort) => {
+    it.each(SORTS)('of sort=%s is refused with another value inside', async (sort) => {
       const made = cursorOf(await list(`?limit=1&sort=${sort}`));
       const parts = JSON.parse(Buffer.from(made, 'base64url').toString()) as unknown[];
       const values = [
@@ -235,7 +235,7 @@ describe('GET /api/users', () => {
       }
     });
 
-    it('is refused when it never was one', async () => {
+    it('is refused when it never was a cursor', async () => {
       const nonsense = ['', 'x', 'null', 'W10', 'e30', '[]', '%F0%9F%98%80', 'A'.repeat(4097)];
       for (const text of nonsense) await expectRefusal(`?cursor=${text}`);
     });
@@ -289,7 +289,7 @@ describe('GET /api/users', () => {
       ['role=premium&status=deleted', [deletedPremium]],
       ['role=user&status=disabled', [disabled, disabledPremium]],
       ['role=auditor&status=disabled', []],
-    ])('find with "%s" whom they name, in every sort, and count them', async (query, expected) => {
+    ])('match the right users with "%s" in every sort, and count them', async (query, expected) => {
       for (const sort of SORTS) {
         const answer = await list(`?${query}&sort=${sort}&total=exact${ours}`);
         expect(emailsOf(answer)).toEqual(expected.toSorted());
@@ -299,7 +299,7 @@ describe('GET /api/users', () => {
       expect(estimate.get('X-Total-Estimate')).toBe(String(expected.length));
     });
 
-    it('show the deleted with their status, and to users:delete alone', async () => {
+    it('return deleted users with their status, only with users:delete', async () => {
       const statuses = ((await list(`?status=deleted${ours}`)).body as UserBody[]).map(
         ({ status }) => status,
       );
@@ -313,7 +313,7 @@ describe('GET /api/users', () => {
       );
     });
 
-    it('lead through all pages of a combination', async () => {
+    it('page through all matches of a combination', async () => {
       const rows = await walk(app, '/api/users?role=premium&status=active&limit=1&search=%40filters.example');
       expect(rows.map(({ email }) => email)).toEqual([premium, both]);
     });

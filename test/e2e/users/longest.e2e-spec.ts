@@ -2,13 +2,15 @@ import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 
-/** Four bytes each in UTF-8, and at random, so that nothing can be compressed: index entries are bounded. */
+/**
+ * Random characters of four UTF-8 bytes each, so that nothing compresses, because index entries are bounded.
+ */
 const ideographs = (length: number): string =>
   Array.from({ length }, () => String.fromCodePoint(randomInt(0x20000, 0x2a6d0))).join('');
 const letters = (length: number): string =>
   Array.from({ length }, () => String.fromCharCode(randomInt(97, 123))).join('');
 
-describe('an account whose every part is as long as it may be', () => {
+describe('a user whose every field has the maximum length', () => {
   let app: TestApp;
   let account: Account;
   let name: string;
@@ -23,7 +25,7 @@ describe('an account whose every part is as long as it may be', () => {
   });
   afterAll(() => app.close());
 
-  it('takes as many roles as it may have, of the longest names', async () => {
+  it('can have the maximum number of roles with the longest names', async () => {
     for (const role of longRoles) {
       await app.as(app.admin, 'put', `/api/roles/${role}`).send({ permissions: [] }).expect(200);
     }
@@ -38,7 +40,7 @@ describe('an account whose every part is as long as it may be', () => {
     ['grow most in the compatible form', () => '\ufdfa'],
     ['become words in the compatible form', (i: number) => String.fromCodePoint(0x3300 + i)],
     ['have four bytes and another compatible form', () => String.fromCodePoint(randomInt(0x2f800, 0x2fa1d))],
-  ])('may have a name and an address whose letters %s', async (_, letter) => {
+  ])('can have a name and an address whose letters %s', async (_, letter) => {
     const wide = (length: number) =>
       Array.from({ length }, () => String.fromCodePoint(randomInt(0x1d41a, 0x1d434))).join('');
     const email = `${wide(16)}@${wide(60)}.${wide(60)}.${wide(50)}.example`;
@@ -56,7 +58,7 @@ describe('an account whose every part is as long as it may be', () => {
     }
   });
 
-  it('is found by every part of its name', async () => {
+  it('is found by every part of the name', async () => {
     const [first = ''] = name;
     for (const search of [name, first]) {
       const answer = await app

@@ -11,8 +11,8 @@ import { startTwo } from '../../support/two-instances.js';
 
 const ROUNDS = 12;
 
-/** Two real processes over one database: what holds here is held by the database, not by a process. */
-describe('two instances over one database', () => {
+/** Two real processes on one database, so that only the database can enforce what these tests check. */
+describe('two instances on one database', () => {
   let database: TestDatabase;
   let instances: Instance[];
 
@@ -30,14 +30,14 @@ describe('two instances over one database', () => {
     supertest(on(instance))[method](path).auth(account.token, { type: 'bearer' });
 
   /**
-   * Starts the requests while the accounts' rows are held, and lets go when all of them wait: so requests
-   * of both instances meet where it matters, and not by luck.
+   * Starts the requests while the users' rows are locked, and releases the rows once all requests wait. The
+   * requests of both instances thus reliably meet at the critical point.
    */
   async function meetAt<T>(ids: readonly string[], requests: () => PromiseLike<T>[]): Promise<T[]> {
     const rows = 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE';
     const gate = await HeldLock.take(database.url, rows, [ids]);
     try {
-      // A supertest request is sent when it is first asked for its answer.
+      // supertest sends a request only when its response is first awaited.
       const started = requests().map((request) => request.then((answer) => answer));
       await until(async () => (await gate.waiting()) >= started.length);
       await gate.release();
@@ -55,7 +55,7 @@ describe('two instances over one database', () => {
     return signIn(on(instance), email, PASSWORD);
   }
 
-  it('made one administrator and one key between them, and take the tokens of each other', async () => {
+  it("create one administrator and one key together, and accept each other's tokens", async () => {
     const admins = await database.query(`SELECT 1 FROM users WHERE 'admin' = ANY (roles)`);
     expect(admins).toHaveLength(1);
     expect(await database.query('SELECT 1 FROM signing_keys')).toHaveLength(1);
@@ -63,7 +63,7 @@ describe('two instances over one database', () => {
     expect((await as(admin, 1, 'get', '/api/users/me')).status).toBe(200);
   });
 
-  it('let one of fifty have an address that all want at once, in any spelling', async () => {
+  it('give an address to one of fifty concurrent sign-ups, in any spelling', async () => {
     const spellings = ['wanted@example.com', 'WANTED@example.com', 'ｗａｎｔｅｄ@example.com'];
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) =>
@@ -80,7 +80,7 @@ describe('two instances over one database', () => {
     expect(rows).toHaveLength(1);
   });
 
-  it('let one of twenty changes to the same version win, and lose none that was told 200', async () => {
+  it('let one of twenty changes to the same version win, and lose none that was answered 200', async () => {
     const admin = await signIn(on(0), ADMIN.email, ADMIN.password);
     const { id } = await signUp(0, 'contested@example.com');
     for (let version = 1; version <= 3; version++) {
@@ -95,7 +95,7 @@ describe('two instances over one database', () => {
       expect(won).toHaveLength(1);
       expect(answers.filter(({ status }) => status === 412)).toHaveLength(19);
       const { body } = await as(admin, version, 'get', `/api/users/${id}`);
-      // Its sign-in shows a moment later, whenever it was.
+      // The last sign-in is shown with a delay of its own.
       const last_login_at = null;
       expect({ ...(body as UserBody), last_login_at }).toEqual({
         ...(won[0]?.body as object),
@@ -104,7 +104,7 @@ describe('two instances over one database', () => {
     }
   });
 
-  it('count every change when nobody names a version', async () => {
+  it('count every change when no request names a version', async () => {
     const admin = await signIn(on(0), ADMIN.email, ADMIN.password);
     const { id } = await signUp(0, 'counted@example.com');
     const answers = await Promise.all(
@@ -116,7 +116,7 @@ describe('two instances over one database', () => {
     expect(versions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i + 2));
   });
 
-  describe('never end without an admin', () => {
+  describe('never remain without an admin', () => {
     let first: Account;
     let second: Account;
     beforeAll(async () => {
@@ -124,10 +124,13 @@ describe('two instances over one database', () => {
       second = await signUp(1, 'second-admin@example.com');
       await reinstate();
     });
-    // A round that failed must not make the next test fail too.
+    // A failed round must not make the next test fail too.
     afterEach(() => reinstate());
 
-    /** By SQL, for after a round one of the two may not act; as a superuser, who can make ended sessions never to have ended. */
+    /**
+     * Uses SQL, because one of the two may have lost its rights after a round. A superuser can also revive
+     * ended sessions.
+     */
     async function reinstate(): Promise<void> {
       await database.query(
         `BEGIN; ALTER TABLE events DISABLE TRIGGER refuse_change;
@@ -187,15 +190,15 @@ describe('two instances over one database', () => {
       ['remove', 'demote'],
     ];
 
-    it.each(pairs)('when one would %s and the other %s each other, time and again', async (one, other) => {
+    it.each(pairs)('when one would %s and the other %s each other, repeatedly', async (one, other) => {
       for (let round = 0; round < ROUNDS; round++) {
         const answers = await meetAt([first.id, second.id], () => [
           ways[one](first, second, round),
           ways[other](second, first, round + 1),
         ]);
         const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b);
-        // Both were let in as admins: the second to commit must find out that the other is the last, or that it has lost
-        // its own rights to the first.
+        // Both requests were authorized as admins. The second to commit must notice that the other is the
+        // last admin, or that its own rights are gone.
         expect(statuses[0] === 200 || statuses[0] === 204).toBe(true);
         expect([403, 409]).toContain(statuses[1]);
         expect(await activeAdmins()).toHaveLength(1);
@@ -204,7 +207,7 @@ describe('two instances over one database', () => {
     });
 
     it.each(['demote', 'disable', 'remove'] as const)(
-      'when both would %s themselves, time and again',
+      'when both would %s themselves, repeatedly',
       async (way) => {
         for (let round = 0; round < ROUNDS; round++) {
           const answers = await meetAt([first.id, second.id], () => [
@@ -219,7 +222,7 @@ describe('two instances over one database', () => {
       },
     );
 
-    it('when everything is tried on both at once from both sides, with nobody holding them back', async () => {
+    it('when both sides try everything on both admins at once, without any locks held', async () => {
       for (let round = 0; round < ROUNDS; round++) {
         const answers = await Promise.all(
           Object.values(ways).flatMap((way, i) => [

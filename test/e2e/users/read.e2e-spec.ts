@@ -17,7 +17,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
 
   const get = (caller: Account, id: string) => app.as(caller, 'get', `/api/users/${id}`);
 
-  it('answers the account to itself, by its id and as me, and to users:read', async () => {
+  it('returns the user to the user, by id and as me, and to callers with users:read', async () => {
     const expected = await read(app, account.id);
     expect(expected).toMatchObject({ id: account.id, email: account.email, status: 'active' });
     for (const [caller, id] of [
@@ -33,7 +33,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     expect((await get(auditor, 'me')).body).toMatchObject({ id: auditor.id });
   });
 
-  it('asks everybody to sign in, as they came: without a token, or with a bad one', async () => {
+  it('requires sign-in, with the right challenge for a missing and for a bad token', async () => {
     for (const path of ['/api/users/me', `/api/users/${account.id}`, `/api/users/${NOBODY}`]) {
       const missing = await app.request('get', path);
       expect(missing.status).toBe(401);
@@ -45,7 +45,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     }
   });
 
-  it("answers the same bytes for another's id, for one that nobody has and for one that is none", async () => {
+  it("returns the same bytes for another user's id, an unknown id and an invalid id", async () => {
     const other = await app.account();
     const answers = [];
     for (const id of [other.id, app.admin.id, NOBODY, 'not-an-id']) answers.push(await get(account, id));
@@ -59,17 +59,17 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     expect(answers[0]?.body).toMatchObject({ error: { code: 'NOT_FOUND' } });
   });
 
-  it('tells users:read what is missing (404) from what is no id (400)', async () => {
+  it('distinguishes an unknown user (404) from an invalid id (400) for users:read', async () => {
     expect((await get(auditor, NOBODY)).status).toBe(404);
     expect((await get(auditor, 'not-an-id')).status).toBe(400);
   });
 
-  it('takes no parameters', async () => {
+  it('accepts no parameters', async () => {
     expect((await get(account, `${account.id}?fields=email`)).status).toBe(400);
     expect((await get(account, 'me?a=1')).status).toBe(400);
   });
 
-  it('shows a deleted account to users:delete alone', async () => {
+  it('returns a deleted user only with users:delete', async () => {
     const gone = await app.account();
     await app.as(gone, 'delete', `/api/users/${gone.id}`).expect(204);
     const hidden = await get(auditor, gone.id);
@@ -79,7 +79,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     expect((await get(deleter, gone.id)).body).toMatchObject({ id: gone.id, status: 'deleted' });
   });
 
-  it('shows the last sign-in, which changes neither version, ETag nor updated_at', async () => {
+  it('returns the last sign-in, which changes neither version, ETag nor updated_at', async () => {
     const { id, email } = (
       await app
         .request('post', '/api/users')
@@ -88,7 +88,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     const before = await get(app.admin, id);
     expect((before.body as UserBody).last_login_at).toBeNull();
     const fresh = await signIn(app.url, email, PASSWORD);
-    // The contract lets it lag by that much.
+    // The contract allows this delay.
     let after = before;
     await until(async () => {
       after = await get(fresh, 'me');
@@ -100,7 +100,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     expect(after.get('ETag')).toBe(before.get('ETag'));
   });
 
-  describe('conditionally', () => {
+  describe('as a conditional request', () => {
     let etag: string;
     beforeAll(async () => {
       etag = (await get(account, 'me')).get('ETag') ?? '';
@@ -108,14 +108,14 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     const conditional = (condition: string, id = account.id) =>
       get(account, id).set('If-None-Match', condition);
 
-    it('carries a strong ETag of the version, and lets only the caller keep the answer', async () => {
+    it("carries a strong ETag of the version, and lets only the caller's cache keep the response", async () => {
       const answer = await get(account, account.id);
       expect(answer.get('ETag')).toBe(tagOf(answer.body as UserBody));
       expect(answer.get('Cache-Control')).toBe('private, no-cache');
       expect(answer.get('Vary')).toContain('Authorization');
     });
 
-    it('answers 304 without a body to whoever has the version', async () => {
+    it('returns 304 without a body for the current version', async () => {
       for (const condition of [etag, `W/${etag}`, '*', `"77", ${etag}`, `"x","y" , W/${etag}`]) {
         for (const id of ['me', account.id]) {
           const answer = await conditional(condition, id);
@@ -126,20 +126,20 @@ describe('GET /api/users/{id} and /api/users/me', () => {
       }
     });
 
-    it('answers 200 to whoever has another, or names it wrongly', async () => {
+    it('returns 200 for another version or a malformed one', async () => {
       for (const condition of ['"77"', 'W/"77"', etag.replaceAll('"', ''), `w/${etag}`, '""']) {
         expect([condition, (await conditional(condition)).status]).toEqual([condition, 200]);
       }
     });
 
-    it('answers 200 again once the account has changed, by whomever', async () => {
+    it('returns 200 again after any change of the user', async () => {
       await app.as(app.admin, 'patch', `/api/users/${account.id}`).send({ name: 'Changed' }).expect(200);
       const answer = await conditional(etag);
       expect(answer.status).toBe(200);
       expect(answer.get('ETag')).not.toBe(etag);
     });
 
-    it("does not tell a stranger by 304 what another's version is", async () => {
+    it("does not reveal another user's version by a 304", async () => {
       const other = await app.account();
       expect((await get(account, other.id).set('If-None-Match', '*')).status).toBe(404);
     });

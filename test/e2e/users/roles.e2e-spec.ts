@@ -21,7 +21,7 @@ describe('PUT /api/users/{id}/roles', () => {
   const put = (caller: Account, id: string, body: object, condition = '*') =>
     app.as(caller, 'put', `/api/users/${id}/roles`).set('If-Match', condition).send(body);
 
-  it('replaces the roles, as the next version, and answers the account with its ETag', async () => {
+  it('replaces the roles in the next version and returns the user with the ETag', async () => {
     const { id } = await app.account();
     const before = await read(app, id);
     const answer = await put(app.admin, id, { roles: ['user', 'premium'] }, tagOf(before));
@@ -33,7 +33,7 @@ describe('PUT /api/users/{id}/roles', () => {
     expect(await read(app, id)).toEqual(answer.body);
   });
 
-  it('leaves the version alone when the roles are the same in another order', async () => {
+  it('keeps the version when the same roles come in another order', async () => {
     const { id } = await app.account(['user', 'premium']);
     const { version } = await read(app, id);
     for (const roles of [
@@ -44,7 +44,7 @@ describe('PUT /api/users/{id}/roles', () => {
     }
   });
 
-  it('answers 428 without If-Match, and changes nothing', async () => {
+  it('returns 428 without If-Match and changes nothing', async () => {
     const { id } = await app.account();
     const answer = await app.as(app.admin, 'put', `/api/users/${id}/roles`).send({ roles: ['premium'] });
     expect(answer.status).toBe(428);
@@ -52,7 +52,7 @@ describe('PUT /api/users/{id}/roles', () => {
     expect(await read(app, id)).toMatchObject({ roles: ['user'], version: 1 });
   });
 
-  it('answers 412 with the current ETag for another version, and changes nothing', async () => {
+  it('returns 412 with the current ETag for another version and changes nothing', async () => {
     const { id } = await app.account();
     for (const condition of ['"77"', '"1"', `W/${tagOf({ id, version: 1 })}`, `${id}.1`]) {
       const answer = await put(app.admin, id, { roles: ['premium'] }, condition);
@@ -66,13 +66,13 @@ describe('PUT /api/users/{id}/roles', () => {
   it.each([
     ['no roles', {}],
     ['an empty list', { roles: [] }],
-    ['one name alone', { roles: 'user' }],
-    ['a name twice', { roles: ['user', 'user'] }],
-    ['a role that is not there', { roles: ['user', 'nobody-made-this'] }],
-    ['no name', { roles: [''] }],
+    ['a single name', { roles: 'user' }],
+    ['a duplicate name', { roles: ['user', 'user'] }],
+    ['an unknown role', { roles: ['user', 'nobody-made-this'] }],
+    ['an empty name', { roles: [''] }],
     ['null', { roles: [null] }],
     ['capitals', { roles: ['User'] }],
-    ['another property', { roles: ['user'], name: 'X' }],
+    ['an unknown property', { roles: ['user'], name: 'X' }],
   ])('refuses %s', async (_, body) => {
     const { id } = granter;
     const before = await read(app, id);
@@ -82,7 +82,7 @@ describe('PUT /api/users/{id}/roles', () => {
     expect(await read(app, id)).toEqual(before);
   });
 
-  it('is for roles:grant alone: 403 for others, for their own id too', async () => {
+  it('requires roles:grant and returns 403 to others, also for their own id', async () => {
     const account = await app.account();
     const others = [account, await accountWith(app, ['users:read', 'users:write', 'users:delete'])];
     for (const caller of others) {
@@ -94,7 +94,7 @@ describe('PUT /api/users/{id}/roles', () => {
     expect((await app.request('put', path).send({ roles: ['user'] })).get('WWW-Authenticate')).toBe('Bearer');
   });
 
-  it('answers 404 for an account that is not there, or deleted and hidden, and 400 for no id', async () => {
+  it('returns 404 for an unknown or hidden deleted user, and 400 for an invalid id', async () => {
     const gone = await app.account();
     await app.as(gone, 'delete', `/api/users/${gone.id}`).expect(204);
     expect((await put(granter, NOBODY, { roles: ['user'] })).status).toBe(404);
@@ -102,7 +102,7 @@ describe('PUT /api/users/{id}/roles', () => {
     expect((await put(granter, 'not-an-id', { roles: ['user'] })).status).toBe(400);
   });
 
-  it('acts on the next request: rights come with the role and go with it, on the same token', async () => {
+  it('takes effect on the next request with the same token', async () => {
     const account = await app.account();
     const list = async () => (await app.as(account, 'get', '/api/users')).status;
     expect(await list()).toBe(403);
@@ -113,8 +113,8 @@ describe('PUT /api/users/{id}/roles', () => {
     expect((await app.as(account, 'get', '/api/users/me')).status).toBe(200);
   });
 
-  describe('nobody grants a permission that they do not hold', () => {
-    it('to another or to themselves, alone or among others', async () => {
+  describe('a permission that the caller does not hold', () => {
+    it('cannot be granted to others or oneself, alone or with other permissions', async () => {
       const { id } = await app.account();
       for (const target of [id, granter.id]) {
         const before = await read(app, target);
@@ -127,13 +127,13 @@ describe('PUT /api/users/{id}/roles', () => {
       }
     });
 
-    it('but they grant what they hold, and roles that permit nothing', async () => {
+    it('does not block granting held permissions, or roles without permissions', async () => {
       const { id } = await app.account();
       const answer = await put(granter, id, { roles: ['user', 'premium', 'reader', 'empty'] });
       expect(answer.status).toBe(200);
     });
 
-    it('nor changes the roles of somebody whose role is above theirs', async () => {
+    it('blocks changing the roles of its holder', async () => {
       const { id } = await app.account(['user', 'auditor']);
       const before = await read(app, id);
       for (const roles of [['auditor', 'premium'], ['premium'], ['auditor'], []]) {
@@ -142,7 +142,7 @@ describe('PUT /api/users/{id}/roles', () => {
       expect(await read(app, id)).toEqual(before);
     });
 
-    it('and hears so before the condition is judged, as it does of a role that is not there', async () => {
+    it('is refused before the condition is judged, like an unknown role', async () => {
       const { id } = await app.account();
       expect((await put(granter, id, { roles: ['admin'] }, '"77"')).status).toBe(403);
       expect((await put(granter, id, { roles: ['nobody-made-this', 'admin'] })).status).toBe(403);
@@ -153,13 +153,13 @@ describe('PUT /api/users/{id}/roles', () => {
   });
 
   describe('the last active admin', () => {
-    /** Holds what an admin holds, by another role. */
+    /** A role with every permission of an admin. */
     let peer: Account;
     beforeAll(async () => {
       peer = await accountWith(app, permissions);
     });
 
-    it('keeps the role, whoever asks', async () => {
+    it('keeps the role, whoever makes the request', async () => {
       const before = await read(app, app.admin.id);
       for (const caller of [app.admin, peer]) {
         const answer = await put(caller, app.admin.id, { roles: ['user'] });
@@ -170,7 +170,7 @@ describe('PUT /api/users/{id}/roles', () => {
       expect((await put(app.admin, app.admin.id, { roles: ['admin', 'premium'] })).status).toBe(200);
     });
 
-    it('is not relieved by an admin who is disabled or deleted, but by one who is active', async () => {
+    it('can be replaced only by another active admin, not by a disabled or deleted one', async () => {
       const second = await app.account(['admin']);
       const path = `/api/users/${second.id}`;
       await app.as(app.admin, 'patch', path).send({ status: 'disabled' }).expect(200);
@@ -187,7 +187,7 @@ describe('PUT /api/users/{id}/roles', () => {
       expect((await put(peer, second.id, { roles: ['user'] })).status).toBe(200);
     });
 
-    it('is not who merely bears the role while disabled: that one may lose it', async () => {
+    it('is not a disabled user with the role, who may lose it', async () => {
       const second = await app.account(['admin']);
       await app.as(app.admin, 'patch', `/api/users/${second.id}`).send({ status: 'disabled' }).expect(200);
       expect((await put(app.admin, second.id, { roles: ['user'] })).status).toBe(200);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestApp } from '../../support/test-app.js';
 import { signUp, type UserBody } from '../../support/users.js';
 
-/** Pairs of a stored name and a search that finds it only in the compatible form. */
+/** Pairs of a stored name and a search that finds it only in its compatible form. */
 const FORMS = [
   ['ＡＤＡ Ｌｏｖｅｌａｃｅ', 'ada love'],
   ['Eﬃe Oﬀenbach', 'effie offen'],
@@ -13,7 +13,7 @@ const FORMS = [
   ['Ann\u00a0Ｌee', 'ann lee'],
 ] as const;
 
-describe('a search among users who are stored in another form', () => {
+describe('a search among users stored in another form', () => {
   let app: TestApp;
   const users: UserBody[] = [];
   beforeAll(async () => {
@@ -33,7 +33,7 @@ describe('a search among users who are stored in another form', () => {
   };
 
   it.each(FORMS.map(([name, plain], i) => ({ name, plain, email: `form-${i}@forms.example` })))(
-    'finds $name by $plain and by itself, in a list and in an export',
+    'finds $name by $plain and by itself in lists and exports',
     async ({ name, plain, email }) => {
       for (const search of [plain, name, name.toLowerCase(), name.normalize('NFKC')]) {
         expect([search, await found(search)]).toEqual([search, [email]]);
@@ -42,7 +42,7 @@ describe('a search among users who are stored in another form', () => {
     },
   );
 
-  it('finds a part of an address in full-width letters, and two letters of a ligature', async () => {
+  it('finds part of an address in full-width letters, and two letters of a ligature', async () => {
     const { email } = await signUp(app, 'Wide Address', 'Ｗide.ＱＺ@ｗｉｄｅ.example');
     for (const search of ['wide.qz@wi', 'qz', 'ｑｚ', 'ＷＩＤＥ.ex']) {
       expect([search, await found(search)]).toEqual([search, [email]]);

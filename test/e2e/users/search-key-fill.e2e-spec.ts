@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const TRIGGER = 'keep_search_key_complete';
-/** Five batches of the fill. */
+/** The number of rows in five batches of the fill. */
 const ROWS = 2500;
 
 const found = async (search: string): Promise<string[]> => {
@@ -31,7 +31,7 @@ const exportOf = (search: string, after = '') =>
     path: `/api/export/users?format=ndjson&${new URLSearchParams({ search, ...(after && { after }) }).toString()}`,
   });
 
-/** Inserts users as an instance of the release before does, which knows nothing of the compatible form. */
+/** Inserts users like an instance of the previous release, which does not know the compatible form. */
 async function insertAsBefore(users: readonly { name: string; email: string }[]): Promise<void> {
   const keys = users.map(({ name, email }) => foldedKeys(name, email));
   await app.database.query(
@@ -47,7 +47,7 @@ async function insertAsBefore(users: readonly { name: string; email: string }[])
   );
 }
 
-/** Stores users as they were before the migration, and lets nothing fill their keys until `fill`. */
+/** Stores users as they were before the migration, and keeps their keys unfilled until `fill`. */
 async function storeBeforeMigration(users: readonly { name: string; email: string }[]): Promise<void> {
   await app.database.query('UPDATE search_key_fill SET finished_at = clock_timestamp()');
   await app.database.query(`ALTER TABLE users DISABLE TRIGGER ${TRIGGER}`);
@@ -65,7 +65,7 @@ const startAnew = () =>
 const run = () => app.nest.get(SearchKeyFill).run();
 const isFinished = async () =>
   (await app.database.query('SELECT FROM search_key_fill WHERE finished_at IS NOT NULL')).length === 1;
-/** The service's own run of the minute may be at it. */
+/** Runs the fill until it is finished, because the service's own run may hold the lock. */
 const fill = () =>
   until(async () => {
     await run();
@@ -75,13 +75,13 @@ const countPartial = async () =>
   (await app.database.query('SELECT FROM users WHERE search_key_is_partial(search_key)')).length;
 
 describe('the fill of search keys', () => {
-  it('completes what was stored before, and changes nothing else that anybody sees', async () => {
+  it('completes keys stored before the migration and changes nothing else that clients see', async () => {
     await storeBeforeMigration([
       { name: 'Ｗｉｌｈｅｌｍｉｎａ', email: 'wide@fill.example' },
       { name: 'ıŞIL Wilhelmina', email: 'turkish@fill.example' },
       { name: 'Wilhelmina Ünal', email: 'plain@fill.example' },
     ]);
-    // As long as its key is not filled, a name is found as it was typed.
+    // Until its key is filled, a name is found only as typed.
     expect(await found('ｗｉｌｈｅｌｍ')).toContain('wide@fill.example');
     expect(await found('IŞIL')).toEqual(['turkish@fill.example']);
     expect(await found('wilhelm')).toEqual(['plain@fill.example', 'turkish@fill.example']);
@@ -114,14 +114,14 @@ describe('the fill of search keys', () => {
     expect((await exportOf('wilhelm', cursor)).text).toBe(whole.text);
   });
 
-  it('stops at a locked row, keeps what it has done, and goes on there', async () => {
+  it('stops at a locked row, keeps its progress, and resumes there', async () => {
     const users = Array.from({ length: ROWS }, (_, i) => ({
       name: `Ｒｏｗ ${i}`,
       email: `row-${i}@locked.example`,
     }));
     await storeBeforeMigration(users);
     const rows = await app.database.query<{ id: string }>('SELECT id FROM users ORDER BY id');
-    // A few, because a row whose key is complete already is not locked by the fill.
+    // Only a few rows, because the fill does not lock a row whose key is already complete.
     const locked = rows.slice(1500, 1510).map(({ id }) => id);
     const lock = await HeldLock.take(app.database.url, 'SELECT FROM users WHERE id = ANY ($1) FOR UPDATE', [
       locked,
@@ -129,7 +129,7 @@ describe('the fill of search keys', () => {
     try {
       await startAnew();
       const progress = () => app.database.query('SELECT after_id, finished_at FROM search_key_fill');
-      // The service's own run of the minute may be at it, too: this one then leaves the batch to it.
+      // The service's own run may hold the lock. This run then leaves the batch to it.
       await until(async () => {
         await run();
         const [row] = await progress();
@@ -144,7 +144,7 @@ describe('the fill of search keys', () => {
         [rows[1499]?.id],
       );
       expect(left).toEqual({ before: 0, after: 0 });
-      // Requests change a row that the fill has not reached, and the trigger completes its key.
+      // A request changes a row that the fill has not reached, and the trigger completes its key.
       const free = rows[1600]?.id;
       const change = app.as(app.admin, 'patch', `/api/users/${free}`).set('If-Match', '*');
       await change.send({ name: 'Ｃｈａｎｇｅｄ' }).expect(200);
@@ -161,7 +161,7 @@ describe('the fill of search keys', () => {
     expect(answer.get('X-Total-Count')).toBe(String(count));
   });
 
-  it('is not needed for what an instance of the release before writes meanwhile', async () => {
+  it('is not needed for rows that an instance of the previous release writes in the meantime', async () => {
     await fill();
     await insertAsBefore([{ name: 'Ｏｌｄ Ｉｎｓｔａｎｃｅ', email: 'inserted@before.example' }]);
     expect(await found('old inst')).toEqual(['inserted@before.example']);
@@ -171,7 +171,7 @@ describe('the fill of search keys', () => {
       [id, 'ﬁrst', foldedKeys('ﬁrst', email).searchKey],
     );
     expect(await found('FIRST')).toEqual([email]);
-    // ... and such an instance finds by its own terms what the trigger has completed.
+    // Such an instance still finds the completed keys by its own terms.
     const likeBefore = (part: string) =>
       app.database.query('SELECT email FROM users WHERE search_key LIKE $1', [`%${foldCase(part)}%`]);
     expect(await likeBefore('ﬁRST')).toEqual([{ email }]);
@@ -183,7 +183,10 @@ describe('the fill of search keys', () => {
 describe('the database', () => {
   const letter = fc.constantFrom(...Array.from('aZiIıİʼnﬁﬃＩｉℌℑᴬᴵⅧΣςσϹϲǅẞßÅå\u2126\u212aｶガﾞ字㍻½豈'));
   const mark = fc.constantFrom('\u0307', '\u0323', '\u0301', '\u0331', '\u0345', '\u3099');
-  /** Ranges where no Unicode since that of PostgreSQL 16 has added a character with a compatible form. */
+  /**
+   * Code point ranges to which no Unicode version after that of PostgreSQL 16 has added a character with a
+   * compatible form.
+   */
   const codePoint = fc.oneof(fc.integer({ min: 1, max: 0xa7bf }), fc.integer({ min: 0xf900, max: 0xfffd }));
   const old = fc.string({ unit: codePoint.map((point) => String.fromCodePoint(point)), maxLength: 12 });
   const text = fc.oneof(fc.string({ unit: fc.oneof(letter, mark), maxLength: 12 }), old);
@@ -199,7 +202,7 @@ describe('the database', () => {
       [folded],
     );
 
-  it('folds any text for search as the service does', async () => {
+  it('folds any text for search like the service', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(text, { minLength: 100, maxLength: 200 }), async (texts) => {
         const expected = texts.map((given) => ({
@@ -212,14 +215,14 @@ describe('the database', () => {
     );
   });
 
-  it('folds every single character as the service does', async () => {
+  it('folds every single character like the service', async () => {
     const characters = Array.from({ length: 0x11_0000 - 1 }, (_, i) => i + 1)
       .filter((code) => code < 0xd800 || code > 0xdfff)
       .map((code) => String.fromCodePoint(code))
       .filter((character) => foldSearch(character) !== foldCase(character));
     expect(characters.length).toBeGreaterThan(3000);
     const forms = await formsOf(characters.map(foldCase));
-    // PostgreSQL may know an older Unicode: it leaves a character alone that it does not know.
+    // PostgreSQL may have an older Unicode version, which leaves unknown characters unchanged.
     const known = characters.filter((_, i) => forms[i]?.partial);
     expect(known.length).toBeGreaterThan(characters.length * 0.98);
     expect(forms.filter(({ partial }) => partial)).toEqual(

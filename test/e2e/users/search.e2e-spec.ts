@@ -20,7 +20,7 @@ describe('GET /api/users', () => {
     let people: UserBody[];
     beforeAll(async () => {
       people = await signUpMany(app, 5, (i) => `Sought ${i}`, 'sought.example');
-      // A role that only they have keeps everybody else out of the oracle's sight.
+      // A role that only these users have, so that the oracle sees nobody else.
       await app.as(app.admin, 'put', '/api/roles/sought').send({ permissions: [] }).expect(200);
       for (const { id } of people) {
         const change = app.as(app.admin, 'put', `/api/users/${id}/roles`).set('If-Match', '*');
@@ -28,7 +28,7 @@ describe('GET /api/users', () => {
       }
     });
 
-    it('finds a part of the name or of the address, in any case, but none that spans both', async () => {
+    it('finds part of the name or the address in any case, but no text that spans both', async () => {
       await signUp(app, 'Zacharias Quux', 'Under_Score%100@search.example');
       for (const hit of ['ZACHARIAS', 'arias q', 'under_', 'SCORE%2525100', '%25100', 'search.EXAMPLE']) {
         expect(emailsOf(await list(`?search=${hit.replace('%2525', '%25')}`))).toEqual([
@@ -48,7 +48,7 @@ describe('GET /api/users', () => {
       }
     });
 
-    it('takes outer white space off, of filters too', async () => {
+    it('trims outer white space, also of filters', async () => {
       const { email } = await signUp(app, 'Margaret Hamilton', 'margaret@search.example');
       const filters = '&status=%20active&role=user%20';
       for (const search of ['margaret@search.example%20', '%20Margaret', '+margaret%20hamilton%C2%A0']) {
@@ -58,7 +58,7 @@ describe('GET /api/users', () => {
       expect(emailsOf(await list(`?search=margaret@search.example%20${filters}`))).toEqual([email]);
     });
 
-    it('finds the i of Turkish by any other, in a list and in an export, whoever has written the row', async () => {
+    it('matches every Turkish i with every other, in lists and exports, whichever code wrote the row', async () => {
       const names = ['İSTANBUL Ofisi', 'ıstanbul ofısı', 'Istanbul Ofisi', 'istanbul ofisi'];
       const emails = [];
       for (const [i, name] of names.entries()) {
@@ -105,7 +105,7 @@ describe('GET /api/users', () => {
         ['ｉｄｎＸ@bücher。example', email],
         ['idnX@bu\u0308cher.example', email],
         ['ｌｏｖｅｌａｃｅ', email],
-        // Neither has a trigram in every form, so the pairs have to let the other form pass.
+        // Neither form always has a trigram, so the pairs index must admit the other form.
         ['ab@xn--9ca.io', short],
         ['ａｂ@é。io', short],
         ['ａｂ', short],
@@ -129,10 +129,10 @@ describe('GET /api/users', () => {
       ['trigrams', holds(`'%stanbul%'`)],
       ['pairs', `${holds(`'%is%'`)} AND ${holdsPairs(`ARRAY['is']`)}`],
       [
-        'trigrams beside that of addresses',
+        'trigrams combined with that of addresses',
         anyTerm([holds(`'%ist@x.io%'`), holds(`'%stanb%'`)], `'ist@x.io'`),
       ],
-    ])('has an index of %s for either kind of row', async (_, condition) => {
+    ])('has an index of %s for both kinds of rows', async (_, condition) => {
       const client = new pg.Client({ connectionString: app.database.url });
       await client.connect();
       await client.query('SET enable_seqscan = off; SET enable_indexscan = off');
@@ -145,7 +145,7 @@ describe('GET /api/users', () => {
       expect(plan).toContain('Bitmap Index Scan on users_search_turkish');
     });
 
-    it('is no filter when it is empty, and bounded when it is long', async () => {
+    it('is ignored when empty, and bounded in length', async () => {
       const total = async (query: string) =>
         (await list(`?total=exact&limit=1${query}`)).get('X-Total-Count');
       expect(await total('&search=')).toBe(await total(''));
@@ -162,13 +162,13 @@ describe('GET /api/users', () => {
       expect((await list(`?search=${search}`)).status).toBe(400);
     });
 
-    // Letters whose case has no exceptions in Unicode's simple folding, which the oracle goes by.
+    // Letters whose case mapping has no exceptions in simple Unicode folding, which the oracle uses.
     const letter = fc.constantFrom(...Array.from('aAbBéÉñÑøØσΣςжЖѣѢծԾ字ß😀𐐨𐐀'));
     const sign = fc.constantFrom(...Array.from('%_\\\'"$*?()[]{}^|&=+#/ .-~'));
     const text = fc.string({ unit: fc.oneof(letter, sign), minLength: 1, maxLength: 12 });
     const name = text.map((part) => `x${part}x`);
 
-    it('finds exactly what a plain search in JavaScript finds, for any names and any part', async () => {
+    it('finds exactly what a plain JavaScript search finds, for any names and any part', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(name, { minLength: 5, maxLength: 5 }),
@@ -183,7 +183,7 @@ describe('GET /api/users', () => {
                 app.as(app.admin, 'patch', `/api/users/${id}`).send({ name: names[i] }).expect(200),
               ),
             );
-            // Half of the searches are a piece of a name, or most of them would find nothing.
+            // Half of the searches are parts of a name, because most of them would otherwise find nothing.
             const piece =
               Array.from(names[from] ?? '')
                 .slice(start, start + length + 1)

@@ -16,7 +16,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
   const patch = (caller: Account, id: string, body: object) =>
     app.as(caller, 'patch', `/api/users/${id}`).send(body);
 
-  it('renames, as the next version, and answers the account as it is now with its ETag', async () => {
+  it('renames in the next version and returns the updated user with the ETag', async () => {
     const { id } = await app.account();
     const before = await read(app, id);
     const answer = await patch(writer, id, { name: 'Ada King' });
@@ -33,7 +33,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
     expect(await read(app, id)).toEqual(answer.body);
   });
 
-  it('raises the version by one for each thing that changes, and by none when nothing does', async () => {
+  it('raises the version by one per change, and not at all without a change', async () => {
     const { id } = await app.account(['user'], 'Same');
     const before = await read(app, id);
     for (const body of [{}, { name: 'Same' }, { status: 'active' }, { name: 'Same', status: 'active' }]) {
@@ -59,7 +59,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
     ['name', { name: '' }],
     ['name', { name: 'x'.repeat(101) }],
     ['name', { name: 'two\nlines' }],
-  ])('refuses %s as %j, and changes nothing', async (field, body) => {
+  ])('refuses %s as %j and changes nothing', async (field, body) => {
     const { id } = writer;
     const before = await read(app, id);
     const answer = await patch(app.admin, id, { name: 'Not this', ...body });
@@ -68,7 +68,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
     expect(await read(app, id)).toEqual(before);
   });
 
-  it('is for users:write alone: 403 for others, for their own id too, before anything else', async () => {
+  it('requires users:write and returns 403 to others first, also for their own id', async () => {
     const account = await app.account();
     const others = [account, await accountWith(app, ['users:read', 'users:delete', 'roles:grant'])];
     for (const caller of others) {
@@ -83,12 +83,12 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
     expect(missing.get('WWW-Authenticate')).toBe('Bearer');
   });
 
-  it('answers 404 for an account that is not there, and 400 for what is no id', async () => {
+  it('returns 404 for an unknown user and 400 for an invalid id', async () => {
     expect((await patch(writer, NOBODY, { name: 'X' })).status).toBe(404);
     expect((await patch(writer, 'not-an-id', { name: 'X' })).status).toBe(400);
   });
 
-  it('answers 404 for a deleted account, and 409 to those who may restore it', async () => {
+  it('returns 404 for a deleted user, and 409 to callers who may restore the user', async () => {
     const { id } = await app.account();
     await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
     expect((await patch(writer, id, { name: 'X' })).status).toBe(404);
@@ -98,7 +98,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
   });
 
   describe('me', () => {
-    it('renames oneself, and nothing else', async () => {
+    it('renames the caller and changes nothing else', async () => {
       const account = await app.account();
       const answer = await patch(account, 'me', { name: '  My Self ' });
       expect(answer.status).toBe(200);
@@ -123,7 +123,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
       patch(writer, id, body).set('If-Match', condition);
     const currentTag = async () => tagOf(await read(app, id));
 
-    it('changes the version that was named, alone, in a list, or any', async () => {
+    it('changes the version named alone, in a list, or by a wildcard', async () => {
       for (const [i, wrap] of [
         (tag: string) => tag,
         (tag: string) => `"77", ${tag}`,
@@ -137,7 +137,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
       }
     });
 
-    it('answers 412 with the current ETag for any other, and changes nothing', async () => {
+    it('returns 412 with the current ETag for any other version and changes nothing', async () => {
       const tag = await currentTag();
       const before = await read(app, id);
       for (const condition of [
@@ -163,7 +163,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
       expect((await patch(app.admin, gone.id, { name: 'X' }).set('If-Match', '"77"')).status).toBe(412);
     });
 
-    it('lets one of twenty win who change the same version at once', async () => {
+    it('lets one of twenty concurrent changes to the same version win', async () => {
       const tag = await currentTag();
       const { version } = await read(app, id);
       const answers = await Promise.all(
@@ -180,7 +180,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
   });
 
   describe('status', () => {
-    it('disabled refuses the tokens of the account at once and its sign-in, and active takes it back', async () => {
+    it("disabled rejects the user's tokens and sign-in at once, and active allows them again", async () => {
       const account = await app.account();
       expect((await patch(writer, account.id, { status: 'disabled' })).body).toMatchObject({
         status: 'disabled',
@@ -200,7 +200,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
       await signIn(app.url, account.email, PASSWORD);
     });
 
-    it('disabled is refused for the last active admin, who stays one', async () => {
+    it('disabled is refused for the last active admin, who stays active', async () => {
       const { id } = app.admin;
       const peer = await accountWith(app, permissions);
       const before = await read(app, id);

@@ -9,33 +9,33 @@ import { type ExportFormat, exportFormats } from '../formats.js';
 const MAX_CURSOR_LENGTH = 200;
 const MAX_ROWS = 999_999_999_999;
 
-/** What every export may be asked for. */
+/** The query parameters of every export. */
 export class ExportQuery {
-  /** Wins over `Accept` */
+  /** The output format. Overrides `Accept` */
   @IsOptionalProperty()
   @IsIn(exportFormats)
   @ApiPropertyOptional({ enum: exportFormats, default: 'sse' })
   format?: ExportFormat;
 
-  /** Goes on after this cursor: the `id` of an SSE event, or `X-Export-Cursor` of an answer. `Last-Event-ID` wins over it */
+  /** Resumes after this cursor, which is the `id` of an SSE event or the `X-Export-Cursor` of a response. `Last-Event-ID` overrides it */
   @IsOptionalProperty()
   @IsString()
   @MaxLength(MAX_CURSOR_LENGTH)
   @ApiPropertyOptional({ maxLength: MAX_CURSOR_LENGTH })
   after?: string;
 
-  /** Rows that came whole since that cursor, and are not to be sent again */
+  /** The number of complete rows received since that cursor. They are not sent again */
   @IsWholeNumber(0, MAX_ROWS, { default: 0 })
   received?: number;
 }
 
-/** Names of fields with commas between them; each once. Without it: all. */
+/** Validates a comma-separated list of distinct field names. Defaults to all fields. */
 export function IsFields(names: readonly string[]): PropertyDecorator {
   const fault = (value: unknown): string | null => {
-    if (!Array.isArray(value)) return 'must be names of fields, separated by commas';
+    if (!Array.isArray(value)) return 'must be field names separated by commas';
     const unknown: unknown = value.find((name) => !names.includes(name as string));
-    if (unknown !== undefined) return `must be of: ${names.join(', ')}`;
-    return new Set(value).size === value.length ? null : 'must not name one twice';
+    if (unknown !== undefined) return `may contain only ${names.join(', ')}`;
+    return new Set(value).size === value.length ? null : 'must not contain duplicates';
   };
   return applyDecorators(
     IsOptionalProperty(),

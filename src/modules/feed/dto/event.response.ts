@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import type { StoredEvent } from '../../../platform/event-store/event-store.js';
 import { formatPosition } from '../../../common/history-position.js';
 
-/** An event as it travels: CloudEvents 1.0 in its JSON format, with the position as an extension. */
+/** An event as the API returns it: CloudEvents 1.0 in JSON, with the position as an extension. */
 export class EventResponse {
   @ApiProperty({ enum: ['1.0'], example: '1.0' })
   specversion: '1.0';
@@ -10,14 +10,14 @@ export class EventResponse {
   @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   id: string;
 
-  /** The service that it happened in */
+  /** The service that emitted the event */
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000' })
   source: string;
 
   /** @example user.created */
   type: string;
 
-  /** The account it is about */
+  /** The id of the user whom the event is about */
   @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   subject: string;
 
@@ -27,7 +27,7 @@ export class EventResponse {
   @ApiProperty({ enum: ['application/json'], example: 'application/json' })
   datacontenttype: 'application/json';
 
-  /** What has changed; null once the account is erased */
+  /** The changed fields. Null once the user is erased */
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
@@ -36,7 +36,7 @@ export class EventResponse {
   })
   data: object | null;
 
-  /** Where it stands in the order of all, which never changes: compare them as texts */
+  /** The position in the order of all events. It never changes. Compare positions as strings */
   @ApiProperty({ pattern: '^\\d{43}$', example: '0001000000000000000008150000000000000000042' })
   position: string;
 }

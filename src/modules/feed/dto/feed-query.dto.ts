@@ -7,9 +7,9 @@ import { parsePosition } from '../../../common/history-position.js';
 const MAX_TYPE_LENGTH = 100;
 const EXAMPLE = '0001000000000000000008150000000000000000042';
 
-/** From where a feed goes on, and what it tells of. */
+/** The start position and the filter of a feed. */
 export class FeedQuery {
-  /** The `position` of the last event that was read; without it from the first */
+  /** The `position` of the last event read. Without it, the feed starts at the first event */
   @IsOptionalProperty()
   @ValidateBy({
     name: 'isPosition',
@@ -21,13 +21,13 @@ export class FeedQuery {
   @ApiPropertyOptional({ pattern: '^\\d{43}$', example: EXAMPLE })
   after?: string;
 
-  /** Only events of that type */
+  /** The type of the events to list */
   @IsOptionalProperty()
   @IsText(1, MAX_TYPE_LENGTH)
   @ApiPropertyOptional({ maxLength: MAX_TYPE_LENGTH, example: 'user.created' })
   type?: string;
 
-  /** Events at once */
+  /** The number of events per page */
   @IsWholeNumber(1, MAX_LIMIT, { default: DEFAULT_LIMIT })
   limit?: number;
 }

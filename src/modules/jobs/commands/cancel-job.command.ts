@@ -7,8 +7,8 @@ import { assertVisible, hasEnded } from '../job-rules.js';
 import { JobsRepository } from '../jobs.repository.js';
 
 /**
- * Ends a job: what has not been done by now is never done. One that has ended stays as it is.
- * @throws AppError `NOT_FOUND` also for another's without `jobs:manage`
+ * Cancels a job. Open rows are skipped. A job that has ended stays unchanged.
+ * @throws AppError `NOT_FOUND`, also for another user's job without `jobs:manage`
  */
 export class CancelJob extends Command<Job> {
   constructor(
@@ -28,7 +28,10 @@ export class CancelJobHandler implements ICommandHandler<CancelJob> {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Rows that are done just now are waited for, and counted; one that comes later finds itself skipped, and rolls back. */
+  /**
+   * Waits for rows that are being settled, and counts them. A row that would settle later is skipped by then
+   * and rolls back.
+   */
   execute({ id, caller }: CancelJob): Promise<Job> {
     return this.unitOfWork.run(async () => {
       const job = assertVisible(await this.repository.findByIdForUpdate(id), caller);

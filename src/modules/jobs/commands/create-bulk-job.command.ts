@@ -7,15 +7,16 @@ import { JobRowsRepository } from '../job-rows.repository.js';
 import { NewJobsService } from '../new-jobs.service.js';
 
 interface BulkInput {
-  /** Different ones. */
+  /** The ids of the items, without duplicates. */
   readonly itemIds: readonly string[];
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly dryRun: boolean;
 }
 
 /**
- * Has an action done to many things, soon, for a caller who may do it: that is looked at again with each row.
- * @throws AppError `CONFLICT` when the caller has too many jobs under way
+ * Creates a job that performs an action on many items. The caller must hold the permission now, and each row
+ * checks it again.
+ * @throws AppError `CONFLICT` when the caller has too many unfinished jobs
  */
 export class CreateBulkJob extends Command<Job> {
   constructor(

@@ -10,21 +10,21 @@ class RowErrorResponse {
   message: string;
 }
 
-/** What became of one row of a job, as it travels. */
+/** The result of one row of a job, as the API returns it. */
 export class JobResultResponse {
-  /** Its place in the request, from 0 */
+  /** The index of the row in the request, from 0 */
   @ApiProperty({ type: 'integer', minimum: 0, example: 0 })
   index: number;
 
-  /** What it was done to */
+  /** The id of the item */
   @ApiPropertyOptional({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   id?: string;
 
-  /** `skipped`: the job ended before it */
+  /** The result of the row. `skipped` means that the job ended before this row ran */
   @ApiProperty({ enum: rowStatuses, example: 'ok' })
   status: RowStatus;
 
-  /** Why it failed */
+  /** The reason for the failure */
   @ApiPropertyOptional({
     type: RowErrorResponse,
     example: { code: 'NOT_FOUND', message: 'Not found' },
@@ -38,7 +38,7 @@ export function toJobResultResponse(row: RowResult): JobResultResponse {
     index,
     ...(itemId !== null && { id: itemId }),
     status,
-    // What stands there was written as a code of the table.
+    // The stored code was written from the table of error codes.
     ...(errorCode !== null && { error: { code: errorCode as ErrorCode, message: errorMessage ?? '' } }),
   };
 }

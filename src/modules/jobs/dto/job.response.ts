@@ -4,28 +4,28 @@ import type { Response } from 'express';
 import type { Answer } from '../../../platform/http/answer.js';
 import { type Job, jobStatuses, type JobStatus } from '../job-kinds.service.js';
 
-/** A job as it travels. */
+/** A job as the API returns it. */
 export class JobResponse {
   @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   id: string;
 
-  /** What is done
+  /** The kind of work
    * @example users.disable */
   type: string;
 
-  /** `succeeded`: it came to its end, whatever became of its rows */
+  /** The status of the job. `succeeded` means that the job ran to completion, even if some rows failed. `failed` counts those rows */
   @ApiProperty({ enum: jobStatuses, example: 'running' })
   status: JobStatus;
 
-  /** Rows; null until it is known */
+  /** The number of rows. Null until known */
   @ApiProperty({ type: 'integer', minimum: 0, nullable: true, example: 1000 })
   total: number | null;
 
-  /** Rows that were done. May lag by a second until the job has ended */
+  /** The number of rows that succeeded. May lag by a second until the job has ended */
   @ApiProperty({ type: 'integer', minimum: 0, example: 250 })
   done: number;
 
-  /** Rows that failed; none of them counts as done */
+  /** The number of rows that failed. They do not count as done */
   @ApiProperty({ type: 'integer', minimum: 0, example: 1 })
   failed: number;
 
@@ -53,20 +53,22 @@ export function toJobResponse(job: Job): JobResponse {
   };
 }
 
-/** Returns the answer of a request that has begun a job, as it is sent and as it is kept for its Idempotency-Key. */
+/**
+ * Returns the response to a request that creates a job, both to send and to store for its Idempotency-Key.
+ */
 export const jobAnswer = (job: Job): Answer => ({
   status: 202,
   headers: { Location: `/api/jobs/${job.id}`, 'Content-Type': 'application/json; charset=utf-8' },
   body: JSON.stringify(toJobResponse(job)),
 });
 
-/** Documents a 202: the job, and in `Location` where it is. */
+/** Documents a 202 response with the job and its `Location`. */
 export const ApiJob = () =>
   applyDecorators(
     ApiAcceptedResponse({ type: JobResponse, headers: { Location: { schema: { type: 'string' } } } }),
   );
 
-/** Says where the job is that the answer holds. */
+/** Sets `Location` and returns the job as the response body. */
 export function sendJob(job: Job, response: Response): JobResponse {
   response.location(`/api/jobs/${job.id}`);
   return toJobResponse(job);

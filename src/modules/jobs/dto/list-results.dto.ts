@@ -5,7 +5,7 @@ import { IsOptionalProperty } from '../../../common/validation/text.decorators.j
 import { type RowStatus, rowStatuses } from '../job-kinds.service.js';
 
 export class ListResultsDto extends PageQuery {
-  /** Only rows that this became of */
+  /** The status of the rows to list */
   @IsOptionalProperty()
   @IsIn(rowStatuses)
   @ApiPropertyOptional({ enum: rowStatuses })

@@ -5,25 +5,25 @@ import { EventResponse } from '../../feed/dto/event.response.js';
 import { ResourceResponse } from '../../resources/dto/resource.response.js';
 import { UserResponse } from '../../users/dto/user.response.js';
 
-/** All that is held about one person, as one document. */
+/** All data held about one person, as one document. */
 export class PersonalDataResponse {
   account: UserResponse;
 
-  /** Where the account is signed in */
+  /** The user's active sessions */
   sessions: SessionResponse[];
 
-  /** Tokens that were mailed and have not expired long ago */
+  /** The mailed tokens that are valid or expired recently */
   mailed_tokens: MailedTokenResponse[];
 
-  /** What the account owns, oldest first */
+  /** The resources that the user owns, oldest first */
   resources: ResourceResponse[];
 
-  /** Resources that it gave or was given, oldest first; they are among the events as well */
+  /** The transfers of resources from or to the user, oldest first. `events` contains them too */
   transfers: EventResponse[];
 
-  /** What happened to the account, oldest first */
+  /** The events of the user, oldest first */
   events: EventResponse[];
 
-  /** What was done by the person, or to the account, newest first; what is personal of others is null */
+  /** The audit entries with the user as actor or target, newest first. Personal data of other users is null */
   audit_entries: AuditEntryResponse[];
 }

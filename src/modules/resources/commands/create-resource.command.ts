@@ -9,7 +9,10 @@ import { ResourceHistory } from '../resource-history.js';
 import type { Resource } from '../resource.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
-/** Makes a resource that the caller owns. @throws AppError `UNAUTHORIZED` when the caller was deleted meanwhile */
+/**
+ * Creates a resource owned by the caller.
+ * @throws AppError `UNAUTHORIZED` when the caller has been deleted
+ */
 export class CreateResource extends Command<Resource> {
   constructor(
     readonly input: CreateResourceDto,
@@ -32,7 +35,7 @@ export class CreateResourceHandler implements ICommandHandler<CreateResource> {
     const { type, name, external_id: externalId } = input;
     const made = { id: newId(), type, name, externalId: externalId ?? null, ownerId: caller.userId };
     return this.unitOfWork.run(async () => {
-      // Held, as what is named after an erasure would never be forgotten.
+      // Locks the user's row, because a name stored after an erasure would never be erased.
       const statuses = await this.users.findStatuses([caller.userId], { hold: true });
       if (statuses.get(caller.userId) !== 'active') throw unauthorized(true);
       const resource = await this.repository.insert(made);

@@ -6,7 +6,7 @@ import { ResourceHistory } from '../resource-history.js';
 import { assertVisible } from '../resource.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
-/** Deletes a resource, for good. @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED` */
+/** Deletes a resource permanently. @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED` */
 export class DeleteResource extends Command<void> {
   constructor(
     readonly id: string,

@@ -8,19 +8,21 @@ import { ResourceHistory, type Transfer } from '../resource-history.js';
 import { mayManage } from '../resource.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
-/** Faults named in one answer. */
+/** The maximum number of faults in one response. */
 const MAX_DETAILS = 20;
 
 interface Transferred {
   readonly count: number;
-  /** Null in a dry run. */
+  /** The id of the event in the giver's history, or null in a dry run. */
   readonly eventId: string | null;
 }
 
 /**
- * Hands resources on, all or none. A deleted account gives too, by the hand of somebody with the right.
- * @throws AppError `FORBIDDEN`, `VALIDATION_ERROR`, `NOT_FOUND` when a side is no active account,
- * `CONFLICT` when a resource is not there or not the giver's
+ * Transfers resources to another user, all or none. A deleted user's resources can be transferred by a caller
+ * with `resources:transfer`.
+ * @throws AppError `FORBIDDEN`, `VALIDATION_ERROR`
+ * @throws AppError `NOT_FOUND` when one side is not an active user
+ * @throws AppError `CONFLICT` when a resource does not exist or does not belong to the giver
  */
 export class TransferResources extends Command<Transferred> {
   constructor(
@@ -40,7 +42,9 @@ export class TransferResourcesHandler implements ICommandHandler<TransferResourc
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  /** Locks in one order, whoever gives to whom: the accounts by their ids, then the resources by theirs. */
+  /**
+   * Locks the users in id order, then the resources in id order, so that opposite transfers cannot deadlock.
+   */
   async execute({ input, caller }: TransferResources): Promise<Transferred> {
     const transfer = allowedTransfer(input, caller);
     const hold = input.dry_run !== true;
@@ -64,8 +68,8 @@ export class TransferResourcesHandler implements ICommandHandler<TransferResourc
     ];
     if (missing.length === 0) return;
     throw new AppError('NOT_FOUND', {
-      message: `${missing.join(' and ')}: there is no such active account`,
-      details: missing.map((field) => ({ field, message: `${field} is no active account` })),
+      message: `${missing.join(' and ')} must be an active user`,
+      details: missing.map((field) => ({ field, message: `${field} must be an active user` })),
     });
   }
 
@@ -74,19 +78,22 @@ export class TransferResourcesHandler implements ICommandHandler<TransferResourc
     if (owned.size === resourceIds.length) return;
     const faults = [...resourceIds.entries()].filter(([, id]) => !owned.has(id));
     throw new AppError('CONFLICT', {
-      message: 'Every resource must be there and belong to the giver',
+      message: 'Every resource must exist and belong to the giver',
       details: faults.slice(0, MAX_DETAILS).map(([index]) => ({
         field: `resource_ids.${index}`,
-        message: `resource_ids.${index} is not there, or not the giver's`,
+        message: `resource_ids.${index} does not exist or does not belong to the giver`,
       })),
     });
   }
 }
 
-/** @throws AppError `FORBIDDEN`, `VALIDATION_ERROR` */
+/**
+ * Checks the caller's right to transfer and that giver and receiver differ.
+ * @throws AppError `FORBIDDEN`, `VALIDATION_ERROR`
+ */
 function allowedTransfer(input: TransferResourcesDto, caller: Principal): Transfer {
   const { to_user_id: to, from_user_id: from = caller.userId, resource_ids: resourceIds } = input;
   if (from !== caller.userId && !mayManage(caller)) throw new AppError('FORBIDDEN');
-  if (from === to) throw AppError.invalid('to_user_id', 'to_user_id must be another account than the giver');
+  if (from === to) throw AppError.invalid('to_user_id', 'to_user_id must not be the giver');
   return { resourceIds, from, to };
 }

@@ -1,7 +1,7 @@
 import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
 
 export class CreateResourceDto {
-  /** What kind of thing it is, in the words of the one who makes it
+  /** The kind of the resource, chosen by the client
    * @example project */
   @IsText(1, 100)
   type: string;
@@ -10,7 +10,7 @@ export class CreateResourceDto {
   @IsText(1, 200)
   name: string;
 
-  /** Its id elsewhere; it need not be unique
+  /** The id of the resource in another system. Need not be unique
    * @example project-42 */
   @IsOptionalProperty()
   @IsText(1, 255)

@@ -3,7 +3,7 @@ import { IsId } from '../../../common/validation/id.decorator.js';
 import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
 
 export class ListResourcesDto extends PageQuery {
-  /** Only what that account owns; another's than one's own needs `resources:transfer` */
+  /** The owner whose resources to list. An owner other than the caller requires `resources:transfer` */
   @IsOptionalProperty()
   @IsId()
   owner_id?: string;

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { Resource } from '../resource.js';
 
-/** A resource as it travels. */
+/** A resource as the API returns it. */
 export class ResourceResponse {
   @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   id: string;
@@ -18,7 +18,7 @@ export class ResourceResponse {
   @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   owner_id: string;
 
-  /** Rises with every transfer; the ETag is made of it */
+  /** Rises with every transfer and forms the ETag */
   @ApiProperty({ type: 'integer', minimum: 1, example: 1 })
   version: number;
 
@@ -29,7 +29,7 @@ export class ResourceResponse {
   updated_at: string;
 }
 
-/** Names each field, so that a new column never travels by accident. */
+/** Names each field, so that a new column is never exposed by accident. */
 export function toResourceResponse(resource: Resource): ResourceResponse {
   return {
     id: resource.id,

@@ -2,24 +2,27 @@ import { IsBoolean } from 'class-validator';
 import { IsId, IsIdList } from '../../../common/validation/id.decorator.js';
 import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
 
-/** Locked and written in one transaction: a bound on how long others wait. */
+/**
+ * The maximum number of resources locked and written in one transaction, which bounds the wait of other
+ * requests.
+ */
 export const MAX_TRANSFERRED = 1000;
 
 export class TransferResourcesDto {
-  /** The account that they come to; active */
+  /** The user who receives the resources. Must be active */
   @IsId()
   to_user_id: string;
 
-  /** The account that they belong to, by default the caller's own; another one needs `resources:transfer` */
+  /** The user who owns the resources, by default the caller. Another user requires `resources:transfer` */
   @IsOptionalProperty()
   @IsId()
   from_user_id?: string;
 
-  /** All of them move, or none */
+  /** The resources to transfer, all or none */
   @IsIdList(MAX_TRANSFERRED)
   resource_ids: string[];
 
-  /** Only tells whether it could be done: nothing moves and nothing is written
+  /** Checks whether the transfer is possible. Transfers and stores nothing
    * @example false */
   @IsOptionalProperty()
   @IsBoolean()

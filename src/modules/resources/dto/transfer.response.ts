@@ -1,13 +1,13 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { MAX_TRANSFERRED } from './transfer-resources.dto.js';
 
-/** What a transfer has moved, or in a dry run would move. */
+/** The result of a transfer or of its dry run. */
 export class TransferResponse {
-  /** How many resources */
+  /** The number of resources transferred, or in a dry run the number that would be */
   @ApiProperty({ type: 'integer', minimum: 1, maximum: MAX_TRANSFERRED, example: 1 })
   transferred: number;
 
-  /** The `ownership.transferred` in the giver's history; null in a dry run */
+  /** The id of the `ownership.transferred` event in the giver's history. Null in a dry run */
   @ApiProperty({
     type: String,
     format: 'uuid',

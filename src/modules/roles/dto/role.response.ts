@@ -9,7 +9,7 @@ export class RoleResponse {
   @ApiProperty({ enum: permissions, isArray: true, example: ['users:read'] })
   permissions: Permission[];
 
-  /** Comes with the product and cannot be changed
+  /** Marks a role that ships with the product and cannot be changed
    * @example false */
   shipped: boolean;
 

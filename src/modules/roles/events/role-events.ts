@@ -2,7 +2,7 @@ import type { DomainEvent } from '../../../platform/events/domain-events.js';
 
 export const roleEventTypes = { changed: 'role.changed' } as const;
 
-/** A role was made, or permits other things; published in the transaction that made it so. */
+/** A new role, or a change of its permissions, published in the transaction that makes it. */
 export class RoleChanged implements DomainEvent {
   readonly type = roleEventTypes.changed;
 

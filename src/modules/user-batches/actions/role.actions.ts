@@ -39,8 +39,8 @@ export class RevokeRole implements UserAction {
   }
 }
 
-/** @throws AppError `CONFLICT` */
+/** Returns the roles if their number is within bounds. @throws AppError `CONFLICT` */
 function within(roles: readonly string[]): readonly string[] {
   if (roles.length >= 1 && roles.length <= MAX_ROLES_OF_ACCOUNT) return roles;
-  throw new AppError('CONFLICT', { message: `An account has 1 to ${MAX_ROLES_OF_ACCOUNT} roles` });
+  throw new AppError('CONFLICT', { message: `A user must have 1 to ${MAX_ROLES_OF_ACCOUNT} roles` });
 }

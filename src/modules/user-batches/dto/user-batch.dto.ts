@@ -5,26 +5,26 @@ import { IsOptionalProperty } from '../../../common/validation/text.decorators.j
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 import { type UserActionName, userActionNames } from '../user-action.js';
 
-/** Rows of one job. */
+/** The maximum number of rows in one job. */
 export const MAX_BATCH = 10_000;
 
 export class UserBatchDto {
-  /** What to do; each needs the right that it needs by hand */
+  /** The action to perform. It requires the same permission as the corresponding single request */
   @IsIn(userActionNames)
   @ApiProperty({ enum: userActionNames, example: 'disable' })
   action: UserActionName;
 
-  /** To which accounts; each is judged by itself */
+  /** The users to act on. Each one succeeds or fails independently */
   @IsIdList(MAX_BATCH)
   user_ids: string[];
 
-  /** With `grant_role` and `revoke_role` */
+  /** The role to grant or revoke. Required with `grant_role` and `revoke_role`, rejected otherwise */
   @IsOptionalProperty()
   @IsRoleName()
   @ApiPropertyOptional({ pattern: ROLE_NAME.source, example: 'premium' })
   role?: string;
 
-  /** Only tells by the results what would become of each account, as it stands: nothing changes
+  /** Changes nothing. The results say what would happen to each user in its current state
    * @example false */
   @IsOptionalProperty()
   @IsBoolean()

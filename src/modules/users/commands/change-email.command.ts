@@ -5,8 +5,9 @@ import { userEventTypes } from '../events/user-events.js';
 import { foldedKeys } from '../user-keys.js';
 
 /**
- * The address that was asked for is the account's from now on, and verified.
- * @throws AppError `CONFLICT` when another account has it by now, `NOT_FOUND` when this one is not active
+ * Sets the email address that the user asked for and marks it as verified.
+ * @throws AppError `CONFLICT` when another user has taken the address, `NOT_FOUND` when the user is not
+ * active
  */
 export class ChangeEmail extends Command<void> {
   constructor(

@@ -6,7 +6,10 @@ import { NewAccounts } from '../new-accounts.js';
 import type { User } from '../user.entity.js';
 import { UsersRepository } from '../users.repository.js';
 
-/** Unless there is an active admin, which gives null: of instances that start at once, one makes it. */
+/**
+ * Creates the first administrator, or returns null if an active admin exists. When several instances start at
+ * once, exactly one creates it.
+ */
 export class CreateFirstAdministrator extends Command<User | null> {
   constructor(readonly input: CreateUserDto) {
     super();

@@ -4,7 +4,7 @@ import type { CreateUserDto } from '../dto/create-user.dto.js';
 import { NewAccounts } from '../new-accounts.js';
 import type { User } from '../user.entity.js';
 
-/** Signs up an account. @throws AppError `CONFLICT` when the address is taken */
+/** Registers a user. @throws AppError `CONFLICT` when the address is taken */
 export class CreateUser extends Command<User> {
   constructor(readonly input: CreateUserDto) {
     super();

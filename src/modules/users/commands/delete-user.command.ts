@@ -5,7 +5,7 @@ import { AccountChanges } from '../account-changes.js';
 import { userEventTypes } from '../events/user-events.js';
 import { LastAdmin } from '../last-admin.js';
 
-/** Deletes an account, restorably. To delete a deleted one again changes nothing. */
+/** Deletes a user, who can then be restored. Deleting a deleted user again changes nothing. */
 export class DeleteUser extends Command<void> {
   constructor(
     readonly id: string,

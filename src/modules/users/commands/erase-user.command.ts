@@ -11,17 +11,20 @@ import { userEventTypes } from '../events/user-events.js';
 import { UsersRepository } from '../users.repository.js';
 
 /**
- * Makes the personal data of an account unreadable, for good: its row is emptied, and the key under which
- * history holds it destroyed. Whoever may call it sees deleted accounts.
- * @throws AppError `NOT_FOUND` also for one that is erased, `FORBIDDEN` for one above the caller, `CONFLICT` for one
- * that is not deleted
+ * Makes the personal data of a user permanently unreadable. Blanks the row and destroys the key that encrypts
+ * the user's history. The caller must be allowed to see deleted users.
+ * @throws AppError `NOT_FOUND`, also for an erased user
+ * @throws AppError `FORBIDDEN` for a user who holds a permission that the caller lacks
+ * @throws AppError `CONFLICT` for a user who is not deleted
  */
 export class EraseUser extends Command<void> {
   constructor(
     readonly id: string,
-    /** Null: the service itself. */
+    /** The caller, or null when the service itself erases the user. */
     readonly caller: Principal | null,
-    /** It was erased before, and a backup has brought it back: however it stands there. */
+    /**
+     * Erases the user in any status, because the user was erased before and a backup brought the row back.
+     */
     readonly again = false,
     readonly condition: Preconditions | null = null,
   ) {
@@ -48,7 +51,7 @@ export class EraseUserHandler implements ICommandHandler<EraseUser> {
       if (!user) throw new AppError('NOT_FOUND');
       condition?.assertWrite(user);
       if (user.status !== 'deleted' && !again) {
-        throw new AppError('CONFLICT', { message: 'The account is not deleted: delete it first' });
+        throw new AppError('CONFLICT', { message: 'This user is not deleted. Delete the user first' });
       }
       const erased = await this.repository.erase(user);
       await this.keys.destroy(id);

@@ -5,13 +5,13 @@ import { AccountHistory } from '../account-history.js';
 import { foldedKeys } from '../user-keys.js';
 import { UsersRepository } from '../users.repository.js';
 
-/** An account as another system had it; each part was validated. */
+/** A user taken from another system, already validated. */
 export interface ForeignAccount {
   readonly email: string;
-  /** Canonical. */
+  /** The address in canonical form. */
   readonly emailKey: string;
   readonly name: string;
-  /** Null: none until a reset. */
+  /** The stored hash, or null for a user without a password until a reset. */
   readonly passwordHash: string | null;
   readonly emailVerified: boolean;
   readonly disabled: boolean;
@@ -19,8 +19,9 @@ export interface ForeignAccount {
 }
 
 /**
- * Takes over some hundreds of accounts, as they are: nothing is hashed, nobody is mailed.
- * @returns their ids, in the order given: null where the address was taken, also by one before it
+ * Imports a batch of some hundred users without hashing passwords or sending mail.
+ * @returns the ids in input order, with null where the address was taken, also by an earlier user of the
+ * batch
  */
 export class ImportUsers extends Command<(string | null)[]> {
   constructor(readonly accounts: readonly ForeignAccount[]) {
@@ -57,7 +58,7 @@ export class ImportUsersHandler implements ICommandHandler<ImportUsers> {
   }
 }
 
-/** They are inserted in another order than they came in, in which another one might be first. */
+/** Keeps the first user of each address. The insert sorts by address and might otherwise keep another one. */
 function firstOfEachAddress<T extends { readonly emailKey: string }>(users: readonly T[]): T[] {
   const seen = new Set<string>();
   return users.filter(({ emailKey }) => !seen.has(emailKey) && seen.add(emailKey));

@@ -7,13 +7,13 @@ import { userEventTypes } from '../events/user-events.js';
 import type { User } from '../user.entity.js';
 import { UsersRepository } from '../users.repository.js';
 
-/** Gives the account another password, unless somebody else has since `user` was read. @throws AppError `CONFLICT` then */
+/** Replaces the password. @throws AppError `CONFLICT` when it has changed since `user` was read */
 export class ReplacePassword extends Command<void> {
   constructor(
-    /** With the hash that is to be replaced. */
+    /** The user as read, with the hash to replace. */
     readonly user: User,
     readonly passwordHash: string,
-    /** What the audit trail calls it. */
+    /** The action of the audit entry. */
     readonly action: Extract<AuditAction, 'auth.password_change' | 'auth.password_reset'>,
   ) {
     super();
@@ -32,7 +32,7 @@ export class ReplacePasswordHandler implements ICommandHandler<ReplacePassword> 
     await this.unitOfWork.run(async () => {
       const before = await this.repository.findByIdForUpdate(user.id);
       const after = before && (await this.repository.replacePassword(user, passwordHash));
-      if (!after) throw new AppError('CONFLICT', { message: 'The password has just been changed' });
+      if (!after) throw new AppError('CONFLICT', { message: 'The password was changed in the meantime' });
       await this.history.record(before, after, [userEventTypes.passwordChanged], action);
     });
   }

@@ -9,7 +9,7 @@ import type { User } from '../user.entity.js';
 
 const DAY_MS = 86_400_000;
 
-/** Undoes a deletion. @throws AppError `CONFLICT` when there is none, or it is too long ago */
+/** Undoes a deletion. @throws AppError `CONFLICT` when the user is not deleted or was deleted too long ago */
 export class RestoreUser extends Command<User> {
   constructor(
     readonly id: string,
@@ -26,10 +26,10 @@ export class RestoreUserHandler implements ICommandHandler<RestoreUser> {
 
   execute({ id, caller, condition }: RestoreUser): Promise<User> {
     return this.accounts.asCaller({ id, caller, condition }, (user) => {
-      if (!user.deletedAt) throw new AppError('CONFLICT', { message: 'The account is not deleted' });
+      if (!user.deletedAt) throw new AppError('CONFLICT', { message: 'This user is not deleted' });
       if (Date.now() - user.deletedAt.getTime() > RESTORABLE_DAYS * DAY_MS) {
         throw new AppError('CONFLICT', {
-          message: `The account was deleted more than ${RESTORABLE_DAYS} days ago`,
+          message: `This user was deleted more than ${RESTORABLE_DAYS} days ago`,
         });
       }
       return { changes: { deleted: false }, events: [userEventTypes.restored] };

@@ -10,10 +10,10 @@ import { userEventTypes } from '../events/user-events.js';
 import { LastAdmin } from '../last-admin.js';
 import type { User } from '../user.entity.js';
 
-/** The roles that an account gets, made of those that it has. */
+/** Computes the new roles of a user from the current ones. */
 type ChangeRoles = (held: readonly string[]) => readonly string[];
 
-/** Replaces the roles of an account. @throws AppError `PRECONDITION_REQUIRED` without `If-Match` */
+/** Replaces the roles of a user. @throws AppError `PRECONDITION_REQUIRED` without `If-Match` */
 export class SetRoles extends Command<User> {
   constructor(
     readonly id: string,
@@ -36,7 +36,7 @@ export class SetRolesHandler implements ICommandHandler<SetRoles> {
   async execute(command: SetRoles): Promise<User> {
     const { id, caller, condition } = command;
     if (!condition?.hasIfMatch) throw new AppError('PRECONDITION_REQUIRED');
-    // What is not allowed (403) or makes no sense (400) is said before the condition is judged (412).
+    // Answers 403 and 400 before it judges the condition (412), so this command checks the condition itself.
     return this.accounts.asCaller({ id, caller, condition: null }, (user) => this.decide(user, command));
   }
 
@@ -48,7 +48,7 @@ export class SetRolesHandler implements ICommandHandler<SetRoles> {
       caller,
     );
     if (wanted.length === 0) {
-      throw AppError.invalid('roles', `roles must hold 1 to ${MAX_ROLES_OF_ACCOUNT} items`);
+      throw AppError.invalid('roles', `roles must contain 1 to ${MAX_ROLES_OF_ACCOUNT} items`);
     }
     condition?.assertWrite(user);
     if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.lastAdmin.assertNot(user);

@@ -9,7 +9,7 @@ import { LastAdmin } from '../last-admin.js';
 import { foldedKeys } from '../user-keys.js';
 import type { User } from '../user.entity.js';
 
-/** Renames, disables or enables an account. What stays the same is no event. */
+/** Renames, disables or enables a user. Emits no event for a value that stays the same. */
 export class UpdateUser extends Command<User> {
   constructor(
     readonly id: string,

@@ -4,9 +4,9 @@ import { AccountChanges } from '../account-changes.js';
 import { userEventTypes } from '../events/user-events.js';
 
 /**
- * The address has proven to be read by the account's owner. It is not made the account's own: one that
- * it had before must not come back.
- * @throws AppError `NOT_FOUND` unless the account is active and has that address
+ * Marks the address as verified because its owner has read a mail sent there. Does not set the address: a
+ * link to a former address must not bring that address back.
+ * @throws AppError `NOT_FOUND` unless the user is active and has that address
  */
 export class VerifyEmail extends Command<void> {
   constructor(

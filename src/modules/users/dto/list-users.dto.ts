@@ -8,18 +8,18 @@ import { userStatuses, type UserStatus } from '../user.entity.js';
 export const userSorts = ['created_at', '-created_at', 'email', '-email', 'name', '-name'] as const;
 export type UserSort = (typeof userSorts)[number];
 
-/** A name and an address together are no longer. */
+/** The longest name (100) and the longest address (254) together. */
 const MAX_SEARCH_LENGTH = 354;
 
 export class ListUsersDto extends PageQuery {
-  /** Case-insensitive part of the name or the e-mail, without outer white space; `%` and `_` are plain characters. The dotted and the dotless i of Turkish are one letter, and full-width letters, ligatures and other compatible characters (NFKC) find the plain ones and the reverse. A whole e-mail address finds its user in any spelling that sign-in takes */
+  /** A case-insensitive part of the name or the email address. Outer white space is ignored, and `%` and `_` are plain characters. The Turkish dotted and dotless i match each other. Full-width letters, ligatures and other compatible characters (NFKC) match the plain ones, and plain ones match them. A whole email address finds its user in every spelling that sign-in accepts */
   @IsOptionalProperty()
   @Trimmed()
   @IsText(0, MAX_SEARCH_LENGTH)
   @ApiPropertyOptional({ maxLength: MAX_SEARCH_LENGTH })
   search?: string;
 
-  /** Without it: every account that is not deleted. `deleted` needs `users:delete` */
+  /** The status of the users to list. Defaults to every status but `deleted`, which requires `users:delete` */
   @IsOptionalProperty()
   @Trimmed()
   @IsIn(userStatuses)

@@ -2,11 +2,11 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsShortList } from '../../../common/validation/short-list.decorator.js';
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 
-/** More roles than anybody needs; a bound all the same. */
+/** An upper bound far above any real need. */
 export const MAX_ROLES_OF_ACCOUNT = 16;
 
 export class SetRolesDto {
-  // That it is not empty is judged by the command, after the question whether the caller may act on the user at all.
+  // The command rejects an empty list, because it must first check whether the caller may act on the user.
   @IsShortList(0, MAX_ROLES_OF_ACCOUNT)
   @IsRoleName({ each: true })
   @ApiProperty({

@@ -1,7 +1,7 @@
 import { type User, userStatuses, type UserStatus } from '../user.entity.js';
 import { ApiProperty } from '@nestjs/swagger';
 
-/** An account as it travels. */
+/** A user as the API returns it. */
 export class UserResponse {
   /** @example 0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10 */
   @ApiProperty({ format: 'uuid' })
@@ -22,11 +22,11 @@ export class UserResponse {
   /** @example false */
   email_verified: boolean;
 
-  /** Rises with every change; the ETag is made of it */
+  /** Rises with every change and forms the ETag */
   @ApiProperty({ type: 'integer', minimum: 1, example: 1 })
   version: number;
 
-  /** May lag by some seconds; stands apart from `version` */
+  /** The time of the last sign-in. May lag by up to 5 s and does not change `version` */
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: null })
   last_login_at: string | null;
 
@@ -37,7 +37,7 @@ export class UserResponse {
   updated_at: string;
 }
 
-/** Names each field, so that a new column never travels by accident. */
+/** Names each field, so that a new column is never exposed by accident. */
 export function toUserResponse(user: User): UserResponse {
   return {
     id: user.id,

@@ -15,7 +15,10 @@ export const userEventTypes = {
 
 export type UserEventType = (typeof userEventTypes)[keyof typeof userEventTypes];
 
-/** The user may have changed hands, or was shut out: what was asked for before is not to be done any more. */
+/**
+ * Events after which the user may have a new owner or is locked out. Requests made before such an event are
+ * void.
+ */
 export const breaks: readonly UserEventType[] = [
   userEventTypes.emailConfirmed,
   userEventTypes.disabled,
@@ -25,7 +28,7 @@ export const breaks: readonly UserEventType[] = [
   userEventTypes.passwordChanged,
 ];
 
-/** Something has happened to an account; published in the transaction that made it so. */
+/** A change of a user, published in the transaction that makes it. */
 export class UserEvent implements DomainEvent {
   constructor(
     readonly type: UserEventType,
