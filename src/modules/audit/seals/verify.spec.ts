@@ -30,7 +30,7 @@ const entriesOf = (blocks: readonly Block[], index: number): readonly StoredEntr
   blocks[index]?.entries ?? [];
 const at = (entries: readonly StoredEntry[], index: number): StoredEntry => {
   const entry = entries[index];
-  if (!entry) throw new Error(`there is no entry ${index}`);
+  if (!entry) throw new Error(`entry ${index} does not exist`);
   return entry;
 };
 
