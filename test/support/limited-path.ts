@@ -11,7 +11,40 @@ export class LimitedPath {
     readonly url: string,
   ) {}
 
-  static async to(target: string, bytes: number, then: 'cut' | 'stall'): Promise<LimitedPath> {
+  static to(target: string, bytes: number, then: 'cut' | 'stall'): Promise<LimitedPath> {
+    return LimitedPath.open(target, (_, client, upstream) => {
+      let left = bytes;
+      upstream.on('data', (chunk: Buffer) => {
+        client.write(chunk.subarray(0, left));
+        left -= chunk.length;
+        if (left > 0) return;
+        upstream.pause();
+        if (then === 'cut') client.end(() => upstream.destroy());
+      });
+    });
+  }
+
+  /** Cuts the first connection right after `text`, and no later one. */
+  static cutOnceAfter(target: string, text: string): Promise<LimitedPath> {
+    return LimitedPath.open(target, (connection, client, upstream) => {
+      if (connection > 1) return void upstream.pipe(client);
+      let received = Buffer.alloc(0);
+      upstream.on('data', (chunk: Buffer) => {
+        const sent = received.length;
+        received = Buffer.concat([received, chunk]);
+        const at = received.indexOf(text);
+        client.write(received.subarray(sent, at < 0 ? undefined : at + text.length));
+        if (at < 0) return;
+        upstream.pause();
+        client.end(() => upstream.destroy());
+      });
+    });
+  }
+
+  private static async open(
+    target: string,
+    forward: (connection: number, client: Socket, upstream: Socket) => void,
+  ): Promise<LimitedPath> {
     const { hostname, port } = new URL(target);
     const server = createServer();
     server.listen(0, '127.0.0.1');
@@ -21,14 +54,7 @@ export class LimitedPath {
       path.connections++;
       const upstream = connect(Number(port), hostname);
       path.join(client, upstream);
-      let left = bytes;
-      upstream.on('data', (chunk: Buffer) => {
-        client.write(chunk.subarray(0, left));
-        left -= chunk.length;
-        if (left > 0) return;
-        upstream.pause();
-        if (then === 'cut') client.end(() => upstream.destroy());
-      });
+      forward(path.connections, client, upstream);
     });
     return path;
   }

@@ -99,6 +99,8 @@ class Receiver {
   private readonly rowsBefore: number;
   /** The number of header records: 1 in CSV before the first row, otherwise 0. */
   private readonly headers: number;
+  /** True until the header record has come, if an earlier connection was lost right after it. */
+  private skipsHeader: boolean;
 
   constructor(
     private readonly sink: Sink,
@@ -109,6 +111,7 @@ class Receiver {
     this.rowsBefore = sink.place?.rows ?? 0;
     this.splitter = new RecordSplitter(isCsv);
     this.headers = isCsv && this.rowsBefore === 0 ? 1 : 0;
+    this.skipsHeader = this.headers === 1 && sink.place !== null;
   }
 
   async receive(client: ApiClient, interrupted: AbortSignal): Promise<void> {
@@ -145,6 +148,10 @@ class Receiver {
         rows = rows.subarray(0, lastAt);
       }
       this.hash.update(rows);
+      if (this.skipsHeader) {
+        rows = rows.subarray(rows.indexOf(LINE_FEED) + 1);
+        this.skipsHeader = false;
+      }
       const received = this.splitter.records - this.headers - (control === null ? 0 : 1);
       await this.sink.add(rows, {
         asked: this.asked,

@@ -66,6 +66,27 @@ describe('gatehouse export', () => {
     await expect(stat(`${file}.part.json`)).rejects.toThrow('ENOENT');
   });
 
+  it.each(['a file', 'standard output'])(
+    'writes the CSV header once to %s when the connection is lost right after it',
+    async (destination) => {
+      const path = await LimitedPath.cutOnceAfter(app.url, 'id,email,name\r\n');
+      const file = destination === 'a file' ? join(folder, 'header.csv') : '-';
+      const ended = await start(
+        ['export', 'users', '--format', 'csv', '--fields', 'id,email,name', '-o', file],
+        path.url,
+      ).end();
+      await path.close();
+      expect(ended).toMatchObject({ code: 0 });
+      expect(ended.stderr).toContain('resuming');
+      const { text } = await runExport({
+        url: app.url,
+        account: operator,
+        path: '/api/export/users?format=csv&fields=id,email,name',
+      });
+      expect(file === '-' ? ended.stdout : await readFile(file, 'utf8')).toBe(text);
+    },
+  );
+
   it('resumes when the same command is repeated, also after an interruption or a kill', async () => {
     const file = join(folder, 'again.ndjson');
     const args = ['export', 'users', '-o', file];
