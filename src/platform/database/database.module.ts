@@ -10,6 +10,7 @@ import { backendsOf, dataSourceOptions } from './data-source.js';
 import { Notifications } from './notifications.js';
 import type { ServicePool } from './service-pool.js';
 import { ServiceRoleCheck } from './service-role-check.js';
+import { SqlRunner } from './sql.runner.js';
 import { UnitOfWork } from './unit-of-work.js';
 import { WriteAccess } from './write-access.js';
 
@@ -27,8 +28,20 @@ import { WriteAccess } from './write-access.js';
       }),
     }),
   ],
-  providers: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications, ServiceRoleCheck, WriteAccess],
-  exports: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications, WriteAccess],
+  providers: [
+    UnitOfWork,
+    {
+      provide: SqlRunner,
+      inject: [UnitOfWork],
+      useFactory: (unitOfWork: UnitOfWork) => new SqlRunner(unitOfWork),
+    },
+    BackgroundConnections,
+    BuildFacts,
+    Notifications,
+    ServiceRoleCheck,
+    WriteAccess,
+  ],
+  exports: [UnitOfWork, SqlRunner, BackgroundConnections, BuildFacts, Notifications, WriteAccess],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(
