@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { HistoryPosition } from '../../../common/history-position.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { formatLeaves, MAX_RETENTIONS, parseLeaves, type Retention } from './retention.js';
 
 interface RetentionRow extends HistoryPosition {
@@ -27,10 +27,10 @@ export interface DueMonth {
 
 @Injectable()
 export class RetentionsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   async findAll(): Promise<Retention[]> {
-    const rows: RetentionRow[] = await this.unitOfWork.manager.query(
+    const rows = await this.sql.rows<RetentionRow>(
       `SELECT month, entries, leaves, seal_hash, announced_at, kid, hash, signature, epoch, xid::text, seq, entry
        FROM audit_retentions ORDER BY month LIMIT ${MAX_RETENTIONS}`,
     );
@@ -39,7 +39,7 @@ export class RetentionsRepository {
 
   /** Returns due months, oldest first. */
   findDue(keptMonths: number, limit: number): Promise<DueMonth[]> {
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT due.month, r.month IS NOT NULL AS announced,
               EXISTS (SELECT FROM audit_seals s WHERE (s.epoch, s.xid, s.seq) >= (r.epoch, r.xid, r.seq)) AS sealed
        FROM (
@@ -54,7 +54,7 @@ export class RetentionsRepository {
 
   async insert(retention: Retention): Promise<void> {
     const { epoch, xid, seq } = retention.position;
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `INSERT INTO audit_retentions
          (month, entries, leaves, seal_hash, announced_at, kid, hash, signature, epoch, xid, seq, entry)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
@@ -80,7 +80,7 @@ export class RetentionsRepository {
    * transaction locks the audit log for longer than 100 ms.
    */
   async drop(month: string, keptMonths: number): Promise<void> {
-    await this.unitOfWork.manager.query('SELECT drop_audit_month($1, $2)', [month, keptMonths]);
+    await this.sql.execute('SELECT drop_audit_month($1, $2)', [month, keptMonths]);
   }
 }
 

@@ -1,11 +1,19 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import type { HistoryPosition } from '../../../common/history-position.js';
 import { MAX_SEALED, type Seal, splitHashes, type StoredSeal } from './seal.js';
 
 /** The number of seals read at once. With few entries each, they stay far below the entry limit. */
 const MAX_GROUP = 500;
 const COLUMNS = 'number, epoch, xid::text, seq, entries, root, previous, sealed_at, kid, hash, signature';
+
+/** "seal" in ASCII, the key of the advisory lock that makes one instance the sealer. */
+const SEAL_LOCK = 0x7365616c;
+/**
+ * The maximum time for which an instance may hold the lock without responding. Its connection is then
+ * terminated, so another instance can take over.
+ */
+const HELD_AT_MOST = '5s';
 
 interface SealRow extends HistoryPosition {
   /** bigint */
@@ -23,7 +31,32 @@ type WholeSealRow = SealRow & { readonly leaf_hashes: Buffer };
 
 @Injectable()
 export class SealsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
+
+  /**
+   * Tries to take the sealer's lock and sets the timeout. Both end with the transaction, as a pooler in transaction
+   * mode requires.
+   */
+  async tryLock(): Promise<boolean> {
+    const { taken } = await this.sql.one<{ taken: boolean }>(
+      `SELECT set_config('synchronous_commit', 'on', true),
+              set_config('idle_in_transaction_session_timeout', '${HELD_AT_MOST}', true),
+              pg_try_advisory_xact_lock(${SEAL_LOCK}) AS taken`,
+    );
+    return taken;
+  }
+
+  /**
+   * Terminates a stalled sealer. PostgreSQL's timeouts do not apply while it waits for its client to read a
+   * response, so the next sealer does this.
+   */
+  async endStalledSealer(): Promise<void> {
+    await this.sql.execute(
+      `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+       WHERE locktype = 'advisory' AND classid = 0 AND objid = ${SEAL_LOCK} AND granted AND datname = current_database()
+         AND wait_event = 'ClientWrite' AND state_change < clock_timestamp() - interval '${HELD_AT_MOST}'`,
+    );
+  }
 
   async findLatest(): Promise<Seal | null> {
     const [seal] = await this.findPage({ below: null, limit: 1, offset: 0 });
@@ -32,7 +65,7 @@ export class SealsRepository {
 
   /** Returns seals newest first. */
   async findPage(page: { below: number | null; limit: number; offset: number }): Promise<Seal[]> {
-    const rows: SealRow[] = await this.manager.query(
+    const rows = await this.sql.rows<SealRow>(
       `SELECT ${COLUMNS} FROM audit_seals WHERE $1::bigint IS NULL OR number < $1
        ORDER BY number DESC LIMIT $2 OFFSET $3`,
       [page.below, page.limit, page.offset],
@@ -41,26 +74,26 @@ export class SealsRepository {
   }
 
   async count(): Promise<number> {
-    const rows: [{ count: string }] = await this.manager.query('SELECT count(*) FROM audit_seals');
-    return Number(rows[0].count);
+    const row = await this.sql.one<{ count: string }>('SELECT count(*) FROM audit_seals');
+    return Number(row.count);
   }
 
   async findByNumber(number: number): Promise<Seal | null> {
-    const rows: SealRow[] = await this.manager.query(`SELECT ${COLUMNS} FROM audit_seals WHERE number = $1`, [
+    const row = await this.sql.maybeOne<SealRow>(`SELECT ${COLUMNS} FROM audit_seals WHERE number = $1`, [
       number,
     ]);
-    return rows[0] ? toSeal(rows[0]) : null;
+    return row ? toSeal(row) : null;
   }
 
   /** Returns the seal that covers this position. @returns null while no seal covers it */
   async findCovering({ epoch, xid, seq }: HistoryPosition): Promise<StoredSeal | null> {
-    const rows: WholeSealRow[] = await this.manager.query(
+    const row = await this.sql.maybeOne<WholeSealRow>(
       `SELECT ${COLUMNS}, leaf_hashes FROM audit_seals
        WHERE (epoch, xid, seq) >= ($1::integer, $2::xid8, $3::bigint)
        ORDER BY audit_seals.epoch, audit_seals.xid, audit_seals.seq LIMIT 1`,
       [epoch, xid, seq],
     );
-    return rows[0] ? toStoredSeal(rows[0]) : null;
+    return row ? toStoredSeal(row) : null;
   }
 
   /**
@@ -68,7 +101,7 @@ export class SealsRepository {
    * least one.
    */
   async findGroup(after: number, last: number): Promise<StoredSeal[]> {
-    const rows: WholeSealRow[] = await this.manager.query(
+    const rows = await this.sql.rows<WholeSealRow>(
       `SELECT ${COLUMNS}, leaf_hashes FROM (
          SELECT *, sum(entries) OVER (ORDER BY number) AS total, row_number() OVER (ORDER BY number) AS place
          FROM (SELECT * FROM audit_seals WHERE number > $1 AND number <= $2 ORDER BY number LIMIT ${MAX_GROUP}) AS next
@@ -81,16 +114,16 @@ export class SealsRepository {
 
   /** Returns the number of the first seal made at or after that time. */
   async findNumberFrom(time: Date): Promise<number | null> {
-    const rows: { number: string }[] = await this.manager.query(
+    const row = await this.sql.maybeOne<{ number: string }>(
       'SELECT number FROM audit_seals WHERE sealed_at >= $1 ORDER BY sealed_at, number LIMIT 1',
       [time],
     );
-    return rows[0] ? Number(rows[0].number) : null;
+    return row ? Number(row.number) : null;
   }
 
   async insert(seal: StoredSeal): Promise<void> {
     const { epoch, xid, seq } = seal.position;
-    await this.manager.query(
+    await this.sql.execute(
       `INSERT INTO audit_seals (number, epoch, xid, seq, entries, root, previous, sealed_at, kid, hash, signature, leaf_hashes)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
       [
@@ -108,10 +141,6 @@ export class SealsRepository {
         Buffer.concat(seal.leafHashes),
       ],
     );
-  }
-
-  private get manager() {
-    return this.unitOfWork.manager;
   }
 }
 
