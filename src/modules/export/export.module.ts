@@ -7,6 +7,7 @@ import { ExportConnections } from './export-connections.js';
 import { ExportController } from './export.controller.js';
 import { ExportCursors } from './export-cursor.js';
 import { ExportService } from './export.service.js';
+import { ExportedUsersRepository } from './exported-users.repository.js';
 import { ExportsRepository } from './exports.repository.js';
 import { UsersSource } from './users-source.js';
 
@@ -19,6 +20,7 @@ import { UsersSource } from './users-source.js';
     ExportCursors,
     ExportsRepository,
     ExportCleanUp,
+    ExportedUsersRepository,
     UsersSource,
     AuditSource,
   ],

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import type { Resource } from './resource.js';
 
 const COLUMNS = `id, type, name, external_id AS "externalId", owner_id AS "ownerId", version,
@@ -22,15 +22,14 @@ export interface ResourcePage {
 
 @Injectable()
 export class ResourcesRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
-  async insert({ id, type, name, externalId, ownerId }: NewResource): Promise<Resource> {
-    const rows: [Resource] = await this.unitOfWork.manager.query(
+  insert({ id, type, name, externalId, ownerId }: NewResource): Promise<Resource> {
+    return this.sql.one<Resource>(
       `INSERT INTO resources (id, type, name, external_id, owner_id) VALUES ($1, $2, $3, $4, $5)
        RETURNING ${COLUMNS}`,
       [id, type, name, externalId, ownerId],
     );
-    return rows[0];
   }
 
   findById(id: string): Promise<Resource | null> {
@@ -47,7 +46,7 @@ export class ResourcesRepository {
     const { condition, values } = ownedBy(ownerId);
     const next = values.length + 1;
     const isAfter = after ? `AND (created_at, id) > ($${next + 2}::timestamptz, $${next + 3}::uuid)` : '';
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT ${COLUMNS} FROM resources WHERE ${condition} ${isAfter}
        ORDER BY created_at, id LIMIT $${next} OFFSET $${next + 1}`,
       [...values, limit, offset, ...(after ? [after.key, after.id] : [])],
@@ -56,16 +55,16 @@ export class ResourcesRepository {
 
   async count(ownerId: string | null): Promise<number> {
     const { condition, values } = ownedBy(ownerId);
-    const rows: [{ resources: number }] = await this.unitOfWork.manager.query(
+    const row = await this.sql.one<{ resources: number }>(
       `SELECT count(*)::integer AS resources FROM resources WHERE ${condition}`,
       values,
     );
-    return rows[0].resources;
+    return row.resources;
   }
 
   estimate(ownerId: string | null): Promise<number> {
     const { condition, values } = ownedBy(ownerId);
-    return estimateRows(this.unitOfWork.manager, `SELECT 1 FROM resources WHERE ${condition}`, values);
+    return estimateRows(this.sql, `SELECT 1 FROM resources WHERE ${condition}`, values);
   }
 
   /**
@@ -73,7 +72,7 @@ export class ResourcesRepository {
    * work ends, so that concurrent transfers cannot deadlock.
    */
   async findOwned(ids: readonly string[], ownerId: string, hold: boolean): Promise<Set<string>> {
-    const rows: Pick<Resource, 'id' | 'ownerId'>[] = await this.unitOfWork.manager.query(
+    const rows = await this.sql.rows<Pick<Resource, 'id' | 'ownerId'>>(
       `SELECT id, owner_id AS "ownerId" FROM resources WHERE id = ANY ($1) ORDER BY id ${hold ? 'FOR UPDATE' : ''}`,
       [ids],
     );
@@ -82,7 +81,7 @@ export class ResourcesRepository {
 
   /** Changes the owner of locked rows and raises their versions. */
   async changeOwner(ids: readonly string[], ownerId: string): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `UPDATE resources SET owner_id = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = ANY ($1)`,
       [ids, ownerId],
     );
@@ -94,7 +93,7 @@ export class ResourcesRepository {
    * @returns the number of resources whose name was erased
    */
   async forgetNames(ownerId: string, limit: number): Promise<number> {
-    const [, forgotten]: [unknown, number] = await this.unitOfWork.manager.query(
+    return this.sql.affected(
       `WITH named AS (
          SELECT id FROM resources WHERE owner_id = $1 AND (name <> $2 OR external_id IS NOT NULL)
          ORDER BY id LIMIT $3 FOR UPDATE)
@@ -102,19 +101,14 @@ export class ResourcesRepository {
        FROM named WHERE resources.id = named.id`,
       [ownerId, FORGOTTEN_NAME, limit],
     );
-    return forgotten;
   }
 
   async deleteById(id: string): Promise<void> {
-    await this.unitOfWork.manager.query('DELETE FROM resources WHERE id = $1', [id]);
+    await this.sql.execute('DELETE FROM resources WHERE id = $1', [id]);
   }
 
   private async findOne(id: string, lock: 'FOR UPDATE' | ''): Promise<Resource | null> {
-    const rows: Resource[] = await this.unitOfWork.manager.query(
-      `SELECT ${COLUMNS} FROM resources WHERE id = $1 ${lock}`,
-      [id],
-    );
-    return rows[0] ?? null;
+    return this.sql.maybeOne<Resource>(`SELECT ${COLUMNS} FROM resources WHERE id = $1 ${lock}`, [id]);
   }
 }
 
