@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { AuditSource } from './audit-source.js';
@@ -10,9 +11,11 @@ import { ExportService } from './export.service.js';
 import { ExportedUsersRepository } from './exported-users.repository.js';
 import { ExportsRepository } from './exports.repository.js';
 import { UsersSource } from './users-source.js';
+import { Export } from './export.entity.js';
+import { UserImage } from './user-image.entity.js';
 
 @Module({
-  imports: [AuthModule, AuditModule],
+  imports: [TypeOrmModule.forFeature([Export, UserImage]), AuthModule, AuditModule],
   controllers: [ExportController],
   providers: [
     ExportService,
