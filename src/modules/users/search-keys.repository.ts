@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SearchKeyFillProgress } from './search-key-fill.entity.js';
 
 /**
  * Completes the keys among the next users by id. Locks the users in id order, as every bulk write does, and
@@ -20,7 +22,10 @@ const COMPLETE = `
 /** Stores the progress of the search key fill and completes the keys it has not reached yet. */
 @Injectable()
 export class SearchKeysRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   async waitForLocksAtMost(milliseconds: number): Promise<void> {
     await this.sql.execute(`SELECT set_config('lock_timeout', $1, true)`, [String(milliseconds)]);
@@ -44,9 +49,8 @@ export class SearchKeysRepository {
   }
 
   async saveProgress(after: string, finished: boolean): Promise<void> {
-    await this.sql.execute(
-      `UPDATE search_key_fill SET after_id = $1, finished_at = CASE WHEN $2 THEN clock_timestamp() END`,
-      [after, finished],
-    );
+    await this.unitOfWork.manager
+      .getRepository(SearchKeyFillProgress)
+      .updateAll({ afterId: after, finishedAt: finished ? () => 'clock_timestamp()' : null });
   }
 }

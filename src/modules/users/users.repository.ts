@@ -3,6 +3,7 @@ import { IsNull } from 'typeorm';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/prepared.js';
+import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User, type UserStatus } from './user.entity.js';
@@ -54,8 +55,7 @@ export class UsersRepository {
    */
   async insert(user: NewUser): Promise<User | null> {
     try {
-      const result = await this.users.createQueryBuilder().insert().values(user).returning('*').execute();
-      return this.hydrate(result.raw);
+      return await insertReturning(this.users, user);
     } catch (error) {
       if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
       throw error;
@@ -120,7 +120,7 @@ export class UsersRepository {
        WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $3 RETURNING *`,
       [user.id, passwordHash, user.passwordHash],
     );
-    return rows.length === 0 ? null : this.hydrate(rows);
+    return rows.length === 0 ? null : returnedEntity(this.users, rows);
   }
 
   /**
@@ -137,7 +137,7 @@ export class UsersRepository {
         .where({ id: user.id })
         .returning('*')
         .execute();
-      return this.hydrate(result.raw);
+      return returnedEntity(this.users, result.raw as object[]);
     } catch (error) {
       if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
       throw error;
@@ -157,7 +157,7 @@ export class UsersRepository {
        WHERE id = $1 RETURNING *`,
       [user.id],
     );
-    return this.hydrate(rows);
+    return returnedEntity(this.users, rows);
   }
 
   /** Returns users deleted more than `days` days ago and not yet erased, oldest deletion first. */
@@ -244,12 +244,5 @@ export class UsersRepository {
 
   private get users() {
     return this.unitOfWork.manager.getRepository(User);
-  }
-
-  private hydrate(rows: object[]): User {
-    const [row] = rows;
-    if (!row) throw new Error('the row to write no longer exists');
-    const { driver } = this.users.manager.dataSource;
-    return this.users.create(driver.createGeneratedMap(this.users.metadata, row, 0, 1) ?? {});
   }
 }
