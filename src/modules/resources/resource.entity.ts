@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { XID8 } from '../../platform/database/column-types.js';
 
-/** An object that a user owns. Only the program that created it knows its meaning. */
+/** An object that a user owns. Its meaning is known only to the client that created it. */
 @Entity('resources')
 export class Resource {
   @PrimaryColumn('uuid')

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
+import { insertReturning } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-import type { Resource } from './resource.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Resource } from './resource.entity.js';
 
 const COLUMNS = `id, type, name, external_id AS "externalId", owner_id AS "ownerId", version,
                  created_at AS "createdAt", updated_at AS "updatedAt"`;
@@ -22,23 +24,22 @@ export interface ResourcePage {
 
 @Injectable()
 export class ResourcesRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
-  insert({ id, type, name, externalId, ownerId }: NewResource): Promise<Resource> {
-    return this.sql.one<Resource>(
-      `INSERT INTO resources (id, type, name, external_id, owner_id) VALUES ($1, $2, $3, $4, $5)
-       RETURNING ${COLUMNS}`,
-      [id, type, name, externalId, ownerId],
-    );
+  insert(resource: NewResource): Promise<Resource> {
+    return insertReturning(this.resources, resource);
   }
 
   findById(id: string): Promise<Resource | null> {
-    return this.findOne(id, '');
+    return this.resources.findOneBy({ id });
   }
 
   /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<Resource | null> {
-    return this.findOne(id, 'FOR UPDATE');
+    return this.resources.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
   }
 
   /** Returns a page of resources, oldest first. */
@@ -53,13 +54,8 @@ export class ResourcesRepository {
     );
   }
 
-  async count(ownerId: string | null): Promise<number> {
-    const { condition, values } = ownedBy(ownerId);
-    const row = await this.sql.one<{ resources: number }>(
-      `SELECT count(*)::integer AS resources FROM resources WHERE ${condition}`,
-      values,
-    );
-    return row.resources;
+  count(ownerId: string | null): Promise<number> {
+    return this.resources.countBy(ownerId === null ? {} : { ownerId });
   }
 
   estimate(ownerId: string | null): Promise<number> {
@@ -104,11 +100,11 @@ export class ResourcesRepository {
   }
 
   async deleteById(id: string): Promise<void> {
-    await this.sql.execute('DELETE FROM resources WHERE id = $1', [id]);
+    await this.resources.delete({ id });
   }
 
-  private async findOne(id: string, lock: 'FOR UPDATE' | ''): Promise<Resource | null> {
-    return this.sql.maybeOne<Resource>(`SELECT ${COLUMNS} FROM resources WHERE id = $1 ${lock}`, [id]);
+  private get resources() {
+    return this.unitOfWork.manager.getRepository(Resource);
   }
 }
 
