@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull, Not } from 'typeorm';
 import type { AppError } from '../../common/errors/app-error.js';
 import { prepared } from '../../platform/database/prepared.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from './job-kinds.service.js';
+import { JobRow } from './job-row.entity.js';
 
 /** An item that a job has yet to process. */
 export interface OpenRow {
@@ -19,7 +22,10 @@ const SETTLE = prepared(
 
 @Injectable()
 export class JobRowsRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   async insertAll(jobId: string, itemIds: readonly string[]): Promise<void> {
     await this.sql.execute(
@@ -54,9 +60,7 @@ export class JobRowsRepository {
 
   /** Skips the open rows. Waits for those that are being settled. */
   async skipOpen(jobId: string): Promise<void> {
-    await this.sql.execute(`UPDATE job_rows SET status = 'skipped' WHERE job_id = $1 AND status IS NULL`, [
-      jobId,
-    ]);
+    await this.jobRows.update({ jobId, status: IsNull() }, { status: 'skipped' });
   }
 
   async count(jobId: string): Promise<JobCounts> {
@@ -80,13 +84,8 @@ export class JobRowsRepository {
     );
   }
 
-  async countSettled(jobId: string, status: RowStatus | null): Promise<number> {
-    const row = await this.sql.one<{ rows: number }>(
-      `SELECT count(*)::integer AS rows FROM job_rows
-       WHERE job_id = $1 AND status IS NOT NULL ${status === null ? '' : 'AND status = $2'}`,
-      [jobId, ...(status === null ? [] : [status])],
-    );
-    return row.rows;
+  countSettled(jobId: string, status: RowStatus | null): Promise<number> {
+    return this.jobRows.countBy({ jobId, status: status ?? Not(IsNull()) });
   }
 
   /** Deletes rows of jobs that ended more than `days` days ago. @returns the number deleted */
@@ -97,5 +96,9 @@ export class JobRowsRepository {
          WHERE finished_at < clock_timestamp() - make_interval(days => $1) LIMIT $2)`,
       [days, limit],
     );
+  }
+
+  private get jobRows() {
+    return this.unitOfWork.manager.getRepository(JobRow);
   }
 }

@@ -1,8 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull, Not } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
+import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { Job, JobCounts, JobStatus } from './job-kinds.service.js';
+import { StoredJob } from './stored-job.entity.js';
 
 const COLUMNS = `id, type, status, total, done, failed, owner_id AS "ownerId", session_id AS "sessionId",
                  dry_run AS "dryRun", parameters, created_at AS "createdAt", started_at AS "startedAt",
@@ -28,14 +32,13 @@ export interface JobPage {
 
 @Injectable()
 export class JobsRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   insert(job: NewJob): Promise<Job> {
-    return this.sql.one<Job>(
-      `INSERT INTO jobs (id, type, total, owner_id, session_id, dry_run, parameters)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
-      [job.id, job.type, job.total, job.ownerId, job.sessionId, job.dryRun, job.parameters],
-    );
+    return insertReturning(this.jobs, job);
   }
 
   /**
@@ -52,12 +55,12 @@ export class JobsRepository {
   }
 
   findById(id: string): Promise<Job | null> {
-    return this.findOne(id, '');
+    return this.jobs.findOneBy({ id });
   }
 
   /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<Job | null> {
-    return this.findOne(id, 'FOR UPDATE');
+    return this.jobs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
   }
 
   /** Returns a page of jobs, newest first. */
@@ -72,13 +75,8 @@ export class JobsRepository {
     );
   }
 
-  async count(ownerId: string | null): Promise<number> {
-    const { condition, values } = ownedBy(ownerId);
-    const row = await this.sql.one<{ jobs: number }>(
-      `SELECT count(*)::integer AS jobs FROM jobs WHERE ${condition}`,
-      values,
-    );
-    return row.jobs;
+  count(ownerId: string | null): Promise<number> {
+    return this.jobs.countBy(ownerId === null ? {} : { ownerId });
   }
 
   estimate(ownerId: string | null): Promise<number> {
@@ -134,12 +132,8 @@ export class JobsRepository {
     );
   }
 
-  async isWithdrawn(id: string): Promise<boolean> {
-    const row = await this.sql.maybeOne<object>(
-      'SELECT 1 FROM jobs WHERE id = $1 AND withdrawn_at IS NOT NULL',
-      [id],
-    );
-    return row !== null;
+  isWithdrawn(id: string): Promise<boolean> {
+    return this.jobs.existsBy({ id, withdrawnAt: Not(IsNull()) });
   }
 
   /** Counts an unexpected error of a claimed job. @returns the number so far */
@@ -152,13 +146,13 @@ export class JobsRepository {
   }
 
   /** Ends a job whose row is locked. */
-  end(id: string, status: JobStatus, { done, failed }: JobCounts): Promise<Job> {
-    return this.sql.one<Job>(
-      `UPDATE jobs SET status = $2, done = $3, failed = $4, finished_at = clock_timestamp(), holder = NULL,
-              held_until = NULL
-       WHERE id = $1 RETURNING ${COLUMNS}`,
-      [id, status, done, failed],
+  async end(id: string, status: JobStatus, { done, failed }: JobCounts): Promise<Job> {
+    const { raw } = await this.jobs.update(
+      { id },
+      { status, done, failed, finishedAt: () => 'clock_timestamp()', holder: null, heldUntil: null },
+      { returning: '*' },
     );
+    return returnedEntity(this.jobs, raw as object[]);
   }
 
   /** Deletes jobs that ended more than `days` days ago and have no rows left. @returns the number deleted */
@@ -172,8 +166,8 @@ export class JobsRepository {
     );
   }
 
-  private async findOne(id: string, lock: 'FOR UPDATE' | ''): Promise<Job | null> {
-    return this.sql.maybeOne<Job>(`SELECT ${COLUMNS} FROM jobs WHERE id = $1 ${lock}`, [id]);
+  private get jobs() {
+    return this.unitOfWork.manager.getRepository(StoredJob);
   }
 }
 
