@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
 import { prepared } from '../../platform/database/prepared.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-kinds.service.js';
+import { ImportChunk } from './import-chunk.entity.js';
 
 /** A chunk of a job's lines that are imported together. */
 export interface Piece {
@@ -28,7 +31,10 @@ const COUNTS_BY: Readonly<Record<RowStatus, string>> = {
 
 @Injectable()
 export class ImportPiecesRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   async insert({ jobId, firstIndex }: Piece, lines: number, sealed: Buffer): Promise<void> {
     await this.sql.execute(STAGE, [jobId, firstIndex, lines, sealed]);
@@ -50,11 +56,8 @@ export class ImportPiecesRepository {
 
   /** Returns the encrypted lines, or null once the chunk is settled. */
   async findSealed({ jobId, firstIndex }: Piece): Promise<Buffer | null> {
-    const row = await this.sql.maybeOne<{ sealed: Buffer | null }>(
-      'SELECT sealed FROM import_pieces WHERE job_id = $1 AND first_index = $2',
-      [jobId, firstIndex],
-    );
-    return row?.sealed ?? null;
+    const chunk = await this.chunks.findOne({ select: { sealed: true }, where: { jobId, firstIndex } });
+    return chunk?.sealed ?? null;
   }
 
   /** Locks an open chunk until the unit of work ends. @returns false when it has been settled or skipped */
@@ -73,27 +76,22 @@ export class ImportPiecesRepository {
   ): Promise<void> {
     const done = itemIds.filter((id) => id !== null).length;
     const failed = itemIds.length - done;
-    await this.sql.execute(
-      `UPDATE import_pieces SET status = 'settled', sealed = NULL, done = $3, failed = $4, item_ids = $5,
-              error_codes = $6, error_messages = $7
-       WHERE job_id = $1 AND first_index = $2`,
-      [
-        jobId,
-        firstIndex,
+    await this.chunks.update(
+      { jobId, firstIndex },
+      {
+        status: 'settled',
+        sealed: null,
         done,
         failed,
-        itemIds,
-        ...(failed > 0 ? [errorCodes, errorMessages] : [null, null]),
-      ],
+        itemIds: [...itemIds],
+        ...(failed > 0 && { errorCodes: [...errorCodes], errorMessages: [...errorMessages] }),
+      },
     );
   }
 
   /** Skips the open chunks. Waits for those that are being settled. */
   async skipOpen(jobId: string): Promise<void> {
-    await this.sql.execute(
-      `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE job_id = $1 AND status IS NULL`,
-      [jobId],
-    );
+    await this.chunks.update({ jobId, status: IsNull() }, { status: 'skipped', sealed: null });
   }
 
   async count(jobId: string): Promise<JobCounts> {
@@ -137,7 +135,7 @@ export class ImportPiecesRepository {
 
   /** Deletes every chunk of an upload that failed. */
   async delete(jobId: string): Promise<void> {
-    await this.sql.execute('DELETE FROM import_pieces WHERE job_id = $1', [jobId]);
+    await this.chunks.delete({ jobId });
   }
 
   /** Skips open chunks staged longer ago than `hours`. @returns the number of chunks */
@@ -164,5 +162,9 @@ export class ImportPiecesRepository {
 
   private async change(sql: string, values: unknown[]): Promise<number> {
     return this.sql.affected(sql, values);
+  }
+
+  private get chunks() {
+    return this.unitOfWork.manager.getRepository(ImportChunk);
   }
 }
