@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { Not, Raw } from 'typeorm';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-
-export type Purpose = 'verify-email' | 'change-email' | 'reset-password';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { OneTimeToken, type Purpose } from './recovery/one-time-token.entity.js';
 
 /**
  * The lifetime of a token in seconds. A token that signs its holder in gets ten minutes (ASVS 5.0, 6.5.5).
@@ -39,6 +40,10 @@ export interface MailedToken {
 /** More tokens than one user can have, given the hourly limit per purpose and a lifetime of at most a day. */
 const MAX_OF_USER = 1000;
 
+/** Compares with the clock of the database. */
+const LATER_THAN_NOW = Raw((column) => `${column} > clock_timestamp()`);
+const DATABASE_NOW = () => 'clock_timestamp()';
+
 const FOUND = `purpose, user_id AS "userId", email, session_id AS "sessionId"`;
 /**
  * Selects and locks the session that requested the token `$1`, so that it cannot end before the transaction
@@ -51,7 +56,10 @@ const ASKING = `
 /** Stores the hashes of mailed tokens, never the tokens. */
 @Injectable()
 export class OneTimeTokensRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /**
    * Issues a token. Needs a transaction. @returns the token, or null when the user has reached the limit or
@@ -112,23 +120,20 @@ export class OneTimeTokensRepository {
 
   /** Expires every token of the user. */
   async expireOfUser(userId: string): Promise<void> {
-    await this.sql.execute(
-      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
-       WHERE user_id = $1 AND expires_at > clock_timestamp()`,
-      [userId],
-    );
+    await this.tokens.update({ userId, expiresAt: LATER_THAN_NOW }, { expiresAt: DATABASE_NOW });
   }
 
   findOfUser(userId: string): Promise<MailedToken[]> {
-    return this.sql.rows(
-      `SELECT purpose, email, created_at AS "createdAt", expires_at AS "expiresAt" FROM one_time_tokens
-       WHERE user_id = $1 ORDER BY created_at LIMIT ${MAX_OF_USER}`,
-      [userId],
-    );
+    return this.tokens.find({
+      select: { hash: true, purpose: true, email: true, createdAt: true, expiresAt: true },
+      where: { userId },
+      order: { createdAt: 'ASC' },
+      take: MAX_OF_USER,
+    });
   }
 
   async deleteOfUser(userId: string): Promise<void> {
-    await this.sql.execute('DELETE FROM one_time_tokens WHERE user_id = $1', [userId]);
+    await this.tokens.delete({ userId });
   }
 
   /**
@@ -146,11 +151,14 @@ export class OneTimeTokensRepository {
 
   /** Expires the user's tokens for this purpose except `token`. */
   private async expireOthers(userId: string, purpose: Purpose, token: string): Promise<void> {
-    await this.sql.execute(
-      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
-       WHERE user_id = $1 AND purpose = $2 AND hash <> $3 AND expires_at > clock_timestamp()`,
-      [userId, purpose, digest(token)],
+    await this.tokens.update(
+      { userId, purpose, hash: Not(digest(token)), expiresAt: LATER_THAN_NOW },
+      { expiresAt: DATABASE_NOW },
     );
+  }
+
+  private get tokens() {
+    return this.unitOfWork.manager.getRepository(OneTimeToken);
   }
 }
 

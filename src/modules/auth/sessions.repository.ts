@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Raw } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
 import { prepared } from '../../platform/database/prepared.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
@@ -170,11 +171,12 @@ export class SessionsRepository {
 
   /** @returns whether that user had such a live session */
   async deleteOfUser(id: string, userId: string): Promise<boolean> {
-    const count = await this.sql.affected(
-      'DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp()',
-      [id, userId],
-    );
-    return count === 1;
+    const { affected } = await this.sessions.delete({
+      id,
+      userId,
+      expiresAt: Raw((column) => `${column} > clock_timestamp()`),
+    });
+    return affected === 1;
   }
 
   /** Ends every session of the user except `exceptId`. @returns the ids of the ended sessions */

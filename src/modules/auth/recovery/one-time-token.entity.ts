@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { Purpose } from '../one-time-tokens.repository.js';
+
+export type Purpose = 'verify-email' | 'change-email' | 'reset-password';
 
 /** A token that was sent by email, kept as its hash. */
 @Entity('one_time_tokens')
