@@ -91,7 +91,7 @@ export class RolesRepository {
 
   /** Inserts a role without permissions in version 0. Setting its permissions makes version 1. */
   async insert(name: string): Promise<void> {
-    await this.sql.execute('INSERT INTO roles (name, version) VALUES ($1, 0)', [name]);
+    await this.roles.insert({ name, version: 0 });
   }
 
   /** Replaces the permissions of a role and raises its version. The caller has locked the table. */
@@ -104,10 +104,7 @@ export class RolesRepository {
       'INSERT INTO role_permissions (role, permission) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING',
       [name, permissions],
     );
-    await this.sql.execute(
-      'UPDATE roles SET version = version + 1, updated_at = clock_timestamp() WHERE name = $1',
-      [name],
-    );
+    await this.roles.update({ name }, { version: () => 'version + 1', updatedAt: () => 'clock_timestamp()' });
   }
 
   count(): Promise<number> {
