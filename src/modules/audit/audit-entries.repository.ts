@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
-import type { AuditAction, ActorType, AuditOutcome } from '../../platform/audit-trail/audit-actions.js';
+import { AuditEntry } from '../../platform/audit-trail/audit-entry.entity.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 export interface AuditFilters {
   readonly actor_id?: string;
@@ -15,24 +16,7 @@ export interface AuditFilters {
 }
 
 /** An audit entry as stored, with its personal values encrypted. */
-export interface SealedEntry {
-  readonly id: string;
-  readonly occurredAt: Date;
-  readonly actorType: ActorType;
-  readonly actorId: string | null;
-  readonly sessionId: string | null;
-  readonly action: AuditAction;
-  readonly targetType: string | null;
-  readonly targetId: string | null;
-  readonly outcome: AuditOutcome;
-  readonly requestId: string | null;
-  readonly traceId: string | null;
-  /** The user whose key encrypts the values. */
-  readonly originKey: string | null;
-  readonly originSealed: Buffer | null;
-  readonly changesKey: string | null;
-  readonly changesSealed: Buffer | null;
-}
+export type SealedEntry = Omit<AuditEntry, 'epoch' | 'xid' | 'seq'>;
 
 const COLUMNS = `id, occurred_at AS "occurredAt", actor_type AS "actorType", actor_id AS "actorId",
   session_id AS "sessionId", action, target_type AS "targetType", target_id AS "targetId", outcome,
@@ -51,7 +35,10 @@ const CONDITIONS: Readonly<Record<keyof AuditFilters, string>> = {
 /** Reads the audit log, which AuditTrail writes. */
 @Injectable()
 export class AuditEntriesRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /** Returns entries newest first. */
   findPage(
@@ -114,7 +101,7 @@ export class AuditEntriesRepository {
   }
 
   findById(id: string): Promise<SealedEntry | null> {
-    return this.sql.maybeOne<SealedEntry>(`SELECT ${COLUMNS} FROM audit_entries WHERE id = $1`, [id]);
+    return this.unitOfWork.manager.getRepository(AuditEntry).findOneBy({ id });
   }
 
   async count(filters: AuditFilters): Promise<number> {

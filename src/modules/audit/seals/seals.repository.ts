@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import { LessThan } from 'typeorm';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { AuditSeal } from '../sealing/audit-seal.entity.js';
 import type { HistoryPosition } from '../../../common/history-position.js';
 import { MAX_SEALED, type Seal, splitHashes, type StoredSeal } from './seal.js';
 
 /** The number of seals read at once. With few entries each, they stay far below the entry limit. */
 const MAX_GROUP = 500;
-const COLUMNS = 'number, epoch, xid::text, seq, entries, root, previous, sealed_at, kid, hash, signature';
+const COLUMNS = `number, epoch, xid, seq, entries, root, previous, sealed_at AS "sealedAt", kid, hash, signature`;
 
 /** "seal" in ASCII, the key of the advisory lock that makes one instance the sealer. */
 const SEAL_LOCK = 0x7365616c;
@@ -15,23 +18,14 @@ const SEAL_LOCK = 0x7365616c;
  */
 const HELD_AT_MOST = '5s';
 
-interface SealRow extends HistoryPosition {
-  /** bigint */
-  readonly number: string;
-  readonly entries: number;
-  readonly root: Buffer;
-  readonly previous: Buffer;
-  readonly sealed_at: Date;
-  readonly kid: string;
-  readonly hash: Buffer;
-  readonly signature: Buffer;
-}
-
-type WholeSealRow = SealRow & { readonly leaf_hashes: Buffer };
+type SealRow = Omit<AuditSeal, 'leafHashes'>;
 
 @Injectable()
 export class SealsRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /**
    * Tries to take the sealer's lock and sets the timeout. Both end with the transaction, as a pooler in transaction
@@ -65,30 +59,28 @@ export class SealsRepository {
 
   /** Returns seals newest first. */
   async findPage(page: { below: number | null; limit: number; offset: number }): Promise<Seal[]> {
-    const rows = await this.sql.rows<SealRow>(
-      `SELECT ${COLUMNS} FROM audit_seals WHERE $1::bigint IS NULL OR number < $1
-       ORDER BY number DESC LIMIT $2 OFFSET $3`,
-      [page.below, page.limit, page.offset],
-    );
+    const rows = await this.seals.find({
+      where: page.below === null ? {} : { number: LessThan(String(page.below)) },
+      order: { number: 'DESC' },
+      take: page.limit,
+      skip: page.offset,
+    });
     return rows.map(toSeal);
   }
 
-  async count(): Promise<number> {
-    const row = await this.sql.one<{ count: string }>('SELECT count(*) FROM audit_seals');
-    return Number(row.count);
+  count(): Promise<number> {
+    return this.seals.count();
   }
 
   async findByNumber(number: number): Promise<Seal | null> {
-    const row = await this.sql.maybeOne<SealRow>(`SELECT ${COLUMNS} FROM audit_seals WHERE number = $1`, [
-      number,
-    ]);
-    return row ? toSeal(row) : null;
+    const row = await this.seals.findOneBy({ number: String(number) });
+    return row && toSeal(row);
   }
 
   /** Returns the seal that covers this position. @returns null while no seal covers it */
   async findCovering({ epoch, xid, seq }: HistoryPosition): Promise<StoredSeal | null> {
-    const row = await this.sql.maybeOne<WholeSealRow>(
-      `SELECT ${COLUMNS}, leaf_hashes FROM audit_seals
+    const row = await this.sql.maybeOne<AuditSeal>(
+      `SELECT ${COLUMNS}, leaf_hashes AS "leafHashes" FROM audit_seals
        WHERE (epoch, xid, seq) >= ($1::integer, $2::xid8, $3::bigint)
        ORDER BY audit_seals.epoch, audit_seals.xid, audit_seals.seq LIMIT 1`,
       [epoch, xid, seq],
@@ -101,8 +93,8 @@ export class SealsRepository {
    * least one.
    */
   async findGroup(after: number, last: number): Promise<StoredSeal[]> {
-    const rows = await this.sql.rows<WholeSealRow>(
-      `SELECT ${COLUMNS}, leaf_hashes FROM (
+    const rows = await this.sql.rows<AuditSeal>(
+      `SELECT ${COLUMNS}, leaf_hashes AS "leafHashes" FROM (
          SELECT *, sum(entries) OVER (ORDER BY number) AS total, row_number() OVER (ORDER BY number) AS place
          FROM (SELECT * FROM audit_seals WHERE number > $1 AND number <= $2 ORDER BY number LIMIT ${MAX_GROUP}) AS next
        ) AS counted
@@ -121,36 +113,38 @@ export class SealsRepository {
     return row ? Number(row.number) : null;
   }
 
-  async insert(seal: StoredSeal): Promise<void> {
-    const { epoch, xid, seq } = seal.position;
-    await this.sql.execute(
-      `INSERT INTO audit_seals (number, epoch, xid, seq, entries, root, previous, sealed_at, kid, hash, signature, leaf_hashes)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-      [
-        seal.number,
-        epoch,
-        xid,
-        seq,
-        seal.entries,
-        seal.root,
-        seal.previous,
-        seal.sealedAt,
-        seal.kid,
-        seal.hash,
-        seal.signature,
-        Buffer.concat(seal.leafHashes),
-      ],
-    );
+  async insert({ number, position, leafHashes, ...seal }: StoredSeal): Promise<void> {
+    await this.seals.insert({
+      ...seal,
+      ...position,
+      number: String(number),
+      leafHashes: Buffer.concat(leafHashes),
+    });
+  }
+
+  private get seals() {
+    return this.unitOfWork.manager.getRepository(AuditSeal);
   }
 }
 
-function toSeal(row: SealRow): Seal {
-  const { number, epoch, xid, seq, sealed_at: sealedAt, entries, root, previous, kid, hash, signature } = row;
+function toSeal({
+  number,
+  epoch,
+  xid,
+  seq,
+  entries,
+  root,
+  previous,
+  sealedAt,
+  kid,
+  hash,
+  signature,
+}: SealRow): Seal {
   const position = { epoch, xid, seq };
   return { number: Number(number), position, entries, root, previous, sealedAt, kid, hash, signature };
 }
 
-const toStoredSeal = (row: WholeSealRow): StoredSeal => ({
+const toStoredSeal = (row: AuditSeal): StoredSeal => ({
   ...toSeal(row),
-  leafHashes: splitHashes(row.leaf_hashes),
+  leafHashes: splitHashes(row.leafHashes),
 });
