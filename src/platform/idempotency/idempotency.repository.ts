@@ -1,18 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { SqlRunner } from '../database/sql.runner.js';
+import { UnitOfWork } from '../database/unit-of-work.js';
+import { IdempotencyClaim } from './idempotency-claim.entity.js';
+import type { IdempotencyRecord } from './idempotency-record.entity.js';
 
-interface IdempotencyRecord {
-  /** The user whose key encrypts the response; null for the master key. */
-  readonly subject: string | null;
-  readonly request: Buffer;
-  readonly answer: Buffer;
-}
+export type StoredAnswer = Pick<IdempotencyRecord, 'subject' | 'request' | 'answer'>;
 
 const EXPIRED = `created_at <= clock_timestamp() - interval '24 hours'`;
 
 @Injectable()
 export class IdempotencyRepository {
-  constructor(private readonly sql: SqlRunner) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /** Locks the scope until the transaction ends, without ever waiting. A conflicting insert would wait. */
   async tryLock(scope: Buffer): Promise<boolean> {
@@ -22,15 +23,15 @@ export class IdempotencyRepository {
     return row.locked;
   }
 
-  find(scope: Buffer): Promise<IdempotencyRecord | null> {
-    return this.sql.maybeOne<IdempotencyRecord>(
+  find(scope: Buffer): Promise<StoredAnswer | null> {
+    return this.sql.maybeOne<StoredAnswer>(
       `SELECT subject, request, answer FROM idempotency_records WHERE scope = $1 AND NOT (${EXPIRED})`,
       [scope],
     );
   }
 
   /** Stores a record, and replaces an expired one. */
-  async put(scope: Buffer, { subject, request, answer }: IdempotencyRecord): Promise<void> {
+  async put(scope: Buffer, { subject, request, answer }: StoredAnswer): Promise<void> {
     await this.sql.execute(
       `INSERT INTO idempotency_records (scope, subject, request, answer, created_at)
        VALUES ($1, $2, $3, $4, clock_timestamp())
@@ -69,11 +70,8 @@ export class IdempotencyRepository {
    * @returns false when the holder no longer held it
    */
   async release(scope: Buffer, holder: string): Promise<boolean> {
-    const count = await this.sql.affected('DELETE FROM idempotency_claims WHERE scope = $1 AND holder = $2', [
-      scope,
-      holder,
-    ]);
-    return count === 1;
+    const { affected } = await this.claims.delete({ scope, holder });
+    return affected === 1;
   }
 
   /**
@@ -99,5 +97,9 @@ export class IdempotencyRepository {
          SELECT scope FROM idempotency_records WHERE ${EXPIRED} LIMIT $1 FOR UPDATE SKIP LOCKED)`,
       [limit],
     );
+  }
+
+  private get claims() {
+    return this.unitOfWork.manager.getRepository(IdempotencyClaim);
   }
 }
