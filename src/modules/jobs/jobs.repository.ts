@@ -65,14 +65,15 @@ export class JobsRepository {
 
   /** Returns a page of jobs, newest first. */
   findPage({ ownerId, limit, offset, after }: JobPage): Promise<Job[]> {
-    const { condition, values } = ownedBy(ownerId);
-    const next = values.length + 1;
-    const isAfter = after ? `AND (created_at, id) < ($${next + 2}::timestamptz, $${next + 3}::uuid)` : '';
-    return this.sql.rows(
-      `SELECT ${COLUMNS} FROM jobs WHERE ${condition} ${isAfter}
-       ORDER BY created_at DESC, id DESC LIMIT $${next} OFFSET $${next + 1}`,
-      [...values, limit, offset, ...(after ? [after.key, after.id] : [])],
-    );
+    const query = this.jobs.createQueryBuilder('job');
+    if (ownerId !== null) query.where({ ownerId });
+    if (after) query.andWhere('(job.createdAt, job.id) < (:key, :id)', after);
+    return query
+      .orderBy('job.createdAt', 'DESC')
+      .addOrderBy('job.id', 'DESC')
+      .limit(limit)
+      .offset(offset)
+      .getMany();
   }
 
   count(ownerId: string | null): Promise<number> {

@@ -6,9 +6,6 @@ import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Resource } from './resource.entity.js';
 
-const COLUMNS = `id, type, name, external_id AS "externalId", owner_id AS "ownerId", version,
-                 created_at AS "createdAt", updated_at AS "updatedAt"`;
-
 /** The name of every resource whose owner is erased. It is neutral and still a valid name. */
 const FORGOTTEN_NAME = 'erased';
 
@@ -44,14 +41,15 @@ export class ResourcesRepository {
 
   /** Returns a page of resources, oldest first. */
   findPage({ ownerId, limit, offset, after }: ResourcePage): Promise<Resource[]> {
-    const { condition, values } = ownedBy(ownerId);
-    const next = values.length + 1;
-    const isAfter = after ? `AND (created_at, id) > ($${next + 2}::timestamptz, $${next + 3}::uuid)` : '';
-    return this.sql.rows(
-      `SELECT ${COLUMNS} FROM resources WHERE ${condition} ${isAfter}
-       ORDER BY created_at, id LIMIT $${next} OFFSET $${next + 1}`,
-      [...values, limit, offset, ...(after ? [after.key, after.id] : [])],
-    );
+    const query = this.resources.createQueryBuilder('resource');
+    if (ownerId !== null) query.where({ ownerId });
+    if (after) query.andWhere('(resource.createdAt, resource.id) > (:key, :id)', after);
+    return query
+      .orderBy('resource.createdAt')
+      .addOrderBy('resource.id')
+      .limit(limit)
+      .offset(offset)
+      .getMany();
   }
 
   count(ownerId: string | null): Promise<number> {

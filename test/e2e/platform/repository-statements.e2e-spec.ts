@@ -20,6 +20,7 @@ import { TestApp } from '../../support/test-app.js';
 
 const ID = randomUUID();
 const PIECE = { jobId: ID, firstIndex: 0 };
+const PAGE = { ownerId: ID, limit: 2, offset: 1, after: { key: '2026-01-01T00:00:00.000Z', id: ID } };
 const RESULTS = { itemIds: [ID, null], errorCodes: [null, 'CONFLICT'], errorMessages: [null, 'taken'] };
 const TOKEN = { purpose: 'verify-email', userId: ID, email: 'a@example.com' } as const;
 const JOB = {
@@ -50,6 +51,9 @@ const calls: readonly Call[] = [
   ['a resource is read', 'resources', (get) => get(ResourcesRepository).findById(ID)],
   ['a resource is locked', 'resources', (get) => get(ResourcesRepository).findByIdForUpdate(ID)],
   ['resources are counted', 'resources', (get) => get(ResourcesRepository).count(ID)],
+  ['resources are listed', 'resources', (get) => get(ResourcesRepository).findPage(PAGE)],
+  ['jobs are listed', 'jobs', (get) => get(JobsRepository).findPage(PAGE)],
+  ['a seal is found by time', 'audit_seals', (get) => get(SealsRepository).findNumberFrom(new Date(0))],
   ['a resource is deleted', 'resources', (get) => get(ResourcesRepository).deleteById(ID)],
   ['a role is inserted', 'roles', (get) => get(RolesRepository).insert('tester')],
   ['a session is ended', 'sessions', (get) => get(SessionsRepository).deleteOfUser(ID, ID)],

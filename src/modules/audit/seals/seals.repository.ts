@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { LessThan } from 'typeorm';
+import { LessThan, MoreThanOrEqual } from 'typeorm';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { AuditSeal } from '../sealing/audit-seal.entity.js';
@@ -106,11 +106,12 @@ export class SealsRepository {
 
   /** Returns the number of the first seal made at or after that time. */
   async findNumberFrom(time: Date): Promise<number | null> {
-    const row = await this.sql.maybeOne<{ number: string }>(
-      'SELECT number FROM audit_seals WHERE sealed_at >= $1 ORDER BY sealed_at, number LIMIT 1',
-      [time],
-    );
-    return row ? Number(row.number) : null;
+    const row = await this.seals.findOne({
+      select: { number: true },
+      where: { sealedAt: MoreThanOrEqual(time) },
+      order: { sealedAt: 'ASC', number: 'ASC' },
+    });
+    return row && Number(row.number);
   }
 
   async insert({ number, position, leafHashes, ...seal }: StoredSeal): Promise<void> {
