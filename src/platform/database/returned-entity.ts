@@ -19,6 +19,13 @@ export async function insertReturning<Entity extends ObjectLiteral>(
   repository: Repository<Entity>,
   values: Partial<Entity>,
 ): Promise<Entity> {
-  const { raw } = await repository.createQueryBuilder().insert().values(values).returning('*').execute();
+  const { raw } = await repository
+    .createQueryBuilder()
+    .insert()
+    .values(values)
+    .returning('*')
+    // Otherwise TypeORM writes the returned columns into `values`.
+    .updateEntity(false)
+    .execute();
   return returnedEntity(repository, raw as object[]);
 }
