@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { DataSource } from 'typeorm';
-import { UnitOfWork } from '../../src/platform/database/unit-of-work.js';
+import { SqlRunner } from '../../src/platform/database/sql.runner.js';
 import { HorizonWatch } from '../../src/platform/event-store/horizon-watch.js';
 import { until } from '../support/until.js';
 
@@ -62,7 +62,7 @@ it('measures and names a prepared transaction that delays the feed, although it 
   Logger.overrideLogger({ log: silent, error: silent, warn: (line: unknown) => said.push(String(line)) });
   try {
     const lag = new Gauge({ name: 'lag', help: 'lag', registers: [] });
-    const watch = new HorizonWatch(new UnitOfWork(database, { DB_POOL_MAX: 10 }), lag);
+    const watch = new HorizonWatch(new SqlRunner(database), lag);
     const measured = async () => (await lag.get()).values[0]?.value ?? 0;
     await until(async () => {
       await watch.sample(0.05);

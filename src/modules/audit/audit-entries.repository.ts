@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
-import type { AuditAction, ActorType, AuditOutcome } from '../../platform/audit-trail/audit-actions.js';
+import { AuditEntry } from '../../platform/audit-trail/audit-entry.entity.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 
 export interface AuditFilters {
@@ -15,24 +16,7 @@ export interface AuditFilters {
 }
 
 /** An audit entry as stored, with its personal values encrypted. */
-export interface SealedEntry {
-  readonly id: string;
-  readonly occurredAt: Date;
-  readonly actorType: ActorType;
-  readonly actorId: string | null;
-  readonly sessionId: string | null;
-  readonly action: AuditAction;
-  readonly targetType: string | null;
-  readonly targetId: string | null;
-  readonly outcome: AuditOutcome;
-  readonly requestId: string | null;
-  readonly traceId: string | null;
-  /** The user whose key encrypts the values. */
-  readonly originKey: string | null;
-  readonly originSealed: Buffer | null;
-  readonly changesKey: string | null;
-  readonly changesSealed: Buffer | null;
-}
+export type SealedEntry = Omit<AuditEntry, 'epoch' | 'xid' | 'seq'>;
 
 const COLUMNS = `id, occurred_at AS "occurredAt", actor_type AS "actorType", actor_id AS "actorId",
   session_id AS "sessionId", action, target_type AS "targetType", target_id AS "targetId", outcome,
@@ -51,7 +35,10 @@ const CONDITIONS: Readonly<Record<keyof AuditFilters, string>> = {
 /** Reads the audit log, which AuditTrail writes. */
 @Injectable()
 export class AuditEntriesRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /** Returns entries newest first. */
   findPage(
@@ -64,7 +51,7 @@ export class AuditEntriesRepository {
       conditions.push(`(occurred_at, id) < ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
     }
     values.push(page.limit, page.offset);
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT ${COLUMNS} FROM audit_entries WHERE ${conditions.join(' AND ')}
        ORDER BY occurred_at DESC, id DESC LIMIT $${values.length - 1} OFFSET $${values.length}`,
       values,
@@ -77,7 +64,7 @@ export class AuditEntriesRepository {
     // Each half uses its own index.
     const half = (condition: string) =>
       `(SELECT * FROM audit_entries WHERE ${condition} ${older} ORDER BY occurred_at DESC, id DESC LIMIT $2)`;
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT ${COLUMNS} FROM (
          ${half('actor_id = $1::uuid')} UNION ALL
          ${half('target_id = $1::uuid::text AND actor_id IS DISTINCT FROM $1::uuid')}
@@ -101,7 +88,7 @@ export class AuditEntriesRepository {
       `id > ${next(after)}::uuid`,
       `(epoch < ${next(epoch)}::integer OR pg_visible_in_snapshot(xid, ${next(snapshot)}::pg_snapshot))`,
     );
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT ${COLUMNS} FROM audit_entries WHERE ${conditions.join(' AND ')} ORDER BY id LIMIT ${next(limit)}`,
       values,
     );
@@ -109,33 +96,27 @@ export class AuditEntriesRepository {
 
   /** Returns the number of months that retention has dropped. */
   async countDroppedMonths(): Promise<number> {
-    const rows: [{ months: number }] = await this.unitOfWork.manager.query(
-      'SELECT audit_months_dropped() AS months',
-    );
-    return rows[0].months;
+    const row = await this.sql.one<{ months: number }>('SELECT audit_months_dropped() AS months');
+    return row.months;
   }
 
-  async findById(id: string): Promise<SealedEntry | null> {
-    const rows: SealedEntry[] = await this.unitOfWork.manager.query(
-      `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1`,
-      [id],
-    );
-    return rows[0] ?? null;
+  findById(id: string): Promise<SealedEntry | null> {
+    return this.unitOfWork.manager.getRepository(AuditEntry).findOneBy({ id });
   }
 
   async count(filters: AuditFilters): Promise<number> {
     const { conditions, values } = where(filters);
-    const rows: [{ entries: number }] = await this.unitOfWork.manager.query(
+    const row = await this.sql.one<{ entries: number }>(
       `SELECT count(*)::integer AS entries FROM audit_entries WHERE ${conditions.join(' AND ')}`,
       values,
     );
-    return rows[0].entries;
+    return row.entries;
   }
 
   estimate(filters: AuditFilters): Promise<number> {
     const { conditions, values } = where(filters);
     const sql = `SELECT 1 FROM audit_entries WHERE ${conditions.join(' AND ')}`;
-    return estimateRows(this.unitOfWork.manager, sql, values);
+    return estimateRows(this.sql, sql, values);
   }
 }
 

@@ -10,7 +10,8 @@ import { type Mail, Mailer } from '../../platform/mail/mailer.js';
 import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { UsersService } from '../users/users.service.js';
 import { type MailTemplate, renderMail } from './mail-templates.js';
-import { OneTimeTokensRepository, type Purpose } from './one-time-tokens.repository.js';
+import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
+import type { Purpose } from './recovery/one-time-token.entity.js';
 
 const SEND = 'mail.send';
 const REQUESTED = 'auth.mail-requested';

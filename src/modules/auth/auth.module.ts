@@ -40,6 +40,9 @@ import { SessionsService } from './sessions.service.js';
 import { TokensService } from './tokens.service.js';
 import { VerifiedTokens } from './verified-tokens.js';
 import { UserSessionsController } from './user-sessions.controller.js';
+import { OneTimeToken } from './recovery/one-time-token.entity.js';
+import { SignInAttempt } from './sign-in/sign-in-attempt.entity.js';
+import { SignInFailure } from './sign-in/sign-in-failure.entity.js';
 
 const commands = [
   SignInHandler,
@@ -52,7 +55,7 @@ const commands = [
 
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Session, RefreshToken]),
+    TypeOrmModule.forFeature([Session, RefreshToken, OneTimeToken, SignInFailure, SignInAttempt]),
     JwtModule.register({}),
     PassportModule,
     UsersModule,

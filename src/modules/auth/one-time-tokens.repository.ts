@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { Not, Raw } from 'typeorm';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-
-export type Purpose = 'verify-email' | 'change-email' | 'reset-password';
+import { OneTimeToken, type Purpose } from './recovery/one-time-token.entity.js';
 
 /**
  * The lifetime of a token in seconds. A token that signs its holder in gets ten minutes (ASVS 5.0, 6.5.5).
@@ -39,6 +40,10 @@ export interface MailedToken {
 /** More tokens than one user can have, given the hourly limit per purpose and a lifetime of at most a day. */
 const MAX_OF_USER = 1000;
 
+/** Compares with the clock of the database. */
+const LATER_THAN_NOW = Raw((column) => `${column} > clock_timestamp()`);
+const DATABASE_NOW = () => 'clock_timestamp()';
+
 const FOUND = `purpose, user_id AS "userId", email, session_id AS "sessionId"`;
 /**
  * Selects and locks the session that requested the token `$1`, so that it cannot end before the transaction
@@ -51,7 +56,10 @@ const ASKING = `
 /** Stores the hashes of mailed tokens, never the tokens. */
 @Injectable()
 export class OneTimeTokensRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /**
    * Issues a token. Needs a transaction. @returns the token, or null when the user has reached the limit or
@@ -59,20 +67,19 @@ export class OneTimeTokensRepository {
    */
   async issue({ purpose, userId, email, sessionId = null }: Granted): Promise<string | null> {
     // Requests for one user run one after another, because concurrent ones would not see each other's rows.
-    await this.unitOfWork.manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+    await this.sql.execute('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `one_time_tokens:${userId}`,
     ]);
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
-    const issued: unknown[] = await this.unitOfWork.manager.query(
+    const issued = await this.sql.affected(
       `INSERT INTO one_time_tokens (hash, purpose, user_id, email, session_id, created_at, expires_at)
        SELECT $1, $2, $3, $4, $7, at, at + make_interval(secs => $5::integer) FROM clock_timestamp() AS at
        WHERE (SELECT count(*) FROM one_time_tokens
               WHERE user_id = $3 AND purpose = $2 AND created_at > at - interval '1 hour') < $6
-         AND EXISTS (SELECT FROM users WHERE id = $3 AND deleted_at IS NULL)
-       RETURNING 1`,
+         AND EXISTS (SELECT FROM users WHERE id = $3 AND deleted_at IS NULL)`,
       [digest(token), purpose, userId, email, LIFETIME[purpose], MAX_AN_HOUR, sessionId],
     );
-    if (issued.length === 0) return null;
+    if (issued === 0) return null;
     // This comes last so that a request over the limit leaves the earlier token valid.
     if (purpose === 'change-email') await this.expireOthers(userId, purpose, token);
     return token;
@@ -80,29 +87,28 @@ export class OneTimeTokensRepository {
 
   /** @returns the seconds until the limit allows another mail, at least 1 */
   async secondsUntilNext(userId: string, purpose: Purpose): Promise<number> {
-    const rows: { seconds: number }[] = await this.unitOfWork.manager.query(
+    const row = await this.sql.maybeOne<{ seconds: number }>(
       `SELECT greatest(1, ceil(extract(epoch FROM created_at + interval '1 hour' - clock_timestamp())))::integer AS seconds
        FROM one_time_tokens WHERE user_id = $1 AND purpose = $2 ORDER BY created_at DESC OFFSET $3 LIMIT 1`,
       [userId, purpose, MAX_AN_HOUR - 1],
     );
-    return rows[0]?.seconds ?? 1;
+    return row?.seconds ?? 1;
   }
 
   /** Finds a valid token without using it. */
-  async find(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
-    const rows: Granted[] = await this.unitOfWork.manager.query(
+  find(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
+    return this.sql.maybeOne<Granted>(
       `SELECT ${FOUND} FROM one_time_tokens WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()`,
       [digest(token), purposes],
     );
-    return rows[0] ?? null;
   }
 
   /**
    * Uses a token. When callers race, one of them gets it. The row stays because it counts as a sent mail.
    * Lock the user first, in the same order as transactions that end sessions.
    */
-  async use(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
-    const [rows]: [Granted[]] = await this.unitOfWork.manager.query(
+  use(token: string, purposes: readonly Purpose[]): Promise<Granted | null> {
+    return this.sql.maybeOne<Granted>(
       `WITH asking AS (${ASKING})
        UPDATE one_time_tokens SET expires_at = clock_timestamp()
        WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > clock_timestamp()
@@ -110,28 +116,24 @@ export class OneTimeTokensRepository {
        RETURNING ${FOUND}`,
       [digest(token), purposes],
     );
-    return rows[0] ?? null;
   }
 
   /** Expires every token of the user. */
   async expireOfUser(userId: string): Promise<void> {
-    await this.unitOfWork.manager.query(
-      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
-       WHERE user_id = $1 AND expires_at > clock_timestamp()`,
-      [userId],
-    );
+    await this.tokens.update({ userId, expiresAt: LATER_THAN_NOW }, { expiresAt: DATABASE_NOW });
   }
 
   findOfUser(userId: string): Promise<MailedToken[]> {
-    return this.unitOfWork.manager.query(
-      `SELECT purpose, email, created_at AS "createdAt", expires_at AS "expiresAt" FROM one_time_tokens
-       WHERE user_id = $1 ORDER BY created_at LIMIT ${MAX_OF_USER}`,
-      [userId],
-    );
+    return this.tokens.find({
+      select: { hash: true, purpose: true, email: true, createdAt: true, expiresAt: true },
+      where: { userId },
+      order: { createdAt: 'ASC' },
+      take: MAX_OF_USER,
+    });
   }
 
   async deleteOfUser(userId: string): Promise<void> {
-    await this.unitOfWork.manager.query('DELETE FROM one_time_tokens WHERE user_id = $1', [userId]);
+    await this.tokens.delete({ userId });
   }
 
   /**
@@ -139,22 +141,24 @@ export class OneTimeTokensRepository {
    * of deleted rows
    */
   async deleteExpired(limit: number): Promise<number> {
-    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+    return this.sql.affected(
       `DELETE FROM one_time_tokens WHERE hash IN (
          SELECT hash FROM one_time_tokens WHERE expires_at < clock_timestamp() - interval '1 hour'
          LIMIT $1 FOR UPDATE SKIP LOCKED)`,
       [limit],
     );
-    return count;
   }
 
   /** Expires the user's tokens for this purpose except `token`. */
   private async expireOthers(userId: string, purpose: Purpose, token: string): Promise<void> {
-    await this.unitOfWork.manager.query(
-      `UPDATE one_time_tokens SET expires_at = clock_timestamp()
-       WHERE user_id = $1 AND purpose = $2 AND hash <> $3 AND expires_at > clock_timestamp()`,
-      [userId, purpose, digest(token)],
+    await this.tokens.update(
+      { userId, purpose, hash: Not(digest(token)), expiresAt: LATER_THAN_NOW },
+      { expiresAt: DATABASE_NOW },
     );
+  }
+
+  private get tokens() {
+    return this.unitOfWork.manager.getRepository(OneTimeToken);
   }
 }
 

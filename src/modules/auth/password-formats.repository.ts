@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FormatCount } from '../../platform/crypto/decoy-hashes.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 
 /** The number of pages to sample, which hold several thousand users. A smaller table is read completely. */
 const SAMPLE_PAGES = 300;
@@ -24,10 +24,10 @@ const COUNT = `
 
 @Injectable()
 export class PasswordFormatsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /** Counts the users of each password hash format in a sample of bounded size. */
   count(): Promise<FormatCount[]> {
-    return this.unitOfWork.manager.query(COUNT, [SAMPLE_PAGES]);
+    return this.sql.rows(COUNT, [SAMPLE_PAGES]);
   }
 }

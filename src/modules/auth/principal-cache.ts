@@ -84,7 +84,7 @@ export class PrincipalCache {
    */
   async invalidate(ids: readonly string[] | typeof EVERYBODY): Promise<void> {
     const payload = ids === EVERYBODY || ids.length > MAX_IDS ? EVERYBODY : ids.join();
-    await this.unitOfWork.manager.query('SELECT pg_notify($1, $2)', [CHANNEL, payload]);
+    await this.notifications.notify(CHANNEL, payload);
     this.unitOfWork.afterCommit(() => this.drop(payload));
   }
 

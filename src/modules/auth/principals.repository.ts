@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
 import { prepared } from '../../platform/database/prepared.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { Session } from './session.entity.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 
 /** The current rights of a user. */
 export interface Rights {
@@ -34,19 +33,15 @@ const FIND_RIGHTS = prepared(
 
 @Injectable()
 export class PrincipalsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /** Returns null unless the user is active and the session alive. Runs one indexed query. */
-  async find(userId: string, sessionId: string): Promise<Access | null> {
-    const rows: Access[] = await this.unitOfWork.manager
-      .getRepository(Session)
-      .query(FIND, [sessionId, userId]);
-    return rows[0] ?? null;
+  find(userId: string, sessionId: string): Promise<Access | null> {
+    return this.sql.maybeOne<Access>(FIND, [sessionId, userId]);
   }
 
   /** Returns the rights of an active user, with or without a session, or null. */
   async findRights(userId: string): Promise<Rights | null> {
-    const rows: Rights[] = await this.unitOfWork.manager.query(FIND_RIGHTS, [userId]);
-    return rows[0] ?? null;
+    return this.sql.maybeOne<Rights>(FIND_RIGHTS, [userId]);
   }
 }

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { RefreshToken } from './refresh-token.entity.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 
 /** The claims of a refresh token. Times are in seconds since 1970. */
 export interface RefreshClaims {
@@ -20,36 +19,30 @@ export const CLAIMS = `jti, extract(epoch FROM issued_at)::integer AS iat, extra
 
 @Injectable()
 export class RefreshTokensRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /** Inserts a token that expires with its session. The session's row must exist. */
-  async insert(jti: string, sessionId: string): Promise<RefreshClaims> {
-    const rows: [RefreshClaims] = await this.tokens.query(
+  insert(jti: string, sessionId: string): Promise<RefreshClaims> {
+    return this.sql.one<RefreshClaims>(
       `INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
        SELECT $1, id, date_trunc('second', clock_timestamp()), date_trunc('second', expires_at)
        FROM sessions WHERE id = $2
        RETURNING ${CLAIMS}`,
       [jti, sessionId],
     );
-    return rows[0];
   }
 
   /** Locks the row until the transaction ends. */
-  async findForUpdate(jti: string, sessionId: string): Promise<Presented | null> {
-    const rows: Presented[] = await this.tokens.query(
+  findForUpdate(jti: string, sessionId: string): Promise<Presented | null> {
+    return this.sql.maybeOne<Presented>(
       `SELECT successor, extract(epoch FROM clock_timestamp() - spent_at)::float AS "secondsSinceSpent"
        FROM refresh_tokens WHERE jti = $1 AND session_id = $2 FOR UPDATE`,
       [jti, sessionId],
     );
-    return rows[0] ?? null;
   }
 
   async findClaims(jti: string): Promise<RefreshClaims | null> {
-    const rows: RefreshClaims[] = await this.tokens.query(
-      `SELECT ${CLAIMS} FROM refresh_tokens WHERE jti = $1`,
-      [jti],
-    );
-    return rows[0] ?? null;
+    return this.sql.maybeOne<RefreshClaims>(`SELECT ${CLAIMS} FROM refresh_tokens WHERE jti = $1`, [jti]);
   }
 
   /**
@@ -57,7 +50,7 @@ export class RefreshTokensRepository {
    * cannot pile up.
    */
   async spend(jti: string, successor: string, keepSpentSeconds: number): Promise<void> {
-    await this.tokens.query(
+    await this.sql.execute(
       `WITH forgotten AS (
          DELETE FROM refresh_tokens
          WHERE session_id = (SELECT session_id FROM refresh_tokens WHERE jti = $1)
@@ -65,9 +58,5 @@ export class RefreshTokensRepository {
        UPDATE refresh_tokens SET spent_at = clock_timestamp(), successor = $2 WHERE jti = $1`,
       [jti, successor, keepSpentSeconds],
     );
-  }
-
-  private get tokens() {
-    return this.unitOfWork.manager.getRepository(RefreshToken);
   }
 }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { Raw } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
 import { prepared } from '../../platform/database/prepared.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { CLAIMS, type RefreshClaims } from './refresh-tokens.repository.js';
 import { Session } from './session.entity.js';
@@ -67,7 +69,10 @@ const ALIVE = 'session.expiresAt > clock_timestamp()';
 /** Stores live sessions. Reads skip expired sessions; ended ones have no row. */
 @Injectable()
 export class SessionsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /**
    * Inserts a session with its first refresh token. Both take one statement because every sign-in waits for
@@ -77,7 +82,7 @@ export class SessionsRepository {
    * @returns null unless the user is active and has that password hash
    */
   async insert({ id, user, device, ip }: NewSession, jti: string, life: Lifetime): Promise<Started | null> {
-    const rows: (RefreshClaims & Omit<Started, 'refresh'>)[] = await this.sessions.query(INSERT, [
+    const rows = await this.sql.rows<RefreshClaims & Omit<Started, 'refresh'>>(INSERT, [
       id,
       user.id,
       user.passwordHash,
@@ -108,11 +113,11 @@ export class SessionsRepository {
    * Locks the session (`FOR KEY SHARE`) so that no other transaction can end it. @returns whether it is alive
    */
   async hold(id: string, userId: string): Promise<boolean> {
-    const rows: unknown[] = await this.sessions.query(
+    const row = await this.sql.maybeOne<object>(
       `SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp() FOR KEY SHARE`,
       [id, userId],
     );
-    return rows.length > 0;
+    return row !== null;
   }
 
   findPageOfUser(
@@ -131,7 +136,7 @@ export class SessionsRepository {
 
   /** Returns the IP addresses of the user's live sessions. */
   async findAddressesOfUser(userId: string): Promise<string[]> {
-    const rows: { ip: string }[] = await this.sessions.query(
+    const rows = await this.sql.rows<{ ip: string }>(
       `SELECT DISTINCT ip FROM sessions WHERE user_id = $1 AND expires_at > clock_timestamp() LIMIT ${MAX_SESSIONS}`,
       [userId],
     );
@@ -147,7 +152,7 @@ export class SessionsRepository {
    * lock.
    */
   async prolong(id: string, idleSeconds: number): Promise<void> {
-    await this.sessions.query(
+    await this.sql.execute(
       `UPDATE sessions
        SET expires_at = least(ends_at, clock_timestamp() + make_interval(secs => $2::integer)),
            last_seen_at = date_trunc('minute', clock_timestamp())
@@ -157,7 +162,7 @@ export class SessionsRepository {
   }
 
   async touch(id: string): Promise<void> {
-    await this.sessions.query(
+    await this.sql.execute(
       `UPDATE sessions SET last_seen_at = date_trunc('minute', clock_timestamp())
        WHERE id = $1 AND last_seen_at < date_trunc('minute', clock_timestamp())`,
       [id],
@@ -166,16 +171,17 @@ export class SessionsRepository {
 
   /** @returns whether that user had such a live session */
   async deleteOfUser(id: string, userId: string): Promise<boolean> {
-    const [, count]: [unknown, number] = await this.sessions.query(
-      'DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > clock_timestamp()',
-      [id, userId],
-    );
-    return count === 1;
+    const { affected } = await this.sessions.delete({
+      id,
+      userId,
+      expiresAt: Raw((column) => `${column} > clock_timestamp()`),
+    });
+    return affected === 1;
   }
 
   /** Ends every session of the user except `exceptId`. @returns the ids of the ended sessions */
   async deleteAllOfUser(userId: string, exceptId: string | null): Promise<string[]> {
-    const [rows]: [{ id: string }[], number] = await this.sessions.query(
+    const rows = await this.sql.rows<{ id: string }>(
       'DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 RETURNING id',
       [userId, exceptId],
     );
@@ -186,13 +192,12 @@ export class SessionsRepository {
    * Deletes up to `limit` expired sessions, so that one call never locks many rows. @returns the number of
    * deleted rows
    */
-  async deleteExpired(limit: number): Promise<number> {
-    const [, count]: [unknown, number] = await this.sessions.query(
+  deleteExpired(limit: number): Promise<number> {
+    return this.sql.affected(
       `DELETE FROM sessions WHERE id IN (
          SELECT id FROM sessions WHERE expires_at < clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED)`,
       [limit],
     );
-    return count;
   }
 
   private get sessions() {

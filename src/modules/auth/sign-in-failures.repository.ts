@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { prepared } from '../../platform/database/prepared.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { ALLOWANCES } from './guess-allowances.js';
 
 /** The response of one counter to a claim. */
@@ -114,36 +114,36 @@ const FAIL_LOST = settle(LOST, FAILED);
  */
 @Injectable()
 export class SignInFailuresRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /**
    * Claims a place for the attempt `id` in every counter or in none. The order of `keys` and of the verdicts
    * is that of {@link ALLOWANCES}.
    */
   claim(id: string, keys: readonly Buffer[], waitedSeconds: number): Promise<Verdict[]> {
-    return this.unitOfWork.manager.query(CLAIM, [...ALLOWANCE_PARAMETERS, id, keys, waitedSeconds]);
+    return this.sql.rows(CLAIM, [...ALLOWANCE_PARAMETERS, id, keys, waitedSeconds]);
   }
 
   /** Gives the places back because these attempts did not fail. Skips attempts that are already settled. */
   async release(ids: readonly string[]): Promise<void> {
-    await this.unitOfWork.manager.query(RELEASE, [...ALLOWANCE_PARAMETERS, ids]);
+    await this.sql.execute(RELEASE, [...ALLOWANCE_PARAMETERS, ids]);
   }
 
   /** Counts these attempts as failures. Skips attempts that are already settled. */
   async fail(ids: readonly string[]): Promise<void> {
-    await this.unitOfWork.manager.query(FAIL, [...ALLOWANCE_PARAMETERS, ids]);
+    await this.sql.execute(FAIL, [...ALLOWANCE_PARAMETERS, ids]);
   }
 
   /**
    * Counts attempts as failures after {@link GONE_AFTER_SECONDS} without a sign of life from their instance.
    */
   async failLost(): Promise<void> {
-    await this.unitOfWork.manager.query(FAIL_LOST, [...ALLOWANCE_PARAMETERS, GONE_AFTER_SECONDS]);
+    await this.sql.execute(FAIL_LOST, [...ALLOWANCE_PARAMETERS, GONE_AFTER_SECONDS]);
   }
 
   /** Records that the instance of these attempts is alive. */
   async keepAlive(ids: readonly string[]): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       'UPDATE sign_in_attempts SET seen_at = clock_timestamp() WHERE id = ANY ($1::uuid[])',
       [ids],
     );
@@ -151,7 +151,7 @@ export class SignInFailuresRepository {
 
   /** Clears the failures. Attempts in flight keep their places. */
   async forget(keys: readonly Buffer[]): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       'UPDATE sign_in_failures SET failures = 0, blocked_until = NULL WHERE key = ANY ($1)',
       [keys],
     );
@@ -159,13 +159,12 @@ export class SignInFailuresRepository {
 
   /** @returns the number of deleted counters */
   async deleteForgotten(olderThanSeconds: number, limit: number): Promise<number> {
-    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+    return this.sql.affected(
       `DELETE FROM sign_in_failures WHERE key IN (
          SELECT key FROM sign_in_failures
          WHERE last_at < clock_timestamp() - make_interval(secs => $1::integer) AND in_flight = 0
          LIMIT $2 FOR UPDATE SKIP LOCKED)`,
       [olderThanSeconds, limit],
     );
-    return count;
   }
 }

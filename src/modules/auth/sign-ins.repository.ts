@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { prepared } from '../../platform/database/prepared.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 
 /** The user that a sign-in claims to be. */
 export interface ClaimedAccount {
@@ -32,11 +32,11 @@ const FIND = prepared(
 
 @Injectable()
 export class SignInsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /** Loads everything that a sign-in needs before it is counted, in one statement. `null` matches no user. */
   async find(emailKey: string | null): Promise<Claim> {
-    const [row]: [Row] = await this.unitOfWork.manager.query(FIND, [emailKey]);
+    const row = await this.sql.one<Row>(FIND, [emailKey]);
     return { account: row.id === null ? null : row, addresses: row.addresses };
   }
 }

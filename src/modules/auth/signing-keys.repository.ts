@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 
 /** The kind of token that a key signs. Only the public halves of `access` keys are published. */
 export type KeyUse = 'access' | 'refresh';
@@ -18,14 +18,14 @@ export interface StoredKey {
 
 @Injectable()
 export class SigningKeysRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /**
    * Returns the keys that still verify, newest first. `signs` names the key that signs now by the database
    * clock.
    */
   async findLive(use: KeyUse): Promise<{ keys: StoredKey[]; signs: string | null }> {
-    const keys: (StoredKey & { signing: boolean })[] = await this.unitOfWork.manager.query(
+    const keys = await this.sql.rows<StoredKey & { signing: boolean }>(
       `SELECT kid, private_key_sealed AS "privateKeySealed",
               signs_from IS NULL OR signs_from <= clock_timestamp() AS signing
        FROM ${TABLES[use]} WHERE verifies_until IS NULL OR verifies_until > clock_timestamp()
@@ -39,7 +39,7 @@ export class SigningKeysRepository {
    * use.
    */
   async lock(): Promise<void> {
-    await this.unitOfWork.manager.query(`LOCK TABLE ${TABLES.access} IN SHARE ROW EXCLUSIVE MODE`);
+    await this.sql.execute(`LOCK TABLE ${TABLES.access} IN SHARE ROW EXCLUSIVE MODE`);
   }
 
   /** @returns the uses that have no key or whose newest key is at least this old */
@@ -49,9 +49,7 @@ export class SigningKeysRepository {
         `SELECT '${use}' AS use FROM ${TABLES[use]}
          HAVING coalesce(max(created_at) < clock_timestamp() - make_interval(secs => $1::integer), true)`,
     );
-    const rows: { use: KeyUse }[] = await this.unitOfWork.manager.query(due.join(' UNION ALL '), [
-      maxAgeSeconds,
-    ]);
+    const rows = await this.sql.rows<{ use: KeyUse }>(due.join(' UNION ALL '), [maxAgeSeconds]);
     return rows.map(({ use }) => use);
   }
 
@@ -59,7 +57,7 @@ export class SigningKeysRepository {
    * Inserts a key that signs after `aheadSeconds`. With 0, as in a database without keys, it signs at once.
    */
   async insert(use: KeyUse, key: StoredKey, aheadSeconds: number): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `INSERT INTO ${TABLES[use]} (kid, private_key_sealed, created_at, signs_from)
        SELECT $1, $2, at, CASE WHEN $3::integer > 0 THEN at + make_interval(secs => $3::integer) END
        FROM clock_timestamp() AS at`,
@@ -72,7 +70,7 @@ export class SigningKeysRepository {
    * until `kid` takes over.
    */
   async retireOthers(use: KeyUse, kid: string, longestTokenSeconds: number): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `UPDATE ${TABLES[use]} AS retired
        SET verifies_until = successor.signs_from + make_interval(secs => $2::integer)
        FROM ${TABLES[use]} AS successor

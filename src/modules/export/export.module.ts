@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { AuditSource } from './audit-source.js';
@@ -7,11 +8,14 @@ import { ExportConnections } from './export-connections.js';
 import { ExportController } from './export.controller.js';
 import { ExportCursors } from './export-cursor.js';
 import { ExportService } from './export.service.js';
+import { ExportedUsersRepository } from './exported-users.repository.js';
 import { ExportsRepository } from './exports.repository.js';
 import { UsersSource } from './users-source.js';
+import { Export } from './export.entity.js';
+import { UserImage } from './user-image.entity.js';
 
 @Module({
-  imports: [AuthModule, AuditModule],
+  imports: [TypeOrmModule.forFeature([Export, UserImage]), AuthModule, AuditModule],
   controllers: [ExportController],
   providers: [
     ExportService,
@@ -19,6 +23,7 @@ import { UsersSource } from './users-source.js';
     ExportCursors,
     ExportsRepository,
     ExportCleanUp,
+    ExportedUsersRepository,
     UsersSource,
     AuditSource,
   ],

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 
 /** A database snapshot, which fixes the state that one transaction saw. */
 export interface HistorySnapshot {
@@ -39,36 +39,33 @@ const COLUMNS = `id, epoch, snapshot::text, months_dropped AS "monthsDropped", s
 
 @Injectable()
 export class ExportsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /**
    * Takes the snapshot. Its commit is on disk before any row is sent. Otherwise a crash could let a later
    * transaction reuse an id that this snapshot treats as earlier.
    */
   async insert({ id, kind, userId, sessionId, totalEstimate }: NewExport): Promise<StoredExport> {
-    const { manager } = this.unitOfWork;
-    await manager.query(`SELECT set_config('synchronous_commit', 'on', true)`);
-    const rows: [StoredExport] = await manager.query(
+    await this.sql.execute(`SELECT set_config('synchronous_commit', 'on', true)`);
+    return this.sql.one<StoredExport>(
       `INSERT INTO exports (id, kind, user_id, session_id, total_estimate, months_dropped)
        VALUES ($1, $2, $3, $4, $5, audit_months_dropped())
        RETURNING ${COLUMNS}`,
       [id, kind, userId, sessionId, totalEstimate],
     );
-    return rows[0];
   }
 
   /**
    * Returns the export, or null when it is too old or predates a restore. An audit export is also unreadable
    * once retention has dropped a month since.
    */
-  async findReadable(id: string): Promise<StoredExport | null> {
-    const rows: StoredExport[] = await this.unitOfWork.manager.query(
+  findReadable(id: string): Promise<StoredExport | null> {
+    return this.sql.maybeOne<StoredExport>(
       `SELECT ${COLUMNS} FROM exports
        WHERE id = $1 AND epoch = current_epoch() AND snapshot_at > clock_timestamp() - ${KEPT}
          AND (kind <> 'audit' OR months_dropped = audit_months_dropped())`,
       [id],
     );
-    return rows[0] ?? null;
   }
 
   /** Deletes expired exports. @returns the number deleted */
@@ -83,10 +80,9 @@ export class ExportsRepository {
 
   private async deleteSome(which: string, limit: number): Promise<number> {
     const [table] = which.split(' ', 1);
-    const [, deleted]: [unknown, number] = await this.unitOfWork.manager.query(
+    return this.sql.affected(
       `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${which} LIMIT $1))`,
       [limit],
     );
-    return deleted;
   }
 }

@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull, Not } from 'typeorm';
 import type { AppError } from '../../common/errors/app-error.js';
 import { prepared } from '../../platform/database/prepared.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from './job-kinds.service.js';
+import { JobRow } from './job-row.entity.js';
 
 /** An item that a job has yet to process. */
 export interface OpenRow {
@@ -19,10 +22,13 @@ const SETTLE = prepared(
 
 @Injectable()
 export class JobRowsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   async insertAll(jobId: string, itemIds: readonly string[]): Promise<void> {
-    await this.query(
+    await this.sql.execute(
       `INSERT INTO job_rows (job_id, index, item_id)
        SELECT $1, place - 1, item FROM unnest($2::uuid[]) WITH ORDINALITY AS given (item, place)`,
       [jobId, itemIds],
@@ -30,7 +36,7 @@ export class JobRowsRepository {
   }
 
   findOpen(jobId: string, after: number, limit: number): Promise<OpenRow[]> {
-    return this.query(
+    return this.sql.rows(
       `SELECT job_id AS "jobId", index, item_id AS "itemId" FROM job_rows
        WHERE job_id = $1 AND index > $2 AND status IS NULL ORDER BY index LIMIT $3`,
       [jobId, after, limit],
@@ -42,7 +48,7 @@ export class JobRowsRepository {
    * @returns false when the row is no longer open; the caller must then roll back
    */
   async settle({ jobId, index }: OpenRow, status: RowStatus, error: AppError | null): Promise<boolean> {
-    const [, settled]: [unknown, number] = await this.query(SETTLE, [
+    const settled = await this.sql.affected(SETTLE, [
       jobId,
       index,
       status,
@@ -54,23 +60,22 @@ export class JobRowsRepository {
 
   /** Skips the open rows. Waits for those that are being settled. */
   async skipOpen(jobId: string): Promise<void> {
-    await this.query(`UPDATE job_rows SET status = 'skipped' WHERE job_id = $1 AND status IS NULL`, [jobId]);
+    await this.jobRows.update({ jobId, status: IsNull() }, { status: 'skipped' });
   }
 
   async count(jobId: string): Promise<JobCounts> {
-    const rows: [JobCounts] = await this.query(
+    return this.sql.one<JobCounts>(
       `SELECT count(*) FILTER (WHERE status = 'ok')::integer AS done,
               count(*) FILTER (WHERE status = 'failed')::integer AS failed,
               count(*) FILTER (WHERE status IS NULL)::integer AS open
        FROM job_rows WHERE job_id = $1`,
       [jobId],
     );
-    return rows[0];
   }
 
   /** Returns a page of rows with a result. */
   findPage({ jobId, status, after, limit, offset }: ResultPage): Promise<RowResult[]> {
-    return this.query(
+    return this.sql.rows(
       `SELECT index, item_id AS "itemId", status, error_code AS "errorCode", error_message AS "errorMessage"
        FROM job_rows
        WHERE job_id = $1 AND index > $2 AND status IS NOT NULL ${status === null ? '' : 'AND status = $5'}
@@ -79,27 +84,21 @@ export class JobRowsRepository {
     );
   }
 
-  async countSettled(jobId: string, status: RowStatus | null): Promise<number> {
-    const rows: [{ rows: number }] = await this.query(
-      `SELECT count(*)::integer AS rows FROM job_rows
-       WHERE job_id = $1 AND status IS NOT NULL ${status === null ? '' : 'AND status = $2'}`,
-      [jobId, ...(status === null ? [] : [status])],
-    );
-    return rows[0].rows;
+  countSettled(jobId: string, status: RowStatus | null): Promise<number> {
+    return this.jobRows.countBy({ jobId, status: status ?? Not(IsNull()) });
   }
 
   /** Deletes rows of jobs that ended more than `days` days ago. @returns the number deleted */
-  async deleteEndedBefore(days: number, limit: number): Promise<number> {
-    const [, count]: [unknown, number] = await this.query(
+  deleteEndedBefore(days: number, limit: number): Promise<number> {
+    return this.sql.affected(
       `DELETE FROM job_rows WHERE (job_id, index) IN (
          SELECT job_id, index FROM jobs JOIN job_rows ON job_id = jobs.id
          WHERE finished_at < clock_timestamp() - make_interval(days => $1) LIMIT $2)`,
       [days, limit],
     );
-    return count;
   }
 
-  private query<T>(sql: string, values: unknown[]): Promise<T> {
-    return this.unitOfWork.manager.query<T>(sql, values);
+  private get jobRows() {
+    return this.unitOfWork.manager.getRepository(JobRow);
   }
 }

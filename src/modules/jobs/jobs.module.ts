@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
 import { BulkActionsService } from './bulk-actions.service.js';
 import { BulkRow } from './bulk-row.js';
@@ -16,9 +17,11 @@ import { JobsController } from './jobs.controller.js';
 import { JobsRepository } from './jobs.repository.js';
 import { JobsService } from './jobs.service.js';
 import { NewJobsService } from './new-jobs.service.js';
+import { StoredJob } from './stored-job.entity.js';
+import { JobRow } from './job-row.entity.js';
 
 @Module({
-  imports: [AuthModule],
+  imports: [TypeOrmModule.forFeature([StoredJob, JobRow]), AuthModule],
   controllers: [JobsController],
   providers: [
     JobsService,

@@ -1,8 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull, Not } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
+import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { Job, JobCounts, JobStatus } from './job-kinds.service.js';
+import { StoredJob } from './stored-job.entity.js';
 
 const COLUMNS = `id, type, status, total, done, failed, owner_id AS "ownerId", session_id AS "sessionId",
                  dry_run AS "dryRun", parameters, created_at AS "createdAt", started_at AS "startedAt",
@@ -28,15 +32,13 @@ export interface JobPage {
 
 @Injectable()
 export class JobsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
-  async insert(job: NewJob): Promise<Job> {
-    const rows: [Job] = await this.query(
-      `INSERT INTO jobs (id, type, total, owner_id, session_id, dry_run, parameters)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
-      [job.id, job.type, job.total, job.ownerId, job.sessionId, job.dryRun, job.parameters],
-    );
-    return rows[0];
+  insert(job: NewJob): Promise<Job> {
+    return insertReturning(this.jobs, job);
   }
 
   /**
@@ -44,55 +46,51 @@ export class JobsRepository {
    * unit of work ends.
    */
   async countOpenOf(ownerId: string): Promise<number> {
-    await this.query(`SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || $1, 0))`, [ownerId]);
-    const rows: [{ jobs: number }] = await this.query(
+    await this.sql.execute(`SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || $1, 0))`, [ownerId]);
+    const row = await this.sql.one<{ jobs: number }>(
       `SELECT count(*)::integer AS jobs FROM jobs WHERE owner_id = $1 AND ${OPEN}`,
       [ownerId],
     );
-    return rows[0].jobs;
+    return row.jobs;
   }
 
   findById(id: string): Promise<Job | null> {
-    return this.findOne(id, '');
+    return this.jobs.findOneBy({ id });
   }
 
   /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<Job | null> {
-    return this.findOne(id, 'FOR UPDATE');
+    return this.jobs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
   }
 
   /** Returns a page of jobs, newest first. */
   findPage({ ownerId, limit, offset, after }: JobPage): Promise<Job[]> {
-    const { condition, values } = ownedBy(ownerId);
-    const next = values.length + 1;
-    const isAfter = after ? `AND (created_at, id) < ($${next + 2}::timestamptz, $${next + 3}::uuid)` : '';
-    return this.query(
-      `SELECT ${COLUMNS} FROM jobs WHERE ${condition} ${isAfter}
-       ORDER BY created_at DESC, id DESC LIMIT $${next} OFFSET $${next + 1}`,
-      [...values, limit, offset, ...(after ? [after.key, after.id] : [])],
-    );
+    const query = this.jobs.createQueryBuilder('job');
+    if (ownerId !== null) query.where({ ownerId });
+    if (after) query.andWhere('(job.createdAt, job.id) < (:key, :id)', after);
+    return query
+      .orderBy('job.createdAt', 'DESC')
+      .addOrderBy('job.id', 'DESC')
+      .limit(limit)
+      .offset(offset)
+      .getMany();
   }
 
-  async count(ownerId: string | null): Promise<number> {
-    const { condition, values } = ownedBy(ownerId);
-    const rows: [{ jobs: number }] = await this.query(
-      `SELECT count(*)::integer AS jobs FROM jobs WHERE ${condition}`,
-      values,
-    );
-    return rows[0].jobs;
+  count(ownerId: string | null): Promise<number> {
+    return this.jobs.countBy(ownerId === null ? {} : { ownerId });
   }
 
   estimate(ownerId: string | null): Promise<number> {
     const { condition, values } = ownedBy(ownerId);
-    return estimateRows(this.unitOfWork.manager, `SELECT 1 FROM jobs WHERE ${condition}`, values);
+    return estimateRows(this.sql, `SELECT 1 FROM jobs WHERE ${condition}`, values);
   }
 
   /**
    * Claims the oldest open job of these types that has no lease holder. `holder` holds the lease for
    * `seconds`.
    */
-  async claim(holder: string, types: readonly string[], seconds: number): Promise<Job | null> {
-    const [rows]: [Job[], number] = await this.query(
+  claim(holder: string, types: readonly string[], seconds: number): Promise<Job | null> {
+    return this.sql.maybeOne<Job>(
       `UPDATE jobs SET status = 'running', started_at = coalesce(started_at, clock_timestamp()), holder = $1,
               held_until = clock_timestamp() + make_interval(secs => $3::integer)
        WHERE id = (SELECT id FROM jobs
@@ -101,12 +99,11 @@ export class JobsRepository {
        RETURNING ${COLUMNS}`,
       [holder, types, seconds],
     );
-    return rows[0] ?? null;
   }
 
   /** Renews the lease. @returns false when another instance holds it or the job has ended */
   async hold(id: string, holder: string, seconds: number, { done, failed }: JobCounts): Promise<boolean> {
-    const [, held]: [unknown, number] = await this.query(
+    const held = await this.sql.affected(
       `UPDATE jobs SET held_until = clock_timestamp() + make_interval(secs => $3::integer), done = $4, failed = $5
        WHERE id = $1 AND holder = $2 AND ${OPEN}`,
       [id, holder, seconds, done, failed],
@@ -116,7 +113,7 @@ export class JobsRepository {
 
   /** Releases the lease. Any instance may claim the job after `seconds`. */
   async letGo(id: string, holder: string, seconds: number): Promise<void> {
-    await this.query(
+    await this.sql.execute(
       `UPDATE jobs SET holder = NULL, held_until = clock_timestamp() + make_interval(secs => $3::integer)
        WHERE id = $1 AND holder = $2`,
       [id, holder, seconds],
@@ -128,7 +125,7 @@ export class JobsRepository {
    * `exceptJobId` keeps one job running.
    */
   async withdraw({ ownerId, sessionId, exceptSessionId, exceptJobId }: Withdrawal): Promise<void> {
-    await this.query(
+    await this.sql.execute(
       `UPDATE jobs SET withdrawn_at = clock_timestamp()
        WHERE owner_id = $1 AND ${OPEN} AND withdrawn_at IS NULL AND id IS DISTINCT FROM $4::uuid
          AND ($2::uuid IS NULL OR session_id = $2) AND session_id IS DISTINCT FROM $3::uuid`,
@@ -136,53 +133,42 @@ export class JobsRepository {
     );
   }
 
-  async isWithdrawn(id: string): Promise<boolean> {
-    const rows: unknown[] = await this.query(
-      'SELECT 1 FROM jobs WHERE id = $1 AND withdrawn_at IS NOT NULL',
-      [id],
-    );
-    return rows.length > 0;
+  isWithdrawn(id: string): Promise<boolean> {
+    return this.jobs.existsBy({ id, withdrawnAt: Not(IsNull()) });
   }
 
   /** Counts an unexpected error of a claimed job. @returns the number so far */
   async countBreakdown(id: string): Promise<number> {
-    const [rows]: [[{ breakdowns: number }], number] = await this.query(
+    const row = await this.sql.one<{ breakdowns: number }>(
       'UPDATE jobs SET breakdowns = breakdowns + 1 WHERE id = $1 RETURNING breakdowns',
       [id],
     );
-    return rows[0].breakdowns;
+    return row.breakdowns;
   }
 
   /** Ends a job whose row is locked. */
   async end(id: string, status: JobStatus, { done, failed }: JobCounts): Promise<Job> {
-    const [rows]: [[Job], number] = await this.query(
-      `UPDATE jobs SET status = $2, done = $3, failed = $4, finished_at = clock_timestamp(), holder = NULL,
-              held_until = NULL
-       WHERE id = $1 RETURNING ${COLUMNS}`,
-      [id, status, done, failed],
+    const { raw } = await this.jobs.update(
+      { id },
+      { status, done, failed, finishedAt: () => 'clock_timestamp()', holder: null, heldUntil: null },
+      { returning: '*' },
     );
-    return rows[0];
+    return returnedEntity(this.jobs, raw as object[]);
   }
 
   /** Deletes jobs that ended more than `days` days ago and have no rows left. @returns the number deleted */
-  async deleteEndedBefore(days: number, limit: number): Promise<number> {
-    const [, count]: [unknown, number] = await this.query(
+  deleteEndedBefore(days: number, limit: number): Promise<number> {
+    return this.sql.affected(
       `DELETE FROM jobs WHERE id IN (
          SELECT id FROM jobs WHERE finished_at < clock_timestamp() - make_interval(days => $1)
            AND NOT EXISTS (SELECT 1 FROM job_rows WHERE job_id = jobs.id)
          LIMIT $2 FOR UPDATE SKIP LOCKED)`,
       [days, limit],
     );
-    return count;
   }
 
-  private async findOne(id: string, lock: 'FOR UPDATE' | ''): Promise<Job | null> {
-    const rows: Job[] = await this.query(`SELECT ${COLUMNS} FROM jobs WHERE id = $1 ${lock}`, [id]);
-    return rows[0] ?? null;
-  }
-
-  private query<T>(sql: string, values: unknown[]): Promise<T> {
-    return this.unitOfWork.manager.query<T>(sql, values);
+  private get jobs() {
+    return this.unitOfWork.manager.getRepository(StoredJob);
   }
 }
 

@@ -4,7 +4,7 @@ import type { AuditChanges } from '../../platform/audit-trail/audit-details.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { resourceEventTypes } from './events/resource-events.js';
-import type { Resource } from './resource.js';
+import type { Resource } from './resource.entity.js';
 
 export interface Transfer {
   readonly resourceIds: readonly string[];

@@ -1,17 +1,6 @@
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
-
-/** An object that a user owns. Its meaning is known only to the client that created it. */
-export interface Resource {
-  readonly id: string;
-  readonly type: string;
-  readonly name: string;
-  readonly externalId: string | null;
-  readonly ownerId: string;
-  readonly version: number;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-}
+import type { Resource } from './resource.entity.js';
 
 /** Returns true if the caller may see and transfer the resources of other users. */
 export const mayManage = (caller: Principal): boolean => caller.permissions.has('resources:transfer');

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { UsersModule } from '../users/users.module.js';
 import { CreateResourceHandler } from './commands/create-resource.command.js';
 import { DeleteResourceHandler } from './commands/delete-resource.command.js';
@@ -8,11 +9,12 @@ import { ResourceHistory } from './resource-history.js';
 import { ResourcesController } from './resources.controller.js';
 import { ResourcesRepository } from './resources.repository.js';
 import { ResourcesService } from './resources.service.js';
+import { Resource } from './resource.entity.js';
 
 const commands = [CreateResourceHandler, DeleteResourceHandler, TransferResourcesHandler];
 
 @Module({
-  imports: [UsersModule],
+  imports: [TypeOrmModule.forFeature([Resource]), UsersModule],
   controllers: [ResourcesController],
   providers: [ResourcesService, ResourcesRepository, ResourceHistory, ErasedOwners, ...commands],
   exports: [ResourcesService],

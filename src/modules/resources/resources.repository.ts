@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Position } from '../../common/pagination/cursor.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
+import { insertReturning } from '../../platform/database/returned-entity.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import type { Resource } from './resource.js';
-
-const COLUMNS = `id, type, name, external_id AS "externalId", owner_id AS "ownerId", version,
-                 created_at AS "createdAt", updated_at AS "updatedAt"`;
+import { Resource } from './resource.entity.js';
 
 /** The name of every resource whose owner is erased. It is neutral and still a valid name. */
 const FORGOTTEN_NAME = 'erased';
@@ -22,50 +21,44 @@ export interface ResourcePage {
 
 @Injectable()
 export class ResourcesRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
-  async insert({ id, type, name, externalId, ownerId }: NewResource): Promise<Resource> {
-    const rows: [Resource] = await this.unitOfWork.manager.query(
-      `INSERT INTO resources (id, type, name, external_id, owner_id) VALUES ($1, $2, $3, $4, $5)
-       RETURNING ${COLUMNS}`,
-      [id, type, name, externalId, ownerId],
-    );
-    return rows[0];
+  insert(resource: NewResource): Promise<Resource> {
+    return insertReturning(this.resources, resource);
   }
 
   findById(id: string): Promise<Resource | null> {
-    return this.findOne(id, '');
+    return this.resources.findOneBy({ id });
   }
 
   /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<Resource | null> {
-    return this.findOne(id, 'FOR UPDATE');
+    return this.resources.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
   }
 
   /** Returns a page of resources, oldest first. */
   findPage({ ownerId, limit, offset, after }: ResourcePage): Promise<Resource[]> {
-    const { condition, values } = ownedBy(ownerId);
-    const next = values.length + 1;
-    const isAfter = after ? `AND (created_at, id) > ($${next + 2}::timestamptz, $${next + 3}::uuid)` : '';
-    return this.unitOfWork.manager.query(
-      `SELECT ${COLUMNS} FROM resources WHERE ${condition} ${isAfter}
-       ORDER BY created_at, id LIMIT $${next} OFFSET $${next + 1}`,
-      [...values, limit, offset, ...(after ? [after.key, after.id] : [])],
-    );
+    const query = this.resources.createQueryBuilder('resource');
+    if (ownerId !== null) query.where({ ownerId });
+    if (after) query.andWhere('(resource.createdAt, resource.id) > (:key, :id)', after);
+    return query
+      .orderBy('resource.createdAt')
+      .addOrderBy('resource.id')
+      .limit(limit)
+      .offset(offset)
+      .getMany();
   }
 
-  async count(ownerId: string | null): Promise<number> {
-    const { condition, values } = ownedBy(ownerId);
-    const rows: [{ resources: number }] = await this.unitOfWork.manager.query(
-      `SELECT count(*)::integer AS resources FROM resources WHERE ${condition}`,
-      values,
-    );
-    return rows[0].resources;
+  count(ownerId: string | null): Promise<number> {
+    return this.resources.countBy(ownerId === null ? {} : { ownerId });
   }
 
   estimate(ownerId: string | null): Promise<number> {
     const { condition, values } = ownedBy(ownerId);
-    return estimateRows(this.unitOfWork.manager, `SELECT 1 FROM resources WHERE ${condition}`, values);
+    return estimateRows(this.sql, `SELECT 1 FROM resources WHERE ${condition}`, values);
   }
 
   /**
@@ -73,7 +66,7 @@ export class ResourcesRepository {
    * work ends, so that concurrent transfers cannot deadlock.
    */
   async findOwned(ids: readonly string[], ownerId: string, hold: boolean): Promise<Set<string>> {
-    const rows: Pick<Resource, 'id' | 'ownerId'>[] = await this.unitOfWork.manager.query(
+    const rows = await this.sql.rows<Pick<Resource, 'id' | 'ownerId'>>(
       `SELECT id, owner_id AS "ownerId" FROM resources WHERE id = ANY ($1) ORDER BY id ${hold ? 'FOR UPDATE' : ''}`,
       [ids],
     );
@@ -82,7 +75,7 @@ export class ResourcesRepository {
 
   /** Changes the owner of locked rows and raises their versions. */
   async changeOwner(ids: readonly string[], ownerId: string): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `UPDATE resources SET owner_id = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = ANY ($1)`,
       [ids, ownerId],
     );
@@ -94,7 +87,7 @@ export class ResourcesRepository {
    * @returns the number of resources whose name was erased
    */
   async forgetNames(ownerId: string, limit: number): Promise<number> {
-    const [, forgotten]: [unknown, number] = await this.unitOfWork.manager.query(
+    return this.sql.affected(
       `WITH named AS (
          SELECT id FROM resources WHERE owner_id = $1 AND (name <> $2 OR external_id IS NOT NULL)
          ORDER BY id LIMIT $3 FOR UPDATE)
@@ -102,19 +95,14 @@ export class ResourcesRepository {
        FROM named WHERE resources.id = named.id`,
       [ownerId, FORGOTTEN_NAME, limit],
     );
-    return forgotten;
   }
 
   async deleteById(id: string): Promise<void> {
-    await this.unitOfWork.manager.query('DELETE FROM resources WHERE id = $1', [id]);
+    await this.resources.delete({ id });
   }
 
-  private async findOne(id: string, lock: 'FOR UPDATE' | ''): Promise<Resource | null> {
-    const rows: Resource[] = await this.unitOfWork.manager.query(
-      `SELECT ${COLUMNS} FROM resources WHERE id = $1 ${lock}`,
-      [id],
-    );
-    return rows[0] ?? null;
+  private get resources() {
+    return this.unitOfWork.manager.getRepository(Resource);
   }
 }
 

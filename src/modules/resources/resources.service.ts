@@ -5,7 +5,8 @@ import { assertTimeKey, decodeCursor, encodeCursor, type Position } from '../../
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import type { ListResourcesDto } from './dto/list-resources.dto.js';
-import { assertVisible, mayManage, type Resource } from './resource.js';
+import type { Resource } from './resource.entity.js';
+import { assertVisible, mayManage } from './resource.js';
 import { ResourcesRepository } from './resources.repository.js';
 
 /** Answers queries about resources. Commands make the changes. */

@@ -4,9 +4,10 @@ import { Role } from './role.entity.js';
 import { RolesController } from './roles.controller.js';
 import { RolesRepository } from './roles.repository.js';
 import { RolesService } from './roles.service.js';
+import { RolePermission } from './role-permission.entity.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Role])],
+  imports: [TypeOrmModule.forFeature([Role, RolePermission])],
   controllers: [RolesController],
   providers: [RolesService, RolesRepository],
   exports: [RolesService],

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Role } from './role.entity.js';
 
@@ -17,11 +18,14 @@ const WITH_PERMISSIONS = `
 
 @Injectable()
 export class RolesRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /** Returns a page of roles in name order, starting after `after`. */
   findPage(after: string, limit: number, offset: number): Promise<RoleWithPermissions[]> {
-    return this.roles.query(`${WITH_PERMISSIONS} WHERE name > $1 ORDER BY name LIMIT $2 OFFSET $3`, [
+    return this.sql.rows(`${WITH_PERMISSIONS} WHERE name > $1 ORDER BY name LIMIT $2 OFFSET $3`, [
       after,
       limit,
       offset,
@@ -29,12 +33,12 @@ export class RolesRepository {
   }
 
   findByNames(names: readonly string[]): Promise<RoleWithPermissions[]> {
-    return this.roles.query(`${WITH_PERMISSIONS} WHERE name = ANY ($1)`, [names]);
+    return this.sql.rows(`${WITH_PERMISSIONS} WHERE name = ANY ($1)`, [names]);
   }
 
   /** Locks the permissions of these roles against changes until the unit of work ends. */
   async hold(names: readonly string[]): Promise<void> {
-    await this.roles.query('SELECT 1 FROM roles WHERE name = ANY ($1) ORDER BY name FOR KEY SHARE', [names]);
+    await this.sql.execute('SELECT 1 FROM roles WHERE name = ANY ($1) ORDER BY name FOR KEY SHARE', [names]);
   }
 
   /**
@@ -42,12 +46,12 @@ export class RolesRepository {
    * the unit of work ends.
    */
   async holdForChange(name: string): Promise<void> {
-    await this.roles.query('SELECT 1 FROM roles WHERE name = $1 FOR UPDATE', [name]);
+    await this.sql.execute('SELECT 1 FROM roles WHERE name = $1 FOR UPDATE', [name]);
   }
 
   /** Returns the user's current permissions. Returns none unless the user is active. */
   async findPermissionsOfUser(userId: string): Promise<Permission[]> {
-    const rows: { permission: Permission }[] = await this.roles.query(
+    const rows = await this.sql.rows<{ permission: Permission }>(
       `SELECT DISTINCT permission FROM users JOIN role_permissions ON role = ANY (roles)
        WHERE id = $1 AND status = 'active'`,
       [userId],
@@ -57,7 +61,7 @@ export class RolesRepository {
 
   /** Returns the roles with at least one permission outside `permissions`. */
   async findNamesAbove(permissions: readonly Permission[]): Promise<string[]> {
-    const rows: { role: string }[] = await this.roles.query(
+    const rows = await this.sql.rows<{ role: string }>(
       'SELECT DISTINCT role FROM role_permissions WHERE permission <> ALL ($1)',
       [permissions],
     );
@@ -69,12 +73,12 @@ export class RolesRepository {
    * and one of `others`.
    */
   async isHeldWith(name: string, others: readonly string[], exceptUserId: string): Promise<boolean> {
-    const rows: unknown[] = await this.roles.query(
+    const row = await this.sql.maybeOne<object>(
       `SELECT 1 FROM users
        WHERE roles @> ARRAY[$1] AND roles && $2 AND roles <> ARRAY['user'] AND id <> $3 LIMIT 1`,
       [name, others, exceptUserId],
     );
-    return rows.length > 0;
+    return row !== null;
   }
 
   /**
@@ -82,28 +86,25 @@ export class RolesRepository {
    * number. Roles rarely change.
    */
   async lockTable(): Promise<void> {
-    await this.roles.query('LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE');
+    await this.sql.execute('LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE');
   }
 
   /** Inserts a role without permissions in version 0. Setting its permissions makes version 1. */
   async insert(name: string): Promise<void> {
-    await this.roles.query('INSERT INTO roles (name, version) VALUES ($1, 0)', [name]);
+    await this.roles.insert({ name, version: 0 });
   }
 
   /** Replaces the permissions of a role and raises its version. The caller has locked the table. */
   async replacePermissions(name: string, permissions: readonly Permission[]): Promise<void> {
-    await this.roles.query('DELETE FROM role_permissions WHERE role = $1 AND permission <> ALL ($2)', [
+    await this.sql.execute('DELETE FROM role_permissions WHERE role = $1 AND permission <> ALL ($2)', [
       name,
       permissions,
     ]);
-    await this.roles.query(
+    await this.sql.execute(
       'INSERT INTO role_permissions (role, permission) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING',
       [name, permissions],
     );
-    await this.roles.query(
-      'UPDATE roles SET version = version + 1, updated_at = clock_timestamp() WHERE name = $1',
-      [name],
-    );
+    await this.roles.update({ name }, { version: () => 'version + 1', updatedAt: () => 'clock_timestamp()' });
   }
 
   count(): Promise<number> {

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
 import { prepared } from '../../platform/database/prepared.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-kinds.service.js';
+import { ImportChunk } from './import-chunk.entity.js';
 
 /** A chunk of a job's lines that are imported together. */
 export interface Piece {
@@ -28,20 +31,23 @@ const COUNTS_BY: Readonly<Record<RowStatus, string>> = {
 
 @Injectable()
 export class ImportPiecesRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   async insert({ jobId, firstIndex }: Piece, lines: number, sealed: Buffer): Promise<void> {
-    await this.query(STAGE, [jobId, firstIndex, lines, sealed]);
+    await this.sql.execute(STAGE, [jobId, firstIndex, lines, sealed]);
   }
 
   async countLines(jobId: string): Promise<number> {
     const sql = 'SELECT coalesce(sum(lines), 0)::integer AS lines FROM import_pieces WHERE job_id = $1';
-    const rows: [{ lines: number }] = await this.query(sql, [jobId]);
-    return rows[0].lines;
+    const row = await this.sql.one<{ lines: number }>(sql, [jobId]);
+    return row.lines;
   }
 
-  async findOpen(jobId: string, after: number, limit: number): Promise<Piece[]> {
-    return this.query(
+  findOpen(jobId: string, after: number, limit: number): Promise<Piece[]> {
+    return this.sql.rows(
       `SELECT job_id AS "jobId", first_index AS "firstIndex" FROM import_pieces
        WHERE job_id = $1 AND first_index > $2 AND status IS NULL ORDER BY first_index LIMIT $3`,
       [jobId, after, limit],
@@ -50,20 +56,17 @@ export class ImportPiecesRepository {
 
   /** Returns the encrypted lines, or null once the chunk is settled. */
   async findSealed({ jobId, firstIndex }: Piece): Promise<Buffer | null> {
-    const rows: { sealed: Buffer | null }[] = await this.query(
-      'SELECT sealed FROM import_pieces WHERE job_id = $1 AND first_index = $2',
-      [jobId, firstIndex],
-    );
-    return rows[0]?.sealed ?? null;
+    const chunk = await this.chunks.findOne({ select: { sealed: true }, where: { jobId, firstIndex } });
+    return chunk?.sealed ?? null;
   }
 
   /** Locks an open chunk until the unit of work ends. @returns false when it has been settled or skipped */
   async hold({ jobId, firstIndex }: Piece): Promise<boolean> {
-    const rows: unknown[] = await this.query(
+    const row = await this.sql.maybeOne<object>(
       'SELECT 1 FROM import_pieces WHERE job_id = $1 AND first_index = $2 AND status IS NULL FOR UPDATE',
       [jobId, firstIndex],
     );
-    return rows.length > 0;
+    return row !== null;
   }
 
   /** Stores the results of a locked chunk and deletes its encrypted lines. */
@@ -73,37 +76,31 @@ export class ImportPiecesRepository {
   ): Promise<void> {
     const done = itemIds.filter((id) => id !== null).length;
     const failed = itemIds.length - done;
-    await this.query(
-      `UPDATE import_pieces SET status = 'settled', sealed = NULL, done = $3, failed = $4, item_ids = $5,
-              error_codes = $6, error_messages = $7
-       WHERE job_id = $1 AND first_index = $2`,
-      [
-        jobId,
-        firstIndex,
+    await this.chunks.update(
+      { jobId, firstIndex },
+      {
+        status: 'settled',
+        sealed: null,
         done,
         failed,
-        itemIds,
-        ...(failed > 0 ? [errorCodes, errorMessages] : [null, null]),
-      ],
+        itemIds: [...itemIds],
+        ...(failed > 0 && { errorCodes: [...errorCodes], errorMessages: [...errorMessages] }),
+      },
     );
   }
 
   /** Skips the open chunks. Waits for those that are being settled. */
   async skipOpen(jobId: string): Promise<void> {
-    await this.query(
-      `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE job_id = $1 AND status IS NULL`,
-      [jobId],
-    );
+    await this.chunks.update({ jobId, status: IsNull() }, { status: 'skipped', sealed: null });
   }
 
   async count(jobId: string): Promise<JobCounts> {
-    const rows: [JobCounts] = await this.query(
+    return this.sql.one<JobCounts>(
       `SELECT coalesce(sum(done), 0)::integer AS done, coalesce(sum(failed), 0)::integer AS failed,
               coalesce(sum(lines) FILTER (WHERE status IS NULL), 0)::integer AS open
        FROM import_pieces WHERE job_id = $1`,
       [jobId],
     );
-    return rows[0];
   }
 
   /**
@@ -112,7 +109,7 @@ export class ImportPiecesRepository {
    */
   findResults({ jobId, status, after, limit, offset }: ResultPage): Promise<RowResult[]> {
     const has = status === null ? 'lines' : COUNTS_BY[status];
-    return this.query(
+    return this.sql.rows(
       `SELECT index, item_id AS "itemId", became AS status, error_code AS "errorCode", error_message AS "errorMessage"
        FROM (SELECT * FROM import_pieces
              WHERE job_id = $1 AND first_index + lines - 1 > $2 AND status IS NOT NULL AND ${has} > 0
@@ -129,16 +126,16 @@ export class ImportPiecesRepository {
 
   async countResults(jobId: string, status: RowStatus | null): Promise<number> {
     const lines = status === null ? 'CASE WHEN status IS NULL THEN 0 ELSE lines END' : COUNTS_BY[status];
-    const rows: [{ lines: number }] = await this.query(
+    const row = await this.sql.one<{ lines: number }>(
       `SELECT coalesce(sum(${lines}), 0)::integer AS lines FROM import_pieces WHERE job_id = $1`,
       [jobId],
     );
-    return rows[0].lines;
+    return row.lines;
   }
 
   /** Deletes every chunk of an upload that failed. */
   async delete(jobId: string): Promise<void> {
-    await this.query('DELETE FROM import_pieces WHERE job_id = $1', [jobId]);
+    await this.chunks.delete({ jobId });
   }
 
   /** Skips open chunks staged longer ago than `hours`. @returns the number of chunks */
@@ -164,11 +161,10 @@ export class ImportPiecesRepository {
   }
 
   private async change(sql: string, values: unknown[]): Promise<number> {
-    const [, changed]: [unknown, number] = await this.query(sql, values);
-    return changed;
+    return this.sql.affected(sql, values);
   }
 
-  private query<T>(sql: string, values: unknown[]): Promise<T> {
-    return this.unitOfWork.manager.query<T>(sql, values);
+  private get chunks() {
+    return this.unitOfWork.manager.getRepository(ImportChunk);
   }
 }

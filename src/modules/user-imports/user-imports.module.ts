@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
 import { BulkJobsModule } from '../jobs/jobs.module.js';
 import { RolesModule } from '../roles/roles.module.js';
@@ -9,9 +10,10 @@ import { ImportRun } from './import-run.js';
 import { Staging } from './staging.js';
 import { UserImportsController } from './user-imports.controller.js';
 import { UserImportsService } from './user-imports.service.js';
+import { ImportChunk } from './import-chunk.entity.js';
 
 @Module({
-  imports: [UsersModule, RolesModule, AuthModule, BulkJobsModule],
+  imports: [TypeOrmModule.forFeature([ImportChunk]), UsersModule, RolesModule, AuthModule, BulkJobsModule],
   controllers: [UserImportsController],
   providers: [UserImportsService, Staging, ImportRun, ImportPiecesRepository, ImportsCleanUp],
 })

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { SearchKeyFillProgress } from './search-key-fill.entity.js';
 
 /**
  * Completes the keys among the next users by id. Locks the users in id order, as every bulk write does, and
@@ -20,10 +22,13 @@ const COMPLETE = `
 /** Stores the progress of the search key fill and completes the keys it has not reached yet. */
 @Injectable()
 export class SearchKeysRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   async waitForLocksAtMost(milliseconds: number): Promise<void> {
-    await this.query(`SELECT set_config('lock_timeout', $1, true)`, [String(milliseconds)]);
+    await this.sql.execute(`SELECT set_config('lock_timeout', $1, true)`, [String(milliseconds)]);
   }
 
   /**
@@ -31,7 +36,7 @@ export class SearchKeysRepository {
    * or another run holds the lock.
    */
   async lockProgress(): Promise<string | null> {
-    const [row] = await this.query<{ after_id: string }>(
+    const row = await this.sql.maybeOne<{ after_id: string }>(
       'SELECT after_id FROM search_key_fill WHERE finished_at IS NULL FOR UPDATE SKIP LOCKED',
     );
     return row?.after_id ?? null;
@@ -39,18 +44,13 @@ export class SearchKeysRepository {
 
   /** Completes at most `limit` users after that id. Returns the number of users scanned and the last id. */
   async complete(after: string, limit: number): Promise<{ scanned: number; last: string }> {
-    const [row] = await this.query<{ scanned: number; last: string }>(COMPLETE, [after, limit]);
+    const row = await this.sql.maybeOne<{ scanned: number; last: string }>(COMPLETE, [after, limit]);
     return row ?? { scanned: 0, last: after };
   }
 
   async saveProgress(after: string, finished: boolean): Promise<void> {
-    await this.query(
-      `UPDATE search_key_fill SET after_id = $1, finished_at = CASE WHEN $2 THEN clock_timestamp() END`,
-      [after, finished],
-    );
-  }
-
-  private query<Row>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
-    return this.unitOfWork.manager.query(sql, parameters);
+    await this.unitOfWork.manager
+      .getRepository(SearchKeyFillProgress)
+      .updateAll({ afterId: after, finishedAt: finished ? () => 'clock_timestamp()' : null });
   }
 }

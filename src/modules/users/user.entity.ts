@@ -1,4 +1,5 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn, UpdateDateColumn } from 'typeorm';
+import { XID8 } from '../../platform/database/column-types.js';
 
 export const userStatuses = ['active', 'disabled', 'deleted'] as const;
 export type UserStatus = (typeof userStatuses)[number];
@@ -69,4 +70,11 @@ export class User {
 
   @UpdateDateColumn({ name: 'updated_at', type: 'timestamptz', precision: 3 })
   updatedAt: Date;
+
+  /** Set by a trigger, together with `changedXid`: the position of the last change that an export can see. */
+  @Column({ type: 'integer', name: 'changed_epoch', insert: false, update: false, select: false })
+  changedEpoch: number;
+
+  @Column({ type: XID8, name: 'changed_xid', insert: false, update: false, select: false })
+  changedXid: string;
 }

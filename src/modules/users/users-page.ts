@@ -1,8 +1,9 @@
 import type { Repository, SelectQueryBuilder } from 'typeorm';
 import type { Position } from '../../common/pagination/cursor.js';
 import { likePattern } from '../../common/text.js';
-import { readPlan } from '../../platform/database/estimate-rows.js';
+import { planOf } from '../../platform/database/estimate-rows.js';
 import { anyTerm, holds, holdsPairs, searchTerms } from '../../platform/database/search-key.js';
+import type { SqlRunner } from '../../platform/database/sql.runner.js';
 import type { User, UserStatus } from './user.entity.js';
 
 /**
@@ -61,14 +62,14 @@ export function matchingUsers(users: Repository<User>, filters: UserFilters): Se
  * On its own, the planner walks to the end of the index for rows that lie there, which takes seconds. So this
  * function chooses by the planner's estimate and bounds the walk.
  */
-export async function findPage(users: Repository<User>, page: UserPage): Promise<User[]> {
+export async function findPage(users: Repository<User>, sql: SqlRunner, page: UserPage): Promise<User[]> {
   if (passes(page.filters).length === 0) return inOrder(users, page).getMany();
   const rowsOf = (ids: string) =>
     ordered(users.createQueryBuilder('user'), page)
       .innerJoin(`(${ids})`, 'found', 'found.id = user.id')
       .setParameters(parametersOf(page))
       .getMany();
-  const entries = entriesToWalk(page, await estimate(users, page));
+  const entries = entriesToWalk(page, await estimate(users, sql, page));
   const met = entries > 0 ? await rowsOf(walk(page, entries)) : [];
   return met.length === page.limit ? met : rowsOf(gather(page));
 }
@@ -81,15 +82,15 @@ interface Estimate {
 }
 
 /** Asks the planner for its estimate, which reads statistics and not the table. */
-async function estimate(users: Repository<User>, page: UserPage): Promise<Estimate> {
-  const [sql, parameters] = users.manager.dataSource.driver.escapeQueryWithParameters(
-    `EXPLAIN (FORMAT JSON) SELECT 1 FROM (
+async function estimate(users: Repository<User>, sql: SqlRunner, page: UserPage): Promise<Estimate> {
+  const [select, parameters] = users.manager.dataSource.driver.escapeQueryWithParameters(
+    `SELECT 1 FROM (
        SELECT status, roles, search_key, email_key FROM users
        WHERE ${all([scopeOf(page.filters), ...isAfter(page)])} OFFSET 0
      ) AS scoped WHERE ${all(passes(page.filters))}`,
     parametersOf(page),
   );
-  const { Plan: plan } = readPlan(await users.query(sql, parameters));
+  const plan = await planOf(sql, select, parameters);
   return { wanted: plan['Plan Rows'], inReach: plan.Plans?.[0]?.['Plan Rows'] ?? plan['Plan Rows'] };
 }
 

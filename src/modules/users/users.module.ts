@@ -29,6 +29,7 @@ import { UserDeletionController } from './user-deletion.controller.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
+import { SearchKeyFillProgress } from './search-key-fill.entity.js';
 
 const commands = [
   CreateUserHandler,
@@ -45,7 +46,7 @@ const commands = [
 ];
 
 @Module({
-  imports: [TypeOrmModule.forFeature([User]), RolesModule],
+  imports: [TypeOrmModule.forFeature([User, SearchKeyFillProgress]), RolesModule],
   controllers: [MeController, UsersController, UserDeletionController],
   providers: [
     UsersService,

@@ -3,6 +3,8 @@ import { IsNull } from 'typeorm';
 import { violatesUnique } from '../../platform/database/database-errors.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/prepared.js';
+import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { User, type UserStatus } from './user.entity.js';
 import { findPage, matchingUsers, type UserFilters, type UserPage } from './users-page.js';
@@ -42,7 +44,10 @@ const INSERT_ALL = prepared(
 
 @Injectable()
 export class UsersRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /**
    * Inserts a user.
@@ -50,8 +55,7 @@ export class UsersRepository {
    */
   async insert(user: NewUser): Promise<User | null> {
     try {
-      const result = await this.users.createQueryBuilder().insert().values(user).returning('*').execute();
-      return this.hydrate(result.raw);
+      return await insertReturning(this.users, user);
     } catch (error) {
       if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
       throw error;
@@ -63,7 +67,7 @@ export class UsersRepository {
    * @returns the users whose address was free, with their times
    */
   insertAll(users: readonly ImportedUser[]): Promise<InsertedUser[]> {
-    return this.users.query(INSERT_ALL, [
+    return this.sql.rows(INSERT_ALL, [
       users.map(({ id }) => id),
       users.map(({ email }) => email),
       users.map(({ emailKey }) => emailKey),
@@ -99,7 +103,7 @@ export class UsersRepository {
   }
 
   async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
-    await this.users.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
+    await this.sql.execute('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
       id,
       from,
       to,
@@ -111,12 +115,12 @@ export class UsersRepository {
    * @returns null when the stored hash differs from the one in `user`
    */
   async replacePassword(user: User, passwordHash: string): Promise<User | null> {
-    const [rows]: [object[], number] = await this.users.query(
+    const rows = await this.sql.rows<object>(
       `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
        WHERE id = $1 AND password_hash IS NOT DISTINCT FROM $3 RETURNING *`,
       [user.id, passwordHash, user.passwordHash],
     );
-    return rows.length === 0 ? null : this.hydrate(rows);
+    return rows.length === 0 ? null : returnedEntity(this.users, rows);
   }
 
   /**
@@ -133,7 +137,7 @@ export class UsersRepository {
         .where({ id: user.id })
         .returning('*')
         .execute();
-      return this.hydrate(result.raw);
+      return returnedEntity(this.users, result.raw as object[]);
     } catch (error) {
       if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
       throw error;
@@ -145,7 +149,7 @@ export class UsersRepository {
    * valid address or name. The list recognizes an erased user by the empty search key.
    */
   async erase(user: User): Promise<User> {
-    const [rows]: [object[], number] = await this.users.query(
+    const rows = await this.sql.rows<object>(
       `UPDATE users SET email = 'erased:' || id, email_key = 'erased:' || id, name = '', name_key = '', search_key = '',
               password_hash = NULL, roles = ARRAY['user'], email_verified = false, last_login_at = NULL,
               disabled = false, deleted_at = coalesce(deleted_at, clock_timestamp()), erased_at = clock_timestamp(),
@@ -153,12 +157,12 @@ export class UsersRepository {
        WHERE id = $1 RETURNING *`,
       [user.id],
     );
-    return this.hydrate(rows);
+    return returnedEntity(this.users, rows);
   }
 
   /** Returns users deleted more than `days` days ago and not yet erased, oldest deletion first. */
   async findDeletedBefore(days: number, limit: number): Promise<string[]> {
-    const rows: { id: string }[] = await this.users.query(
+    const rows = await this.sql.rows<{ id: string }>(
       // Filters on index columns first, so that PostgreSQL fetches no row of users erased long ago.
       `WITH deleted AS MATERIALIZED (
          SELECT id FROM users WHERE status <> 'active' AND status = 'deleted' AND search_key <> '')
@@ -172,7 +176,7 @@ export class UsersRepository {
 
   /** Returns those of the given ids whose users exist and are not erased. */
   async findNotErased(ids: readonly string[]): Promise<string[]> {
-    const rows: { id: string }[] = await this.users.query(
+    const rows = await this.sql.rows<{ id: string }>(
       'SELECT id FROM users WHERE id = ANY ($1) AND erased_at IS NULL',
       [ids],
     );
@@ -181,7 +185,7 @@ export class UsersRepository {
 
   /** Resamples the planner statistics of the user tables, which removes samples of erased users. */
   async sampleAnew(): Promise<void> {
-    await this.users.query('SELECT sample_accounts_anew()');
+    await this.sql.execute('SELECT sample_accounts_anew()');
   }
 
   /**
@@ -189,7 +193,7 @@ export class UsersRepository {
    * unit of work ends.
    */
   async findStatuses(ids: readonly string[], hold: boolean): Promise<Map<string, UserStatus>> {
-    const rows: Pick<User, 'id' | 'status'>[] = await this.users.query(
+    const rows = await this.sql.rows<Pick<User, 'id' | 'status'>>(
       `SELECT id, status FROM users WHERE id = ANY ($1) ORDER BY id ${hold ? 'FOR SHARE' : ''}`,
       [ids],
     );
@@ -198,7 +202,7 @@ export class UsersRepository {
 
   /** Changes neither `version` nor `updated_at`. Locks in id order, as every multi-row lock does. */
   async touchLastLogins(logins: ReadonlyMap<string, Date>): Promise<void> {
-    await this.users.query(
+    await this.sql.execute(
       `WITH login AS (
          SELECT id, login.at FROM unnest($1::uuid[], $2::timestamptz[]) AS login (id, at)
          JOIN users USING (id) WHERE erased_at IS NULL ORDER BY id FOR NO KEY UPDATE OF users)
@@ -208,7 +212,7 @@ export class UsersRepository {
   }
 
   findPage(page: UserPage): Promise<User[]> {
-    return findPage(this.users, page);
+    return findPage(this.users, this.sql, page);
   }
 
   count(filters: UserFilters): Promise<number> {
@@ -217,7 +221,7 @@ export class UsersRepository {
 
   estimate(filters: UserFilters): Promise<number> {
     const [sql, parameters] = matchingUsers(this.users, filters).select('1').getQueryAndParameters();
-    return estimateRows(this.unitOfWork.manager, sql, parameters);
+    return estimateRows(this.sql, sql, parameters);
   }
 
   /**
@@ -225,27 +229,20 @@ export class UsersRepository {
    * first. Uses the row of the `admin` role as the lock.
    */
   async lockAdmins(): Promise<void> {
-    await this.users.query(`SELECT 1 FROM roles WHERE name = 'admin' FOR NO KEY UPDATE`);
+    await this.sql.execute(`SELECT 1 FROM roles WHERE name = 'admin' FOR NO KEY UPDATE`);
   }
 
   async existsActiveAdmin(exceptId: string | null): Promise<boolean> {
-    const rows: unknown[] = await this.users.query(
+    const row = await this.sql.maybeOne<object>(
       `SELECT 1 FROM users
        WHERE roles @> ARRAY['admin'] AND roles <> ARRAY['user'] AND status = 'active' AND id IS DISTINCT FROM $1
        LIMIT 1`,
       [exceptId],
     );
-    return rows.length > 0;
+    return row !== null;
   }
 
   private get users() {
     return this.unitOfWork.manager.getRepository(User);
-  }
-
-  private hydrate(rows: object[]): User {
-    const [row] = rows;
-    if (!row) throw new Error('the row to write no longer exists');
-    const { driver } = this.users.manager.dataSource;
-    return this.users.create(driver.createGeneratedMap(this.users.metadata, row, 0, 1) ?? {});
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { UnitOfWork } from '../database/unit-of-work.js';
+import { SqlRunner } from '../database/sql.runner.js';
 import { JobRunner } from '../jobs/job-runner.js';
 
 /**
@@ -15,7 +15,7 @@ const MONTHS_AHEAD = 2;
 export class AuditPartitions implements OnModuleInit {
   constructor(
     private readonly runner: JobRunner,
-    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -24,7 +24,7 @@ export class AuditPartitions implements OnModuleInit {
   }
 
   async make(): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `SELECT make_audit_partition((clock_timestamp() AT TIME ZONE 'UTC' + make_interval(months => ahead))::date)
        FROM generate_series(0, $1::integer) AS ahead`,
       [MONTHS_AHEAD],

@@ -4,7 +4,7 @@ import { newId } from '../../common/ids.js';
 import { AccountKeys } from '../crypto/account-keys.js';
 import type { Sealer } from '../crypto/sealer.js';
 import { prepared } from '../database/prepared.js';
-import { UnitOfWork } from '../database/unit-of-work.js';
+import { SqlRunner } from '../database/sql.runner.js';
 import type { ActorType, AuditAction, AuditOutcome, AuditReason } from './audit-actions.js';
 import { type AuditChanges, packDetails } from './audit-details.js';
 
@@ -85,13 +85,13 @@ interface Sealing {
 @Injectable()
 export class AuditTrail {
   constructor(
-    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
     private readonly keys: AccountKeys,
   ) {}
 
   /** Writes an entry in the current unit of work, or in its own statement outside one. */
   async record(fact: AuditFact): Promise<void> {
-    await this.unitOfWork.manager.query(INSERT, await this.rowOf(fact));
+    await this.sql.execute(INSERT, await this.rowOf(fact));
   }
 
   /** Writes several entries in one statement. `made` holds the keys of users created in this unit of work. */
@@ -100,7 +100,7 @@ export class AuditTrail {
     for (const fact of facts) rows.push(await this.rowOf(fact, made));
     if (rows.length === 0) return;
     const columns = (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
-    await this.unitOfWork.manager.query(INSERT_ALL, columns);
+    await this.sql.execute(INSERT_ALL, columns);
   }
 
   private async rowOf(fact: AuditFact, made?: ReadonlyMap<string, Sealer>): Promise<unknown[]> {

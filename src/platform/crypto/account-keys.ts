@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Notifications } from '../database/notifications.js';
 import { prepared } from '../database/prepared.js';
+import { SqlRunner } from '../database/sql.runner.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { Sealer } from './sealer.js';
 
@@ -34,6 +35,7 @@ export class AccountKeys {
     private readonly master: Sealer,
     private readonly notifications: Notifications,
     private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
   ) {
     notifications.subscribe(
       CHANNEL,
@@ -57,7 +59,7 @@ export class AccountKeys {
    */
   async makeAll(userIds: readonly string[]): Promise<Map<string, Sealer>> {
     const keys = userIds.map((userId) => ({ userId, key: randomBytes(KEY_BYTES) }));
-    await this.unitOfWork.manager.query(INSERT_ALL, [
+    await this.sql.execute(INSERT_ALL, [
       userIds,
       keys.map(({ userId, key }) => this.master.seal(key, wrapPurpose(userId))),
     ]);
@@ -86,12 +88,12 @@ export class AccountKeys {
    * is created for this user.
    */
   async destroy(userId: string): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `INSERT INTO account_keys (user_id, destroyed_at) VALUES ($1, clock_timestamp())
        ON CONFLICT (user_id) DO UPDATE SET wrapped = NULL, destroyed_at = clock_timestamp()`,
       [userId],
     );
-    await this.unitOfWork.manager.query('SELECT pg_notify($1, $2)', [CHANNEL, userId]);
+    await this.notifications.notify(CHANNEL, userId);
     // Drops the key at once, so that the rest of this unit of work cannot encrypt under it. Drops it again
     // after commit, because readers may have cached it meanwhile.
     this.drop(userId);
@@ -106,22 +108,21 @@ export class AccountKeys {
 
   private async read(userId: string): Promise<Sealer | null | undefined> {
     const { generation } = this;
-    const rows: KeyRow[] = await this.unitOfWork.manager.query(FIND, [userId]);
-    const [row] = rows;
-    return row && this.unwrap(userId, row, generation);
+    const row = await this.sql.maybeOne<KeyRow>(FIND, [userId]);
+    return row === null ? undefined : this.unwrap(userId, row, generation);
   }
 
   private async make(userId: string): Promise<Sealer | null> {
     const { generation } = this;
     const wrapped = this.master.seal(randomBytes(KEY_BYTES), wrapPurpose(userId));
     // Waits for a concurrent creation, whose key then becomes the user's.
-    const rows: [KeyRow] = await this.unitOfWork.manager.query(
+    const row = await this.sql.one<KeyRow>(
       `INSERT INTO account_keys AS key (user_id, wrapped) VALUES ($1, $2)
        ON CONFLICT (user_id) DO UPDATE SET wrapped = key.wrapped
        RETURNING wrapped`,
       [userId, wrapped],
     );
-    return this.unwrap(userId, rows[0], generation);
+    return this.unwrap(userId, row, generation);
   }
 
   private unwrap(userId: string, { wrapped }: KeyRow, generation: number): Sealer | null {

@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
+import { withPostgresTypes } from './column-types.js';
 import { dataSourceOptions } from './data-source.js';
 import { UnitOfWork } from './unit-of-work.js';
 
@@ -50,7 +51,7 @@ export class BackgroundConnections implements OnApplicationShutdown {
 
   private connect(): Promise<DataSource> {
     const options = dataSourceOptions(this.config, this.metrics.observeQuery);
-    return new DataSource({
+    const source = new DataSource({
       ...options,
       entities: this.dataSource.options.entities ?? [],
       extra: {
@@ -59,6 +60,7 @@ export class BackgroundConnections implements OnApplicationShutdown {
         max: this.config.BATCH_CONCURRENCY + FOR_KEEPERS,
         idleTimeoutMillis: IDLE_MS,
       },
-    }).initialize();
+    });
+    return withPostgresTypes(source).initialize();
   }
 }

@@ -1,10 +1,9 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge } from 'prom-client';
-import type { DataSource } from 'typeorm';
 import { buildInfo } from '../../config/build-info.js';
 import { BUILD_INFO } from '../metrics/build-info.js';
+import { SqlRunner } from './sql.runner.js';
 
 export interface RunningBuild {
   readonly version: string;
@@ -19,15 +18,15 @@ export class BuildFacts implements OnApplicationBootstrap {
   private schema = 'unknown';
 
   constructor(
-    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly sql: SqlRunner,
     @InjectMetric(BUILD_INFO) private readonly gauge: Gauge,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    const [latest] = await this.dataSource.query<{ schema: string }[]>(
+    const latest = await this.sql.one<{ schema: string | null }>(
       'SELECT max(timestamp)::text AS schema FROM migrations',
     );
-    this.schema = latest?.schema ?? this.schema;
+    this.schema = latest.schema ?? this.schema;
     const { version, commit, schema } = this.running;
     this.gauge.set({ version, commit: commit ?? 'unknown', schema }, 1);
   }

@@ -1,15 +1,17 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { DatabaseMetrics } from '../metrics/database-metrics.js';
 import { BackgroundConnections } from './background-connections.js';
 import { BuildFacts } from './build-facts.js';
 import { backendsOf, dataSourceOptions } from './data-source.js';
+import { withPostgresTypes } from './column-types.js';
 import { Notifications } from './notifications.js';
 import type { ServicePool } from './service-pool.js';
 import { ServiceRoleCheck } from './service-role-check.js';
+import { SqlRunner } from './sql.runner.js';
 import { UnitOfWork } from './unit-of-work.js';
 import { WriteAccess } from './write-access.js';
 
@@ -25,10 +27,25 @@ import { WriteAccess } from './write-access.js';
         // The start has just migrated this database. If it is gone now, fail at once.
         retryAttempts: 1,
       }),
+      dataSourceFactory: (options) =>
+        // Nest always passes the options of `useFactory`.
+        Promise.resolve(withPostgresTypes(new DataSource(options as DataSourceOptions))),
     }),
   ],
-  providers: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications, ServiceRoleCheck, WriteAccess],
-  exports: [UnitOfWork, BackgroundConnections, BuildFacts, Notifications, WriteAccess],
+  providers: [
+    UnitOfWork,
+    {
+      provide: SqlRunner,
+      inject: [UnitOfWork],
+      useFactory: (unitOfWork: UnitOfWork) => new SqlRunner(unitOfWork),
+    },
+    BackgroundConnections,
+    BuildFacts,
+    Notifications,
+    ServiceRoleCheck,
+    WriteAccess,
+  ],
+  exports: [UnitOfWork, SqlRunner, BackgroundConnections, BuildFacts, Notifications, WriteAccess],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(

@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import type { SqlRunner } from './sql.runner.js';
 
 /** The number of rows counted exactly before the planner's estimate is used. */
 const COUNTED_ROWS = 1000;
@@ -13,21 +13,23 @@ interface Plan {
  * therefore does not grow with the result.
  */
 export async function estimateRows(
-  manager: EntityManager,
-  sql: string,
-  parameters: unknown[],
+  sql: SqlRunner,
+  select: string,
+  parameters: readonly unknown[],
 ): Promise<number> {
-  const counted: [{ rows: number }] = await manager.query(
-    `SELECT count(*)::integer AS rows FROM (${sql} LIMIT ${COUNTED_ROWS + 1}) AS counted`,
+  const counted = await sql.one<{ rows: number }>(
+    `SELECT count(*)::integer AS rows FROM (${select} LIMIT ${COUNTED_ROWS + 1}) AS counted`,
     parameters,
   );
-  if (counted[0].rows <= COUNTED_ROWS) return counted[0].rows;
-  const rows: unknown = await manager.query(`EXPLAIN (FORMAT JSON) ${sql}`, parameters);
-  return readPlan(rows).Plan['Plan Rows'];
+  if (counted.rows <= COUNTED_ROWS) return counted.rows;
+  return (await planOf(sql, select, parameters))['Plan Rows'];
 }
 
-/** Extracts the plan from the result of EXPLAIN (FORMAT JSON). */
-export function readPlan(rows: unknown): { readonly Plan: Plan } {
-  const [row] = rows as [{ 'QUERY PLAN': [{ Plan: Plan }] }];
-  return row['QUERY PLAN'][0];
+/** Returns the planner's plan for a SELECT, without running it. */
+export async function planOf(sql: SqlRunner, select: string, parameters: readonly unknown[]): Promise<Plan> {
+  const explained = await sql.one<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+    `EXPLAIN (FORMAT JSON) ${select}`,
+    parameters,
+  );
+  return explained['QUERY PLAN'][0].Plan;
 }

@@ -10,6 +10,7 @@ import { type ConnectionTo, connectionTo } from './connection-to.js';
 import { APPLICATION_NAME } from './data-source.js';
 import { isReadOnly } from './database-errors.js';
 import { Lease } from './lease.js';
+import { SqlRunner } from './sql.runner.js';
 import { WriteAccess } from './write-access.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
@@ -69,6 +70,7 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     @InjectConfig() private readonly config: Config & { readonly DATABASE_URL: string },
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly writes: WriteAccess,
+    private readonly sql: SqlRunner,
   ) {
     this.server = connectionTo(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL);
   }
@@ -80,6 +82,11 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
   subscribe(channel: string, listener: Listener, lost: () => void): void {
     this.listeners.set(channel, listener);
     this.onReconnect.push(lost);
+  }
+
+  /** Notifies every instance, this one included, once the current unit of work commits. */
+  async notify(channel: string, payload: string): Promise<void> {
+    await this.sql.execute('SELECT pg_notify($1, $2)', [channel, payload]);
   }
 
   async onModuleInit(): Promise<void> {
@@ -141,7 +148,7 @@ export class Notifications implements OnModuleInit, OnModuleDestroy {
     this.proven = false;
     this.proof = randomUUID();
     await requestContext.share(PROOF_TIMEOUT_MS, () =>
-      this.dataSource.query('SELECT pg_notify($1, $2)', [this.pulse, this.proof]),
+      new SqlRunner(this.dataSource).execute('SELECT pg_notify($1, $2)', [this.pulse, this.proof]),
     );
   }
 

@@ -1,8 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
+import { SqlRunner } from './sql.runner.js';
 
 const POWERS = `
   SELECT current_user AS role, r.rolsuper AS superuser,
@@ -26,12 +25,12 @@ export class ServiceRoleCheck implements OnApplicationBootstrap {
 
   constructor(
     @InjectConfig() private readonly config: Config,
-    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly sql: SqlRunner,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.config.NODE_ENV !== 'production') return;
-    const [powers] = await this.dataSource.query<Powers[]>(POWERS);
+    const powers = await this.sql.maybeOne<Powers>(POWERS);
     if (!powers || (!powers.superuser && powers.owned === 0)) return;
     const { role, superuser, owned } = powers;
     this.logger.warn(

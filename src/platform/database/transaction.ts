@@ -1,5 +1,6 @@
 import { type DataSource, type EntityManager, QueryFailedError, type QueryRunner } from 'typeorm';
 import { isConnectionLost } from './database-errors.js';
+import { SqlRunner } from './sql.runner.js';
 
 /** A running unit of work. It uses one connection, which it releases while it is interrupted. */
 export class Transaction {
@@ -45,10 +46,10 @@ export class Transaction {
   /** Ends the transaction, runs `preparation`, and begins again. Throws if something was already written. */
   async interrupt<T>(preparation: () => Promise<T>): Promise<T> {
     if (!this.begin || this.joined > 0) throw new Error('cannot interrupt inside a unit of work');
-    const [state]: [{ written: boolean }] = await this.manager.query(
+    const { written } = await new SqlRunner(this).one<{ written: boolean }>(
       'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS written',
     );
-    if (state.written) throw new Error('cannot interrupt a transaction after something was written');
+    if (written) throw new Error('cannot interrupt a transaction after something was written');
     await this.close();
     try {
       return await preparation();

@@ -1,7 +1,14 @@
 import { Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { EventStore } from './event-store.js';
 import { HorizonWatch } from './horizon-watch.js';
+import { RecordedEvent } from './event.entity.js';
+import { HistoryEpoch } from './history-epoch.entity.js';
 
 @Global()
-@Module({ providers: [EventStore, HorizonWatch], exports: [EventStore] })
+@Module({
+  imports: [TypeOrmModule.forFeature([RecordedEvent, HistoryEpoch])],
+  providers: [EventStore, HorizonWatch],
+  exports: [EventStore],
+})
 export class EventStoreModule {}

@@ -6,7 +6,7 @@ import { AccountKeys } from '../crypto/account-keys.js';
 import type { Sealer } from '../crypto/sealer.js';
 import { violatesUnique } from '../database/database-errors.js';
 import { prepared } from '../database/prepared.js';
-import { UnitOfWork } from '../database/unit-of-work.js';
+import { SqlRunner } from '../database/sql.runner.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';
 
@@ -56,7 +56,7 @@ const INSERT = prepared(
 @Injectable()
 export class EventStore {
   constructor(
-    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
     private readonly keys: AccountKeys,
   ) {}
 
@@ -78,7 +78,7 @@ export class EventStore {
       rows.push([id, type, stream, version, subject, occurredAt ?? null, sealed]);
     }
     try {
-      await this.unitOfWork.manager.query(INSERT, columnsOf(rows));
+      await this.sql.execute(INSERT, columnsOf(rows));
       return ids;
     } catch (error) {
       if (violatesUnique(error, VERSION_CONSTRAINT)) throw new AppError('CONFLICT', { cause: error });
@@ -98,7 +98,7 @@ export class EventStore {
     const { epoch, xid, seq } = after ?? BEGINNING;
     // Orders by the table's columns. The selected columns of the same names are texts, where 10 sorts before
     // 9.
-    const rows: EventRow[] = await this.unitOfWork.manager.query(
+    const rows = await this.sql.rows<EventRow>(
       `SELECT ${COLUMNS} FROM events
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
          AND (epoch < current_epoch() OR xid < pg_snapshot_xmin(pg_current_snapshot()))
@@ -111,18 +111,18 @@ export class EventStore {
 
   /** Returns the user that the first event of the current transaction concerns; null if it has none. */
   async findSubjectOfTransaction(): Promise<string | null> {
-    const rows: { subject: string }[] = await this.unitOfWork.manager.query(
+    const row = await this.sql.maybeOne<{ subject: string }>(
       `SELECT subject FROM events
        WHERE epoch = current_epoch() AND xid = pg_current_xact_id_if_assigned() ORDER BY seq LIMIT 1`,
     );
-    return rows[0]?.subject ?? null;
+    return row?.subject ?? null;
   }
 
   /**
    * Returns a stream's events up to `until`, ordered by version. The stream's own length bounds the result.
    */
   async findStream(stream: string, until: Date): Promise<StoredEvent[]> {
-    const rows: EventRow[] = await this.unitOfWork.manager.query(
+    const rows = await this.sql.rows<EventRow>(
       `SELECT ${COLUMNS} FROM events WHERE stream = $1 AND occurred_at <= $2 ORDER BY stream_version`,
       [stream, until],
     );
@@ -131,11 +131,11 @@ export class EventStore {
 
   /** Tells whether the stream has an event of these types after `since`. */
   async hasHappenedSince(stream: string, types: readonly string[], since: Date): Promise<boolean> {
-    const rows: unknown[] = await this.unitOfWork.manager.query(
+    const row = await this.sql.maybeOne<object>(
       'SELECT 1 FROM events WHERE stream = $1 AND type = ANY ($2) AND occurred_at > $3 LIMIT 1',
       [stream, types, since],
     );
-    return rows.length > 0;
+    return row !== null;
   }
 
   private async open(rows: readonly EventRow[]): Promise<StoredEvent[]> {

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Gauge } from 'prom-client';
-import { UnitOfWork } from '../database/unit-of-work.js';
+import { SqlRunner } from '../database/sql.runner.js';
 import { PeriodicTask } from '../lifecycle/periodic-task.js';
 import { HORIZON_LAG } from '../metrics/horizon-lag.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
@@ -52,7 +52,7 @@ export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
   private warnedOf = '';
 
   constructor(
-    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
     @InjectMetric(HORIZON_LAG) private readonly lag: Gauge,
   ) {}
 
@@ -68,7 +68,7 @@ export class HorizonWatch implements OnModuleInit, OnModuleDestroy {
   async sample(warnAfterSeconds = WARN_AFTER_SECONDS): Promise<void> {
     // If its start is hidden, its age counts from when this instance first saw it, which is too short by one
     // round at most.
-    const [{ xid, held, holder, seconds }]: [Sample] = await this.unitOfWork.manager.query(SAMPLE);
+    const { xid, held, holder, seconds } = await this.sql.one<Sample>(SAMPLE);
     if (this.seen.xid !== xid) this.seen = { xid, at: performance.now() };
     const lag = held ? (seconds ?? (performance.now() - this.seen.at) / 1000) : 0;
     this.lag.set(lag);

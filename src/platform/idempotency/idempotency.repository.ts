@@ -1,39 +1,38 @@
 import { Injectable } from '@nestjs/common';
+import { SqlRunner } from '../database/sql.runner.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
+import { IdempotencyClaim } from './idempotency-claim.entity.js';
+import type { IdempotencyRecord } from './idempotency-record.entity.js';
 
-interface IdempotencyRecord {
-  /** The user whose key encrypts the response; null for the master key. */
-  readonly subject: string | null;
-  readonly request: Buffer;
-  readonly answer: Buffer;
-}
+export type StoredAnswer = Pick<IdempotencyRecord, 'subject' | 'request' | 'answer'>;
 
 const EXPIRED = `created_at <= clock_timestamp() - interval '24 hours'`;
 
 @Injectable()
 export class IdempotencyRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   /** Locks the scope until the transaction ends, without ever waiting. A conflicting insert would wait. */
   async tryLock(scope: Buffer): Promise<boolean> {
-    const rows: [{ locked: boolean }] = await this.unitOfWork.manager.query(
-      'SELECT pg_try_advisory_xact_lock($1) AS locked',
-      [String(scope.readBigInt64BE())],
-    );
-    return rows[0].locked;
+    const row = await this.sql.one<{ locked: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS locked', [
+      String(scope.readBigInt64BE()),
+    ]);
+    return row.locked;
   }
 
-  async find(scope: Buffer): Promise<IdempotencyRecord | null> {
-    const rows: IdempotencyRecord[] = await this.unitOfWork.manager.query(
+  find(scope: Buffer): Promise<StoredAnswer | null> {
+    return this.sql.maybeOne<StoredAnswer>(
       `SELECT subject, request, answer FROM idempotency_records WHERE scope = $1 AND NOT (${EXPIRED})`,
       [scope],
     );
-    return rows[0] ?? null;
   }
 
   /** Stores a record, and replaces an expired one. */
-  async put(scope: Buffer, { subject, request, answer }: IdempotencyRecord): Promise<void> {
-    await this.unitOfWork.manager.query(
+  async put(scope: Buffer, { subject, request, answer }: StoredAnswer): Promise<void> {
+    await this.sql.execute(
       `INSERT INTO idempotency_records (scope, subject, request, answer, created_at)
        VALUES ($1, $2, $3, $4, clock_timestamp())
        ON CONFLICT (scope) DO UPDATE SET (subject, request, answer, created_at) =
@@ -47,7 +46,7 @@ export class IdempotencyRepository {
    * @returns false while another request holds it
    */
   async claim(scope: Buffer, holder: string, seconds: number): Promise<boolean> {
-    const rows: unknown[] = await this.unitOfWork.manager.query(
+    const row = await this.sql.maybeOne<object>(
       `INSERT INTO idempotency_claims AS claim (scope, holder, held_until)
        VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3::integer))
        ON CONFLICT (scope) DO UPDATE SET (holder, held_until) = (excluded.holder, excluded.held_until)
@@ -55,11 +54,11 @@ export class IdempotencyRepository {
        RETURNING 1`,
       [scope, holder, seconds],
     );
-    return rows.length > 0;
+    return row !== null;
   }
 
   async holdOn(scope: Buffer, holder: string, seconds: number): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `UPDATE idempotency_claims SET held_until = clock_timestamp() + make_interval(secs => $3::integer)
        WHERE scope = $1 AND holder = $2`,
       [scope, holder, seconds],
@@ -71,11 +70,8 @@ export class IdempotencyRepository {
    * @returns false when the holder no longer held it
    */
   async release(scope: Buffer, holder: string): Promise<boolean> {
-    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
-      'DELETE FROM idempotency_claims WHERE scope = $1 AND holder = $2',
-      [scope, holder],
-    );
-    return count === 1;
+    const { affected } = await this.claims.delete({ scope, holder });
+    return affected === 1;
   }
 
   /**
@@ -83,13 +79,12 @@ export class IdempotencyRepository {
    * @returns the number of deleted claims
    */
   async deleteLostClaims(limit: number): Promise<number> {
-    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+    return this.sql.affected(
       `DELETE FROM idempotency_claims WHERE scope IN (
          SELECT scope FROM idempotency_claims WHERE held_until < clock_timestamp() - interval '1 hour'
          LIMIT $1 FOR UPDATE SKIP LOCKED)`,
       [limit],
     );
-    return count;
   }
 
   /**
@@ -97,11 +92,14 @@ export class IdempotencyRepository {
    * @returns the number of deleted records
    */
   async deleteExpired(limit: number): Promise<number> {
-    const [, count]: [unknown, number] = await this.unitOfWork.manager.query(
+    return this.sql.affected(
       `DELETE FROM idempotency_records WHERE scope IN (
          SELECT scope FROM idempotency_records WHERE ${EXPIRED} LIMIT $1 FOR UPDATE SKIP LOCKED)`,
       [limit],
     );
-    return count;
+  }
+
+  private get claims() {
+    return this.unitOfWork.manager.getRepository(IdempotencyClaim);
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { UnitOfWork } from '../database/unit-of-work.js';
+import { SqlRunner } from '../database/sql.runner.js';
 import { JobRunner } from './job-runner.js';
 import { JOB_SCHEMA } from './job-schema.js';
 
@@ -16,7 +16,7 @@ const BATCH = 10_000;
 export class JobUpkeep implements OnModuleInit {
   constructor(
     private readonly runner: JobRunner,
-    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
   ) {}
 
   onModuleInit(): void {
@@ -29,7 +29,7 @@ export class JobUpkeep implements OnModuleInit {
    * of them in time.
    */
   async freeLost(): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `SELECT ${JOB_SCHEMA}.force_unlock_workers(ARRAY(
          SELECT DISTINCT locked_by FROM ${JOB_SCHEMA}.jobs
          WHERE locked_at < clock_timestamp() - make_interval(secs => $1::integer)))`,
@@ -39,7 +39,7 @@ export class JobUpkeep implements OnModuleInit {
 
   /** Deletes failed tasks, and leaves the rest after one batch to the next hour. */
   async deleteFailed(): Promise<void> {
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `SELECT count(*) FROM ${JOB_SCHEMA}.complete_jobs(ARRAY(
          SELECT id FROM ${JOB_SCHEMA}.jobs
          WHERE attempts >= max_attempts AND locked_at IS NULL

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Sealer } from '../crypto/sealer.js';
 import { JOB_SCHEMA } from './job-schema.js';
-import { UnitOfWork } from '../database/unit-of-work.js';
+import { SqlRunner } from '../database/sql.runner.js';
 
 /**
  * The maximum number of attempts. With growing pauses they take about 16 hours, because a payload must not
@@ -16,7 +16,7 @@ const MAX_ATTEMPTS = 12;
 @Injectable()
 export class Jobs {
   constructor(
-    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
     private readonly sealer: Sealer,
   ) {}
 
@@ -26,7 +26,7 @@ export class Jobs {
    */
   async enqueue(task: string, payload: object, key: string | null = null): Promise<void> {
     const sealed = this.sealer.seal(Buffer.from(JSON.stringify(payload)), sealPurpose(task));
-    await this.unitOfWork.manager.query(
+    await this.sql.execute(
       `SELECT ${JOB_SCHEMA}.add_job($1, $2::json, max_attempts => $3::integer, job_key => $4::text)`,
       [task, { sealed: sealed.toString('base64') }, MAX_ATTEMPTS, key],
     );

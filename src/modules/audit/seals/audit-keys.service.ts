@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigError } from '../../../config/config.js';
 import { Sealer } from '../../../platform/crypto/sealer.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { type AuditKeyRow, AuditKeysRepository } from './audit-keys.repository.js';
+import { type NewAuditKey, AuditKeysRepository } from './audit-keys.repository.js';
 import { type AuditJwk, type KeySet, keySetOf, toJwk } from './key-set.js';
 
 interface SigningKey {
@@ -62,20 +62,20 @@ export class AuditKeysService implements OnModuleInit {
     return keySetOf(await this.findTrusted());
   }
 
-  private async make(): Promise<AuditKeyRow> {
+  private async make(): Promise<NewAuditKey> {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     const { kid, x } = toJwk(publicKey);
     const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
     const row = {
       kid,
-      public_key: Buffer.from(x, 'base64url'),
-      private_key_sealed: this.sealer.seal(pkcs8, purposeOf(kid)),
+      publicKey: Buffer.from(x, 'base64url'),
+      privateKeySealed: this.sealer.seal(pkcs8, purposeOf(kid)),
     };
     await this.repository.insert(row);
     return row;
   }
 
-  private open({ kid, private_key_sealed: sealed }: AuditKeyRow): KeyObject | null {
+  private open({ kid, privateKeySealed: sealed }: NewAuditKey): KeyObject | null {
     try {
       return createPrivateKey({
         key: this.sealer.open(sealed, purposeOf(kid)),

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { entryColumns, type StoredEntry } from './leaf.js';
 import type { HistoryPosition } from '../../../common/history-position.js';
 
@@ -17,23 +17,22 @@ export interface Horizon {
 /** Reads audit entries as stored. All entries of a past epoch are settled. */
 @Injectable()
 export class EntriesRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(private readonly sql: SqlRunner) {}
 
   /**
    * Returns the oldest transaction that may still write. Every later writer has a greater id, and an epoch
    * that is not lower.
    */
-  async findHorizon(): Promise<Horizon> {
-    const rows: [Horizon] = await this.unitOfWork.manager.query(
+  findHorizon(): Promise<Horizon> {
+    return this.sql.one<Horizon>(
       `SELECT current_epoch() AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text AS xid,
               clock_timestamp()::timestamptz(3) AS at`,
     );
-    return rows[0];
   }
 
   /** Returns entries in order, after a position and below the horizon. */
   findSettled(after: HistoryPosition, { epoch, xid }: Horizon, limit: number): Promise<StoredEntry[]> {
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT ${COLUMNS} FROM audit_entries
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) AND (epoch, xid) < ($4::integer, $5::xid8)
        ORDER BY ${ORDER} LIMIT $6`,
@@ -43,7 +42,7 @@ export class EntriesRepository {
 
   /** Returns entries in order, after a position, up to and including another. */
   findBetween(after: HistoryPosition, to: HistoryPosition, limit: number): Promise<StoredEntry[]> {
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT ${COLUMNS} FROM audit_entries
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
          AND (epoch, xid, seq) <= ($4::integer, $5::xid8, $6::bigint)
@@ -54,7 +53,7 @@ export class EntriesRepository {
 
   /** Returns entries in order, settled or not. */
   findAfter(after: HistoryPosition, limit: number): Promise<StoredEntry[]> {
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT ${COLUMNS} FROM audit_entries
        WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) ORDER BY ${ORDER} LIMIT $4`,
       [after.epoch, after.xid, after.seq, limit],
@@ -65,30 +64,28 @@ export class EntriesRepository {
    * Returns the first and last entries, in log order, that were written from `from` until before `before`.
    */
   async findEnds(from: Date, before: Date): Promise<{ first: StoredEntry; last: StoredEntry } | null> {
-    const at = async (way: 'ASC' | 'DESC'): Promise<StoredEntry[]> =>
-      this.unitOfWork.manager.query(
+    const at = (way: 'ASC' | 'DESC') =>
+      this.sql.maybeOne<StoredEntry>(
         `SELECT ${COLUMNS} FROM audit_entries WHERE occurred_at >= $1 AND occurred_at < $2
          ORDER BY audit_entries.epoch ${way}, audit_entries.xid ${way}, audit_entries.seq ${way} LIMIT 1`,
         [from, before],
       );
-    const [[first], [last]] = [await at('ASC'), await at('DESC')];
+    const [first, last] = [await at('ASC'), await at('DESC')];
     return first && last ? { first, last } : null;
   }
 
   /** Returns the newest entry with this target. */
-  async findByTarget(id: string): Promise<StoredEntry | null> {
-    const rows: StoredEntry[] = await this.unitOfWork.manager.query(
+  findByTarget(id: string): Promise<StoredEntry | null> {
+    return this.sql.maybeOne<StoredEntry>(
       `SELECT ${COLUMNS} FROM audit_entries WHERE target_id = $1 ORDER BY occurred_at DESC, id DESC LIMIT 1`,
       [id],
     );
-    return rows[0] ?? null;
   }
 
-  async findById(id: string): Promise<StoredEntry | null> {
-    const rows: StoredEntry[] = await this.unitOfWork.manager.query(
+  findById(id: string): Promise<StoredEntry | null> {
+    return this.sql.maybeOne<StoredEntry>(
       `SELECT ${COLUMNS} FROM audit_entries WHERE id = $1 ORDER BY ${ORDER} LIMIT 1`,
       [id],
     );
-    return rows[0] ?? null;
   }
 }

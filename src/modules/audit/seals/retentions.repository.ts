@@ -1,20 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { HistoryPosition } from '../../../common/history-position.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { AnnouncedMonth } from '../retention/announced-month.entity.js';
 import { formatLeaves, MAX_RETENTIONS, parseLeaves, type Retention } from './retention.js';
-
-interface RetentionRow extends HistoryPosition {
-  readonly month: string;
-  /** bigint */
-  readonly entries: string;
-  readonly leaves: string;
-  readonly seal_hash: Buffer;
-  readonly announced_at: Date;
-  readonly kid: string;
-  readonly hash: Buffer;
-  readonly signature: Buffer;
-  readonly entry: Buffer;
-}
 
 /** A month that is due for removal and still present. */
 export interface DueMonth {
@@ -27,19 +15,19 @@ export interface DueMonth {
 
 @Injectable()
 export class RetentionsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
 
   async findAll(): Promise<Retention[]> {
-    const rows: RetentionRow[] = await this.unitOfWork.manager.query(
-      `SELECT month, entries, leaves, seal_hash, announced_at, kid, hash, signature, epoch, xid::text, seq, entry
-       FROM audit_retentions ORDER BY month LIMIT ${MAX_RETENTIONS}`,
-    );
+    const rows = await this.announced.find({ order: { month: 'ASC' }, take: MAX_RETENTIONS });
     return rows.map(toRetention);
   }
 
   /** Returns due months, oldest first. */
   findDue(keptMonths: number, limit: number): Promise<DueMonth[]> {
-    return this.unitOfWork.manager.query(
+    return this.sql.rows(
       `SELECT due.month, r.month IS NOT NULL AS announced,
               EXISTS (SELECT FROM audit_seals s WHERE (s.epoch, s.xid, s.seq) >= (r.epoch, r.xid, r.seq)) AS sealed
        FROM (
@@ -52,27 +40,13 @@ export class RetentionsRepository {
     );
   }
 
-  async insert(retention: Retention): Promise<void> {
-    const { epoch, xid, seq } = retention.position;
-    await this.unitOfWork.manager.query(
-      `INSERT INTO audit_retentions
-         (month, entries, leaves, seal_hash, announced_at, kid, hash, signature, epoch, xid, seq, entry)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-      [
-        retention.month,
-        retention.entries,
-        formatLeaves(retention.leaves),
-        retention.sealHash,
-        retention.announcedAt,
-        retention.kid,
-        retention.hash,
-        retention.signature,
-        epoch,
-        xid,
-        seq,
-        retention.entry,
-      ],
-    );
+  async insert({ position, entries, leaves, ...retention }: Retention): Promise<void> {
+    await this.announced.insert({
+      ...retention,
+      ...position,
+      entries: String(entries),
+      leaves: formatLeaves(leaves),
+    });
   }
 
   /**
@@ -80,23 +54,20 @@ export class RetentionsRepository {
    * transaction locks the audit log for longer than 100 ms.
    */
   async drop(month: string, keptMonths: number): Promise<void> {
-    await this.unitOfWork.manager.query('SELECT drop_audit_month($1, $2)', [month, keptMonths]);
+    await this.sql.execute('SELECT drop_audit_month($1, $2)', [month, keptMonths]);
+  }
+
+  private get announced() {
+    return this.unitOfWork.manager.getRepository(AnnouncedMonth);
   }
 }
 
-function toRetention(row: RetentionRow): Retention {
-  const { month, entries, leaves, seal_hash, announced_at, kid, hash, signature, entry } = row;
+function toRetention({ entries, leaves, epoch, xid, seq, ...row }: AnnouncedMonth): Retention {
   return {
-    month,
+    ...row,
     entries: Number(entries),
     // Text that does not parse becomes an empty list, which makes the hash wrong.
     leaves: parseLeaves(leaves) ?? [],
-    sealHash: seal_hash,
-    announcedAt: announced_at,
-    kid,
-    hash,
-    signature,
-    position: { epoch: row.epoch, xid: row.xid, seq: row.seq },
-    entry,
+    position: { epoch, xid, seq },
   };
 }

@@ -8,14 +8,6 @@ import { BEGINNING } from '../../../common/history-position.js';
 import { MAX_SEALED, NO_SEAL, type Seal, signSeal } from './seal.js';
 import { SealsRepository } from './seals.repository.js';
 
-/** "seal" in ASCII, the key of the advisory lock that makes one instance the sealer. */
-const SEAL_LOCK = 0x7365616c;
-/**
- * The maximum time for which an instance may hold the lock without responding. Its connection is then
- * terminated, so another instance can take over.
- */
-const HELD_AT_MOST = '5s';
-
 export interface Sealed {
   /** The latest seal, including the one just written. */
   readonly head: Seal | null;
@@ -72,31 +64,10 @@ export class Sealing {
     return { head: seal, entries: entries.length };
   }
 
-  /**
-   * Tries to take the lock and sets the timeout. Both end with the transaction, as a pooler in transaction
-   * mode requires.
-   */
   private async takeTurn(): Promise<boolean> {
-    const rows: [{ taken: boolean }] = await this.unitOfWork.manager.query(
-      `SELECT set_config('synchronous_commit', 'on', true),
-              set_config('idle_in_transaction_session_timeout', '${HELD_AT_MOST}', true),
-              pg_try_advisory_xact_lock(${SEAL_LOCK}) AS taken`,
-    );
-    const { taken } = rows[0];
-    if (!taken) await this.endStalled();
+    const taken = await this.seals.tryLock();
+    if (!taken) await this.seals.endStalledSealer();
     return taken;
-  }
-
-  /**
-   * Terminates a stalled sealer. PostgreSQL's timeouts do not apply while it waits for its client to read a
-   * response, so the next sealer does this.
-   */
-  private async endStalled(): Promise<void> {
-    await this.unitOfWork.manager.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
-       WHERE locktype = 'advisory' AND classid = 0 AND objid = ${SEAL_LOCK} AND granted AND datname = current_database()
-         AND wait_event = 'ClientWrite' AND state_change < clock_timestamp() - interval '${HELD_AT_MOST}'`,
-    );
   }
 }
 

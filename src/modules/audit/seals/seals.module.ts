@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditRetention } from './audit-retention.js';
 import { AuditKeysRepository } from './audit-keys.repository.js';
 import { AuditKeysService } from './audit-keys.service.js';
@@ -10,9 +11,13 @@ import { SealsController } from './seals.controller.js';
 import { SealsRepository } from './seals.repository.js';
 import { SealsService } from './seals.service.js';
 import { Trail } from './trail.js';
+import { AuditKey } from '../sealing/audit-key.entity.js';
+import { AuditSeal } from '../sealing/audit-seal.entity.js';
+import { AnnouncedMonth } from '../retention/announced-month.entity.js';
 
 /** Provides the seals over the audit log and their verification. */
 @Module({
+  imports: [TypeOrmModule.forFeature([AuditKey, AuditSeal, AnnouncedMonth])],
   controllers: [SealsController],
   providers: [
     SealsService,

@@ -1,29 +1,56 @@
 import { Injectable } from '@nestjs/common';
+import { LessThan, MoreThanOrEqual } from 'typeorm';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { AuditSeal } from '../sealing/audit-seal.entity.js';
 import type { HistoryPosition } from '../../../common/history-position.js';
 import { MAX_SEALED, type Seal, splitHashes, type StoredSeal } from './seal.js';
 
 /** The number of seals read at once. With few entries each, they stay far below the entry limit. */
 const MAX_GROUP = 500;
-const COLUMNS = 'number, epoch, xid::text, seq, entries, root, previous, sealed_at, kid, hash, signature';
+const COLUMNS = `number, epoch, xid, seq, entries, root, previous, sealed_at AS "sealedAt", kid, hash, signature`;
 
-interface SealRow extends HistoryPosition {
-  /** bigint */
-  readonly number: string;
-  readonly entries: number;
-  readonly root: Buffer;
-  readonly previous: Buffer;
-  readonly sealed_at: Date;
-  readonly kid: string;
-  readonly hash: Buffer;
-  readonly signature: Buffer;
-}
+/** "seal" in ASCII, the key of the advisory lock that makes one instance the sealer. */
+const SEAL_LOCK = 0x7365616c;
+/**
+ * The maximum time for which an instance may hold the lock without responding. Its connection is then
+ * terminated, so another instance can take over.
+ */
+const HELD_AT_MOST = '5s';
 
-type WholeSealRow = SealRow & { readonly leaf_hashes: Buffer };
+type SealRow = Omit<AuditSeal, 'leafHashes'>;
 
 @Injectable()
 export class SealsRepository {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
+
+  /**
+   * Tries to take the sealer's lock and sets the timeout. Both end with the transaction, as a pooler in transaction
+   * mode requires.
+   */
+  async tryLock(): Promise<boolean> {
+    const { taken } = await this.sql.one<{ taken: boolean }>(
+      `SELECT set_config('synchronous_commit', 'on', true),
+              set_config('idle_in_transaction_session_timeout', '${HELD_AT_MOST}', true),
+              pg_try_advisory_xact_lock(${SEAL_LOCK}) AS taken`,
+    );
+    return taken;
+  }
+
+  /**
+   * Terminates a stalled sealer. PostgreSQL's timeouts do not apply while it waits for its client to read a
+   * response, so the next sealer does this.
+   */
+  async endStalledSealer(): Promise<void> {
+    await this.sql.execute(
+      `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+       WHERE locktype = 'advisory' AND classid = 0 AND objid = ${SEAL_LOCK} AND granted AND datname = current_database()
+         AND wait_event = 'ClientWrite' AND state_change < clock_timestamp() - interval '${HELD_AT_MOST}'`,
+    );
+  }
 
   async findLatest(): Promise<Seal | null> {
     const [seal] = await this.findPage({ below: null, limit: 1, offset: 0 });
@@ -32,35 +59,33 @@ export class SealsRepository {
 
   /** Returns seals newest first. */
   async findPage(page: { below: number | null; limit: number; offset: number }): Promise<Seal[]> {
-    const rows: SealRow[] = await this.manager.query(
-      `SELECT ${COLUMNS} FROM audit_seals WHERE $1::bigint IS NULL OR number < $1
-       ORDER BY number DESC LIMIT $2 OFFSET $3`,
-      [page.below, page.limit, page.offset],
-    );
+    const rows = await this.seals.find({
+      where: page.below === null ? {} : { number: LessThan(String(page.below)) },
+      order: { number: 'DESC' },
+      take: page.limit,
+      skip: page.offset,
+    });
     return rows.map(toSeal);
   }
 
-  async count(): Promise<number> {
-    const rows: [{ count: string }] = await this.manager.query('SELECT count(*) FROM audit_seals');
-    return Number(rows[0].count);
+  count(): Promise<number> {
+    return this.seals.count();
   }
 
   async findByNumber(number: number): Promise<Seal | null> {
-    const rows: SealRow[] = await this.manager.query(`SELECT ${COLUMNS} FROM audit_seals WHERE number = $1`, [
-      number,
-    ]);
-    return rows[0] ? toSeal(rows[0]) : null;
+    const row = await this.seals.findOneBy({ number: String(number) });
+    return row && toSeal(row);
   }
 
   /** Returns the seal that covers this position. @returns null while no seal covers it */
   async findCovering({ epoch, xid, seq }: HistoryPosition): Promise<StoredSeal | null> {
-    const rows: WholeSealRow[] = await this.manager.query(
-      `SELECT ${COLUMNS}, leaf_hashes FROM audit_seals
+    const row = await this.sql.maybeOne<AuditSeal>(
+      `SELECT ${COLUMNS}, leaf_hashes AS "leafHashes" FROM audit_seals
        WHERE (epoch, xid, seq) >= ($1::integer, $2::xid8, $3::bigint)
        ORDER BY audit_seals.epoch, audit_seals.xid, audit_seals.seq LIMIT 1`,
       [epoch, xid, seq],
     );
-    return rows[0] ? toStoredSeal(rows[0]) : null;
+    return row ? toStoredSeal(row) : null;
   }
 
   /**
@@ -68,8 +93,8 @@ export class SealsRepository {
    * least one.
    */
   async findGroup(after: number, last: number): Promise<StoredSeal[]> {
-    const rows: WholeSealRow[] = await this.manager.query(
-      `SELECT ${COLUMNS}, leaf_hashes FROM (
+    const rows = await this.sql.rows<AuditSeal>(
+      `SELECT ${COLUMNS}, leaf_hashes AS "leafHashes" FROM (
          SELECT *, sum(entries) OVER (ORDER BY number) AS total, row_number() OVER (ORDER BY number) AS place
          FROM (SELECT * FROM audit_seals WHERE number > $1 AND number <= $2 ORDER BY number LIMIT ${MAX_GROUP}) AS next
        ) AS counted
@@ -81,47 +106,46 @@ export class SealsRepository {
 
   /** Returns the number of the first seal made at or after that time. */
   async findNumberFrom(time: Date): Promise<number | null> {
-    const rows: { number: string }[] = await this.manager.query(
-      'SELECT number FROM audit_seals WHERE sealed_at >= $1 ORDER BY sealed_at, number LIMIT 1',
-      [time],
-    );
-    return rows[0] ? Number(rows[0].number) : null;
+    const row = await this.seals.findOne({
+      select: { number: true },
+      where: { sealedAt: MoreThanOrEqual(time) },
+      order: { sealedAt: 'ASC', number: 'ASC' },
+    });
+    return row && Number(row.number);
   }
 
-  async insert(seal: StoredSeal): Promise<void> {
-    const { epoch, xid, seq } = seal.position;
-    await this.manager.query(
-      `INSERT INTO audit_seals (number, epoch, xid, seq, entries, root, previous, sealed_at, kid, hash, signature, leaf_hashes)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-      [
-        seal.number,
-        epoch,
-        xid,
-        seq,
-        seal.entries,
-        seal.root,
-        seal.previous,
-        seal.sealedAt,
-        seal.kid,
-        seal.hash,
-        seal.signature,
-        Buffer.concat(seal.leafHashes),
-      ],
-    );
+  async insert({ number, position, leafHashes, ...seal }: StoredSeal): Promise<void> {
+    await this.seals.insert({
+      ...seal,
+      ...position,
+      number: String(number),
+      leafHashes: Buffer.concat(leafHashes),
+    });
   }
 
-  private get manager() {
-    return this.unitOfWork.manager;
+  private get seals() {
+    return this.unitOfWork.manager.getRepository(AuditSeal);
   }
 }
 
-function toSeal(row: SealRow): Seal {
-  const { number, epoch, xid, seq, sealed_at: sealedAt, entries, root, previous, kid, hash, signature } = row;
+function toSeal({
+  number,
+  epoch,
+  xid,
+  seq,
+  entries,
+  root,
+  previous,
+  sealedAt,
+  kid,
+  hash,
+  signature,
+}: SealRow): Seal {
   const position = { epoch, xid, seq };
   return { number: Number(number), position, entries, root, previous, sealedAt, kid, hash, signature };
 }
 
-const toStoredSeal = (row: WholeSealRow): StoredSeal => ({
+const toStoredSeal = (row: AuditSeal): StoredSeal => ({
   ...toSeal(row),
-  leafHashes: splitHashes(row.leaf_hashes),
+  leafHashes: splitHashes(row.leafHashes),
 });

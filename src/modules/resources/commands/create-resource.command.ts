@@ -6,7 +6,7 @@ import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import type { CreateResourceDto } from '../dto/create-resource.dto.js';
 import { ResourceHistory } from '../resource-history.js';
-import type { Resource } from '../resource.js';
+import type { Resource } from '../resource.entity.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
 /**

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { Resource } from '../resource.js';
+import type { Resource } from '../resource.entity.js';
 
 /** A resource as the API returns it. */
 export class ResourceResponse {
