@@ -85,7 +85,7 @@ describe('the monthly partitions of the audit log', () => {
       [`DROP TRIGGER refuse_truncate ON ${MONTH}`, `SELECT make_append_only('${MONTH}')`],
     ] as const) {
       await app.database.query(off);
-      await expect(start()).rejects.toThrow(`triggers are missing or off on ${MONTH}`);
+      await expect(start()).rejects.toThrow(`triggers are missing or disabled on ${MONTH}`);
       await app.database.query(on);
     }
     await expect(start()).resolves.toEqual([]);
