@@ -134,6 +134,13 @@ const textRules: readonly TextRule[] = [
     ],
   },
   {
+    says: 'react to domain events in <module>.listener.ts only',
+    folder: 'src',
+    allowed: /^src\/modules\/([^/]+)\/\1\.listener\.ts$/,
+    refused: /@On(?:Domain)?Event\b/,
+    examples: ['@OnDomainEvent(userEventTypes.created)', "@OnEvent('user.created')"],
+  },
+  {
     says: 'contain no forwardRef',
     folder: 'src',
     refused: /\bforwardRef\b/,

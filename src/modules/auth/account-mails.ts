@@ -2,12 +2,10 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Mail, Mailer } from '../../platform/mail/mailer.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { UsersService } from '../users/users.service.js';
 import { type MailTemplate, renderMail } from './mail-templates.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
@@ -87,14 +85,12 @@ export class AccountMails implements OnModuleInit {
     await this.jobs.enqueue(SEND, { ...mail, userId: user.id });
   }
 
-  @OnDomainEvent(userEventTypes.created)
-  async greet({ userId }: UserEvent): Promise<void> {
+  async greet(userId: string): Promise<void> {
     const user = await this.users.findActive(userId);
     if (user) await this.sendToken('verify-email', user, user.email);
   }
 
-  @OnDomainEvent(userEventTypes.passwordChanged)
-  async tellOfNewPassword({ userId }: UserEvent): Promise<void> {
+  async tellOfNewPassword(userId: string): Promise<void> {
     const user = await this.users.findActive(userId);
     if (user) await this.send('password-changed', user);
   }

@@ -20,6 +20,7 @@ import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { RecoveryController } from './recovery.controller.js';
 import { RecoveryService } from './recovery.service.js';
+import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
 import { EmailController } from './email.controller.js';
 import { JwksController } from './jwks.controller.js';
@@ -70,6 +71,7 @@ const commands = [
     JwksController,
   ],
   providers: [
+    AuthListener,
     RecoveryService,
     AccountMails,
     CleanUp,

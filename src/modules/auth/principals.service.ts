@@ -4,9 +4,6 @@ import { AppError } from '../../common/errors/app-error.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
-import { roleEventTypes } from '../roles/events/role-events.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { type Fill, PrincipalCache } from './principal-cache.js';
 import { PrincipalsRepository } from './principals.repository.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -61,19 +58,11 @@ export class PrincipalsService {
     return rights && { userId, sessionId, roles: rights.roles, permissions: new Set(rights.permissions) };
   }
 
-  @OnDomainEvent(userEventTypes.disabled)
-  @OnDomainEvent(userEventTypes.enabled)
-  @OnDomainEvent(userEventTypes.deleted)
-  @OnDomainEvent(userEventTypes.restored)
-  @OnDomainEvent(userEventTypes.erased)
-  @OnDomainEvent(userEventTypes.rolesChanged)
-  @OnDomainEvent(userEventTypes.passwordChanged)
-  forgetAccount({ userId }: UserEvent): Promise<void> {
+  forgetAccount(userId: string): Promise<void> {
     return this.cache.invalidate([userId]);
   }
 
   /** Clears the cache, because every holder of the role now has other permissions. */
-  @OnDomainEvent(roleEventTypes.changed)
   forgetEverybody(): Promise<void> {
     return this.cache.invalidate('all');
   }

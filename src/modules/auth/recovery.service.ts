@@ -5,8 +5,6 @@ import { AppError } from '../../common/errors/app-error.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { ChangeEmail } from '../users/commands/change-email.command.js';
 import { ReplacePassword } from '../users/commands/replace-password.command.js';
 import { VerifyEmail } from '../users/commands/verify-email.command.js';
@@ -15,7 +13,7 @@ import { AccountMails } from './account-mails.js';
 import { BruteForce } from './brute-force.js';
 import type { Client } from './client.js';
 import type { ChangeEmailDto } from './dto/change-email.dto.js';
-import { sessionEventTypes, type SessionsRevoked } from './events/session-events.js';
+import type { WhichSessions } from './events/session-events.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { SessionsService } from './sessions.service.js';
 
@@ -106,13 +104,7 @@ export class RecoveryService {
    * Expires the user's mailed tokens. After a change of password or address, the account may have changed
    * hands. A disable or delete cancels what was under way, even if the user is later enabled or restored.
    */
-  @OnDomainEvent(userEventTypes.disabled)
-  @OnDomainEvent(userEventTypes.enabled)
-  @OnDomainEvent(userEventTypes.deleted)
-  @OnDomainEvent(userEventTypes.restored)
-  @OnDomainEvent(userEventTypes.passwordChanged)
-  @OnDomainEvent(userEventTypes.emailConfirmed)
-  async expireTokens({ userId }: UserEvent): Promise<void> {
+  async expireTokens(userId: string): Promise<void> {
     await this.tokens.expireOfUser(userId);
   }
 
@@ -120,13 +112,11 @@ export class RecoveryService {
    * Expires the tokens when every session is revoked. Revoking some sessions leaves the tokens of the others
    * valid.
    */
-  @OnDomainEvent(sessionEventTypes.revoked)
-  async expireTokensOnSignOut({ userId, which }: SessionsRevoked): Promise<void> {
+  async expireTokensOnSignOut(userId: string, which: WhichSessions): Promise<void> {
     if (which.exceptSessionId === null) await this.tokens.expireOfUser(userId);
   }
 
-  @OnDomainEvent(userEventTypes.erased)
-  async forgetTokens({ userId }: UserEvent): Promise<void> {
+  async forgetTokens(userId: string): Promise<void> {
     await this.tokens.deleteOfUser(userId);
   }
 

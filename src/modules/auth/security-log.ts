@@ -1,7 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 
 interface Ids {
   readonly user_id: string | null;
@@ -24,18 +22,5 @@ export class SecurityLog {
   /** Logs a refusal at once, because it changes nothing. */
   refused(what: string, ids: Ids): void {
     this.logger.warn(ids, what);
-  }
-
-  @OnDomainEvent(userEventTypes.created)
-  @OnDomainEvent(userEventTypes.emailConfirmed)
-  @OnDomainEvent(userEventTypes.disabled)
-  @OnDomainEvent(userEventTypes.enabled)
-  @OnDomainEvent(userEventTypes.deleted)
-  @OnDomainEvent(userEventTypes.restored)
-  @OnDomainEvent(userEventTypes.erased)
-  @OnDomainEvent(userEventTypes.rolesChanged)
-  @OnDomainEvent(userEventTypes.passwordChanged)
-  async tell({ type, userId }: UserEvent): Promise<void> {
-    this.changed(type, { user_id: userId });
   }
 }

@@ -9,8 +9,7 @@ import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { DomainEvents, OnDomainEvent } from '../../platform/events/domain-events.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
+import { DomainEvents } from '../../platform/events/domain-events.js';
 import type { Client } from './client.js';
 import { EndSessions } from './commands/end-sessions.command.js';
 import { SessionsRevoked } from './events/session-events.js';
@@ -134,11 +133,7 @@ export class SessionsService {
     return this.sessions.findPageOfUser(userId, { limit: MAX_SESSIONS, offset: 0, after: null });
   }
 
-  @OnDomainEvent(userEventTypes.disabled)
-  @OnDomainEvent(userEventTypes.deleted)
-  @OnDomainEvent(userEventTypes.erased)
-  @OnDomainEvent(userEventTypes.passwordChanged)
-  async endWithAccess({ userId }: UserEvent): Promise<void> {
+  async endWithAccess(userId: string): Promise<void> {
     await this.commands.execute(new EndSessions(userId, null, null));
   }
 

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.js';
 import { requestContext } from '../../common/context/request-context.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
-import { sessionEventTypes, type SessionsRevoked } from '../auth/events/session-events.js';
+import type { WhichSessions } from '../auth/events/session-events.js';
 import { PrincipalsService } from '../auth/principals.service.js';
 import type { Job } from './job-kinds.service.js';
 import { JobsRepository } from './jobs.repository.js';
@@ -27,8 +26,7 @@ export class JobWithdrawalsService {
     return this.principals.findForWork(ownerId, sessionId);
   }
 
-  @OnDomainEvent(sessionEventTypes.revoked)
-  async withdraw({ userId, which }: SessionsRevoked): Promise<void> {
+  async withdraw(userId: string, which: WhichSessions): Promise<void> {
     const context = requestContext.current();
     // A job that signs out everyone, including its owner, must still run to its end. Only a job has no
     // client.

@@ -14,6 +14,7 @@ import { JobWithdrawalsService } from './job-withdrawals.service.js';
 import { JobStreams } from './job-streams.js';
 import { JobWorker } from './job-worker.js';
 import { JobsController } from './jobs.controller.js';
+import { JobsListener } from './jobs.listener.js';
 import { JobsRepository } from './jobs.repository.js';
 import { JobsService } from './jobs.service.js';
 import { NewJobsService } from './new-jobs.service.js';
@@ -32,6 +33,7 @@ import { JobRow } from './job-row.entity.js';
     JobRun,
     JobStreams,
     JobWithdrawalsService,
+    JobsListener,
     JobsCleanUp,
     NewJobsService,
     BulkActionsService,

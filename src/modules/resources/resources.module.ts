@@ -4,9 +4,10 @@ import { UsersModule } from '../users/users.module.js';
 import { CreateResourceHandler } from './commands/create-resource.command.js';
 import { DeleteResourceHandler } from './commands/delete-resource.command.js';
 import { TransferResourcesHandler } from './commands/transfer-resources.command.js';
-import { ErasedOwners } from './erased-owners.js';
+import { ResourceErasureService } from './resource-erasure.service.js';
 import { ResourceHistory } from './resource-history.js';
 import { ResourcesController } from './resources.controller.js';
+import { ResourcesListener } from './resources.listener.js';
 import { ResourcesRepository } from './resources.repository.js';
 import { ResourcesService } from './resources.service.js';
 import { Resource } from './resource.entity.js';
@@ -16,7 +17,14 @@ const commands = [CreateResourceHandler, DeleteResourceHandler, TransferResource
 @Module({
   imports: [TypeOrmModule.forFeature([Resource]), UsersModule],
   controllers: [ResourcesController],
-  providers: [ResourcesService, ResourcesRepository, ResourceHistory, ErasedOwners, ...commands],
+  providers: [
+    ResourcesService,
+    ResourcesRepository,
+    ResourceHistory,
+    ResourceErasureService,
+    ResourcesListener,
+    ...commands,
+  ],
   exports: [ResourcesService],
 })
 export class ResourcesModule {}

@@ -1,14 +1,12 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { AppError } from '../../common/errors/app-error.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
 import { inBatches } from '../../platform/jobs/in-batches.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
 import { RESTORABLE_DAYS } from './account-rules.js';
 import { EraseUser } from './commands/erase-user.command.js';
 import { ErasureLog } from './erasure-log.js';
-import { userEventTypes } from './events/user-events.js';
 import { UsersRepository } from './users.repository.js';
 
 const SAMPLE_ANEW = 'users.sample-anew';
@@ -66,7 +64,6 @@ export class Erasures implements OnModuleInit {
    * Enqueues an ANALYZE, because the planner statistics would otherwise keep values of the erased user. One
    * task serves all users erased in the meantime.
    */
-  @OnDomainEvent(userEventTypes.erased)
   async forgetSamples(): Promise<void> {
     await this.jobs.enqueue(SAMPLE_ANEW, {}, SAMPLE_ANEW);
   }

@@ -27,6 +27,7 @@ import { SearchKeysRepository } from './search-keys.repository.js';
 import { User } from './user.entity.js';
 import { UserDeletionController } from './user-deletion.controller.js';
 import { UsersController } from './users.controller.js';
+import { UsersListener } from './users.listener.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
 import { SearchKeyFillProgress } from './search-key-fill.entity.js';
@@ -62,6 +63,7 @@ const commands = [
     LastLogins,
     SearchKeyFill,
     SearchKeysRepository,
+    UsersListener,
     ...commands,
   ],
   exports: [UsersService],

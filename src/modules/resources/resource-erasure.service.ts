@@ -1,16 +1,16 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
 import { JobRunner } from '../../platform/jobs/job-runner.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { ResourcesRepository } from './resources.repository.js';
 
 const FORGET = 'resources.forget-names';
 /** The number of resources in one statement, which takes a third of a second. */
 const BATCH = 10_000;
 
-type Owner = Pick<UserEvent, 'userId'>;
+interface Owner {
+  readonly userId: string;
+}
 
 /**
  * Erases the names of resources whose owner is erased, because the owner chose these words. The resources
@@ -18,7 +18,7 @@ type Owner = Pick<UserEvent, 'userId'>;
  * the new owner.
  */
 @Injectable()
-export class ErasedOwners implements OnModuleInit {
+export class ResourceErasureService implements OnModuleInit {
   constructor(
     private readonly repository: ResourcesRepository,
     private readonly jobs: Jobs,
@@ -27,15 +27,16 @@ export class ErasedOwners implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.runner.register(FORGET, (owner) => this.unitOfWork.run(() => this.forgetNames(owner as Owner)));
+    this.runner.register(FORGET, (owner) =>
+      this.unitOfWork.run(() => this.forgetNames((owner as Owner).userId)),
+    );
   }
 
   /**
    * Erases the names in the unit of work that erases the owner. Beyond one batch, queued tasks erase the rest
    * right afterwards, a batch each.
    */
-  @OnDomainEvent(userEventTypes.erased)
-  async forgetNames({ userId }: Owner): Promise<void> {
+  async forgetNames(userId: string): Promise<void> {
     const forgotten = await this.repository.forgetNames(userId, BATCH);
     if (forgotten === BATCH) await this.jobs.enqueue(FORGET, { userId });
   }

@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { roleEventTypes } from '../roles/events/role-events.js';
+import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
+import { AccountMails } from './account-mails.js';
+import { sessionEventTypes, type SessionsRevoked } from './events/session-events.js';
+import { PrincipalsService } from './principals.service.js';
+import { RecoveryService } from './recovery.service.js';
+import { SecurityLog } from './security-log.js';
+import { SessionsService } from './sessions.service.js';
+
+/**
+ * Reacts to events of users, roles and sessions. The methods for one event run in the order of this class, so that
+ * earlier mailed tokens expire before a mail with a new token is enqueued.
+ */
+@Injectable()
+export class AuthListener {
+  constructor(
+    private readonly recovery: RecoveryService,
+    private readonly mails: AccountMails,
+    private readonly log: SecurityLog,
+    private readonly sessions: SessionsService,
+    private readonly principals: PrincipalsService,
+  ) {}
+
+  @OnDomainEvent(userEventTypes.disabled)
+  @OnDomainEvent(userEventTypes.enabled)
+  @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.restored)
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  @OnDomainEvent(userEventTypes.emailConfirmed)
+  async expireTokens({ userId }: UserEvent): Promise<void> {
+    await this.recovery.expireTokens(userId);
+  }
+
+  @OnDomainEvent(sessionEventTypes.revoked)
+  async expireTokensOnSignOut({ userId, which }: SessionsRevoked): Promise<void> {
+    await this.recovery.expireTokensOnSignOut(userId, which);
+  }
+
+  @OnDomainEvent(userEventTypes.erased)
+  async forgetTokens({ userId }: UserEvent): Promise<void> {
+    await this.recovery.forgetTokens(userId);
+  }
+
+  @OnDomainEvent(userEventTypes.created)
+  async greet({ userId }: UserEvent): Promise<void> {
+    await this.mails.greet(userId);
+  }
+
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  async mailNewPassword({ userId }: UserEvent): Promise<void> {
+    await this.mails.tellOfNewPassword(userId);
+  }
+
+  @OnDomainEvent(userEventTypes.created)
+  @OnDomainEvent(userEventTypes.emailConfirmed)
+  @OnDomainEvent(userEventTypes.disabled)
+  @OnDomainEvent(userEventTypes.enabled)
+  @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.restored)
+  @OnDomainEvent(userEventTypes.erased)
+  @OnDomainEvent(userEventTypes.rolesChanged)
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  async logChange({ type, userId }: UserEvent): Promise<void> {
+    this.log.changed(type, { user_id: userId });
+  }
+
+  @OnDomainEvent(userEventTypes.disabled)
+  @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.erased)
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  async endSessions({ userId }: UserEvent): Promise<void> {
+    await this.sessions.endWithAccess(userId);
+  }
+
+  @OnDomainEvent(userEventTypes.disabled)
+  @OnDomainEvent(userEventTypes.enabled)
+  @OnDomainEvent(userEventTypes.deleted)
+  @OnDomainEvent(userEventTypes.restored)
+  @OnDomainEvent(userEventTypes.erased)
+  @OnDomainEvent(userEventTypes.rolesChanged)
+  @OnDomainEvent(userEventTypes.passwordChanged)
+  async forgetPrincipals({ userId }: UserEvent): Promise<void> {
+    await this.principals.forgetAccount(userId);
+  }
+
+  @OnDomainEvent(roleEventTypes.changed)
+  async forgetAllPrincipals(): Promise<void> {
+    await this.principals.forgetEverybody();
+  }
+}
