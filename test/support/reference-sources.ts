@@ -3,12 +3,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { RequestMethod, type Type } from '@nestjs/common';
 import { Counter, Gauge, type Metric } from 'prom-client';
 import { AppModule } from '../../src/app.module.js';
-import { type Permission, permissions } from '../../src/common/authorization/permissions.js';
+import type { Permission } from '../../src/common/authorization/permissions.js';
 import { type Policy, POLICY } from '../../src/common/authorization/policy.js';
 import { errorCodes, type ErrorRow } from '../../src/common/errors/error-codes.js';
 import { readConfig } from '../../src/config/config.js';
 import { type Variable, variables } from '../../src/config/variables.js';
-import { type AuditAction, auditActions } from '../../src/platform/audit-trail/audit-actions.js';
+import { auditActions } from '../../src/modules/audit-actions.js';
+import { permissions } from '../../src/modules/permissions.js';
+import type { AuditAction } from '../../src/platform/audit-trail/audit-actions.js';
 import { declaredIn } from './module-graph.js';
 
 export interface RouteFacts {

@@ -1,17 +1,6 @@
-/** All permissions. A role is a named set of permissions. */
-export const permissions = [
-  'users:read',
-  'users:write',
-  'users:delete',
-  'roles:grant',
-  'sessions:revoke',
-  'audit:read',
-  'events:read',
-  'export:run',
-  'resources:transfer',
-  'webhooks:manage',
-  'flags:manage',
-  'jobs:manage',
-] as const;
+/** The names of all permissions, as keys. `src/modules/permissions.ts` adds those that the features declare. */
+// oxlint-disable-next-line typescript/no-empty-object-type, typescript/no-empty-interface -- merged by declaration
+export interface PermissionNames {}
 
-export type Permission = (typeof permissions)[number];
+/** A right that a role can contain. */
+export type Permission = keyof PermissionNames;

@@ -1,37 +1,12 @@
-/** The actions in the audit log, each named by its object and what was done to it. */
-export const auditActions = [
-  'auth.login',
-  'auth.refresh',
-  'auth.logout',
-  'auth.password_change',
-  'auth.password_forgot',
-  'auth.password_reset',
-  'auth.email_change',
-  'auth.reuse_detected',
-  'user.create',
-  'user.update',
-  'user.disable',
-  'user.enable',
-  'user.roles_change',
-  'user.delete',
-  'user.restore',
-  'user.erase',
-  'role.update',
-  'session.revoke',
-  'resource.create',
-  'resource.delete',
-  'resource.transfer',
-  'export.run',
-  'audit.read',
-  'audit.verify',
-  'audit.retention',
-  'permission.check',
-  'job.create',
-  'job.cancel',
-  'key.rotate',
-] as const;
+/** The actions that the platform itself records: a refusal because the caller lacks a permission. */
+export const platformAuditActions = ['permission.check'] as const;
 
-export type AuditAction = (typeof auditActions)[number];
+/** The names of all audit actions, as keys. `src/modules/audit-actions.ts` adds those that the features declare. */
+// oxlint-disable-next-line typescript/no-empty-object-type, typescript/no-empty-interface -- merged by declaration
+export interface AuditActionNames {}
+
+/** The action that an entry of the audit trail records. */
+export type AuditAction = keyof AuditActionNames;
 
 /** The outcomes of an action: `failure` means that it could not be done, `denied` that it was not allowed. */
 export const auditOutcomes = ['success', 'failure', 'denied'] as const;

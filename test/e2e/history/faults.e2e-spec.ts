@@ -4,7 +4,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { CommandBus, type ICommand } from '@nestjs/cqrs';
 import pg from 'pg';
 import type { Principal } from '../../../src/common/authorization/principal.js';
-import { permissions } from '../../../src/common/authorization/permissions.js';
+import { permissions } from '../../../src/modules/permissions.js';
 import { requestContext } from '../../../src/common/context/request-context.js';
 import { Preconditions } from '../../../src/common/http/preconditions.js';
 import { newId } from '../../../src/common/ids.js';

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Permission, permissions } from '../../../src/common/authorization/permissions.js';
+import type { Permission } from '../../../src/common/authorization/permissions.js';
+import { permissions } from '../../../src/modules/permissions.js';
 import type { UserActionName } from '../../../src/modules/user-batches/user-action.js';
 import { HeldLock } from '../../support/held-lock.js';
 import { batch, jobEnded, readJob, resultsOf, startBatch } from '../../support/jobs.js';

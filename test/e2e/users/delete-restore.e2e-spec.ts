@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { permissions } from '../../../src/common/authorization/permissions.js';
+import { permissions } from '../../../src/modules/permissions.js';
 import { tagOf } from '../../support/entity-tags.js';
 import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
 import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/users.js';

@@ -4,12 +4,12 @@ import {
   type ActorType,
   actorTypes,
   type AuditAction,
-  auditActions,
   type AuditOutcome,
   auditOutcomes,
   type AuditReason,
   auditReasons,
 } from '../../../platform/audit-trail/audit-actions.js';
+import { auditActions } from '../../audit-actions.js';
 
 import type { OpenedEntry } from '../audit.service.js';
 

@@ -6,10 +6,10 @@ import { IsOptionalProperty, IsText, Trimmed } from '../../../common/validation/
 import { IsTime } from '../../../common/validation/time.decorator.js';
 import {
   type AuditAction,
-  auditActions,
   type AuditOutcome,
   auditOutcomes,
 } from '../../../platform/audit-trail/audit-actions.js';
+import { auditActions } from '../../audit-actions.js';
 
 const MAX_TARGET_LENGTH = 200;
 

@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { type Permission, permissions } from '../../../common/authorization/permissions.js';
+import type { Permission } from '../../../common/authorization/permissions.js';
+import { permissions } from '../../permissions.js';
 import { IsShortList } from '../../../common/validation/short-list.decorator.js';
 
 export class PutRoleDto {

@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { type Permission, permissions } from '../../../common/authorization/permissions.js';
+import type { Permission } from '../../../common/authorization/permissions.js';
+import { permissions } from '../../permissions.js';
 import type { RoleWithPermissions } from '../roles.repository.js';
 
 export class RoleResponse {

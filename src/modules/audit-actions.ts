@@ -1,0 +1,32 @@
+import { platformAuditActions } from '../platform/audit-trail/audit-actions.js';
+import { auditLogActions } from './audit/audit.audit-actions.js';
+import {
+  sessionAuditActions,
+  signInAuditActions,
+  signingKeyAuditActions,
+} from './auth/auth.audit-actions.js';
+import { exportAuditActions } from './export/export.audit-actions.js';
+import { jobAuditActions } from './jobs/jobs.audit-actions.js';
+import { resourceAuditActions } from './resources/resources.audit-actions.js';
+import { roleAuditActions } from './roles/roles.audit-actions.js';
+import { userAuditActions } from './users/users.audit-actions.js';
+
+/** Every audit action that the platform and the features declare, in the order in which the API documents them. */
+export const auditActions = [
+  ...signInAuditActions,
+  ...userAuditActions,
+  ...roleAuditActions,
+  ...sessionAuditActions,
+  ...resourceAuditActions,
+  ...exportAuditActions,
+  ...auditLogActions,
+  ...platformAuditActions,
+  ...jobAuditActions,
+  ...signingKeyAuditActions,
+] as const;
+
+type DeclaredAuditActions = Readonly<Record<(typeof auditActions)[number], true>>;
+
+declare module '../platform/audit-trail/audit-actions.js' {
+  interface AuditActionNames extends DeclaredAuditActions {}
+}

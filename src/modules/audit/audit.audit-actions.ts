@@ -1,0 +1,1 @@
+export const auditLogActions = ['audit.read', 'audit.verify', 'audit.retention'] as const;

@@ -1,0 +1,1 @@
+export const authPermissions = ['sessions:revoke'] as const;

@@ -1,0 +1,1 @@
+export const exportAuditActions = ['export.run'] as const;

@@ -1,0 +1,1 @@
+export const exportPermissions = ['export:run'] as const;

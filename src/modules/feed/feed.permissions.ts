@@ -1,0 +1,1 @@
+export const feedPermissions = ['events:read'] as const;

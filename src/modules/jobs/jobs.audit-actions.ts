@@ -1,0 +1,1 @@
+export const jobAuditActions = ['job.create', 'job.cancel'] as const;

@@ -1,0 +1,1 @@
+export const jobPermissions = ['jobs:manage'] as const;

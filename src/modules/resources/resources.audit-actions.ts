@@ -1,0 +1,1 @@
+export const resourceAuditActions = ['resource.create', 'resource.delete', 'resource.transfer'] as const;

@@ -1,0 +1,1 @@
+export const resourcePermissions = ['resources:transfer'] as const;

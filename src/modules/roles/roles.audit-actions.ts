@@ -1,0 +1,1 @@
+export const roleAuditActions = ['role.update'] as const;

@@ -1,0 +1,10 @@
+export const userAuditActions = [
+  'user.create',
+  'user.update',
+  'user.disable',
+  'user.enable',
+  'user.roles_change',
+  'user.delete',
+  'user.restore',
+  'user.erase',
+] as const;

@@ -1,0 +1,1 @@
+export const userPermissions = ['users:read', 'users:write', 'users:delete'] as const;
