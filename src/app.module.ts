@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { createValidationPipe } from './common/validation/validation.pipe.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -24,6 +24,7 @@ import { EventStoreModule } from './platform/event-store/event-store.module.js';
 import { EventsModule } from './platform/events/events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { IndexModule } from './platform/index/index.module.js';
+import { DeclaredRoutesService } from './platform/http/declared-routes.service.js';
 import { BodyInterceptor } from './platform/http/body.interceptor.js';
 import { ErrorFilter } from './platform/http/error.filter.js';
 import { InputInterceptor } from './platform/http/input.interceptor.js';
@@ -78,8 +79,9 @@ export class AppModule {
   static with(config: Config): DynamicModule {
     return {
       module: AppModule,
-      imports: [ConfigModule.with(config), CqrsModule.forRoot(), ...platform, ...features],
+      imports: [ConfigModule.with(config), CqrsModule.forRoot(), DiscoveryModule, ...platform, ...features],
       providers: [
+        DeclaredRoutesService,
         OverloadGate,
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },

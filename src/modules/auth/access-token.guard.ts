@@ -4,14 +4,9 @@ import type { Request } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
 import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
 import { bearerToken } from '../../common/http/bearer.js';
+import { operationalRoute } from '../../common/http/operational.decorator.js';
 import { PrincipalsService } from './principals.service.js';
 import { type Bearer, VerifiedTokens } from './verified-tokens.js';
-
-/**
- * Matches the paths that authenticate. Probes, metrics and the key set do not, so they work without a
- * database.
- */
-const ASKS_WHO = /^\/api(?:\/|$)/i;
 
 /** Authenticates the caller and refuses nobody. Refusing is the job of the policy guard. */
 @Injectable()
@@ -26,7 +21,7 @@ export class AccessTokenGuard extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>();
     const token = bearerToken(request);
-    if (token === null || !ASKS_WHO.test(request.path)) return true;
+    if (token === null || operationalRoute(context.getHandler(), context.getClass())) return true;
     const bearer = this.verified.find(token) ?? (await this.verify(context, request));
     const principal = bearer && (await this.principals.find(bearer.userId, bearer.sessionId));
     const current = requestContext.current();

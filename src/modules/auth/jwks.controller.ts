@@ -1,10 +1,12 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../common/authorization/policy.js';
+import { Operational } from '../../common/http/operational.decorator.js';
 import { JwksResponse } from './dto/token.response.js';
 import { SigningKeysService } from './signing-keys.service.js';
 
 @ApiTags('auth')
+@Operational()
 @Controller('.well-known')
 export class JwksController {
   constructor(private readonly keys: SigningKeysService) {}

@@ -6,6 +6,7 @@ import { Requires } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { assertTimeRange } from '../../common/validation/time-range.js';
+import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js';
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { UserResponse } from '../users/dto/user.response.js';
 import { ApiExport } from './api-export.js';
@@ -17,6 +18,7 @@ import { userFields } from './user-columns.js';
 import { UsersSource } from './users-source.js';
 
 @ApiTags('export')
+@ExposesHeaders('X-Export-Cursor')
 @Controller('api/export')
 export class ExportController {
   constructor(

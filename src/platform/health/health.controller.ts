@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/s
 import { HealthCheck } from '@nestjs/terminus';
 import type { Response } from 'express';
 import { Public } from '../../common/authorization/policy.js';
+import { Operational } from '../../common/http/operational.decorator.js';
 import { IgnoresQuery } from '../http/route-facts.js';
 import { type FullHealthReport, type HealthReport, healthReport } from './health-report.js';
 import { FullHealthResponse } from './health.response.js';
@@ -10,6 +11,7 @@ import { Readiness } from './readiness.js';
 
 @ApiTags('operations')
 @IgnoresQuery()
+@Operational({ evenOverloaded: true })
 @Controller('health')
 export class HealthController {
   constructor(private readonly readiness: Readiness) {}

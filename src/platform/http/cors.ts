@@ -2,10 +2,11 @@ import { Logger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import { ANY_LOCALHOST } from '../../config/variables.js';
+import { DeclaredRoutesService } from './declared-routes.service.js';
 
 /**
- * Every response header that a script may want to read. The Fetch Standard hides all headers that are not
- * listed.
+ * The platform's response headers that a script may want to read. The Fetch Standard hides all headers that are
+ * not listed. Controllers add others with `ExposesHeaders`.
  */
 const EXPOSED_HEADERS = [
   'Allow',
@@ -18,7 +19,6 @@ const EXPOSED_HEADERS = [
   'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
-  'X-Export-Cursor',
   'X-Request-Id',
   'X-Total-Count',
   'X-Total-Estimate',
@@ -50,13 +50,14 @@ const MAX_LOGGED_LENGTH = 200;
 
 /** Lets pages of the allowed origins call the API and answers their preflights. */
 export function allowOrigins(app: NestExpressApplication, allowed: readonly string[]): void {
+  const exposedHeaders = [...EXPOSED_HEADERS, ...app.get(DeclaredRoutesService).exposedHeaders()].toSorted();
   const origin = allowed.map((each) => (each === ANY_LOCALHOST ? LOCALHOST : each));
   if (origin.length > 0) {
     app.enableCors((request: Request, use: (error: null, options: object) => void) =>
       use(null, {
         origin,
         allowedHeaders: allowedHeaders(request.get('access-control-request-headers')),
-        exposedHeaders: EXPOSED_HEADERS,
+        exposedHeaders,
         maxAge: PREFLIGHT_SECONDS,
         preflightContinue: true,
       }),

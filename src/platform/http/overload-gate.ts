@@ -9,16 +9,13 @@ import { ServicePool } from '../database/service-pool.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { countedMethod, HTTP_REQUESTS } from '../metrics/http-metrics.js';
 import { OVERLOAD_REFUSALS, type RefusalReason } from '../metrics/overload-metrics.js';
+import { DeclaredRoutesService } from './declared-routes.service.js';
 import { LoopTurn } from './loop-turn.js';
 import { answerOverloaded } from './overload-answer.js';
 import { RefusalPace } from './refusal-pace.js';
 import { UNMATCHED } from './routes.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
-/** Paths of probes and metrics, which must be answered especially while the instance is overloaded. */
-const NEVER_REFUSED = /^\/(?:health|metrics)(?:[/?]|$)/;
-/** Paths that need the database: every API route queries it. */
-const NEEDS_DATABASE = /^\/api(?:[/?]|$)/i;
 const REPORT_EVERY_MS = 10_000;
 
 /** The signature of Express as called by its server or by an application around it. */
@@ -39,12 +36,17 @@ export class OverloadGate {
   /** Counters cached by label, because finding them is expensive. */
   private readonly counted: Readonly<Record<EdgeReason, Counter.Internal>>;
   private readonly countedRequests = new Map<string, Counter.Internal>();
+  /** Matches probes and metrics, which must be answered especially while the instance is overloaded. */
+  private readonly neverRefused: RegExp;
+  /** Matches paths that need the database: those of every route that is not operational. */
+  private readonly needsDatabase: RegExp;
   private unreported = 0;
   private report: NodeJS.Timeout | undefined;
 
   constructor(
     @InjectDataSource() dataSource: DataSource,
     private readonly lifecycle: Lifecycle,
+    routes: DeclaredRoutesService,
     @InjectMetric(OVERLOAD_REFUSALS) refusals: Counter,
     @InjectMetric(HTTP_REQUESTS) private readonly requests: Counter,
   ) {
@@ -52,6 +54,11 @@ export class OverloadGate {
       database: refusals.labels('database'),
       event_loop: refusals.labels('event_loop'),
     };
+    const declared = routes.all();
+    this.neverRefused = pathsIn(
+      declared.filter(({ operational }) => operational?.evenOverloaded).map(({ area }) => area),
+    );
+    this.needsDatabase = pathsIn(declared.filter(({ operational }) => !operational).map(({ area }) => area));
     const pool = poolOf(dataSource);
     this.pool = pool instanceof ServicePool ? pool : null;
   }
@@ -76,9 +83,9 @@ export class OverloadGate {
   };
 
   private reasonToRefuse({ url }: Request): EdgeReason | null {
-    if (NEVER_REFUSED.test(url)) return null;
+    if (this.neverRefused.test(url)) return null;
     if (this.turn.isOver()) return 'event_loop';
-    return this.pool?.overloaded === true && NEEDS_DATABASE.test(url) ? 'database' : null;
+    return this.pool?.overloaded === true && this.needsDatabase.test(url) ? 'database' : null;
   }
 
   private refuse(request: Request, response: Response, reason: EdgeReason): void {
@@ -103,3 +110,10 @@ export class OverloadGate {
     this.unreported = 0;
   }
 }
+
+/** Matches each path whose first segment is one of these, in any case, as the router does. */
+const pathsIn = (areas: readonly string[]): RegExp =>
+  new RegExp(
+    `^/(?:${[...new Set(areas)].map((area) => area.replaceAll(/\W/g, '\\$&')).join('|')})(?:[/?]|$)`,
+    'i',
+  );

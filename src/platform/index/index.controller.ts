@@ -2,6 +2,7 @@ import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Public } from '../../common/authorization/policy.js';
+import { Operational } from '../../common/http/operational.decorator.js';
 import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
@@ -20,6 +21,7 @@ export class IndexController {
   /** Returns the name, the version and links. Redirects browsers to the documentation if it is served. */
   @Get()
   @Public()
+  @Operational()
   @ApiOkResponse({ type: IndexResponse })
   @ApiFoundResponse({ description: 'Redirects a browser to the documentation' })
   root(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {

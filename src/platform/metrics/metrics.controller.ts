@@ -3,12 +3,14 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags, ApiUnauthorizedResponse } from '
 import type { Request, Response } from 'express';
 import { Public } from '../../common/authorization/policy.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { Operational } from '../../common/http/operational.decorator.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { MetricsRegistry } from './metrics-registry.js';
 import { assertMetricsToken } from './metrics-token.js';
 
 @ApiTags('operations')
+@Operational({ evenOverloaded: true })
 @Controller()
 export class MetricsController {
   constructor(

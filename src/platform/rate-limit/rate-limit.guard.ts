@@ -5,19 +5,20 @@ import type { Principal } from '../../common/authorization/principal.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { clientNetwork } from '../../common/http/client-network.js';
+import { operationalRoute } from '../../common/http/operational.decorator.js';
 import { type Tier, tierFor, WINDOW_MS } from './tiers.js';
 
-const LIMITED = /^\/api(?:\/|$)/i;
-
 /**
- * Limits requests with one bucket per caller across all API routes: the user's with a valid access token,
+ * Limits requests with one bucket per caller across all routes except operational ones: the user's with a valid access token,
  * else the network's. Sign-in, sign-up, refresh and recovery have a separate bucket for each network. The
  * headers follow draft-ietf-httpapi-ratelimit-headers.
  */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
-    return context.getType() !== 'http' || !LIMITED.test(context.switchToHttp().getRequest<Request>().path);
+    return (
+      context.getType() !== 'http' || operationalRoute(context.getHandler(), context.getClass()) !== undefined
+    );
   }
 
   protected override async handleRequest({ context, limit, ttl }: ThrottlerRequest): Promise<boolean> {
