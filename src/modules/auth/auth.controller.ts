@@ -12,6 +12,7 @@ import { Public, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { AnswersTokens } from '../../common/http/answers-tokens.js';
+import { IgnoresIdempotencyKey } from '../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../platform/rate-limit/tiers.js';
 import { type Client, ClientInfo } from './client.js';
 import { ChangePassword } from './commands/change-password.command.js';
@@ -24,6 +25,7 @@ import { RefreshDto } from './dto/refresh.dto.js';
 import { TokenResponse } from './dto/token.response.js';
 
 @ApiTags('auth')
+@IgnoresIdempotencyKey()
 @Controller('api/auth')
 export class AuthController {
   constructor(private readonly commands: CommandBus) {}

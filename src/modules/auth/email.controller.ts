@@ -10,6 +10,7 @@ import { Caller } from '../../common/authorization/caller.js';
 import { Public, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { IgnoresIdempotencyKey } from '../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../platform/rate-limit/tiers.js';
 import { type Client, ClientInfo } from './client.js';
 import { ChangeEmailDto } from './dto/change-email.dto.js';
@@ -25,6 +26,7 @@ export class EmailController {
   @Post('auth/email/verify')
   @Public()
   @SignInLimited()
+  @IgnoresIdempotencyKey()
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiConflictResponse({ type: ErrorResponse, description: 'Another user has taken the new address' })
@@ -36,6 +38,7 @@ export class EmailController {
   @Post('auth/email/resend')
   @Public()
   @SignInLimited()
+  @IgnoresIdempotencyKey()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'The same response for every address' })
   resend(@Body() body: EmailDto): Promise<void> {

@@ -2,11 +2,13 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiConflictResponse, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../common/authorization/policy.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { IgnoresIdempotencyKey } from '../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../platform/rate-limit/tiers.js';
 import { EmailDto, ResetPasswordDto } from './dto/recovery.dto.js';
 import { RecoveryService } from './recovery.service.js';
 
 @ApiTags('auth')
+@IgnoresIdempotencyKey()
 @Controller('api/auth/password')
 export class RecoveryController {
   constructor(private readonly recovery: RecoveryService) {}

@@ -6,6 +6,7 @@ import { Requires } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { StreamedBody } from '../../platform/http/streamed-body.js';
+import { KeyDecidesAlone } from '../../platform/idempotency/idempotency.decorator.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
 import { CSV, NDJSON } from './import-format.js';
 import { MAX_LINE_BYTES } from './line-splitter.js';
@@ -25,6 +26,7 @@ export class UserImportsController {
   @Post('import')
   @Requires('users:write')
   @StreamedBody(NDJSON, CSV)
+  @KeyDecidesAlone()
   @HttpCode(202)
   @ApiBody({ schema: { type: 'string', maxLength: MAX_LINES * MAX_LINE_BYTES } })
   @ApiJob()

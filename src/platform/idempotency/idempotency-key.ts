@@ -9,19 +9,6 @@ export const MAX_KEY_LENGTH = 255;
  * does not match.
  */
 const KEY = new RegExp(`^[!-~]{1,${MAX_KEY_LENGTH}}$`);
-/** Routes that ignore the header because their responses are not stored. */
-const IGNORED = /^\/api\/auth\//;
-/** Routes whose body is streamed, so that it cannot be compared with that of the first request. */
-const STREAMED = /^\/api\/users\/import$/;
-
-/**
- * Tells whether a route accepts a key. `route` is the pattern, as Express and the OpenAPI document spell it.
- */
-export const takesIdempotencyKey = (method: string, route: string): boolean =>
-  method === 'POST' && route.startsWith('/api/') && !IGNORED.test(route);
-
-/** Tells whether the key alone identifies a request, whatever its query and body. */
-export const keyDecidesAlone = (route: string): boolean => STREAMED.test(route);
 
 /**
  * Returns the request's key, or null when none was sent.

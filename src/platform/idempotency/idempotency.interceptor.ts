@@ -10,9 +10,9 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import { UnitOfWork } from '../database/unit-of-work.js';
 import { type Answer, prepareAnswer } from '../http/answer.js';
 import { errorAnswer, toAppError } from '../http/error-answer.js';
-import { routePattern } from '../http/routes.js';
 import { AnswerDraft } from './answer-draft.js';
-import { idempotencyKey, keyDecidesAlone, REPLAYED_HEADER, takesIdempotencyKey } from './idempotency-key.js';
+import { idempotencyKey, REPLAYED_HEADER } from './idempotency-key.js';
+import { idempotencyKeyUse } from './idempotency.decorator.js';
 import { IdempotencyClaims } from './idempotency-claims.js';
 import { IdempotencyRecords, type KeyedRequest } from './idempotency-records.js';
 
@@ -41,12 +41,13 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
-    const route = routePattern(request);
-    if (!takesIdempotencyKey(request.method, route)) return next.handle();
+    if (request.method !== 'POST') return next.handle();
+    const use = idempotencyKeyUse(context);
+    if (use === 'ignored') return next.handle();
     const key = idempotencyKey(request);
     if (key === null) return next.handle();
     const response = context.switchToHttp().getResponse<Response>();
-    if (keyDecidesAlone(route)) {
+    if (use === 'decides-alone') {
       return from(this.answerStreamed(this.records.identify(request, key, true), response, next));
     }
     return from(this.answer(this.records.identify(request, key), request, response, next));

@@ -4,13 +4,8 @@ import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 import { VERSIONED } from '../../common/http/versioned.interceptor.js';
-import {
-  KEY_HEADER,
-  MAX_KEY_LENGTH,
-  REPLAYED_HEADER,
-  keyDecidesAlone,
-  takesIdempotencyKey,
-} from '../idempotency/idempotency-key.js';
+import { KEY_HEADER, MAX_KEY_LENGTH, REPLAYED_HEADER } from '../idempotency/idempotency-key.js';
+import { type IdempotencyKeyUse, KEY_USE_EXTENSION } from '../idempotency/idempotency.decorator.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 type Parameter = NonNullable<Operation['parameters']>[number];
@@ -46,7 +41,8 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       if (!operation) continue;
       operation.security ??= [];
       completeIds(operation);
-      if (takesIdempotencyKey(method.toUpperCase(), path)) addIdempotency(operation, keyDecidesAlone(path));
+      const keyUse = takeKeyUse(operation);
+      if (method === 'post' && keyUse !== 'ignored') addIdempotency(operation, keyUse === 'decides-alone');
       for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
       addEntityTag(operation);
       describeResponses(operation);
@@ -58,6 +54,14 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
 function completeIds(operation: Operation): void {
   const id = parameter(operation, 'path', 'id');
   if (id) id.schema = ID_SCHEMA;
+}
+
+/** Returns what the route declares, and removes the mark. */
+function takeKeyUse(operation: Operation): IdempotencyKeyUse | undefined {
+  const marked = operation as Operation & { [KEY_USE_EXTENSION]?: IdempotencyKeyUse };
+  const use = marked[KEY_USE_EXTENSION];
+  delete marked[KEY_USE_EXTENSION];
+  return use;
 }
 
 /**
