@@ -129,7 +129,7 @@ async function signedIn(nest: NestExpressApplication, email: string): Promise<Ac
   const found = await users.findByEmail(email);
   if (!found) throw new Error(`there is no account of ${email}`);
   const user = await users.getWithPassword(found.id);
-  const session = await nest.get(SessionsService).start(user, { device: 'tests', ip: '127.0.0.1' });
+  const session = await nest.get(SessionsService).start(user, { userAgent: 'tests', ip: '127.0.0.1' });
   if (!session) throw new Error(`the account of ${email} may not sign in`);
   return { id: user.id, email, token: await nest.get(TokensService).issueAccess(user, session.sessionId) };
 }

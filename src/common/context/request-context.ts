@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Principal } from '../authorization/principal.js';
 
-/** The origin of a request. */
-export interface Client {
+/** The IP address and the user agent that a request comes from. */
+export interface RequestOrigin {
   readonly ip: string;
   /** The client's User-Agent header, shortened. */
   readonly userAgent: string;
@@ -16,7 +16,7 @@ export interface RequestContext {
   /** The id of the request's trace (W3C Trace Context). Null when the request names none. */
   readonly traceId: string | null;
   /** Null for a task. */
-  readonly client: Client | null;
+  readonly client: RequestOrigin | null;
   /** Aborts at the time limit. Queries are then cancelled and a commit is refused. */
   readonly signal: AbortSignal;
   /**
@@ -28,7 +28,7 @@ export interface RequestContext {
   caller: { readonly principal: Principal | null; readonly rejected: boolean };
 }
 
-const NOWHERE: Client = { ip: '', userAgent: '' };
+const NOWHERE: RequestOrigin = { ip: '', userAgent: '' };
 
 const storage = new AsyncLocalStorage<RequestContext>();
 /** Restores the contexts of the start, which have no request and no transaction, not even for the log. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { RequestOrigin } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { assertTimeKey, decodeCursor, encodeCursor, type Position } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
@@ -9,7 +10,7 @@ import {
   type AuditDetails,
   unpackDetails,
 } from '../../platform/audit-trail/audit-details.js';
-import { type AuditOrigin, auditSealPurpose, AuditTrail } from '../../platform/audit-trail/audit-trail.js';
+import { auditSealPurpose, AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { AccountKeys } from '../../platform/crypto/account-keys.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AuditEntriesRepository, type AuditFilters, type SealedEntry } from './audit-entries.repository.js';
@@ -17,7 +18,7 @@ import type { ListAuditDto } from './dto/list-audit.dto.js';
 
 /** An entry with its decrypted values. They are null once the user concerned is erased. */
 export interface OpenedEntry extends SealedEntry, AuditDetails {
-  readonly origin: AuditOrigin | null;
+  readonly origin: RequestOrigin | null;
 }
 
 /** Reads the audit log. Each read by a caller also creates an entry. */
@@ -107,7 +108,7 @@ export class AuditService {
 
   private async open(entry: SealedEntry): Promise<OpenedEntry> {
     const { id, originKey, originSealed, changesKey, changesSealed } = entry;
-    const origin = await this.unseal<AuditOrigin>(originKey, originSealed, auditSealPurpose(id, 'origin'));
+    const origin = await this.unseal<RequestOrigin>(originKey, originSealed, auditSealPurpose(id, 'origin'));
     const details = await this.unseal<AuditChanges>(
       changesKey,
       changesSealed,

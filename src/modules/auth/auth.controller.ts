@@ -10,11 +10,12 @@ import {
 import { Caller } from '../../common/authorization/caller.js';
 import { Public, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
+import { Origin } from '../../common/context/origin.decorator.js';
+import type { RequestOrigin } from '../../common/context/request-context.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { AnswersTokens } from '../../common/http/answers-tokens.js';
 import { IgnoresIdempotencyKey } from '../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../platform/rate-limit/tiers.js';
-import { type Client, ClientInfo } from './client.js';
 import { ChangePassword } from './commands/change-password.command.js';
 import { EndSession } from './commands/end-session.command.js';
 import { RefreshSession } from './commands/refresh-session.command.js';
@@ -41,8 +42,8 @@ export class AuthController {
     type: ErrorResponse,
     description: 'The password is wrong or the address is unknown. Both get the same response',
   })
-  login(@Body() body: LoginDto, @ClientInfo() client: Client): Promise<TokenResponse> {
-    return this.commands.execute(new SignIn(body, client));
+  login(@Body() body: LoginDto, @Origin() origin: RequestOrigin): Promise<TokenResponse> {
+    return this.commands.execute(new SignIn(body, origin));
   }
 
   /** Exchanges a refresh token for a new pair of tokens. */
@@ -81,8 +82,8 @@ export class AuthController {
   changePassword(
     @Body() body: ChangePasswordDto,
     @Caller() caller: Principal,
-    @ClientInfo() client: Client,
+    @Origin() origin: RequestOrigin,
   ): Promise<TokenResponse> {
-    return this.commands.execute(new ChangePassword(caller, body, client));
+    return this.commands.execute(new ChangePassword(caller, body, origin));
   }
 }

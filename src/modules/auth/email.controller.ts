@@ -9,10 +9,11 @@ import {
 import { Caller } from '../../common/authorization/caller.js';
 import { Public, SignedIn } from '../../common/authorization/policy.js';
 import type { Principal } from '../../common/authorization/principal.js';
+import { Origin } from '../../common/context/origin.decorator.js';
+import type { RequestOrigin } from '../../common/context/request-context.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { IgnoresIdempotencyKey } from '../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../platform/rate-limit/tiers.js';
-import { type Client, ClientInfo } from './client.js';
 import { ChangeEmailDto } from './dto/change-email.dto.js';
 import { EmailDto, TokenDto } from './dto/recovery.dto.js';
 import { RecoveryService } from './recovery.service.js';
@@ -59,8 +60,8 @@ export class EmailController {
   changeEmail(
     @Body() body: ChangeEmailDto,
     @Caller() caller: Principal,
-    @ClientInfo() client: Client,
+    @Origin() origin: RequestOrigin,
   ): Promise<void> {
-    return this.recovery.requestEmailChange(caller, body, client);
+    return this.recovery.requestEmailChange(caller, body, origin);
   }
 }

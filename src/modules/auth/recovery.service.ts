@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.js';
+import type { RequestOrigin } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
@@ -11,7 +12,6 @@ import { VerifyEmail } from '../users/commands/verify-email.command.js';
 import { UsersService } from '../users/users.service.js';
 import { AccountMails } from './account-mails.js';
 import { BruteForce } from './brute-force.js';
-import type { Client } from './client.js';
 import type { ChangeEmailDto } from './dto/change-email.dto.js';
 import type { WhichSessions } from './events/session-events.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
@@ -80,10 +80,10 @@ export class RecoveryService {
    * taken. A request over the mail limit changes nothing, so the last token stays valid.
    * @throws AppError `VALIDATION_ERROR` when the password is wrong, `RATE_LIMITED`
    */
-  async requestEmailChange(caller: Principal, input: ChangeEmailDto, client: Client): Promise<void> {
+  async requestEmailChange(caller: Principal, input: ChangeEmailDto, origin: RequestOrigin): Promise<void> {
     const user = await this.users.getWithPassword(caller.userId);
     // Runs before the transaction, so that a failure stays counted when the refusal rolls back the rest.
-    await this.unitOfWork.beforehand(() => this.assertPassword(user, input.password, client));
+    await this.unitOfWork.beforehand(() => this.assertPassword(user, input.password, origin));
     await this.unitOfWork.run(async () => {
       await this.users.holdActive(user.id);
       await this.sessions.hold(caller);
@@ -128,7 +128,7 @@ export class RecoveryService {
     });
   }
 
-  private async assertPassword(user: Asked, password: string, { ip }: Client): Promise<void> {
+  private async assertPassword(user: Asked, password: string, { ip }: RequestOrigin): Promise<void> {
     const guess = { password, address: user.emailKey };
     const matches = await this.bruteForce.judge(user, ip, () =>
       this.hasher.matches(guess, user.passwordHash),

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { RequestOrigin } from '../../common/context/request-context.js';
 import type { AuditAction } from '../../platform/audit-trail/audit-actions.js';
 import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
-import type { Client } from './client.js';
 import { sessionEventTypes } from './events/session-events.js';
 import { SecurityLog } from './security-log.js';
 
@@ -24,8 +24,12 @@ export class SessionHistory {
     private readonly log: SecurityLog,
   ) {}
 
-  async started(sessionId: string, userId: string, { at, device, ip }: Client & { at: Date }): Promise<void> {
-    const data = { session_id: sessionId, device, ip };
+  async started(
+    sessionId: string,
+    userId: string,
+    { at, ip, userAgent }: RequestOrigin & { at: Date },
+  ): Promise<void> {
+    const data = { session_id: sessionId, device: userAgent, ip };
     const type = sessionEventTypes.started;
     await this.store.append([
       { type, stream: sessionId, version: STARTED, subject: userId, occurredAt: at, data },

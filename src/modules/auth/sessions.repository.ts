@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Raw } from 'typeorm';
+import type { RequestOrigin } from '../../common/context/request-context.js';
 import type { Position } from '../../common/pagination/cursor.js';
 import { prepared } from '../../platform/database/prepared.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
@@ -16,8 +17,7 @@ export interface Claimant {
 interface NewSession {
   readonly id: string;
   readonly user: Claimant;
-  readonly device: string;
-  readonly ip: string;
+  readonly origin: RequestOrigin;
 }
 
 /** The lifetime of a session in seconds. */
@@ -81,13 +81,13 @@ export class SessionsRepository {
    * sign-ins do not block each other.
    * @returns null unless the user is active and has that password hash
    */
-  async insert({ id, user, device, ip }: NewSession, jti: string, life: Lifetime): Promise<Started | null> {
+  async insert({ id, user, origin }: NewSession, jti: string, life: Lifetime): Promise<Started | null> {
     const rows = await this.sql.rows<RefreshClaims & Omit<Started, 'refresh'>>(INSERT, [
       id,
       user.id,
       user.passwordHash,
-      device,
-      ip,
+      origin.userAgent,
+      origin.ip,
       life.idle,
       life.total,
       jti,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.js';
+import type { RequestOrigin } from '../../common/context/request-context.js';
 import { unauthorized } from '../../common/http/bearer.js';
 import { newId } from '../../common/ids.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
@@ -10,7 +11,6 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { DomainEvents } from '../../platform/events/domain-events.js';
-import type { Client } from './client.js';
 import { EndSessions } from './commands/end-sessions.command.js';
 import { SessionsRevoked } from './events/session-events.js';
 import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.repository.js';
@@ -58,19 +58,19 @@ export class SessionsService {
    * until the transaction ends.
    * @returns null unless the user is still active and still has the password hash in `user`
    */
-  start(user: Claimant, client: Client): Promise<StartedSession | null> {
+  start(user: Claimant, origin: RequestOrigin): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
       const sessionId = newId();
       const lifetime = {
         idle: this.config.REFRESH_TOKEN_TTL_SECONDS,
         total: this.config.SESSION_MAX_SECONDS,
       };
-      const started = await this.sessions.insert({ id: sessionId, user, ...client }, newId(), lifetime);
+      const started = await this.sessions.insert({ id: sessionId, user, origin }, newId(), lifetime);
       if (!started) return null;
       const { at, ended, refresh } = started;
       if (ended.length > 0) await this.principals.invalidate(ended);
       await this.history.ended(ended, user.id, null);
-      await this.history.started(sessionId, user.id, { at, ...client });
+      await this.history.started(sessionId, user.id, { at, ...origin });
       return { sessionId, at, refresh };
     });
   }

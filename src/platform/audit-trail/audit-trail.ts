@@ -34,12 +34,6 @@ export interface AuditFact {
   readonly actor?: AuditActor;
 }
 
-/** The origin of a request. */
-export interface AuditOrigin {
-  readonly ip: string;
-  readonly userAgent: string;
-}
-
 const SYSTEM: AuditActor = { type: 'system', id: null, sessionId: null };
 const ANONYMOUS: AuditActor = { type: 'anonymous', id: null, sessionId: null };
 const USER = 'user';

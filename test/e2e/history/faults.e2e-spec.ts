@@ -50,7 +50,7 @@ import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
 const HANDLES = '__commandHandler__';
 /** Attempts are counted in separate transactions and remain after a rollback (ARCHITECTURE, "counters"). */
 const APART = ['sign_in_failures', 'sign_in_attempts'];
-const CLIENT = { device: 'tests', ip: '127.0.0.1' };
+const CLIENT = { userAgent: 'tests', ip: '127.0.0.1' };
 const OTHER_PASSWORD = 'another horse battery';
 
 let app: TestApp;

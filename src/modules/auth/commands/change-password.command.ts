@@ -1,5 +1,6 @@
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.js';
+import type { RequestOrigin } from '../../../common/context/request-context.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { unauthorized } from '../../../common/http/bearer.js';
 import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
@@ -8,7 +9,6 @@ import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { ReplacePassword } from '../../users/commands/replace-password.command.js';
 import { UsersService } from '../../users/users.service.js';
 import { BruteForce } from '../brute-force.js';
-import type { Client } from '../client.js';
 import type { ChangePasswordDto } from '../dto/change-password.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
 import { SessionsService } from '../sessions.service.js';
@@ -22,7 +22,7 @@ export class ChangePassword extends Command<TokenResponse> {
   constructor(
     readonly caller: Principal,
     readonly input: ChangePasswordDto,
-    readonly client: Client,
+    readonly origin: RequestOrigin,
   ) {
     super();
   }
@@ -41,10 +41,10 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
     private readonly audit: AuditTrail,
   ) {}
 
-  async execute({ caller, input, client }: ChangePassword): Promise<TokenResponse> {
+  async execute({ caller, input, origin }: ChangePassword): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
     const guess = { password: input.current_password, address: user.emailKey };
-    const matches = await this.bruteForce.judge(user, client.ip, () =>
+    const matches = await this.bruteForce.judge(user, origin.ip, () =>
       this.hasher.matches(guess, user.passwordHash),
     );
     if (!matches) {
@@ -55,7 +55,7 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
     const hash = await this.users.hashPassword(input.new_password, user, 'new_password');
     const started = await this.unitOfWork.run(async () => {
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_change'));
-      const session = await this.sessions.start({ id: user.id, passwordHash: hash }, client);
+      const session = await this.sessions.start({ id: user.id, passwordHash: hash }, origin);
       // The user was disabled meanwhile. A session started now would come alive when the user is enabled
       // again.
       if (!session) throw unauthorized(true);

@@ -1,5 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { findCanonicalEmail } from '../../../common/email-address.js';
+import type { RequestOrigin } from '../../../common/context/request-context.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { unauthorized } from '../../../common/http/bearer.js';
 import type { AuditReason } from '../../../platform/audit-trail/audit-actions.js';
@@ -9,7 +10,6 @@ import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import type { Attempt } from '../attempts.js';
 import { BruteForce } from '../brute-force.js';
-import type { Client } from '../client.js';
 import type { LoginDto } from '../dto/login.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
 import { SecurityLog } from '../security-log.js';
@@ -26,7 +26,7 @@ import { TokensService } from '../tokens.service.js';
 export class SignIn extends Command<TokenResponse> {
   constructor(
     readonly input: LoginDto,
-    readonly client: Client,
+    readonly origin: RequestOrigin,
   ) {
     super();
   }
@@ -47,22 +47,26 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     private readonly metrics: SignInMetrics,
   ) {}
 
-  async execute({ input: { email, password }, client }: SignIn): Promise<TokenResponse> {
+  async execute({ input: { email, password }, origin }: SignIn): Promise<TokenResponse> {
     // Text that is no email address matches no user, but the attempt is counted all the same.
     const canonical = findCanonicalEmail(email);
     const claim = await this.signIns.find(canonical);
-    const attempt = await this.begin(canonical ?? email, claim, client);
+    const attempt = await this.begin(canonical ?? email, claim, origin);
     try {
       const guess = { password, address: canonical ?? email };
-      return await this.signIn(attempt, claim.account, guess, client);
+      return await this.signIn(attempt, claim.account, guess, origin);
     } finally {
       await attempt.end();
     }
   }
 
-  private async begin(emailKey: string, { account, addresses }: Claim, client: Client): Promise<Attempt> {
+  private async begin(
+    emailKey: string,
+    { account, addresses }: Claim,
+    origin: RequestOrigin,
+  ): Promise<Attempt> {
     try {
-      return await this.bruteForce.begin({ emailKey, addresses }, client.ip);
+      return await this.bruteForce.begin({ emailKey, addresses }, origin.ip);
     } catch (error) {
       if (error instanceof AppError && error.code === 'RATE_LIMITED')
         await this.recordRefusal(account, 'throttled');
@@ -74,7 +78,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     attempt: Attempt,
     user: ClaimedAccount | null,
     guess: Guess,
-    client: Client,
+    origin: RequestOrigin,
   ): Promise<TokenResponse> {
     const matches = await attempt.judge(this.hasher.matches(guess, user?.passwordHash ?? null));
     if (!user || !matches || user.status !== 'active') {
@@ -84,20 +88,24 @@ export class SignInHandler implements ICommandHandler<SignIn> {
       throw unauthorized(false, 'The email address or the password is wrong');
     }
     await this.renewHash(user, guess.password);
-    const started = await this.start(attempt, user, client);
+    const started = await this.start(attempt, user, origin);
     if (started) {
       this.metrics.succeeded();
       return this.tokens.issuePair(user, started);
     }
     // The user changed while the old password was compared, so that result no longer counts.
     const { account } = await this.signIns.find(findCanonicalEmail(user.email));
-    return this.signIn(attempt, account, guess, client);
+    return this.signIn(attempt, account, guess, origin);
   }
 
   /** @returns null when the user may no longer sign in, or no longer with that password */
-  private start(attempt: Attempt, user: ClaimedAccount, client: Client): Promise<StartedSession | null> {
+  private start(
+    attempt: Attempt,
+    user: ClaimedAccount,
+    origin: RequestOrigin,
+  ): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
-      const session = await this.sessions.start(user, client);
+      const session = await this.sessions.start(user, origin);
       if (!session) return null;
       this.users.recordSignIn(user.id, session.at);
       await this.audit.record({

@@ -1,0 +1,7 @@
+import { createParamDecorator } from '@nestjs/common';
+import { requestContext, type RequestOrigin } from './request-context.js';
+
+/** The origin of the request, as a parameter of a handler. */
+export const Origin = createParamDecorator(
+  (): RequestOrigin => requestContext.current()?.client ?? { ip: '', userAgent: '' },
+);
