@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
+import { apiDescription } from './modules/api-description.js';
 import { FrontDoorAdapter } from './platform/http/front-door-adapter.js';
 import type { FrontDoor } from './platform/lifecycle/front-door.js';
 import { configureHttp } from './platform/http/configure-http.js';
@@ -25,6 +26,6 @@ export async function createApp(config: Config, door?: FrontDoor): Promise<NestE
   });
   app.useLogger(app.get(ServiceLogger));
   configureHttp(app, config);
-  serveDocumentation(app, config);
+  serveDocumentation(app, config, apiDescription);
   return app;
 }

@@ -5,6 +5,7 @@ import {
   signInAuditActions,
   signingKeyAuditActions,
 } from './auth/auth.audit-actions.js';
+import { signInRefusals } from './auth/auth.audit-reasons.js';
 import { exportAuditActions } from './export/export.audit-actions.js';
 import { jobAuditActions } from './jobs/jobs.audit-actions.js';
 import { resourceAuditActions } from './resources/resources.audit-actions.js';
@@ -25,8 +26,13 @@ export const auditActions = [
   ...signingKeyAuditActions,
 ] as const;
 
+/** Every reason for a refusal that the features declare. */
+export const auditReasons = signInRefusals;
+
 type DeclaredAuditActions = Readonly<Record<(typeof auditActions)[number], true>>;
+type DeclaredAuditReasons = Readonly<Record<(typeof auditReasons)[number], true>>;
 
 declare module '../platform/audit-trail/audit-actions.js' {
   interface AuditActionNames extends DeclaredAuditActions {}
+  interface AuditReasonNames extends DeclaredAuditReasons {}
 }

@@ -1,10 +1,14 @@
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import type { Permission } from '../../src/common/authorization/permissions.js';
 import { auditActions } from '../../src/modules/audit-actions.js';
 import { permissions } from '../../src/modules/permissions.js';
-import { type AuditAction, platformAuditActions } from '../../src/platform/audit-trail/audit-actions.js';
+import {
+  type AuditAction,
+  type AuditReason,
+  platformAuditActions,
+} from '../../src/platform/audit-trail/audit-actions.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -38,6 +42,30 @@ describe('the names that features declare', () => {
     const permission: Permission = 'users:raed';
     // @ts-expect-error -- no feature declares this audit action
     const action: AuditAction = 'user.updat';
-    expect([permission, action]).not.toContain(undefined);
+    // @ts-expect-error -- no feature declares this reason
+    const reason: AuditReason = 'wrong_pasword';
+    expect([permission, action, reason]).not.toContain(undefined);
+  });
+
+  it('appear nowhere in platform and common, and neither does a route of a feature', () => {
+    const examples = [
+      "Requires('users:read')",
+      "action: 'user.update'",
+      'const IGNORED = /^\\/api\\/auth\\//;',
+    ];
+    expect(examples.map(namesFeature)).toEqual([true, true, true]);
+    const files = globSync('src/{platform,common}/**/*.ts', { cwd: ROOT });
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.filter((path) => namesFeature(readFileSync(`${ROOT}${path}`, 'utf8')))).toEqual([]);
   });
 });
+
+const NAMES = [...permissions, ...auditActions].filter(
+  (name) => !platformAuditActions.some((each) => each === name),
+);
+
+/** Returns whether the text, without its comments, spells a name that features declare or a path below `/api`. */
+function namesFeature(text: string): boolean {
+  const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
+  return NAMES.some((name) => code.includes(`'${name}'`)) || /\/api\\?\/\w/.test(code);
+}

@@ -13,6 +13,7 @@ import {
 import { auditSealPurpose, AuditTrail } from '../../platform/audit-trail/audit-trail.js';
 import { AccountKeys } from '../../platform/crypto/account-keys.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { auditReasons } from '../audit-actions.js';
 import { AuditEntriesRepository, type AuditFilters, type SealedEntry } from './audit-entries.repository.js';
 import type { ListAuditDto } from './dto/list-audit.dto.js';
 
@@ -114,7 +115,7 @@ export class AuditService {
       changesSealed,
       auditSealPurpose(id, 'changes'),
     );
-    return { ...entry, origin, ...unpackDetails(details) };
+    return { ...entry, origin, ...unpackDetails(details, auditReasons) };
   }
 
   private async unseal<T>(account: string | null, sealed: Buffer | null, purpose: string): Promise<T | null> {

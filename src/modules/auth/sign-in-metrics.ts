@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectMetric, makeCounterProvider } from '@willsoto/nestjs-prometheus';
 import { Counter } from 'prom-client';
-import type { AuditReason } from '../../platform/audit-trail/audit-actions.js';
+import type { SignInRefusal } from './auth.audit-reasons.js';
 import type { Allowance } from './guess-allowances.js';
 
 const SIGN_INS = 'sign_ins_total';
@@ -21,7 +21,7 @@ export class SignInMetrics {
     this.signIns.inc();
   }
 
-  refused(reason: AuditReason): void {
+  refused(reason: SignInRefusal): void {
     this.failures.inc({ reason });
   }
 

@@ -13,10 +13,12 @@ export const auditOutcomes = ['success', 'failure', 'denied'] as const;
 
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
-/** The causes of a refused sign-in. The service did not check the password of a `throttled` attempt. */
-export const auditReasons = ['wrong_password', 'unknown_user', 'disabled', 'throttled'] as const;
+/** The names of all reasons for a refusal, as keys. `src/modules/audit-actions.ts` adds those that features declare. */
+// oxlint-disable-next-line typescript/no-empty-object-type, typescript/no-empty-interface -- merged by declaration
+export interface AuditReasonNames {}
 
-export type AuditReason = (typeof auditReasons)[number];
+/** The reason why something was refused. */
+export type AuditReason = keyof AuditReasonNames;
 
 /**
  * The kinds of actors. An `anonymous` actor came with an unauthenticated request; `system` is the service

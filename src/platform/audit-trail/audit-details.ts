@@ -1,4 +1,4 @@
-import { type AuditReason, auditReasons } from './audit-actions.js';
+import type { AuditReason } from './audit-actions.js';
 
 /** Old and new values, keyed by the field's name in the API. */
 export type AuditChanges = Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
@@ -21,9 +21,9 @@ export function packDetails(details: {
   return reason === undefined ? changes : { ...changes, reason: { from: null, to: reason } };
 }
 
-/** Decodes the result of {@link packDetails}. */
-export function unpackDetails(packed: AuditChanges | null): AuditDetails {
-  const reason = auditReasons.find((each) => each === packed?.['reason']?.to);
+/** Decodes the result of {@link packDetails}. `reasons` are those that an entry can have. */
+export function unpackDetails(packed: AuditChanges | null, reasons: readonly AuditReason[]): AuditDetails {
+  const reason = reasons.find((each) => each === packed?.['reason']?.to);
   if (!packed || reason === undefined) return { changes: packed, reason: null };
   const { reason: _, ...changes } = packed;
   return { changes: Object.keys(changes).length === 0 ? null : changes, reason };

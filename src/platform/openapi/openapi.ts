@@ -5,10 +5,16 @@ import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { completeOperations } from './common-responses.js';
 
+/** The part of the document that the application supplies. */
+export interface ApiDescription {
+  readonly description: string;
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+}
+
 /** Serves the OpenAPI 3.1 document at `/openapi.json` and Swagger UI at `/docs`. */
-export function serveDocumentation(app: NestExpressApplication, config: Config): void {
+export function serveDocumentation(app: NestExpressApplication, config: Config, api: ApiDescription): void {
   if (!config.DOCS) return;
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app, api), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'Gatehouse – Swagger UI',
@@ -16,33 +22,23 @@ export function serveDocumentation(app: NestExpressApplication, config: Config):
   });
 }
 
-export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
-  const frame = new DocumentBuilder()
+export function openApiDocument(app: NestExpressApplication, api: ApiDescription): OpenAPIObject {
+  const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Gatehouse')
-    .setDescription(
-      'Accounts, sign-in and roles. Sign in with `POST /api/auth/login`, then enter the `access_token` under **Authorize**.',
-    )
+    .setDescription(api.description)
     .setVersion(buildInfo.version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addServer('/', 'This instance')
-    .addTag('auth', 'Sign-in, sessions and account recovery')
-    .addTag('users', 'Accounts')
-    .addTag('roles', 'Roles and their permissions')
-    .addTag('resources', 'Resources that accounts own and can transfer')
-    .addTag('jobs', 'Bulk work in the background')
-    .addTag('export', 'Full exports of one consistent snapshot')
-    .addTag('events', 'The ordered log of what happened')
-    .addTag('audit', 'The audit log and its proofs')
-    .addTag('operations', 'Probes and metrics')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .addSecurity('metrics', {
       type: 'http',
       scheme: 'bearer',
       description: 'The METRICS_TOKEN, if one is set',
-    })
-    .build();
-  const document = SwaggerModule.createDocument(app, frame, {
+    });
+  for (const { name, description } of api.tags) builder.addTag(name, description);
+  builder.addTag('operations', 'Probes and metrics');
+  const document = SwaggerModule.createDocument(app, builder.build(), {
     extraModels: [ErrorResponse, ProblemResponse],
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });

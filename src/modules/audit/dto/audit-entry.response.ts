@@ -7,9 +7,8 @@ import {
   type AuditOutcome,
   auditOutcomes,
   type AuditReason,
-  auditReasons,
 } from '../../../platform/audit-trail/audit-actions.js';
-import { auditActions } from '../../audit-actions.js';
+import { auditActions, auditReasons } from '../../audit-actions.js';
 
 import type { OpenedEntry } from '../audit.service.js';
 

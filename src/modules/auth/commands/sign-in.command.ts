@@ -3,7 +3,7 @@ import { findCanonicalEmail } from '../../../common/email-address.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { unauthorized } from '../../../common/http/bearer.js';
-import type { AuditReason } from '../../../platform/audit-trail/audit-actions.js';
+import type { SignInRefusal } from '../auth.audit-reasons.js';
 import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
 import { type Guess, PasswordHasher } from '../../../platform/crypto/password-hasher.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
@@ -120,7 +120,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   }
 
   /** Records the refusal. Does so for an unknown address too, so that both take the same time. */
-  private async recordRefusal(user: ClaimedAccount | null, reason: AuditReason): Promise<void> {
+  private async recordRefusal(user: ClaimedAccount | null, reason: SignInRefusal): Promise<void> {
     this.metrics.refused(reason);
     this.log.refused('sign_in.refused', { user_id: user?.id ?? null, reason });
     const target = user && { type: 'user', id: user.id };
@@ -145,7 +145,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   }
 }
 
-function reasonOf(user: ClaimedAccount | null, matches: boolean): AuditReason {
+function reasonOf(user: ClaimedAccount | null, matches: boolean): SignInRefusal {
   if (!user) return 'unknown_user';
   return matches ? 'disabled' : 'wrong_password';
 }

@@ -1,0 +1,17 @@
+import type { ApiDescription } from '../platform/openapi/openapi.js';
+
+/** The part of the OpenAPI document that describes the API as a whole. Controllers name one of the tags by `@ApiTags`. */
+export const apiDescription: ApiDescription = {
+  description:
+    'Accounts, sign-in and roles. Sign in with `POST /api/auth/login`, then enter the `access_token` under **Authorize**.',
+  tags: [
+    { name: 'auth', description: 'Sign-in, sessions and account recovery' },
+    { name: 'users', description: 'Accounts' },
+    { name: 'roles', description: 'Roles and their permissions' },
+    { name: 'resources', description: 'Resources that accounts own and can transfer' },
+    { name: 'jobs', description: 'Bulk work in the background' },
+    { name: 'export', description: 'Full exports of one consistent snapshot' },
+    { name: 'events', description: 'The ordered log of what happened' },
+    { name: 'audit', description: 'The audit log and its proofs' },
+  ],
+};
