@@ -4,6 +4,7 @@ import { prepareMailFolder } from './config/folders.js';
 import { localUrl } from './config/public-url.js';
 import { configWarnings } from './config/warnings.js';
 import { awaitConfiguredDatabase } from './platform/database/await-database.js';
+import { answerWhileStarting } from './platform/health/answer-while-starting.js';
 import { HealthListener } from './platform/health/health-listener.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
 import type { EmbeddedNotice } from './platform/database/embedded/embedded-postgres.js';
@@ -39,7 +40,7 @@ export async function start(): Promise<void> {
     const service = import('./serve.js');
     // The error surfaces where the promise is awaited.
     service.catch(() => {});
-    const door = new FrontDoor(config);
+    const door = new FrontDoor(config, answerWhileStarting);
     opening = openDatabase(await withPublicUrl(config, door), await embeddedNotice(config));
     const database = await opening;
     await awaitDatabase(config, door, signals.stop);

@@ -2,7 +2,6 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../../config/config.js';
 import { OpenConnections } from './open-connections.js';
-import { answerWhileStarting } from './starting-answers.js';
 
 /** Longer than the idle timeout of common load balancers (60 s), so that the balancer closes first. */
 const KEEP_ALIVE_MS = 65_000;
@@ -14,10 +13,13 @@ const KEEP_ALIVE_MS = 65_000;
 export class FrontDoor {
   readonly server: Server;
   readonly connections: OpenConnections;
-  private listener: RequestListener = answerWhileStarting;
   private opening: Promise<number> | null = null;
 
-  constructor(private readonly config: Pick<Config, 'HOST' | 'PORT'>) {
+  /** Passes requests to `listener` until an application takes over. */
+  constructor(
+    private readonly config: Pick<Config, 'HOST' | 'PORT'>,
+    private listener: RequestListener,
+  ) {
     this.server = createServer((request, response) => this.listener(request, response));
     this.server.keepAliveTimeout = KEEP_ALIVE_MS;
     this.connections = new OpenConnections(this.server);

@@ -3,7 +3,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
 import { EDGE_HEADERS } from '../../common/http/edge-headers.js';
 import { newId } from '../../common/ids.js';
-import { healthReport, isHealthPath, NOT_STARTED } from '../health/health-report.js';
+import { healthReport, isHealthPath, NOT_STARTED } from './health-report.js';
 
 /**
  * Answers requests while the application does not exist yet: the process is alive but not started, and any
