@@ -27,7 +27,10 @@ export class LimitedPath {
   /** Cuts the first connection right after `text`, and no later one. */
   static cutOnceAfter(target: string, text: string): Promise<LimitedPath> {
     return LimitedPath.open(target, (connection, client, upstream) => {
-      if (connection > 1) return void upstream.pipe(client);
+      if (connection > 1) {
+        upstream.pipe(client);
+        return;
+      }
       let received = Buffer.alloc(0);
       upstream.on('data', (chunk: Buffer) => {
         const sent = received.length;
