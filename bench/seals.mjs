@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { createApp } from '../dist/src/bootstrap.js';
+import { createApp } from '../dist/src/app.js';
 import { readConfig } from '../dist/src/config/config.js';
 import { Sealing } from '../dist/src/modules/audit/seals/sealing.js';
 import { SealWriter } from '../dist/src/modules/audit/seals/seal-writer.js';

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandBus } from '@nestjs/cqrs';
-import { createApp } from '../dist/src/bootstrap.js';
+import { createApp } from '../dist/src/app.js';
 import { readConfig } from '../dist/src/config/config.js';
 import { CreateFirstAdministrator } from '../dist/src/modules/users/commands/create-first-administrator.command.js';
 import { UpdateUser } from '../dist/src/modules/users/commands/update-user.command.js';

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createApp } from './bootstrap.js';
+import { createApp } from './app.js';
 import { AuditKeysService } from './modules/audit/seals/audit-keys.service.js';
 import { RetentionsRepository } from './modules/audit/seals/retentions.repository.js';
 import { Trail } from './modules/audit/seals/trail.js';

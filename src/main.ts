@@ -8,5 +8,5 @@ process.on('SIGHUP', () => {
 refuseOldNode();
 // Loads the service after the check, because older versions of Node.js crash while they load one of its
 // native modules.
-const { start } = await import('./start.js');
-await start();
+const { startService } = await import('./platform/startup/start-service.js');
+await startService(() => import('./app.js'));

@@ -3,7 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { register } from 'prom-client';
 import supertest from 'supertest';
 import { DataSource } from 'typeorm';
-import { createApp } from '../../src/bootstrap.js';
+import { createApp } from '../../src/app.js';
 import { type Config, readConfig } from '../../src/config/config.js';
 import { SessionsService } from '../../src/modules/auth/sessions.service.js';
 import { TokensService } from '../../src/modules/auth/tokens.service.js';

@@ -4,6 +4,7 @@ import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AppError } from '../../common/errors/app-error.js';
 import { utf8Type } from '../../common/http/media-type.js';
+import { withTimeout } from '../../common/with-timeout.js';
 import { continueBody } from './expectations.js';
 import { UploadStop } from './upload-stop.js';
 
@@ -57,7 +58,8 @@ export async function* streamedBody(request: Request, patience: BodyPatience): A
   const stop = new UploadStop(patience.stopping);
   try {
     for (;;) {
-      const next = await stop.orElse(inTime(chunks.next().catch(brokenOff), patience.idleMs));
+      const arrival = chunks.next().catch(brokenOff);
+      const next = await stop.orElse(withTimeout(arrival, patience.idleMs, () => new AppError('TIMEOUT')));
       if (next.done === true) return;
       yield next.value;
     }
@@ -66,13 +68,6 @@ export async function* streamedBody(request: Request, patience: BodyPatience): A
     // Otherwise the iterator would keep listening, and Node could not skip the rest.
     void chunks.return?.();
   }
-}
-
-function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new AppError('TIMEOUT')), ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 function brokenOff(cause: unknown): never {

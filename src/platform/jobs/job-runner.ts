@@ -16,10 +16,10 @@ import { connectionTo } from '../database/connection-to.js';
 import { APPLICATION_NAME } from '../database/data-source.js';
 import { createImpatientClientClass } from '../database/impatient-client.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
+import { withTimeout } from '../../common/with-timeout.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 import { JOB_SCHEMA } from './job-schema.js';
 import { sealPurpose } from './jobs.js';
-import { within } from './within.js';
 
 /**
  * Handles one kind of task. It may run again for a task that was nearly done. After {@link HANDLER_LIMIT_MS}
@@ -41,6 +41,9 @@ const MAX_CONNECTIONS = 2;
  */
 const STATEMENT_LIMIT_MS = 5000;
 const RESTART_AFTER_MS = 5000;
+
+const limited = (work: Promise<void>): Promise<void> =>
+  withTimeout(work, HANDLER_LIMIT_MS, () => new Error(`took longer than ${HANDLER_LIMIT_MS} ms`));
 
 /** Runs the tasks that any instance has enqueued, on connections separate from those of requests. */
 @Injectable()
@@ -76,7 +79,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   /** Registers a handler. Must be called before the application starts. */
   register(task: string, handler: JobHandler): void {
     this.tasks[task] = (payload, { job }) =>
-      within(HANDLER_LIMIT_MS, handler(this.open(task, payload), { enqueuedAt: job.created_at }));
+      limited(handler(this.open(task, payload), { enqueuedAt: job.created_at }));
   }
 
   /**
@@ -84,7 +87,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
    * be called before the application starts.
    */
   registerPeriodic(task: string, pattern: string, handler: () => Promise<void>): void {
-    this.tasks[task] = () => within(HANDLER_LIMIT_MS, handler());
+    this.tasks[task] = () => limited(handler());
     this.periodic.push({ task, match: pattern, options: { maxAttempts: 1 } });
   }
 

@@ -4,6 +4,7 @@ import type { Counter } from 'prom-client';
 import { LocalStorage, taken, type Taken } from './local-storage.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
+import { withTimeout } from '../../common/with-timeout.js';
 import { BackgroundLogger } from '../logging/background-logger.js';
 
 /**
@@ -70,7 +71,7 @@ export class SharedStorage implements ThrottlerStorage {
     if (this.away) return this.judgeAlone(key, windowMs, limit);
     const asked = this.ask(key, windowMs, limit);
     try {
-      const answer = await within(WAIT_MS, asked);
+      const answer = await answerWithin(WAIT_MS, asked);
       this.late = 0;
       return answer;
     } catch (error) {
@@ -123,10 +124,10 @@ export class SharedStorage implements ThrottlerStorage {
   private async probe(inTime: number): Promise<void> {
     const answer = this.redis.ping();
     try {
-      await within(WAIT_MS, answer);
+      await answerWithin(WAIT_MS, answer);
     } catch (error) {
       this.complain(error);
-      await within(DEAD_AFTER_MS, answer).catch((failure: unknown) => {
+      await answerWithin(DEAD_AFTER_MS, answer).catch((failure: unknown) => {
         if (failure instanceof LateError && !this.closed) this.redis.disconnect(true);
       });
       return this.probeLater(0);
@@ -155,25 +156,6 @@ class LateError extends Error {
   override readonly name = 'LateError';
 }
 
-/**
- * Fails when Redis does not answer within `ms`, but accepts an answer that came in time while this process
- * was too busy to read it. Node.js counts a timer from the start of the turn that set it, so in a long turn
- * it fires too early.
- */
-function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  const startedAt = performance.now();
-  return new Promise((resolve, reject) => {
-    const giveUp = () => reject(new LateError(`it did not answer within ${ms} ms`));
-    let timer: NodeJS.Timeout;
-    const wait = (leftMs: number): void => {
-      timer = setTimeout(() => {
-        const left = startedAt + ms - performance.now();
-        if (left > 0) wait(left);
-        // Arrived data is read after timers and before this.
-        else setImmediate(giveUp);
-      }, leftMs);
-    };
-    wait(ms);
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+function answerWithin<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
+  return withTimeout(answer, timeoutMs, () => new LateError(`it did not answer within ${timeoutMs} ms`));
 }

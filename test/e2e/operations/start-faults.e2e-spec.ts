@@ -142,7 +142,7 @@ describe('a start that fails because of its environment', () => {
 
   it.each([
     ['scripts/start.mjs', './build.mjs'],
-    ['dist/src/main.js', './start.js'],
+    ['dist/src/main.js', './platform/startup/start-service.js'],
   ])('survives a SIGHUP while %s loads the service', async (entry, loaded) => {
     const hook =
       `import { registerHooks } from 'node:module';` +

@@ -10,7 +10,9 @@ import { until } from '../../support/until.js';
 
 // Runs the scripts in a separate checkout with a fake compiler that copies, counts, is slow and can fail. The
 // real compiler runs before every test run, in `npm run build`.
-const SCRIPTS = ['scripts/build.mjs', 'scripts/start.mjs', 'scripts/complete-lock.mjs'];
+const SCRIPTS = ['build', 'file-lock', 'describe-build', 'start', 'complete-lock'].map(
+  (name) => `scripts/${name}.mjs`,
+);
 const COMPILER = `
   const { appendFileSync, cpSync, readFileSync, readdirSync, renameSync } = require('node:fs');
   const { dirname, join } = require('node:path');

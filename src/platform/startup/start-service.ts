@@ -1,19 +1,39 @@
-import { type Config, readConfig } from './config/config.js';
-import { processEnvironment } from './config/environment.js';
-import { prepareMailFolder } from './config/folders.js';
-import { localUrl } from './config/public-url.js';
-import { configWarnings } from './config/warnings.js';
-import { awaitConfiguredDatabase } from './platform/database/await-database.js';
-import { answerWhileStarting } from './platform/health/answer-while-starting.js';
-import { HealthListener } from './platform/health/health-listener.js';
-import { openDatabase, type OpenDatabase } from './platform/database/open-database.js';
-import type { EmbeddedNotice } from './platform/database/embedded/embedded-postgres.js';
-import { FrontDoor } from './platform/lifecycle/front-door.js';
-import { ProcessSignals } from './platform/lifecycle/process-signals.js';
-import { startFailure } from './platform/lifecycle/start-failure.js';
+import { type Config, readConfig } from '../../config/config.js';
+import { processEnvironment } from '../../config/environment.js';
+import { prepareMailFolder } from '../../config/folders.js';
+import { localUrl } from '../../config/public-url.js';
+import { configWarnings } from '../../config/warnings.js';
+import { awaitConfiguredDatabase } from '../database/await-database.js';
+import { answerWhileStarting } from '../health/answer-while-starting.js';
+import { HealthListener } from '../health/health-listener.js';
+import { openDatabase, type OpenDatabase } from '../database/open-database.js';
+import type { EmbeddedNotice } from '../database/embedded/embedded-postgres.js';
+import { FrontDoor } from '../lifecycle/front-door.js';
+import { ProcessSignals } from '../lifecycle/process-signals.js';
+import { startFailure } from '../lifecycle/start-failure.js';
 
-/** Starts the service. An error that an operator can fix ends the process with one line and exit code 1. */
-export async function start(): Promise<void> {
+/** The parts of a running start that the application takes over. */
+export interface Start {
+  readonly database: OpenDatabase;
+  readonly door: FrontDoor;
+  /** Null without HEALTH_PORT. */
+  readonly health: HealthListener | null;
+  readonly signals: ProcessSignals;
+  /** Warnings about settings that are probably not intended. */
+  readonly warnings: readonly string[];
+  /** Called once the service can shut down gracefully. */
+  readonly onServing: () => void;
+}
+
+interface Application {
+  readonly serve: (start: Start) => Promise<void>;
+}
+
+/**
+ * Starts the service. An error that an operator can fix ends the process with one line and exit code 1.
+ * @param loadApplication imports the application
+ */
+export async function startService(loadApplication: () => Promise<Application>): Promise<void> {
   const environment = processEnvironment();
   const signals = new ProcessSignals({ production: environment['NODE_ENV'] === 'production' });
   let opening: Promise<OpenDatabase> | null = null;
@@ -21,7 +41,7 @@ export async function start(): Promise<void> {
     // An error caused by stopping the start is not a failure.
     const { aborted } = signals.stop;
     if (!aborted) process.stderr.write(`${startFailure(error)}\n`);
-    await leave(opening);
+    await closeDatabase(opening);
     process.exit(aborted ? 0 : 1);
   };
   // Until the service can shut down gracefully, any end of the process only has to close the database.
@@ -36,15 +56,15 @@ export async function start(): Promise<void> {
     const config = readConfig(environment);
     await prepareMailFolder(config);
     const health = await HealthListener.open(config);
-    // Loading the service takes about as long as starting the database, so both run in parallel.
-    const service = import('./serve.js');
+    // Loading the application takes about as long as starting the database, so both run in parallel.
+    const application = loadApplication();
     // The error surfaces where the promise is awaited.
-    service.catch(() => {});
+    application.catch(() => {});
     const door = new FrontDoor(config, answerWhileStarting);
     opening = openDatabase(await withPublicUrl(config, door), await embeddedNotice(config));
     const database = await opening;
     await awaitDatabase(config, door, signals.stop);
-    const { serve } = await service;
+    const { serve } = await application;
     const warnings = configWarnings(database.config, environment);
     await serve({ database, door, health, signals, warnings, onServing });
   } catch (error) {
@@ -55,7 +75,7 @@ export async function start(): Promise<void> {
 /**
  * Closes the database. Waits for an embedded server that is still starting, because it would keep running.
  */
-async function leave(opening: Promise<OpenDatabase> | null): Promise<void> {
+async function closeDatabase(opening: Promise<OpenDatabase> | null): Promise<void> {
   try {
     await (await opening)?.close();
   } catch {
@@ -68,7 +88,7 @@ async function leave(opening: Promise<OpenDatabase> | null): Promise<void> {
  */
 async function embeddedNotice(config: Config): Promise<EmbeddedNotice | undefined> {
   if (config.NODE_ENV !== 'production' || config.DATABASE_URL !== undefined) return undefined;
-  const { startLogger } = await import('./platform/logging/start-logger.js');
+  const { startLogger } = await import('../logging/start-logger.js');
   return (message, level) => startLogger(config)[level ?? 'info']({ context: 'EmbeddedPostgres' }, message);
 }
 
@@ -85,7 +105,7 @@ function awaitDatabase(config: Config, door: FrontDoor, signal: AbortSignal): Pr
   return awaitConfiguredDatabase(config, signal, (reason) => {
     // If the port is taken, the service reports it when it calls this again.
     door.open().catch(() => {});
-    void import('./platform/logging/start-logger.js').then(({ startLogger }) =>
+    void import('../logging/start-logger.js').then(({ startLogger }) =>
       startLogger(config).warn(`waiting for the database: ${reason}`),
     );
   });

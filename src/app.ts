@@ -1,5 +1,9 @@
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule } from './app.module.js';
 import { announce } from './banner.js';
-import { createApp } from './bootstrap.js';
+import type { Config } from './config/config.js';
+import { apiDescription } from './modules/api-description.js';
 import { Erasures } from './modules/users/erasures.js';
 import { FirstAdministrator } from './modules/users/first-administrator.js';
 import { assertFirstStart } from './modules/users/first-start.js';
@@ -7,30 +11,41 @@ import { migrate } from './platform/database/migrate.js';
 import type { OpenDatabase } from './platform/database/open-database.js';
 import { adaptedToPooler } from './platform/database/pooler.js';
 import { warnOfUnverifiedServers } from './platform/database/server-identity.js';
-import type { HealthListener } from './platform/health/health-listener.js';
 import { Readiness } from './platform/health/readiness.js';
+import { configureHttp } from './platform/http/configure-http.js';
+import { FrontDoorAdapter } from './platform/http/front-door-adapter.js';
 import type { FrontDoor } from './platform/lifecycle/front-door.js';
 import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
 import { Lifecycle } from './platform/lifecycle/lifecycle.js';
-import type { ProcessSignals } from './platform/lifecycle/process-signals.js';
 import { passOnProcessWarnings } from './platform/lifecycle/process-warnings.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
 import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
 import { lacksPretty } from './platform/logging/logger-options.js';
 import { ServiceLogger } from './platform/logging/service-logger.js';
-import { MetricsRegistry } from './platform/metrics/metrics-registry.js';
 import { startWarnings } from './platform/logging/start-logger.js';
+import { MetricsRegistry } from './platform/metrics/metrics-registry.js';
+import { serveDocumentation } from './platform/openapi/openapi.js';
+import type { Start } from './platform/startup/start-service.js';
 
-export interface Start {
-  readonly database: OpenDatabase;
-  readonly door: FrontDoor;
-  /** Null without HEALTH_PORT. */
-  readonly health: HealthListener | null;
-  readonly signals: ProcessSignals;
-  /** Warnings about settings that are probably not intended. */
-  readonly warnings: readonly string[];
-  /** Called once the service can shut down gracefully. */
-  readonly onServing: () => void;
+/**
+ * Creates the whole service over a migrated database, without listening. Both the start and the tests use it.
+ * With a `door` it takes over the server that already listens.
+ */
+export async function createApp(config: Config, door?: FrontDoor): Promise<NestExpressApplication> {
+  const adapter = door ? new FrontDoorAdapter(door) : new ExpressAdapter();
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), adapter, {
+    abortOnError: false,
+    bodyParser: false,
+    bufferLogs: true,
+    // A failed start reports its error in one line, which earlier log lines would bury.
+    autoFlushLogs: false,
+    routeResolutionStrategy: 'specificity',
+    routeConflictPolicy: { duplicate: 'error' },
+  });
+  app.useLogger(app.get(ServiceLogger));
+  configureHttp(app, config);
+  serveDocumentation(app, config, apiDescription);
+  return app;
 }
 
 /** Starts the service on an open database and returns when it serves requests. */
