@@ -157,7 +157,9 @@ export class Attempts implements OnModuleInit, OnModuleDestroy {
 
   private async beat(): Promise<void> {
     await this.settleLate();
-    if (this.active && performance.now() - this.lookedAfterAt >= SHOW_LIFE_EVERY_MS) await this.lookAfter();
+    // Attempts that wait give up after five seconds, and a lost instance may be what they wait for.
+    const isDue = this.lines.size > 0 || performance.now() - this.lookedAfterAt >= SHOW_LIFE_EVERY_MS;
+    if (this.active && isDue) await this.lookAfter();
   }
 
   private async lookAfter(): Promise<void> {
