@@ -21,8 +21,8 @@ const plainJest = {
 const loader = PLAIN ? plainJest : sharedModules;
 
 const database = {
-  globalSetup: '<rootDir>/test/support/global-setup.mjs',
-  globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+  globalSetup: '<rootDir>/test/support/app/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/support/app/global-teardown.mjs',
 };
 
 export default {

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { encodeCursor } from '../dist/src/common/pagination/cursor.js';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
-import { migrate } from '../dist/src/platform/database/migrate.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
+import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { median, quantile, signIn, startService, table } from './service.mjs';
 
 const { values: options } = parseArgs({

@@ -13,8 +13,8 @@ import { pipeline } from 'node:stream/promises';
 import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import { to } from 'pg-copy-streams';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
-import { migrate } from '../dist/src/platform/database/migrate.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
+import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { addSampleAccounts } from '../scripts/sample-accounts.mjs';
 import { median, quantile, signIn, startService, table } from './service.mjs';
 

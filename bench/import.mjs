@@ -10,8 +10,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from } from 'pg-copy-streams';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
-import { migrate } from '../dist/src/platform/database/migrate.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
+import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { quantile, signIn, startService, table } from './service.mjs';
 
 const ACCOUNTS = Number(process.env.ACCOUNTS ?? 1_000_000);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { argon2id, hash, verify } from 'argon2';
 import pg from 'pg';
 import { v7 as uuid } from 'uuid';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
 import { median, quantile, signIn, startService, table } from './service.mjs';
 
 const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 };

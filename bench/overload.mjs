@@ -10,7 +10,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import pg from 'pg';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
 import { NODE_FLAGS } from '../scripts/node-flags.mjs';
 import { cpuSecondsOf } from './cpu.mjs';
 import { median, quantile, signIn, startService, table } from './service.mjs';

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { createApp } from '../dist/src/app.js';
 import { readConfig } from '../dist/src/config/config.js';
-import { Sealing } from '../dist/src/modules/audit/seals/sealing.js';
-import { SealWriter } from '../dist/src/modules/audit/seals/seal-writer.js';
-import { SealsService } from '../dist/src/modules/audit/seals/seals.service.js';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
-import { migrate } from '../dist/src/platform/database/migrate.js';
+import { SealingService } from '../dist/src/modules/audit/sealing/sealing.service.js';
+import { SealWriter } from '../dist/src/modules/audit/sealing/seal.writer.js';
+import { SealsService } from '../dist/src/modules/audit/sealing/seals.service.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
+import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { median, quantile, table } from './service.mjs';
 
 const ENTRIES = 10_000;
@@ -50,7 +50,7 @@ try {
 }
 
 async function measure(app, client) {
-  const sealing = app.get(Sealing);
+  const sealing = app.get(SealingService);
   const times = [];
   const busy = [];
   await sealing.sealNext();

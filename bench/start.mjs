@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
 import { median, startService, table } from './service.mjs';
 
 const STARTS = 20;

@@ -9,9 +9,9 @@ import { createApp } from '../dist/src/app.js';
 import { readConfig } from '../dist/src/config/config.js';
 import { CreateFirstAdministrator } from '../dist/src/modules/users/commands/create-first-administrator.command.js';
 import { UpdateUser } from '../dist/src/modules/users/commands/update-user.command.js';
-import { AuditTrail } from '../dist/src/platform/audit-trail/audit-trail.js';
-import { joinEmbeddedPostgres } from '../dist/src/platform/database/embedded/embedded-postgres.js';
-import { migrate } from '../dist/src/platform/database/migrate.js';
+import { AuditLog } from '../dist/src/platform/audit-log/audit-log.service.js';
+import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
+import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { EventStore } from '../dist/src/platform/event-store/event-store.js';
 import { median, table } from './service.mjs';
 
@@ -28,7 +28,7 @@ try {
   await app.init();
   const commands = app.get(CommandBus);
   const history = switchable(app.get(EventStore), 'append');
-  const trail = switchable(app.get(AuditTrail), 'record');
+  const trail = switchable(app.get(AuditLog), 'record');
   const account = await commands.execute(
     new CreateFirstAdministrator({ email: 'a@example.com', name: 'A', password: 'correct horse battery' }),
   );

@@ -33,7 +33,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(sign
 async function main() {
   await ensureBuilt();
   const { readConfig } = await import('../dist/src/config/config.js');
-  const { openDatabase } = await import('../dist/src/platform/database/open-database.js');
+  const { openDatabase } = await import('../dist/src/platform/database/startup/open-database.js');
   const config = readConfig();
   if (config.NODE_ENV === 'production') throw new Error('not in production: use `npm start`');
   const database = await openDatabase(config);
@@ -48,7 +48,7 @@ async function main() {
 
 /** Migrates, adds sample accounts to a database without any, and returns the settings of the first start. */
 async function prepare(config) {
-  const { migrate } = await import('../dist/src/platform/database/migrate.js');
+  const { migrate } = await import('../dist/src/platform/database/startup/migrate.js');
   const { seed } = await import('./seed.mjs');
   const { SAMPLE_PASSWORD } = await import('./sample-accounts.mjs');
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL;
@@ -89,8 +89,8 @@ async function knownSignIns(url, password) {
 }
 
 async function query(url, text) {
-  const { connectionTo } = await import('../dist/src/platform/database/connection-to.js');
-  const { Client, ...address } = connectionTo(url);
+  const { connectionOptions } = await import('../dist/src/platform/database/driver/connection-options.js');
+  const { Client, ...address } = connectionOptions(url);
   const client = new Client(address);
   await client.connect();
   try {

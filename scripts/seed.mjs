@@ -3,11 +3,11 @@
 import { parseArgs } from 'node:util';
 import { readConfig } from '../dist/src/config/config.js';
 import { hashPassword } from '../dist/src/platform/crypto/own-hash.js';
-import { connectionTo } from '../dist/src/platform/database/connection-to.js';
-import { migrate } from '../dist/src/platform/database/migrate.js';
-import { openDatabase } from '../dist/src/platform/database/open-database.js';
-import { ProcessSignals } from '../dist/src/platform/lifecycle/process-signals.js';
-import { leaveOnSignals } from '../dist/src/platform/lifecycle/run-command.js';
+import { connectionOptions } from '../dist/src/platform/database/driver/connection-options.js';
+import { migrate } from '../dist/src/platform/database/startup/migrate.js';
+import { openDatabase } from '../dist/src/platform/database/startup/open-database.js';
+import { ProcessSignals } from '../dist/src/platform/lifecycle/process-signals.listener.js';
+import { closeOnSignals } from '../dist/src/operator/run-command.js';
 import { addSampleAccounts, SAMPLE_PASSWORD } from './sample-accounts.mjs';
 
 const MAX_ACCOUNTS = 100_000_000;
@@ -17,7 +17,7 @@ class UsageError extends Error {}
 
 /** Adds `accounts` sample accounts to the migrated database at `url` and gathers statistics. */
 export async function seed(url, accounts, progress) {
-  const { Client, ...address } = connectionTo(url);
+  const { Client, ...address } = connectionOptions(url);
   const client = new Client({ ...address, application_name: 'gatehouse:seed' });
   await client.connect();
   try {
@@ -58,7 +58,7 @@ async function main() {
     throw new UsageError('sample accounts share a known password and must not be added in production');
   const signals = new ProcessSignals({ production: true });
   const database = await openDatabase(config);
-  leaveOnSignals(signals, database);
+  closeOnSignals(signals, database);
   try {
     const { DATABASE_URL, MIGRATION_DATABASE_URL } = database.config;
     await migrate(database.config);

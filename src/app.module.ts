@@ -4,35 +4,35 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, DiscoveryModule } fro
 import { createValidationPipe } from './common/validation/validation.pipe.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
-import { AccessTokenGuard } from './modules/auth/access-token.guard.js';
+import { AccessTokenGuard } from './modules/auth/principals/access-token.guard.js';
 import { AuditModule } from './modules/audit/audit.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
-import { PolicyGuard } from './modules/auth/policy.guard.js';
+import { PolicyGuard } from './modules/auth/principals/policy.guard.js';
 import { ExportModule } from './modules/export/export.module.js';
-import { FeedModule } from './modules/feed/feed.module.js';
-import { BulkJobsModule } from './modules/jobs/jobs.module.js';
+import { EventsModule } from './modules/events/events.module.js';
+import { JobsModule } from './modules/jobs/jobs.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
 import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
 import { UserBatchesModule } from './modules/user-batches/user-batches.module.js';
 import { UserImportsModule } from './modules/user-imports/user-imports.module.js';
 import { UsersModule } from './modules/users/users.module.js';
-import { AuditPartitionsModule, AuditTrailModule } from './platform/audit-trail/audit-trail.module.js';
+import { AuditPartitionsModule, AuditLogModule } from './platform/audit-log/audit-log.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { EventStoreModule } from './platform/event-store/event-store.module.js';
-import { EventsModule } from './platform/events/events.module.js';
+import { DomainEventsModule } from './platform/domain-events/domain-events.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { IndexModule } from './platform/index/index.module.js';
 import { DeclaredRoutesService } from './platform/http/declared-routes.service.js';
-import { BodyInterceptor } from './platform/http/body.interceptor.js';
-import { ErrorFilter } from './platform/http/error.filter.js';
-import { InputInterceptor } from './platform/http/input.interceptor.js';
-import { OverloadGate } from './platform/http/overload-gate.js';
+import { BodyInterceptor } from './platform/http/body/body.interceptor.js';
+import { ErrorFilter } from './platform/http/answers/error.filter.js';
+import { InputInterceptor } from './platform/http/body/input.interceptor.js';
+import { OverloadMiddleware } from './platform/http/overload/overload.middleware.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
 import { IdempotencyInterceptor } from './platform/idempotency/idempotency.interceptor.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
-import { JobsModule } from './platform/jobs/jobs.module.js';
+import { QueueModule } from './platform/queue/queue.module.js';
 import { MailModule } from './platform/mail/mail.module.js';
 import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
@@ -42,7 +42,7 @@ import { MetricsModule } from './platform/metrics/metrics.module.js';
 
 const platform = [
   LoggingModule,
-  EventsModule,
+  DomainEventsModule,
   LifecycleModule,
   MetricsModule,
   CryptoModule,
@@ -50,22 +50,22 @@ const platform = [
   HealthModule,
   IndexModule,
   RateLimitModule,
-  JobsModule,
+  QueueModule,
   IdempotencyModule,
   MailModule,
   EventStoreModule,
-  AuditTrailModule,
+  AuditLogModule,
   AuditPartitionsModule,
 ];
 const features = [
   RolesModule,
   UsersModule,
   AuthModule,
-  FeedModule,
+  EventsModule,
   AuditModule,
   ResourcesModule,
   PersonalDataModule,
-  BulkJobsModule,
+  JobsModule,
   UserBatchesModule,
   UserImportsModule,
   ExportModule,
@@ -82,7 +82,7 @@ export class AppModule {
       imports: [ConfigModule.with(config), CqrsModule.forRoot(), DiscoveryModule, ...platform, ...features],
       providers: [
         DeclaredRoutesService,
-        OverloadGate,
+        OverloadMiddleware,
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: PolicyGuard },

@@ -1,29 +1,28 @@
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
-import { announce } from './banner.js';
+import { printBanner } from './platform/lifecycle/startup-banner.js';
 import type { Config } from './config/config.js';
 import { apiDescription } from './modules/api-description.js';
-import { Erasures } from './modules/users/erasures.js';
-import { FirstAdministrator } from './modules/users/first-administrator.js';
-import { assertFirstStart } from './modules/users/first-start.js';
-import { migrate } from './platform/database/migrate.js';
-import type { OpenDatabase } from './platform/database/open-database.js';
-import { adaptedToPooler } from './platform/database/pooler.js';
-import { warnOfUnverifiedServers } from './platform/database/server-identity.js';
-import { Readiness } from './platform/health/readiness.js';
+import { ErasureScheduler } from './modules/users/erasure/erasure.scheduler.js';
+import { FirstAdministratorService } from './modules/users/first-start/first-administrator.service.js';
+import { assertFirstStart } from './modules/users/first-start/assert-first-start.js';
+import { migrate } from './platform/database/startup/migrate.js';
+import type { OpenDatabase } from './platform/database/startup/open-database.js';
+import { adaptToPooler } from './platform/database/startup/detect-pooler.js';
+import { warnOfUnverifiedServers } from './platform/database/startup/server-identity.js';
+import { ReadinessService } from './platform/health/readiness.service.js';
 import { configureHttp } from './platform/http/configure-http.js';
-import { FrontDoorAdapter } from './platform/http/front-door-adapter.js';
-import type { FrontDoor } from './platform/lifecycle/front-door.js';
-import { logWhatNobodyCaught } from './platform/lifecycle/last-resort.js';
-import { Lifecycle } from './platform/lifecycle/lifecycle.js';
-import { passOnProcessWarnings } from './platform/lifecycle/process-warnings.js';
+import { FrontDoorAdapter } from './platform/http/server/front-door.adapter.js';
+import type { FrontDoor } from './platform/lifecycle/front-door.server.js';
+import { logUncaughtErrors, logProcessWarnings } from './platform/lifecycle/log-process-faults.js';
+import { LifecycleService } from './platform/lifecycle/lifecycle.service.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
 import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
 import { lacksPretty } from './platform/logging/logger-options.js';
-import { ServiceLogger } from './platform/logging/service-logger.js';
-import { startWarnings } from './platform/logging/start-logger.js';
-import { MetricsRegistry } from './platform/metrics/metrics-registry.js';
+import { ServiceLogger } from './platform/logging/service.logger.js';
+import { startWarnings } from './platform/logging/start.logger.js';
+import { MetricsRegistry } from './platform/metrics/metrics.registry.js';
 import { serveDocumentation } from './platform/openapi/openapi.js';
 import type { Start } from './platform/startup/start-service.js';
 
@@ -56,8 +55,8 @@ export async function serve(start: Start): Promise<void> {
   const app = await createApp(config, door);
   try {
     await app.init();
-    await app.get(Erasures).repeat();
-    const administrator = await app.get(FirstAdministrator).ensure();
+    await app.get(ErasureScheduler).eraseRestoredFromBackup();
+    const administrator = await app.get(FirstAdministratorService).ensure();
     // Runs before the service accepts requests, because it blocks the process.
     releaseStartMemory();
     const port = await door.open();
@@ -67,14 +66,14 @@ export async function serve(start: Start): Promise<void> {
     // createApp holds the log back until here. Without this line it would never appear.
     app.flushLogs();
     const logger = app.get(ServiceLogger);
-    logWhatNobodyCaught(logger, close);
+    logUncaughtErrors(logger, close);
     stopOnSignals({ app, config, connections: door.connections, signals, last: close });
-    app.get(Lifecycle).serve();
+    app.get(LifecycleService).serve();
     for (const warning of start.warnings) logger.warn(warning);
     if (lacksPretty(config)) logger.warn('LOG_PRETTY needs the development packages; the log stays JSON');
     logger.log(`serving ${config.PUBLIC_URL}, listening on ${config.HOST} port ${port}`);
-    start.health?.follow({ readiness: app.get(Readiness), metrics: app.get(MetricsRegistry) });
-    announce(config, port, administrator);
+    start.health?.follow({ readiness: app.get(ReadinessService), metrics: app.get(MetricsRegistry) });
+    printBanner(config, port, administrator);
   } catch (error) {
     // Closes the app's connections before the embedded server stops.
     await app.close();
@@ -85,9 +84,9 @@ export async function serve(start: Start): Promise<void> {
 /** Applies pending migrations. @returns the configuration, adapted to a pooler in front of the database */
 async function prepareDatabase({ config, embedded }: OpenDatabase): Promise<OpenDatabase['config']> {
   const warn = startWarnings(config);
-  passOnProcessWarnings(warn);
+  logProcessWarnings(warn);
   if (config.NODE_ENV === 'production' && !embedded) warnOfUnverifiedServers(config, warn);
   await assertFirstStart(config);
   await migrate(config, warn);
-  return embedded ? config : adaptedToPooler(config, warn);
+  return embedded ? config : adaptToPooler(config, warn);
 }

@@ -1,11 +1,11 @@
 import { isatty } from 'node:tty';
-import { refuseOldNode } from './config/node-version.js';
+import { assertNodeVersion } from './config/node-version.js';
 
 // Same as in scripts/start.mjs, for a start without that script.
 process.on('SIGHUP', () => {
   if (isatty(0)) process.exit(129);
 });
-refuseOldNode();
+assertNodeVersion();
 // Loads the service after the check, because older versions of Node.js crash while they load one of its
 // native modules.
 const { startService } = await import('./platform/startup/start-service.js');

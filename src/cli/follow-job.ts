@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiClient } from './api-client.js';
-import { CliError, EXIT } from './exit.js';
-import { print, Progress, tell } from './output.js';
+import type { ApiClient } from './api.client.js';
+import { CliError, EXIT_CODES } from './cli.error.js';
+import { printResult, ProgressReporter, printStatus } from './console-output.js';
 
-const LOOK_EVERY_MS = 500;
+const POLL_INTERVAL_MS = 500;
 /** The maximum number of failed rows to print. The rest are only counted. */
-const MAX_SHOWN = 20;
+const MAX_SHOWN_FAILURES = 20;
 
 interface Job {
   readonly id: string;
@@ -23,27 +23,29 @@ interface Result {
 
 /** Waits for a job and prints the rows that failed. @throws CliError unless every row succeeded */
 export async function followJob(client: ApiClient, id: string): Promise<void> {
-  let job = await read(client, id);
-  const progress = new Progress('rows', job.total ?? 0);
+  let job = await readJob(client, id);
+  const progress = new ProgressReporter('rows', job.total ?? 0);
   while (job.status === 'queued' || job.status === 'running') {
-    await sleep(LOOK_EVERY_MS);
-    job = await read(client, id);
-    progress.to(job.done + job.failed, job.total ?? 0);
+    await sleep(POLL_INTERVAL_MS);
+    job = await readJob(client, id);
+    progress.update(job.done + job.failed, job.total ?? 0);
   }
   progress.end();
-  print(`job ${id}: ${job.status}, ${job.done} done, ${job.failed} failed`);
-  if (job.failed > 0) await tellFailures(client, job);
+  printResult(`job ${id}: ${job.status}, ${job.done} done, ${job.failed} failed`);
+  if (job.failed > 0) await printFailures(client, job);
   if (job.failed > 0 || job.status !== 'succeeded') {
-    throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT.failed);
+    throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT_CODES.failed);
   }
 }
 
-async function tellFailures(client: ApiClient, { id, failed }: Job): Promise<void> {
-  const path = `/api/jobs/${id}/results?status=failed&limit=${MAX_SHOWN}`;
+async function printFailures(client: ApiClient, { id, failed }: Job): Promise<void> {
+  const path = `/api/jobs/${id}/results?status=failed&limit=${MAX_SHOWN_FAILURES}`;
   for (const { index, id: account, error } of await client.json<Result[]>({ path })) {
-    tell(`row ${index}${account ? ` (${account})` : ''}: ${error?.code}: ${error?.message}`);
+    printStatus(`row ${index}${account ? ` (${account})` : ''}: ${error?.code}: ${error?.message}`);
   }
-  if (failed > MAX_SHOWN) tell(`… and ${failed - MAX_SHOWN} more: GET /api/jobs/${id}/results`);
+  if (failed > MAX_SHOWN_FAILURES)
+    printStatus(`… and ${failed - MAX_SHOWN_FAILURES} more: GET /api/jobs/${id}/results`);
 }
 
-const read = (client: ApiClient, id: string): Promise<Job> => client.json<Job>({ path: `/api/jobs/${id}` });
+const readJob = (client: ApiClient, id: string): Promise<Job> =>
+  client.json<Job>({ path: `/api/jobs/${id}` });

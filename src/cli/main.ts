@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { ApiClient } from './api-client.js';
-import { runExport } from './commands/export.js';
-import { runImport } from './commands/import.js';
-import { runUsers, userActs } from './commands/users.js';
-import { runVerify } from './commands/verify.js';
-import { CliError, EXIT, usage } from './exit.js';
-import { tell } from './output.js';
+import { ApiClient } from './api.client.js';
+import { runExport } from './commands/export.command.js';
+import { runImport } from './commands/import.command.js';
+import { runUsers, userActions } from './commands/users.command.js';
+import { runVerify } from './commands/verify.command.js';
+import { CliError, EXIT_CODES, usageError } from './cli.error.js';
+import { printStatus } from './console-output.js';
 
 const HELP = `gatehouse <command>
 
@@ -16,7 +16,7 @@ const HELP = `gatehouse <command>
                             FILE "-" is standard input
   verify [--head FILE] [--save-head FILE]
                             verify the audit log, also against a saved head
-  users ${userActs.join('|')} [arguments] [--filter name=value …] [--limit N] [--role NAME] [--dry-run] [--json]
+  users ${userActions.join('|')} [arguments] [--filter name=value …] [--limit N] [--role NAME] [--dry-run] [--json]
 
   --url URL                 or GATEHOUSE_URL; default http://127.0.0.1:3000
   --email ADDRESS           requires GATEHOUSE_PASSWORD; or set only GATEHOUSE_TOKEN
@@ -43,7 +43,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-type Given = ReturnType<typeof parse>;
+type Arguments = ReturnType<typeof parse>;
 
 const { env } = process;
 
@@ -52,20 +52,20 @@ try {
   if (given.values.help || given.positionals.length === 0) process.stdout.write(HELP);
   else await run(given);
 } catch (error) {
-  tell(error instanceof Error ? error.message : String(error));
-  process.exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
+  printStatus(error instanceof Error ? error.message : String(error));
+  process.exitCode = error instanceof CliError ? error.exitCode : EXIT_CODES.failed;
 }
 
 function parse() {
   try {
     return parseArgs({ options: OPTIONS, allowPositionals: true, allowNegative: true });
   } catch (error) {
-    throw usage(error instanceof Error ? error.message : String(error));
+    throw usageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-async function run(given: Given): Promise<void> {
-  const client = new ApiClient(addressOf(given.values.url ?? env['GATEHOUSE_URL']), {
+async function run(given: Arguments): Promise<void> {
+  const client = new ApiClient(parseAddress(given.values.url ?? env['GATEHOUSE_URL']), {
     token: env['GATEHOUSE_TOKEN'],
     email: given.values.email,
     password: env['GATEHOUSE_PASSWORD'],
@@ -77,13 +77,13 @@ async function run(given: Given): Promise<void> {
   }
 }
 
-async function command(client: ApiClient, { positionals, values }: Given): Promise<void> {
+async function command(client: ApiClient, { positionals, values }: Arguments): Promise<void> {
   const [name, ...rest] = positionals;
   switch (name) {
     case 'export': {
       const { output, format = 'ndjson', restart = false } = values;
-      if (output === undefined) throw usage('export requires --output');
-      if (format !== 'ndjson' && format !== 'csv') throw usage('--format must be ndjson or csv');
+      if (output === undefined) throw usageError('export requires --output');
+      if (format !== 'ndjson' && format !== 'csv') throw usageError('--format must be ndjson or csv');
       const options = { kind: rest[0] ?? '', format, filters: queryOf(values), output, restart } as const;
       const interrupted = new AbortController();
       // The first SIGINT keeps the rows received so far. A second one kills the process at once.
@@ -92,7 +92,7 @@ async function command(client: ApiClient, { positionals, values }: Given): Promi
     }
     case 'import': {
       const [file] = rest;
-      if (file === undefined) throw usage('import requires a file');
+      if (file === undefined) throw usageError('import requires a file');
       return runImport(client, { file, format: values.format, wait: values.wait ?? true });
     }
     case 'verify':
@@ -100,34 +100,34 @@ async function command(client: ApiClient, { positionals, values }: Given): Promi
     case 'users':
       return runUsers(client, rest, {
         query: queryOf(values),
-        limit: limitOf(values.limit),
+        limit: parseLimit(values.limit),
         json: values.json ?? false,
         dryRun: values['dry-run'] ?? false,
         role: values.role,
         newPassword: env['GATEHOUSE_NEW_PASSWORD'],
       });
     default:
-      throw usage(`unknown command ${name}`);
+      throw usageError(`unknown command ${name}`);
   }
 }
 
-function queryOf({ filter = [], fields }: Given['values']): URLSearchParams {
+function queryOf({ filter = [], fields }: Arguments['values']): URLSearchParams {
   const query = new URLSearchParams(fields === undefined ? [] : [['fields', fields]]);
   for (const each of filter) {
     const at = each.indexOf('=');
-    if (at < 1) throw usage(`--filter must be name=value, not ${each}`);
+    if (at < 1) throw usageError(`--filter must be name=value, not ${each}`);
     query.append(each.slice(0, at), each.slice(at + 1));
   }
   return query;
 }
 
-function limitOf(text = '20'): number {
+function parseLimit(text = '20'): number {
   const limit = Number(text);
-  if (!Number.isSafeInteger(limit) || limit < 1) throw usage('--limit must be a positive integer');
+  if (!Number.isSafeInteger(limit) || limit < 1) throw usageError('--limit must be a positive integer');
   return limit;
 }
 
-function addressOf(text = 'http://127.0.0.1:3000'): URL {
-  if (!/^https?:/.test(text) || !URL.canParse(text)) throw usage(`${text} is not a valid URL`);
+function parseAddress(text = 'http://127.0.0.1:3000'): URL {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) throw usageError(`${text} is not a valid URL`);
   return new URL(text);
 }

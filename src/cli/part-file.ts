@@ -1,12 +1,12 @@
 import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { CliError, EXIT } from './exit.js';
+import { CliError, EXIT_CODES } from './cli.error.js';
 
-const REMEMBER_EVERY_MS = 1000;
+const SAVE_INTERVAL_MS = 1000;
 
 /** The point at which an interrupted export resumes. */
-export interface Place {
+export interface ResumePoint {
   /** The export's query. An export resumes only with the same query. */
-  readonly asked: string;
+  readonly query: string;
   /** The cursor at which the last connection began. */
   readonly cursor: string;
   /** The number of complete rows received over that connection. */
@@ -22,24 +22,24 @@ export interface Place {
  * resumes from there.
  */
 export class PartFile {
-  place: Place | null;
-  private rememberedAt = 0;
+  resumePoint: ResumePoint | null;
+  private savedAt = 0;
 
   private constructor(
     private readonly path: string,
     private readonly file: FileHandle,
-    place: Place | null,
+    place: ResumePoint | null,
   ) {
-    this.place = place;
+    this.resumePoint = place;
   }
 
   /** Opens or creates the file. @throws CliError when the existing one belongs to another query */
   static async open(path: string, asked: string, restart: boolean): Promise<PartFile> {
-    const place = restart ? null : await readPlace(placeOf(path));
-    if (place && place.asked !== asked) {
+    const place = restart ? null : await readResumePoint(resumePointPath(path));
+    if (place && place.query !== asked) {
       throw new CliError(
         `${path}.part belongs to an export with other options; start over with --restart`,
-        EXIT.usage,
+        EXIT_CODES.usage,
       );
     }
     const file = await open(`${path}.part`, place ? 'r+' : 'w');
@@ -49,20 +49,20 @@ export class PartFile {
   }
 
   /** Appends complete rows of the connection that began at `cursor`. */
-  async add(bytes: Buffer, place: Omit<Place, 'bytes'>): Promise<void> {
-    const at = this.place?.bytes ?? 0;
+  async add(bytes: Buffer, place: Omit<ResumePoint, 'bytes'>): Promise<void> {
+    const at = this.resumePoint?.bytes ?? 0;
     await this.file.write(bytes, 0, bytes.length, at);
-    this.place = { ...place, bytes: at + bytes.length };
-    if (performance.now() - this.rememberedAt > REMEMBER_EVERY_MS) await this.remember();
+    this.resumePoint = { ...place, bytes: at + bytes.length };
+    if (performance.now() - this.savedAt > SAVE_INTERVAL_MS) await this.saveResumePoint();
   }
 
   /** Flushes the rows before it saves the resume point. */
-  async remember(): Promise<void> {
-    if (!this.place) return;
-    this.rememberedAt = performance.now();
+  async saveResumePoint(): Promise<void> {
+    if (!this.resumePoint) return;
+    this.savedAt = performance.now();
     await this.file.datasync();
-    await writeFile(`${placeOf(this.path)}.new`, JSON.stringify(this.place), { mode: 0o600 });
-    await rename(`${placeOf(this.path)}.new`, placeOf(this.path));
+    await writeFile(`${resumePointPath(this.path)}.new`, JSON.stringify(this.resumePoint), { mode: 0o600 });
+    await rename(`${resumePointPath(this.path)}.new`, resumePointPath(this.path));
   }
 
   /** Renames the complete file to its final name. */
@@ -70,22 +70,24 @@ export class PartFile {
     await this.file.datasync();
     await this.file.close();
     await rename(`${this.path}.part`, this.path);
-    await rm(placeOf(this.path), { force: true });
+    await rm(resumePointPath(this.path), { force: true });
   }
 
-  async leave(): Promise<void> {
-    await this.remember();
+  async close(): Promise<void> {
+    await this.saveResumePoint();
     await this.file.close();
   }
 }
 
-const placeOf = (path: string): string => `${path}.part.json`;
+const resumePointPath = (path: string): string => `${path}.part.json`;
 
-async function readPlace(path: string): Promise<Place | null> {
+async function readResumePoint(path: string): Promise<ResumePoint | null> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Place;
+    return JSON.parse(await readFile(path, 'utf8')) as ResumePoint;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new CliError(`${path} cannot be read; start over with --restart`, EXIT.usage, { cause: error });
+    throw new CliError(`${path} cannot be read; start over with --restart`, EXIT_CODES.usage, {
+      cause: error,
+    });
   }
 }

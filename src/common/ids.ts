@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
 import { trimText } from './text.js';
 
+/** The nil UUID (RFC 9562, 5.9): no record has it. */
+export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
 /**
  * Returns a new UUIDv7 (RFC 9562), which sorts by time. The service generates it because PostgreSQL 16
  * cannot.
@@ -26,5 +29,5 @@ export const canonicalId = (value: unknown): string | null =>
   typeof value === 'string' && UUID.test(value) ? value.toLowerCase() : null;
 
 /** Returns a typed or pasted id in its canonical spelling, or null if the value is not an id. */
-export const givenId = (value: unknown): string | null =>
+export const normalizeId = (value: unknown): string | null =>
   canonicalId(typeof value === 'string' ? trimText(value) : value);

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { MASTER_KEY } from '../../test/support/secrets.js';
+import { MASTER_KEY } from '../../test/support/app/secrets.js';
 import express from 'express';
 import fc from 'fast-check';
 import { ConfigError, readConfig } from './config.js';
 import type { Environment } from './environment.js';
-import { variables } from './variables.js';
+import { variables } from './config.schema.js';
 
 const PRODUCTION = { NODE_ENV: 'production', MASTER_KEY, METRICS_TOKEN: 'a-token-of-sixteen' };
 

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { addressFault } from './database-address.js';
 import { type Environment, processEnvironment } from './environment.js';
 import { localUrl } from './public-url.js';
-import { ANY_LOCALHOST, type Variable, type VariableName, variables } from './variables.js';
+import { ANY_LOCALHOST, type Variable, type VariableName, variables } from './config.schema.js';
 
 /** The validated configuration: one frozen object with the names of the environment variables. */
 export type Config = {
@@ -36,11 +36,11 @@ export function readConfig(environment: Environment = processEnvironment()): Con
     if (raw === undefined) return [name, undefined];
     // Replaces the library's default message with one of the project.
     const parsed = variable.schema.safeParse(raw, { error: () => 'is not valid' });
-    if (!parsed.success) faults.push(`${name} ${reason(parsed.error)}`);
+    if (!parsed.success) faults.push(`${name} ${reasonOf(parsed.error)}`);
     return [name, parsed.data];
   });
   const config = Object.fromEntries(entries) as Config;
-  faults.push(...crossFaults(config), ...addressFaults(config, faults));
+  faults.push(...crossVariableFaults(config), ...addressFaults(config, faults));
   if (faults.length > 0) throw new ConfigError([...faults, ...firstStartFaults(config, faults)]);
   if (environment['PUBLIC_URL']) return Object.freeze(config);
   return Object.freeze({ ...config, PUBLIC_URL: localUrl(config.HOST, config.PORT) });
@@ -84,7 +84,7 @@ function rawValue(
 /**
  * Checks relations between variables. An invalid variable is undefined here, so its comparisons are false.
  */
-function crossFaults(config: Config): string[] {
+function crossVariableFaults(config: Config): string[] {
   const faults: string[] = [];
   if (config.DB_POOL_MIN > config.DB_POOL_MAX) faults.push('DB_POOL_MIN must not exceed DB_POOL_MAX');
   if (config.SHUTDOWN_GRACE_MS >= config.SHUTDOWN_DEADLINE_MS) {
@@ -120,6 +120,6 @@ function addressFaults(config: Config, faults: readonly string[]): Set<string> {
   return found;
 }
 
-function reason(error: z.ZodError): string {
+function reasonOf(error: z.ZodError): string {
   return error.issues[0]?.message ?? 'is not valid';
 }

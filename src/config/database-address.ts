@@ -2,14 +2,14 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext, rootCertificates, getCACertificates } from 'node:tls';
 
-const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
-export type SslMode = (typeof MODES)[number];
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+export type SslMode = (typeof SSL_MODES)[number];
 
 /**
  * The parameters for TLS that this module handles. The driver would interpret some of them differently and
  * warn on stderr.
  */
-const OURS = [
+const TLS_PARAMETERS = [
   'ssl',
   'sslmode',
   'sslrootcert',
@@ -23,11 +23,11 @@ const OURS = [
 /** libpq parameters that make a connection safer. Ignoring them silently would be dangerous. */
 const UNSUPPORTED = ['sslcrl', 'sslcrldir', 'sslcertmode', 'requiressl'];
 /** The value of `sslrootcert` that selects the certificates of public authorities. */
-const SYSTEM = 'system';
-const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+const SYSTEM_AUTHORITIES = 'system';
+const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
 /** An error in an address. Its message follows the name of the variable. */
-export class AddressFault extends Error {
+export class DatabaseAddressError extends Error {
   override readonly name = 'AddressFault';
 
   /** @param variable the variable at fault, if it is not the address itself */
@@ -55,19 +55,20 @@ export interface DatabaseAddress {
  * Reads the TLS settings of an address as libpq does (PostgreSQL, 32.19), and loads their files. It differs
  * from libpq in two points. Without `sslmode` the connection is not encrypted. Without `sslrootcert` it
  * ignores files in the home directory, so `verify-full` trusts the public authorities.
- * @throws AddressFault without secrets in its message
+ * @throws DatabaseAddressError without secrets in its message
  */
 export function readDatabaseAddress(given: string): DatabaseAddress {
   const url = new URL(given);
   const parameters = new Map(url.searchParams);
   for (const name of UNSUPPORTED) {
-    if (parameters.has(name)) throw new AddressFault(`has the parameter ${name}, which is not supported`);
+    if (parameters.has(name))
+      throw new DatabaseAddressError(`has the parameter ${name}, which is not supported`);
   }
-  for (const name of OURS) url.searchParams.delete(name);
+  for (const name of TLS_PARAMETERS) url.searchParams.delete(name);
   const mode = modeOf(parameters);
   const socket = /^(?:\/|$|%2f)/i.test(parameters.get('host') ?? url.hostname);
   // Keeps the original text if no parameter was removed, because formatting a URL may change its spelling.
-  const bare = OURS.some((name) => parameters.has(name)) ? url.href : given;
+  const bare = TLS_PARAMETERS.some((name) => parameters.has(name)) ? url.href : given;
   const encrypted = mode !== 'disable' && !socket;
   const tls = encrypted ? tlsOptions(mode, parameters) : null;
   return { url: bare, mode, tls, verifies: tls?.rejectUnauthorized === true && !isOptional(mode), socket };
@@ -80,7 +81,7 @@ export function addressFault(name: string, given: string | undefined): string | 
     readDatabaseAddress(given);
     return null;
   } catch (error) {
-    if (error instanceof AddressFault) return `${error.variable ?? name} ${error.message}`;
+    if (error instanceof DatabaseAddressError) return `${error.variable ?? name} ${error.message}`;
     throw error;
   }
 }
@@ -88,21 +89,22 @@ export function addressFault(name: string, given: string | undefined): string | 
 const isOptional = (mode: SslMode): boolean => mode === 'allow' || mode === 'prefer';
 
 function modeOf(parameters: ReadonlyMap<string, string>): SslMode {
-  const own = ownModeOf(parameters);
-  const given = own ?? environment('PGSSLMODE') ?? 'disable';
+  const own = explicitModeOf(parameters);
+  const given = own ?? environmentDefaults('PGSSLMODE') ?? 'disable';
   const mode = given === 'no-verify' ? 'require' : given;
-  const known = MODES.find((each) => each === mode);
+  const known = SSL_MODES.find((each) => each === mode);
   if (known !== undefined) return known;
-  if (own === undefined) throw new AddressFault(`must be one of ${MODES.join(', ')}`, 'PGSSLMODE');
-  throw new AddressFault(`has an unknown sslmode; it must be one of ${MODES.join(', ')}`);
+  if (own === undefined)
+    throw new DatabaseAddressError(`must be one of ${SSL_MODES.join(', ')}`, 'PGSSLMODE');
+  throw new DatabaseAddressError(`has an unknown sslmode; it must be one of ${SSL_MODES.join(', ')}`);
 }
 
 /** Returns the mode that the address itself specifies. */
-const ownModeOf = (parameters: ReadonlyMap<string, string>): string | undefined =>
-  parameters.get('sslmode') ?? modeOfDriver(parameters.get('ssl'));
+const explicitModeOf = (parameters: ReadonlyMap<string, string>): string | undefined =>
+  parameters.get('sslmode') ?? modeOfDriverParameter(parameters.get('ssl'));
 
 /** Translates `ssl`, which is a parameter of the driver, not of libpq. */
-function modeOfDriver(ssl: string | undefined): string | undefined {
+function modeOfDriverParameter(ssl: string | undefined): string | undefined {
   if (ssl === undefined) return undefined;
   if (ssl === '0' || ssl === 'false') return 'disable';
   return ssl === '1' || ssl === 'true' ? 'verify-full' : ssl;
@@ -110,21 +112,21 @@ function modeOfDriver(ssl: string | undefined): string | undefined {
 
 function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): ConnectionOptions {
   const ownRoot = parameters.get('sslrootcert');
-  const root = ownRoot ?? environment('PGSSLROOTCERT');
+  const root = ownRoot ?? environmentDefaults('PGSSLROOTCERT');
   const rootVariable = ownRoot === undefined ? 'PGSSLROOTCERT' : undefined;
   if (mode === 'verify-ca' && root === undefined) {
-    throw new AddressFault(
+    throw new DatabaseAddressError(
       'needs sslrootcert, a file with the certificate of the authority, for sslmode=verify-ca',
-      ownModeOf(parameters) === undefined ? 'PGSSLMODE' : undefined,
+      explicitModeOf(parameters) === undefined ? 'PGSSLMODE' : undefined,
     );
   }
-  if (root === SYSTEM && mode !== 'verify-full') {
-    throw new AddressFault('needs sslmode=verify-full for sslrootcert=system', rootVariable);
+  if (root === SYSTEM_AUTHORITIES && mode !== 'verify-full') {
+    throw new DatabaseAddressError('needs sslmode=verify-full for sslrootcert=system', rootVariable);
   }
   const options: ConnectionOptions = {
-    ...authorities(root, rootVariable),
-    ...ownCertificate(parameters),
-    ...versions(parameters),
+    ...readAuthorities(root, rootVariable),
+    ...readClientCertificate(parameters),
+    ...tlsVersions(parameters),
     rejectUnauthorized: root !== undefined || mode === 'verify-full',
     // Only `verify-full` compares host names. The function returns the error, so `undefined` accepts any
     // name.
@@ -133,18 +135,21 @@ function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): Con
   try {
     createSecureContext(options);
   } catch (error) {
-    throw new AddressFault(`has TLS files that do not match (${codeOf(error)})`);
+    throw new DatabaseAddressError(`has TLS files that do not match (${codeOf(error)})`);
   }
   return options;
 }
 
 /** Loads the file of authorities in every mode that encrypts, as libpq does. */
-function authorities(root: string | undefined, variable?: 'PGSSLROOTCERT'): ConnectionOptions {
+function readAuthorities(root: string | undefined, variable?: 'PGSSLROOTCERT'): ConnectionOptions {
   if (root === undefined) return {};
-  if (root === SYSTEM) return { ca: [...rootCertificates, ...getCACertificates('system')] };
-  const ca = contentOf('sslrootcert', root, variable);
+  if (root === SYSTEM_AUTHORITIES) return { ca: [...rootCertificates, ...getCACertificates('system')] };
+  const ca = readParameterFile('sslrootcert', root, variable);
   if (!isCertificate(ca)) {
-    throw new AddressFault(`names an sslrootcert that contains no PEM certificate (${root})`, variable);
+    throw new DatabaseAddressError(
+      `names an sslrootcert that contains no PEM certificate (${root})`,
+      variable,
+    );
   }
   return { ca };
 }
@@ -158,25 +163,25 @@ function isCertificate(pem: Buffer): boolean {
   }
 }
 
-function ownCertificate(parameters: ReadonlyMap<string, string>): ConnectionOptions {
+function readClientCertificate(parameters: ReadonlyMap<string, string>): ConnectionOptions {
   const [cert, key, passphrase] = ['sslcert', 'sslkey', 'sslpassword'].map((name) => parameters.get(name));
   if ((cert === undefined) !== (key === undefined)) {
-    throw new AddressFault('needs both sslcert and sslkey, or neither');
+    throw new DatabaseAddressError('needs both sslcert and sslkey, or neither');
   }
   if (cert === undefined || key === undefined) return {};
   return {
-    cert: contentOf('sslcert', cert),
-    key: contentOf('sslkey', key),
+    cert: readParameterFile('sslcert', cert),
+    key: readParameterFile('sslkey', key),
     ...(passphrase !== undefined && { passphrase }),
   };
 }
 
-function versions(parameters: ReadonlyMap<string, string>): ConnectionOptions {
+function tlsVersions(parameters: ReadonlyMap<string, string>): ConnectionOptions {
   const version = (name: string) => {
     const given = parameters.get(name);
-    const known = VERSIONS.find((each) => each === given);
+    const known = TLS_VERSIONS.find((each) => each === given);
     if (given !== undefined && known === undefined) {
-      throw new AddressFault(`has a ${name} other than ${VERSIONS.join(' and ')}`);
+      throw new DatabaseAddressError(`has a ${name} other than ${TLS_VERSIONS.join(' and ')}`);
     }
     return known;
   };
@@ -185,16 +190,19 @@ function versions(parameters: ReadonlyMap<string, string>): ConnectionOptions {
   return { ...(minVersion && { minVersion }), ...(maxVersion && { maxVersion }) };
 }
 
-function contentOf(parameter: string, path: string, variable?: 'PGSSLROOTCERT'): Buffer {
+function readParameterFile(parameter: string, path: string, variable?: 'PGSSLROOTCERT'): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new AddressFault(`names an ${parameter} that cannot be read (${codeOf(error)}: ${path})`, variable);
+    throw new DatabaseAddressError(
+      `names an ${parameter} that cannot be read (${codeOf(error)}: ${path})`,
+      variable,
+    );
   }
 }
 
 /** Returns the default for addresses that do not set the parameter themselves. */
-const environment = (name: 'PGSSLMODE' | 'PGSSLROOTCERT'): string | undefined =>
+const environmentDefaults = (name: 'PGSSLMODE' | 'PGSSLROOTCERT'): string | undefined =>
   process.env[name] || undefined;
 
 const codeOf = (error: unknown): string =>

@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
 
-const ON_THIS_MACHINE: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '0.0.0.0', '::', 'localhost']);
+const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '0.0.0.0', '::', 'localhost']);
 
 /** Returns the default address of a service without PUBLIC_URL. */
 export function localUrl(host: string, port: number): string {
-  if (ON_THIS_MACHINE.has(host)) return `http://localhost:${port}`;
+  if (LOOPBACK_HOSTS.has(host)) return `http://localhost:${port}`;
   return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }

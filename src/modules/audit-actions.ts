@@ -1,4 +1,4 @@
-import { platformAuditActions } from '../platform/audit-trail/audit-actions.js';
+import { platformAuditActions } from '../platform/audit-log/audit.types.js';
 import { auditLogActions } from './audit/audit.audit-actions.js';
 import {
   sessionAuditActions,
@@ -32,7 +32,7 @@ export const auditReasons = signInRefusals;
 type DeclaredAuditActions = Readonly<Record<(typeof auditActions)[number], true>>;
 type DeclaredAuditReasons = Readonly<Record<(typeof auditReasons)[number], true>>;
 
-declare module '../platform/audit-trail/audit-actions.js' {
+declare module '../platform/audit-log/audit.types.js' {
   interface AuditActionNames extends DeclaredAuditActions {}
   interface AuditReasonNames extends DeclaredAuditReasons {}
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Get, type Type } from '@nestjs/common';
 import { AppModule } from '../../src/app.module.js';
-import { type Policy, POLICY } from '../../src/common/authorization/policy.js';
+import { type Policy, POLICY_METADATA } from '../../src/common/authorization/policy.decorator.js';
 import { readConfig } from '../../src/config/config.js';
 import { declaredIn } from '../support/module-graph.js';
 
@@ -157,7 +157,7 @@ const textRules: readonly TextRule[] = [
     says: 'run all tests of a file',
     folder: 'test',
     // The helper reports the reason when a machine lacks what the tests need.
-    allowed: /support\/where-possible\.ts$/,
+    allowed: /support\/app\/where-possible\.ts$/,
     refused: /\b(?:it|test|describe)(?:\.\w+)*\.(?:only|skip)\b|\b[fx](?:it|describe)\(/,
     examples: ["it.only('a')", "describe.skip('b')"],
   },
@@ -246,8 +246,8 @@ function policies(controller: Type): { route: string; policy: Policy | undefined
   return Object.getOwnPropertyNames(prototype).flatMap((name) => {
     const handler = prototype[name];
     if (typeof handler !== 'function' || !Reflect.hasMetadata('method', handler)) return [];
-    const policy = (Reflect.getMetadata(POLICY, handler) ?? Reflect.getMetadata(POLICY, controller)) as
-      Policy | undefined;
+    const policy = (Reflect.getMetadata(POLICY_METADATA, handler) ??
+      Reflect.getMetadata(POLICY_METADATA, controller)) as Policy | undefined;
     return [{ route: `${controller.name}.${name}`, policy }];
   });
 }

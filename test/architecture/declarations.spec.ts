@@ -8,7 +8,7 @@ import {
   type AuditAction,
   type AuditReason,
   platformAuditActions,
-} from '../../src/platform/audit-trail/audit-actions.js';
+} from '../../src/platform/audit-log/audit.types.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -55,7 +55,7 @@ function foreignTables(files: readonly Source[]): string[] {
 /** The SQL that may name tables of another room, each with its reason. */
 const ALLOWED: Readonly<Record<string, string>> = {
   'modules/audit: audit_entries':
-    'platform/audit-trail writes the audit trail, and this module reads and proves it',
+    'platform/audit-log writes the audit trail, and this module reads and proves it',
   'modules/auth: role_permissions': 'a principal is read in one statement, with the permissions of its roles',
   'modules/auth: users': 'a sign-in and a principal are each read in one statement, together with the user',
   'modules/export: users': 'an export reads users and their former images as of one moment',

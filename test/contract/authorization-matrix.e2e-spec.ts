@@ -2,16 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
-import { SigningKeysService } from '../../src/modules/auth/signing-keys.service.js';
-import { TokensService } from '../../src/modules/auth/tokens.service.js';
-import { sealed } from '../support/audit.js';
-import { expectEnvelope } from '../support/envelope.js';
-import { endedJobOf } from '../support/jobs.js';
-import { type ResourceBody, resourcesOf } from '../support/resources.js';
-import { type Answer, bearer, closeConnections, send } from '../support/send.js';
-import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
-import { NOBODY } from '../support/users.js';
-import { routesOf } from '../support/routes.js';
+import { SigningKeysService } from '../../src/modules/auth/signing-keys/signing-keys.service.js';
+import { TokensService } from '../../src/modules/auth/sessions/tokens.service.js';
+import { sealed } from '../support/builders/audit.js';
+import { expectEnvelope } from '../support/http/envelope.js';
+import { endedJobOf } from '../support/builders/jobs.js';
+import { type ResourceBody, resourcesOf } from '../support/builders/resources.js';
+import { type Answer, bearer, closeConnections, send } from '../support/http/send.js';
+import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
+import { NOBODY } from '../support/builders/users.js';
+import { routesOf } from '../support/docs/routes.js';
 
 /** Callers with access. `{id}` in a path is the id of `user`, or of a record that belongs to `user`. */
 const ALIVE = ['nobody', 'user', 'other', 'premium', 'auditor', 'admin'] as const;

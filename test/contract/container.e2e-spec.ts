@@ -8,7 +8,7 @@ import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { readConfig } from '../../src/config/config.js';
-import { type Variable, variables } from '../../src/config/variables.js';
+import { type Variable, variables } from '../../src/config/config.schema.js';
 
 // No container engine is available where the tests run. These tests therefore check the files themselves, for
 // what an engine would reject and for what it would accept although it must not ship.

@@ -16,17 +16,17 @@ import {
   type Response as OpenApiResponse,
   type Schema,
   withoutBounds,
-} from '../support/openapi-document.js';
-import { Instance } from '../support/instance.js';
-import { askAboutSeals } from '../support/audit.js';
-import { askAboutHistory } from '../support/history-answers.js';
-import { askAboutJobs } from '../support/job-answers.js';
-import { askAboutResources } from '../support/resources.js';
-import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/auth-answers.js';
-import { MASTER_KEY } from '../support/secrets.js';
-import { ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
-import { routesOf } from '../support/routes.js';
-import type { TestDatabase } from '../support/test-database.js';
+} from '../support/docs/openapi-document.js';
+import { Instance } from '../support/app/instance.js';
+import { askAboutSeals } from '../support/builders/audit.js';
+import { askAboutHistory } from '../support/http/history-answers.js';
+import { askAboutJobs } from '../support/http/job-answers.js';
+import { askAboutResources } from '../support/builders/resources.js';
+import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/http/auth-answers.js';
+import { MASTER_KEY } from '../support/app/secrets.js';
+import { ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
+import { routesOf } from '../support/docs/routes.js';
+import type { TestDatabase } from '../support/database/test-database.js';
 
 const MAIL_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-mail-'));
 
@@ -116,7 +116,7 @@ describe('the OpenAPI document', () => {
     expect(faulty((operation) => lacksExample(document, operation))).toEqual([]);
   });
 
-  /** Every such route is marked `@AnswersTokens`; test/e2e/auth/compression calls each of them. */
+  /** Every such route is marked `@NoStore`; test/e2e/auth/compression calls each of them. */
   it('has tokens in the responses of sign-in, refresh and password change, and secrets nowhere else', () => {
     expect(operationsThatTell(document, /(?:token|secret|ticket)$/)).toEqual([
       'POST /api/auth/login',

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { noSignals } from '../support/backends.js';
-import { LEASE_MS, Pair } from '../support/pair.js';
-import { revocations, tryOut } from '../support/revocations.js';
-import { closeConnections } from '../support/send.js';
-import type { Account } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
-import { until } from '../support/until.js';
-import { wherePossible } from '../support/where-possible.js';
+import { noSignals } from '../support/faults/backends.js';
+import { LEASE_MS, Pair } from '../support/app/pair.js';
+import { revocations, tryOut } from '../support/faults/revocations.js';
+import { closeConnections } from '../support/http/send.js';
+import type { Account } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
+import { until } from '../support/app/until.js';
+import { wherePossible } from '../support/app/where-possible.js';
 
 const ROUNDS = 5;
 

@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freezeAll, noSignals } from '../support/backends.js';
-import { Instance } from '../support/instance.js';
+import { freezeAll, noSignals } from '../support/faults/backends.js';
+import { Instance } from '../support/app/instance.js';
 import { noPrivateNetwork, PrivateNetwork } from '../support/private-network.js';
-import { MASTER_KEY } from '../support/secrets.js';
-import { bearer, closeConnections, send } from '../support/send.js';
-import { type Account, ADMIN, signIn } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
-import { wherePossible } from '../support/where-possible.js';
+import { MASTER_KEY } from '../support/app/secrets.js';
+import { bearer, closeConnections, send } from '../support/http/send.js';
+import { type Account, ADMIN, signIn } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
+import { wherePossible } from '../support/app/where-possible.js';
 
 const SILENT_MS = 15_000;
 const CALLERS = 20;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ANYWHERE, login } from '../support/guesses.js';
-import { closeConnections } from '../support/send.js';
-import { PASSWORD, TestApp } from '../support/test-app.js';
+import { ANY_NETWORK, login } from '../support/builders/guesses.js';
+import { closeConnections } from '../support/http/send.js';
+import { PASSWORD, TestApp } from '../support/app/test-app.js';
 
 const SIGN_INS = 30;
 const MAX_LONGER_MS = 250;
@@ -45,7 +45,7 @@ describe('a sign-in with our own hash', () => {
   let email: string;
   let guessed: { id: string; email: string };
   beforeAll(async () => {
-    app = await TestApp.create({ config: ANYWHERE });
+    app = await TestApp.create({ config: ANY_NETWORK });
     ({ email } = await app.account());
     guessed = await app.account();
   });

@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
-import type { EmbeddedUrls } from '../../src/platform/database/embedded/roles.js';
-import { migrate } from '../../src/platform/database/migrate.js';
-import { sealed, writeEntries } from '../support/audit.js';
-import { Instance } from '../support/instance.js';
-import { MASTER_KEY } from '../support/secrets.js';
-import { bearer, closeConnections, send } from '../support/send.js';
-import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
-import { until } from '../support/until.js';
-import { wherePossible } from '../support/where-possible.js';
+import type { EmbeddedUrls } from '../../src/platform/embedded-postgres/roles.js';
+import { migrate } from '../../src/platform/database/startup/migrate.js';
+import { sealed, writeEntries } from '../support/builders/audit.js';
+import { Instance } from '../support/app/instance.js';
+import { MASTER_KEY } from '../support/app/secrets.js';
+import { bearer, closeConnections, send } from '../support/http/send.js';
+import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
+import { until } from '../support/app/until.js';
+import { wherePossible } from '../support/app/where-possible.js';
 
 const elsewhere = process.env['TEST_DATABASE_URL']
   ? 'the server of TEST_DATABASE_URL may be another machine'
@@ -23,7 +23,7 @@ const elsewhere = process.env['TEST_DATABASE_URL']
 
 /** A program that keeps a separate cluster until its input ends. */
 const HOLD_CLUSTER = `
-  const { joinEmbeddedPostgres } = await import('./dist/src/platform/database/embedded/embedded-postgres.js');
+  const { joinEmbeddedPostgres } = await import('./dist/src/platform/embedded-postgres/embedded-postgres.js');
   const cluster = await joinEmbeddedPostgres({ dataDir: process.argv[1], notice() {} });
   console.log(JSON.stringify(cluster.urls));
   process.stdin.resume().once('end', () => cluster.leave());`;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Pair } from '../support/pair.js';
-import { type Answer, closeConnections } from '../support/send.js';
-import type { Account } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
+import { Pair } from '../support/app/pair.js';
+import { type Answer, closeConnections } from '../support/http/send.js';
+import type { Account } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
 
 const ROUNDS = 200;
 

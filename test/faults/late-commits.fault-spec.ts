@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { HeldLock } from '../support/held-lock.js';
-import type { Instance } from '../support/instance.js';
-import { bearer, closeConnections, send } from '../support/send.js';
-import { type Account, ADMIN, PASSWORD, signIn } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
-import { startTwo } from '../support/two-instances.js';
+import { HeldLock } from '../support/database/held-lock.js';
+import type { Instance } from '../support/app/instance.js';
+import { bearer, closeConnections, send } from '../support/http/send.js';
+import { type Account, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
+import { startTwo } from '../support/app/two-instances.js';
 
 const HELD_MS = 10_000;
 const LATE_WRITERS = 5;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { HeldLock } from '../support/held-lock.js';
-import { Instance } from '../support/instance.js';
-import { MASTER_KEY } from '../support/secrets.js';
-import { bearer, closeConnections, send } from '../support/send.js';
-import { type Account, ADMIN, PASSWORD, signIn } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
+import { HeldLock } from '../support/database/held-lock.js';
+import { Instance } from '../support/app/instance.js';
+import { MASTER_KEY } from '../support/app/secrets.js';
+import { bearer, closeConnections, send } from '../support/http/send.js';
+import { type Account, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
 
 /**
  * The number of rounds. Rates alternate between alone and beside the waiters, so that other load affects both

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pbkdf2Sync } from 'node:crypto';
 import { hash as bcrypt } from 'bcrypt';
-import { PasswordFormats } from '../../src/modules/auth/password-formats.js';
-import { DecoyHashes } from '../../src/platform/crypto/decoy-hashes.js';
+import { PasswordFormatSampler } from '../../src/modules/auth/sign-in/password-format.sampler.js';
+import { DecoyHashesService } from '../../src/platform/crypto/decoy-hashes.service.js';
 import { formatOf } from '../../src/platform/crypto/hash-cost.js';
 import { parseStoredHash } from '../../src/platform/crypto/stored-hash.js';
-import { ANYWHERE, elsewhere, login } from '../support/guesses.js';
-import { closeConnections } from '../support/send.js';
-import { PASSWORD, TestApp } from '../support/test-app.js';
+import { ANY_NETWORK, elsewhere, login } from '../support/builders/guesses.js';
+import { closeConnections } from '../support/http/send.js';
+import { PASSWORD, TestApp } from '../support/app/test-app.js';
 
 const USERS = 60;
 /** Few enough guesses per address and round that none is slowed down. */
@@ -54,7 +54,7 @@ describe('the time of a refused sign-in', () => {
   let known: ReadonlySet<string>;
   const kinds: Record<string, string> = {};
   beforeAll(async () => {
-    app = await TestApp.create({ config: ANYWHERE });
+    app = await TestApp.create({ config: ANY_NETWORK });
     for (let i = 0; i < USERS; i++) emails.push((await app.account()).email);
     known = new Set(emails);
     const salt = Buffer.from('sixteen bytes...');
@@ -82,7 +82,7 @@ describe('the time of a refused sign-in', () => {
       [hashes],
     );
     await app.database.query('DELETE FROM sign_in_failures');
-    await app.nest.get(PasswordFormats).refresh();
+    await app.nest.get(PasswordFormatSampler).refresh();
   }
 
   async function timeOf(email: string): Promise<number> {
@@ -129,11 +129,11 @@ describe('the time of a refused sign-in', () => {
       'SELECT email, password_hash AS hash FROM users',
     );
     const formats = new Map(stored.map(({ email, hash }) => [email, hash] as const));
-    const decoys = app.nest.get(DecoyHashes);
+    const decoys = app.nest.get(DecoyHashesService);
     const all: Times = { wrong: [], unknown: [] };
     const byFormat = new Map<string, Times>();
     await measure(ROUNDS_OF_A_MIX, (email, ms, isKnown) => {
-      const hash = parseStoredHash(formats.get(email) ?? '') ?? decoys.of(email);
+      const hash = parseStoredHash(formats.get(email) ?? '') ?? decoys.forAddress(email);
       const ofFormat = byFormat.get(formatOf(hash)) ?? { wrong: [], unknown: [] };
       byFormat.set(formatOf(hash), ofFormat);
       for (const times of [all, ofFormat]) times[isKnown ? 'wrong' : 'unknown'].push(ms);

@@ -8,16 +8,16 @@ import { Logger } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { SqlRunner } from '../../src/platform/database/sql.runner.js';
-import { HorizonWatch } from '../../src/platform/event-store/horizon-watch.js';
-import { until } from '../support/until.js';
+import { HorizonMonitor } from '../../src/platform/event-store/horizon.monitor.js';
+import { until } from '../support/app/until.js';
 
 /**
  * A program that keeps a separate cluster until its input ends. A server accepts prepared transactions only
  * if it was started with that setting.
  */
 const HOLD_CLUSTER = `
-  const { joinEmbeddedPostgres } = await import('./dist/src/platform/database/embedded/embedded-postgres.js');
-  const { run } = await import('./test/support/global-teardown.mjs');
+  const { joinEmbeddedPostgres } = await import('./dist/src/platform/embedded-postgres/embedded-postgres.js');
+  const { run } = await import('./test/support/app/global-teardown.mjs');
   const join = () => joinEmbeddedPostgres({ dataDir: process.argv[1], notice() {} });
   const first = await join();
   await run(first.urls.superuserUrl, 'ALTER SYSTEM SET max_prepared_transactions = 2');
@@ -62,10 +62,10 @@ it('measures and names a prepared transaction that delays the feed, although it 
   Logger.overrideLogger({ log: silent, error: silent, warn: (line: unknown) => said.push(String(line)) });
   try {
     const lag = new Gauge({ name: 'lag', help: 'lag', registers: [] });
-    const watch = new HorizonWatch(new SqlRunner(database), lag);
+    const monitor = new HorizonMonitor(new SqlRunner(database), lag);
     const measured = async () => (await lag.get()).values[0]?.value ?? 0;
     await until(async () => {
-      await watch.sample(0.05);
+      await monitor.sample(0.05);
       return said.length > 0;
     });
     expect(said).toEqual([
@@ -73,7 +73,7 @@ it('measures and names a prepared transaction that delays the feed, although it 
     ]);
     expect(await measured()).toBeGreaterThan(0.05);
     await database.query(`ROLLBACK PREPARED 'left behind'`);
-    await watch.sample();
+    await monitor.sample();
     expect(await measured()).toBe(0);
   } finally {
     Logger.overrideLogger(false);

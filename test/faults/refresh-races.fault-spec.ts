@@ -1,10 +1,10 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Instance } from '../support/instance.js';
-import { claimsOf, logIn, type Pair } from '../support/sessions.js';
-import { ADMIN } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
-import { startTwo } from '../support/two-instances.js';
+import type { Instance } from '../support/app/instance.js';
+import { claimsOf, logIn, type Pair } from '../support/builders/sessions.js';
+import { ADMIN } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
+import { startTwo } from '../support/app/two-instances.js';
 
 const RACES = Number(process.env['REFRESH_RACES'] ?? 10_000);
 const SESSIONS = 20;

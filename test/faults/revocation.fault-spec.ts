@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { LEASE_MS, Pair } from '../support/pair.js';
-import { type Outcome, prepareRoles, revocations, tryOut } from '../support/revocations.js';
-import { closeConnections } from '../support/send.js';
-import { TestDatabase } from '../support/test-database.js';
+import { LEASE_MS, Pair } from '../support/app/pair.js';
+import { type Outcome, prepareRoles, revocations, tryOut } from '../support/faults/revocations.js';
+import { closeConnections } from '../support/http/send.js';
+import { TestDatabase } from '../support/database/test-database.js';
 
 const TRIES = 1000;
 /** The number of concurrent tries, so that notifications and cache fills of many users mix. */

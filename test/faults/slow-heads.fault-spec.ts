@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope } from '../support/envelope.js';
-import { RawConnection } from '../support/raw-connection.js';
-import { TestApp } from '../support/test-app.js';
-import { until } from '../support/until.js';
+import { expectEnvelope } from '../support/http/envelope.js';
+import { RawConnection } from '../support/http/raw-connection.js';
+import { TestApp } from '../support/app/test-app.js';
+import { until } from '../support/app/until.js';
 
 const BEGUN = 'GET /health/live HTTP/1.1\r\nHost: x\r\n';
 

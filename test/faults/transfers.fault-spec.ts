@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Instance } from '../support/instance.js';
-import { receivers, told, transfersOf } from '../support/resources.js';
-import { bearer, closeConnections, send } from '../support/send.js';
-import { type Account, ADMIN, signIn } from '../support/test-app.js';
-import { TestDatabase } from '../support/test-database.js';
-import { startTwo } from '../support/two-instances.js';
-import { UNLIMITED } from '../support/unlimited.js';
+import type { Instance } from '../support/app/instance.js';
+import { receivers, told, transfersOf } from '../support/builders/resources.js';
+import { bearer, closeConnections, send } from '../support/http/send.js';
+import { type Account, ADMIN, signIn } from '../support/app/test-app.js';
+import { TestDatabase } from '../support/database/test-database.js';
+import { startTwo } from '../support/app/two-instances.js';
+import { UNLIMITED } from '../support/app/unlimited.js';
 
 const ROUNDS = 200;
 const AT_ONCE = 50;

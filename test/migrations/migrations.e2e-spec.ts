@@ -2,13 +2,13 @@ import { globSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, type EntityMetadata } from 'typeorm';
 import { withPostgresTypes } from '../../src/platform/database/column-types.js';
-import { findMigrations } from '../../src/platform/database/migrate.js';
-import { Instance } from '../support/instance.js';
-import { faultsOf, record, type RecordedMigration } from '../support/migration-rules.js';
-import { OldPostgres } from '../support/old-postgres.js';
-import { MASTER_KEY } from '../support/secrets.js';
-import { schemaDump } from '../support/schema-dump.js';
-import { TestDatabase } from '../support/test-database.js';
+import { findMigrations } from '../../src/platform/database/startup/migrate.js';
+import { Instance } from '../support/app/instance.js';
+import { faultsOf, record, type RecordedMigration } from '../support/database/migration-rules.js';
+import { OldPostgres } from '../support/database/old-postgres.js';
+import { MASTER_KEY } from '../support/app/secrets.js';
+import { schemaDump } from '../support/database/schema-dump.js';
+import { TestDatabase } from '../support/database/test-database.js';
 
 const { version: release } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

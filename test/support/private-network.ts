@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './free-port.js';
+import { freePort } from './http/free-port.js';
 
 const RELAY = join(import.meta.dirname, 'relay.mjs');
 /** The ports inside the namespace, where no other program uses any. */

@@ -4,13 +4,13 @@ import { RequestMethod, type Type } from '@nestjs/common';
 import { Counter, Gauge, type Metric } from 'prom-client';
 import { AppModule } from '../../src/app.module.js';
 import type { Permission } from '../../src/common/authorization/permissions.js';
-import { type Policy, POLICY } from '../../src/common/authorization/policy.js';
+import { type Policy, POLICY_METADATA } from '../../src/common/authorization/policy.decorator.js';
 import { errorCodes, type ErrorRow } from '../../src/common/errors/error-codes.js';
 import { readConfig } from '../../src/config/config.js';
-import { type Variable, variables } from '../../src/config/variables.js';
+import { type Variable, variables } from '../../src/config/config.schema.js';
 import { auditActions } from '../../src/modules/audit-actions.js';
 import { permissions } from '../../src/modules/permissions.js';
-import type { AuditAction } from '../../src/platform/audit-trail/audit-actions.js';
+import type { AuditAction } from '../../src/platform/audit-log/audit.types.js';
 import { declaredIn } from './module-graph.js';
 
 export interface RouteFacts {
@@ -74,8 +74,8 @@ function routesOf(controller: Type): RouteFacts[] {
     const method: unknown = Reflect.getMetadata('method', handler);
     if (typeof method !== 'number') return [];
     const path = [prefix, String(Reflect.getMetadata('path', handler))].join('/');
-    const policy = (Reflect.getMetadata(POLICY, handler) ?? Reflect.getMetadata(POLICY, controller)) as
-      Policy | undefined;
+    const policy = (Reflect.getMetadata(POLICY_METADATA, handler) ??
+      Reflect.getMetadata(POLICY_METADATA, controller)) as Policy | undefined;
     return [{ method: RequestMethod[method] ?? '', path: spelled(path), policy }];
   });
 }

@@ -1,6 +1,6 @@
-import type { AuditAction } from '../../src/platform/audit-trail/audit-actions.js';
+import type { AuditAction } from '../../src/platform/audit-log/audit.types.js';
 import type { Permission } from '../../src/common/authorization/permissions.js';
-import type { Variable } from '../../src/config/variables.js';
+import type { Variable } from '../../src/config/config.schema.js';
 import type { ReferenceSources, RouteFacts } from './reference-sources.js';
 
 /** The pages under `docs/reference` with tables generated from the code, and the function for each table. */

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Principal } from '../authorization/principal.js';
+import type { Principal } from '../authorization/principal.types.js';
 
 /** The IP address and the user agent that a request comes from. */
 export interface RequestOrigin {
@@ -16,19 +16,19 @@ export interface RequestContext {
   /** The id of the request's trace (W3C Trace Context). Null when the request names none. */
   readonly traceId: string | null;
   /** Null for a task. */
-  readonly client: RequestOrigin | null;
+  readonly origin: RequestOrigin | null;
   /** Aborts at the time limit. Queries are then cancelled and a commit is refused. */
   readonly signal: AbortSignal;
   /**
    * Aborts when the client closes the connection before it has a response. Started work continues; work that
    * has not started may be dropped.
    */
-  readonly clientLeft?: AbortSignal | undefined;
+  readonly clientGone?: AbortSignal | undefined;
   /** The authenticated caller. `rejected` is true when the request has an invalid token. */
   caller: { readonly principal: Principal | null; readonly rejected: boolean };
 }
 
-const NOWHERE: RequestOrigin = { ip: '', userAgent: '' };
+const UNKNOWN_ORIGIN: RequestOrigin = { ip: '', userAgent: '' };
 
 const storage = new AsyncLocalStorage<RequestContext>();
 /** Restores the contexts of the start, which have no request and no transaction, not even for the log. */
@@ -48,9 +48,9 @@ export const requestContext = {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), timeLimitMs);
     const caller = { principal: null, rejected: false };
-    const beganBy = storage.getStore() ?? { requestId: '', traceId: null, client: NOWHERE };
+    const beganBy = storage.getStore() ?? { requestId: '', traceId: null, origin: UNKNOWN_ORIGIN };
     try {
-      return await storage.run({ ...beganBy, signal: limit.signal, clientLeft: undefined, caller }, work);
+      return await storage.run({ ...beganBy, signal: limit.signal, clientGone: undefined, caller }, work);
     } finally {
       clearTimeout(timer);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { utf8Type } from './media-type.js';
+import { parseUtf8MediaType } from './media-type.js';
 
 describe('utf8Type', () => {
   it.each([
@@ -25,7 +25,7 @@ describe('utf8Type', () => {
     'application/json; profile="a;charset=latin1"',
     'application/json; odata.metadata=minimal; q=1',
   ])('returns application/json for %s', (contentType) => {
-    expect(utf8Type(contentType)).toBe('application/json');
+    expect(parseUtf8MediaType(contentType)).toBe('application/json');
   });
 
   it.each([
@@ -41,6 +41,6 @@ describe('utf8Type', () => {
     'application/json; charset=windows-1252',
     'application/json; charset=x',
   ])('returns null for %s', (contentType) => {
-    expect(utf8Type(contentType)).toBeNull();
+    expect(parseUtf8MediaType(contentType)).toBeNull();
   });
 });

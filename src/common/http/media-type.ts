@@ -8,7 +8,7 @@ const ASCII = /^(?:us-)?ascii$/;
  * not a media type or its charset is not UTF-8. Node.js parses it by the WHATWG standard, as browsers do, so
  * every spelling of the parameters passes.
  */
-export function utf8Type(contentType: string): string | null {
+export function parseUtf8MediaType(contentType: string): string | null {
   try {
     const { essence, params } = new MIMEType(contentType);
     return isUtf8(params.get('charset') ?? '') ? essence : null;

@@ -10,7 +10,7 @@ import { ApiExtension, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { map, type Observable } from 'rxjs';
 import { entityTag, type VersionedRecord } from './entity-tag.js';
-import { Preconditions } from './preconditions.js';
+import { Preconditions } from './preconditions.decorator.js';
 
 /**
  * Sends the record's ETag and evaluates the preconditions of a read, which may return 304 or 412 instead of
@@ -24,7 +24,7 @@ export class VersionedInterceptor implements NestInterceptor<VersionedRecord, un
     return next.handle().pipe(
       map((record) => {
         const isRead = request.method === 'GET' || request.method === 'HEAD';
-        const notModified = isRead && (Preconditions.of(request)?.isNotModified(record) ?? false);
+        const notModified = isRead && (Preconditions.fromRequest(request)?.isNotModified(record) ?? false);
         response.set('ETag', entityTag(record));
         if (!isRead) return record;
         response.set('Cache-Control', 'private, no-cache');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { forgeCursor } from '../../../test/support/cursors.js';
+import { forgeCursor } from '../../../test/support/http/cursors.js';
 import { assertTimeKey, type CursorScope, decodeCursor, encodeCursor } from './cursor.js';
 
 const scope: CursorScope = { list: 'users', sort: 'name', search: undefined };

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../errors/app-error.js';
 import { canonicalId } from '../ids.js';
-import { unsafeText } from '../validation/json-text.js';
+import { unsafeTextFault } from '../validation/json-text.js';
 
 /** The end of a page: the sort value and the id of its last row. */
-export interface Position {
+export interface PageKey {
   readonly key: string;
   readonly id: string;
 }
@@ -17,26 +17,27 @@ export type CursorScope = Readonly<Record<string, string | undefined>>;
  * no signature. A checksum detects a damaged or edited cursor, which would otherwise lead to a position where
  * no page ended.
  */
-export function encodeCursor(position: Position, scope: CursorScope): string {
+export function encodeCursor(position: PageKey, scope: CursorScope): string {
   const made = digest(scope);
   const parts = [made, position.key, position.id, checksum(made, position)];
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
 /** Decodes a cursor. @throws AppError `VALIDATION_ERROR` when it is malformed or belongs to another query */
-export function decodeCursor(cursor: string, scope: CursorScope): Position {
+export function decodeCursor(cursor: string, scope: CursorScope): PageKey {
   const [made, key, id, sum] = parse(cursor);
   const ownId = canonicalId(id);
-  if (typeof made !== 'string' || typeof key !== 'string' || ownId === null || ownId !== id) throw foreign();
+  if (typeof made !== 'string' || typeof key !== 'string' || ownId === null || ownId !== id)
+    throw foreignCursor();
   const position = { key, id: ownId };
-  if (unsafeText(key) || sum !== checksum(made, position)) throw foreign();
+  if (unsafeTextFault(key) || sum !== checksum(made, position)) throw foreignCursor();
   if (made !== digest(scope)) {
     throw AppError.invalid('cursor', 'cursor belongs to other filters or another sort order');
   }
   return position;
 }
 
-const foreign = (): AppError => AppError.invalid('cursor', 'cursor was not issued by this list');
+const foreignCursor = (): AppError => AppError.invalid('cursor', 'cursor was not issued by this list');
 
 /**
  * Checks the key of a list in time order. A client can forge a cursor, so only the service's own spelling
@@ -46,7 +47,7 @@ const foreign = (): AppError => AppError.invalid('cursor', 'cursor was not issue
 export function assertTimeKey(key: string): void {
   const time = Date.parse(key);
   const ours = /^(?!0000)\d{4}-/.test(key) && !Number.isNaN(time) && new Date(time).toISOString() === key;
-  if (!ours) throw foreign();
+  if (!ours) throw foreignCursor();
 }
 
 /**
@@ -69,7 +70,7 @@ function digest(scope: CursorScope): string {
   return shortHash(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const checksum = (made: string, { key, id }: Position): string => shortHash([made, key, id]);
+const checksum = (made: string, { key, id }: PageKey): string => shortHash([made, key, id]);
 
 const shortHash = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 16);

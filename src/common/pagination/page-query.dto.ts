@@ -42,7 +42,7 @@ export class PageQuery {
 }
 
 /** Rejects a query that pages in both ways. @throws AppError `VALIDATION_ERROR` */
-export function assertOneWayToPage(query: PageQuery): void {
+export function assertOffsetOrCursor(query: PageQuery): void {
   if (query.cursor !== undefined && query.offset !== undefined) {
     throw AppError.invalid('cursor', 'cursor and offset cannot be combined');
   }

@@ -30,7 +30,7 @@ export async function toPage<T>(
 
 /** Sends a page: the array as the body, the rest as headers (`Link` as in RFC 8288). */
 export function sendPage<T>(page: Page<T>, request: Request, response: Response): readonly T[] {
-  if (page.nextCursor !== null) linkNext(request, response, { cursor: page.nextCursor });
+  if (page.nextCursor !== null) setNextLink(request, response, { cursor: page.nextCursor });
   if (page.total) {
     response.set(
       page.total.kind === 'exact' ? 'X-Total-Count' : 'X-Total-Estimate',
@@ -44,7 +44,7 @@ export function sendPage<T>(page: Page<T>, request: Request, response: Response)
  * Sets the link to the next page: the current address with other paging parameters. The link is relative, so
  * it works behind any proxy and contains no header that the caller controls.
  */
-export function linkNext(request: Request, response: Response, place: Record<string, string>): void {
+export function setNextLink(request: Request, response: Response, place: Record<string, string>): void {
   const { originalUrl, path } = request;
   // A query may contain further question marks.
   const parameters = new URLSearchParams(originalUrl.replace(/^[^?]*/, ''));

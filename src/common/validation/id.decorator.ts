@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
-import { givenId } from '../ids.js';
+import { normalizeId } from '../ids.js';
 
 const EXAMPLE = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 
@@ -14,7 +14,7 @@ export function IsId(): PropertyDecorator {
     ValidateBy({
       name: 'isId',
       validator: {
-        validate: (value) => givenId(value) !== null,
+        validate: (value) => normalizeId(value) !== null,
         defaultMessage: (args) => `${args?.property} must be a UUID`,
       },
     }),
@@ -46,11 +46,11 @@ export function IsIdList(maximum: number): PropertyDecorator {
   );
 }
 
-const canonical = (value: unknown): unknown => givenId(value) ?? value;
+const canonical = (value: unknown): unknown => normalizeId(value) ?? value;
 
 function faultOf(value: unknown, maximum: number): string | null {
   if (!Array.isArray(value)) return 'must be a list of UUIDs';
   if (value.length < 1 || value.length > maximum) return `must contain 1 to ${maximum} UUIDs`;
-  if (!value.every((item) => givenId(item) !== null)) return 'must contain only UUIDs';
+  if (!value.every((item) => normalizeId(item) !== null)) return 'must contain only UUIDs';
   return new Set(value).size === value.length ? null : 'must not contain duplicates';
 }

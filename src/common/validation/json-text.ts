@@ -42,12 +42,12 @@ export function parseJsonBody(bytes: Buffer): unknown {
   } catch (cause) {
     throw new AppError('VALIDATION_ERROR', { message: 'body must be valid JSON', cause });
   }
-  refuseUnsafe(value, 'body', { left: MAX_JSON_VALUES });
+  assertSafe(value, 'body', { left: MAX_JSON_VALUES });
   return value;
 }
 
 /** Returns the error for a key or string with characters that no client has a reason to send, or null. */
-export function unsafeText(text: string): string | null {
+export function unsafeTextFault(text: string): string | null {
   if (!text.isWellFormed()) return 'must not contain lone surrogates';
   if (text.includes('\0')) return 'must not contain U+0000';
   return null;
@@ -72,24 +72,24 @@ function isNestedDeeperThan(text: string, limit: number): boolean {
 }
 
 /** Checks a value recursively. The depth was checked before; `budget` bounds the total. */
-function refuseUnsafe(value: unknown, field: string, budget: { left: number }): void {
+function assertSafe(value: unknown, field: string, budget: { left: number }): void {
   if (budget.left-- === 0) {
     throw AppError.invalid('body', `body must not contain more than ${MAX_JSON_VALUES} values`);
   }
   if (typeof value === 'string') {
-    const fault = unsafeText(value);
+    const fault = unsafeTextFault(value);
     if (fault) throw AppError.invalid(field, `${field} ${fault}`);
   } else if (Array.isArray(value)) {
     if (value.length > MAX_JSON_ITEMS) {
       throw AppError.invalid(field, `${field} must not contain more than ${MAX_JSON_ITEMS} items`);
     }
-    for (const item of value) refuseUnsafe(item, field, budget);
+    for (const item of value) assertSafe(item, field, budget);
   } else if (typeof value === 'object' && value !== null) {
-    refuseUnsafeProperties(Object.entries(value), field, budget);
+    assertSafeProperties(Object.entries(value), field, budget);
   }
 }
 
-function refuseUnsafeProperties(
+function assertSafeProperties(
   entries: readonly [string, unknown][],
   field: string,
   budget: { left: number },
@@ -98,9 +98,9 @@ function refuseUnsafeProperties(
     throw AppError.invalid(field, `${field} must not contain more than ${MAX_JSON_PROPERTIES} properties`);
   }
   for (const [key, item] of entries) {
-    if (isUnsafeKey(key) || unsafeText(key)) {
+    if (isUnsafeKey(key) || unsafeTextFault(key)) {
       throw AppError.invalid(field, `${field} must not contain a forbidden property name`);
     }
-    refuseUnsafe(item, field === 'body' ? key : field, budget);
+    assertSafe(item, field === 'body' ? key : field, budget);
   }
 }

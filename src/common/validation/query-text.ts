@@ -1,5 +1,5 @@
 import { AppError } from '../errors/app-error.js';
-import { isUnsafeKey, unsafeText } from './json-text.js';
+import { isUnsafeKey, unsafeTextFault } from './json-text.js';
 
 /**
  * Parses the query of a URL into one string per name. It decodes strictly and once. The usual parsers turn
@@ -16,11 +16,11 @@ export function parseQuery(url: string): Record<string, string> {
     const equals = pair.indexOf('=');
     const name = decode(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? '' : decode(pair.slice(equals + 1));
-    if (isUnsafeKey(name) || unsafeText(name)) {
+    if (isUnsafeKey(name) || unsafeTextFault(name)) {
       throw AppError.invalid('query', 'query must not contain a forbidden parameter name');
     }
     if (Object.hasOwn(query, name)) throw AppError.invalid(name, `${name} must be given only once`);
-    const fault = unsafeText(value);
+    const fault = unsafeTextFault(value);
     if (fault) throw AppError.invalid(name, `${name} ${fault}`);
     query[name] = value;
   }

@@ -3,12 +3,13 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 import { trimText } from '../text.js';
+import { AppError } from '../errors/app-error.js';
 
 /** RFC 3339, section 5.6. Unlike ISO 8601 it does not allow 24:00. */
 const RFC_3339 =
   /^(\d{4}-\d\d-\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:z|[+-](?:[01]\d|2[0-3]):\d\d)$/i;
 /** Matches years that both RFC 3339 and PostgreSQL can represent, after conversion to UTC. */
-const OUR_YEARS = /^(?!0000)\d{4}-/;
+const SUPPORTED_YEARS = /^(?!0000)\d{4}-/;
 
 /** The length of a time with nine fractional digits and an offset. */
 const MAX_LENGTH = 35;
@@ -40,5 +41,11 @@ function toUtc(text: string): string | null {
   if (day === undefined || Number.isNaN(time)) return null;
   if (!new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)) return null;
   const utc = new Date(time).toISOString();
-  return OUR_YEARS.test(utc) ? utc : null;
+  return SUPPORTED_YEARS.test(utc) ? utc : null;
+}
+
+/** Checks two validated times. @throws AppError `VALIDATION_ERROR` when `to` is before `from` */
+export function assertTimeRange({ from, to }: { readonly from?: string; readonly to?: string }): void {
+  if (from === undefined || to === undefined || Date.parse(from) <= Date.parse(to)) return;
+  throw AppError.invalid('to', 'to must not be before from');
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Position } from '../../common/pagination/cursor.js';
-import { AuditEntry } from '../../platform/audit-trail/audit-entry.entity.js';
+import type { PageKey } from '../../common/pagination/cursor.js';
+import { AuditEntry } from '../../platform/audit-log/audit-entry.entity.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 
 export interface AuditFilters {
   readonly actor_id?: string;
@@ -16,12 +16,12 @@ export interface AuditFilters {
 }
 
 /** An audit entry as stored, with its personal values encrypted. */
-export type SealedEntry = Omit<AuditEntry, 'epoch' | 'xid' | 'seq'>;
+export type EncryptedEntry = Omit<AuditEntry, 'epoch' | 'xid' | 'seq'>;
 
 const COLUMNS = `id, occurred_at AS "occurredAt", actor_type AS "actorType", actor_id AS "actorId",
   session_id AS "sessionId", action, target_type AS "targetType", target_id AS "targetId", outcome,
-  request_id AS "requestId", trace_id AS "traceId", origin_key AS "originKey", origin_sealed AS "originSealed",
-  changes_key AS "changesKey", changes_sealed AS "changesSealed"`;
+  request_id AS "requestId", trace_id AS "traceId", origin_key AS "originKey", origin_sealed AS "originEncrypted",
+  changes_key AS "changesKey", changes_sealed AS "changesEncrypted"`;
 
 const CONDITIONS: Readonly<Record<keyof AuditFilters, string>> = {
   actor_id: 'actor_id = ?::uuid',
@@ -32,7 +32,7 @@ const CONDITIONS: Readonly<Record<keyof AuditFilters, string>> = {
   to: 'occurred_at < ?::timestamptz',
 };
 
-/** Reads the audit log, which AuditTrail writes. */
+/** Reads the audit log, which AuditLog writes. */
 @Injectable()
 export class AuditEntriesRepository {
   constructor(
@@ -43,8 +43,8 @@ export class AuditEntriesRepository {
   /** Returns entries newest first. */
   findPage(
     filters: AuditFilters,
-    page: { limit: number; offset: number; after: Position | null },
-  ): Promise<SealedEntry[]> {
+    page: { limit: number; offset: number; after: PageKey | null },
+  ): Promise<EncryptedEntry[]> {
     const { conditions, values } = where(filters);
     if (page.after) {
       values.push(page.after.key, page.after.id);
@@ -59,7 +59,7 @@ export class AuditEntriesRepository {
   }
 
   /** Returns the entries whose actor or target is this user, newest first. */
-  findAbout(account: string, before: Position | null, limit: number): Promise<SealedEntry[]> {
+  findAbout(account: string, before: PageKey | null, limit: number): Promise<EncryptedEntry[]> {
     const older = before ? 'AND (occurred_at, id) < ($3::timestamptz, $4::uuid)' : '';
     // Each half uses its own index.
     const half = (condition: string) =>
@@ -77,11 +77,11 @@ export class AuditEntriesRepository {
    * Returns up to `limit` entries that are visible in a snapshot, by id. Entries never change, so repeated
    * reads agree.
    */
-  findSeen(
+  findInSnapshot(
     { epoch, snapshot }: { epoch: number; snapshot: string },
     filters: AuditFilters,
     { after, limit }: { after: string; limit: number },
-  ): Promise<SealedEntry[]> {
+  ): Promise<EncryptedEntry[]> {
     const { conditions, values } = where(filters);
     const next = (value: unknown) => `$${values.push(value)}`;
     conditions.push(
@@ -100,7 +100,7 @@ export class AuditEntriesRepository {
     return row.months;
   }
 
-  findById(id: string): Promise<SealedEntry | null> {
+  findById(id: string): Promise<EncryptedEntry | null> {
     return this.unitOfWork.manager.getRepository(AuditEntry).findOneBy({ id });
   }
 

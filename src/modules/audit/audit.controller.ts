@@ -1,9 +1,9 @@
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Requires } from '../../common/authorization/policy.js';
+import { Requires } from '../../common/authorization/policy.decorator.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { ApiPage } from '../../common/pagination/api-page.js';
+import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { AuditService } from './audit.service.js';

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuditController } from './audit.controller.js';
 import { AuditEntriesRepository } from './audit-entries.repository.js';
 import { AuditService } from './audit.service.js';
-import { SealsModule } from './seals/seals.module.js';
+import { SealsModule } from './sealing/seals.module.js';
 
 @Module({
   imports: [SealsModule],

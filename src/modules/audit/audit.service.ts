@@ -1,24 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOrigin } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { assertTimeKey, decodeCursor, encodeCursor, type Position } from '../../common/pagination/cursor.js';
+import { assertTimeKey, decodeCursor, encodeCursor, type PageKey } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
-import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
-import { assertTimeRange } from '../../common/validation/time-range.js';
+import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import { assertTimeRange } from '../../common/validation/time.decorator.js';
 import {
   type AuditChanges,
   type AuditDetails,
   unpackDetails,
-} from '../../platform/audit-trail/audit-details.js';
-import { auditSealPurpose, AuditTrail } from '../../platform/audit-trail/audit-trail.js';
-import { AccountKeys } from '../../platform/crypto/account-keys.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+} from '../../platform/audit-log/audit-details.js';
+import { auditEncryptionPurpose, AuditLog } from '../../platform/audit-log/audit-log.service.js';
+import { UserEncryptionKeys } from '../../platform/crypto/user-encryption-keys.service.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { auditReasons } from '../audit-actions.js';
-import { AuditEntriesRepository, type AuditFilters, type SealedEntry } from './audit-entries.repository.js';
+import {
+  AuditEntriesRepository,
+  type AuditFilters,
+  type EncryptedEntry,
+} from './audit-entries.repository.js';
 import type { ListAuditDto } from './dto/list-audit.dto.js';
 
 /** An entry with its decrypted values. They are null once the user concerned is erased. */
-export interface OpenedEntry extends SealedEntry, AuditDetails {
+export interface DecryptedEntry extends EncryptedEntry, AuditDetails {
   readonly origin: RequestOrigin | null;
 }
 
@@ -27,14 +31,14 @@ export interface OpenedEntry extends SealedEntry, AuditDetails {
 export class AuditService {
   constructor(
     private readonly entries: AuditEntriesRepository,
-    private readonly trail: AuditTrail,
-    private readonly keys: AccountKeys,
+    private readonly auditLog: AuditLog,
+    private readonly keys: UserEncryptionKeys,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   /** @throws AppError `VALIDATION_ERROR` */
-  async list(query: ListAuditDto): Promise<Page<OpenedEntry>> {
-    assertOneWayToPage(query);
+  async list(query: ListAuditDto): Promise<Page<DecryptedEntry>> {
+    assertOffsetOrCursor(query);
     assertTimeRange(query);
     const { actor_id, target_id, action, outcome, from, to, limit = DEFAULT_LIMIT, offset = 0 } = query;
     const filters = { actor_id, target_id, action, outcome, from, to };
@@ -49,9 +53,9 @@ export class AuditService {
         (last) => encodeCursor({ key: last.occurredAt.toISOString(), id: last.id }, scope),
         (kind) => (kind === 'exact' ? this.entries.count(filters) : this.entries.estimate(filters)),
       );
-      const items = await this.openAll(page.items);
+      const items = await this.decryptAll(page.items);
       // This comes last because a transaction that has written delays the next seal until it ends.
-      await this.trail.record({ action: 'audit.read', target: null });
+      await this.auditLog.record({ action: 'audit.read', target: null });
       return { ...page, items };
     });
   }
@@ -61,24 +65,24 @@ export class AuditService {
    * user's own key, because an administrator's location or another person's name is not the user's data.
    * Creates no entry, because users may read about themselves.
    */
-  async findAbout(account: string, before: Position | null, limit: number): Promise<OpenedEntry[]> {
+  async findAbout(account: string, before: PageKey | null, limit: number): Promise<DecryptedEntry[]> {
     const entries = await this.entries.findAbout(account, before, limit);
-    return this.openAll(
+    return this.decryptAll(
       entries.map((entry) => ({
         ...entry,
-        originSealed: entry.originKey === account ? entry.originSealed : null,
-        changesSealed: entry.changesKey === account ? entry.changesSealed : null,
+        originEncrypted: entry.originKey === account ? entry.originEncrypted : null,
+        changesEncrypted: entry.changesKey === account ? entry.changesEncrypted : null,
       })),
     );
   }
 
   /** Returns entries of an export snapshot by id. The export itself has created the audit entry. */
-  async findSeen(
+  async findInSnapshot(
     snapshot: { epoch: number; snapshot: string },
     filters: AuditFilters,
     place: { after: string; limit: number },
-  ): Promise<OpenedEntry[]> {
-    return this.openAll(await this.entries.findSeen(snapshot, filters, place));
+  ): Promise<DecryptedEntry[]> {
+    return this.decryptAll(await this.entries.findInSnapshot(snapshot, filters, place));
   }
 
   countDroppedMonths(): Promise<number> {
@@ -91,35 +95,43 @@ export class AuditService {
   }
 
   /** @throws AppError `NOT_FOUND` */
-  get(id: string): Promise<OpenedEntry> {
+  get(id: string): Promise<DecryptedEntry> {
     return this.unitOfWork.run(async () => {
       const entry = await this.entries.findById(id);
       if (!entry) throw new AppError('NOT_FOUND');
-      await this.trail.record({ action: 'audit.read', target: { type: 'audit_entry', id } });
-      return this.open(entry);
+      await this.auditLog.record({ action: 'audit.read', target: { type: 'audit_entry', id } });
+      return this.decryptEntry(entry);
     });
   }
 
   /** Decrypts one entry after another because they share the connection. */
-  private async openAll(entries: readonly SealedEntry[]): Promise<OpenedEntry[]> {
-    const opened: OpenedEntry[] = [];
-    for (const entry of entries) opened.push(await this.open(entry));
+  private async decryptAll(entries: readonly EncryptedEntry[]): Promise<DecryptedEntry[]> {
+    const opened: DecryptedEntry[] = [];
+    for (const entry of entries) opened.push(await this.decryptEntry(entry));
     return opened;
   }
 
-  private async open(entry: SealedEntry): Promise<OpenedEntry> {
-    const { id, originKey, originSealed, changesKey, changesSealed } = entry;
-    const origin = await this.unseal<RequestOrigin>(originKey, originSealed, auditSealPurpose(id, 'origin'));
-    const details = await this.unseal<AuditChanges>(
+  private async decryptEntry(entry: EncryptedEntry): Promise<DecryptedEntry> {
+    const { id, originKey, originEncrypted, changesKey, changesEncrypted } = entry;
+    const origin = await this.decryptValue<RequestOrigin>(
+      originKey,
+      originEncrypted,
+      auditEncryptionPurpose(id, 'origin'),
+    );
+    const details = await this.decryptValue<AuditChanges>(
       changesKey,
-      changesSealed,
-      auditSealPurpose(id, 'changes'),
+      changesEncrypted,
+      auditEncryptionPurpose(id, 'changes'),
     );
     return { ...entry, origin, ...unpackDetails(details, auditReasons) };
   }
 
-  private async unseal<T>(account: string | null, sealed: Buffer | null, purpose: string): Promise<T | null> {
-    const opener = account !== null && sealed && (await this.keys.openerOf(account));
-    return opener ? (JSON.parse(opener.open(sealed, purpose).toString()) as T) : null;
+  private async decryptValue<T>(
+    account: string | null,
+    encrypted: Buffer | null,
+    purpose: string,
+  ): Promise<T | null> {
+    const opener = account !== null && encrypted && (await this.keys.decryptionCipher(account));
+    return opener ? (JSON.parse(opener.decrypt(encrypted, purpose).toString()) as T) : null;
   }
 }

@@ -7,15 +7,15 @@ import {
   ApiTags,
   ApiUnauthorizedResponse,
 } from '@nestjs/swagger';
-import { Caller } from '../../common/authorization/caller.js';
-import { Public, SignedIn } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { Public, SignedIn } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { Origin } from '../../common/context/origin.decorator.js';
 import type { RequestOrigin } from '../../common/context/request-context.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { AnswersTokens } from '../../common/http/answers-tokens.js';
+import { NoStore } from '../../common/http/no-store.decorator.js';
 import { IgnoresIdempotencyKey } from '../../platform/idempotency/idempotency.decorator.js';
-import { SignInLimited } from '../../platform/rate-limit/tiers.js';
+import { SignInLimited } from '../../platform/rate-limit/tier.policy.js';
 import { ChangePassword } from './commands/change-password.command.js';
 import { EndSession } from './commands/end-session.command.js';
 import { RefreshSession } from './commands/refresh-session.command.js';
@@ -35,7 +35,7 @@ export class AuthController {
   @Post('login')
   @Public()
   @SignInLimited()
-  @AnswersTokens()
+  @NoStore()
   @HttpCode(200)
   @ApiOkResponse({ type: TokenResponse })
   @ApiUnauthorizedResponse({
@@ -50,7 +50,7 @@ export class AuthController {
   @Post('refresh')
   @Public()
   @SignInLimited()
-  @AnswersTokens()
+  @NoStore()
   @HttpCode(200)
   @ApiOkResponse({ type: TokenResponse })
   @ApiUnauthorizedResponse({
@@ -76,7 +76,7 @@ export class AuthController {
   /** Changes the password and returns new tokens. Every earlier token of the user is refused. */
   @Put('password')
   @SignedIn()
-  @AnswersTokens()
+  @NoStore()
   @ApiOkResponse({ type: TokenResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'Another request changed the password' })
   changePassword(

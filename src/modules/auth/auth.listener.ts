@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
 import { roleEventTypes } from '../roles/events/role-events.js';
 import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
-import { AccountMails } from './account-mails.js';
+import { UserMails } from './recovery/user-mails.service.js';
 import { sessionEventTypes, type SessionsRevoked } from './events/session-events.js';
-import { PrincipalsService } from './principals.service.js';
-import { RecoveryService } from './recovery.service.js';
-import { SecurityLog } from './security-log.js';
-import { SessionsService } from './sessions.service.js';
+import { PrincipalsService } from './principals/principals.service.js';
+import { RecoveryService } from './recovery/recovery.service.js';
+import { SecurityLog } from './sessions/security.log.js';
+import { SessionsService } from './sessions/sessions.service.js';
 
 /**
  * Reacts to events of users, roles and sessions. The methods for one event run in the order of this class, so that
@@ -17,7 +17,7 @@ import { SessionsService } from './sessions.service.js';
 export class AuthListener {
   constructor(
     private readonly recovery: RecoveryService,
-    private readonly mails: AccountMails,
+    private readonly mails: UserMails,
     private readonly log: SecurityLog,
     private readonly sessions: SessionsService,
     private readonly principals: PrincipalsService,
@@ -40,17 +40,17 @@ export class AuthListener {
 
   @OnDomainEvent(userEventTypes.erased)
   async forgetTokens({ userId }: UserEvent): Promise<void> {
-    await this.recovery.forgetTokens(userId);
+    await this.recovery.deleteTokens(userId);
   }
 
   @OnDomainEvent(userEventTypes.created)
   async greet({ userId }: UserEvent): Promise<void> {
-    await this.mails.greet(userId);
+    await this.mails.sendVerification(userId);
   }
 
   @OnDomainEvent(userEventTypes.passwordChanged)
   async mailNewPassword({ userId }: UserEvent): Promise<void> {
-    await this.mails.tellOfNewPassword(userId);
+    await this.mails.notifyPasswordChanged(userId);
   }
 
   @OnDomainEvent(userEventTypes.created)
@@ -63,7 +63,7 @@ export class AuthListener {
   @OnDomainEvent(userEventTypes.rolesChanged)
   @OnDomainEvent(userEventTypes.passwordChanged)
   async logChange({ type, userId }: UserEvent): Promise<void> {
-    this.log.changed(type, { user_id: userId });
+    this.log.logChange(type, { user_id: userId });
   }
 
   @OnDomainEvent(userEventTypes.disabled)
@@ -82,11 +82,11 @@ export class AuthListener {
   @OnDomainEvent(userEventTypes.rolesChanged)
   @OnDomainEvent(userEventTypes.passwordChanged)
   async forgetPrincipals({ userId }: UserEvent): Promise<void> {
-    await this.principals.forgetAccount(userId);
+    await this.principals.invalidateUser(userId);
   }
 
   @OnDomainEvent(roleEventTypes.changed)
   async forgetAllPrincipals(): Promise<void> {
-    await this.principals.forgetEverybody();
+    await this.principals.invalidateAll();
   }
 }

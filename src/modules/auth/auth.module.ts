@@ -3,44 +3,44 @@ import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { UsersModule } from '../users/users.module.js';
-import { AccessTokenStrategy } from './access-token.strategy.js';
-import { Attempts } from './attempts.js';
-import { BruteForce } from './brute-force.js';
-import { SignInFailuresRepository } from './sign-in-failures.repository.js';
-import { signInMetrics } from './sign-in-metrics.js';
-import { SignInsRepository } from './sign-ins.repository.js';
-import { AccountMails } from './account-mails.js';
-import { CleanUp } from './clean-up.js';
+import { AccessTokenStrategy } from './principals/access-token.strategy.js';
+import { SignInAttemptsService } from './sign-in/sign-in-attempts.service.js';
+import { SignInThrottle } from './sign-in/sign-in.throttle.js';
+import { SignInFailuresRepository } from './sign-in/sign-in-failures.repository.js';
+import { signInMetrics } from './sign-in/sign-in.metrics.js';
+import { SignInsRepository } from './sign-in/sign-ins.repository.js';
+import { UserMails } from './recovery/user-mails.service.js';
+import { SessionsCleanup } from './sessions/sessions.cleanup.js';
 import { ChangePasswordHandler } from './commands/change-password.command.js';
 import { EndSessionHandler } from './commands/end-session.command.js';
 import { EndSessionsHandler } from './commands/end-sessions.command.js';
 import { RefreshSessionHandler } from './commands/refresh-session.command.js';
 import { SignInHandler } from './commands/sign-in.command.js';
 import { SignOutUserHandler } from './commands/sign-out-user.command.js';
-import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
-import { RecoveryController } from './recovery.controller.js';
-import { RecoveryService } from './recovery.service.js';
+import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
+import { RecoveryController } from './recovery/recovery.controller.js';
+import { RecoveryService } from './recovery/recovery.service.js';
 import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
-import { EmailController } from './email.controller.js';
-import { JwksController } from './jwks.controller.js';
-import { SigningKeysModule } from './signing-keys.module.js';
-import { PasswordFormats } from './password-formats.js';
-import { PasswordFormatsRepository } from './password-formats.repository.js';
-import { PrincipalsRepository } from './principals.repository.js';
-import { PrincipalCache } from './principal-cache.js';
-import { PrincipalsService } from './principals.service.js';
-import { RefreshToken } from './refresh-token.entity.js';
-import { RefreshTokensRepository } from './refresh-tokens.repository.js';
-import { SecurityLog } from './security-log.js';
-import { Session } from './session.entity.js';
-import { SessionHistory } from './session-history.js';
-import { SessionsController } from './sessions.controller.js';
-import { SessionsRepository } from './sessions.repository.js';
-import { SessionsService } from './sessions.service.js';
-import { TokensService } from './tokens.service.js';
-import { VerifiedTokens } from './verified-tokens.js';
-import { UserSessionsController } from './user-sessions.controller.js';
+import { EmailController } from './recovery/email.controller.js';
+import { JwksController } from './signing-keys/jwks.controller.js';
+import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
+import { PasswordFormatSampler } from './sign-in/password-format.sampler.js';
+import { PasswordFormatsRepository } from './sign-in/password-formats.repository.js';
+import { PrincipalsRepository } from './principals/principals.repository.js';
+import { PrincipalCache } from './principals/principal.cache.js';
+import { PrincipalsService } from './principals/principals.service.js';
+import { RefreshToken } from './sessions/refresh-token.entity.js';
+import { RefreshTokensRepository } from './sessions/refresh-tokens.repository.js';
+import { SecurityLog } from './sessions/security.log.js';
+import { Session } from './sessions/session.entity.js';
+import { SessionHistory } from './sessions/session.history.js';
+import { SessionsController } from './sessions/sessions.controller.js';
+import { SessionsRepository } from './sessions/sessions.repository.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { TokensService } from './sessions/tokens.service.js';
+import { VerifiedTokenCache } from './principals/verified-token.cache.js';
+import { UserSessionsController } from './sessions/user-sessions.controller.js';
 import { OneTimeToken } from './recovery/one-time-token.entity.js';
 import { SignInAttempt } from './sign-in/sign-in-attempt.entity.js';
 import { SignInFailure } from './sign-in/sign-in-failure.entity.js';
@@ -73,11 +73,11 @@ const commands = [
   providers: [
     AuthListener,
     RecoveryService,
-    AccountMails,
-    CleanUp,
+    UserMails,
+    SessionsCleanup,
     OneTimeTokensRepository,
-    Attempts,
-    BruteForce,
+    SignInAttemptsService,
+    SignInThrottle,
     ...signInMetrics,
     SecurityLog,
     SignInFailuresRepository,
@@ -90,12 +90,12 @@ const commands = [
     PrincipalsRepository,
     TokensService,
     AccessTokenStrategy,
-    VerifiedTokens,
+    VerifiedTokenCache,
     SessionHistory,
-    PasswordFormats,
+    PasswordFormatSampler,
     PasswordFormatsRepository,
     ...commands,
   ],
-  exports: [PrincipalsService, VerifiedTokens, SessionsService, RecoveryService],
+  exports: [PrincipalsService, VerifiedTokenCache, SessionsService, RecoveryService],
 })
 export class AuthModule {}

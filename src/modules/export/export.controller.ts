@@ -1,21 +1,21 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Caller } from '../../common/authorization/caller.js';
-import { Requires } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { Requires } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { assertTimeRange } from '../../common/validation/time-range.js';
+import { assertTimeRange } from '../../common/validation/time.decorator.js';
 import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js';
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { UserResponse } from '../users/dto/user.response.js';
-import { ApiExport } from './api-export.js';
-import { auditFields, AuditSource } from './audit-source.js';
+import { ApiExport } from './api-export.decorator.js';
+import { auditFields, AuditSource } from './audit.source.js';
 import { ExportAuditDto } from './dto/export-audit.dto.js';
 import { ExportUsersDto } from './dto/export-users.dto.js';
 import { ExportService } from './export.service.js';
 import { userFields } from './user-columns.js';
-import { UsersSource } from './users-source.js';
+import { UsersSource } from './users.source.js';
 
 @ApiTags('export')
 @ExposesHeaders('X-Export-Cursor')
@@ -39,7 +39,7 @@ export class ExportController {
     const { search, status, role, fields = userFields } = query;
     if (status === 'deleted' && !caller.permissions.has('users:delete')) throw new AppError('FORBIDDEN');
     const filters = { search: search || undefined, status, role };
-    await this.exports.answer(
+    await this.exports.send(
       {
         kind: 'users',
         rowEvent: 'user',
@@ -68,7 +68,7 @@ export class ExportController {
     assertTimeRange(query);
     const { actor_id, target_id, action, outcome, from, to, fields = auditFields } = query;
     const filters = { actor_id, target_id, action, outcome, from, to };
-    await this.exports.answer(
+    await this.exports.send(
       {
         kind: 'audit',
         rowEvent: 'entry',

@@ -1,29 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Permission } from '../../common/authorization/permissions.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { preferredType } from '../../common/http/accept.js';
 import { newId } from '../../common/ids.js';
-import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { ExportQuery } from './dto/export-query.dto.js';
-import { COUNT_TRAILER, ExportConnections, HASH_TRAILER } from './export-connections.js';
+import { COUNT_TRAILER, ExportStreams, HASH_TRAILER } from './streaming/export.streams.js';
 import {
-  BEGINNING,
-  ExportCursors,
-  type ExportPlace,
-  type ExportPosition,
+  START_OFFSET,
+  ExportCursorService,
+  type ResumePoint,
+  type ExportOffset,
   type ExportScope,
-} from './export-cursor.js';
+} from './export-cursor.service.js';
 import { ExportsRepository, type HistorySnapshot, type StoredExport } from './exports.repository.js';
-import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './formats.js';
-import type { Encoding, RowSource } from './row-source.js';
-import { tooOld } from './too-old.js';
+import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './encoding/formats.js';
+import type { Encoding, RowSource } from './row-source.types.js';
+import { exportTooOld } from './export-too-old.error.js';
 
 /** The minimum and maximum number of rows read in one step of the search for a resume point. */
-const FEWEST = 100;
-const STEP = 5000;
+const MIN_STEP_ROWS = 100;
+const MAX_STEP_ROWS = 5000;
 
 /** The data to export and the way to read it. */
 export interface Exportable {
@@ -38,18 +38,18 @@ export interface Exportable {
   readonly estimate: () => Promise<number>;
 }
 
-interface Opened {
+interface OpenedExport {
   readonly stored: StoredExport;
-  readonly position: ExportPosition;
+  readonly position: ExportOffset;
 }
 
 @Injectable()
 export class ExportService {
   constructor(
     private readonly repository: ExportsRepository,
-    private readonly cursors: ExportCursors,
-    private readonly connections: ExportConnections,
-    private readonly trail: AuditTrail,
+    private readonly cursors: ExportCursorService,
+    private readonly streams: ExportStreams,
+    private readonly auditLog: AuditLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -58,22 +58,17 @@ export class ExportService {
    * @throws AppError `NOT_ACCEPTABLE`, `OVERLOADED`, `VALIDATION_ERROR` for a cursor of another export,
    * `CONFLICT` for one that is too old
    */
-  async answer(
-    exported: Exportable,
-    query: ExportQuery,
-    caller: Principal,
-    response: Response,
-  ): Promise<void> {
+  async send(exported: Exportable, query: ExportQuery, caller: Principal, response: Response): Promise<void> {
     const { req: request } = response;
     const format = chooseFormat(query, request);
     const scope = { ...exported, userId: caller.userId };
-    const place = this.placeOf(query, request, scope);
+    const place = this.resumePointOf(query, request, scope);
     if (request.method === 'HEAD') {
       response.vary('Accept').type(MEDIA_TYPES[format]).end();
       return;
     }
-    this.connections.enter(response);
-    const found = place && (await this.find(exported, place));
+    this.streams.reservePlace(response);
+    const found = place && (await this.findResumed(exported, place));
     const { stored, position } = await this.open(exported, caller, found);
     const { id, snapshotAt, totalEstimate, msLeft } = stored;
     const cursorsFrom = this.cursors.writer(id, scope);
@@ -92,22 +87,22 @@ export class ExportService {
       from: position,
       cursorsFrom,
     };
-    this.connections.start(response, sending, { caller, needs: exported.needs, msLeft });
+    this.streams.start(response, sending, { caller, needs: exported.needs, msLeft });
   }
 
   /**
    * Returns the point at which the caller resumes. `Last-Event-ID` wins over the query, because an
    * EventSource sends it on reconnect while its URL stays the same.
    */
-  private placeOf(
+  private resumePointOf(
     { after, received = 0 }: ExportQuery,
     request: Request,
     scope: ExportScope,
-  ): ExportPlace | null {
+  ): ResumePoint | null {
     const seen = request.get('last-event-id');
-    if (seen) return this.cursors.read(seen, scope, notOfThis('Last-Event-ID'));
+    if (seen) return this.cursors.read(seen, scope, foreignCursor('Last-Event-ID'));
     if (after !== undefined) {
-      const place = this.cursors.read(after, scope, notOfThis('after'));
+      const place = this.cursors.read(after, scope, foreignCursor('after'));
       return { ...place, rows: place.rows + received };
     }
     if (received > 0) throw AppError.invalid('received', 'received requires after');
@@ -118,16 +113,16 @@ export class ExportService {
   private async open(
     exported: Exportable,
     { userId, sessionId }: Principal,
-    found: Opened | null,
-  ): Promise<Opened> {
+    found: OpenedExport | null,
+  ): Promise<OpenedExport> {
     const { kind } = exported;
     const totalEstimate = found ? 0 : Math.round(await exported.estimate());
     return this.unitOfWork.run(async () => {
       const stored =
         found?.stored ??
         (await this.repository.insert({ id: newId(), kind, userId, sessionId, totalEstimate }));
-      await this.trail.record({ action: 'export.run', target: { type: 'export', id: stored.id } });
-      return { stored, position: found?.position ?? BEGINNING };
+      await this.auditLog.record({ action: 'export.run', target: { type: 'export', id: stored.id } });
+      return { stored, position: found?.position ?? START_OFFSET };
     });
   }
 
@@ -135,9 +130,12 @@ export class ExportService {
    * Finds the resume point.
    * @throws AppError `CONFLICT`, or `VALIDATION_ERROR` when fewer rows follow the cursor
    */
-  private async find(exported: Exportable, { exportId, position, rows }: ExportPlace): Promise<Opened> {
+  private async findResumed(
+    exported: Exportable,
+    { exportId, position, rows }: ResumePoint,
+  ): Promise<OpenedExport> {
     const stored = await this.repository.findReadable(exportId);
-    if (!stored) throw tooOld();
+    if (!stored) throw exportTooOld();
     const source = exported.source(stored, ['id'], 'csv');
     let { id, count } = position;
     const target = count + rows;
@@ -145,8 +143,8 @@ export class ExportService {
     while (count < target) {
       if (from === null)
         throw AppError.invalid('received', 'received must not exceed the number of rows after the cursor');
-      const looked = Math.min(Math.max(target - count, FEWEST), STEP, source.maxRows);
-      const piece = await this.connections.read(source, from, looked);
+      const looked = Math.min(Math.max(target - count, MIN_STEP_ROWS), MAX_STEP_ROWS, source.maxRows);
+      const piece = await this.streams.read(source, from, looked);
       while (count < target && piece.next()) {
         id = piece.id();
         count++;
@@ -158,7 +156,7 @@ export class ExportService {
   }
 }
 
-const notOfThis = (name: string): AppError =>
+const foreignCursor = (name: string): AppError =>
   AppError.invalid(name, `${name} is not a cursor of this export`);
 
 /** Chooses the format by query or by `Accept`. @throws AppError `NOT_ACCEPTABLE` */

@@ -3,11 +3,11 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { likePattern } from '../../common/text.js';
-import { type CopiedRows, copyOut } from '../../platform/database/copy-out.js';
+import { type CopiedRows, copyOut } from '../../platform/database/driver/copy-out.js';
 import { poolOf } from '../../platform/database/database.module.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
-import { prepared } from '../../platform/database/prepared.js';
-import { anyTerm, holds, holdsInAnyForm, searchTerms } from '../../platform/database/search-key.js';
+import { prepared } from '../../platform/database/driver/prepared.js';
+import { anyTerm, keyContains, holdsInAnyForm, searchTerms } from '../../platform/database/search-key.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import type { HistorySnapshot } from './exports.repository.js';
 
@@ -74,7 +74,7 @@ export class ExportedUsersRepository {
   }
 
   estimate(filters: UserExportFilters): Promise<number> {
-    const there = `SELECT 1 FROM users WHERE erased_at IS NULL AND ${conditions(filters, holds)}`;
+    const there = `SELECT 1 FROM users WHERE erased_at IS NULL AND ${conditions(filters, keyContains)}`;
     return estimateRows(this.sql, there, []);
   }
 }
@@ -108,7 +108,7 @@ function between({ after, bound }: IdRange): string {
 }
 
 /** Builds the same conditions as the list. */
-function conditions({ search, status, role }: UserExportFilters, test: typeof holds): string {
+function conditions({ search, status, role }: UserExportFilters, test: typeof keyContains): string {
   return [
     status === undefined ? `status <> 'deleted'` : `status = ${pg.escapeLiteral(status)}`,
     ...(search ? [fits(search, test)] : []),
@@ -116,7 +116,7 @@ function conditions({ search, status, role }: UserExportFilters, test: typeof ho
   ].join(' AND ');
 }
 
-function fits(search: string, test: typeof holds): string {
+function fits(search: string, test: typeof keyContains): string {
   const { texts, emailKey } = searchTerms(search);
   return anyTerm(
     texts.map((text) => test(pg.escapeLiteral(likePattern(text)))),

@@ -27,15 +27,15 @@ export interface NewExport {
 }
 
 /** The lifetime of a snapshot. The state of changed rows can be reconstructed for this long. */
-const KEPT = `interval '24 hours'`;
+const RETENTION = `interval '24 hours'`;
 /**
  * The lifetime of user images. It exceeds that of exports by more than the longest transaction of the
  * service.
  */
-const IMAGES_KEPT = `interval '25 hours'`;
+const IMAGE_RETENTION = `interval '25 hours'`;
 
 const COLUMNS = `id, epoch, snapshot::text, months_dropped AS "monthsDropped", snapshot_at AS "snapshotAt", total_estimate::float8 AS "totalEstimate",
-  extract(epoch FROM snapshot_at + ${KEPT} - clock_timestamp())::float8 * 1000 AS "msLeft"`;
+  extract(epoch FROM snapshot_at + ${RETENTION} - clock_timestamp())::float8 * 1000 AS "msLeft"`;
 
 @Injectable()
 export class ExportsRepository {
@@ -62,7 +62,7 @@ export class ExportsRepository {
   findReadable(id: string): Promise<StoredExport | null> {
     return this.sql.maybeOne<StoredExport>(
       `SELECT ${COLUMNS} FROM exports
-       WHERE id = $1 AND epoch = current_epoch() AND snapshot_at > clock_timestamp() - ${KEPT}
+       WHERE id = $1 AND epoch = current_epoch() AND snapshot_at > clock_timestamp() - ${RETENTION}
          AND (kind <> 'audit' OR months_dropped = audit_months_dropped())`,
       [id],
     );
@@ -70,15 +70,15 @@ export class ExportsRepository {
 
   /** Deletes expired exports. @returns the number deleted */
   async deleteExpired(limit: number): Promise<number> {
-    return this.deleteSome(`exports WHERE snapshot_at < clock_timestamp() - ${KEPT}`, limit);
+    return this.deleteBatch(`exports WHERE snapshot_at < clock_timestamp() - ${RETENTION}`, limit);
   }
 
   /** Deletes user images that no export needs. @returns the number deleted */
   async deleteOldImages(limit: number): Promise<number> {
-    return this.deleteSome(`user_images WHERE written_at < clock_timestamp() - ${IMAGES_KEPT}`, limit);
+    return this.deleteBatch(`user_images WHERE written_at < clock_timestamp() - ${IMAGE_RETENTION}`, limit);
   }
 
-  private async deleteSome(which: string, limit: number): Promise<number> {
+  private async deleteBatch(which: string, limit: number): Promise<number> {
     const [table] = which.split(' ', 1);
     return this.sql.affected(
       `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${which} LIMIT $1))`,

@@ -1,21 +1,21 @@
-import type { CopiedRows } from '../../platform/database/copy-out.js';
+import type { CopiedRows } from '../../platform/database/driver/copy-out.js';
 import type { UserResponse } from '../users/dto/user.response.js';
-import { type ByteWriter, put } from './byte-writer.js';
+import { type ByteWriter, writeConstant } from './encoding/byte.writer.js';
 import {
   boolean,
   csvCell,
   type Encode,
   integer,
   jsonText,
-  MOST_AROUND,
-  MOST_OF_A_BYTE,
+  MAX_BYTES_AROUND,
+  MAX_BYTES_PER_BYTE,
   quoted,
   time,
   uuid,
-  word,
-  words,
-} from './encoders.js';
-import type { Encoding, Piece } from './row-source.js';
+  bareText,
+  array,
+} from './encoding/encoders.js';
+import type { Encoding, RowBatch } from './row-source.types.js';
 
 type Column = Readonly<Record<Encoding, Encode>>;
 
@@ -31,10 +31,10 @@ const columns: Readonly<Record<keyof UserResponse, Column>> = {
   id: { json: quoted(uuid), csv: uuid },
   email: TEXT,
   name: TEXT,
-  status: { json: quoted(word), csv: word },
+  status: { json: quoted(bareText), csv: bareText },
   roles: {
-    json: words('[', quoted(word), ',', ']'),
-    csv: words('', word, ';', ''),
+    json: array('[', quoted(bareText), ',', ']'),
+    csv: array('', bareText, ';', ''),
   },
   email_verified: { json: boolean, csv: boolean },
   version: { json: integer, csv: integer },
@@ -50,7 +50,7 @@ export const userFields = Object.keys(columns) as UserField[];
  * Converts rows from bytes to bytes without creating an object or string per row. The id is the first column,
  * followed by `fields`.
  */
-export class UserPiece implements Piece {
+export class UserBatch implements RowBatch {
   private readonly encoders: readonly Encode[];
   private readonly before: readonly Buffer[];
   private readonly absent: Buffer;
@@ -70,7 +70,10 @@ export class UserPiece implements Piece {
     );
     this.absent = Buffer.from(json ? 'null' : '');
     this.end = Buffer.from(json ? '}' : '');
-    this.mostAround = this.before.reduce((sum, { length }) => sum + length + MOST_AROUND, this.end.length);
+    this.mostAround = this.before.reduce(
+      (sum, { length }) => sum + length + MAX_BYTES_AROUND,
+      this.end.length,
+    );
   }
 
   next(): boolean {
@@ -90,20 +93,20 @@ export class UserPiece implements Piece {
   write(to: ByteWriter): void {
     const { encoders, before, absent } = this;
     const { bytes, start, end } = this.rows;
-    const out = to.withRoom((end - start) * MOST_OF_A_BYTE + this.mostAround);
+    const out = to.reserve((end - start) * MAX_BYTES_PER_BYTE + this.mostAround);
     let at = to.length;
     let from = start + LENGTH_BYTES + ID_BYTES;
     for (let i = 0; i < encoders.length; i++) {
-      at = put(out, at, before[i]!);
+      at = writeConstant(out, at, before[i]!);
       const length = bytes.readInt32BE(from);
       from += LENGTH_BYTES;
       if (length < 0) {
-        at = put(out, at, absent);
+        at = writeConstant(out, at, absent);
         continue;
       }
       at = encoders[i]!(out, at, bytes, from, from + length);
       from += length;
     }
-    to.length = put(out, at, this.end);
+    to.length = writeConstant(out, at, this.end);
   }
 }

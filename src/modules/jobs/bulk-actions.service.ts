@@ -1,22 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { BulkRows } from './bulk-rows.js';
-import { type BulkAction, JobKindsService } from './job-kinds.service.js';
+import { BulkJobProcessor } from './processing/bulk-job.processor.js';
+import { type BulkAction, JobRegistry } from './job-registry.service.js';
 import { JobRowsRepository } from './job-rows.repository.js';
 
 /** The registry of bulk actions. Registering an action makes it available. */
 @Injectable()
 export class BulkActionsService {
   constructor(
-    private readonly kinds: JobKindsService,
+    private readonly registry: JobRegistry,
     private readonly rows: JobRowsRepository,
-    private readonly bulk: BulkRows,
+    private readonly processor: BulkJobProcessor,
   ) {}
 
   /** Registers an action before the application starts. */
   register(action: BulkAction): void {
-    this.kinds.register({
+    this.registry.register({
       type: action.type,
-      perform: (job, signal) => this.bulk.perform(job, action, signal),
+      perform: (job, signal) => this.processor.perform(job, action, signal),
       count: ({ id }) => this.rows.count(id),
       skipOpen: ({ id }) => this.rows.skipOpen(id),
       findResults: (page) => this.rows.findPage(page),

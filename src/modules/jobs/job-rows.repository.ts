@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, Not } from 'typeorm';
 import type { AppError } from '../../common/errors/app-error.js';
-import { prepared } from '../../platform/database/prepared.js';
+import { prepared } from '../../platform/database/driver/prepared.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import type { JobCounts, ResultPage, RowResult, RowStatus } from './job-kinds.service.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import type { JobCounts, ResultPage, RowResult, RowStatus } from './job-registry.service.js';
 import { JobRow } from './job-row.entity.js';
 
 /** An item that a job has yet to process. */
@@ -47,7 +47,7 @@ export class JobRowsRepository {
    * Stores the row's result.
    * @returns false when the row is no longer open; the caller must then roll back
    */
-  async settle({ jobId, index }: OpenRow, status: RowStatus, error: AppError | null): Promise<boolean> {
+  async setResult({ jobId, index }: OpenRow, status: RowStatus, error: AppError | null): Promise<boolean> {
     const settled = await this.sql.affected(SETTLE, [
       jobId,
       index,

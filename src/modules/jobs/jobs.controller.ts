@@ -12,19 +12,19 @@ import {
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Caller } from '../../common/authorization/caller.js';
-import { SignedIn } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
-import { ApiPage } from '../../common/pagination/api-page.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { SignedIn } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
-import { ApiEventStream, eventStream } from '../../platform/http/event-stream.js';
+import { ApiEventStream, eventStream } from '../../platform/http/answers/event-stream.js';
 import { CancelJob } from './commands/cancel-job.command.js';
 import { ApiJob, JobResponse, sendJob, toJobResponse } from './dto/job.response.js';
 import { JobResultResponse, toJobResultResponse } from './dto/job-result.response.js';
 import { ListResultsDto } from './dto/list-results.dto.js';
-import { JobStreams } from './job-streams.js';
+import { JobStreams } from './job.streams.js';
 import { JobsService } from './jobs.service.js';
 
 @ApiTags('jobs')

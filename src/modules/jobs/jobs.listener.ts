@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
 import { sessionEventTypes, type SessionsRevoked } from '../auth/events/session-events.js';
-import { JobWithdrawalsService } from './job-withdrawals.service.js';
+import { JobWithdrawalService } from './job-withdrawal.service.js';
 
 @Injectable()
 export class JobsListener {
-  constructor(private readonly withdrawals: JobWithdrawalsService) {}
+  constructor(private readonly withdrawals: JobWithdrawalService) {}
 
   @OnDomainEvent(sessionEventTypes.revoked)
   async withdrawJobs({ userId, which }: SessionsRevoked): Promise<void> {

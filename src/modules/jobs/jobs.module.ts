@@ -2,22 +2,22 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
 import { BulkActionsService } from './bulk-actions.service.js';
-import { BulkRow } from './bulk-row.js';
-import { BulkRows } from './bulk-rows.js';
-import { JobsCleanUp } from './clean-up.js';
+import { BulkRowProcessor } from './processing/bulk-row.processor.js';
+import { BulkJobProcessor } from './processing/bulk-job.processor.js';
+import { JobsCleanup } from './jobs.cleanup.js';
 import { CancelJobHandler } from './commands/cancel-job.command.js';
 import { CreateBulkJobHandler } from './commands/create-bulk-job.command.js';
-import { JobKindsService } from './job-kinds.service.js';
+import { JobRegistry } from './job-registry.service.js';
 import { JobRowsRepository } from './job-rows.repository.js';
-import { JobRun } from './job-run.js';
-import { JobWithdrawalsService } from './job-withdrawals.service.js';
-import { JobStreams } from './job-streams.js';
-import { JobWorker } from './job-worker.js';
+import { JobRunner } from './processing/job.runner.js';
+import { JobWithdrawalService } from './job-withdrawal.service.js';
+import { JobStreams } from './job.streams.js';
+import { JobWorker } from './processing/job.worker.js';
 import { JobsController } from './jobs.controller.js';
 import { JobsListener } from './jobs.listener.js';
 import { JobsRepository } from './jobs.repository.js';
 import { JobsService } from './jobs.service.js';
-import { NewJobsService } from './new-jobs.service.js';
+import { JobCreationService } from './job-creation.service.js';
 import { StoredJob } from './stored-job.entity.js';
 import { JobRow } from './job-row.entity.js';
 
@@ -28,20 +28,20 @@ import { JobRow } from './job-row.entity.js';
     JobsService,
     JobsRepository,
     JobRowsRepository,
-    JobKindsService,
+    JobRegistry,
     JobWorker,
-    JobRun,
+    JobRunner,
     JobStreams,
-    JobWithdrawalsService,
+    JobWithdrawalService,
     JobsListener,
-    JobsCleanUp,
-    NewJobsService,
+    JobsCleanup,
+    JobCreationService,
     BulkActionsService,
-    BulkRows,
-    BulkRow,
+    BulkJobProcessor,
+    BulkRowProcessor,
     CreateBulkJobHandler,
     CancelJobHandler,
   ],
-  exports: [JobsService, JobKindsService, BulkActionsService, NewJobsService, JobWithdrawalsService],
+  exports: [JobsService, JobRegistry, BulkActionsService, JobCreationService, JobWithdrawalService],
 })
-export class BulkJobsModule {}
+export class JobsModule {}

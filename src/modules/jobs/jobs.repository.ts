@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, Not } from 'typeorm';
-import type { Position } from '../../common/pagination/cursor.js';
+import type { PageKey } from '../../common/pagination/cursor.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import type { Job, JobCounts, JobStatus } from './job-kinds.service.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import type { Job, JobCounts, JobStatus } from './job-registry.service.js';
 import { StoredJob } from './stored-job.entity.js';
 
 const COLUMNS = `id, type, status, total, done, failed, owner_id AS "ownerId", session_id AS "sessionId",
                  dry_run AS "dryRun", parameters, created_at AS "createdAt", started_at AS "startedAt",
                  finished_at AS "finishedAt"`;
-const OPEN = `status IN ('queued', 'running')`;
+const IS_OPEN = `status IN ('queued', 'running')`;
 
 export type NewJob = Pick<Job, 'id' | 'type' | 'total' | 'ownerId' | 'sessionId' | 'dryRun' | 'parameters'>;
 
@@ -27,7 +27,7 @@ export interface JobPage {
   readonly ownerId: string | null;
   readonly limit: number;
   readonly offset: number;
-  readonly after: Position | null;
+  readonly after: PageKey | null;
 }
 
 @Injectable()
@@ -48,7 +48,7 @@ export class JobsRepository {
   async countOpenOf(ownerId: string): Promise<number> {
     await this.sql.execute(`SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || $1, 0))`, [ownerId]);
     const row = await this.sql.one<{ jobs: number }>(
-      `SELECT count(*)::integer AS jobs FROM jobs WHERE owner_id = $1 AND ${OPEN}`,
+      `SELECT count(*)::integer AS jobs FROM jobs WHERE owner_id = $1 AND ${IS_OPEN}`,
       [ownerId],
     );
     return row.jobs;
@@ -94,7 +94,7 @@ export class JobsRepository {
       `UPDATE jobs SET status = 'running', started_at = coalesce(started_at, clock_timestamp()), holder = $1,
               held_until = clock_timestamp() + make_interval(secs => $3::integer)
        WHERE id = (SELECT id FROM jobs
-                   WHERE ${OPEN} AND type = ANY ($2) AND (held_until IS NULL OR held_until < clock_timestamp())
+                   WHERE ${IS_OPEN} AND type = ANY ($2) AND (held_until IS NULL OR held_until < clock_timestamp())
                    ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING ${COLUMNS}`,
       [holder, types, seconds],
@@ -102,17 +102,22 @@ export class JobsRepository {
   }
 
   /** Renews the lease. @returns false when another instance holds it or the job has ended */
-  async hold(id: string, holder: string, seconds: number, { done, failed }: JobCounts): Promise<boolean> {
+  async renewLease(
+    id: string,
+    holder: string,
+    seconds: number,
+    { done, failed }: JobCounts,
+  ): Promise<boolean> {
     const held = await this.sql.affected(
       `UPDATE jobs SET held_until = clock_timestamp() + make_interval(secs => $3::integer), done = $4, failed = $5
-       WHERE id = $1 AND holder = $2 AND ${OPEN}`,
+       WHERE id = $1 AND holder = $2 AND ${IS_OPEN}`,
       [id, holder, seconds, done, failed],
     );
     return held === 1;
   }
 
   /** Releases the lease. Any instance may claim the job after `seconds`. */
-  async letGo(id: string, holder: string, seconds: number): Promise<void> {
+  async releaseLease(id: string, holder: string, seconds: number): Promise<void> {
     await this.sql.execute(
       `UPDATE jobs SET holder = NULL, held_until = clock_timestamp() + make_interval(secs => $3::integer)
        WHERE id = $1 AND holder = $2`,
@@ -127,7 +132,7 @@ export class JobsRepository {
   async withdraw({ ownerId, sessionId, exceptSessionId, exceptJobId }: Withdrawal): Promise<void> {
     await this.sql.execute(
       `UPDATE jobs SET withdrawn_at = clock_timestamp()
-       WHERE owner_id = $1 AND ${OPEN} AND withdrawn_at IS NULL AND id IS DISTINCT FROM $4::uuid
+       WHERE owner_id = $1 AND ${IS_OPEN} AND withdrawn_at IS NULL AND id IS DISTINCT FROM $4::uuid
          AND ($2::uuid IS NULL OR session_id = $2) AND session_id IS DISTINCT FROM $3::uuid`,
       [ownerId, sessionId ?? null, exceptSessionId ?? null, exceptJobId],
     );

@@ -1,12 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
-import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
+import {
+  assertOffsetOrCursor,
+  DEFAULT_LIMIT,
+  type PageQuery,
+} from '../../common/pagination/page-query.dto.js';
 import type { ListResultsDto } from './dto/list-results.dto.js';
-import { type Job, JobKindsService, type RowResult } from './job-kinds.service.js';
-import { assertVisible, mayManage } from './job-rules.js';
+import { type Job, JobRegistry, type RowResult } from './job-registry.service.js';
+import { assertVisible, mayManage } from './job.policy.js';
 import { JobsRepository } from './jobs.repository.js';
 
 /** Answers queries about jobs. Commands make the changes. */
@@ -14,12 +18,12 @@ import { JobsRepository } from './jobs.repository.js';
 export class JobsService {
   constructor(
     private readonly jobs: JobsRepository,
-    private readonly kinds: JobKindsService,
+    private readonly registry: JobRegistry,
   ) {}
 
   /** Lists the caller's jobs, newest first. With `jobs:manage`, lists the jobs of all users. */
   async list(query: PageQuery, caller: Principal): Promise<Page<Job>> {
-    assertOneWayToPage(query);
+    assertOffsetOrCursor(query);
     const ownerId = mayManage(caller) ? null : caller.userId;
     const { limit = DEFAULT_LIMIT, offset = 0 } = query;
     const scope = { list: 'jobs', owner: ownerId ?? undefined };
@@ -42,11 +46,11 @@ export class JobsService {
   /** Lists the results in row order, without rows that have none yet. @throws AppError `NOT_FOUND` */
   async results(id: string, query: ListResultsDto, caller: Principal): Promise<Page<RowResult>> {
     const { type } = await this.get(id, caller);
-    assertOneWayToPage(query);
+    assertOffsetOrCursor(query);
     const { limit = DEFAULT_LIMIT, offset = 0, status = null } = query;
     const scope = { list: 'results', job: id, status: status ?? undefined };
     const after = query.cursor === undefined ? -1 : indexOf(decodeCursor(query.cursor, scope).key);
-    const kind = this.kinds.find(type);
+    const kind = this.registry.find(type);
     const rows = (await kind?.findResults({ jobId: id, status, after, limit: limit + 1, offset })) ?? [];
     return toPage(
       rows,

@@ -1,12 +1,12 @@
 import { Controller, Get, Param, Req, type StreamableFile } from '@nestjs/common';
 import { ApiForbiddenResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { Caller } from '../../common/authorization/caller.js';
-import { SelfOr } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { SelfOr } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
-import { streamedJson } from '../../platform/http/streamed-json.js';
+import { streamedJson } from '../../platform/http/answers/streamed-json.js';
 import { PersonalDataResponse } from './dto/personal-data.response.js';
 import { PersonalDataService } from './personal-data.service.js';
 

@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '../../common/authorization/principal.js';
-import type { HistoryPosition } from '../../common/history-position.js';
-import type { Position } from '../../common/pagination/cursor.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import type { EventPosition } from '../../common/event-position.js';
+import type { PageKey } from '../../common/pagination/cursor.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
-import type { JsonPart } from '../../platform/http/streamed-json.js';
+import type { JsonPart } from '../../platform/http/answers/streamed-json.js';
 import { AuditService } from '../audit/audit.service.js';
 import { toAuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { toMailedTokenResponse } from '../auth/dto/mailed-token.response.js';
 import { toSessionResponse } from '../auth/dto/session.response.js';
-import { RecoveryService } from '../auth/recovery.service.js';
-import { SessionsService } from '../auth/sessions.service.js';
-import { toEventResponse } from '../feed/dto/event.response.js';
+import { RecoveryService } from '../auth/recovery/recovery.service.js';
+import { SessionsService } from '../auth/sessions/sessions.service.js';
+import { toEventResponse } from '../events/dto/event.response.js';
 import { toResourceResponse } from '../resources/dto/resource.response.js';
 import { resourceEventTypes } from '../resources/events/resource-events.js';
 import { ResourcesService } from '../resources/resources.service.js';
@@ -35,7 +35,7 @@ export class PersonalDataService {
     private readonly resources: ResourcesService,
     private readonly store: EventStore,
     private readonly audit: AuditService,
-    private readonly trail: AuditTrail,
+    private readonly auditLog: AuditLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -47,8 +47,8 @@ export class PersonalDataService {
    */
   partsOf(id: string, caller: Principal): Promise<readonly JsonPart[]> {
     return this.unitOfWork.run(async () => {
-      const account = await this.users.holdToActOn(id, caller);
-      await this.trail.record({ action: 'export.run', target: { type: 'user', id } });
+      const account = await this.users.lockManageable(id, caller);
+      await this.auditLog.record({ action: 'export.run', target: { type: 'user', id } });
       return [
         { name: 'account', value: toUserResponse(account) },
         { name: 'sessions', items: () => this.sessionsOf(id, caller) },
@@ -71,7 +71,7 @@ export class PersonalDataService {
   }
 
   private async *resourcesOf(id: string) {
-    let after: Position | null = null;
+    let after: PageKey | null = null;
     do {
       const owned = await this.resources.findOwned(id, after, PAGE);
       yield owned.map(toResourceResponse);
@@ -81,7 +81,7 @@ export class PersonalDataService {
   }
 
   private async *eventsOf(subject: string, type?: string) {
-    let after: HistoryPosition | null = null;
+    let after: EventPosition | null = null;
     do {
       const events = await this.store.findSettled(after, { subject, type }, PAGE);
       yield events.map(toEventResponse(this.config.PUBLIC_URL));
@@ -90,7 +90,7 @@ export class PersonalDataService {
   }
 
   private async *entriesOf(id: string) {
-    let before: Position | null = null;
+    let before: PageKey | null = null;
     do {
       const entries = await this.audit.findAbout(id, before, PAGE);
       yield entries.map(toAuditEntryResponse);

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { JobRunner } from '../../platform/jobs/job-runner.js';
-import { Jobs } from '../../platform/jobs/jobs.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import { TaskWorker } from '../../platform/queue/task.worker.js';
+import { TaskQueue } from '../../platform/queue/task.queue.js';
 import { ResourcesRepository } from './resources.repository.js';
 
 const FORGET = 'resources.forget-names';
@@ -21,13 +21,13 @@ interface Owner {
 export class ResourceErasureService implements OnModuleInit {
   constructor(
     private readonly repository: ResourcesRepository,
-    private readonly jobs: Jobs,
-    private readonly runner: JobRunner,
+    private readonly queue: TaskQueue,
+    private readonly worker: TaskWorker,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   onModuleInit(): void {
-    this.runner.register(FORGET, (owner) =>
+    this.worker.register(FORGET, (owner) =>
       this.unitOfWork.run(() => this.forgetNames((owner as Owner).userId)),
     );
   }
@@ -38,6 +38,6 @@ export class ResourceErasureService implements OnModuleInit {
    */
   async forgetNames(userId: string): Promise<void> {
     const forgotten = await this.repository.forgetNames(userId, BATCH);
-    if (forgotten === BATCH) await this.jobs.enqueue(FORGET, { userId });
+    if (forgotten === BATCH) await this.queue.enqueue(FORGET, { userId });
   }
 }

@@ -10,13 +10,13 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Caller } from '../../common/authorization/caller.js';
-import { SignedIn } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { SignedIn } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
 import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
-import { ApiPage } from '../../common/pagination/api-page.js';
+import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { CreateResource } from './commands/create-resource.command.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
+import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
 import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
 import { ResourceErasureService } from './resource-erasure.service.js';
 

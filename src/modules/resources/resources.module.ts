@@ -5,7 +5,7 @@ import { CreateResourceHandler } from './commands/create-resource.command.js';
 import { DeleteResourceHandler } from './commands/delete-resource.command.js';
 import { TransferResourcesHandler } from './commands/transfer-resources.command.js';
 import { ResourceErasureService } from './resource-erasure.service.js';
-import { ResourceHistory } from './resource-history.js';
+import { ResourceHistory } from './resource.history.js';
 import { ResourcesController } from './resources.controller.js';
 import { ResourcesListener } from './resources.listener.js';
 import { ResourcesRepository } from './resources.repository.js';

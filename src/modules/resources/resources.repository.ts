@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Position } from '../../common/pagination/cursor.js';
+import type { PageKey } from '../../common/pagination/cursor.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { insertReturning } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { Resource } from './resource.entity.js';
 
 /** The name of every resource whose owner is erased. It is neutral and still a valid name. */
@@ -16,7 +16,7 @@ export interface ResourcePage {
   readonly ownerId: string | null;
   readonly limit: number;
   readonly offset: number;
-  readonly after: Position | null;
+  readonly after: PageKey | null;
 }
 
 @Injectable()

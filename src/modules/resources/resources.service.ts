@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { assertTimeKey, decodeCursor, encodeCursor, type Position } from '../../common/pagination/cursor.js';
+import { assertTimeKey, decodeCursor, encodeCursor, type PageKey } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
-import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import type { ListResourcesDto } from './dto/list-resources.dto.js';
 import type { Resource } from './resource.entity.js';
-import { assertVisible, mayManage } from './resource.js';
+import { assertVisible, mayManage } from './resource.policy.js';
 import { ResourcesRepository } from './resources.repository.js';
 
 /** Answers queries about resources. Commands make the changes. */
@@ -16,7 +16,7 @@ export class ResourcesService {
 
   /** Lists resources, oldest first. */
   async list(query: ListResourcesDto, caller: Principal): Promise<Page<Resource>> {
-    assertOneWayToPage(query);
+    assertOffsetOrCursor(query);
     const ownerId = ownerOf(query, caller);
     const { limit = DEFAULT_LIMIT, offset = 0 } = query;
     const scope = { list: 'resources', owner: ownerId ?? undefined };
@@ -32,7 +32,7 @@ export class ResourcesService {
   }
 
   /** Returns the user's resources, oldest first. */
-  findOwned(ownerId: string, after: Position | null, limit: number): Promise<Resource[]> {
+  findOwned(ownerId: string, after: PageKey | null, limit: number): Promise<Resource[]> {
     return this.repository.findPage({ ownerId, limit, offset: 0, after });
   }
 

@@ -1,13 +1,13 @@
 import { Body, Controller, Get, Param, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiConflictResponse, ApiNotFoundResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Caller } from '../../common/authorization/caller.js';
-import { Requires, SignedIn } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { Requires, SignedIn } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
 import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
-import { ApiPage } from '../../common/pagination/api-page.js';
+import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { PutRoleDto } from './dto/put-role.dto.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { Role } from './role.entity.js';
 
 export interface RoleWithPermissions {
@@ -37,7 +37,7 @@ export class RolesRepository {
   }
 
   /** Locks the permissions of these roles against changes until the unit of work ends. */
-  async hold(names: readonly string[]): Promise<void> {
+  async lockForShare(names: readonly string[]): Promise<void> {
     await this.sql.execute('SELECT 1 FROM roles WHERE name = ANY ($1) ORDER BY name FOR KEY SHARE', [names]);
   }
 
@@ -45,7 +45,7 @@ export class RolesRepository {
    * Locks the role for a change. Waits for transactions that rely on its permissions, and blocks others until
    * the unit of work ends.
    */
-  async holdForChange(name: string): Promise<void> {
+  async lockForUpdate(name: string): Promise<void> {
     await this.sql.execute('SELECT 1 FROM roles WHERE name = $1 FOR UPDATE', [name]);
   }
 
@@ -72,7 +72,7 @@ export class RolesRepository {
    * Returns true if a user other than `exceptUserId`, whatever the user's status, has both the role `name`
    * and one of `others`.
    */
-  async isHeldWith(name: string, others: readonly string[], exceptUserId: string): Promise<boolean> {
+  async isAssignedWith(name: string, others: readonly string[], exceptUserId: string): Promise<boolean> {
     const row = await this.sql.maybeOne<object>(
       `SELECT 1 FROM users
        WHERE roles @> ARRAY[$1] AND roles && $2 AND roles <> ARRAY['user'] AND id <> $3 LIMIT 1`,

@@ -1,23 +1,26 @@
+import { NIL_UUID } from '../../common/ids.js';
 import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app-error.js';
-import type { Preconditions } from '../../common/http/preconditions.js';
+import type { Preconditions } from '../../common/http/preconditions.decorator.js';
 import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
-import { assertOneWayToPage, DEFAULT_LIMIT, type PageQuery } from '../../common/pagination/page-query.dto.js';
-import { AuditTrail } from '../../platform/audit-trail/audit-trail.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { DomainEvents } from '../../platform/events/domain-events.js';
+import {
+  assertOffsetOrCursor,
+  DEFAULT_LIMIT,
+  type PageQuery,
+} from '../../common/pagination/page-query.dto.js';
+import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import { DomainEventsService } from '../../platform/domain-events/domain-events.service.js';
 import { RoleChanged } from './events/role-events.js';
 import { RolesRepository, type RoleWithPermissions } from './roles.repository.js';
 
 /** The maximum number of roles, above any organization's needs. */
 const MAX_ROLES = 200;
-const ABOVE = 'This user holds a permission that you do not hold';
+const ABOVE_CALLER = 'This user holds a permission that you do not hold';
 const SCOPE = { list: 'roles' };
-/** Fills the id of a cursor, because a role is identified by its name. */
-const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 /** A request to set the permissions of a role. */
 interface PutRole {
@@ -33,19 +36,19 @@ export class RolesService {
   constructor(
     private readonly repository: RolesRepository,
     private readonly unitOfWork: UnitOfWork,
-    private readonly audit: AuditTrail,
-    private readonly events: DomainEvents,
+    private readonly audit: AuditLog,
+    private readonly events: DomainEventsService,
   ) {}
 
   async list(query: PageQuery): Promise<Page<RoleWithPermissions>> {
-    assertOneWayToPage(query);
+    assertOffsetOrCursor(query);
     const { limit = DEFAULT_LIMIT, offset = 0, cursor } = query;
     const after = cursor === undefined ? '' : decodeCursor(cursor, SCOPE).key;
     const rows = await this.repository.findPage(after, limit + 1, offset);
     return toPage(
       rows,
       query,
-      (last) => encodeCursor({ key: last.name, id: NO_ID }, SCOPE),
+      (last) => encodeCursor({ key: last.name, id: NIL_UUID }, SCOPE),
       () => this.repository.count(),
     );
   }
@@ -68,9 +71,9 @@ export class RolesService {
   put({ name, permissions, caller, condition }: PutRole): Promise<RoleWithPermissions> {
     return this.unitOfWork.run(async () => {
       await this.repository.lockTable();
-      await this.repository.holdForChange(name);
+      await this.repository.lockForUpdate(name);
       const [before] = await this.repository.findByNames([name]);
-      await this.assertHeld(
+      await this.assertHasPermissions(
         permissions.filter((permission) => !before?.permissions.includes(permission)),
         caller,
       );
@@ -98,8 +101,8 @@ export class RolesService {
    */
   async assertGrantable(names: readonly string[], caller: Principal): Promise<void> {
     if (names.length === 0) return;
-    const roles = await this.findHeld(names);
-    await this.assertHeld(
+    const roles = await this.findLocked(names);
+    await this.assertHasPermissions(
       roles.flatMap((role) => role.permissions),
       caller,
     );
@@ -113,32 +116,32 @@ export class RolesService {
    * @throws AppError `FORBIDDEN`
    */
   async assertNotAbove(names: readonly string[], caller: Principal): Promise<void> {
-    const permissions = (await this.findHeld(names)).flatMap((role) => role.permissions);
-    if (await this.holds(caller, permissions)) return;
-    throw new AppError('FORBIDDEN', { message: ABOVE });
+    const permissions = (await this.findLocked(names)).flatMap((role) => role.permissions);
+    if (await this.hasPermissions(caller, permissions)) return;
+    throw new AppError('FORBIDDEN', { message: ABOVE_CALLER });
   }
 
   private async assertHoldersNotAbove(name: string, caller: Principal): Promise<void> {
-    const above = await this.repository.findNamesAbove(await this.permissionsNow(caller));
-    if (above.length === 0 || !(await this.repository.isHeldWith(name, above, caller.userId))) return;
+    const above = await this.repository.findNamesAbove(await this.currentPermissions(caller));
+    if (above.length === 0 || !(await this.repository.isAssignedWith(name, above, caller.userId))) return;
     throw new AppError('FORBIDDEN', {
       message: 'A user with this role holds a permission that you do not hold',
     });
   }
 
-  private async assertHeld(granted: readonly Permission[], caller: Principal): Promise<void> {
-    if (await this.holds(caller, granted)) return;
+  private async assertHasPermissions(granted: readonly Permission[], caller: Principal): Promise<void> {
+    if (await this.hasPermissions(caller, granted)) return;
     throw new AppError('FORBIDDEN', { message: 'You cannot grant a permission that you do not hold' });
   }
 
-  private async holds(caller: Principal, permissions: readonly Permission[]): Promise<boolean> {
+  private async hasPermissions(caller: Principal, permissions: readonly Permission[]): Promise<boolean> {
     if (permissions.length === 0) return true;
-    const held = await this.permissionsNow(caller);
+    const held = await this.currentPermissions(caller);
     return permissions.every((permission) => held.includes(permission));
   }
 
   /** Returns the permissions that the caller had when the request began and still has. */
-  private async permissionsNow({ userId, permissions }: Principal): Promise<Permission[]> {
+  private async currentPermissions({ userId, permissions }: Principal): Promise<Permission[]> {
     return (await this.repository.findPermissionsOfUser(userId)).filter((each) => permissions.has(each));
   }
 
@@ -146,10 +149,10 @@ export class RolesService {
    * Loads roles and locks their permissions until the unit of work ends. Shipped roles never change and need
    * no lock.
    */
-  private async findHeld(names: readonly string[]): Promise<RoleWithPermissions[]> {
+  private async findLocked(names: readonly string[]): Promise<RoleWithPermissions[]> {
     const roles = await this.repository.findByNames(names);
     if (roles.every(({ shipped }) => shipped)) return roles;
-    await this.repository.hold(names);
+    await this.repository.lockForShare(names);
     return this.repository.findByNames(names);
   }
 

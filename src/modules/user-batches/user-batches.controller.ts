@@ -1,9 +1,9 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiConflictResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Caller } from '../../common/authorization/caller.js';
-import { RequiresOneOf } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { RequiresOneOf } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
 import { UserBatchDto } from './dto/user-batch.dto.js';

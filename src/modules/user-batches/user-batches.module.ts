@@ -1,20 +1,28 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
-import { BulkJobsModule } from '../jobs/jobs.module.js';
+import { JobsModule } from '../jobs/jobs.module.js';
 import { RolesModule } from '../roles/roles.module.js';
 import { UsersModule } from '../users/users.module.js';
-import { DeleteUsers, RestoreUsers } from './actions/deletion.actions.js';
-import { RevokeSessions } from './actions/revoke-sessions.action.js';
-import { GrantRole, RevokeRole } from './actions/role.actions.js';
-import { DisableUsers, EnableUsers } from './actions/set-status.actions.js';
-import { USER_ACTIONS, type UserAction } from './user-action.js';
+import { DeleteUsersAction, RestoreUsersAction } from './actions/deletion.actions.js';
+import { RevokeSessionsAction } from './actions/revoke-sessions.action.js';
+import { GrantRoleAction, RevokeRoleAction } from './actions/role.actions.js';
+import { DisableUsersAction, EnableUsersAction } from './actions/set-status.actions.js';
+import { USER_ACTIONS, type UserAction } from './user-action.types.js';
 import { UserBatchesController } from './user-batches.controller.js';
 import { UserBatchesService } from './user-batches.service.js';
 
-const actions = [EnableUsers, DisableUsers, DeleteUsers, RestoreUsers, GrantRole, RevokeRole, RevokeSessions];
+const actions = [
+  EnableUsersAction,
+  DisableUsersAction,
+  DeleteUsersAction,
+  RestoreUsersAction,
+  GrantRoleAction,
+  RevokeRoleAction,
+  RevokeSessionsAction,
+];
 
 @Module({
-  imports: [UsersModule, RolesModule, AuthModule, BulkJobsModule],
+  imports: [UsersModule, RolesModule, AuthModule, JobsModule],
   controllers: [UserBatchesController],
   providers: [
     UserBatchesService,

@@ -1,13 +1,13 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { BulkActionsService } from '../jobs/bulk-actions.service.js';
 import { CreateBulkJob } from '../jobs/commands/create-bulk-job.command.js';
-import type { Job } from '../jobs/job-kinds.service.js';
+import type { Job } from '../jobs/job-registry.service.js';
 import { RolesService } from '../roles/roles.service.js';
 import type { UserBatchDto } from './dto/user-batch.dto.js';
-import { USER_ACTIONS, type UserAction } from './user-action.js';
+import { USER_ACTIONS, type UserAction } from './user-action.types.js';
 
 /** Creates jobs that perform one action on many users. */
 @Injectable()

@@ -3,7 +3,7 @@ import { AppError } from '../../common/errors/app-error.js';
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/gy;
 
 /** Parses the fields of one record (RFC 4180) in linear time. Returns null for an invalid record. */
-export function csvFields(record: string): string[] | null {
+export function parseCsvFields(record: string): string[] | null {
   const fields: string[] = [];
   FIELD.lastIndex = 0;
   for (;;) {
@@ -19,7 +19,7 @@ export function csvFields(record: string): string[] | null {
 const COLUMNS = ['email', 'name', 'password_hash', 'email_verified', 'status', 'roles'] as const;
 
 /** Validates the header, whose columns may come in any order. @throws AppError `VALIDATION_ERROR` */
-export function csvHeader(fields: readonly string[] | null): readonly string[] {
+export function parseCsvHeader(fields: readonly string[] | null): readonly string[] {
   const columns = (fields ?? []).map((column) => column.trim());
   const unknown = columns.find((column) => !(COLUMNS as readonly string[]).includes(column));
   // The message does not name the unknown column: without a header, it could be personal data of the first
@@ -39,7 +39,7 @@ export function csvHeader(fields: readonly string[] | null): readonly string[] {
  * Returns the record as a JSON row and omits empty fields.
  * @returns null when the number of fields is wrong
  */
-export function csvAccount(
+export function toImportRecord(
   columns: readonly string[],
   fields: readonly string[],
 ): Record<string, unknown> | null {

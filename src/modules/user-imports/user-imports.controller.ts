@@ -1,16 +1,16 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConflictResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Caller } from '../../common/authorization/caller.js';
-import { Requires } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { Requires } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { StreamedBody } from '../../platform/http/streamed-body.js';
+import { StreamedBody } from '../../platform/http/body/streamed-body.decorator.js';
 import { KeyDecidesAlone } from '../../platform/idempotency/idempotency.decorator.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
-import { CSV, NDJSON } from './import-format.js';
-import { MAX_LINE_BYTES } from './line-splitter.js';
-import { MAX_LINES } from './staging.js';
+import { CSV, NDJSON } from './import.reader.js';
+import { MAX_LINE_BYTES } from './line.splitter.js';
+import { MAX_LINES } from './import-staging.service.js';
 import { UserImportsService } from './user-imports.service.js';
 
 @ApiTags('users')

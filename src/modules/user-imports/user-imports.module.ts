@@ -1,20 +1,20 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
-import { BulkJobsModule } from '../jobs/jobs.module.js';
+import { JobsModule } from '../jobs/jobs.module.js';
 import { RolesModule } from '../roles/roles.module.js';
 import { UsersModule } from '../users/users.module.js';
-import { ImportsCleanUp } from './clean-up.js';
-import { ImportPiecesRepository } from './import-pieces.repository.js';
-import { ImportRun } from './import-run.js';
-import { Staging } from './staging.js';
+import { ImportsCleanup } from './imports.cleanup.js';
+import { ImportChunksRepository } from './import-chunks.repository.js';
+import { ImportRunner } from './import.runner.js';
+import { ImportStaging } from './import-staging.service.js';
 import { UserImportsController } from './user-imports.controller.js';
 import { UserImportsService } from './user-imports.service.js';
 import { ImportChunk } from './import-chunk.entity.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([ImportChunk]), UsersModule, RolesModule, AuthModule, BulkJobsModule],
+  imports: [TypeOrmModule.forFeature([ImportChunk]), UsersModule, RolesModule, AuthModule, JobsModule],
   controllers: [UserImportsController],
-  providers: [UserImportsService, Staging, ImportRun, ImportPiecesRepository, ImportsCleanUp],
+  providers: [UserImportsService, ImportStaging, ImportRunner, ImportChunksRepository, ImportsCleanup],
 })
 export class UserImportsModule {}

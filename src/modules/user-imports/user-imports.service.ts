@@ -1,22 +1,22 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Request } from 'express';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { newId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { plainType, streamedBody } from '../../platform/http/streamed-body.js';
-import { IdempotencyClaims } from '../../platform/idempotency/idempotency-claims.js';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import { plainType, streamedBody } from '../../platform/http/body/streamed-body.decorator.js';
+import { IdempotencyClaimsService } from '../../platform/idempotency/idempotency-claims.service.js';
+import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
 import { jobAnswer } from '../jobs/dto/job.response.js';
-import { type Job, JobKindsService } from '../jobs/job-kinds.service.js';
-import { NewJobsService } from '../jobs/new-jobs.service.js';
-import { CSV } from './import-format.js';
-import { ImportPiecesRepository } from './import-pieces.repository.js';
-import { ImportRun } from './import-run.js';
-import { Staging } from './staging.js';
+import { type Job, JobRegistry } from '../jobs/job-registry.service.js';
+import { JobCreationService } from '../jobs/job-creation.service.js';
+import { CSV } from './import.reader.js';
+import { ImportChunksRepository } from './import-chunks.repository.js';
+import { ImportRunner } from './import.runner.js';
+import { ImportStaging } from './import-staging.service.js';
 
 const TYPE = 'users.import';
 /** The maximum number of concurrent uploads to this instance. */
@@ -29,24 +29,24 @@ export class UserImportsService implements OnModuleInit {
 
   constructor(
     @InjectConfig() private readonly config: Config,
-    private readonly kinds: JobKindsService,
-    private readonly newJobs: NewJobsService,
-    private readonly pieces: ImportPiecesRepository,
-    private readonly staging: Staging,
-    private readonly run: ImportRun,
-    private readonly claims: IdempotencyClaims,
+    private readonly registry: JobRegistry,
+    private readonly jobCreation: JobCreationService,
+    private readonly chunks: ImportChunksRepository,
+    private readonly staging: ImportStaging,
+    private readonly runner: ImportRunner,
+    private readonly claims: IdempotencyClaimsService,
     private readonly unitOfWork: UnitOfWork,
-    private readonly lifecycle: Lifecycle,
+    private readonly lifecycle: LifecycleService,
   ) {}
 
   onModuleInit(): void {
-    this.kinds.register({
+    this.registry.register({
       type: TYPE,
-      perform: (job, signal) => this.run.perform(job, signal),
-      count: ({ id }) => this.pieces.count(id),
-      skipOpen: ({ id }) => this.pieces.skipOpen(id),
-      findResults: (page) => this.pieces.findResults(page),
-      countResults: (jobId, status) => this.pieces.countResults(jobId, status),
+      perform: (job, signal) => this.runner.perform(job, signal),
+      count: ({ id }) => this.chunks.count(id),
+      skipOpen: ({ id }) => this.chunks.skipOpen(id),
+      findResults: (page) => this.chunks.findResults(page),
+      countResults: (jobId, status) => this.chunks.countResults(jobId, status),
     });
   }
 
@@ -74,7 +74,7 @@ export class UserImportsService implements OnModuleInit {
 
   private async stage(request: Request, caller: Principal): Promise<Job> {
     const id = newId();
-    await this.newJobs.assertRoom(caller);
+    await this.jobCreation.assertBelowLimit(caller);
     try {
       const body = streamedBody(request, {
         idleMs: this.config.REQUEST_TIMEOUT_MS,
@@ -84,8 +84,8 @@ export class UserImportsService implements OnModuleInit {
       if (total === 0) throw AppError.invalid('body', 'body must contain at least one user');
       return await this.unitOfWork.run(async () => {
         // The clean-up may have discarded lines staged too long ago.
-        if ((await this.pieces.countLines(id)) !== total) throw new AppError('TIMEOUT');
-        const job = await this.newJobs.create(
+        if ((await this.chunks.countLines(id)) !== total) throw new AppError('TIMEOUT');
+        const job = await this.jobCreation.create(
           { id, type: TYPE, total, dryRun: false, parameters: {} },
           caller,
         );
@@ -94,7 +94,7 @@ export class UserImportsService implements OnModuleInit {
       });
     } catch (error) {
       // The clean-up deletes these lines if this deletion fails.
-      await requestContext.leave(() => this.pieces.delete(id)).catch(() => {});
+      await requestContext.leave(() => this.chunks.delete(id)).catch(() => {});
       throw error;
     }
   }

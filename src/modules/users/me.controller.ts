@@ -1,13 +1,13 @@
 import { Body, Controller, Get, Patch } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { Caller } from '../../common/authorization/caller.js';
-import { SignedIn } from '../../common/authorization/policy.js';
-import type { Principal } from '../../common/authorization/principal.js';
-import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.js';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { SignedIn } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
 import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
 import { UpdateUser } from './commands/update-user.command.js';
-import { UpdateMeDto } from './dto/update-me.dto.js';
+import { UpdateMeDto } from './dto/update-user.dto.js';
 import { toUserResponse, UserResponse } from './dto/user.response.js';
 import { UsersService } from './users.service.js';
 

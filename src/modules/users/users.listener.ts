@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { OnDomainEvent } from '../../platform/events/domain-events.js';
-import { Erasures } from './erasures.js';
+import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
+import { ErasureScheduler } from './erasure/erasure.scheduler.js';
 import { userEventTypes } from './events/user-events.js';
 
 @Injectable()
 export class UsersListener {
-  constructor(private readonly erasures: Erasures) {}
+  constructor(private readonly erasures: ErasureScheduler) {}
 
   @OnDomainEvent(userEventTypes.erased)
   async forgetSamples(): Promise<void> {
-    await this.erasures.forgetSamples();
+    await this.erasures.enqueueStatisticsRefresh();
   }
 }

@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RolesModule } from '../roles/roles.module.js';
-import { AccountChanges } from './account-changes.js';
-import { AccountHistory } from './account-history.js';
-import { Authority } from './authority.js';
+import { UserWriter } from './user.writer.js';
+import { UserHistory } from './history/user.history.js';
+import { UserAuthorityPolicy } from './user-authority.policy.js';
 import { ChangeEmailHandler } from './commands/change-email.command.js';
 import { CreateFirstAdministratorHandler } from './commands/create-first-administrator.command.js';
 import { CreateUserHandler } from './commands/create-user.command.js';
@@ -15,22 +15,22 @@ import { RestoreUserHandler } from './commands/restore-user.command.js';
 import { SetRolesHandler } from './commands/set-roles.command.js';
 import { UpdateUserHandler } from './commands/update-user.command.js';
 import { VerifyEmailHandler } from './commands/verify-email.command.js';
-import { ErasureLog } from './erasure-log.js';
-import { Erasures } from './erasures.js';
-import { FirstAdministrator } from './first-administrator.js';
-import { LastAdmin } from './last-admin.js';
-import { LastLogins } from './last-logins.js';
+import { ErasureLog } from './erasure/erasure.log.js';
+import { ErasureScheduler } from './erasure/erasure.scheduler.js';
+import { FirstAdministratorService } from './first-start/first-administrator.service.js';
+import { LastAdminPolicy } from './last-admin.policy.js';
+import { LastLoginBuffer } from './last-login.buffer.js';
 import { MeController } from './me.controller.js';
-import { NewAccounts } from './new-accounts.js';
-import { SearchKeyFill } from './search-key-fill.js';
-import { SearchKeysRepository } from './search-keys.repository.js';
+import { UserRegistration } from './user-registration.service.js';
+import { SearchKeyFill } from './listing/search-key-fill.service.js';
+import { SearchKeysRepository } from './listing/search-keys.repository.js';
 import { User } from './user.entity.js';
-import { UserDeletionController } from './user-deletion.controller.js';
+import { UserDeletionController } from './erasure/user-deletion.controller.js';
 import { UsersController } from './users.controller.js';
 import { UsersListener } from './users.listener.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
-import { SearchKeyFillProgress } from './search-key-fill.entity.js';
+import { SearchKeyFillProgress } from './listing/search-key-fill.entity.js';
 
 const commands = [
   CreateUserHandler,
@@ -52,15 +52,15 @@ const commands = [
   providers: [
     UsersService,
     UsersRepository,
-    AccountChanges,
-    Authority,
-    AccountHistory,
-    NewAccounts,
-    LastAdmin,
-    FirstAdministrator,
-    Erasures,
+    UserWriter,
+    UserAuthorityPolicy,
+    UserHistory,
+    UserRegistration,
+    LastAdminPolicy,
+    FirstAdministratorService,
+    ErasureScheduler,
     ErasureLog,
-    LastLogins,
+    LastLoginBuffer,
     SearchKeyFill,
     SearchKeysRepository,
     UsersListener,

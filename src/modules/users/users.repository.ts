@@ -1,13 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
-import { violatesUnique } from '../../platform/database/database-errors.js';
+import { violatesUnique } from '../../platform/database/database.errors.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
-import { prepared } from '../../platform/database/prepared.js';
+import { prepared } from '../../platform/database/driver/prepared.js';
 import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { User, type UserStatus } from './user.entity.js';
-import { findPage, matchingUsers, type UserFilters, type UserPage } from './users-page.js';
+import {
+  findPage,
+  matchingUsers,
+  type UserFilters,
+  type UserPage,
+} from './listing/users-page.query-builder.js';
 
 const EMAIL_CONSTRAINT = 'users_email_key_key';
 
@@ -25,9 +30,9 @@ export type UserChanges = Partial<
 >;
 
 /** Hides erased users. Their placeholder address is not a valid one, so no caller can look it up. */
-const THERE = { erasedAt: IsNull() };
+const NOT_ERASED = { erasedAt: IsNull() };
 /** Uses PostgreSQL's time, because the clock of this machine may differ. */
-const DATABASE_TIME = () => 'clock_timestamp()';
+const databaseTime = () => 'clock_timestamp()';
 /** Joins roles with commas, which role names cannot contain. */
 const INSERT_ALL = prepared(
   `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
@@ -82,23 +87,23 @@ export class UsersRepository {
   }
 
   findById(id: string): Promise<User | null> {
-    return this.users.findOneBy({ id, ...THERE });
+    return this.users.findOneBy({ id, ...NOT_ERASED });
   }
 
   /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<User | null> {
-    return this.users.findOne({ where: { id, ...THERE }, lock: { mode: 'pessimistic_write' } });
+    return this.users.findOne({ where: { id, ...NOT_ERASED }, lock: { mode: 'pessimistic_write' } });
   }
 
   findByEmail(emailKey: string): Promise<User | null> {
-    return this.users.findOneBy({ emailKey, ...THERE });
+    return this.users.findOneBy({ emailKey, ...NOT_ERASED });
   }
 
   findByIdWithPassword(id: string): Promise<User | null> {
     return this.users
       .createQueryBuilder('user')
       .addSelect('user.passwordHash')
-      .where({ id, ...THERE })
+      .where({ id, ...NOT_ERASED })
       .getOne();
   }
 
@@ -128,12 +133,12 @@ export class UsersRepository {
    * @returns null when the address is taken
    */
   async update(user: User, { deleted, ...changes }: UserChanges, versions: number): Promise<User | null> {
-    const deletion = deleted === undefined ? {} : { deletedAt: deleted ? DATABASE_TIME : null };
+    const deletion = deleted === undefined ? {} : { deletedAt: deleted ? databaseTime : null };
     try {
       const result = await this.users
         .createQueryBuilder()
         .update()
-        .set({ ...changes, ...deletion, version: user.version + versions, updatedAt: DATABASE_TIME })
+        .set({ ...changes, ...deletion, version: user.version + versions, updatedAt: databaseTime })
         .where({ id: user.id })
         .returning('*')
         .execute();
@@ -184,7 +189,7 @@ export class UsersRepository {
   }
 
   /** Resamples the planner statistics of the user tables, which removes samples of erased users. */
-  async sampleAnew(): Promise<void> {
+  async refreshStatistics(): Promise<void> {
     await this.sql.execute('SELECT sample_accounts_anew()');
   }
 

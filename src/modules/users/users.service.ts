@@ -1,27 +1,27 @@
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { findCanonicalEmail } from '../../common/email-address.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
-import { assertOneWayToPage, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
-import { PasswordHasher } from '../../platform/crypto/password-hasher.js';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import { PasswordHasher } from '../../platform/crypto/password.hasher.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
-import { replay } from './account-replay.js';
-import { assertVisible } from './account-rules.js';
-import { Authority } from './authority.js';
+import { replayUser } from './history/replay-user.js';
+import { assertVisible } from './user-rules.js';
+import { UserAuthorityPolicy } from './user-authority.policy.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
-import { LastLogins } from './last-logins.js';
-import { breaks } from './events/user-events.js';
-import { checkPassword } from './password-policy.js';
+import { LastLoginBuffer } from './last-login.buffer.js';
+import { securityBreaks } from './events/user-events.js';
+import { checkPassword } from './passwords/password.policy.js';
 import type { User, UserStatus } from './user.entity.js';
-import { sortColumns, type UserOrder } from './users-page.js';
+import { sortColumns, type UserOrder } from './listing/users-page.query-builder.js';
 import { UsersRepository } from './users.repository.js';
 
 /** Applies to sample users and to users created by an earlier version of the service. */
-const BEFORE_HISTORY = 'The state at that time is unknown because the user is older than its history';
+const BEFORE_HISTORY_MESSAGE = 'The state at that time is unknown because the user is older than its history';
 
 /** Answers queries about users. Commands make the changes. */
 @Injectable()
@@ -31,12 +31,12 @@ export class UsersService {
     private readonly hasher: PasswordHasher,
     private readonly unitOfWork: UnitOfWork,
     private readonly store: EventStore,
-    private readonly lastLogins: LastLogins,
-    private readonly authority: Authority,
+    private readonly lastLoginBuffer: LastLoginBuffer,
+    private readonly authority: UserAuthorityPolicy,
   ) {}
 
   async list(query: ListUsersDto, caller: Principal): Promise<Page<User>> {
-    assertOneWayToPage(query);
+    assertOffsetOrCursor(query);
     if (query.status === 'deleted' && !caller.permissions.has('users:delete'))
       throw new AppError('FORBIDDEN');
     const { search, status, role, sort = 'created_at', limit = DEFAULT_LIMIT, offset = 0 } = query;
@@ -66,8 +66,8 @@ export class UsersService {
    * Returns the user for a caller who is about to act on the user. Locks the row until the unit of work ends.
    * @throws AppError `NOT_FOUND`, `FORBIDDEN` for a user who holds a permission that the caller does not hold
    */
-  holdToActOn(id: string, caller: Principal): Promise<User> {
-    return this.authority.hold(id, caller);
+  lockManageable(id: string, caller: Principal): Promise<User> {
+    return this.authority.lockManageable(id, caller);
   }
 
   /**
@@ -76,8 +76,8 @@ export class UsersService {
    */
   async getAsOf(id: string, at: Date, caller: Principal): Promise<UserResponse> {
     const { createdAt } = await this.get(id, caller);
-    const account = replay(await this.store.findStream(id, at));
-    if (!account && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY });
+    const account = replayUser(await this.store.findStream(id, at));
+    if (!account && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
     const hidden = account?.status === 'deleted' && !caller.permissions.has('users:delete');
     if (!account || hidden) throw new AppError('NOT_FOUND');
     return account;
@@ -91,7 +91,7 @@ export class UsersService {
 
   /** Records the sign-in once the unit of work commits. */
   recordSignIn(id: string, at: Date): void {
-    this.unitOfWork.afterCommit(() => this.lastLogins.gather(id, at));
+    this.unitOfWork.afterCommit(() => this.lastLoginBuffer.add(id, at));
   }
 
   /** Returns true if the user exists, even if deleted, until the user is erased. */
@@ -109,14 +109,14 @@ export class UsersService {
    * Returns the user if active. Locks the row until the unit of work ends, so that nobody can disable the
    * user meanwhile.
    */
-  async holdActive(id: string): Promise<User | null> {
+  async lockActive(id: string): Promise<User | null> {
     const user = await this.repository.findByIdForUpdate(id);
     return user?.status === 'active' ? user : null;
   }
 
   /** Returns true if the user has since gone through an event that voids earlier requests. */
-  hasBrokenSince(id: string, since: Date): Promise<boolean> {
-    return this.store.hasHappenedSince(id, breaks, since);
+  hasSecurityBreakSince(id: string, since: Date): Promise<boolean> {
+    return this.store.hasHappenedSince(id, securityBreaks, since);
   }
 
   /**

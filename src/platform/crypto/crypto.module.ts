@@ -2,12 +2,12 @@ import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
-import { AccountKeys } from './account-keys.js';
-import { DecoyHashes } from './decoy-hashes.js';
-import { KeyedDigest } from './keyed-digest.js';
-import { masterKey } from './master-key.js';
-import { PasswordHasher } from './password-hasher.js';
-import { MASTER_KEY, Sealer } from './sealer.js';
+import { UserEncryptionKeys } from './user-encryption-keys.service.js';
+import { DecoyHashesService } from './decoy-hashes.service.js';
+import { KeyedDigestService } from './keyed-digest.service.js';
+import { readMasterKey } from './read-master-key.js';
+import { PasswordHasher } from './password.hasher.js';
+import { MASTER_KEY, Cipher } from './cipher.service.js';
 import { UserEncryptionKey } from './user-encryption-key.entity.js';
 
 @Global()
@@ -17,14 +17,14 @@ import { UserEncryptionKey } from './user-encryption-key.entity.js';
     {
       provide: MASTER_KEY,
       inject: [ConfigModule.token],
-      useFactory: (config: Config) => masterKey(config),
+      useFactory: (config: Config) => readMasterKey(config),
     },
-    Sealer,
-    KeyedDigest,
-    DecoyHashes,
+    Cipher,
+    KeyedDigestService,
+    DecoyHashesService,
     PasswordHasher,
-    AccountKeys,
+    UserEncryptionKeys,
   ],
-  exports: [Sealer, KeyedDigest, DecoyHashes, PasswordHasher, AccountKeys],
+  exports: [Cipher, KeyedDigestService, DecoyHashesService, PasswordHasher, UserEncryptionKeys],
 })
 export class CryptoModule {}

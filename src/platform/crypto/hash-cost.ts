@@ -1,7 +1,13 @@
 import { blocksOf, type StoredHash } from './stored-hash.js';
 
 /** The parameters of our own hashes, OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
-export const OWN = { type: 'argon2id', version: 19, memoryKib: 19_456, passes: 2, lanes: 1 } as const;
+export const OWN_PARAMETERS = {
+  type: 'argon2id',
+  version: 19,
+  memoryKib: 19_456,
+  passes: 2,
+  lanes: 1,
+} as const;
 export const OWN_SALT_BYTES = 16;
 export const OWN_DIGEST_BYTES = 32;
 
@@ -10,7 +16,7 @@ export const OWN_DIGEST_BYTES = 32;
  * They need only be roughly right, because they limit queues and pad cheap hashes.
  */
 const EQUIVALENT = {
-  argon2: OWN.memoryKib * OWN.passes,
+  argon2: OWN_PARAMETERS.memoryKib * OWN_PARAMETERS.passes,
   bcrypt: 2 ** 8 * 1.7,
   /** The product N * r * p. */
   scrypt: 103_000,
@@ -32,11 +38,11 @@ export function relativeCost(hash: StoredHash): number {
 export function isOwn(hash: StoredHash): boolean {
   return (
     hash.algorithm === 'argon2' &&
-    hash.type === OWN.type &&
-    hash.version === OWN.version &&
-    hash.memoryKib === OWN.memoryKib &&
-    hash.passes === OWN.passes &&
-    hash.lanes === OWN.lanes &&
+    hash.type === OWN_PARAMETERS.type &&
+    hash.version === OWN_PARAMETERS.version &&
+    hash.memoryKib === OWN_PARAMETERS.memoryKib &&
+    hash.passes === OWN_PARAMETERS.passes &&
+    hash.lanes === OWN_PARAMETERS.lanes &&
     hash.digest.length === OWN_DIGEST_BYTES
   );
 }

@@ -1,13 +1,13 @@
 import { argon2id, hash } from 'argon2';
-import { verifyArgon2InPool } from './foreign-hashes.js';
-import { isOwn, OWN } from './hash-cost.js';
+import { verifyArgon2InPool } from './verify-foreign-hash.js';
+import { isOwn, OWN_PARAMETERS } from './hash-cost.js';
 import { parseStoredHash } from './stored-hash.js';
 
 const PARAMETERS = {
   type: argon2id,
-  memoryCost: OWN.memoryKib,
-  timeCost: OWN.passes,
-  parallelism: OWN.lanes,
+  memoryCost: OWN_PARAMETERS.memoryKib,
+  timeCost: OWN_PARAMETERS.passes,
+  parallelism: OWN_PARAMETERS.lanes,
 } as const;
 
 /**

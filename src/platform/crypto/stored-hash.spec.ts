@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { verifyStored } from './foreign-hashes.js';
+import { verifyStored } from './verify-foreign-hash.js';
 import { relativeCost } from './hash-cost.js';
 import { parseStoredHash } from './stored-hash.js';
 

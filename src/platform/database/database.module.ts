@@ -3,17 +3,17 @@ import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
-import { DatabaseMetrics } from '../metrics/database-metrics.js';
-import { BackgroundConnections } from './background-connections.js';
-import { BuildFacts } from './build-facts.js';
-import { backendsOf, dataSourceOptions } from './data-source.js';
+import { DatabaseMetrics } from '../metrics/database.metrics.js';
+import { BackgroundPool } from './driver/background.pool.js';
+import { BuildInfoService } from './startup/build-info.service.js';
+import { backendsOf, dataSourceOptions } from './driver/data-source.js';
 import { withPostgresTypes } from './column-types.js';
-import { Notifications } from './notifications.js';
-import type { ServicePool } from './service-pool.js';
-import { ServiceRoleCheck } from './service-role-check.js';
+import { NotificationsService } from './listen/notifications.service.js';
+import type { ServicePool } from './driver/service.pool.js';
+import { ServiceRoleChecker } from './startup/service-role.checker.js';
 import { SqlRunner } from './sql.runner.js';
-import { UnitOfWork } from './unit-of-work.js';
-import { WriteAccess } from './write-access.js';
+import { UnitOfWork } from './transactions/unit-of-work.js';
+import { WriteAccessMonitor } from './listen/write-access.monitor.js';
 
 /** The connection pool and the unit of work, for every module. */
 @Global()
@@ -39,19 +39,26 @@ import { WriteAccess } from './write-access.js';
       inject: [UnitOfWork],
       useFactory: (unitOfWork: UnitOfWork) => new SqlRunner(unitOfWork),
     },
-    BackgroundConnections,
-    BuildFacts,
-    Notifications,
-    ServiceRoleCheck,
-    WriteAccess,
+    BackgroundPool,
+    BuildInfoService,
+    NotificationsService,
+    ServiceRoleChecker,
+    WriteAccessMonitor,
   ],
-  exports: [UnitOfWork, SqlRunner, BackgroundConnections, BuildFacts, Notifications, WriteAccess],
+  exports: [
+    UnitOfWork,
+    SqlRunner,
+    BackgroundPool,
+    BuildInfoService,
+    NotificationsService,
+    WriteAccessMonitor,
+  ],
 })
 export class DatabaseModule implements OnModuleInit {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly metrics: DatabaseMetrics,
-    private readonly writes: WriteAccess,
+    private readonly writeAccess: WriteAccessMonitor,
   ) {}
 
   onModuleInit(): void {
@@ -62,7 +69,7 @@ export class DatabaseModule implements OnModuleInit {
       .look([])
       .catch(() => undefined);
     // Sessions opened while the database was read-only may keep refusing writes.
-    this.writes.subscribe(() => pool.renew());
+    this.writeAccess.subscribe(() => pool.renew());
   }
 }
 

@@ -1,7 +1,7 @@
 import type { SqlRunner } from './sql.runner.js';
 
 /** The number of rows counted exactly before the planner's estimate is used. */
-const COUNTED_ROWS = 1000;
+const MAX_COUNTED_ROWS = 1000;
 
 interface Plan {
   readonly 'Plan Rows': number;
@@ -9,7 +9,7 @@ interface Plan {
 }
 
 /**
- * Returns the exact number of rows up to {@link COUNTED_ROWS}, and the planner's estimate beyond it. The cost
+ * Returns the exact number of rows up to {@link MAX_COUNTED_ROWS}, and the planner's estimate beyond it. The cost
  * therefore does not grow with the result.
  */
 export async function estimateRows(
@@ -18,10 +18,10 @@ export async function estimateRows(
   parameters: readonly unknown[],
 ): Promise<number> {
   const counted = await sql.one<{ rows: number }>(
-    `SELECT count(*)::integer AS rows FROM (${select} LIMIT ${COUNTED_ROWS + 1}) AS counted`,
+    `SELECT count(*)::integer AS rows FROM (${select} LIMIT ${MAX_COUNTED_ROWS + 1}) AS counted`,
     parameters,
   );
-  if (counted.rows <= COUNTED_ROWS) return counted.rows;
+  if (counted.rows <= MAX_COUNTED_ROWS) return counted.rows;
   return (await planOf(sql, select, parameters))['Plan Rows'];
 }
 

@@ -5,15 +5,15 @@ import { foldCase, foldSearch, foldTurkishI } from '../../common/text.js';
  * Matches rows whose key contains a Turkish i. Until the fill has completed their keys, searches find them
  * through this condition. It must equal the predicate of the index `users_search_turkish` exactly.
  */
-const HOLDS_TURKISH_I = `(search_key LIKE '%ı%' OR search_key LIKE '%i\u0307%')`;
+const CONTAINS_TURKISH_I = `(search_key LIKE '%ı%' OR search_key LIKE '%i\u0307%')`;
 
 /**
  * Returns the condition that a user's `search_key` contains a text, in a form that the indexes support. A key
  * that the fill has not completed yet (see SearchKeyFill) contains the text as typed, or with another i.
  * @param pattern an SQL expression for the pattern (see likePattern)
  */
-export const holds = (pattern: string): string =>
-  `(search_key LIKE ${pattern} OR (${HOLDS_TURKISH_I} AND search_fold(search_key) LIKE ${pattern}))`;
+export const keyContains = (pattern: string): string =>
+  `(search_key LIKE ${pattern} OR (${CONTAINS_TURKISH_I} AND search_fold(search_key) LIKE ${pattern}))`;
 
 /**
  * Returns the condition that a `search_key` (of a user or an image) contains a text, whether or not the fill
@@ -22,9 +22,9 @@ export const holds = (pattern: string): string =>
 export const holdsInAnyForm = (pattern: string): string =>
   `(search_key LIKE ${pattern} OR (search_key_is_partial(search_key) AND search_form(search_key) LIKE ${pattern}))`;
 
-/** Returns a condition that {@link holds} implies, in the form that the index of letter pairs supports. */
-export const holdsPairs = (pairs: string): string =>
-  `(search_pairs(search_key) @> ${pairs} OR (${HOLDS_TURKISH_I} AND search_pairs(search_fold(search_key)) @> ${pairs}))`;
+/** Returns a condition that {@link keyContains} implies, in the form that the index of letter pairs supports. */
+export const keyContainsPairs = (pairs: string): string =>
+  `(search_pairs(search_key) @> ${pairs} OR (${CONTAINS_TURKISH_I} AND search_pairs(search_fold(search_key)) @> ${pairs}))`;
 
 /** The terms for one search text. A row that matches any of them is found. */
 export interface SearchTerms {
@@ -49,7 +49,7 @@ export function searchTerms(search: string): SearchTerms {
 /**
  * Returns the condition that a row matches any of the terms. Each part has its own index, so PostgreSQL can
  * use indexes for the whole condition.
- * @param texts a condition for each text (see holds, holdsPairs)
+ * @param texts a condition for each text (see holds, keyContainsPairs)
  * @param emailKey an SQL expression for the canonical address, or null when there is none
  */
 export const anyTerm = (texts: readonly string[], emailKey: string | null): string =>

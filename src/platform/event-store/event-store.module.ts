@@ -1,14 +1,14 @@
 import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { EventStore } from './event-store.js';
-import { HorizonWatch } from './horizon-watch.js';
+import { HorizonMonitor } from './horizon.monitor.js';
 import { RecordedEvent } from './event.entity.js';
 import { HistoryEpoch } from './history-epoch.entity.js';
 
 @Global()
 @Module({
   imports: [TypeOrmModule.forFeature([RecordedEvent, HistoryEpoch])],
-  providers: [EventStore, HorizonWatch],
+  providers: [EventStore, HorizonMonitor],
   exports: [EventStore],
 })
 export class EventStoreModule {}

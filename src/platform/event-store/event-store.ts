@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app-error.js';
-import { BEGINNING, type HistoryPosition } from '../../common/history-position.js';
+import { START_POSITION, type EventPosition } from '../../common/event-position.js';
 import { newId } from '../../common/ids.js';
-import { AccountKeys } from '../crypto/account-keys.js';
-import type { Sealer } from '../crypto/sealer.js';
-import { violatesUnique } from '../database/database-errors.js';
-import { prepared } from '../database/prepared.js';
+import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
+import type { Cipher } from '../crypto/cipher.service.js';
+import { violatesUnique } from '../database/database.errors.js';
+import { prepared } from '../database/driver/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';
@@ -27,7 +27,7 @@ export interface NewEvent {
 export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt'> {
   readonly occurredAt: Date;
   readonly id: string;
-  readonly position: HistoryPosition;
+  readonly position: EventPosition;
   /** Null once the user is erased. */
   readonly data: object | null;
 }
@@ -37,12 +37,12 @@ export interface EventFilter {
   readonly subject?: string;
 }
 
-interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, HistoryPosition {
-  readonly sealed: Buffer | null;
+interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition {
+  readonly encrypted: Buffer | null;
 }
 
 const COLUMNS = `epoch, xid::text, seq::text, id, type, stream, stream_version AS version, subject,
-                 occurred_at AS "occurredAt", data_sealed AS sealed`;
+                 occurred_at AS "occurredAt", data_sealed AS encrypted`;
 
 const INSERT = prepared(
   `INSERT INTO events (epoch, id, type, stream, stream_version, subject, occurred_at, data_sealed)
@@ -57,7 +57,7 @@ const INSERT = prepared(
 export class EventStore {
   constructor(
     private readonly sql: SqlRunner,
-    private readonly keys: AccountKeys,
+    private readonly keys: UserEncryptionKeys,
   ) {}
 
   /**
@@ -67,15 +67,15 @@ export class EventStore {
    * @throws AppError `CONFLICT` when the stream already has an event of that version, because another writer
    * was first
    */
-  async append(events: readonly NewEvent[], made?: ReadonlyMap<string, Sealer>): Promise<string[]> {
+  async append(events: readonly NewEvent[], made?: ReadonlyMap<string, Cipher>): Promise<string[]> {
     const ids: string[] = [];
     const rows: unknown[][] = [];
     for (const { type, stream, version, subject, occurredAt, data } of events) {
       const id = newId();
-      const sealer = made?.get(subject) ?? (await this.keys.sealerOf(subject));
-      const sealed = sealer?.seal(Buffer.from(JSON.stringify(data)), sealPurpose(id)) ?? null;
+      const cipher = made?.get(subject) ?? (await this.keys.encryptionCipher(subject));
+      const encrypted = cipher?.encrypt(Buffer.from(JSON.stringify(data)), encryptionPurpose(id)) ?? null;
       ids.push(id);
-      rows.push([id, type, stream, version, subject, occurredAt ?? null, sealed]);
+      rows.push([id, type, stream, version, subject, occurredAt ?? null, encrypted]);
     }
     try {
       await this.sql.execute(INSERT, columnsOf(rows));
@@ -91,11 +91,11 @@ export class EventStore {
    * running transaction are returned, because no event can be inserted before them any more.
    */
   async findSettled(
-    after: HistoryPosition | null,
+    after: EventPosition | null,
     { type, subject }: EventFilter,
     limit: number,
   ): Promise<StoredEvent[]> {
-    const { epoch, xid, seq } = after ?? BEGINNING;
+    const { epoch, xid, seq } = after ?? START_POSITION;
     // Orders by the table's columns. The selected columns of the same names are texts, where 10 sorts before
     // 9.
     const rows = await this.sql.rows<EventRow>(
@@ -106,7 +106,7 @@ export class EventStore {
        ORDER BY events.epoch, events.xid, events.seq LIMIT $4`,
       [epoch, xid, seq, limit, ...[type, subject].filter((value) => value !== undefined)],
     );
-    return this.open(rows);
+    return this.decrypt(rows);
   }
 
   /** Returns the user that the first event of the current transaction concerns; null if it has none. */
@@ -126,7 +126,7 @@ export class EventStore {
       `SELECT ${COLUMNS} FROM events WHERE stream = $1 AND occurred_at <= $2 ORDER BY stream_version`,
       [stream, until],
     );
-    return this.open(rows);
+    return this.decrypt(rows);
   }
 
   /** Tells whether the stream has an event of these types after `since`. */
@@ -138,12 +138,12 @@ export class EventStore {
     return row !== null;
   }
 
-  private async open(rows: readonly EventRow[]): Promise<StoredEvent[]> {
+  private async decrypt(rows: readonly EventRow[]): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
-    for (const { epoch, xid, seq, sealed, ...event } of rows) {
-      const opener = sealed && (await this.keys.openerOf(event.subject));
+    for (const { epoch, xid, seq, encrypted, ...event } of rows) {
+      const opener = encrypted && (await this.keys.decryptionCipher(event.subject));
       const data = opener
-        ? (JSON.parse(opener.open(sealed, sealPurpose(event.id)).toString()) as object)
+        ? (JSON.parse(opener.decrypt(encrypted, encryptionPurpose(event.id)).toString()) as object)
         : null;
       events.push({ ...event, position: { epoch, xid, seq }, data });
     }
@@ -151,7 +151,7 @@ export class EventStore {
   }
 }
 
-const sealPurpose = (id: string): string => `event:${id}`;
+const encryptionPurpose = (id: string): string => `event:${id}`;
 
 const columnsOf = (rows: readonly unknown[][]): unknown[][] =>
   (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));

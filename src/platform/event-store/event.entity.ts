@@ -33,5 +33,5 @@ export class RecordedEvent {
   occurredAt: Date;
 
   @Column('bytea', { name: 'data_sealed', nullable: true })
-  dataSealed: Buffer | null;
+  dataEncrypted: Buffer | null;
 }

@@ -1,5 +1,5 @@
 import { buildInfo } from '../../config/build-info.js';
-import type { RunningBuild } from '../database/build-facts.js';
+import type { RunningBuild } from '../database/startup/build-info.service.js';
 
 /** The result of one check in a health report. */
 export type CheckResult = Readonly<{ status: 'up' | 'down'; responseTime?: number; reason?: string }>;

@@ -2,19 +2,19 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import { HealthCheck } from '@nestjs/terminus';
 import type { Response } from 'express';
-import { Public } from '../../common/authorization/policy.js';
+import { Public } from '../../common/authorization/policy.decorator.js';
 import { Operational } from '../../common/http/operational.decorator.js';
-import { IgnoresQuery } from '../http/route-facts.js';
+import { IgnoresQuery } from '../http/body/route-input.decorator.js';
 import { type FullHealthReport, type HealthReport, healthReport } from './health-report.js';
 import { FullHealthResponse } from './health.response.js';
-import { Readiness } from './readiness.js';
+import { ReadinessService } from './readiness.service.js';
 
 @ApiTags('operations')
 @IgnoresQuery()
 @Operational({ evenOverloaded: true })
 @Controller('health')
 export class HealthController {
-  constructor(private readonly readiness: Readiness) {}
+  constructor(private readonly readiness: ReadinessService) {}
 
   /** Returns all checks, the running build and its schema, for people. */
   @Get()

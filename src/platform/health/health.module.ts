@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
-import { DatabaseHealth } from './database-health.js';
+import { DatabaseHealth } from './database.health.js';
 import { HealthController } from './health.controller.js';
-import { Readiness } from './readiness.js';
+import { ReadinessService } from './readiness.service.js';
 
 @Module({
   controllers: [HealthController],
-  providers: [DatabaseHealth, Readiness],
+  providers: [DatabaseHealth, ReadinessService],
 })
 export class HealthModule {}

@@ -4,16 +4,16 @@ import compression from 'compression';
 import type { Express, NextFunction, Request, Response } from 'express';
 import { trustedProxies } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
-import { Lifecycle } from '../lifecycle/lifecycle.js';
-import { HttpMetrics } from '../metrics/http-metrics.js';
-import { refuseAmbiguous } from './ambiguous-request.js';
-import { answerClientErrors } from './client-errors.js';
+import { LifecycleService } from '../lifecycle/lifecycle.service.js';
+import { HttpMetrics } from '../metrics/http.metrics.js';
+import { refuseAmbiguous } from './server/ambiguous-request.middleware.js';
+import { answerClientErrors } from './server/answer-client-errors.js';
 import { allowOrigins } from './cors.js';
-import { refuseUnknownExpectation, takeExpectations } from './expectations.js';
-import { OverloadGate, type RequestListener } from './overload-gate.js';
+import { refuseUnknownExpectation, handleExpectHeaders } from './server/expect.middleware.js';
+import { OverloadMiddleware, type RequestListener } from './overload/overload.middleware.js';
 import { requestContextMiddleware } from './request-context.middleware.js';
 import { documentationPolicy, securityHeaders } from './security-headers.js';
-import { UnfinishedHeads } from './unfinished-heads.js';
+import { UnfinishedHeadsMonitor } from './server/unfinished-heads.monitor.js';
 
 /** Configures everything that runs before the routes, in the order in which a request meets it. */
 export function configureHttp(app: NestExpressApplication, config: Config): void {
@@ -24,21 +24,21 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   // Queries are parsed strictly, after the guards (InputInterceptor).
   app.set('query parser', false);
   app.set('trust proxy', trustedProxies(config.TRUSTED_PROXIES));
-  const gate = app.get(OverloadGate);
+  const overload = app.get(OverloadMiddleware);
   app.useSecurityHeaders(securityHeaders);
   app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
   app.use(app.get(HttpMetrics).middleware);
   app.use(refuseAmbiguous);
   app.use(refuseUnknownExpectation);
-  app.use(announceDrain(app.get(Lifecycle)));
+  app.use(announceDrain(app.get(LifecycleService)));
   app.use('/api', uncached);
   app.use('/docs', documentationPolicy);
   allowOrigins(app, config.CORS_ORIGINS);
-  app.use(gate.afterCors);
+  app.use(overload.afterCors);
   app.use(compression({ filter: isCompressible }));
   guardServer(app);
   const express = app.getHttpAdapter().getInstance() as unknown as ExpressHandler;
-  express.handle = gate.before(express.handle.bind(express));
+  express.handle = overload.before(express.handle.bind(express));
 }
 
 /** The method to which an Express application passes each request; Express's types omit it. */
@@ -50,10 +50,10 @@ interface ExpressHandler {
 function guardServer(app: NestExpressApplication): void {
   const server: Server = app.getHttpServer();
   answerClientErrors(server);
-  takeExpectations(server);
+  handleExpectHeaders(server);
   const express: Express = app.getHttpAdapter().getInstance();
   const isTrusted = express.get('trust proxy fn') as (address: string, hop: number) => boolean;
-  new UnfinishedHeads((address) => isTrusted(address, 0)).watch(server);
+  new UnfinishedHeadsMonitor((address) => isTrusted(address, 0)).watch(server);
 }
 
 /**
@@ -72,7 +72,7 @@ function uncached(_: Request, response: Response, next: NextFunction): void {
 }
 
 /** Asks the client, in every response, to leave its connection while the service stops. */
-function announceDrain(lifecycle: Lifecycle) {
+function announceDrain(lifecycle: LifecycleService) {
   return (_: Request, response: Response, next: NextFunction): void => {
     if (lifecycle.draining) response.set('Connection', 'close');
     next();

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
-import { ANY_LOCALHOST } from '../../config/variables.js';
+import { ANY_LOCALHOST } from '../../config/config.schema.js';
 import { DeclaredRoutesService } from './declared-routes.service.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
-import { clientOf } from '../../common/http/client.js';
+import { requestOriginOf } from '../../common/http/request-origin.js';
 import { newRequestId } from '../../common/ids.js';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -18,15 +18,15 @@ export function requestContextMiddleware(timeLimitMs: number) {
     response.set('X-Request-Id', requestId);
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), timeLimitMs);
-    const left = new AbortController();
+    const clientGone = new AbortController();
     response.once('close', () => {
       clearTimeout(timer);
-      if (!response.writableFinished) left.abort();
+      if (!response.writableFinished) clientGone.abort();
     });
     const caller = { principal: null, rejected: false };
     const traceId = TRACE_PARENT.exec(request.get('traceparent') ?? '')?.groups?.['traceId'] ?? null;
-    const signals = { signal: limit.signal, clientLeft: left.signal };
-    const context = { requestId, traceId, client: clientOf(request), ...signals, caller };
+    const signals = { signal: limit.signal, clientGone: clientGone.signal };
+    const context = { requestId, traceId, origin: requestOriginOf(request), ...signals, caller };
     requestContext.run(context, next);
   };
 }

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { merge, Observable, take } from 'rxjs';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
-import { streamedTypes } from './streamed-body.js';
+import { streamedTypes } from './body/streamed-body.decorator.js';
 
 /**
  * Answers 504 when the request times out. The same signal cancels its running query and prevents its

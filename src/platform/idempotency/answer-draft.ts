@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { Answer } from '../http/answer.js';
+import type { Answer } from '../http/answers/prepare-answer.js';
 
 /** The changes a handler makes to a response before it is sent, so that they can be stored or undone. */
 export class AnswerDraft {
@@ -27,7 +27,7 @@ export class AnswerDraft {
    * Undoes the handler's changes. Does nothing when the request timed out and the response is already being
    * sent.
    */
-  takeBack(): void {
+  discard(): void {
     if (this.response.headersSent) return;
     for (const name of this.response.getHeaderNames()) this.response.removeHeader(name);
     for (const [name, header] of this.before) this.response.setHeader(name, header);

@@ -7,20 +7,20 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { from, lastValueFrom, type Observable } from 'rxjs';
-import { UnitOfWork } from '../database/unit-of-work.js';
-import { type Answer, prepareAnswer } from '../http/answer.js';
-import { errorAnswer, toAppError } from '../http/error-answer.js';
+import { UnitOfWork } from '../database/transactions/unit-of-work.js';
+import { type Answer, prepareAnswer } from '../http/answers/prepare-answer.js';
+import { errorAnswer, toAppError } from '../http/answers/error-answer.js';
 import { AnswerDraft } from './answer-draft.js';
 import { idempotencyKey, REPLAYED_HEADER } from './idempotency-key.js';
 import { idempotencyKeyUse } from './idempotency.decorator.js';
-import { IdempotencyClaims } from './idempotency-claims.js';
-import { IdempotencyRecords, type KeyedRequest } from './idempotency-records.js';
+import { IdempotencyClaimsService } from './idempotency-claims.service.js';
+import { IdempotencyService, type KeyedRequest } from './idempotency.service.js';
 
 /** Statuses of refusals that a retry may not receive again. */
-const NOT_KEPT: ReadonlySet<number> = new Set([401, 408, 409, 429]);
+const UNSAVED_STATUSES: ReadonlySet<number> = new Set([401, 408, 409, 429]);
 
 /** Thrown through a handler to stop it, because its request was answered before. */
-class AnsweredBefore extends Error {
+class AlreadyAnsweredError extends Error {
   constructor(readonly answer: Answer) {
     super('this request was answered before');
   }
@@ -35,8 +35,8 @@ class AnsweredBefore extends Error {
 export class IdempotencyInterceptor implements NestInterceptor {
   constructor(
     private readonly unitOfWork: UnitOfWork,
-    private readonly records: IdempotencyRecords,
-    private readonly claims: IdempotencyClaims,
+    private readonly idempotency: IdempotencyService,
+    private readonly claims: IdempotencyClaimsService,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -48,9 +48,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (key === null) return next.handle();
     const response = context.switchToHttp().getResponse<Response>();
     if (use === 'decides-alone') {
-      return from(this.answerStreamed(this.records.identify(request, key, true), response, next));
+      return from(this.answerStreamed(this.idempotency.identify(request, key, true), response, next));
     }
-    return from(this.answer(this.records.identify(request, key), request, response, next));
+    return from(this.answer(this.idempotency.identify(request, key), request, response, next));
   }
 
   private async answer(
@@ -63,13 +63,16 @@ export class IdempotencyInterceptor implements NestInterceptor {
     try {
       const handle = async () => {
         // Undoes the changes of an attempt that the database made restart.
-        draft.takeBack();
+        draft.discard();
         return draft.finish(await lastValueFrom(next.handle(), { defaultValue: undefined }));
       };
-      return prepareAnswer(response, await this.once(keyed, handle).catch(this.keepRefusal(keyed, request)));
+      return prepareAnswer(
+        response,
+        await this.runOnce(keyed, handle).catch(this.saveRefusal(keyed, request)),
+      );
     } catch (error) {
-      draft.takeBack();
-      if (!(error instanceof AnsweredBefore)) throw error;
+      draft.discard();
+      if (!(error instanceof AlreadyAnsweredError)) throw error;
       response.set(REPLAYED_HEADER, 'true');
       return prepareAnswer(response, error.answer);
     }
@@ -84,23 +87,23 @@ export class IdempotencyInterceptor implements NestInterceptor {
     response: Response,
     next: CallHandler,
   ): Promise<string | undefined> {
-    const { answer, again } = await this.claims.hold(keyed, () => lastValueFrom(next.handle()));
+    const { answer, again } = await this.claims.runClaimed(keyed, () => lastValueFrom(next.handle()));
     if (again) response.set(REPLAYED_HEADER, 'true');
     return prepareAnswer(response, answer);
   }
 
   /**
    * Runs the request unless it was answered before.
-   * @throws AnsweredBefore, AppError `CONFLICT` or `IDEMPOTENCY_MISMATCH`
+   * @throws AlreadyAnsweredError, AppError `CONFLICT` or `IDEMPOTENCY_MISMATCH`
    */
-  private once(keyed: KeyedRequest, answer: () => Promise<Answer>): Promise<Answer> {
+  private runOnce(keyed: KeyedRequest, answer: () => Promise<Answer>): Promise<Answer> {
     const begin = async () => {
-      const before = await this.records.claim(keyed);
-      if (before) throw new AnsweredBefore(before);
+      const before = await this.idempotency.lockScope(keyed);
+      if (before) throw new AlreadyAnsweredError(before);
     };
-    return this.unitOfWork.runAround(begin, async () => {
+    return this.unitOfWork.runWith(begin, async () => {
       const given = await answer();
-      await this.records.keep(keyed, given);
+      await this.idempotency.saveAnswer(keyed, given);
       return given;
     });
   }
@@ -109,12 +112,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
    * Stores a refusal and rethrows it. A refusal has no effect and its work was rolled back, so it is stored
    * separately.
    */
-  private keepRefusal(keyed: KeyedRequest, request: Request) {
+  private saveRefusal(keyed: KeyedRequest, request: Request) {
     return async (thrown: unknown): Promise<never> => {
       const error = toAppError(thrown);
       const { status, code } = error;
-      if (status < 500 && !NOT_KEPT.has(status) && code !== 'IDEMPOTENCY_MISMATCH') {
-        await this.once(keyed, async () => errorAnswer(error, request));
+      if (status < 500 && !UNSAVED_STATUSES.has(status) && code !== 'IDEMPOTENCY_MISMATCH') {
+        await this.runOnce(keyed, async () => errorAnswer(error, request));
       }
       throw thrown;
     };

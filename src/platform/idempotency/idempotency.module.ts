@@ -1,8 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { IdempotencyCleanUp } from './clean-up.js';
-import { IdempotencyClaims } from './idempotency-claims.js';
-import { IdempotencyRecords } from './idempotency-records.js';
+import { IdempotencyCleanup } from './idempotency.cleanup.js';
+import { IdempotencyClaimsService } from './idempotency-claims.service.js';
+import { IdempotencyService } from './idempotency.service.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 import { IdempotencyRecord } from './idempotency-record.entity.js';
 import { IdempotencyClaim } from './idempotency-claim.entity.js';
@@ -10,7 +10,7 @@ import { IdempotencyClaim } from './idempotency-claim.entity.js';
 @Global()
 @Module({
   imports: [TypeOrmModule.forFeature([IdempotencyRecord, IdempotencyClaim])],
-  providers: [IdempotencyRecords, IdempotencyClaims, IdempotencyRepository, IdempotencyCleanUp],
-  exports: [IdempotencyRecords, IdempotencyClaims],
+  providers: [IdempotencyService, IdempotencyClaimsService, IdempotencyRepository, IdempotencyCleanup],
+  exports: [IdempotencyService, IdempotencyClaimsService],
 })
 export class IdempotencyModule {}

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SqlRunner } from '../database/sql.runner.js';
-import { UnitOfWork } from '../database/unit-of-work.js';
+import { UnitOfWork } from '../database/transactions/unit-of-work.js';
 import { IdempotencyClaim } from './idempotency-claim.entity.js';
 import type { IdempotencyRecord } from './idempotency-record.entity.js';
 
@@ -31,7 +31,7 @@ export class IdempotencyRepository {
   }
 
   /** Stores a record, and replaces an expired one. */
-  async put(scope: Buffer, { subject, request, answer }: StoredAnswer): Promise<void> {
+  async upsert(scope: Buffer, { subject, request, answer }: StoredAnswer): Promise<void> {
     await this.sql.execute(
       `INSERT INTO idempotency_records (scope, subject, request, answer, created_at)
        VALUES ($1, $2, $3, $4, clock_timestamp())
@@ -57,7 +57,7 @@ export class IdempotencyRepository {
     return row !== null;
   }
 
-  async holdOn(scope: Buffer, holder: string, seconds: number): Promise<void> {
+  async renewClaim(scope: Buffer, holder: string, seconds: number): Promise<void> {
     await this.sql.execute(
       `UPDATE idempotency_claims SET held_until = clock_timestamp() + make_interval(secs => $3::integer)
        WHERE scope = $1 AND holder = $2`,

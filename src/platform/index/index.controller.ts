@@ -1,12 +1,12 @@
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Public } from '../../common/authorization/policy.js';
+import { Public } from '../../common/authorization/policy.decorator.js';
 import { Operational } from '../../common/http/operational.decorator.js';
 import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { IgnoresQuery } from '../http/route-facts.js';
+import { IgnoresQuery } from '../http/body/route-input.decorator.js';
 import { IndexResponse } from './index.response.js';
 
 const DOCUMENTATION = '/docs';

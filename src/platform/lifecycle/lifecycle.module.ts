@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { DescriptorWatch } from './descriptor-watch.js';
-import { Lifecycle } from './lifecycle.js';
+import { LifecycleService } from './lifecycle.service.js';
 
 @Global()
-@Module({ providers: [Lifecycle, DescriptorWatch], exports: [Lifecycle] })
+@Module({ providers: [LifecycleService, DescriptorWatch], exports: [LifecycleService] })
 export class LifecycleModule {}

@@ -1,27 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestApplication } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
-import { ServiceLogger } from '../logging/service-logger.js';
-import { Lifecycle } from './lifecycle.js';
-import type { OpenConnections } from './open-connections.js';
-import type { ProcessSignals } from './process-signals.js';
+import { ServiceLogger } from '../logging/service.logger.js';
+import { LifecycleService } from './lifecycle.service.js';
+import type { ConnectionTracker } from './connection.tracker.js';
+import type { ProcessSignals } from './process-signals.listener.js';
 
 /**
  * The part of the deadline reserved, at most, for the pool and the embedded server after the last connection.
  */
-const RESERVE_MS = 2000;
+const DEADLINE_RESERVE_MS = 2000;
 /**
  * The time before the end of the grace period at which streams and uploads are told, so that they hear it
  * within.
  */
-const TOLD_BEFORE_MS = 1000;
+const NOTICE_BEFORE_MS = 1000;
 /** The time after the deadline to leave the embedded server, because no other process would stop it. */
-const LEAVE_MS = 5000;
+const CLOSE_TIMEOUT_MS = 5000;
 
 export interface Stopping {
   readonly app: INestApplication;
   readonly config: Config;
-  readonly connections: OpenConnections;
+  readonly connections: ConnectionTracker;
   readonly signals: ProcessSignals;
   /** Runs last and leaves the embedded server. */
   readonly last: () => Promise<void>;
@@ -41,7 +41,7 @@ async function stop(stopping: Stopping): Promise<void> {
   const logger = app.get(ServiceLogger);
   setTimeout(() => {
     logger.error('the stop took longer than SHUTDOWN_DEADLINE_MS and is forced');
-    void leaveAndExit(last);
+    void closeAndExit(last);
   }, config.SHUTDOWN_DEADLINE_MS).unref();
   try {
     const cut = await drain(stopping);
@@ -52,7 +52,7 @@ async function stop(stopping: Stopping): Promise<void> {
     process.exit(cut > 0 ? 1 : 0);
   } catch (error) {
     logger.error(error);
-    await leaveAndExit(last);
+    await closeAndExit(last);
   }
 }
 
@@ -62,12 +62,12 @@ async function stop(stopping: Stopping): Promise<void> {
  */
 async function drain({ app, config, connections, signals: { hurry, force } }: Stopping): Promise<number> {
   const { SHUTDOWN_GRACE_MS: graceMs, SHUTDOWN_DEADLINE_MS: deadlineMs, SHUTDOWN_IDLE_MS } = config;
-  const until = Date.now() + deadlineMs - Math.min(RESERVE_MS, deadlineMs / 2);
-  const lifecycle = app.get(Lifecycle);
+  const until = Date.now() + deadlineMs - Math.min(DEADLINE_RESERVE_MS, deadlineMs / 2);
+  const lifecycle = app.get(LifecycleService);
   app.get(ServiceLogger).log('stopping');
   lifecycle.drain();
   connections.announceClose();
-  const toldBeforeMs = Math.min(TOLD_BEFORE_MS, graceMs / 2);
+  const toldBeforeMs = Math.min(NOTICE_BEFORE_MS, graceMs / 2);
   await pause(graceMs - toldBeforeMs, hurry);
   lifecycle.endStreams();
   await pause(toldBeforeMs, hurry);
@@ -76,8 +76,8 @@ async function drain({ app, config, connections, signals: { hurry, force } }: St
 }
 
 /** Exits with code 1 after it has left the embedded server, or could not do so in time. */
-export async function leaveAndExit(last: () => Promise<void>): Promise<never> {
-  await Promise.race([last(), sleep(LEAVE_MS)]).catch(() => {});
+export async function closeAndExit(last: () => Promise<void>): Promise<never> {
+  await Promise.race([last(), sleep(CLOSE_TIMEOUT_MS)]).catch(() => {});
   process.exit(1);
 }
 

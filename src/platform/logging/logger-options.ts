@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { type LoggerOptions, stdTimeFunctions } from 'pino';
 import type { Config } from '../../config/config.js';
-import { errorFacts } from './error-facts.js';
+import { serializeError } from './serialize-error.js';
 
 /** A second safeguard. The service never logs these on purpose; a header or body that slips in is masked. */
 const REDACTED = [
@@ -23,7 +23,7 @@ export function loggerOptions(config: Logging) {
     level: config.LOG_LEVEL,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: errorFacts },
+    serializers: { err: serializeError },
     redact: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
     ...(config.LOG_PRETTY &&
       isPrettyInstalled() && { transport: { target: PRETTY, options: { singleLine: true } } }),

@@ -6,9 +6,9 @@ import { requestContext } from '../../common/context/request-context.js';
 import { clientAddress } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
-import { routePattern } from '../http/routes.js';
+import { routePattern } from '../../common/http/route-pattern.js';
 import { loggerOptions } from './logger-options.js';
-import { ServiceLogger } from './service-logger.js';
+import { ServiceLogger } from './service.logger.js';
 
 const PROBES = /^\/(?:health|metrics)(?:[/?]|$)/;
 

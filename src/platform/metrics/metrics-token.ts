@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { bearerTokenOf, unauthorized } from '../../common/http/bearer.js';
+import { bearerTokenOf, unauthorized } from '../../common/http/bearer-token.js';
 
 /**
  * Checks the `Authorization` header of a metrics request. Without a configured token, every caller may read

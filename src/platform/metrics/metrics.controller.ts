@@ -1,12 +1,12 @@
 import { Controller, Get, Header, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags, ApiUnauthorizedResponse } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Public } from '../../common/authorization/policy.js';
+import { Public } from '../../common/authorization/policy.decorator.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { Operational } from '../../common/http/operational.decorator.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { MetricsRegistry } from './metrics-registry.js';
+import { MetricsRegistry } from './metrics.registry.js';
 import { assertMetricsToken } from './metrics-token.js';
 
 @ApiTags('operations')

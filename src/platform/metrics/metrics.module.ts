@@ -5,15 +5,18 @@ import {
   makeHistogramProvider,
   PrometheusModule,
 } from '@willsoto/nestjs-prometheus';
-import { BUILD_INFO } from './build-info.js';
-import { DURATION_BUCKETS } from './buckets.js';
-import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database-metrics.js';
-import { HORIZON_LAG } from './horizon-lag.js';
-import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http-metrics.js';
+import {
+  BUILD_INFO,
+  DURATION_BUCKETS,
+  HORIZON_LAG,
+  LOCAL_LIMITS,
+  OVERLOAD_REFUSALS,
+} from './metric-names.js';
+import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database.metrics.js';
+import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http.metrics.js';
 import { MetricsController } from './metrics.controller.js';
-import { MetricsRegistry } from './metrics-registry.js';
-import { LOCAL_LIMITS, OVERLOAD_REFUSALS } from './overload-metrics.js';
-import { PASSWORD_QUEUE, PasswordMetrics } from './password-metrics.js';
+import { MetricsRegistry } from './metrics.registry.js';
+import { PASSWORD_QUEUE, PasswordMetrics } from './password.metrics.js';
 
 const HTTP_LABELS = ['method', 'route', 'status'];
 const LANE_LABELS = ['lane'];

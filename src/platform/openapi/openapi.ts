@@ -3,7 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { ErrorResponse, ProblemResponse } from '../../common/errors/error.response.js';
 import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
-import { completeOperations } from './common-responses.js';
+import { completeOperations } from './complete-operations.js';
 
 /** The part of the document that the application supplies. */
 export interface ApiDescription {

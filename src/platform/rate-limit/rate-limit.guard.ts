@@ -1,12 +1,12 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler';
 import type { Request, Response } from 'express';
-import type { Principal } from '../../common/authorization/principal.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app-error.js';
 import { clientNetwork } from '../../common/http/client-network.js';
 import { operationalRoute } from '../../common/http/operational.decorator.js';
-import { type Tier, tierFor, WINDOW_MS } from './tiers.js';
+import { type Tier, tierFor, WINDOW_MS } from './tier.policy.js';
 
 /**
  * Limits requests with one bucket per caller across all routes except operational ones: the user's with a valid access token,

@@ -5,10 +5,10 @@ import { ThrottlerModule, ThrottlerStorage } from '@nestjs/throttler';
 import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
-import { LOCAL_LIMITS } from '../metrics/overload-metrics.js';
-import { LocalStorage } from './local-storage.js';
-import { SharedStorage } from './shared-storage.js';
-import { limitOf, tierFor, WINDOW_MS } from './tiers.js';
+import { LOCAL_LIMITS } from '../metrics/metric-names.js';
+import { LocalRateLimitStorage } from './local.storage.js';
+import { RedisRateLimitStorage } from './redis.storage.js';
+import { limitOf, tierFor, WINDOW_MS } from './tier.policy.js';
 
 /** Limits requests in memory, or across all instances through `REDIS_URL`. */
 @Global()
@@ -26,8 +26,8 @@ import { limitOf, tierFor, WINDOW_MS } from './tiers.js';
         ],
         storage:
           config.REDIS_URL === undefined
-            ? new LocalStorage()
-            : new SharedStorage(config.REDIS_URL, judgedAlone),
+            ? new LocalRateLimitStorage()
+            : new RedisRateLimitStorage(config.REDIS_URL, judgedAlone),
       }),
     }),
   ],
@@ -37,10 +37,10 @@ export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
   constructor(@Inject(ThrottlerStorage) private readonly storage: ThrottlerStorage) {}
 
   async onModuleInit(): Promise<void> {
-    if (this.storage instanceof SharedStorage) await this.storage.connect();
+    if (this.storage instanceof RedisRateLimitStorage) await this.storage.connect();
   }
 
   onApplicationShutdown(): void {
-    if (this.storage instanceof SharedStorage) this.storage.close();
+    if (this.storage instanceof RedisRateLimitStorage) this.storage.close();
   }
 }

@@ -1,16 +1,16 @@
 import { type Config, readConfig } from '../../config/config.js';
 import { processEnvironment } from '../../config/environment.js';
-import { prepareMailFolder } from '../../config/folders.js';
+import { prepareMailFolder } from '../../config/prepare-folders.js';
 import { localUrl } from '../../config/public-url.js';
-import { configWarnings } from '../../config/warnings.js';
-import { awaitConfiguredDatabase } from '../database/await-database.js';
+import { configWarnings } from '../../config/config-warnings.js';
+import { awaitConfiguredDatabase } from '../database/startup/await-database.js';
 import { answerWhileStarting } from '../health/answer-while-starting.js';
-import { HealthListener } from '../health/health-listener.js';
-import { openDatabase, type OpenDatabase } from '../database/open-database.js';
-import type { EmbeddedNotice } from '../database/embedded/embedded-postgres.js';
-import { FrontDoor } from '../lifecycle/front-door.js';
-import { ProcessSignals } from '../lifecycle/process-signals.js';
-import { startFailure } from '../lifecycle/start-failure.js';
+import { HealthListener } from '../health/health.listener.js';
+import { openDatabase, type OpenDatabase } from '../database/startup/open-database.js';
+import type { EmbeddedNotice } from '../embedded-postgres/embedded-postgres.js';
+import { FrontDoor } from '../lifecycle/front-door.server.js';
+import { ProcessSignals } from '../lifecycle/process-signals.listener.js';
+import { describeStartFailure } from '../lifecycle/describe-start-failure.js';
 
 /** The parts of a running start that the application takes over. */
 export interface Start {
@@ -40,7 +40,7 @@ export async function startService(loadApplication: () => Promise<Application>):
   const end = async (error: unknown): Promise<never> => {
     // An error caused by stopping the start is not a failure.
     const { aborted } = signals.stop;
-    if (!aborted) process.stderr.write(`${startFailure(error)}\n`);
+    if (!aborted) process.stderr.write(`${describeStartFailure(error)}\n`);
     await closeDatabase(opening);
     process.exit(aborted ? 0 : 1);
   };
@@ -88,7 +88,7 @@ async function closeDatabase(opening: Promise<OpenDatabase> | null): Promise<voi
  */
 async function embeddedNotice(config: Config): Promise<EmbeddedNotice | undefined> {
   if (config.NODE_ENV !== 'production' || config.DATABASE_URL !== undefined) return undefined;
-  const { startLogger } = await import('../logging/start-logger.js');
+  const { startLogger } = await import('../logging/start.logger.js');
   return (message, level) => startLogger(config)[level ?? 'info']({ context: 'EmbeddedPostgres' }, message);
 }
 
@@ -105,7 +105,7 @@ function awaitDatabase(config: Config, door: FrontDoor, signal: AbortSignal): Pr
   return awaitConfiguredDatabase(config, signal, (reason) => {
     // If the port is taken, the service reports it when it calls this again.
     door.open().catch(() => {});
-    void import('../logging/start-logger.js').then(({ startLogger }) =>
+    void import('../logging/start.logger.js').then(({ startLogger }) =>
       startLogger(config).warn(`waiting for the database: ${reason}`),
     );
   });

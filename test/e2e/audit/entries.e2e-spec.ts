@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sealed } from '../../support/audit.js';
-import { TestApp } from '../../support/test-app.js';
-import { accountWith, NOBODY, nextPage, signUp } from '../../support/users.js';
+import { sealed } from '../../support/builders/audit.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { accountWith, NOBODY, nextPage, signUp } from '../../support/builders/users.js';
 
 interface EntryBody {
   readonly id: string;

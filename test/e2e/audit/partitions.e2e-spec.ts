@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { AuditPartitions } from '../../../src/platform/audit-trail/audit-partitions.js';
-import { migrate } from '../../../src/platform/database/migrate.js';
-import { TestApp } from '../../support/test-app.js';
+import { AuditPartitionsService } from '../../../src/platform/audit-log/audit-partitions.service.js';
+import { migrate } from '../../../src/platform/database/startup/migrate.js';
+import { TestApp } from '../../support/app/test-app.js';
 
 const MONTH = 'audit_entries_2031_05';
 
@@ -39,7 +39,7 @@ describe('the monthly partitions of the audit log', () => {
     expect(before).toHaveLength(3);
     const last = before.at(-1) ?? '';
     await app.database.query(`DROP TABLE ${last}`);
-    await Promise.all([app, app].map(({ nest }) => nest.get(AuditPartitions).make()));
+    await Promise.all([app, app].map(({ nest }) => nest.get(AuditPartitionsService).createPartitions()));
     expect(await partitions()).toEqual(before);
   });
 

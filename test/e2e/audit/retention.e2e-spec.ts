@@ -2,22 +2,22 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { AuditKeysService } from '../../../src/modules/audit/seals/audit-keys.service.js';
-import { AuditRetention } from '../../../src/modules/audit/seals/audit-retention.js';
-import { formatLeaves, signRetention } from '../../../src/modules/audit/seals/retention.js';
-import { RetentionsRepository } from '../../../src/modules/audit/seals/retentions.repository.js';
-import { AuditSource } from '../../../src/modules/export/audit-source.js';
-import { BEGINNING } from '../../../src/modules/export/export-cursor.js';
-import { JobRunner } from '../../../src/platform/jobs/job-runner.js';
-import { SEAL_LOCK, sealed, writeEntries } from '../../support/audit.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { runExport } from '../../support/exports.js';
-import { HeldLock } from '../../support/held-lock.js';
-import type { SealBody } from '../../support/seal-client.js';
-import { Tampering } from '../../support/tampering.js';
-import { TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { checkTrail, exportTrail } from '../../support/trail-commands.js';
+import { AuditKeysService } from '../../../src/modules/audit/sealing/audit-keys.service.js';
+import { AuditRetentionService } from '../../../src/modules/audit/retention/audit-retention.service.js';
+import { formatLeaves, signRetention } from '../../../src/modules/audit/proofs/retention-statement.js';
+import { RetentionsRepository } from '../../../src/modules/audit/retention/retentions.repository.js';
+import { AuditSource } from '../../../src/modules/export/audit.source.js';
+import { START_OFFSET } from '../../../src/modules/export/export-cursor.service.js';
+import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
+import { SEAL_LOCK, sealed, writeEntries } from '../../support/builders/audit.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { runExport } from '../../support/builders/exports.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import type { SealBody } from '../../support/builders/seal-client.js';
+import { Tampering } from '../../support/database/tampering.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { verifyAuditLogFile, exportAuditLog } from '../../support/builders/audit-log-commands.js';
 
 const KEPT_MONTHS = 12;
 const EXPORT = '/api/export/audit?format=ndjson';
@@ -36,7 +36,7 @@ beforeAll(async () => {
   own = await TestDatabase.create();
   app = await TestApp.create({ database: own, config: { AUDIT_RETENTION_MONTHS: KEPT_MONTHS } });
   // Only the tests trigger a run.
-  await app.nest.get(JobRunner).onModuleDestroy();
+  await app.nest.get(TaskWorker).onModuleDestroy();
   for (const month of ['2020-01-01', '2020-02-01', '2020-03-01', '2020-04-01']) {
     await own.query('SELECT make_audit_partition($1)', [month]);
   }
@@ -70,7 +70,7 @@ async function writeAt(...days: string[]): Promise<string[]> {
   return ids;
 }
 
-const run = () => app.nest.get(AuditRetention).run();
+const run = () => app.nest.get(AuditRetentionService).dropExpiredMonths();
 const get = (path: string) => app.as(app.admin, 'get', `/api/audit/${path}`);
 const verify = async (body: object = {}) =>
   (await app.as(app.admin, 'post', '/api/audit/verify').send(body).expect(200)).body as {
@@ -104,7 +104,7 @@ async function expectNotWhole(cursor: string): Promise<void> {
   // Like an export that is in progress.
   const moment = { epoch: 1, snapshot: '1:1:', monthsDropped: 0 };
   const source = app.nest.get(AuditSource).select({ moment, filters: {}, fields: ['id'], encoding: 'csv' });
-  await expect(source.read(BEGINNING.id, 1)).rejects.toMatchObject({ code: 'CONFLICT' });
+  await expect(source.read(START_OFFSET.id, 1)).rejects.toMatchObject({ code: 'CONFLICT' });
   const anew = await runExport({ url: app.url, account: app.admin, path: EXPORT });
   const path = `${EXPORT}&after=${String(anew.headers['x-export-cursor'])}`;
   expect((await runExport({ url: app.url, account: app.admin, path })).text).toBe(anew.text);
@@ -114,7 +114,7 @@ describe('a month past its retention', () => {
   it('is kept forever without a configured retention', async () => {
     const other = await TestApp.create({ database: own });
     try {
-      await other.nest.get(AuditRetention).run();
+      await other.nest.get(AuditRetentionService).dropExpiredMonths();
     } finally {
       await other.close();
     }
@@ -252,9 +252,9 @@ describe('a superuser who disables the triggers', () => {
     await sealed(app, [gone]);
     const { body } = await get(`${gone}/proof`).expect(200);
     const { leaf_index: index, seal } = body as { leaf_index: number; seal: SealBody };
-    const place = { seal: seal.number, place: index };
+    const place = { seal: seal.number, index };
     const sealHash = Buffer.from(seal.hash, 'hex');
-    const { kid, privateKey } = app.nest.get(AuditKeysService).signing;
+    const { kid, privateKey } = app.nest.get(AuditKeysService).signingKey;
     const forged = signRetention(
       { ...third, entries: 1, leaves: [{ from: place, to: place }], sealHash, kid },
       privateKey,
@@ -296,14 +296,14 @@ describe('a superuser who disables the triggers', () => {
   });
 
   it('and exports the audit log is detected without a database', async () => {
-    const trail = await exportTrail(own, join(folder, 'trail.ndjson'));
-    const { code, out } = await checkTrail(trail);
+    const trail = await exportAuditLog(own, join(folder, 'trail.ndjson'));
+    const { code, out } = await verifyAuditLogFile(trail);
     expect([code, out]).toEqual([0, expect.stringContaining('and 11 entries dropped by retention')]);
     const lines = (await readFile(trail, 'utf8')).trimEnd().split('\n');
     const at = lines.findIndex((line) => line.startsWith('{"retention":{"month":"2020-01"'));
     const checked = async (changed: readonly string[]) => {
       await writeFile(join(folder, 'other.ndjson'), changed.join('\n'));
-      return checkTrail(join(folder, 'other.ndjson'));
+      return verifyAuditLogFile(join(folder, 'other.ndjson'));
     };
     expect((await checked(lines.toSpliced(at, 1))).out).toContain('entry_missing');
     const changed = (lines[at] ?? '').replace('"entries":6', '"entries":7');

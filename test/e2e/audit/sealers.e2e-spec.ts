@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SEAL_LOCK, sealedOf, writeEntries } from '../../support/audit.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { SEAL_LOCK, sealedOf, writeEntries } from '../../support/builders/audit.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { Instance } from '../../support/app/instance.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 describe('sealing on two instances', () => {
   let database: TestDatabase;

@@ -5,18 +5,18 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Logger } from '@nestjs/common';
-import { SealWriter } from '../../../src/modules/audit/seals/seal-writer.js';
-import { Sealing } from '../../../src/modules/audit/seals/sealing.js';
-import { ENTRY, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/audit.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { type SealBody, sealClient as client } from '../../support/seal-client.js';
-import { makeAuditKey } from '../../support/trail.js';
-import { Tampering } from '../../support/tampering.js';
-import { TestApp } from '../../support/test-app.js';
-import { checkTrail, exportTrail } from '../../support/trail-commands.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
-import { NOBODY } from '../../support/users.js';
+import { SealWriter } from '../../../src/modules/audit/sealing/seal.writer.js';
+import { SealingService } from '../../../src/modules/audit/sealing/sealing.service.js';
+import { ENTRY, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/builders/audit.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { type SealBody, sealClient as client } from '../../support/builders/seal-client.js';
+import { makeAuditKey } from '../../support/builders/audit-log.js';
+import { Tampering } from '../../support/database/tampering.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { verifyAuditLogFile, exportAuditLog } from '../../support/builders/audit-log-commands.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
+import { NOBODY } from '../../support/builders/users.js';
 
 interface Verdict {
   readonly valid: boolean;
@@ -135,7 +135,7 @@ describe('the head', () => {
     Logger.overrideLogger({ log: (line: unknown) => said.push(String(line)), error: silent, warn: silent });
     const heads = () => said.filter((line) => line.startsWith('audit head: '));
     // The app has already logged a head; this instance has not.
-    const writer = new TestSealWriter(app.nest.get(Sealing));
+    const writer = new TestSealWriter(app.nest.get(SealingService));
     const logged = async (count: number) =>
       until(async () => {
         await writer.sealSettled();
@@ -227,7 +227,7 @@ describe('a superuser who disables the triggers', () => {
 
   const faultOf = async () => (await verify()).first_fault;
   const id = (index: number): string => ids[index] ?? '';
-  const exported = (name: string) => exportTrail(app.database, file(name));
+  const exported = (name: string) => exportAuditLog(app.database, file(name));
 
   it('and changes a value is detected', async () => {
     await tampering.do([`UPDATE audit_entries SET outcome = 'denied' WHERE id = $1`, [id(2)]]);
@@ -306,8 +306,8 @@ describe('a superuser who disables the triggers', () => {
     );
     expect(await verify()).toMatchObject({ valid: true, seals: number });
     const trail = await exported('cut.ndjson');
-    expect(await checkTrail(trail)).toMatchObject({ code: 0 });
-    const { code, out } = await checkTrail(trail, '--head', file('head.json'));
+    expect(await verifyAuditLogFile(trail)).toMatchObject({ code: 0 });
+    const { code, out } = await verifyAuditLogFile(trail, '--head', file('head.json'));
     expect(code).toBe(1);
     // The kind is head_replaced if the log has grown past the head by then, because a verification adds an
     // entry.
@@ -323,16 +323,16 @@ describe('a superuser who disables the triggers', () => {
     });
     const checked = async (name: string, changed: readonly string[], ...more: string[]) => {
       await writeFile(file(name), changed.join('\n'));
-      return checkTrail(file(name), ...more);
+      return verifyAuditLogFile(file(name), ...more);
     };
 
     it('can be verified without a database, and the report names what is not covered', async () => {
-      const { code, out } = await checkTrail(trail, '--head', file('head.json'));
+      const { code, out } = await verifyAuditLogFile(trail, '--head', file('head.json'));
       expect([code, out]).toEqual([
         0,
         expect.stringMatching(/^VALID: \d+ seals over \d+ entries\nNot covered: 0 /),
       ]);
-      expect((await checkTrail(trail)).out).toContain('without a head');
+      expect((await verifyAuditLogFile(trail)).out).toContain('without a head');
     });
 
     it('is rejected with another key, another order or a missing line', async () => {
@@ -350,7 +350,7 @@ describe('a superuser who disables the triggers', () => {
         hash: '00'.repeat(32),
       };
       await writeFile(file('other.json'), JSON.stringify(wrongHead));
-      expect((await checkTrail(trail, '--head', file('other.json'))).out).toContain('head_replaced');
+      expect((await verifyAuditLogFile(trail, '--head', file('other.json'))).out).toContain('head_replaced');
     });
 
     it('makes the verifier exit with 2 if it is unreadable', async () => {
@@ -361,8 +361,8 @@ describe('a superuser who disables the triggers', () => {
       ] as const) {
         expect([name, (await checked(name, changed)).code]).toEqual([name, 2]);
       }
-      expect((await checkTrail(file('nowhere'))).code).toBe(2);
-      expect((await checkTrail(trail, '--head', trail)).code).toBe(2);
+      expect((await verifyAuditLogFile(file('nowhere'))).code).toBe(2);
+      expect((await verifyAuditLogFile(trail, '--head', trail)).code).toBe(2);
     });
   });
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mailTo } from '../../support/mails.js';
-import { settled } from '../../support/settled.js';
-import { PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { signUp } from '../../support/users.js';
+import { mailTo } from '../../support/builders/mails.js';
+import { settled } from '../../support/app/settled.js';
+import { PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { signUp } from '../../support/builders/users.js';
 
 interface EntryBody {
   readonly actor: { readonly type: string; readonly id: string | null; readonly session_id: string | null };

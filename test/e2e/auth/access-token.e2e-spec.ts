@@ -8,11 +8,11 @@ import {
   type webcrypto,
 } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SigningKeysService } from '../../../src/modules/auth/signing-keys.service.js';
+import { SigningKeysService } from '../../../src/modules/auth/signing-keys/signing-keys.service.js';
 import { newId } from '../../../src/common/ids.js';
-import { respelled } from '../../support/sessions.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { NOBODY } from '../../support/users.js';
+import { respelled } from '../../support/builders/sessions.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { NOBODY } from '../../support/builders/users.js';
 
 type Part = Record<string, unknown>;
 type Jwk = webcrypto.JsonWebKey & { readonly kid: string };
@@ -39,7 +39,7 @@ describe('access tokens', () => {
     claims = decode(second);
     // Forges tokens with the service's own key, to show that each claim is checked and not only the
     // signature.
-    ours = app.nest.get(SigningKeysService).signing('access').privateKey;
+    ours = app.nest.get(SigningKeysService).signingKey('access').privateKey;
     jwks = ((await app.request('get', '/.well-known/jwks.json')).body as { keys: Jwk[] }).keys;
   });
   afterAll(() => app.close());

@@ -1,15 +1,23 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { Attempts } from '../../../src/modules/auth/attempts.js';
-import { BruteForce } from '../../../src/modules/auth/brute-force.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { age, ANYWHERE, counters, elsewhere, fail, HELD_SECONDS, login } from '../../support/guesses.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { HeldThreads } from '../../support/held-threads.js';
-import { type Answer, bearer, closeConnections, send } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { SignInAttemptsService } from '../../../src/modules/auth/sign-in/sign-in-attempts.service.js';
+import { SignInThrottle } from '../../../src/modules/auth/sign-in/sign-in.throttle.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import {
+  age,
+  ANY_NETWORK,
+  counters,
+  elsewhere,
+  fail,
+  HELD_SECONDS,
+  login,
+} from '../../support/builders/guesses.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { HeldThreads } from '../../support/faults/held-threads.js';
+import { type Answer, bearer, closeConnections, send } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 interface Entry {
   readonly outcome: string;
@@ -26,10 +34,10 @@ describe('sign-in attempts in flight', () => {
   let observer: pg.Client;
   let threads: HeldThreads | null = null;
   beforeAll(async () => {
-    app = await TestApp.create({ config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 2 } });
+    app = await TestApp.create({ config: { ...ANY_NETWORK, PASSWORD_CONCURRENCY: 2 } });
     other = await TestApp.create({
       database: app.database,
-      config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 2 },
+      config: { ...ANY_NETWORK, PASSWORD_CONCURRENCY: 2 },
     });
     owner = await app.account();
     people = await Promise.all(Array.from({ length: 6 }, () => app.account()));
@@ -135,11 +143,12 @@ describe('sign-in attempts in flight', () => {
   });
 
   it('wait for earlier ones without a database connection, at most a hundred per user and five seconds, then get 503', async () => {
-    const wait = () => app.nest.get(BruteForce).begin({ emailKey: owner.email, addresses: [] }, elsewhere());
+    const wait = () =>
+      app.nest.get(SignInThrottle).begin({ emailKey: owner.email, addresses: [] }, elsewhere());
     const inTheirPlaces = await Promise.all(Array.from({ length: 10 }, wait));
     expect(await inFlight()).toBe(10);
     const started = performance.now();
-    const { lines } = app.nest.get(Attempts);
+    const { lines } = app.nest.get(SignInAttemptsService);
     const waiting = [wait().catch((error: unknown) => error)];
     await until(() => lines.size === 1, 4000, 'the first one waiting');
     for (let i = 1; i < 100; i++) waiting.push(wait().catch((error: unknown) => error));

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
-import { Jobs } from '../../../src/platform/jobs/jobs.js';
-import { Mailer } from '../../../src/platform/mail/mailer.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { CSV, sendFile } from '../../support/imports.js';
-import { jobEnded, resultsOf, startBatch } from '../../support/jobs.js';
-import { mailTo, tokenIn } from '../../support/mails.js';
-import { whileChanging } from '../../support/sessions.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, read } from '../../support/users.js';
+import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
+import { TaskQueue } from '../../../src/platform/queue/task.queue.js';
+import { Mailer } from '../../../src/platform/mail/mailer.service.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { CSV, sendFile } from '../../support/builders/imports.js';
+import { jobEnded, resultsOf, startBatch } from '../../support/builders/jobs.js';
+import { mailTo, tokenIn } from '../../support/builders/mails.js';
+import { whileChanging } from '../../support/builders/sessions.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, read } from '../../support/builders/users.js';
 
 const NEW_PASSWORD = 'a better horse battery';
 
@@ -165,7 +165,7 @@ describe.each(Object.entries(shutOutAndLetInAgain))('a token mailed before the u
     const unitOfWork = app.nest.get(UnitOfWork);
     await unitOfWork.run(async () => {
       const request = { purpose: 'reset-password', email };
-      await app.nest.get(Jobs).enqueue('auth.mail-requested', request, 'asked before');
+      await app.nest.get(TaskQueue).enqueue('auth.mail-requested', request, 'asked before');
       await unitOfWork.manager.query(
         `UPDATE graphile_worker._private_jobs SET created_at = $1 WHERE key = 'asked before'`,
         [now],

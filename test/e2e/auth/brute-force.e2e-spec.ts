@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { BruteForce } from '../../../src/modules/auth/brute-force.js';
-import { expectEnvelope } from '../../support/envelope.js';
+import { SignInThrottle } from '../../../src/modules/auth/sign-in/sign-in.throttle.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
 import {
   age,
-  ANYWHERE,
+  ANY_NETWORK,
   comparable,
   counters,
   elsewhere,
@@ -13,14 +13,14 @@ import {
   HELD_SECONDS,
   holdBack,
   login,
-} from '../../support/guesses.js';
-import { Instance } from '../../support/instance.js';
-import { mailTo, tokenIn } from '../../support/mails.js';
-import { closeConnections } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { HeldThreads } from '../../support/held-threads.js';
+} from '../../support/builders/guesses.js';
+import { Instance } from '../../support/app/instance.js';
+import { mailTo, tokenIn } from '../../support/builders/mails.js';
+import { closeConnections } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { HeldThreads } from '../../support/faults/held-threads.js';
 
 const HOUR = 3600;
 
@@ -28,7 +28,7 @@ describe('password guessing', () => {
   let app: TestApp;
   let owner: Account;
   beforeAll(async () => {
-    app = await TestApp.create({ config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 2 } });
+    app = await TestApp.create({ config: { ...ANY_NETWORK, PASSWORD_CONCURRENCY: 2 } });
     owner = await app.account();
   });
   beforeEach(() => app.database.query('DELETE FROM sign_in_failures'));
@@ -126,7 +126,7 @@ describe('password guessing', () => {
 
   it('keeps a block that others caused after a success', async () => {
     await fail(app, email(), 9);
-    const mine = await app.nest.get(BruteForce).begin({ emailKey: email(), addresses: [] }, elsewhere());
+    const mine = await app.nest.get(SignInThrottle).begin({ emailKey: email(), addresses: [] }, elsewhere());
     await fail(app, 'somebody.else@example.com', 1);
     await app.database.query(
       `UPDATE sign_in_failures SET blocked_until = now() + interval '1 hour' WHERE in_flight = 1`,
@@ -343,7 +343,7 @@ describe('password guessing', () => {
   it('does not count a request that no hasher had time to check', async () => {
     const busy = await TestApp.create({
       database: app.database,
-      config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 1 },
+      config: { ...ANY_NETWORK, PASSWORD_CONCURRENCY: 1 },
     });
     await app.database.query('DELETE FROM sign_in_failures');
     const answers = await Promise.all(
@@ -361,7 +361,7 @@ describe('password guessing', () => {
   it('does not count a request that timed out before its check', async () => {
     const slow = await TestApp.create({
       database: app.database,
-      config: { ...ANYWHERE, PASSWORD_CONCURRENCY: 1, REQUEST_TIMEOUT_MS: 1000 },
+      config: { ...ANY_NETWORK, PASSWORD_CONCURRENCY: 1, REQUEST_TIMEOUT_MS: 1000 },
     });
     await Promise.all(Array.from({ length: 10 }, () => slow.dataSource.query('SELECT pg_sleep(0.05)')));
     await app.database.query('DELETE FROM sign_in_failures');

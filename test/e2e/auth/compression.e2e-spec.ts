@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/send.js';
-import { logIn } from '../../support/sessions.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/http/send.js';
+import { logIn } from '../../support/builders/sessions.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 describe('a response that contains tokens', () => {
   let app: TestApp;

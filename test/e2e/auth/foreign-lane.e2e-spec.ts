@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash as bcrypt } from 'bcrypt';
-import { PasswordFormats } from '../../../src/modules/auth/password-formats.js';
-import { PasswordFormatsRepository } from '../../../src/modules/auth/password-formats.repository.js';
-import { DecoyHashes } from '../../../src/platform/crypto/decoy-hashes.js';
+import { PasswordFormatSampler } from '../../../src/modules/auth/sign-in/password-format.sampler.js';
+import { PasswordFormatsRepository } from '../../../src/modules/auth/sign-in/password-formats.repository.js';
+import { DecoyHashesService } from '../../../src/platform/crypto/decoy-hashes.service.js';
 import { formatOf } from '../../../src/platform/crypto/hash-cost.js';
-import { ANYWHERE, counters, elsewhere, login } from '../../support/guesses.js';
-import { closeConnections } from '../../support/send.js';
-import { PASSWORD, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { ANY_NETWORK, counters, elsewhere, login } from '../../support/builders/guesses.js';
+import { closeConnections } from '../../support/http/send.js';
+import { PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 const DIGEST = 'RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs';
 const DEAREST_BCRYPT = '$2b$14$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy';
@@ -16,7 +16,7 @@ const DEAREST = [DEAREST_BCRYPT, `$scrypt$ln=17,r=8,p=2$c29tZXNhbHRzb21lc2FsdA$$
 describe('foreign password hashes', () => {
   let app: TestApp;
   beforeAll(async () => {
-    app = await TestApp.create({ config: ANYWHERE });
+    app = await TestApp.create({ config: ANY_NETWORK });
   });
   afterAll(() => {
     closeConnections();
@@ -117,11 +117,11 @@ describe('foreign password hashes', () => {
   });
 
   it('are imitated for unknown addresses in the same proportion as users have them', async () => {
-    const formats = app.nest.get(PasswordFormats);
-    const decoys = app.nest.get(DecoyHashes);
+    const sampler = app.nest.get(PasswordFormatSampler);
+    const decoys = app.nest.get(DecoyHashesService);
     await app.database.query('UPDATE users SET password_hash = $1', [await bcrypt(PASSWORD, 4)]);
-    await formats.refresh();
-    expect(formatOf(decoys.of('nobody@example.com'))).toBe('bcrypt/4');
+    await sampler.refresh();
+    expect(formatOf(decoys.forAddress('nobody@example.com'))).toBe('bcrypt/4');
     const before = await metric('gatehouse_password_queue_wait_seconds_count', 'foreign');
     expect((await login(app, { email: 'nobody@example.com' })).status).toBe(401);
     expect((await login(app, { email: 'no address' })).status).toBe(401);

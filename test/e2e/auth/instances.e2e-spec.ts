@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
-import type { Instance } from '../../support/instance.js';
+import type { Instance } from '../../support/app/instance.js';
 import {
   ageSpent,
   claimsOf,
@@ -9,11 +9,11 @@ import {
   presentRefresh,
   refreshed,
   statusOf,
-} from '../../support/sessions.js';
-import { ADMIN } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
-import { startTwo } from '../../support/two-instances.js';
+} from '../../support/builders/sessions.js';
+import { ADMIN } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
+import { startTwo } from '../../support/app/two-instances.js';
 
 const CALLERS = 50;
 const ROUNDS = 4;

@@ -1,13 +1,20 @@
 import { sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SigningKeysService } from '../../../src/modules/auth/signing-keys.service.js';
+import { SigningKeysService } from '../../../src/modules/auth/signing-keys/signing-keys.service.js';
 import type { PeriodicTask } from '../../../src/platform/lifecycle/periodic-task.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
-import { headerOf, logIn, type Pair, presentRefresh, refreshed, statusOf } from '../../support/sessions.js';
-import { ADMIN, TestApp } from '../../support/test-app.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { until } from '../../support/until.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { Instance } from '../../support/app/instance.js';
+import {
+  headerOf,
+  logIn,
+  type Pair,
+  presentRefresh,
+  refreshed,
+  statusOf,
+} from '../../support/builders/sessions.js';
+import { ADMIN, TestApp } from '../../support/app/test-app.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { until } from '../../support/app/until.js';
 
 const NINETY_DAYS = 90 * 86_400;
 
@@ -106,7 +113,7 @@ describe('signing keys', () => {
       const [, body] = pair.access_token.split('.');
       const forged = { ...headerOf(pair.access_token), kid: refreshKidOf(pair) };
       const input = `${Buffer.from(JSON.stringify(forged)).toString('base64url')}.${body}`;
-      const key = keys.signing('refresh').privateKey;
+      const key = keys.signingKey('refresh').privateKey;
       const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
       expect(await statusOf(app.url, `${input}.${signature.toString('base64url')}`)).toBe(401);
     });
@@ -157,7 +164,7 @@ describe('signing keys', () => {
     const before = await published();
     const pair = await login();
     const env = { NODE_ENV: 'test', ...app.database.addresses, MASTER_KEY };
-    const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
+    const command = await Instance.spawn({ env, entry: 'dist/src/operator/rotate-keys.js' });
     expect([await command.exitCode, command.stderr]).toEqual([0, '']);
     await command.stop();
     const kid = /^Published the signing key ([\w-]{43})\n$/.exec(command.stdout)?.[1];
@@ -179,7 +186,7 @@ describe('signing keys', () => {
     // A key is due. A process whose keys no other instance could decrypt must not create it.
     await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
     const before = await app.database.query('SELECT kid FROM signing_keys ORDER BY kid');
-    const command = await Instance.spawn({ env, entry: 'dist/src/keys-rotate.js' });
+    const command = await Instance.spawn({ env, entry: 'dist/src/operator/rotate-keys.js' });
     expect(await command.exitCode).toBe(1);
     await command.stop();
     expect(command.stderr).toContain(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { PASSWORD, TestApp } from '../../support/test-app.js';
-import { withoutRequestId } from '../../support/users.js';
+import { PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { withoutRequestId } from '../../support/builders/users.js';
 
 describe('POST /api/auth/login', () => {
   let app: TestApp;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CleanUp } from '../../../src/modules/auth/clean-up.js';
-import { Mailer } from '../../../src/platform/mail/mailer.js';
-import { mailTo, tokenIn } from '../../support/mails.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { SessionsCleanup } from '../../../src/modules/auth/sessions/sessions.cleanup.js';
+import { Mailer } from '../../../src/platform/mail/mailer.service.js';
+import { mailTo, tokenIn } from '../../support/builders/mails.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 describe('mailed tokens, limited to five per kind and hour', () => {
   let app: TestApp;
@@ -43,7 +43,7 @@ describe('mailed tokens, limited to five per kind and hour', () => {
        FROM one_time_tokens WHERE user_id = $1 LIMIT 1 RETURNING hash`,
       [account.id],
     );
-    await app.nest.get(CleanUp).run();
+    await app.nest.get(SessionsCleanup).run();
     expect(
       await app.database.query('SELECT 1 FROM one_time_tokens WHERE hash = $1', [expired?.hash]),
     ).toEqual([]);

@@ -2,15 +2,15 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { OneTimeTokensRepository } from '../../../src/modules/auth/one-time-tokens.repository.js';
-import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
-import { JobUpkeep } from '../../../src/platform/jobs/job-upkeep.js';
-import { Jobs } from '../../../src/platform/jobs/jobs.js';
-import { Mailer } from '../../../src/platform/mail/mailer.js';
-import { mailTo, tokenIn } from '../../support/mails.js';
-import { SmtpSink } from '../../support/smtp-sink.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { OneTimeTokensRepository } from '../../../src/modules/auth/recovery/one-time-tokens.repository.js';
+import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
+import { QueueMaintenance } from '../../../src/platform/queue/queue-maintenance.service.js';
+import { TaskQueue } from '../../../src/platform/queue/task.queue.js';
+import { Mailer } from '../../../src/platform/mail/mailer.service.js';
+import { mailTo, tokenIn } from '../../support/builders/mails.js';
+import { SmtpSink } from '../../support/app/smtp-sink.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 const NEW_PASSWORD = 'a better horse battery';
 
@@ -248,7 +248,7 @@ describe('mail', () => {
   });
 
   describe('whose task', () => {
-    const upkeep = () => app.nest.get(JobUpkeep);
+    const upkeep = () => app.nest.get(QueueMaintenance);
     /** Adds a task of a kind that no worker here handles, so that it stays unchanged. */
     const lay = async (state: string): Promise<string> => {
       const [job] = await app.database.query<{ id: string }>(
@@ -270,7 +270,7 @@ describe('mail', () => {
     it('was locked by a killed instance is retried after 15 minutes', async () => {
       const lost = await lay(`locked_by = 'killed', locked_at = now() - interval '16 minutes'`);
       const held = await lay(`locked_by = 'alive', locked_at = now() - interval '14 minutes'`);
-      await upkeep().freeLost();
+      await upkeep().unlockLostTasks();
       expect([await find(lost), await find(held)]).toEqual([{ holder: null }, { holder: 'alive' }]);
       await remove([lost, held]);
     });
@@ -290,7 +290,7 @@ describe('mail', () => {
     });
 
     it('is attempted twelve times', async () => {
-      await app.nest.get(Jobs).enqueue('tests.undone', {});
+      await app.nest.get(TaskQueue).enqueue('tests.undone', {});
       const rows = await app.database.query(
         `DELETE FROM graphile_worker._private_jobs WHERE task_id =
            (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'tests.undone')

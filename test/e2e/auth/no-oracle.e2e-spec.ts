@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { age, ANYWHERE, comparable, elsewhere, HELD_SECONDS, login } from '../../support/guesses.js';
-import { closeConnections } from '../../support/send.js';
-import { PASSWORD, TestApp } from '../../support/test-app.js';
+import {
+  age,
+  ANY_NETWORK,
+  comparable,
+  elsewhere,
+  HELD_SECONDS,
+  login,
+} from '../../support/builders/guesses.js';
+import { closeConnections } from '../../support/http/send.js';
+import { PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 const WAYS: Readonly<Record<string, string>> = {
   'has no password': 'password_hash = NULL',
@@ -19,7 +26,7 @@ describe('an email address at POST /api/auth/login', () => {
   let emails: Map<string, string>;
   let active: string;
   beforeAll(async () => {
-    app = await TestApp.create({ config: ANYWHERE });
+    app = await TestApp.create({ config: ANY_NETWORK });
     const ways = Object.entries(WAYS);
     const accounts = await Promise.all([app.account(), ...ways.map(() => app.account())]);
     active = accounts[0]?.email ?? '';

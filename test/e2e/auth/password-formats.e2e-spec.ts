@@ -2,10 +2,10 @@ import { pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { argon2d, argon2i, argon2id, hash as argon2 } from 'argon2';
 import { hash as bcrypt } from 'bcrypt';
-import { ANYWHERE, login } from '../../support/guesses.js';
-import { closeConnections } from '../../support/send.js';
-import { TestApp } from '../../support/test-app.js';
-import { read } from '../../support/users.js';
+import { ANY_NETWORK, login } from '../../support/builders/guesses.js';
+import { closeConnections } from '../../support/http/send.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { read } from '../../support/builders/users.js';
 
 const TODAY = /^\$argon2id\$v=19\$m=19456,p=1,t=2\$/;
 /** A password whose bytes depend on the normal form. Other systems hashed it as sent. */
@@ -40,7 +40,7 @@ const FORMATS: Readonly<Record<string, () => string | Promise<string>>> = {
 describe('a password hash from another system', () => {
   let app: TestApp;
   beforeAll(async () => {
-    app = await TestApp.create({ config: ANYWHERE });
+    app = await TestApp.create({ config: ANY_NETWORK });
   });
   afterAll(() => {
     closeConnections();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { expectEnvelope } from '../../support/envelope.js';
-import { age, HELD_SECONDS } from '../../support/guesses.js';
-import { bearer, send } from '../../support/send.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { age, HELD_SECONDS } from '../../support/builders/guesses.js';
+import { bearer, send } from '../../support/http/send.js';
 import {
   claimsOf,
   expectPair,
@@ -12,9 +12,9 @@ import {
   refreshed,
   statusOf,
   whileChanging,
-} from '../../support/sessions.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { read } from '../../support/users.js';
+} from '../../support/builders/sessions.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { read } from '../../support/builders/users.js';
 
 const BETTER = 'a better horse battery';
 

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
 import { newId } from '../../../src/common/ids.js';
-import { PrincipalCache } from '../../../src/modules/auth/principal-cache.js';
-import { Notifications } from '../../../src/platform/database/notifications.js';
-import { sealedOf, stopSealing, writeEntries } from '../../support/audit.js';
-import { Instance } from '../../support/instance.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
-import { statements, statementsOf } from '../../support/statements.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
-import { NOBODY } from '../../support/users.js';
-import { wherePossible } from '../../support/where-possible.js';
-import { MASTER_KEY } from '../../support/secrets.js';
+import { PrincipalCache } from '../../../src/modules/auth/principals/principal.cache.js';
+import { NotificationsService } from '../../../src/platform/database/listen/notifications.service.js';
+import { sealedOf, stopSealing, writeEntries } from '../../support/builders/audit.js';
+import { Instance } from '../../support/app/instance.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
+import { statements, statementsOf } from '../../support/database/statements.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
+import { NOBODY } from '../../support/builders/users.js';
+import { wherePossible } from '../../support/app/where-possible.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
 
 /** Long enough for one request to start before it. A test that is late detects that. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
@@ -251,14 +251,14 @@ describe('principals', () => {
   });
 
   it('are cached again after the listening connection was lost, and read from the database meanwhile', async () => {
-    const { lease } = app.nest.get(Notifications);
+    const { lease } = app.nest.get(NotificationsService);
     const [listener] = await app.database.query<{ pid: number }>(
       `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gatehouse:listen'`,
     );
     await app.as(user, 'get', '/api/users/me').expect(200);
     await app.database.query('SELECT pg_terminate_backend($1)', [listener?.pid]);
-    await until(() => !lease.holds);
-    await until(() => lease.holds);
+    await until(() => !lease.isValid);
+    await until(() => lease.isValid);
     expect(await costOf(() => app.as(user, 'get', '/api/users/me').expect(200))).toBe(1);
     const listeners = await app.database.query(
       `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gatehouse:listen'`,
@@ -334,11 +334,11 @@ wherePossible(noPgBouncer, 'a pooler', () =>
     });
 
     it('the service reads the principal on every request and never trusts its cache', async () => {
-      const { lease } = app.nest.get(Notifications);
+      const { lease } = app.nest.get(NotificationsService);
       const account = await app.account(['user', 'auditor']);
       // A heartbeat that returns within its own statement must not count as a received notification.
       for (let i = 0; i < 30; i++) {
-        expect(lease.holds).toBe(false);
+        expect(lease.isValid).toBe(false);
         const before = await statements();
         await app.as(account, 'get', '/api/users').expect(200);
         expect((await statements()) - before).toBeGreaterThanOrEqual(2);

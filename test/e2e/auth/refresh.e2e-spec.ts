@@ -2,8 +2,8 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import { newId } from '../../../src/common/ids.js';
-import { variables } from '../../../src/config/variables.js';
-import { SigningKeysService } from '../../../src/modules/auth/signing-keys.service.js';
+import { variables } from '../../../src/config/config.schema.js';
+import { SigningKeysService } from '../../../src/modules/auth/signing-keys/signing-keys.service.js';
 import {
   ageSpent,
   type Claims,
@@ -17,10 +17,10 @@ import {
   respelled,
   statusOf,
   whileChanging,
-} from '../../support/sessions.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+} from '../../support/builders/sessions.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 /** The maximum grace period, so that only ageing by SQL ends it and never a slow machine. */
 const GRACE_SECONDS = 60;
@@ -284,7 +284,7 @@ describe('POST /api/auth/refresh', () => {
     let ours: KeyObject;
     let pair: Pair;
     beforeAll(async () => {
-      ours = app.nest.get(SigningKeysService).signing('refresh').privateKey;
+      ours = app.nest.get(SigningKeysService).signingKey('refresh').privateKey;
       pair = await login();
     });
 

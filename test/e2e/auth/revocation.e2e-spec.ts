@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { freeze, noSignals } from '../../support/backends.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { LEASE_MS, Pair } from '../../support/pair.js';
-import { prepareRoles, revocations, tryOut } from '../../support/revocations.js';
-import { closeConnections } from '../../support/send.js';
-import type { Account } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
-import { wherePossible } from '../../support/where-possible.js';
+import { freeze, noSignals } from '../../support/faults/backends.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { LEASE_MS, Pair } from '../../support/app/pair.js';
+import { prepareRoles, revocations, tryOut } from '../../support/faults/revocations.js';
+import { closeConnections } from '../../support/http/send.js';
+import type { Account } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
+import { wherePossible } from '../../support/app/where-possible.js';
 
 let addresses = 0;
 const address = (): string => `revoked-${++addresses}@example.com`;

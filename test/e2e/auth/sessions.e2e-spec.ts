@@ -8,11 +8,11 @@ import {
   type SessionBody,
   statusOf,
   whileChanging,
-} from '../../support/sessions.js';
-import { closeConnections, send } from '../../support/send.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, nextPage, NOBODY } from '../../support/users.js';
+} from '../../support/builders/sessions.js';
+import { closeConnections, send } from '../../support/http/send.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, nextPage, NOBODY } from '../../support/builders/users.js';
 
 describe('sessions', () => {
   let app: TestApp;

@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope } from '../../support/envelope.js';
-import { RawConnection } from '../../support/raw-connection.js';
-import { bearer, send, type Sent } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
+import { bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 const PUBLIC_LIMIT = 100_000;
 const LIMIT = 300_000;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope } from '../../support/envelope.js';
-import { send } from '../../support/send.js';
-import { TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { send } from '../../support/http/send.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
 
 const ALLOWED = 'https://app.example.com';
 const ALSO_ALLOWED = 'http://localhost:5173';

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { damaged } from '../../support/damage.js';
-import { tagOf } from '../../support/entity-tags.js';
-import { expectSomeEnvelope } from '../../support/envelope.js';
-import { CSV, imported, NDJSON, ndjson } from '../../support/imports.js';
-import { type Answer, bearer, send, type Sent } from '../../support/send.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { nextPage, read } from '../../support/users.js';
+import { damaged } from '../../support/faults/damage.js';
+import { tagOf } from '../../support/http/entity-tags.js';
+import { expectSomeEnvelope } from '../../support/http/envelope.js';
+import { CSV, imported, NDJSON, ndjson } from '../../support/builders/imports.js';
+import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { nextPage, read } from '../../support/builders/users.js';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 40);
 const LINES = 150;

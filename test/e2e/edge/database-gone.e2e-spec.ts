@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { expectEnvelope, expectNothingFromInside } from '../../support/envelope.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { type Answer, bearer, send } from '../../support/send.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { expectEnvelope, expectNothingFromInside } from '../../support/http/envelope.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { type Answer, bearer, send } from '../../support/http/send.js';
+import { TcpProxy } from '../../support/faults/tcp-proxy.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 const LIMIT_MS = 1000;
 

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope, expectNothingFromInside } from '../../support/envelope.js';
-import { bearer, send } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { expectEnvelope, expectNothingFromInside } from '../../support/http/envelope.js';
+import { bearer, send } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 /** The time in the contract until readiness reports that the database refuses changes. */
 const NOTICED_WITHIN_MS = 5000;

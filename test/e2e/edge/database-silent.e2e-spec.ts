@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Mailer } from '../../../src/platform/mail/mailer.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { stopSealing } from '../../support/audit.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { type Answer, bearer, send } from '../../support/send.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { Mailer } from '../../../src/platform/mail/mailer.service.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { type Answer, bearer, send } from '../../support/http/send.js';
+import { TcpProxy } from '../../support/faults/tcp-proxy.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 /** The time in the contract until the first response after the network path is restored. */
 const BACK_WITHIN_MS = 2000;

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope, expectNothingFromInside, REQUEST_ID } from '../../support/envelope.js';
-import { RawConnection } from '../../support/raw-connection.js';
-import { type Answer, bearer, send, type Sent } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { expectEnvelope, expectNothingFromInside, REQUEST_ID } from '../../support/http/envelope.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
+import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 describe('errors', () => {
   let app: TestApp;

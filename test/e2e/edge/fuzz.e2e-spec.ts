@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { forgeCursor } from '../../support/cursors.js';
-import { expectSomeEnvelope } from '../../support/envelope.js';
-import { type Answer, bearer, send, type Sent } from '../../support/send.js';
-import { type Account, TestApp } from '../../support/test-app.js';
+import { forgeCursor } from '../../support/http/cursors.js';
+import { expectSomeEnvelope } from '../../support/http/envelope.js';
+import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
 
 /** Enough runs to find rare cases. Use FUZZ_RUNS=20000 for a whole night. A failure prints its seed. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 60);

@@ -1,8 +1,8 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { REQUEST_ID } from '../../support/envelope.js';
-import { bearer, send, type Sent } from '../../support/send.js';
-import { type Account, TestApp } from '../../support/test-app.js';
+import { REQUEST_ID } from '../../support/http/envelope.js';
+import { bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
 
 describe('response headers', () => {
   let app: TestApp;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { forgeCursor } from '../../support/cursors.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { bearer, send, type Sent } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { forgeCursor } from '../../support/http/cursors.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 /** Text that every text property rejects. */
 const NO_TEXT: readonly unknown[] = [null, 5, -1, 2 ** 53, true, [], ['a'], {}, { a: 1 }, [[]]];

@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { stopSealing } from '../../support/audit.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
-import { logIn } from '../../support/sessions.js';
-import { type Answer, bearer, send } from '../../support/send.js';
-import { type Account, ADMIN, PASSWORD, TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
-import { wherePossible } from '../../support/where-possible.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
+import { logIn } from '../../support/builders/sessions.js';
+import { type Answer, bearer, send } from '../../support/http/send.js';
+import { type Account, ADMIN, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
+import { wherePossible } from '../../support/app/where-possible.js';
 
 /** The maximum time in the contract for which a request waits for a row. */
 const LIMIT_MS = 3000;

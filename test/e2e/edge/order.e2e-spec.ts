@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope } from '../../support/envelope.js';
-import { bearer, send, type Sent } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { NOBODY } from '../../support/users.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { NOBODY } from '../../support/builders/users.js';
 
 const MALFORMED = '{"name":';
 

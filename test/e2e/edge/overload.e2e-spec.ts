@@ -1,17 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { register } from 'prom-client';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { ServicePool } from '../../../src/platform/database/service-pool.js';
-import { OVERLOAD_REFUSALS } from '../../../src/platform/metrics/overload-metrics.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { stopSealing } from '../../support/audit.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { HeldThreads } from '../../support/held-threads.js';
-import { freshKey, signUpKeyed } from '../../support/keyed.js';
-import { type Answer, bearer, send } from '../../support/send.js';
-import { statements } from '../../support/statements.js';
-import { TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { ServicePool } from '../../../src/platform/database/driver/service.pool.js';
+import { OVERLOAD_REFUSALS } from '../../../src/platform/metrics/metric-names.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { HeldThreads } from '../../support/faults/held-threads.js';
+import { freshKey, signUpKeyed } from '../../support/http/keyed.js';
+import { type Answer, bearer, send } from '../../support/http/send.js';
+import { statements } from '../../support/database/statements.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 const DB_POOL_MAX = 2;
 /** The number of waiting callers that the password lane admits to its one hash. */

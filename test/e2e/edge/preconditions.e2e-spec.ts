@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { tagOf } from '../../support/entity-tags.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { type ResourceBody, resourcesOf } from '../../support/resources.js';
-import { type Answer, bearer, send, type Sent } from '../../support/send.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { accountWith, read } from '../../support/users.js';
+import { tagOf } from '../../support/http/entity-tags.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { type ResourceBody, resourcesOf } from '../../support/builders/resources.js';
+import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { accountWith, read } from '../../support/builders/users.js';
 
 const ORIGIN = 'https://app.example.com';
 const OTHER = '"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.1"';

@@ -1,9 +1,9 @@
 import type { Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope } from '../../support/envelope.js';
-import { RawConnection } from '../../support/raw-connection.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 const LIMIT = 300_000;
 const MAX_HEADS = 100;

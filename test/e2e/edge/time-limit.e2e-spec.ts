@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope, expectNothingFromInside } from '../../support/envelope.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { RawConnection } from '../../support/raw-connection.js';
-import { bearer, send } from '../../support/send.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { expectEnvelope, expectNothingFromInside } from '../../support/http/envelope.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
+import { bearer, send } from '../../support/http/send.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 const LIMIT_MS = 700;
 /** The time in the contract within which the query is cancelled. */

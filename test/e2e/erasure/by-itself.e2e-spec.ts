@@ -3,9 +3,9 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Erasures } from '../../../src/modules/users/erasures.js';
-import { TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { ErasureScheduler } from '../../../src/modules/users/erasure/erasure.scheduler.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 const DATA_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-erasures-'));
 
@@ -38,7 +38,7 @@ describe('the automatic erasure', () => {
       await deletedFor('29 days 23 hours 59 minutes'),
       (await app.account()).id,
     ];
-    await app.nest.get(Erasures).eraseDeleted();
+    await app.nest.get(ErasureScheduler).eraseDeleted();
     expect([await isThere(old), await isThere(young), await isThere(active)]).toEqual([false, true, true]);
     const [entry] = (await app.as(app.admin, 'get', `/api/audit?target_id=${old}&action=user.erase`))
       .body as object[];
@@ -72,7 +72,7 @@ describe('the automatic erasure', () => {
     // A partial line left by a crash must not hide the entry after it.
     const whole = await readFile(log, 'utf8');
     await appendFile(log, `2026-01-01T00:00:00.000Z 0192${whole.trim().split('\n').at(-1)}\n`);
-    await app.nest.get(Erasures).repeat();
+    await app.nest.get(ErasureScheduler).eraseRestoredFromBackup();
     expect(await isThere(id)).toBe(false);
     const [row] = await app.database.query(
       'SELECT wrapped, destroyed_at IS NULL AS alive FROM account_keys WHERE user_id = $1',

@@ -1,10 +1,10 @@
 import { get as httpGet } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ResourceBody, resourcesOf } from '../../support/resources.js';
-import { settled } from '../../support/settled.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, NOBODY, read } from '../../support/users.js';
+import { type ResourceBody, resourcesOf } from '../../support/builders/resources.js';
+import { settled } from '../../support/app/settled.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, NOBODY, read } from '../../support/builders/users.js';
 
 interface Data {
   readonly account: { readonly id: string };

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
 import { UsersRepository } from '../../../src/modules/users/users.repository.js';
-import { Notifications } from '../../../src/platform/database/notifications.js';
-import { Jobs } from '../../../src/platform/jobs/jobs.js';
-import { Mailer } from '../../../src/platform/mail/mailer.js';
-import { sealed } from '../../support/audit.js';
-import { settled } from '../../support/settled.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { filesHolding, tablesHolding } from '../../support/traces.js';
-import { until } from '../../support/until.js';
-import { accountWith, nextPage, NOBODY, read, signUp } from '../../support/users.js';
+import { NotificationsService } from '../../../src/platform/database/listen/notifications.service.js';
+import { TaskQueue } from '../../../src/platform/queue/task.queue.js';
+import { Mailer } from '../../../src/platform/mail/mailer.service.js';
+import { sealed } from '../../support/builders/audit.js';
+import { settled } from '../../support/app/settled.js';
+import { TcpProxy } from '../../support/faults/tcp-proxy.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { filesHolding, tablesHolding } from '../../support/database/traces.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, nextPage, NOBODY, read, signUp } from '../../support/builders/users.js';
 
 const DATA_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-erasures-'));
 
@@ -278,9 +278,9 @@ describe('an erased user', () => {
   it('receives no queued mail', async () => {
     const { sent } = app.nest.get(Mailer);
     const mail = { to: 'waiting@erasure-proof.example', subject: 'Late', text: 'late' };
-    await app.nest.get(Jobs).enqueue('mail.send', { ...mail, userId: id });
+    await app.nest.get(TaskQueue).enqueue('mail.send', { ...mail, userId: id });
     await app.nest
-      .get(Jobs)
+      .get(TaskQueue)
       .enqueue('mail.send', { ...mail, to: 'alive@erasure-proof.example', userId: deleter.id });
     await jobsDone();
     expect(sent.filter(({ subject }) => subject === 'Late').map(({ to }) => to)).toEqual([
@@ -342,17 +342,17 @@ describe('POST /api/users/{id}/erase', () => {
 
     it('takes effect once the instance is connected again, if it missed the notification', async () => {
       const { id } = await app.account(['user'], 'Known There');
-      const { lease } = there.nest.get(Notifications);
-      await until(() => lease.holds);
+      const { lease } = there.nest.get(NotificationsService);
+      await until(() => lease.isValid);
       expect(await dataThere(id)).toMatchObject({});
       await path.cut();
-      await until(() => !lease.holds);
+      await until(() => !lease.isValid);
       // No request reaches the other instance meanwhile, so that only the lost connection can make it look
       // again.
       await remove(id);
       await erase(id).expect(202);
       await path.restore();
-      await until(() => lease.holds);
+      await until(() => lease.isValid);
       expect(await dataThere(id)).toBeNull();
     });
   });

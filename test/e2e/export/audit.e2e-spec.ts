@@ -1,13 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import type { Response } from 'supertest';
-import { auditFields } from '../../../src/modules/export/audit-source.js';
-import { writeEntries } from '../../support/audit.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { eventsOf, type Exported, linesOf, OpenExport, runExport, sha256 } from '../../support/exports.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { accountWith, nextPage, signUp } from '../../support/users.js';
+import { auditFields } from '../../../src/modules/export/audit.source.js';
+import { writeEntries } from '../../support/builders/audit.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import {
+  eventsOf,
+  type Exported,
+  linesOf,
+  OpenExport,
+  runExport,
+  sha256,
+} from '../../support/builders/exports.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { accountWith, nextPage, signUp } from '../../support/builders/users.js';
 
 /** The number of entries, more than one batch holds. */
 const ENTRIES = 1200;

@@ -1,13 +1,13 @@
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { Lifecycle } from '../../../src/platform/lifecycle/lifecycle.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { eventsOf, OpenExport, runExport } from '../../support/exports.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, read } from '../../support/users.js';
+import { LifecycleService } from '../../../src/platform/lifecycle/lifecycle.service.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { eventsOf, OpenExport, runExport } from '../../support/builders/exports.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, read } from '../../support/builders/users.js';
 
 const CONCURRENCY = 3;
 /** The contract allows one second to notice the end. */
@@ -112,7 +112,7 @@ describe('a running export', () => {
     // Stops the service, so this test must be the last.
     const open = await begin();
     const text = open.read();
-    app.nest.get(Lifecycle).endStreams();
+    app.nest.get(LifecycleService).endStreams();
     expect(lastErrorOf((await text).text)).toMatchObject({ error: { code: 'OVERLOADED' } });
   });
 });

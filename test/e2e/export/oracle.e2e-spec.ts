@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
-import { linesOf, OpenExport } from '../../support/exports.js';
-import { addRows } from '../../support/export-rows.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { PASSWORD, TestApp } from '../../support/test-app.js';
-import type { UserBody } from '../../support/users.js';
+import { linesOf, OpenExport } from '../../support/builders/exports.js';
+import { addRows } from '../../support/builders/export-rows.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { PASSWORD, TestApp } from '../../support/app/test-app.js';
+import type { UserBody } from '../../support/builders/users.js';
 
 const ROWS = 120;
 const RUNS = 4;

@@ -1,10 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ExportCleanUp } from '../../../src/modules/export/export-clean-up.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { eventsOf, type Exported, linesOf, OpenExport, runExport, sha256 } from '../../support/exports.js';
-import { addRows } from '../../support/export-rows.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { accountWith, type UserBody } from '../../support/users.js';
+import { ExportsCleanup } from '../../../src/modules/export/exports.cleanup.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import {
+  eventsOf,
+  type Exported,
+  linesOf,
+  OpenExport,
+  runExport,
+  sha256,
+} from '../../support/builders/exports.js';
+import { addRows } from '../../support/builders/export-rows.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { accountWith, type UserBody } from '../../support/builders/users.js';
 
 const ROWS = 1500;
 
@@ -233,11 +240,11 @@ describe('the user images kept for exports', () => {
     const before = [await count('exports'), await count('user_images')];
     await here.database.query(`UPDATE exports SET snapshot_at = snapshot_at - interval '23 hours'`);
     await here.database.query(`UPDATE user_images SET written_at = written_at - interval '24 hours'`);
-    await here.nest.get(ExportCleanUp).run();
+    await here.nest.get(ExportsCleanup).run();
     expect([await count('exports'), await count('user_images')]).toEqual(before);
     await here.database.query(`UPDATE exports SET snapshot_at = snapshot_at - interval '1 hour'`);
     await here.database.query(`UPDATE user_images SET written_at = written_at - interval '1 hour'`);
-    await here.nest.get(ExportCleanUp).run();
+    await here.nest.get(ExportsCleanup).run();
     expect([await count('exports'), await count('user_images')]).toEqual([0, 0]);
   });
 });

@@ -1,13 +1,20 @@
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
-import { ExportConnections } from '../../../src/modules/export/export-connections.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { eventsOf, type Exported, linesOf, OpenExport, runExport, sha256 } from '../../support/exports.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { bearer, send } from '../../support/send.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { accountWith, read, signUp, type UserBody, walk } from '../../support/users.js';
+import { ExportStreams } from '../../../src/modules/export/streaming/export.streams.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import {
+  eventsOf,
+  type Exported,
+  linesOf,
+  OpenExport,
+  runExport,
+  sha256,
+} from '../../support/builders/exports.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { bearer, send } from '../../support/http/send.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { accountWith, read, signUp, type UserBody, walk } from '../../support/builders/users.js';
 
 /** Names that JSON, CSV and COPY must escape. */
 const NAMES = [
@@ -226,16 +233,16 @@ describe('GET /api/export/users', () => {
   });
 
   it('keeps an idle connection open with comments', async () => {
-    const connections = app.nest.get(ExportConnections);
-    const { keepAliveMs } = connections;
-    connections.keepAliveMs = 20;
+    const streams = app.nest.get(ExportStreams);
+    const { keepAliveMs } = streams;
+    streams.keepAliveMs = 20;
     const lock = await HeldLock.take(app.database.url, 'LOCK TABLE user_images IN ACCESS EXCLUSIVE MODE');
     try {
       const open = await OpenExport.begin({ url: app.url, account: exporter });
       const { text } = await open.read((so) => so.split(': keep-alive\n\n').length > 3);
       expect(eventsOf(text).map(({ event }) => event)).toEqual(['start']);
     } finally {
-      connections.keepAliveMs = keepAliveMs;
+      streams.keepAliveMs = keepAliveMs;
       await lock.release();
     }
   });

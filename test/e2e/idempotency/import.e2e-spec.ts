@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { IdempotencyCleanUp } from '../../../src/platform/idempotency/clean-up.js';
-import { CSV } from '../../support/imports.js';
-import { type JobBody, jobEnded } from '../../support/jobs.js';
-import { freshKey } from '../../support/keyed.js';
-import { bearer, closeConnections } from '../../support/send.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith } from '../../support/users.js';
+import { IdempotencyCleanup } from '../../../src/platform/idempotency/idempotency.cleanup.js';
+import { CSV } from '../../support/builders/imports.js';
+import { type JobBody, jobEnded } from '../../support/builders/jobs.js';
+import { freshKey } from '../../support/http/keyed.js';
+import { bearer, closeConnections } from '../../support/http/send.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith } from '../../support/builders/users.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -156,7 +156,7 @@ describe('an import with an Idempotency-Key', () => {
        SELECT sha256(minutes::text::bytea), gen_random_uuid(), clock_timestamp() - make_interval(mins => minutes)
        FROM unnest(ARRAY[59, 61]) AS minutes`,
     );
-    await app.nest.get(IdempotencyCleanUp).run();
+    await app.nest.get(IdempotencyCleanup).run();
     expect(await claims()).toBe(1);
     await app.database.query('DELETE FROM idempotency_claims');
   });

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { expectEnvelope } from '../../support/envelope.js';
-import { Instance } from '../../support/instance.js';
-import { freshKey, isReplay, newcomer, sameAgain, signUpKeyed } from '../../support/keyed.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { closeConnections } from '../../support/send.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { ADMIN } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { Instance } from '../../support/app/instance.js';
+import { freshKey, isReplay, newcomer, sameAgain, signUpKeyed } from '../../support/http/keyed.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { closeConnections } from '../../support/http/send.js';
+import { TcpProxy } from '../../support/faults/tcp-proxy.js';
+import { ADMIN } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 describe('an Idempotency-Key on two instances', () => {
   let database: TestDatabase;

@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { IdempotencyCleanUp } from '../../../src/platform/idempotency/clean-up.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { freshKey, isReplay, newcomer, sameAgain, signUpKeyed } from '../../support/keyed.js';
-import { RawConnection } from '../../support/raw-connection.js';
-import { type Answer, bearer, send } from '../../support/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
-import { accountWith, NOBODY, type UserBody } from '../../support/users.js';
-import { until } from '../../support/until.js';
+import { IdempotencyCleanup } from '../../../src/platform/idempotency/idempotency.cleanup.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { freshKey, isReplay, newcomer, sameAgain, signUpKeyed } from '../../support/http/keyed.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
+import { type Answer, bearer, send } from '../../support/http/send.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { accountWith, NOBODY, type UserBody } from '../../support/builders/users.js';
+import { until } from '../../support/app/until.js';
 
 describe('a POST with an Idempotency-Key', () => {
   let app: TestApp;
@@ -171,7 +171,7 @@ describe('a POST with an Idempotency-Key', () => {
         `UPDATE idempotency_records SET created_at = created_at - interval '25 hours'
          WHERE created_at < (SELECT max(created_at) FROM idempotency_records)`,
       );
-      await app.nest.get(IdempotencyCleanUp).run();
+      await app.nest.get(IdempotencyCleanup).run();
       expect(await records()).toBe(1);
     });
   });

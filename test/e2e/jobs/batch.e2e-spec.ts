@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Permission } from '../../../src/common/authorization/permissions.js';
 import { permissions } from '../../../src/modules/permissions.js';
-import type { UserActionName } from '../../../src/modules/user-batches/user-action.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { batch, jobEnded, readJob, resultsOf, startBatch } from '../../support/jobs.js';
-import { receivers } from '../../support/resources.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, NOBODY, read } from '../../support/users.js';
+import type { UserActionName } from '../../../src/modules/user-batches/user-action.types.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { batch, jobEnded, readJob, resultsOf, startBatch } from '../../support/builders/jobs.js';
+import { receivers } from '../../support/builders/resources.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, NOBODY, read } from '../../support/builders/users.js';
 
 let app: TestApp;
 let held: HeldLock | null = null;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { JobsCleanUp } from '../../../src/modules/jobs/clean-up.js';
-import { MAX_OPEN_JOBS } from '../../../src/modules/jobs/new-jobs.service.js';
-import { JobKindsService } from '../../../src/modules/jobs/job-kinds.service.js';
-import { JobStreams } from '../../../src/modules/jobs/job-streams.js';
-import { JobWorker } from '../../../src/modules/jobs/job-worker.js';
-import { Lifecycle } from '../../../src/platform/lifecycle/lifecycle.js';
-import { HeldLock } from '../../support/held-lock.js';
+import { JobsCleanup } from '../../../src/modules/jobs/jobs.cleanup.js';
+import { MAX_OPEN_JOBS } from '../../../src/modules/jobs/job-creation.service.js';
+import { JobRegistry } from '../../../src/modules/jobs/job-registry.service.js';
+import { JobStreams } from '../../../src/modules/jobs/job.streams.js';
+import { JobWorker } from '../../../src/modules/jobs/processing/job.worker.js';
+import { LifecycleService } from '../../../src/platform/lifecycle/lifecycle.service.js';
+import { HeldLock } from '../../support/database/held-lock.js';
 import {
   batch,
   followed,
@@ -15,11 +15,11 @@ import {
   readJob,
   resultsOf,
   startBatch,
-} from '../../support/jobs.js';
-import { receivers } from '../../support/resources.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, NOBODY } from '../../support/users.js';
+} from '../../support/builders/jobs.js';
+import { receivers } from '../../support/builders/resources.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, NOBODY } from '../../support/builders/users.js';
 
 let app: TestApp;
 let held: HeldLock | null = null;
@@ -121,10 +121,10 @@ describe('a job', () => {
         [id, days],
       );
     await age(old.job.id, 29);
-    await app.nest.get(JobsCleanUp).run();
+    await app.nest.get(JobsCleanup).run();
     expect((await get(app.admin, `/${old.job.id}`)).status).toBe(200);
     await age(old.job.id, 2);
-    await app.nest.get(JobsCleanUp).run();
+    await app.nest.get(JobsCleanup).run();
     expect((await get(app.admin, `/${old.job.id}`)).status).toBe(404);
     expect(await app.database.query('SELECT 1 FROM job_rows WHERE job_id = $1', [old.job.id])).toEqual([]);
     expect((await get(app.admin, `/${young.job.id}`)).status).toBe(200);
@@ -173,9 +173,9 @@ describe('a job', () => {
     const ids = await people(3);
     const { id, type } = await startBatch(app, { action: 'disable', user_ids: ids });
     await jobEnded(app, id);
-    const kinds = app.nest.get(JobKindsService);
+    const registry = app.nest.get(JobRegistry);
     const perform = () => Promise.reject(new Error('a fault of its own'));
-    kinds.register({ ...kinds.find(type)!, type: 'test.broken', perform });
+    registry.register({ ...registry.find(type)!, type: 'test.broken', perform });
     await app.database.query(`UPDATE job_rows SET status = NULL WHERE job_id = $1 AND index = 1`, [id]);
     await app.database.query(
       `UPDATE jobs SET status = 'running', finished_at = NULL, done = 0, holder = gen_random_uuid(),
@@ -275,12 +275,12 @@ describe('the stream of a job', () => {
 
   it('keeps an idle connection open with comments', async () => {
     const streams = app.nest.get(JobStreams);
-    const { commentEveryMs } = streams;
-    streams.commentEveryMs = 20;
+    const { commentIntervalMs: commentEveryMs } = streams;
+    streams.commentIntervalMs = 20;
     const { job } = await heldBatch(1);
     const stream = await followed(app.url, app.admin, job.id);
     await until(() => stream.comments.length > 1, 5000);
-    streams.commentEveryMs = commentEveryMs;
+    streams.commentIntervalMs = commentEveryMs;
     expect(stream.events).toMatchObject([{ event: 'job' }]);
     stream.leave();
     await cancel(job.id);
@@ -314,9 +314,9 @@ describe('the stream of a job', () => {
     const before = await connections();
     gone.leave();
     await until(async () => (await connections()) < before, 1000);
-    nest.get(Lifecycle).drain();
+    nest.get(LifecycleService).drain();
     await stays.ended;
-    nest.get(Lifecycle).serve();
+    nest.get(LifecycleService).serve();
     expect(stays.events.at(-1)).toMatchObject({ event: 'error', data: { error: { code: 'OVERLOADED' } } });
     // The stop rolls back the open rows and releases the job for another instance at once.
     await nest.get(JobWorker).onModuleDestroy();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { killDuringBatch } from '../../support/batch-kills.js';
-import { closeConnections } from '../../support/send.js';
-import { TestDatabase } from '../../support/test-database.js';
+import { killDuringBatch } from '../../support/faults/batch-kills.js';
+import { closeConnections } from '../../support/http/send.js';
+import { TestDatabase } from '../../support/database/test-database.js';
 
 // The full-size version is test/faults/batch-kills.fault-spec.ts.
 describe('a batch whose instance is killed with -9', () => {

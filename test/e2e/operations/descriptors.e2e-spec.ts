@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { wherePossible } from '../../support/where-possible.js';
+import { Instance } from '../../support/app/instance.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { wherePossible } from '../../support/app/where-possible.js';
 
 const WARNING = /"level":"warn".*no file descriptor left/g;
 const LIMIT = 150;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Lifecycle } from '../../../src/platform/lifecycle/lifecycle.js';
-import { stopSealing } from '../../support/audit.js';
-import { send } from '../../support/send.js';
-import { statementsOf } from '../../support/statements.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { LifecycleService } from '../../../src/platform/lifecycle/lifecycle.service.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { send } from '../../support/http/send.js';
+import { statementsOf } from '../../support/database/statements.js';
+import { TcpProxy } from '../../support/faults/tcp-proxy.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 const UP = { status: 'up' };
 /** The facts about the build. Only a build knows its commit. */
@@ -75,7 +75,7 @@ describe('the health routes', () => {
   });
 
   it('answer 503 in their own format while draining, except liveness and startup', async () => {
-    app.nest.get(Lifecycle).drain();
+    app.nest.get(LifecycleService).drain();
     const serving = { serving: { status: 'down' } };
     expect(await probe('/health/ready')).toMatchObject({
       status: 503,
@@ -87,7 +87,7 @@ describe('the health routes', () => {
     });
     expect(await probe('/health/live')).toEqual(ok({}));
     expect(await probe('/health/startup')).toEqual(ok({ startup: UP }));
-    app.nest.get(Lifecycle).serve();
+    app.nest.get(LifecycleService).serve();
     expect((await probe('/health/ready')).status).toBe(200);
   });
 

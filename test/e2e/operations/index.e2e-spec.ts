@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { freePort } from '../../support/free-port.js';
-import { Instance } from '../../support/instance.js';
-import { bearer, send } from '../../support/send.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN, signIn, TestApp } from '../../support/test-app.js';
+import { freePort } from '../../support/http/free-port.js';
+import { Instance } from '../../support/app/instance.js';
+import { bearer, send } from '../../support/http/send.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN, signIn, TestApp } from '../../support/app/test-app.js';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 

@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN, signIn } from '../../support/test-app.js';
-import { logIn, type Pair, refreshed } from '../../support/sessions.js';
-import { TestDatabase } from '../../support/test-database.js';
+import { Instance } from '../../support/app/instance.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN, signIn } from '../../support/app/test-app.js';
+import { logIn, type Pair, refreshed } from '../../support/builders/sessions.js';
+import { TestDatabase } from '../../support/database/test-database.js';
 
 const METRICS_TOKEN = 'metrics-token-of-the-log-test';
 const PERSON = { email: 'ada.private@example.com', password: 'a secret of Ada 42', name: 'Ada Hidden' };

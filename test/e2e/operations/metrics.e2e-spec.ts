@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { stopSealing } from '../../support/audit.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { ADMIN, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { ADMIN, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 /** One line of the text format. */
 interface Sample {

@@ -6,13 +6,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { UNLIMITED } from '../../support/unlimited.js';
-import { until } from '../../support/until.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { Instance } from '../../support/app/instance.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { UNLIMITED } from '../../support/app/unlimited.js';
+import { until } from '../../support/app/until.js';
 
 // Two tests create and stop their own database.
 jest.setTimeout(60_000);

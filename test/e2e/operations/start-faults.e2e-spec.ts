@@ -4,10 +4,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN, signIn } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
+import { Instance } from '../../support/app/instance.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN, signIn } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
 
 const OTHER_KEY = 'bJx1o7YtQe9sWc3vNf5mGh2kLp8rZa4uDi6XyTqRwE0=';
 

@@ -1,14 +1,14 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { freePort } from '../../support/free-port.js';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { send } from '../../support/send.js';
-import { ADMIN } from '../../support/test-app.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { expectEnvelope } from '../../support/envelope.js';
-import { until } from '../../support/until.js';
+import { freePort } from '../../support/http/free-port.js';
+import { Instance } from '../../support/app/instance.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { send } from '../../support/http/send.js';
+import { ADMIN } from '../../support/app/test-app.js';
+import { TcpProxy } from '../../support/faults/tcp-proxy.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { until } from '../../support/app/until.js';
 
 const PRODUCTION = {
   NODE_ENV: 'production',

@@ -1,15 +1,15 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectEnvelope } from '../../support/envelope.js';
-import { addRows } from '../../support/export-rows.js';
-import { eventsOf, OpenExport } from '../../support/exports.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
-import { RawConnection } from '../../support/raw-connection.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN, signIn as signInAs } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { expectEnvelope } from '../../support/http/envelope.js';
+import { addRows } from '../../support/builders/export-rows.js';
+import { eventsOf, OpenExport } from '../../support/builders/exports.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { Instance } from '../../support/app/instance.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN, signIn as signInAs } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 /** Longer than any test may take, so that a test which ends earlier did not wait for it. */
 const FOREVER_MS = '600000';

@@ -1,9 +1,9 @@
 import { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { CopiedRows, CopyOut } from '../../../src/platform/database/copy-out.js';
-import { OneBufferSocket } from '../../../src/platform/database/one-buffer-socket.js';
-import { TestDatabase } from '../../support/test-database.js';
+import { CopiedRows, CopyOut } from '../../../src/platform/database/driver/copy-out.js';
+import { SharedBufferSocket } from '../../../src/platform/database/driver/shared-buffer.socket.js';
+import { TestDatabase } from '../../support/database/test-database.js';
 
 /** The data of a row: a number, and so many characters that rows span several reads. */
 const ROWS = 3000;
@@ -11,7 +11,7 @@ const SELECT = `SELECT n, repeat(chr(97 + n % 26), n % 700) AS text FROM generat
 const copy = (select: string) => new CopyOut(`COPY (${select}) TO STDOUT (FORMAT binary)`, 0);
 
 describe.each([
-  ['a socket with one buffer', () => new OneBufferSocket()],
+  ['a socket with one buffer', () => new SharedBufferSocket()],
   ['another socket, as TLS creates', () => new Socket()],
 ])('a COPY over %s', (_, stream) => {
   let database: TestDatabase;

@@ -3,20 +3,20 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import type { Logger } from 'typeorm';
 import { AuditEntriesRepository } from '../../../src/modules/audit/audit-entries.repository.js';
-import { AuditKeysRepository } from '../../../src/modules/audit/seals/audit-keys.repository.js';
-import { RetentionsRepository } from '../../../src/modules/audit/seals/retentions.repository.js';
-import { SealsRepository } from '../../../src/modules/audit/seals/seals.repository.js';
-import { OneTimeTokensRepository } from '../../../src/modules/auth/one-time-tokens.repository.js';
-import { SessionsRepository } from '../../../src/modules/auth/sessions.repository.js';
+import { AuditKeysRepository } from '../../../src/modules/audit/sealing/audit-keys.repository.js';
+import { RetentionsRepository } from '../../../src/modules/audit/retention/retentions.repository.js';
+import { SealsRepository } from '../../../src/modules/audit/sealing/seals.repository.js';
+import { OneTimeTokensRepository } from '../../../src/modules/auth/recovery/one-time-tokens.repository.js';
+import { SessionsRepository } from '../../../src/modules/auth/sessions/sessions.repository.js';
 import { JobRowsRepository } from '../../../src/modules/jobs/job-rows.repository.js';
 import { JobsRepository } from '../../../src/modules/jobs/jobs.repository.js';
 import { ResourcesRepository } from '../../../src/modules/resources/resources.repository.js';
 import { RolesRepository } from '../../../src/modules/roles/roles.repository.js';
-import { ImportPiecesRepository } from '../../../src/modules/user-imports/import-pieces.repository.js';
-import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
+import { ImportChunksRepository } from '../../../src/modules/user-imports/import-chunks.repository.js';
+import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
 import { IdempotencyRepository } from '../../../src/platform/idempotency/idempotency.repository.js';
-import { stopSealing } from '../../support/audit.js';
-import { TestApp } from '../../support/test-app.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { TestApp } from '../../support/app/test-app.js';
 
 const ID = randomUUID();
 const PIECE = { jobId: ID, firstIndex: 0 };
@@ -44,10 +44,10 @@ const calls: readonly Call[] = [
   ['a job ends', 'jobs', (get) => get(JobsRepository).end(ID, 'succeeded', { done: 0, failed: 0, open: 0 })],
   ['open rows are skipped', 'job_rows', (get) => get(JobRowsRepository).skipOpen(ID)],
   ['results are counted', 'job_rows', (get) => get(JobRowsRepository).countSettled(ID, null)],
-  ['a chunk is read', 'import_pieces', (get) => get(ImportPiecesRepository).findSealed(PIECE)],
-  ['a chunk is settled', 'import_pieces', (get) => get(ImportPiecesRepository).settle(PIECE, RESULTS)],
-  ['open chunks are skipped', 'import_pieces', (get) => get(ImportPiecesRepository).skipOpen(ID)],
-  ['chunks are deleted', 'import_pieces', (get) => get(ImportPiecesRepository).delete(ID)],
+  ['a chunk is read', 'import_pieces', (get) => get(ImportChunksRepository).findEncryptedLines(PIECE)],
+  ['a chunk is settled', 'import_pieces', (get) => get(ImportChunksRepository).settle(PIECE, RESULTS)],
+  ['open chunks are skipped', 'import_pieces', (get) => get(ImportChunksRepository).skipOpen(ID)],
+  ['chunks are deleted', 'import_pieces', (get) => get(ImportChunksRepository).delete(ID)],
   ['a resource is read', 'resources', (get) => get(ResourcesRepository).findById(ID)],
   ['a resource is locked', 'resources', (get) => get(ResourcesRepository).findByIdForUpdate(ID)],
   ['resources are counted', 'resources', (get) => get(ResourcesRepository).count(ID)],

@@ -2,14 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { migrate } from '../../../src/platform/database/migrate.js';
-import { grantServicePrivileges } from '../../../src/platform/database/service-privileges.js';
-import { Instance } from '../../support/instance.js';
-import { mailTo } from '../../support/mails.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { wherePossible } from '../../support/where-possible.js';
+import { migrate } from '../../../src/platform/database/startup/migrate.js';
+import { grantServicePrivileges } from '../../../src/platform/database/startup/service-privileges.js';
+import { Instance } from '../../support/app/instance.js';
+import { mailTo } from '../../support/builders/mails.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { wherePossible } from '../../support/app/where-possible.js';
 
 const TRAIL = `
   CREATE TABLE trail (id integer NOT NULL, said text NOT NULL) PARTITION BY RANGE (id);

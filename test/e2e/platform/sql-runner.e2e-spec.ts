@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { DataSource } from 'typeorm';
 import { poolOf } from '../../../src/platform/database/database.module.js';
 import { SqlRunner } from '../../../src/platform/database/sql.runner.js';
-import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
-import { TestApp } from '../../support/test-app.js';
+import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
+import { TestApp } from '../../support/app/test-app.js';
 
 const IDS = 'SELECT id FROM numbers WHERE id > $1 ORDER BY id';
 

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { prepared } from '../../../src/platform/database/prepared.js';
-import { UnitOfWork } from '../../../src/platform/database/unit-of-work.js';
-import { stopSealing } from '../../support/audit.js';
-import { TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { prepared } from '../../../src/platform/database/driver/prepared.js';
+import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 describe('the unit of work', () => {
   let app: TestApp;
@@ -244,10 +244,10 @@ describe('the unit of work', () => {
       const pool = poolOf(app.dataSource);
       const seen: unknown[] = [];
       let begun = 0;
-      await unit.runAround(
+      await unit.runWith(
         async () => void begun++,
         async () => {
-          const result = await unit.beforehand(async () => {
+          const result = await unit.outside(async () => {
             seen.push(pool.totalCount - pool.idleCount);
             await add(1);
             return 'prepared';
@@ -263,8 +263,8 @@ describe('the unit of work', () => {
     });
 
     it('keeps the work done beforehand when the rest is rolled back', async () => {
-      const work = unit.runAround(begin, async () => {
-        await unit.beforehand(() => add(1));
+      const work = unit.runWith(begin, async () => {
+        await unit.outside(() => add(1));
         await unit.run(() => add(2));
         throw new Error('no');
       });
@@ -273,8 +273,8 @@ describe('the unit of work', () => {
     });
 
     it('rethrows an error of work done beforehand, and can continue', async () => {
-      await unit.runAround(begin, async () => {
-        const preparation = unit.beforehand(() => Promise.reject(new Error('not ready')));
+      await unit.runWith(begin, async () => {
+        const preparation = unit.outside(() => Promise.reject(new Error('not ready')));
         await expect(preparation).rejects.toThrow('not ready');
         await add(1);
       });
@@ -282,10 +282,10 @@ describe('the unit of work', () => {
     });
 
     it('rejects work beforehand after the transaction has started', async () => {
-      const late = () => unit.beforehand(async () => {});
+      const late = () => unit.outside(async () => {});
       await expect(unit.run(late)).rejects.toThrow(/inside a unit of work/);
-      await expect(unit.runAround(begin, () => unit.run(late))).rejects.toThrow(/inside a unit of work/);
-      const afterWriting = unit.runAround(begin, async () => {
+      await expect(unit.runWith(begin, () => unit.run(late))).rejects.toThrow(/inside a unit of work/);
+      const afterWriting = unit.runWith(begin, async () => {
         await add(1);
         await late();
       });

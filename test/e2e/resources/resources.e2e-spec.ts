@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { tagOf } from '../../support/entity-tags.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { type ResourceBody, resourcesOf } from '../../support/resources.js';
-import { settled } from '../../support/settled.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, NOBODY, nextPage, withoutRequestId } from '../../support/users.js';
+import { tagOf } from '../../support/http/entity-tags.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { type ResourceBody, resourcesOf } from '../../support/builders/resources.js';
+import { settled } from '../../support/app/settled.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, NOBODY, nextPage, withoutRequestId } from '../../support/builders/users.js';
 
 let app: TestApp;
 let owner: Account;

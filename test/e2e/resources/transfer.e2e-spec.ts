@@ -1,11 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { HeldLock } from '../../support/held-lock.js';
-import { receivers, type ResourceBody, resourcesOf, told, transfersOf } from '../../support/resources.js';
-import { settled } from '../../support/settled.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, NOBODY } from '../../support/users.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import {
+  receivers,
+  type ResourceBody,
+  resourcesOf,
+  told,
+  transfersOf,
+} from '../../support/builders/resources.js';
+import { settled } from '../../support/app/settled.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, NOBODY } from '../../support/builders/users.js';
 
 const ROUNDS = 3;
 const AT_ONCE = 50;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { accountWith, nextPage } from '../../support/users.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { accountWith, nextPage } from '../../support/builders/users.js';
 
 interface RoleBody {
   readonly name: string;

@@ -5,9 +5,9 @@ import { verify } from 'argon2';
 import { version as versionOf } from 'uuid';
 import { canonicalEmail } from '../../../src/common/email-address.js';
 import { foldSearch } from '../../../src/common/text.js';
-import { foldedKeys } from '../../../src/modules/users/user-keys.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { MASTER_KEY } from '../../support/secrets.js';
+import { userSortKeys } from '../../../src/modules/users/listing/user-sort-keys.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
 
 const run = promisify(execFile);
 
@@ -48,7 +48,7 @@ describe('npm run seed', () => {
   it('writes the derived columns exactly as the service would', () => {
     const derived = rows.map(({ email_key, name_key, search_key }) => ({ email_key, name_key, search_key }));
     const expected = rows.map(({ name, email }) => {
-      const { nameKey, searchKey } = foldedKeys(name, email);
+      const { nameKey, searchKey } = userSortKeys(name, email);
       // PostgreSQL appends the search form when it differs.
       const form = foldSearch(searchKey);
       const wholeKey = form === searchKey ? searchKey : `${searchKey}\n${form}`;

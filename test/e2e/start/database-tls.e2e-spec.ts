@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cancelQuery } from '../../../src/platform/database/cancel-query.js';
-import { connectForStart } from '../../../src/platform/database/start-connection.js';
-import { Authority, noOpenssl } from '../../support/certificates.js';
-import { Instance } from '../../support/instance.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN } from '../../support/test-app.js';
-import { TlsPostgres } from '../../support/tls-postgres.js';
-import { until } from '../../support/until.js';
-import { wherePossible } from '../../support/where-possible.js';
+import { cancelQuery } from '../../../src/platform/database/driver/cancel-query.js';
+import { connectForStart } from '../../../src/platform/database/startup/start-connection.js';
+import { Authority, noOpenssl } from '../../support/database/certificates.js';
+import { Instance } from '../../support/app/instance.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN } from '../../support/app/test-app.js';
+import { TlsPostgres } from '../../support/database/tls-postgres.js';
+import { until } from '../../support/app/until.js';
+import { wherePossible } from '../../support/app/where-possible.js';
 
 const IS_ENCRYPTED = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
 const ROLES = ['tls_only', 'plain_only', 'cert_only'] as const;
@@ -129,7 +129,7 @@ wherePossible(noOpenssl, 'TLS to the database', () =>
 
     it('works for operator commands without extra output', async () => {
       const verified = '?sslmode=verify-ca&sslrootcert={ours}';
-      const child = spawn(process.execPath, ['dist/src/keys-rotate.js'], {
+      const child = spawn(process.execPath, ['dist/src/operator/rotate-keys.js'], {
         env: { PATH: process.env['PATH'] ?? '', ...environment(verified, verified) },
         stdio: ['ignore', 'pipe', 'pipe'],
       });

@@ -1,14 +1,24 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  chmodSync,
+  mkdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
-import { migrate } from '../../../src/platform/database/migrate.js';
-import { expectStopped, Member, processes, serverPid } from '../../support/embedded-member.js';
-import { until } from '../../support/until.js';
+import { migrate } from '../../../src/platform/database/startup/migrate.js';
+import { expectStopped, Member, processes, serverPid } from '../../support/database/embedded-member.js';
+import { until } from '../../support/app/until.js';
 
 // A server usually starts, recovers and stops in well under a second, but not on every machine.
 jest.setTimeout(60_000);

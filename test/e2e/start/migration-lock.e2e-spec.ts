@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { migrate } from '../../../src/platform/database/migrate.js';
-import { Instance } from '../../support/instance.js';
-import { KEEPS_NO_STATEMENTS, noPgBouncer, PgBouncer } from '../../support/pgbouncer.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { ADMIN, signIn } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
-import { wherePossible } from '../../support/where-possible.js';
+import { migrate } from '../../../src/platform/database/startup/migrate.js';
+import { Instance } from '../../support/app/instance.js';
+import { KEEPS_NO_STATEMENTS, noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { ADMIN, signIn } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
+import { wherePossible } from '../../support/app/where-possible.js';
 
 const LOCK = 0x67617465;
 const LOCKS = `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK}

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Permission } from '../../../src/common/authorization/permissions.js';
 import type { UserBatchDto as BatchBody } from '../../../src/modules/user-batches/dto/user-batch.dto.js';
-import { batch } from '../../support/jobs.js';
-import { statusOf, whileChanging } from '../../support/sessions.js';
-import { type Account, TestApp } from '../../support/test-app.js';
-import { accountWith, read } from '../../support/users.js';
+import { batch } from '../../support/builders/jobs.js';
+import { statusOf, whileChanging } from '../../support/builders/sessions.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
+import { accountWith, read } from '../../support/builders/users.js';
 
 /** The permissions that allow acting on users. */
 const ACTING = ['users:read', 'users:write', 'users:delete', 'roles:grant', 'sessions:revoke'] as const;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { tagOf } from '../../support/entity-tags.js';
-import { PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { NOBODY, read, type UserBody } from '../../support/users.js';
+import { tagOf } from '../../support/http/entity-tags.js';
+import { PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { NOBODY, read, type UserBody } from '../../support/builders/users.js';
 
 describe('POST /api/users', () => {
   let app: TestApp;

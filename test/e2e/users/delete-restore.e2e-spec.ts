@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { permissions } from '../../../src/modules/permissions.js';
-import { tagOf } from '../../support/entity-tags.js';
-import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/users.js';
+import { tagOf } from '../../support/http/entity-tags.js';
+import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/builders/users.js';
 
 describe('deletion and restoration of a user', () => {
   let app: TestApp;

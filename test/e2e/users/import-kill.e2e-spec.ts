@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { HeldLock } from '../../support/held-lock.js';
-import { ndjson, NDJSON } from '../../support/imports.js';
-import { Instance } from '../../support/instance.js';
-import { type JobBody, jobEnded } from '../../support/jobs.js';
-import { MASTER_KEY } from '../../support/secrets.js';
-import { bearer } from '../../support/send.js';
-import { ADMIN, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { ndjson, NDJSON } from '../../support/builders/imports.js';
+import { Instance } from '../../support/app/instance.js';
+import { type JobBody, jobEnded } from '../../support/builders/jobs.js';
+import { MASTER_KEY } from '../../support/app/secrets.js';
+import { bearer } from '../../support/http/send.js';
+import { ADMIN, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 
 let app: TestApp;
 beforeAll(async () => {

@@ -2,16 +2,16 @@ import { once } from 'node:events';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ImportsCleanUp } from '../../../src/modules/user-imports/clean-up.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { CSV, foreignHashes, imported, ndjson, NDJSON, sendFile } from '../../support/imports.js';
-import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/jobs.js';
-import { bearer, closeConnections } from '../../support/send.js';
-import { whileChanging } from '../../support/sessions.js';
-import { settled } from '../../support/settled.js';
-import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, read } from '../../support/users.js';
+import { ImportsCleanup } from '../../../src/modules/user-imports/imports.cleanup.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { CSV, foreignHashes, imported, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
+import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/builders/jobs.js';
+import { bearer, closeConnections } from '../../support/http/send.js';
+import { whileChanging } from '../../support/builders/sessions.js';
+import { settled } from '../../support/app/settled.js';
+import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, read } from '../../support/builders/users.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -366,7 +366,7 @@ describe('an import', () => {
       `INSERT INTO import_pieces (job_id, first_index, lines, sealed, staged_at)
        VALUES (gen_random_uuid(), 0, 1, '', now() - interval '23 hours'), (gen_random_uuid(), 0, 1, '', now())`,
     );
-    await app.nest.get(ImportsCleanUp).run();
+    await app.nest.get(ImportsCleanup).run();
     expect(await pieces('NOT EXISTS (SELECT 1 FROM jobs WHERE id = job_id)')).toHaveLength(1);
     await app.database.query('DELETE FROM import_pieces WHERE status IS NULL');
   });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { HeldLock } from '../../support/held-lock.js';
-import { Instance } from '../../support/instance.js';
-import { signIn, TestApp, PASSWORD, type Account } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { Instance } from '../../support/app/instance.js';
+import { signIn, TestApp, PASSWORD, type Account } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
 
 const lastLogins = (database: TestDatabase, accounts: readonly Account[]) =>
   database.query<{ at: Date | null; row: string }>(

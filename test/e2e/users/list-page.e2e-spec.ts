@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { foldCase } from '../../../src/common/text.js';
-import { TestApp } from '../../support/test-app.js';
+import { TestApp } from '../../support/app/test-app.js';
 
 interface Row {
   readonly id: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { TestApp } from '../../support/test-app.js';
-import { nextPage, signUp, signUpMany, SORTS, type UserBody, walk } from '../../support/users.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { nextPage, signUp, signUpMany, SORTS, type UserBody, walk } from '../../support/builders/users.js';
 
 describe('GET /api/users', () => {
   let app: TestApp;

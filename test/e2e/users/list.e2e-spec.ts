@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { type Account, TestApp } from '../../support/test-app.js';
+import { type Account, TestApp } from '../../support/app/test-app.js';
 import {
   accountWith,
   nextPage,
@@ -9,7 +9,7 @@ import {
   SORTS,
   type UserBody,
   walk,
-} from '../../support/users.js';
+} from '../../support/builders/users.js';
 
 describe('GET /api/users', () => {
   let app: TestApp;

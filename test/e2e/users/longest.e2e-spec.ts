@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Account, PASSWORD, TestApp } from '../../support/test-app.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 /**
  * Random characters of four UTF-8 bytes each, so that nothing compresses, because index entries are bounded.

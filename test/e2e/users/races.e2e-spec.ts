@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
-import { tagOf } from '../../support/entity-tags.js';
-import { HeldLock } from '../../support/held-lock.js';
-import type { Instance } from '../../support/instance.js';
-import { type Account, ADMIN, PASSWORD, signIn } from '../../support/test-app.js';
-import { TestDatabase } from '../../support/test-database.js';
-import { until } from '../../support/until.js';
-import type { UserBody } from '../../support/users.js';
-import { startTwo } from '../../support/two-instances.js';
+import { tagOf } from '../../support/http/entity-tags.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import type { Instance } from '../../support/app/instance.js';
+import { type Account, ADMIN, PASSWORD, signIn } from '../../support/app/test-app.js';
+import { TestDatabase } from '../../support/database/test-database.js';
+import { until } from '../../support/app/until.js';
+import type { UserBody } from '../../support/builders/users.js';
+import { startTwo } from '../../support/app/two-instances.js';
 
 const ROUNDS = 12;
 

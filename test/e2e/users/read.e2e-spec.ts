@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { tagOf } from '../../support/entity-tags.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/users.js';
+import { tagOf } from '../../support/http/entity-tags.js';
+import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/builders/users.js';
 
 describe('GET /api/users/{id} and /api/users/me', () => {
   let app: TestApp;

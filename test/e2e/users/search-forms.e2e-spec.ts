@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TestApp } from '../../support/test-app.js';
-import { signUp, type UserBody } from '../../support/users.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { signUp, type UserBody } from '../../support/builders/users.js';
 
 /** Pairs of a stored name and a search that finds it only in its compatible form. */
 const FORMS = [

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { foldCase, foldSearch } from '../../../src/common/text.js';
-import { SearchKeyFill } from '../../../src/modules/users/search-key-fill.js';
-import { foldedKeys } from '../../../src/modules/users/user-keys.js';
-import { runExport } from '../../support/exports.js';
-import { HeldLock } from '../../support/held-lock.js';
-import { TestApp } from '../../support/test-app.js';
-import { until } from '../../support/until.js';
-import { signUp, type UserBody } from '../../support/users.js';
+import { SearchKeyFill } from '../../../src/modules/users/listing/search-key-fill.service.js';
+import { userSortKeys } from '../../../src/modules/users/listing/user-sort-keys.js';
+import { runExport } from '../../support/builders/exports.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { signUp, type UserBody } from '../../support/builders/users.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -33,7 +33,7 @@ const exportOf = (search: string, after = '') =>
 
 /** Inserts users like an instance of the previous release, which does not know the compatible form. */
 async function insertAsBefore(users: readonly { name: string; email: string }[]): Promise<void> {
-  const keys = users.map(({ name, email }) => foldedKeys(name, email));
+  const keys = users.map(({ name, email }) => userSortKeys(name, email));
   await app.database.query(
     `INSERT INTO users (id, email, email_key, name, name_key, search_key, roles)
      SELECT gen_random_uuid(), email, email, name, name_key, search_key, ARRAY['user']
@@ -168,7 +168,7 @@ describe('the fill of search keys', () => {
     const { id, email } = await signUp(app, 'Anybody', 'updated@before.example');
     await app.database.query(
       'UPDATE users SET name = $2, search_key = $3, version = version + 1 WHERE id = $1',
-      [id, 'ﬁrst', foldedKeys('ﬁrst', email).searchKey],
+      [id, 'ﬁrst', userSortKeys('ﬁrst', email).searchKey],
     );
     expect(await found('FIRST')).toEqual([email]);
     // Such an instance still finds the completed keys by its own terms.

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
 import type { Response } from 'supertest';
-import { anyTerm, holds, holdsPairs } from '../../../src/platform/database/search-key.js';
-import { TestApp } from '../../support/test-app.js';
-import { signUp, signUpMany, type UserBody, walk } from '../../support/users.js';
+import { anyTerm, keyContains, keyContainsPairs } from '../../../src/platform/database/search-key.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { signUp, signUpMany, type UserBody, walk } from '../../support/builders/users.js';
 
 describe('GET /api/users', () => {
   let app: TestApp;
@@ -126,11 +126,11 @@ describe('GET /api/users', () => {
     });
 
     it.each([
-      ['trigrams', holds(`'%stanbul%'`)],
-      ['pairs', `${holds(`'%is%'`)} AND ${holdsPairs(`ARRAY['is']`)}`],
+      ['trigrams', keyContains(`'%stanbul%'`)],
+      ['pairs', `${keyContains(`'%is%'`)} AND ${keyContainsPairs(`ARRAY['is']`)}`],
       [
         'trigrams combined with that of addresses',
-        anyTerm([holds(`'%ist@x.io%'`), holds(`'%stanb%'`)], `'ist@x.io'`),
+        anyTerm([keyContains(`'%ist@x.io%'`), keyContains(`'%stanb%'`)], `'ist@x.io'`),
       ],
     ])('has an index of %s for both kinds of rows', async (_, condition) => {
       const client = new pg.Client({ connectionString: app.database.url });

@@ -1,4 +1,4 @@
-import type { AuditChanges } from '../../../platform/audit-trail/audit-details.js';
+import type { AuditChanges } from '../../../platform/audit-log/audit-details.js';
 import { ApiProperty } from '@nestjs/swagger';
 import {
   type ActorType,
@@ -7,10 +7,10 @@ import {
   type AuditOutcome,
   auditOutcomes,
   type AuditReason,
-} from '../../../platform/audit-trail/audit-actions.js';
+} from '../../../platform/audit-log/audit.types.js';
 import { auditActions, auditReasons } from '../../audit-actions.js';
 
-import type { OpenedEntry } from '../audit.service.js';
+import type { DecryptedEntry } from '../audit.service.js';
 
 const ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 
@@ -79,7 +79,7 @@ export class AuditEntryResponse {
   reason: AuditReason | null;
 }
 
-export function toAuditEntryResponse(entry: OpenedEntry): AuditEntryResponse {
+export function toAuditEntryResponse(entry: DecryptedEntry): AuditEntryResponse {
   const { targetType, targetId, origin } = entry;
   return {
     id: entry.id,

@@ -8,7 +8,7 @@ import {
   type AuditAction,
   type AuditOutcome,
   auditOutcomes,
-} from '../../../platform/audit-trail/audit-actions.js';
+} from '../../../platform/audit-log/audit.types.js';
 import { auditActions } from '../../audit-actions.js';
 
 const MAX_TARGET_LENGTH = 200;

@@ -1,18 +1,18 @@
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import { AppError } from '../../../common/errors/app-error.js';
-import { unauthorized } from '../../../common/http/bearer.js';
-import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
-import { PasswordHasher } from '../../../platform/crypto/password-hasher.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { unauthorized } from '../../../common/http/bearer-token.js';
+import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
+import { PasswordHasher } from '../../../platform/crypto/password.hasher.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { ReplacePassword } from '../../users/commands/replace-password.command.js';
 import { UsersService } from '../../users/users.service.js';
-import { BruteForce } from '../brute-force.js';
+import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { ChangePasswordDto } from '../dto/change-password.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
-import { SessionsService } from '../sessions.service.js';
-import { TokensService } from '../tokens.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import { TokensService } from '../sessions/tokens.service.js';
 
 /**
  * Changes the password, ends every session of the user and starts a new one for the caller.
@@ -34,17 +34,17 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
     private readonly commands: CommandBus,
     private readonly users: UsersService,
     private readonly hasher: PasswordHasher,
-    private readonly bruteForce: BruteForce,
+    private readonly throttle: SignInThrottle,
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
     private readonly unitOfWork: UnitOfWork,
-    private readonly audit: AuditTrail,
+    private readonly audit: AuditLog,
   ) {}
 
   async execute({ caller, input, origin }: ChangePassword): Promise<TokenResponse> {
     const user = await this.users.getWithPassword(caller.userId);
     const guess = { password: input.current_password, address: user.emailKey };
-    const matches = await this.bruteForce.judge(user, origin.ip, () =>
+    const matches = await this.throttle.judge(user, origin.ip, () =>
       this.hasher.matches(guess, user.passwordHash),
     );
     if (!matches) {

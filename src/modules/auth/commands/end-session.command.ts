@@ -1,11 +1,11 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { AuditAction } from '../../../platform/audit-trail/audit-actions.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { DomainEvents } from '../../../platform/events/domain-events.js';
+import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
 import { SessionsRevoked } from '../events/session-events.js';
-import { PrincipalCache } from '../principal-cache.js';
-import { SessionHistory } from '../session-history.js';
-import { SessionsRepository } from '../sessions.repository.js';
+import { PrincipalCache } from '../principals/principal.cache.js';
+import { SessionHistory } from '../sessions/session.history.js';
+import { SessionsRepository } from '../sessions/sessions.repository.js';
 
 /** Ends one session of a user. @returns whether the session existed */
 export class EndSession extends Command<boolean> {
@@ -24,14 +24,14 @@ export class EndSessionHandler implements ICommandHandler<EndSession> {
     private readonly sessions: SessionsRepository,
     private readonly principals: PrincipalCache,
     private readonly history: SessionHistory,
-    private readonly events: DomainEvents,
+    private readonly events: DomainEventsService,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   execute({ sessionId, userId, action }: EndSession): Promise<boolean> {
     return this.unitOfWork.run(async () => {
       if (!(await this.sessions.deleteOfUser(sessionId, userId))) return false;
-      await this.history.ended([sessionId], userId, action);
+      await this.history.recordEnded([sessionId], userId, action);
       await this.principals.invalidate([sessionId]);
       // A logout does not cancel work that was requested in the session.
       if (action !== 'auth.logout') await this.events.publish(new SessionsRevoked(userId, { sessionId }));

@@ -1,11 +1,11 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { AuditAction } from '../../../platform/audit-trail/audit-actions.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { DomainEvents } from '../../../platform/events/domain-events.js';
+import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
 import { SessionsRevoked } from '../events/session-events.js';
-import { PrincipalCache } from '../principal-cache.js';
-import { SessionHistory } from '../session-history.js';
-import { SessionsRepository } from '../sessions.repository.js';
+import { PrincipalCache } from '../principals/principal.cache.js';
+import { SessionHistory } from '../sessions/session.history.js';
+import { SessionsRepository } from '../sessions/sessions.repository.js';
 
 /** Ends every session of a user except `exceptId`. */
 export class EndSessions extends Command<void> {
@@ -25,14 +25,14 @@ export class EndSessionsHandler implements ICommandHandler<EndSessions> {
     private readonly sessions: SessionsRepository,
     private readonly principals: PrincipalCache,
     private readonly history: SessionHistory,
-    private readonly events: DomainEvents,
+    private readonly events: DomainEventsService,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   async execute({ userId, exceptId, action }: EndSessions): Promise<void> {
     await this.unitOfWork.run(async () => {
       const ended = await this.sessions.deleteAllOfUser(userId, exceptId);
-      await this.history.ended(ended, userId, action);
+      await this.history.recordEnded(ended, userId, action);
       await this.principals.invalidate([userId]);
       await this.events.publish(new SessionsRevoked(userId, { exceptSessionId: exceptId }));
     });

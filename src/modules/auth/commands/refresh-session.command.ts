@@ -1,10 +1,10 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { AppError } from '../../../common/errors/app-error.js';
-import { unauthorized } from '../../../common/http/bearer.js';
+import { unauthorized } from '../../../common/http/bearer-token.js';
 import { UsersService } from '../../users/users.service.js';
 import type { TokenResponse } from '../dto/token.response.js';
-import { SessionsService } from '../sessions.service.js';
-import { TokensService } from '../tokens.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import { TokensService } from '../sessions/tokens.service.js';
 
 /** Exchanges a refresh token for a new pair. @throws AppError `UNAUTHORIZED` */
 export class RefreshSession extends Command<TokenResponse> {

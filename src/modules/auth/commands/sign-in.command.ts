@@ -2,21 +2,21 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { findCanonicalEmail } from '../../../common/email-address.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import { AppError } from '../../../common/errors/app-error.js';
-import { unauthorized } from '../../../common/http/bearer.js';
+import { unauthorized } from '../../../common/http/bearer-token.js';
 import type { SignInRefusal } from '../auth.audit-reasons.js';
-import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
-import { type Guess, PasswordHasher } from '../../../platform/crypto/password-hasher.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
+import { type PresentedPassword, PasswordHasher } from '../../../platform/crypto/password.hasher.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
-import type { Attempt } from '../attempts.js';
-import { BruteForce } from '../brute-force.js';
+import type { SignInAttempt } from '../sign-in/sign-in-attempts.service.js';
+import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { LoginDto } from '../dto/login.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
-import { SecurityLog } from '../security-log.js';
-import { SessionsService, type StartedSession } from '../sessions.service.js';
-import { SignInMetrics } from '../sign-in-metrics.js';
-import { type Claim, type ClaimedAccount, SignInsRepository } from '../sign-ins.repository.js';
-import { TokensService } from '../tokens.service.js';
+import { SecurityLog } from '../sessions/security.log.js';
+import { SessionsService, type StartedSession } from '../sessions/sessions.service.js';
+import { SignInMetrics } from '../sign-in/sign-in.metrics.js';
+import { type SignInClaim, type ClaimedUser, SignInsRepository } from '../sign-in/sign-ins.repository.js';
+import { TokensService } from '../sessions/tokens.service.js';
 
 /**
  * Starts a session. A wrong password, an unknown address and a user who may not sign in cannot be told apart:
@@ -38,11 +38,11 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     private readonly users: UsersService,
     private readonly signIns: SignInsRepository,
     private readonly hasher: PasswordHasher,
-    private readonly bruteForce: BruteForce,
+    private readonly throttle: SignInThrottle,
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
     private readonly unitOfWork: UnitOfWork,
-    private readonly audit: AuditTrail,
+    private readonly audit: AuditLog,
     private readonly log: SecurityLog,
     private readonly metrics: SignInMetrics,
   ) {}
@@ -62,11 +62,11 @@ export class SignInHandler implements ICommandHandler<SignIn> {
 
   private async begin(
     emailKey: string,
-    { account, addresses }: Claim,
+    { account, addresses }: SignInClaim,
     origin: RequestOrigin,
-  ): Promise<Attempt> {
+  ): Promise<SignInAttempt> {
     try {
-      return await this.bruteForce.begin({ emailKey, addresses }, origin.ip);
+      return await this.throttle.begin({ emailKey, addresses }, origin.ip);
     } catch (error) {
       if (error instanceof AppError && error.code === 'RATE_LIMITED')
         await this.recordRefusal(account, 'throttled');
@@ -75,9 +75,9 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   }
 
   private async signIn(
-    attempt: Attempt,
-    user: ClaimedAccount | null,
-    guess: Guess,
+    attempt: SignInAttempt,
+    user: ClaimedUser | null,
+    guess: PresentedPassword,
     origin: RequestOrigin,
   ): Promise<TokenResponse> {
     const matches = await attempt.judge(this.hasher.matches(guess, user?.passwordHash ?? null));
@@ -100,8 +100,8 @@ export class SignInHandler implements ICommandHandler<SignIn> {
 
   /** @returns null when the user may no longer sign in, or no longer with that password */
   private start(
-    attempt: Attempt,
-    user: ClaimedAccount,
+    attempt: SignInAttempt,
+    user: ClaimedUser,
     origin: RequestOrigin,
   ): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
@@ -120,9 +120,9 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   }
 
   /** Records the refusal. Does so for an unknown address too, so that both take the same time. */
-  private async recordRefusal(user: ClaimedAccount | null, reason: SignInRefusal): Promise<void> {
+  private async recordRefusal(user: ClaimedUser | null, reason: SignInRefusal): Promise<void> {
     this.metrics.refused(reason);
-    this.log.refused('sign_in.refused', { user_id: user?.id ?? null, reason });
+    this.log.logRefusal('sign_in.refused', { user_id: user?.id ?? null, reason });
     const target = user && { type: 'user', id: user.id };
     // A throttled attempt was not judged, so nothing was denied.
     const outcome = reason === 'throttled' ? 'failure' : 'denied';
@@ -133,7 +133,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
    * Renews the hash. If the hasher is overloaded, leaves it to the next sign-in, because this one has
    * succeeded.
    */
-  private async renewHash(user: ClaimedAccount, password: string): Promise<void> {
+  private async renewHash(user: ClaimedUser, password: string): Promise<void> {
     if (user.passwordHash === null || !this.hasher.shouldRenew(user.passwordHash, password)) return;
     try {
       const renewed = await this.hasher.hash(password);
@@ -145,7 +145,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   }
 }
 
-function reasonOf(user: ClaimedAccount | null, matches: boolean): SignInRefusal {
+function reasonOf(user: ClaimedUser | null, matches: boolean): SignInRefusal {
   if (!user) return 'unknown_user';
   return matches ? 'disabled' : 'wrong_password';
 }

@@ -1,6 +1,6 @@
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import { EndSessions } from './end-sessions.command.js';
 
@@ -28,7 +28,7 @@ export class SignOutUserHandler implements ICommandHandler<SignOutUser> {
 
   async execute({ userId, caller }: SignOutUser): Promise<void> {
     await this.unitOfWork.run(async () => {
-      await this.users.holdToActOn(userId, caller);
+      await this.users.lockManageable(userId, caller);
       await this.commands.execute(new EndSessions(userId, null, 'session.revoke'));
     });
   }

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { MailedToken } from '../one-time-tokens.repository.js';
+import type { MailedToken } from '../recovery/one-time-tokens.repository.js';
 
 /** A token that was mailed, without the token itself. */
 export class MailedTokenResponse {

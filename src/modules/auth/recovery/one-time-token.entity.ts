@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-export type Purpose = 'verify-email' | 'change-email' | 'reset-password';
+export type TokenPurpose = 'verify-email' | 'change-email' | 'reset-password';
 
 /** A token that was sent by email, kept as its hash. */
 @Entity('one_time_tokens')
@@ -10,7 +10,7 @@ export class OneTimeToken {
   hash: Buffer;
 
   @Column('text')
-  purpose: Purpose;
+  purpose: TokenPurpose;
 
   @Column('uuid', { name: 'user_id' })
   userId: string;

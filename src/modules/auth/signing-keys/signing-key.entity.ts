@@ -9,7 +9,7 @@ export class SigningKey {
 
   /** PKCS #8, encrypted with the master key. */
   @Column('bytea', { name: 'private_key_sealed' })
-  privateKeySealed: Buffer;
+  privateKeyEncrypted: Buffer;
 
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;

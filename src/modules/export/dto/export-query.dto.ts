@@ -4,7 +4,7 @@ import { Transform } from 'class-transformer';
 import { IsIn, IsString, MaxLength, ValidateBy } from 'class-validator';
 import { IsWholeNumber } from '../../../common/pagination/page-query.dto.js';
 import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
-import { type ExportFormat, exportFormats } from '../formats.js';
+import { type ExportFormat, exportFormats } from '../encoding/formats.js';
 
 const MAX_CURSOR_LENGTH = 200;
 const MAX_ROWS = 999_999_999_999;

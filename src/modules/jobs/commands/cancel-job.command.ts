@@ -1,9 +1,9 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
-import { AuditTrail } from '../../../platform/audit-trail/audit-trail.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { type Job, JobKindsService } from '../job-kinds.service.js';
-import { assertVisible, hasEnded } from '../job-rules.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { type Job, JobRegistry } from '../job-registry.service.js';
+import { assertVisible, hasEnded } from '../job.policy.js';
 import { JobsRepository } from '../jobs.repository.js';
 
 /**
@@ -23,8 +23,8 @@ export class CancelJob extends Command<Job> {
 export class CancelJobHandler implements ICommandHandler<CancelJob> {
   constructor(
     private readonly repository: JobsRepository,
-    private readonly kinds: JobKindsService,
-    private readonly audit: AuditTrail,
+    private readonly registry: JobRegistry,
+    private readonly audit: AuditLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -36,7 +36,7 @@ export class CancelJobHandler implements ICommandHandler<CancelJob> {
     return this.unitOfWork.run(async () => {
       const job = assertVisible(await this.repository.findByIdForUpdate(id), caller);
       if (hasEnded(job)) return job;
-      const kind = this.kinds.find(job.type);
+      const kind = this.registry.find(job.type);
       await kind?.skipOpen(job);
       const counts = (await kind?.count(job)) ?? { ...job, open: 0 };
       await this.audit.record({ action: 'job.cancel', target: { type: 'job', id } });

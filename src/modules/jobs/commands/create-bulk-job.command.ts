@@ -1,10 +1,10 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
 import { newId } from '../../../common/ids.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import type { BulkAction, Job } from '../job-kinds.service.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import type { BulkAction, Job } from '../job-registry.service.js';
 import { JobRowsRepository } from '../job-rows.repository.js';
-import { NewJobsService } from '../new-jobs.service.js';
+import { JobCreationService } from '../job-creation.service.js';
 
 interface BulkInput {
   /** The ids of the items, without duplicates. */
@@ -31,7 +31,7 @@ export class CreateBulkJob extends Command<Job> {
 @CommandHandler(CreateBulkJob)
 export class CreateBulkJobHandler implements ICommandHandler<CreateBulkJob> {
   constructor(
-    private readonly newJobs: NewJobsService,
+    private readonly jobCreation: JobCreationService,
     private readonly rows: JobRowsRepository,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -40,7 +40,7 @@ export class CreateBulkJobHandler implements ICommandHandler<CreateBulkJob> {
     const { itemIds, parameters, dryRun } = input;
     return this.unitOfWork.run(async () => {
       const wanted = { id: newId(), type: action.type, total: itemIds.length, dryRun, parameters };
-      const job = await this.newJobs.create(wanted, caller);
+      const job = await this.jobCreation.create(wanted, caller);
       await this.rows.insertAll(job.id, itemIds);
       return job;
     });

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { type ErrorCode, errorCodes } from '../../../common/errors/error-codes.js';
-import { type RowResult, type RowStatus, rowStatuses } from '../job-kinds.service.js';
+import { type RowResult, type RowStatus, rowStatuses } from '../job-registry.service.js';
 
 class RowErrorResponse {
   @ApiProperty({ enum: Object.keys(errorCodes), example: 'NOT_FOUND' })

@@ -1,8 +1,8 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiProperty } from '@nestjs/swagger';
 import type { Response } from 'express';
-import type { Answer } from '../../../platform/http/answer.js';
-import { type Job, jobStatuses, type JobStatus } from '../job-kinds.service.js';
+import type { Answer } from '../../../platform/http/answers/prepare-answer.js';
+import { type Job, jobStatuses, type JobStatus } from '../job-registry.service.js';
 
 /** A job as the API returns it. */
 export class JobResponse {

@@ -1,7 +1,7 @@
 import { AuditEntryResponse } from '../../audit/dto/audit-entry.response.js';
 import { MailedTokenResponse } from '../../auth/dto/mailed-token.response.js';
 import { SessionResponse } from '../../auth/dto/session.response.js';
-import { EventResponse } from '../../feed/dto/event.response.js';
+import { EventResponse } from '../../events/dto/event.response.js';
 import { ResourceResponse } from '../../resources/dto/resource.response.js';
 import { UserResponse } from '../../users/dto/user.response.js';
 

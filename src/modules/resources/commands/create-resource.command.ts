@@ -1,11 +1,11 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
-import { unauthorized } from '../../../common/http/bearer.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import { unauthorized } from '../../../common/http/bearer-token.js';
 import { newId } from '../../../common/ids.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import type { CreateResourceDto } from '../dto/create-resource.dto.js';
-import { ResourceHistory } from '../resource-history.js';
+import { ResourceHistory } from '../resource.history.js';
 import type { Resource } from '../resource.entity.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
@@ -39,7 +39,7 @@ export class CreateResourceHandler implements ICommandHandler<CreateResource> {
       const statuses = await this.users.findStatuses([caller.userId], { hold: true });
       if (statuses.get(caller.userId) !== 'active') throw unauthorized(true);
       const resource = await this.repository.insert(made);
-      await this.history.created(resource);
+      await this.history.recordCreated(resource);
       return resource;
     });
   }

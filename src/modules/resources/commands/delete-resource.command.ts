@@ -1,9 +1,9 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
-import type { Preconditions } from '../../../common/http/preconditions.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { ResourceHistory } from '../resource-history.js';
-import { assertVisible } from '../resource.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { ResourceHistory } from '../resource.history.js';
+import { assertVisible } from '../resource.policy.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
 /** Deletes a resource permanently. @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED` */
@@ -30,7 +30,7 @@ export class DeleteResourceHandler implements ICommandHandler<DeleteResource> {
       const resource = assertVisible(await this.repository.findByIdForUpdate(id), caller);
       condition?.assertWrite(resource);
       await this.repository.deleteById(id);
-      await this.history.deleted(resource);
+      await this.history.recordDeleted(resource);
     });
   }
 }

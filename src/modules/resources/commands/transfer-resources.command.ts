@@ -1,11 +1,11 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
 import { AppError } from '../../../common/errors/app-error.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import type { TransferResourcesDto } from '../dto/transfer-resources.dto.js';
-import { ResourceHistory, type Transfer } from '../resource-history.js';
-import { mayManage } from '../resource.js';
+import { ResourceHistory, type Transfer } from '../resource.history.js';
+import { mayManage } from '../resource.policy.js';
 import { ResourcesRepository } from '../resources.repository.js';
 
 /** The maximum number of faults in one response. */
@@ -54,7 +54,7 @@ export class TransferResourcesHandler implements ICommandHandler<TransferResourc
       const count = transfer.resourceIds.length;
       if (!hold) return { count, eventId: null };
       await this.repository.changeOwner(transfer.resourceIds, transfer.to);
-      return { count, eventId: await this.history.transferred(transfer) };
+      return { count, eventId: await this.history.recordTransferred(transfer) };
     });
   }
 

@@ -1,4 +1,4 @@
-import type { DomainEvent } from '../../../platform/events/domain-events.js';
+import type { DomainEvent } from '../../../platform/domain-events/domain-events.service.js';
 
 export const roleEventTypes = { changed: 'role.changed' } as const;
 

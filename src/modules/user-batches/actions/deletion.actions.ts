@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import type { BulkContext } from '../../jobs/job-kinds.service.js';
+import type { BulkContext } from '../../jobs/job-registry.service.js';
 import { DeleteUser } from '../../users/commands/delete-user.command.js';
 import { RestoreUser } from '../../users/commands/restore-user.command.js';
-import type { UserAction } from '../user-action.js';
+import type { UserAction } from '../user-action.types.js';
 
 @Injectable()
-export class DeleteUsers implements UserAction {
+export class DeleteUsersAction implements UserAction {
   readonly name = 'delete';
   readonly type = 'users.delete';
   readonly permission = 'users:delete';
@@ -20,7 +20,7 @@ export class DeleteUsers implements UserAction {
 }
 
 @Injectable()
-export class RestoreUsers implements UserAction {
+export class RestoreUsersAction implements UserAction {
   readonly name = 'restore';
   readonly type = 'users.restore';
   readonly permission = 'users:delete';

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { SignOutUser } from '../../auth/commands/sign-out-user.command.js';
-import type { BulkContext } from '../../jobs/job-kinds.service.js';
-import type { UserAction } from '../user-action.js';
+import type { BulkContext } from '../../jobs/job-registry.service.js';
+import type { UserAction } from '../user-action.types.js';
 
 @Injectable()
-export class RevokeSessions implements UserAction {
+export class RevokeSessionsAction implements UserAction {
   readonly name = 'revoke_sessions';
   readonly type = 'users.revoke_sessions';
   readonly permission = 'sessions:revoke';

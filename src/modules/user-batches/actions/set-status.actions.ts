@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import type { BulkContext } from '../../jobs/job-kinds.service.js';
+import type { BulkContext } from '../../jobs/job-registry.service.js';
 import { UpdateUser } from '../../users/commands/update-user.command.js';
-import type { UserAction } from '../user-action.js';
+import type { UserAction } from '../user-action.types.js';
 
 @Injectable()
-export class EnableUsers implements UserAction {
+export class EnableUsersAction implements UserAction {
   readonly name = 'enable';
   readonly type = 'users.enable';
   readonly permission = 'users:write';
@@ -19,7 +19,7 @@ export class EnableUsers implements UserAction {
 }
 
 @Injectable()
-export class DisableUsers implements UserAction {
+export class DisableUsersAction implements UserAction {
   readonly name = 'disable';
   readonly type = 'users.disable';
   readonly permission = 'users:write';

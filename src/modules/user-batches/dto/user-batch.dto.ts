@@ -3,7 +3,7 @@ import { IsBoolean, IsIn } from 'class-validator';
 import { IsIdList } from '../../../common/validation/id.decorator.js';
 import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
-import { type UserActionName, userActionNames } from '../user-action.js';
+import { type UserActionName, userActionNames } from '../user-action.types.js';
 
 /** The maximum number of rows in one job. */
 export const MAX_BATCH = 10_000;

@@ -1,8 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { canonicalEmail } from '../../../common/email-address.js';
-import { AccountChanges } from '../account-changes.js';
+import { UserWriter } from '../user.writer.js';
 import { userEventTypes } from '../events/user-events.js';
-import { foldedKeys } from '../user-keys.js';
+import { userSortKeys } from '../listing/user-sort-keys.js';
 
 /**
  * Sets the email address that the user asked for and marks it as verified.
@@ -20,11 +20,11 @@ export class ChangeEmail extends Command<void> {
 
 @CommandHandler(ChangeEmail)
 export class ChangeEmailHandler implements ICommandHandler<ChangeEmail> {
-  constructor(private readonly accounts: AccountChanges) {}
+  constructor(private readonly writer: UserWriter) {}
 
   async execute({ id, email }: ChangeEmail): Promise<void> {
-    await this.accounts.ofActive(id, ({ name }) => ({
-      changes: { email, emailKey: canonicalEmail(email), ...foldedKeys(name, email), emailVerified: true },
+    await this.writer.updateActive(id, ({ name }) => ({
+      changes: { email, emailKey: canonicalEmail(email), ...userSortKeys(name, email), emailVerified: true },
       events: [userEventTypes.emailConfirmed],
     }));
   }

@@ -1,8 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { ADMIN } from '../account-rules.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { ADMIN } from '../user-rules.js';
 import type { CreateUserDto } from '../dto/create-user.dto.js';
-import { NewAccounts } from '../new-accounts.js';
+import { UserRegistration } from '../user-registration.service.js';
 import type { User } from '../user.entity.js';
 import { UsersRepository } from '../users.repository.js';
 
@@ -19,16 +19,16 @@ export class CreateFirstAdministrator extends Command<User | null> {
 @CommandHandler(CreateFirstAdministrator)
 export class CreateFirstAdministratorHandler implements ICommandHandler<CreateFirstAdministrator> {
   constructor(
-    private readonly accounts: NewAccounts,
+    private readonly registration: UserRegistration,
     private readonly repository: UsersRepository,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   async execute({ input }: CreateFirstAdministrator): Promise<User | null> {
-    const user = await this.accounts.prepare(input, [ADMIN, 'user']);
+    const user = await this.registration.prepare(input, [ADMIN, 'user']);
     return this.unitOfWork.run(async () => {
       await this.repository.lockAdmins();
-      return (await this.repository.existsActiveAdmin(null)) ? null : this.accounts.insert(user);
+      return (await this.repository.existsActiveAdmin(null)) ? null : this.registration.insert(user);
     });
   }
 }

@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import type { CreateUserDto } from '../dto/create-user.dto.js';
-import { NewAccounts } from '../new-accounts.js';
+import { UserRegistration } from '../user-registration.service.js';
 import type { User } from '../user.entity.js';
 
 /** Registers a user. @throws AppError `CONFLICT` when the address is taken */
@@ -14,12 +14,12 @@ export class CreateUser extends Command<User> {
 @CommandHandler(CreateUser)
 export class CreateUserHandler implements ICommandHandler<CreateUser> {
   constructor(
-    private readonly accounts: NewAccounts,
+    private readonly registration: UserRegistration,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
   async execute({ input }: CreateUser): Promise<User> {
-    const user = await this.accounts.prepare(input, ['user']);
-    return this.unitOfWork.run(() => this.accounts.insert(user));
+    const user = await this.registration.prepare(input, ['user']);
+    return this.unitOfWork.run(() => this.registration.insert(user));
   }
 }

@@ -1,9 +1,9 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
-import type { Preconditions } from '../../../common/http/preconditions.js';
-import { AccountChanges } from '../account-changes.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { UserWriter } from '../user.writer.js';
 import { userEventTypes } from '../events/user-events.js';
-import { LastAdmin } from '../last-admin.js';
+import { LastAdminPolicy } from '../last-admin.policy.js';
 
 /** Deletes a user, who can then be restored. Deleting a deleted user again changes nothing. */
 export class DeleteUser extends Command<void> {
@@ -19,14 +19,14 @@ export class DeleteUser extends Command<void> {
 @CommandHandler(DeleteUser)
 export class DeleteUserHandler implements ICommandHandler<DeleteUser> {
   constructor(
-    private readonly accounts: AccountChanges,
-    private readonly lastAdmin: LastAdmin,
+    private readonly writer: UserWriter,
+    private readonly lastAdminPolicy: LastAdminPolicy,
   ) {}
 
   async execute(target: DeleteUser): Promise<void> {
-    await this.accounts.asCaller(target, async (user) => {
+    await this.writer.updateLocked(target, async (user) => {
       if (user.status === 'deleted') return null;
-      await this.lastAdmin.assertNot(user);
+      await this.lastAdminPolicy.assertNotLast(user);
       return { changes: { deleted: true }, events: [userEventTypes.deleted] };
     });
   }

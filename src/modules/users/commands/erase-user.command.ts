@@ -1,12 +1,12 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
 import { AppError } from '../../../common/errors/app-error.js';
-import type { Preconditions } from '../../../common/http/preconditions.js';
-import { AccountKeys } from '../../../platform/crypto/account-keys.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { AccountHistory } from '../account-history.js';
-import { Authority } from '../authority.js';
-import { ErasureLog } from '../erasure-log.js';
+import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { UserEncryptionKeys } from '../../../platform/crypto/user-encryption-keys.service.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { UserHistory } from '../history/user.history.js';
+import { UserAuthorityPolicy } from '../user-authority.policy.js';
+import { ErasureLog } from '../erasure/erasure.log.js';
 import { userEventTypes } from '../events/user-events.js';
 import { UsersRepository } from '../users.repository.js';
 
@@ -36,9 +36,9 @@ export class EraseUser extends Command<void> {
 export class EraseUserHandler implements ICommandHandler<EraseUser> {
   constructor(
     private readonly repository: UsersRepository,
-    private readonly authority: Authority,
-    private readonly keys: AccountKeys,
-    private readonly history: AccountHistory,
+    private readonly authority: UserAuthorityPolicy,
+    private readonly keys: UserEncryptionKeys,
+    private readonly history: UserHistory,
     private readonly log: ErasureLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -46,7 +46,7 @@ export class EraseUserHandler implements ICommandHandler<EraseUser> {
   async execute({ id, caller, again, condition }: EraseUser): Promise<void> {
     await this.unitOfWork.run(async () => {
       const user = caller
-        ? await this.authority.hold(id, caller)
+        ? await this.authority.lockManageable(id, caller)
         : await this.repository.findByIdForUpdate(id);
       if (!user) throw new AppError('NOT_FOUND');
       condition?.assertWrite(user);

@@ -1,12 +1,12 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { newId } from '../../../common/ids.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { AccountHistory } from '../account-history.js';
-import { foldedKeys } from '../user-keys.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { UserHistory } from '../history/user.history.js';
+import { userSortKeys } from '../listing/user-sort-keys.js';
 import { UsersRepository } from '../users.repository.js';
 
 /** A user taken from another system, already validated. */
-export interface ForeignAccount {
+export interface ImportedAccount {
   readonly email: string;
   /** The address in canonical form. */
   readonly emailKey: string;
@@ -24,7 +24,7 @@ export interface ForeignAccount {
  * batch
  */
 export class ImportUsers extends Command<(string | null)[]> {
-  constructor(readonly accounts: readonly ForeignAccount[]) {
+  constructor(readonly accounts: readonly ImportedAccount[]) {
     super();
   }
 }
@@ -33,7 +33,7 @@ export class ImportUsers extends Command<(string | null)[]> {
 export class ImportUsersHandler implements ICommandHandler<ImportUsers> {
   constructor(
     private readonly repository: UsersRepository,
-    private readonly history: AccountHistory,
+    private readonly history: UserHistory,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
@@ -41,7 +41,7 @@ export class ImportUsersHandler implements ICommandHandler<ImportUsers> {
     return this.unitOfWork.run(async () => {
       const users = accounts.map((account) => ({
         ...account,
-        ...foldedKeys(account.name, account.email),
+        ...userSortKeys(account.name, account.email),
         id: newId(),
         roles: [...account.roles],
       }));

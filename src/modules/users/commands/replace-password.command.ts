@@ -1,8 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { AppError } from '../../../common/errors/app-error.js';
-import type { AuditAction } from '../../../platform/audit-trail/audit-actions.js';
-import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { AccountHistory } from '../account-history.js';
+import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { UserHistory } from '../history/user.history.js';
 import { userEventTypes } from '../events/user-events.js';
 import type { User } from '../user.entity.js';
 import { UsersRepository } from '../users.repository.js';
@@ -24,7 +24,7 @@ export class ReplacePassword extends Command<void> {
 export class ReplacePasswordHandler implements ICommandHandler<ReplacePassword> {
   constructor(
     private readonly repository: UsersRepository,
-    private readonly history: AccountHistory,
+    private readonly history: UserHistory,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 

@@ -1,9 +1,9 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Principal } from '../../../common/authorization/principal.js';
+import type { Principal } from '../../../common/authorization/principal.types.js';
 import { AppError } from '../../../common/errors/app-error.js';
-import type { Preconditions } from '../../../common/http/preconditions.js';
-import { AccountChanges } from '../account-changes.js';
-import { RESTORABLE_DAYS } from '../account-rules.js';
+import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { UserWriter } from '../user.writer.js';
+import { RESTORABLE_DAYS } from '../user-rules.js';
 import { userEventTypes } from '../events/user-events.js';
 import type { User } from '../user.entity.js';
 
@@ -22,10 +22,10 @@ export class RestoreUser extends Command<User> {
 
 @CommandHandler(RestoreUser)
 export class RestoreUserHandler implements ICommandHandler<RestoreUser> {
-  constructor(private readonly accounts: AccountChanges) {}
+  constructor(private readonly writer: UserWriter) {}
 
   execute({ id, caller, condition }: RestoreUser): Promise<User> {
-    return this.accounts.asCaller({ id, caller, condition }, (user) => {
+    return this.writer.updateLocked({ id, caller, condition }, (user) => {
       if (!user.deletedAt) throw new AppError('CONFLICT', { message: 'This user is not deleted' });
       if (Date.now() - user.deletedAt.getTime() > RESTORABLE_DAYS * DAY_MS) {
         throw new AppError('CONFLICT', {

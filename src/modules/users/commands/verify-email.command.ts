@@ -1,6 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { AppError } from '../../../common/errors/app-error.js';
-import { AccountChanges } from '../account-changes.js';
+import { UserWriter } from '../user.writer.js';
 import { userEventTypes } from '../events/user-events.js';
 
 /**
@@ -19,10 +19,10 @@ export class VerifyEmail extends Command<void> {
 
 @CommandHandler(VerifyEmail)
 export class VerifyEmailHandler implements ICommandHandler<VerifyEmail> {
-  constructor(private readonly accounts: AccountChanges) {}
+  constructor(private readonly writer: UserWriter) {}
 
   async execute({ id, email }: VerifyEmail): Promise<void> {
-    await this.accounts.ofActive(id, (user) => {
+    await this.writer.updateActive(id, (user) => {
       if (user.email !== email) throw new AppError('NOT_FOUND');
       if (user.emailVerified) return null;
       return { changes: { emailVerified: true }, events: [userEventTypes.emailConfirmed] };

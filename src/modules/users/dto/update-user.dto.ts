@@ -1,7 +1,13 @@
+import { IsName, IsOptionalProperty } from '../../../common/validation/text.decorators.js';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
-import { UpdateMeDto } from './update-me.dto.js';
+
+export class UpdateMeDto {
+  /** @example "Ada King" */
+  @IsOptionalProperty()
+  @IsName()
+  name?: string;
+}
 
 export class UpdateUserDto extends UpdateMeDto {
   @IsOptionalProperty()

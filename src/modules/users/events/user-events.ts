@@ -1,4 +1,4 @@
-import type { DomainEvent } from '../../../platform/events/domain-events.js';
+import type { DomainEvent } from '../../../platform/domain-events/domain-events.service.js';
 
 export const userEventTypes = {
   created: 'user.created',
@@ -19,7 +19,7 @@ export type UserEventType = (typeof userEventTypes)[keyof typeof userEventTypes]
  * Events after which the user may have a new owner or is locked out. Requests made before such an event are
  * void.
  */
-export const breaks: readonly UserEventType[] = [
+export const securityBreaks: readonly UserEventType[] = [
   userEventTypes.emailConfirmed,
   userEventTypes.disabled,
   userEventTypes.enabled,

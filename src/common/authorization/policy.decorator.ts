@@ -1,0 +1,71 @@
+import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
+import {
+  ApiBearerAuth,
+  ApiForbiddenResponse,
+  ApiNotFoundResponse,
+  ApiUnauthorizedResponse,
+} from '@nestjs/swagger';
+import { ErrorResponse } from '../errors/error.response.js';
+import type { Permission } from './permissions.js';
+
+/** The condition for calling a route. A route without a policy refuses every caller. */
+export type Policy =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'signed-in' }
+  | { readonly kind: 'permission'; readonly permission: Permission }
+  | { readonly kind: 'one-of'; readonly permissions: readonly Permission[] }
+  | { readonly kind: 'self-or-permission'; readonly permission: Permission };
+
+export const POLICY_METADATA = 'gatehouse:policy';
+
+/** Returns the policy of the route or of its controller. */
+export const policyOf = (reflector: Reflector, context: ExecutionContext): Policy | undefined =>
+  reflector.getAllAndOverride<Policy | undefined>(POLICY_METADATA, [
+    context.getHandler(),
+    context.getClass(),
+  ]);
+
+const declare = (policy: Policy) => SetMetadata(POLICY_METADATA, policy);
+const closed = (policy: Policy) =>
+  applyDecorators(
+    declare(policy),
+    ApiBearerAuth(),
+    ApiUnauthorizedResponse({ type: ErrorResponse, description: 'The access token is missing or invalid' }),
+  );
+
+/** Opens the route to everyone. It ignores an invalid token, so that a client can sign in again. */
+export const Public = () => declare({ kind: 'public' });
+
+/** Admits any authenticated user, for the user's own data. */
+export const SignedIn = () => closed({ kind: 'signed-in' });
+
+/** Admits holders of the permission. Other callers get 403. */
+export const Requires = (permission: Permission) =>
+  applyDecorators(
+    closed({ kind: 'permission', permission }),
+    ApiForbiddenResponse({ type: ErrorResponse, description: `Needs \`${permission}\`` }),
+  );
+
+/**
+ * Admits holders of at least one of these permissions; the handler decides which one the request needs. Other
+ * callers get 403.
+ */
+export const RequiresOneOf = (...permissions: Permission[]) =>
+  applyDecorators(
+    closed({ kind: 'one-of', permissions }),
+    ApiForbiddenResponse({
+      type: ErrorResponse,
+      description: `Depending on the request, needs one of ${permissions.map((each) => `\`${each}\``).join(', ')}`,
+    }),
+  );
+
+/** Admits the user that the route's `id` names, and holders of the permission. Other callers get 404. */
+export const SelfOr = (permission: Permission) =>
+  applyDecorators(
+    closed({ kind: 'self-or-permission', permission }),
+    ApiNotFoundResponse({
+      type: ErrorResponse,
+      description: `The record does not exist, or it belongs to another user and the caller lacks \`${permission}\``,
+    }),
+  );

@@ -1,0 +1,374 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { findCanonicalEmail } from '../common/email-address.js';
+import { codePointLength } from '../common/text.js';
+import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './address-formats.js';
+
+/**
+ * An environment variable of the service. The table in docs/reference/configuration.md is generated from
+ * these, and a contract test compares the two.
+ */
+export interface Variable<T = unknown> {
+  readonly schema: z.ZodType<T>;
+  /** The default, spelled as in the environment. Without one the variable may be absent. */
+  readonly default?: string;
+  /** Replaces `default` when NODE_ENV is `production`. `null` makes the variable required there. */
+  readonly production?: string | null;
+  /** Marks a secret. It is never shown and can also be read from a file through `<NAME>_FILE`. */
+  readonly secret?: true;
+  readonly description: string;
+}
+
+const text = z.string().min(1, 'must not be empty');
+const oneOf = <const Names extends readonly string[]>(...names: Names) =>
+  z.enum(names, { error: `must be one of ${names.join(', ')}` });
+const boolean = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((value) => value === 'true');
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+
+const postgresUrl = z
+  .string()
+  .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');
+const redisUrl = z.string().refine(isRedisUrl, 'must be a redis:// address');
+const smtpUrl = z.string().refine((value) => isUrl(value, ['smtp:', 'smtps:']), 'must be an smtp:// address');
+const httpUrl = z
+  .string()
+  .refine(isHttpBase, 'must be an http(s):// address without a query')
+  .transform((value) => value.replace(/\/+$/, ''));
+/**
+ * The one entry of `CORS_ORIGINS` that is not an exact origin: a development server on any port of this
+ * machine.
+ */
+export const ANY_LOCALHOST = 'http://localhost:*';
+const host = z.string().refine(isHost, 'must be an IP address or a host name');
+const emailAddress = z
+  .string()
+  .refine((value) => findCanonicalEmail(value.trim()) !== null, 'must be an email address');
+const password = z.string().refine((value) => {
+  const length = codePointLength(value.normalize('NFC'));
+  return length >= 8 && length <= 128 && !/\p{Cc}/u.test(value);
+}, 'must have 8 to 128 characters and no control characters');
+const origins = z.string().transform((value, context) => {
+  const list = listOf(value);
+  for (const origin of list) {
+    if (origin === ANY_LOCALHOST) continue;
+    // A URL may contain a "*", but no browser ever sends one. Such an entry would match no origin.
+    const exact = !origin.includes('*') && isUrl(origin, ['http:', 'https:']);
+    if (!exact || new URL(origin).origin !== origin) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be origins such as https://app.example.com, separated by commas',
+      });
+    }
+  }
+  return list;
+});
+const networks = z.string().transform((value, context) => {
+  const list = listOf(value).map(canonicalNetwork);
+  if (list.includes(null)) {
+    context.addIssue({
+      code: 'custom',
+      message:
+        'must be IP addresses or networks such as 10.0.0.0/8, separated by commas; a prefix shorter than /8 (IPv6: /16), or a network that contains all of IPv4, would trust every client',
+    });
+  }
+  return list.filter((network) => network !== null);
+});
+const SAMPLE = 'must be random, but this looks like a sample value';
+const PLACEHOLDER =
+  /(?:change|replace|insert|fill).{0,6}(?:me|this|it|here)(?![a-z])|placeholder|example|sample|your[-_ ]/i;
+const MIN_DISTINCT = 8;
+
+/**
+ * Returns true if a secret consists of few distinct values or mostly counts up or down. A random one never
+ * does.
+ */
+function looksLikeSample(secret: Uint8Array): boolean {
+  if (new Set(secret).size < MIN_DISTINCT) return true;
+  const steps = Array.from(secret.subarray(1), (byte, index) => byte - (secret[index] ?? 0));
+  return [1, -1].some((step) => steps.filter((each) => each === step).length > steps.length / 2);
+}
+
+const masterKey = z.string().transform((value, context) => {
+  const key = Buffer.from(value, 'base64');
+  const canonical = key.toString('base64').replace(/=+$/, '') === value.replace(/=+$/, '');
+  if (key.length !== 32 || !canonical) {
+    context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 (openssl rand -base64 32)' });
+  } else if (looksLikeSample(key)) {
+    context.addIssue({ code: 'custom', message: SAMPLE });
+  }
+  return key;
+});
+
+const bearerSecret = z
+  .string()
+  .min(16, 'must have at least 16 characters')
+  .refine(
+    (value) => value.length < 16 || !(PLACEHOLDER.test(value) || looksLikeSample(Buffer.from(value))),
+    SAMPLE,
+  );
+
+const row = <T>(variable: Variable<T>): Variable<T> => variable;
+
+export const variables = {
+  NODE_ENV: row({
+    schema: oneOf('development', 'test', 'production'),
+    default: 'development',
+    description: 'In `production`, secrets that protect access have no defaults',
+  }),
+  PORT: row({
+    schema: wholeNumber(0, 65535),
+    default: '3000',
+    description: 'Port to listen on; 0 selects a free port',
+  }),
+  HOST: row({
+    schema: host,
+    default: '127.0.0.1',
+    description: 'Address to listen on (0.0.0.0 in the image)',
+  }),
+  HEALTH_PORT: row({
+    schema: wholeNumber(1, 65535).optional(),
+    description:
+      'A second port on `HOST` that serves only `/health*` and `/metrics`. Its own thread responds even when the service is busy',
+  }),
+  PUBLIC_URL: row({
+    schema: httpUrl,
+    default: 'http://localhost:3000',
+    description:
+      'Address at which clients reach the service, and the issuer of its tokens. Instances that share a database must use the same value, or they reject the tokens of the others. The default follows `PORT` and `HOST`; in production a missing value logs a warning',
+  }),
+  DATA_DIR: row({
+    schema: text,
+    default: '.data',
+    description: 'Folder for the embedded database, the generated master key and the erasure log',
+  }),
+  DATABASE_URL: row({
+    schema: postgresUrl.optional(),
+    secret: true,
+    description:
+      'PostgreSQL 16 or newer. `sslmode`, `sslrootcert`, `sslcert` and `sslkey` configure TLS. Without it the service starts an embedded PostgreSQL that stores its data in `DATA_DIR`',
+  }),
+  MIGRATION_DATABASE_URL: row({
+    schema: postgresUrl.optional(),
+    secret: true,
+    description:
+      'The same database under the role that owns its tables, for migrations. Defaults to `DATABASE_URL`',
+  }),
+  LISTEN_DATABASE_URL: row({
+    schema: postgresUrl.optional(),
+    secret: true,
+    description:
+      'The same database without a pooler in between, for notifications and tasks. Defaults to `DATABASE_URL`',
+  }),
+  DB_POOL_MAX: row({
+    schema: wholeNumber(1, 1000),
+    default: '10',
+    description: 'Maximum number of connections',
+  }),
+  DB_POOL_MIN: row({
+    schema: wholeNumber(0, 1000),
+    default: '0',
+    description: 'Minimum number of idle connections to keep',
+  }),
+  DB_PREPARED: row({
+    schema: boolean,
+    default: 'true',
+    description:
+      'Uses prepared statements for the most frequent queries. Set `false` behind a pooler without support for them, such as PgBouncer before 1.21',
+  }),
+  DB_CONNECT_TIMEOUT_MS: row({
+    schema: wholeNumber(1, 60_000),
+    default: '5000',
+    description: 'Maximum wait for a connection, including the wait for a place in the pool',
+  }),
+  DB_START_TIMEOUT_SECONDS: row({
+    schema: wholeNumber(0, 3600),
+    default: '60',
+    description: 'Maximum time for which a start waits for an unreachable database',
+  }),
+  DB_IDLE_TIMEOUT_MS: row({
+    schema: wholeNumber(1, 86_400_000),
+    default: '600000',
+    description: 'Time after which an idle connection is closed',
+  }),
+  DB_MAX_LIFETIME_SECONDS: row({
+    schema: wholeNumber(1, 86_400),
+    default: '1800',
+    description: 'Time after which a connection is replaced',
+  }),
+  MASTER_KEY: row({
+    schema: masterKey.optional(),
+    production: null,
+    secret: true,
+    description:
+      '32 random bytes in base64, the key that encrypts every stored secret. Generated in `DATA_DIR` outside production',
+  }),
+  ADMIN_EMAIL: row({
+    schema: emailAddress,
+    default: 'admin@gatehouse.local',
+    description: 'Email address of the first administrator; in production a missing value logs a warning',
+  }),
+  ADMIN_PASSWORD: row({
+    schema: password.optional(),
+    secret: true,
+    description:
+      'Password of the first administrator. Outside production it is generated and shown once; in production the first start requires it',
+  }),
+  ACCESS_TOKEN_TTL_SECONDS: row({
+    schema: wholeNumber(1, 86_400),
+    default: '900',
+    description: 'Lifetime of an access token',
+  }),
+  REFRESH_TOKEN_TTL_SECONDS: row({
+    schema: wholeNumber(60, 31_536_000),
+    default: '2592000',
+    description: 'Lifetime of a refresh token, and so of an unused session; every refresh extends it',
+  }),
+  SESSION_MAX_SECONDS: row({
+    schema: wholeNumber(60, 31_536_000),
+    default: '7776000',
+    description: 'Maximum lifetime of a session, regardless of refreshes',
+  }),
+  REFRESH_GRACE_SECONDS: row({
+    schema: wholeNumber(0, 60),
+    default: '10',
+    description:
+      'Time for which a spent refresh token still returns the same successor; later use counts as theft',
+  }),
+  PASSWORD_CONCURRENCY: row({
+    schema: wholeNumber(1, 64),
+    default: String(availableParallelism()),
+    description: 'Maximum number of concurrent password hashes (by default one per core)',
+  }),
+  BATCH_CONCURRENCY: row({
+    schema: wholeNumber(1, 50),
+    default: '10',
+    description:
+      'Maximum number of bulk job rows processed concurrently. They use connections in addition to `DB_POOL_MAX`, which are closed when idle',
+  }),
+  EXPORT_CONCURRENCY: row({
+    schema: wholeNumber(1, 10_000),
+    default: '128',
+    description: 'Maximum number of concurrent exports per instance; further ones get 503',
+  }),
+  AUDIT_RETENTION_MONTHS: row({
+    schema: wholeNumber(1, 1200).optional(),
+    description:
+      'Number of months to keep the audit log. Older months are dropped as a whole after an announcement in the log. Without it nothing is dropped',
+  }),
+  TRUSTED_PROXIES: row({
+    schema: networks,
+    default: '',
+    description:
+      'Addresses or networks (/8 or longer; IPv6: /16) of proxies whose X-Forwarded-For is trusted, separated by commas',
+  }),
+  RATE_LIMIT_ANONYMOUS: row({
+    schema: wholeNumber(0, 1_000_000),
+    default: '30',
+    description:
+      'Requests per minute from one address (IPv6: one /64 network) without a token; 0 disables the limit',
+  }),
+  RATE_LIMIT_AUTHENTICATED: row({
+    schema: wholeNumber(0, 1_000_000),
+    default: '100',
+    description: 'Requests per minute from one user; 0 disables the limit',
+  }),
+  RATE_LIMIT_PREMIUM: row({
+    schema: wholeNumber(0, 1_000_000),
+    default: '1000',
+    description: 'Requests per minute from a user with the role `premium` or `admin`; 0 disables the limit',
+  }),
+  RATE_LIMIT_SIGN_IN: row({
+    schema: wholeNumber(0, 1_000_000),
+    default: '120',
+    description:
+      'Requests per minute from one address (IPv6: one /64 network) to sign-in, sign-up, refresh and recovery, with or without a token; 0 disables the limit',
+  }),
+  REDIS_URL: row({
+    schema: redisUrl.optional(),
+    secret: true,
+    description:
+      'Redis that shares the rate limits between instances. Without it, or while it takes over 20 ms to respond, each instance applies its own limits',
+  }),
+  CORS_ORIGINS: row({
+    schema: origins,
+    default: ANY_LOCALHOST,
+    production: '',
+    description:
+      'Origins whose pages may call the API, separated by commas. Outside production, `http://localhost:*` allows every port',
+  }),
+  BODY_LIMIT_BYTES: row({
+    schema: wholeNumber(1024, 104_857_600),
+    default: '10485760',
+    description: 'Maximum size of a request body; public routes allow at most 100 kB',
+  }),
+  REQUEST_TIMEOUT_MS: row({
+    schema: wholeNumber(100, 600_000),
+    default: '30000',
+    description: 'Time limit of a request; a longer one gets 504',
+  }),
+  SMTP_URL: row({
+    schema: smtpUrl.optional(),
+    secret: true,
+    description: 'Mail server, as smtp://user:password@host:port or smtps://',
+  }),
+  MAIL_DIR: row({
+    schema: text.optional(),
+    description:
+      'Folder for mails without `SMTP_URL`, one `.eml` file each. Defaults to `mail` in `DATA_DIR`',
+  }),
+  LOG_LEVEL: row({
+    schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    default: 'info',
+    description: 'Minimum level that is logged',
+  }),
+  LOG_PRETTY: row({
+    schema: boolean,
+    default: 'false',
+    description:
+      'Writes human-readable log lines instead of JSON. Without the development packages the service logs a warning and keeps JSON',
+  }),
+  METRICS_TOKEN: row({
+    schema: bearerSecret.optional(),
+    production: null,
+    secret: true,
+    description: 'Bearer token that `/metrics` requires; without it `/metrics` is open',
+  }),
+  DOCS: row({
+    schema: boolean,
+    default: 'true',
+    production: 'false',
+    description: 'Serves `/docs` and `/openapi.json`',
+  }),
+  SHUTDOWN_GRACE_MS: row({
+    schema: wholeNumber(0, 600_000),
+    default: '5000',
+    description:
+      'Time after SIGTERM for which `/health/ready` returns 503 while all other requests are served',
+  }),
+  SHUTDOWN_IDLE_MS: row({
+    schema: wholeNumber(0, 600_000),
+    default: '5000',
+    description: 'Time after the grace period until a connection that was idle throughout is closed',
+  }),
+  SHUTDOWN_DEADLINE_MS: row({
+    schema: wholeNumber(100, 600_000),
+    default: '25000',
+    description: 'Time after which a stop is forced',
+  }),
+} as const;
+
+export type VariableName = keyof typeof variables;
+
+const listOf = (value: string): string[] =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');

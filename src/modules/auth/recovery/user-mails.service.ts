@@ -1,0 +1,117 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { Config } from '../../../config/config.js';
+import { InjectConfig } from '../../../config/config.module.js';
+import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
+import { TaskWorker } from '../../../platform/queue/task.worker.js';
+import { TaskQueue } from '../../../platform/queue/task.queue.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { type Mail, Mailer } from '../../../platform/mail/mailer.service.js';
+import { UsersService } from '../../users/users.service.js';
+import { type MailTemplate, renderMail } from './mail-templates.js';
+import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
+import type { TokenPurpose } from './one-time-token.entity.js';
+
+const SEND_TASK = 'mail.send';
+const MAIL_REQUESTED_TASK = 'auth.mail-requested';
+
+/** A mail with the user that it is for. A user who was erased meanwhile gets no mail. */
+interface UserMail extends Mail {
+  readonly userId: string;
+}
+
+interface MailRequest {
+  readonly purpose: 'verify-email' | 'reset-password';
+  readonly email: string;
+}
+
+interface Recipient {
+  readonly id: string;
+  readonly email: string;
+}
+
+/** Enqueues the mails to users. Each mail is a task that commits together with the change that it reports. */
+@Injectable()
+export class UserMails implements OnModuleInit {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly users: UsersService,
+    private readonly tokens: OneTimeTokensRepository,
+    private readonly queue: TaskQueue,
+    private readonly worker: TaskWorker,
+    private readonly mailer: Mailer,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditLog,
+  ) {}
+
+  onModuleInit(): void {
+    this.worker.register(SEND_TASK, (mail) => this.deliver(mail as UserMail));
+    this.worker.register(MAIL_REQUESTED_TASK, (request, { enqueuedAt }) =>
+      this.handleRequest(request as MailRequest, enqueuedAt),
+    );
+  }
+
+  /**
+   * Enqueues a request for a mail to an address. The task looks up the user, so neither the response nor its
+   * timing reveals that one exists.
+   */
+  async enqueueRequest(purpose: MailRequest['purpose'], email: string): Promise<void> {
+    await this.queue.enqueue(MAIL_REQUESTED_TASK, { purpose, email });
+  }
+
+  /**
+   * Mails a token for `email`, unless the user has reached the hourly limit. The token becomes invalid when
+   * the session `sessionId` ends.
+   * @returns whether the token was mailed
+   */
+  async sendToken(
+    purpose: TokenPurpose,
+    user: Recipient,
+    email: string,
+    sessionId: string | null = null,
+  ): Promise<boolean> {
+    const token = await this.tokens.issue({ purpose, userId: user.id, email, sessionId });
+    if (token !== null) await this.send(purpose, { ...user, email }, { token });
+    return token !== null;
+  }
+
+  async send(
+    template: MailTemplate,
+    user: Recipient,
+    values: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    // The mail omits the user's name. Otherwise anyone could sign up with a stranger's address and choose
+    // words that we mail to it.
+    const mail = renderMail(template, user.email, { url: this.config.PUBLIC_URL, ...values });
+    await this.queue.enqueue(SEND_TASK, { ...mail, userId: user.id });
+  }
+
+  async sendVerification(userId: string): Promise<void> {
+    const user = await this.users.findActive(userId);
+    if (user) await this.sendToken('verify-email', user, user.email);
+  }
+
+  async notifyPasswordChanged(userId: string): Promise<void> {
+    const user = await this.users.findActive(userId);
+    if (user) await this.send('password-changed', user);
+  }
+
+  private async deliver({ userId, ...mail }: UserMail): Promise<void> {
+    if (await this.users.exists(userId)) await this.mailer.send(mail);
+  }
+
+  private async handleRequest({ purpose, email }: MailRequest, askedAt: Date): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      const found = await this.users.findByEmail(email);
+      const user = found && (await this.users.lockActive(found.id));
+      if (!user || user.emailKey !== found.emailKey) return;
+      // A disable, delete or credential change cancels requests made before it, even if they still wait in
+      // the queue.
+      if (await this.users.hasSecurityBreakSince(user.id, askedAt)) return;
+      if (purpose === 'verify-email' && user.emailVerified) return;
+      await this.sendToken(purpose, user, user.email);
+      if (purpose === 'reset-password') {
+        await this.audit.record({ action: 'auth.password_forgot', target: { type: 'user', id: user.id } });
+      }
+    });
+  }
+}

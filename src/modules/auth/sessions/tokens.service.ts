@@ -1,0 +1,118 @@
+import type { KeyObject } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { canonicalId, newId } from '../../../common/ids.js';
+import type { Config } from '../../../config/config.js';
+import { InjectConfig } from '../../../config/config.module.js';
+import type { TokenResponse } from '../dto/token.response.js';
+import type { RefreshClaims } from './refresh-tokens.repository.js';
+import { SigningKeysService } from '../signing-keys/signing-keys.service.js';
+import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
+
+/** The user that a token is issued for. */
+export interface Subject {
+  readonly id: string;
+  readonly email: string;
+  readonly roles: readonly string[];
+}
+
+/** A session with its one live refresh token. */
+export interface LiveSession {
+  readonly sessionId: string;
+  readonly refresh: RefreshClaims;
+}
+
+/** The claims of a verified refresh token. */
+export interface PresentedRefresh {
+  readonly jti: string;
+  readonly sessionId: string;
+}
+
+/**
+ * Issues and verifies session tokens. Every service accepts the access tokens; only this one accepts refresh
+ * tokens.
+ */
+@Injectable()
+export class TokensService {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly jwt: JwtService,
+    private readonly keys: SigningKeysService,
+  ) {}
+
+  /** Issues both tokens of a session in the form of the API response. */
+  async issuePair(user: Subject, { sessionId, refresh }: LiveSession): Promise<TokenResponse> {
+    return {
+      access_token: await this.issueAccess(user, sessionId),
+      refresh_token: await this.issueRefresh(user.id, sessionId, refresh),
+      token_type: 'Bearer',
+      expires_in: this.config.ACCESS_TOKEN_TTL_SECONDS,
+    };
+  }
+
+  /**
+   * Issues an access token. The `roles` and `email` claims serve other services. This service reads rights
+   * from the user's row, not from the claims.
+   */
+  issueAccess(subject: Subject, sessionId: string): Promise<string> {
+    const { kid, privateKey } = this.keys.signingKey('access');
+    return this.jwt.signAsync(
+      { email: subject.email, roles: subject.roles, sid: sessionId },
+      {
+        algorithm: SIGNING_ALGORITHM,
+        privateKey,
+        header: { alg: SIGNING_ALGORITHM, kid, typ: tokenKinds.access.type },
+        subject: subject.id,
+        issuer: this.config.PUBLIC_URL,
+        audience: tokenKinds.access.audience,
+        jwtid: newId(),
+        expiresIn: this.config.ACCESS_TOKEN_TTL_SECONDS,
+      },
+    );
+  }
+
+  private issueRefresh(userId: string, sessionId: string, { jti, iat, exp }: RefreshClaims): Promise<string> {
+    const { kid, privateKey } = this.keys.signingKey('refresh');
+    return this.jwt.signAsync(
+      { sid: sessionId, iat, exp },
+      {
+        algorithm: SIGNING_ALGORITHM,
+        privateKey,
+        header: { alg: SIGNING_ALGORITHM, kid, typ: tokenKinds.refresh.type },
+        subject: userId,
+        issuer: this.config.PUBLIC_URL,
+        audience: tokenKinds.refresh.audience,
+        jwtid: jti,
+      },
+    );
+  }
+
+  /** Returns null unless the token is one of our refresh tokens and has not expired. */
+  async verifyRefresh(token: string): Promise<PresentedRefresh | null> {
+    const { kid, typ } = tokenHeader(token);
+    const publicKey = typ === tokenKinds.refresh.type ? this.findRefreshKey(kid) : null;
+    if (!publicKey) return null;
+    try {
+      const claims = await this.jwt.verifyAsync<Record<string, unknown>>(token, {
+        // jsonwebtoken accepts a KeyObject and is fastest with one, but its types only allow strings.
+        publicKey: publicKey as unknown as string,
+        algorithms: [SIGNING_ALGORITHM],
+        issuer: this.config.PUBLIC_URL,
+        audience: tokenKinds.refresh.audience,
+      });
+      const jti = canonicalId(claims['jti']);
+      const sessionId = canonicalId(claims['sid']);
+      return jti !== null && sessionId !== null ? { jti, sessionId } : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Accepts access keys too, because earlier releases signed refresh tokens with them. Such a token is valid
+   * until it is spent.
+   */
+  private findRefreshKey(kid: unknown): KeyObject | null {
+    return this.keys.findPublicKey(kid, 'refresh') ?? this.keys.findPublicKey(kid, 'access');
+  }
+}

@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common';
+import type { FormatCount } from '../../../platform/crypto/decoy-hashes.service.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
+
+/** The number of pages to sample, which hold several thousand users. A smaller table is read completely. */
+const SAMPLE_PAGES = 300;
+
+/**
+ * Counts users by every part of the hash except salt and digest. In bcrypt those two share a field, so its
+ * first six characters hold the cost, as in `$2b$12`. The query avoids regular expressions because they took
+ * most of its time. REPEATABLE reads the same pages every time, on every instance.
+ */
+const COUNT = `
+  SELECT CASE WHEN hash LIKE '$2%' THEN left(hash, 6)
+              ELSE left(hash, greatest(length(hash) - length(salt) - length(digest) - 2, 0)) END AS prefix,
+         length(rtrim(digest, '=')) AS "digestLength",
+         count(*)::integer AS users
+  FROM (SELECT password_hash AS hash, split_part(password_hash, '$', -2) AS salt,
+               split_part(password_hash, '$', -1) AS digest
+        FROM users TABLESAMPLE SYSTEM (least(100, 100.0 * $1 * current_setting('block_size')::integer
+                                                   / greatest(pg_relation_size('users'), 1))) REPEATABLE (0)
+        WHERE password_hash IS NOT NULL) AS sample
+  GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 1000`;
+
+@Injectable()
+export class PasswordFormatsRepository {
+  constructor(private readonly sql: SqlRunner) {}
+
+  /** Counts the users of each password hash format in a sample of bounded size. */
+  count(): Promise<FormatCount[]> {
+    return this.sql.rows(COUNT, [SAMPLE_PAGES]);
+  }
+}

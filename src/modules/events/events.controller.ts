@@ -1,0 +1,62 @@
+import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Caller } from '../../common/context/caller.decorator.js';
+import { Requires, SelfOr } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import { setNextLink } from '../../common/pagination/page.js';
+import { IdPipe } from '../../common/validation/id.pipe.js';
+import { EventResponse } from './dto/event.response.js';
+import { ListEventsDto } from './dto/list-events.dto.js';
+import { EventsService } from './events.service.js';
+
+const ApiEvents = () =>
+  ApiOkResponse({
+    type: [EventResponse],
+    headers: {
+      Link: {
+        description: 'The next page, as `rel="next"`. Absent when no more events exist',
+        schema: { type: 'string' },
+      },
+    },
+  });
+
+@ApiTags('events')
+@Controller('api')
+export class EventsController {
+  constructor(private readonly events: EventsService) {}
+
+  /** Returns events, oldest first. A reader that follows positions receives every event exactly once. */
+  // Clients know the operation by this name.
+  @ApiOperation({ operationId: 'Feed_all', summary: undefined })
+  @Get('events')
+  @Requires('events:read')
+  @ApiEvents()
+  async all(
+    @Query() query: ListEventsDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<readonly EventResponse[]> {
+    const { events, next } = await this.events.list(query);
+    if (next !== null) setNextLink(request, response, { after: next });
+    return events;
+  }
+
+  /** Returns the events of one user in the same order. */
+  // Clients know the operation by this name.
+  @ApiOperation({ operationId: 'Feed_ofAccount', summary: undefined })
+  @Get('users/:id/events')
+  @SelfOr('events:read')
+  @ApiEvents()
+  async ofAccount(
+    @Param('id', IdPipe) id: string,
+    @Query() query: ListEventsDto,
+    @Caller() caller: Principal,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<readonly EventResponse[]> {
+    const { events, next } = await this.events.listOfUser(id, query, caller);
+    if (next !== null) setNextLink(request, response, { after: next });
+    return events;
+  }
+}

@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import { requestContext } from '../../../common/context/request-context.js';
+import { AppError } from '../../../common/errors/app-error.js';
+import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
+import { isTransient } from '../../../platform/database/database.errors.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { toAppError } from '../../../platform/http/answers/error-answer.js';
+import type { JobCallerCache } from './job-caller.cache.js';
+import type { BulkAction, Job } from '../job-registry.service.js';
+import { JobRowsRepository, type OpenRow } from '../job-rows.repository.js';
+
+/** The time limit of one attempt. Shorter than the transaction time limit of the database. */
+const ATTEMPT_LIMIT_MS = 20_000;
+/**
+ * The number of timeouts before a row fails. Another transaction may lock the row for long, and the job must
+ * not wait forever.
+ */
+const MAX_TIMEOUTS = 3;
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5000;
+
+/** A row and everything needed to process it. */
+interface RowTask {
+  readonly job: Job;
+  readonly action: BulkAction;
+  readonly caller: JobCallerCache;
+  readonly row: OpenRow;
+  /**
+   * The signal that aborts when this instance must release the job. The current attempt is then rolled back.
+   */
+  readonly signal: AbortSignal;
+}
+
+/** The error thrown when another worker has settled the row. It rolls back the work done here. */
+class AlreadySettledError extends Error {}
+/** The error that rolls back the changes of a dry run. */
+class DryRunRollback extends Error {}
+
+/**
+ * Processes one row of a bulk job. The action and the row's result share one unit of work, so a crash leaves
+ * both or neither. The row is processed only once, even if several workers attempt it.
+ */
+@Injectable()
+export class BulkRowProcessor {
+  private readonly logger = new Logger(BulkRowProcessor.name);
+
+  constructor(
+    private readonly rows: JobRowsRepository,
+    private readonly audit: AuditLog,
+    private readonly unitOfWork: UnitOfWork,
+  ) {}
+
+  /**
+   * Retries until the row has a result. Retries temporary database errors instead of failing the row.
+   * @returns false when another worker has settled the row
+   */
+  async settle(task: RowTask): Promise<boolean> {
+    for (let attempt = 1; !task.signal.aborted; attempt++) {
+      try {
+        await this.attempt(task, attempt);
+        return true;
+      } catch (error) {
+        if (error instanceof AlreadySettledError) return false;
+        await pause(attempt, task.signal);
+      }
+    }
+    return true;
+  }
+
+  /** Makes one attempt. @throws errors that a retry may avoid */
+  private async attempt(task: RowTask, attempt: number): Promise<void> {
+    try {
+      await this.runAction(task);
+    } catch (error) {
+      const refusal = refusalOf(error, attempt);
+      if (!refusal) throw error;
+      if (refusal.status >= 500) this.logger.error(refusal.cause ?? error, 'a row of a bulk job failed');
+      await this.fail(task, refusal);
+    }
+  }
+
+  private async runAction(task: RowTask): Promise<void> {
+    const { job, action, row } = task;
+    const caller = await task.caller.current();
+    if (!caller?.permissions.has(action.permission)) {
+      const message = 'The user who requested this job no longer has the permission';
+      throw new AppError('FORBIDDEN', { message, denied: false });
+    }
+    await asCaller(task, caller, async () => {
+      if (job.dryRun) await this.dryRun(task, caller);
+      await this.unitOfWork.run(async () => {
+        if (!job.dryRun) await action.run(row.itemId, { caller, parameters: job.parameters });
+        await this.write(row, null);
+      });
+    });
+  }
+
+  /** Performs the action and rolls it back, for a dry run. */
+  private async dryRun({ job, action, row }: RowTask, caller: Principal): Promise<void> {
+    try {
+      await this.unitOfWork.run(async () => {
+        await action.run(row.itemId, { caller, parameters: job.parameters });
+        throw new DryRunRollback();
+      });
+    } catch (error) {
+      if (!(error instanceof DryRunRollback)) throw error;
+    }
+  }
+
+  /**
+   * Stores the failure after the attempt is rolled back. A denied permission leaves an audit entry, as in a
+   * single request.
+   */
+  private async fail(task: RowTask, refusal: AppError): Promise<void> {
+    const { job, row } = task;
+    await asCaller(task, await task.caller.current(), () =>
+      this.unitOfWork.run(async () => {
+        const target = { type: 'job', id: job.id };
+        if (refusal.denied)
+          await this.audit.record({ action: 'permission.check', target, outcome: 'denied' });
+        await this.write(row, refusal);
+      }),
+    );
+  }
+
+  private async write(row: OpenRow, error: AppError | null): Promise<void> {
+    if (!(await this.rows.setResult(row, error ? 'failed' : 'ok', error))) throw new AlreadySettledError();
+  }
+}
+
+/** Returns the error with which the row fails, or null for a retry. */
+function refusalOf(error: unknown, attempt: number): AppError | null {
+  if (error instanceof AlreadySettledError || isTransient(error)) return null;
+  const refusal = toAppError(error);
+  if (refusal.status === 504) return attempt >= MAX_TIMEOUTS ? refusal : null;
+  return refusal.status === 503 ? null : refusal;
+}
+
+/** Runs the work as the principal. Audit entries name the user as actor and the job as request id. */
+function asCaller<T>(
+  { job, signal }: RowTask,
+  principal: Principal | null,
+  work: () => Promise<T>,
+): Promise<T> {
+  return requestContext.run(
+    {
+      requestId: job.id,
+      traceId: null,
+      origin: null,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]),
+      caller: { principal, rejected: false },
+    },
+    work,
+  );
+}
+
+async function pause(attempt: number, signal: AbortSignal): Promise<void> {
+  const longest = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10));
+  await sleep(longest * (0.5 + Math.random() / 2), null, { signal }).catch(() => {});
+}

@@ -1,0 +1,170 @@
+import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
+import { prepared } from '../../platform/database/driver/prepared.js';
+import { SqlRunner } from '../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-registry.service.js';
+import { ImportChunk } from './import-chunk.entity.js';
+
+/** A chunk of a job's lines that are imported together. */
+export interface ImportChunkKey {
+  readonly jobId: string;
+  /** The index of its first line, from 0. */
+  readonly firstIndex: number;
+}
+
+/** The result of each line in the chunk: an id, or an error. */
+export interface ChunkResults {
+  readonly itemIds: readonly (string | null)[];
+  readonly errorCodes: readonly (string | null)[];
+  readonly errorMessages: readonly (string | null)[];
+}
+
+const STAGE = prepared(
+  `INSERT INTO import_pieces (job_id, first_index, lines, sealed) VALUES ($1, $2, $3, $4)`,
+);
+const COUNTS_BY: Readonly<Record<RowStatus, string>> = {
+  ok: 'done',
+  failed: 'failed',
+  skipped: `CASE status WHEN 'skipped' THEN lines ELSE 0 END`,
+};
+
+@Injectable()
+export class ImportChunksRepository {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly sql: SqlRunner,
+  ) {}
+
+  async insert({ jobId, firstIndex }: ImportChunkKey, lines: number, encrypted: Buffer): Promise<void> {
+    await this.sql.execute(STAGE, [jobId, firstIndex, lines, encrypted]);
+  }
+
+  async countLines(jobId: string): Promise<number> {
+    const sql = 'SELECT coalesce(sum(lines), 0)::integer AS lines FROM import_pieces WHERE job_id = $1';
+    const row = await this.sql.one<{ lines: number }>(sql, [jobId]);
+    return row.lines;
+  }
+
+  findOpen(jobId: string, after: number, limit: number): Promise<ImportChunkKey[]> {
+    return this.sql.rows(
+      `SELECT job_id AS "jobId", first_index AS "firstIndex" FROM import_pieces
+       WHERE job_id = $1 AND first_index > $2 AND status IS NULL ORDER BY first_index LIMIT $3`,
+      [jobId, after, limit],
+    );
+  }
+
+  /** Returns the encrypted lines, or null once the chunk is settled. */
+  async findEncryptedLines({ jobId, firstIndex }: ImportChunkKey): Promise<Buffer | null> {
+    const chunk = await this.chunks.findOne({ select: { sealed: true }, where: { jobId, firstIndex } });
+    return chunk?.sealed ?? null;
+  }
+
+  /** Locks an open chunk until the unit of work ends. @returns false when it has been settled or skipped */
+  async lockOpen({ jobId, firstIndex }: ImportChunkKey): Promise<boolean> {
+    const row = await this.sql.maybeOne<object>(
+      'SELECT 1 FROM import_pieces WHERE job_id = $1 AND first_index = $2 AND status IS NULL FOR UPDATE',
+      [jobId, firstIndex],
+    );
+    return row !== null;
+  }
+
+  /** Stores the results of a locked chunk and deletes its encrypted lines. */
+  async settle(
+    { jobId, firstIndex }: ImportChunkKey,
+    { itemIds, errorCodes, errorMessages }: ChunkResults,
+  ): Promise<void> {
+    const done = itemIds.filter((id) => id !== null).length;
+    const failed = itemIds.length - done;
+    await this.chunks.update(
+      { jobId, firstIndex },
+      {
+        status: 'settled',
+        sealed: null,
+        done,
+        failed,
+        itemIds: [...itemIds],
+        ...(failed > 0 && { errorCodes: [...errorCodes], errorMessages: [...errorMessages] }),
+      },
+    );
+  }
+
+  /** Skips the open chunks. Waits for those that are being settled. */
+  async skipOpen(jobId: string): Promise<void> {
+    await this.chunks.update({ jobId, status: IsNull() }, { status: 'skipped', sealed: null });
+  }
+
+  async count(jobId: string): Promise<JobCounts> {
+    return this.sql.one<JobCounts>(
+      `SELECT coalesce(sum(done), 0)::integer AS done, coalesce(sum(failed), 0)::integer AS failed,
+              coalesce(sum(lines) FILTER (WHERE status IS NULL), 0)::integer AS open
+       FROM import_pieces WHERE job_id = $1`,
+      [jobId],
+    );
+  }
+
+  /**
+   * Returns a page of results. Every chunk read contributes at least one line to it, so `limit + offset + 1`
+   * chunks are enough.
+   */
+  findResults({ jobId, status, after, limit, offset }: ResultPage): Promise<RowResult[]> {
+    const has = status === null ? 'lines' : COUNTS_BY[status];
+    return this.sql.rows(
+      `SELECT index, item_id AS "itemId", became AS status, error_code AS "errorCode", error_message AS "errorMessage"
+       FROM (SELECT * FROM import_pieces
+             WHERE job_id = $1 AND first_index + lines - 1 > $2 AND status IS NOT NULL AND ${has} > 0
+             ORDER BY first_index LIMIT $3::integer + $4::integer + 1) AS piece
+       CROSS JOIN LATERAL (
+         SELECT first_index + place - 1 AS index, item_ids[place] AS item_id, error_codes[place] AS error_code,
+                error_messages[place] AS error_message,
+                CASE WHEN status = 'skipped' THEN 'skipped' WHEN item_ids[place] IS NULL THEN 'failed' ELSE 'ok' END AS became
+         FROM generate_series(1, lines) AS place) AS line
+       WHERE index > $2 AND ($5::text IS NULL OR became = $5) ORDER BY first_index, index LIMIT $3 OFFSET $4`,
+      [jobId, after, limit, offset, status],
+    );
+  }
+
+  async countResults(jobId: string, status: RowStatus | null): Promise<number> {
+    const lines = status === null ? 'CASE WHEN status IS NULL THEN 0 ELSE lines END' : COUNTS_BY[status];
+    const row = await this.sql.one<{ lines: number }>(
+      `SELECT coalesce(sum(${lines}), 0)::integer AS lines FROM import_pieces WHERE job_id = $1`,
+      [jobId],
+    );
+    return row.lines;
+  }
+
+  /** Deletes every chunk of an upload that failed. */
+  async delete(jobId: string): Promise<void> {
+    await this.chunks.delete({ jobId });
+  }
+
+  /** Skips open chunks staged longer ago than `hours`. @returns the number of chunks */
+  async skipStagedBefore(hours: number, limit: number): Promise<number> {
+    return this.execute(
+      `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE (job_id, first_index) IN (
+         SELECT job_id, first_index FROM import_pieces
+         WHERE staged_at < clock_timestamp() - make_interval(hours => $1) AND status IS NULL
+         LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+      [hours, limit],
+    );
+  }
+
+  /** Deletes old chunks of failed uploads and of deleted jobs. @returns the number of chunks */
+  async deleteWithoutJob(hours: number, limit: number): Promise<number> {
+    return this.execute(
+      `DELETE FROM import_pieces WHERE (job_id, first_index) IN (
+         SELECT job_id, first_index FROM import_pieces AS piece
+         WHERE staged_at < clock_timestamp() - make_interval(hours => $1)
+           AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = piece.job_id) LIMIT $2)`,
+      [hours, limit],
+    );
+  }
+
+  private async execute(sql: string, values: unknown[]): Promise<number> {
+    return this.sql.affected(sql, values);
+  }
+
+  private get chunks() {
+    return this.unitOfWork.manager.getRepository(ImportChunk);
+  }
+}

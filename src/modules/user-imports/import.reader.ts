@@ -1,0 +1,89 @@
+import { isUtf8 } from 'node:buffer';
+import { AppError } from '../../common/errors/app-error.js';
+import { parseJsonBody } from '../../common/validation/json-text.js';
+import { type ImportRow, parseImportRow } from './parse-import-row.js';
+import { toImportRecord, parseCsvFields, parseCsvHeader } from './csv-record.js';
+import { type Line, LineSplitter, OpenQuotesError } from './line.splitter.js';
+
+export const NDJSON = 'application/x-ndjson';
+export const CSV = 'text/csv';
+
+/** A row of the body with its line number, which appears in the row's error message. */
+export interface NumberedRow {
+  readonly line: number;
+  readonly row: ImportRow;
+}
+
+/** Parses a streamed body line by line. In CSV the first line names the columns. */
+export class ImportReader {
+  private readonly splitter: LineSplitter;
+  private columns: readonly string[] | null = null;
+
+  constructor(private readonly isCsv: boolean) {
+    this.splitter = new LineSplitter(isCsv);
+  }
+
+  /**
+   * Yields the rows completed by this chunk.
+   * @throws AppError `VALIDATION_ERROR` for a body in another format
+   */
+  *push(chunk: Buffer, isLast: boolean): Generator<NumberedRow> {
+    try {
+      for (const line of this.splitter.push(chunk, isLast)) {
+        if (this.isCsv && this.columns === null) this.columns = parseCsvHeader(headerFields(line));
+        else yield { line: line.number, row: line.fault ?? this.rowOf(line.bytes) };
+      }
+    } catch (error) {
+      if (!(error instanceof OpenQuotesError)) throw error;
+      throw AppError.invalid('body', 'body must be CSV; it has too many unclosed quotes');
+    }
+  }
+
+  private rowOf(bytes: Buffer): ImportRow {
+    return this.columns ? csvRow(this.columns, bytes) : jsonRow(bytes);
+  }
+}
+
+const headerFields = ({ bytes, fault }: Line): string[] | null =>
+  fault === null && isUtf8(bytes) ? parseCsvFields(bytes.toString()) : null;
+
+function csvRow(columns: readonly string[], bytes: Buffer): ImportRow {
+  if (!isUtf8(bytes)) return 'must be valid UTF-8';
+  const fields = parseCsvFields(bytes.toString());
+  if (!fields) return 'must be valid CSV; quote a field that contains a quote';
+  const account = toImportRecord(columns, fields);
+  return account ? parseImportRow(account) : `must have ${columns.length} fields, like the header`;
+}
+
+function jsonRow(bytes: Buffer): ImportRow {
+  let given: unknown;
+  try {
+    given = parseJsonBody(bytes);
+  } catch (error) {
+    if (error instanceof AppError) return error.message.replace(/^body /, '');
+    throw error;
+  }
+  if (hasDuplicateName(bytes.toString(), given)) return 'must not contain a property twice';
+  return parseImportRow(given);
+}
+
+/** Detects duplicate property names, because JSON.parse silently keeps the last one. */
+function hasDuplicateName(text: string, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  let depth = 0;
+  let names = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === 0x22) at = closingQuote(text, at);
+    else if (char === 0x7b || char === 0x5b) depth++;
+    else if (char === 0x7d || char === 0x5d) depth--;
+    else if (char === 0x3a && depth === 1) names++;
+  }
+  return names > Object.keys(value).length;
+}
+
+function closingQuote(text: string, opening: number): number {
+  let at = opening + 1;
+  while (at < text.length && text.charCodeAt(at) !== 0x22) at += text.charCodeAt(at) === 0x5c ? 2 : 1;
+  return at;
+}

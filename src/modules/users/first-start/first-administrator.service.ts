@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { validate } from 'class-validator';
+import { AppError } from '../../../common/errors/app-error.js';
+import type { ErrorCode } from '../../../common/errors/error-codes.js';
+import { trimText } from '../../../common/text.js';
+import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../../config/config.js';
+import { InjectConfig } from '../../../config/config.module.js';
+import { FIRST_ADMINISTRATOR_NAME } from '../user-rules.js';
+import { CreateFirstAdministrator } from '../commands/create-first-administrator.command.js';
+import { CreateUserDto } from '../dto/create-user.dto.js';
+import { UsersRepository } from '../users.repository.js';
+
+const GENERATED_PASSWORD_BYTES = 18;
+/**
+ * The setting to blame for each error code. Other errors, such as a busy database, are not caused by a
+ * setting.
+ */
+const VARIABLE_AT_FAULT: ReadonlyMap<ErrorCode, string> = new Map([
+  ['CONFLICT', 'ADMIN_EMAIL'],
+  ['VALIDATION_ERROR', 'ADMIN_PASSWORD'],
+]);
+
+export interface CreatedAdministrator {
+  readonly email: string;
+  /** The password if the service generated it. It is shown once and not stored. */
+  readonly generatedPassword: string | null;
+}
+
+/** Creates the first admin, because without one no other admin can be created. */
+@Injectable()
+export class FirstAdministratorService {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    private readonly commands: CommandBus,
+    private readonly repository: UsersRepository,
+  ) {}
+
+  /**
+   * Creates the administrator unless an active admin exists. When several instances start at once, exactly
+   * one creates it.
+   * @returns null when an active admin exists
+   * @throws ConfigError when ADMIN_EMAIL or ADMIN_PASSWORD cannot be used
+   */
+  async ensure(): Promise<CreatedAdministrator | null> {
+    if (await this.repository.existsActiveAdmin(null)) return null;
+    const generated = this.config.ADMIN_PASSWORD === undefined ? this.generatePassword() : null;
+    const account = await this.checkedAccount(this.config.ADMIN_PASSWORD ?? generated);
+    const created = await this.create(account);
+    return created ? { email: account.email, generatedPassword: generated } : null;
+  }
+
+  private generatePassword(): string {
+    if (this.config.NODE_ENV === 'production') {
+      throw new ConfigError([ADMIN_PASSWORD_REQUIRED]);
+    }
+    return randomBytes(GENERATED_PASSWORD_BYTES).toString('base64url');
+  }
+
+  private async checkedAccount(password: string | null): Promise<CreateUserDto> {
+    const account = Object.assign(new CreateUserDto(), {
+      email: trimText(this.config.ADMIN_EMAIL),
+      password,
+      name: FIRST_ADMINISTRATOR_NAME,
+    });
+    const faults = await validate(account, { stopAtFirstError: true });
+    if (faults.length === 0) return account;
+    throw new ConfigError(faults.map(({ property }) => `ADMIN_${property.toUpperCase()} is not valid`));
+  }
+
+  private async create(account: CreateUserDto): Promise<boolean> {
+    try {
+      return (await this.commands.execute(new CreateFirstAdministrator(account))) !== null;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const name = VARIABLE_AT_FAULT.get(error.code);
+      if (name === undefined) throw error;
+      throw new ConfigError([`${name} cannot be used for the first administrator: ${error.message}`]);
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import { Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { QueueModule } from '../queue/queue.module.js';
+import { AuditPartitionsService } from './audit-partitions.service.js';
+import { AuditLog } from './audit-log.service.js';
+import { AuditEntry } from './audit-entry.entity.js';
+
+@Global()
+@Module({ imports: [TypeOrmModule.forFeature([AuditEntry])], providers: [AuditLog], exports: [AuditLog] })
+export class AuditLogModule {}
+
+/** A separate module, so that programs that only write entries start no tasks. */
+@Module({ imports: [QueueModule], providers: [AuditPartitionsService] })
+export class AuditPartitionsModule {}

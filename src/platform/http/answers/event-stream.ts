@@ -1,0 +1,50 @@
+import { Readable } from 'node:stream';
+import { applyDecorators, Logger, StreamableFile } from '@nestjs/common';
+import { ApiOkResponse } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { requestContext } from '../../../common/context/request-context.js';
+import { errorEnvelope } from '../../../common/errors/error-body.js';
+import { toAppError } from './error-answer.js';
+
+/** A server-sent event. A comment only shows that the connection is open. */
+export type ServerEvent = { readonly event: string; readonly data: object } | 'comment';
+
+/** Documents a response of server-sent events. */
+export const ApiEventStream = (example: string) =>
+  applyDecorators(
+    ApiOkResponse({
+      description: 'Server-sent events',
+      content: { 'text/event-stream': { schema: { type: 'string' }, example } },
+    }),
+  );
+
+/**
+ * Streams server-sent events as they occur. Requests the next event when the client has taken the previous
+ * one. Reports a failure as a last event with the usual error body.
+ */
+export function eventStream(request: Request, events: AsyncGenerator<ServerEvent>): StreamableFile {
+  const { res: response } = request;
+  // A compressor would hold back small events.
+  response?.set({ 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' });
+  const requestId = requestContext.current()?.requestId ?? '';
+  const stream = Readable.from(encoded(events, requestId), { objectMode: false, highWaterMark: 1 });
+  return new StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });
+}
+
+async function* encoded(events: AsyncGenerator<ServerEvent>, requestId: string): AsyncGenerator<string> {
+  // The stream outlives the request's time limit, which would cancel its statements.
+  const next = () => requestContext.leave(() => events.next());
+  try {
+    for (let step = await next(); step.done !== true; step = await next()) yield textOf(step.value);
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    if (error.status >= 500) new Logger('EventStream').warn(error.cause ?? error, 'a stream failed');
+    yield textOf({ event: 'error', data: errorEnvelope(error, requestId) });
+  } finally {
+    await events.return(undefined);
+  }
+}
+
+/** Formats an event. JSON.stringify emits no line breaks. */
+const textOf = (event: ServerEvent): string =>
+  event === 'comment' ? ':\n\n' : `event: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`;

@@ -1,0 +1,75 @@
+import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
+import { ApiConsumes } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { AppError } from '../../../common/errors/app-error.js';
+import { parseUtf8MediaType } from '../../../common/http/media-type.js';
+import { withTimeout } from '../../../common/with-timeout.js';
+import { continueBody } from '../server/expect.middleware.js';
+import { UploadStop } from './upload-stop.js';
+
+const STREAMED_BODY = 'gatehouse:streamed-body';
+
+/**
+ * Accepts a body of any length, but only of these types. The handler reads it and has more than the usual
+ * request time.
+ */
+export const StreamedBody = (...types: string[]) =>
+  applyDecorators(SetMetadata(STREAMED_BODY, types), ApiConsumes(...types));
+
+/** Returns the route's streamed types; null for a route with a JSON body, which is read beforehand. */
+export const streamedTypes = (reflector: Reflector, context: ExecutionContext): string[] | null =>
+  reflector.get<string[] | undefined>(STREAMED_BODY, context.getHandler()) ?? null;
+
+/** Returns the media type of the body; null when the body is compressed or not in UTF-8. */
+export function plainType(request: Request): string | null {
+  const encoding = request.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
+  return encoding === 'identity' ? parseUtf8MediaType(request.get('content-type') ?? '') : null;
+}
+
+/**
+ * Rejects any other type.
+ * @throws AppError `UNSUPPORTED_MEDIA_TYPE`
+ */
+export function assertStreamable(request: Request, types: readonly string[]): void {
+  const type = plainType(request);
+  if (type !== null && types.includes(type)) return;
+  const message = `Send the body as ${types.join(' or ')} in UTF-8, uncompressed`;
+  throw new AppError('UNSUPPORTED_MEDIA_TYPE', { message });
+}
+
+/** Limits on the wait for a body. */
+export interface BodyTimeouts {
+  /** The longest pause between two chunks. */
+  readonly idleMs: number;
+  /** Aborts when the service stops. */
+  readonly stopping: AbortSignal;
+}
+
+/**
+ * Yields the body's bytes as they arrive and reads only as much as is consumed. After an error the rest stays
+ * unread, and the response can still be sent.
+ * @throws AppError `TIMEOUT` when nothing arrives for `idleMs`, `OVERLOADED` when the service stops,
+ * `VALIDATION_ERROR` when the client aborts the upload
+ */
+export async function* streamedBody(request: Request, patience: BodyTimeouts): AsyncGenerator<Buffer> {
+  continueBody(request);
+  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+  const stop = new UploadStop(patience.stopping);
+  try {
+    for (;;) {
+      const arrival = chunks.next().catch(brokenOff);
+      const next = await stop.raceWith(withTimeout(arrival, patience.idleMs, () => new AppError('TIMEOUT')));
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    stop.dispose();
+    // Otherwise the iterator would keep listening, and Node could not skip the rest.
+    void chunks.return?.();
+  }
+}
+
+function brokenOff(cause: unknown): never {
+  throw new AppError('VALIDATION_ERROR', { message: 'body could not be read', cause });
+}

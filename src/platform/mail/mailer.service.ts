@@ -1,0 +1,103 @@
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import nodemailer from 'nodemailer';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
+import { createFolder } from '../../common/create-folder.js';
+import { newId } from '../../common/ids.js';
+
+export interface Mail {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+type Deliver = (mail: Mail) => Promise<void>;
+
+const SMTP_TIMEOUT_MS = 10_000;
+/** The number of mails kept for tests; older ones are dropped. */
+const MAX_IN_MEMORY = 1000;
+
+/**
+ * Sends mail by SMTP. Without `SMTP_URL` it writes files that a mail program opens; in tests it keeps mails
+ * in memory.
+ */
+@Injectable()
+export class Mailer implements OnModuleDestroy {
+  /** The sent mails; filled only in tests. */
+  readonly sent: Mail[] = [];
+  private readonly deliver: Deliver;
+  private close: () => void = () => {};
+
+  constructor(@InjectConfig() private readonly config: Config) {
+    if (config.SMTP_URL !== undefined) this.deliver = this.smtpTransport(config.SMTP_URL);
+    else if (config.NODE_ENV === 'test' && config.MAIL_DIR === undefined) this.deliver = this.memoryTransport;
+    else {
+      this.deliver = this.fileTransport(config.MAIL_DIR ?? join(config.DATA_DIR, 'mail'));
+      if (config.NODE_ENV === 'production') {
+        new Logger(Mailer.name).warn('Mails are not delivered: without SMTP_URL they are written to files');
+      }
+    }
+  }
+
+  /**
+   * Sends a mail. The task that sends it retries after a failure.
+   * @throws Error, without any address, when the mail was not accepted
+   */
+  async send(mail: Mail): Promise<void> {
+    try {
+      await this.deliver(mail);
+    } catch (error) {
+      throw withoutRecipients(error);
+    }
+  }
+
+  onModuleDestroy(): void {
+    this.close();
+  }
+
+  private smtpTransport(url: string): Deliver {
+    const timeouts = {
+      connectionTimeout: SMTP_TIMEOUT_MS,
+      greetingTimeout: SMTP_TIMEOUT_MS,
+      socketTimeout: SMTP_TIMEOUT_MS,
+    };
+    const transport = nodemailer.createTransport({ url, ...timeouts });
+    this.close = () => transport.close();
+    return async (mail) => {
+      await transport.sendMail({ from: this.sender, ...mail });
+    };
+  }
+
+  /** Writes one `.eml` file per mail. The file is complete from the moment it appears. */
+  private fileTransport(folder: string): Deliver {
+    const transport = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
+    return async (mail) => {
+      const { message } = await transport.sendMail({ from: this.sender, ...mail });
+      await createFolder(folder);
+      const file = join(folder, `${newId()}.eml`);
+      await writeFile(`${file}.part`, message, { mode: 0o600 });
+      await rename(`${file}.part`, file);
+    };
+  }
+
+  private readonly memoryTransport: Deliver = async (mail) => {
+    this.sent.push(mail);
+    if (this.sent.length > MAX_IN_MEMORY) this.sent.shift();
+  };
+
+  private get sender(): string {
+    return `Gatehouse <no-reply@${new URL(this.config.PUBLIC_URL).hostname}>`;
+  }
+}
+
+/**
+ * Removes addresses from an error, because servers repeat the address they refuse and the error is stored and
+ * logged.
+ */
+function withoutRecipients(error: unknown): Error {
+  const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
+  const facts = [code, responseCode].filter((fact) => typeof fact === 'string' || typeof fact === 'number');
+  return new Error(`the mail was not accepted (${facts.join(' ') || 'no reason given'})`);
+}

@@ -1,1 +1,0 @@
-export const HORIZON_LAG = 'horizon_lag_seconds';

@@ -1,0 +1,17 @@
+export const OVERLOAD_REFUSALS = 'overload_refusals_total';
+
+/**
+ * The place where a request was refused: at the edge because the database or the event loop is overloaded, or
+ * later by a full queue (passwords, exports).
+ */
+export type RefusalReason = 'database' | 'event_loop' | 'queue';
+
+/** Counts requests whose rate limit one instance decided alone, because Redis did not answer in time. */
+export const LOCAL_LIMITS = 'rate_limit_local_total';
+
+/** The upper bounds of every duration histogram, in seconds. */
+export const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export const BUILD_INFO = 'build_info';
+
+export const HORIZON_LAG = 'horizon_lag_seconds';

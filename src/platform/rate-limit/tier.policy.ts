@@ -1,0 +1,35 @@
+import { type ExecutionContext, SetMetadata } from '@nestjs/common';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import type { Config } from '../../config/config.js';
+
+export const WINDOW_MS = 60_000;
+
+export type Tier = 'anonymous' | 'authenticated' | 'premium' | 'sign_in';
+
+const SIGN_IN_LIMITED = 'gatehouse:sign-in-limited';
+
+/** Counts every request to the route in the sign-in bucket of its network, with or without a token. */
+export const SignInLimited = () => SetMetadata(SIGN_IN_LIMITED, true);
+
+/** Returns the tier of a request: that of its route if it has its own bucket, else that of its caller. */
+export const tierFor = (context: ExecutionContext, principal: Principal | null): Tier =>
+  Reflect.getMetadata(SIGN_IN_LIMITED, context.getHandler()) === true ? 'sign_in' : tierOf(principal);
+
+const PREMIUM_ROLES: ReadonlySet<string> = new Set(['premium', 'admin']);
+
+/** Returns the highest tier among the user's roles; without a user, `anonymous`. */
+export function tierOf(principal: Principal | null): Tier {
+  if (!principal) return 'anonymous';
+  return principal.roles.some((role) => PREMIUM_ROLES.has(role)) ? 'premium' : 'authenticated';
+}
+
+/** Returns the maximum number of requests in a window; 0 means unlimited. */
+export function limitOf(tier: Tier, config: Config): number {
+  const limits = {
+    anonymous: config.RATE_LIMIT_ANONYMOUS,
+    authenticated: config.RATE_LIMIT_AUTHENTICATED,
+    premium: config.RATE_LIMIT_PREMIUM,
+    sign_in: config.RATE_LIMIT_SIGN_IN,
+  };
+  return limits[tier];
+}

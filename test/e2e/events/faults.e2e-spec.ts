@@ -1,0 +1,259 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Type } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { CommandBus, type ICommand } from '@nestjs/cqrs';
+import pg from 'pg';
+import type { Principal } from '../../../src/common/authorization/principal.types.js';
+import { permissions } from '../../../src/modules/permissions.js';
+import { requestContext } from '../../../src/common/context/request-context.js';
+import { Preconditions } from '../../../src/common/http/preconditions.decorator.js';
+import { newId } from '../../../src/common/ids.js';
+import { ChangePassword } from '../../../src/modules/auth/commands/change-password.command.js';
+import { EndSession } from '../../../src/modules/auth/commands/end-session.command.js';
+import { EndSessions } from '../../../src/modules/auth/commands/end-sessions.command.js';
+import { RefreshSession } from '../../../src/modules/auth/commands/refresh-session.command.js';
+import { SignIn } from '../../../src/modules/auth/commands/sign-in.command.js';
+import { SignOutUser } from '../../../src/modules/auth/commands/sign-out-user.command.js';
+import { SessionsService, type StartedSession } from '../../../src/modules/auth/sessions/sessions.service.js';
+import { TokensService } from '../../../src/modules/auth/sessions/tokens.service.js';
+import { CancelJob } from '../../../src/modules/jobs/commands/cancel-job.command.js';
+import { CreateBulkJob } from '../../../src/modules/jobs/commands/create-bulk-job.command.js';
+import type { Job } from '../../../src/modules/jobs/job-registry.service.js';
+import { CreateResource } from '../../../src/modules/resources/commands/create-resource.command.js';
+import { DeleteResource } from '../../../src/modules/resources/commands/delete-resource.command.js';
+import { TransferResources } from '../../../src/modules/resources/commands/transfer-resources.command.js';
+import { ChangeEmail } from '../../../src/modules/users/commands/change-email.command.js';
+import { CreateFirstAdministrator } from '../../../src/modules/users/commands/create-first-administrator.command.js';
+import { CreateUser } from '../../../src/modules/users/commands/create-user.command.js';
+import { DeleteUser } from '../../../src/modules/users/commands/delete-user.command.js';
+import { EraseUser } from '../../../src/modules/users/commands/erase-user.command.js';
+import {
+  type ImportedAccount,
+  ImportUsers,
+} from '../../../src/modules/users/commands/import-users.command.js';
+import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
+import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
+import { SignInAttemptsService } from '../../../src/modules/auth/sign-in/sign-in-attempts.service.js';
+import { SetRoles } from '../../../src/modules/users/commands/set-roles.command.js';
+import { UpdateUser } from '../../../src/modules/users/commands/update-user.command.js';
+import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.command.js';
+import { LastLoginBuffer } from '../../../src/modules/users/last-login.buffer.js';
+import { UsersService } from '../../../src/modules/users/users.service.js';
+import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
+import { isRead } from '../../../src/platform/database/driver/statement.js';
+import { AllRows } from '../../support/database/all-rows.js';
+import { stopSealing } from '../../support/builders/audit.js';
+import { type BrokenStatement, ConnectionFaults } from '../../support/faults/connection-faults.js';
+import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+
+/** The metadata key with which nestjs/cqrs marks a command handler. */
+const HANDLES = '__commandHandler__';
+/** Attempts are counted in separate transactions and remain after a rollback (ARCHITECTURE, "counters"). */
+const APART = ['sign_in_failures', 'sign_in_attempts'];
+const CLIENT = { userAgent: 'tests', ip: '127.0.0.1' };
+const OTHER_PASSWORD = 'another horse battery';
+
+let app: TestApp;
+let faults: ConnectionFaults;
+let superuser: pg.Client;
+let rows: AllRows;
+let caller: Principal;
+beforeAll(async () => {
+  app = await TestApp.create();
+  // Stops background writers, so that none changes a row or removes a task that should not exist.
+  await Promise.all([stopSealing(app), app.nest.get(LastLoginBuffer).onModuleDestroy()]);
+  await app.nest.get(SignInAttemptsService).onModuleDestroy();
+  await app.nest.get(TaskWorker).onModuleDestroy();
+  superuser = new pg.Client({ connectionString: app.database.url });
+  await superuser.connect();
+  faults = new ConnectionFaults(app, superuser);
+  rows = await AllRows.of(superuser, APART);
+  // The session of a user who creates a job must be active.
+  caller = principalOf(app.admin, (await startSession(app.admin)).sessionId);
+  // Creates what is created only once, such as the task that all erasures share.
+  await execute(await transfer());
+  await execute(new EraseUser(await deleted(), caller));
+});
+afterAll(async () => {
+  await superuser?.end();
+  await app?.close();
+});
+
+const principalOf = ({ id }: Account, sessionId: string): Principal => ({
+  userId: id,
+  sessionId,
+  roles: ['admin'],
+  permissions: new Set(permissions),
+});
+const execute = <T>(command: ICommand): Promise<T> =>
+  requestContext.run(
+    {
+      requestId: newId(),
+      traceId: null,
+      origin: { ip: '127.0.0.1', userAgent: 'tests' },
+      signal: new AbortController().signal,
+      caller: { principal: caller, rejected: false },
+    },
+    () => app.nest.get(CommandBus).execute<ICommand, T>(command),
+  );
+const userOf = ({ id }: Account) => app.nest.get(UsersService).getWithPassword(id);
+async function startSession(account: Account): Promise<StartedSession> {
+  const session = await app.nest.get(SessionsService).start(await userOf(account), CLIENT);
+  if (!session) throw new Error('no session was started');
+  return session;
+}
+const makeResource = (owner: Account): Promise<{ id: string }> =>
+  execute(new CreateResource({ type: 'project', name: 'Engine' }, principalOf(owner, newId())));
+async function transfer(): Promise<TransferResources> {
+  const [{ id }, to] = [await makeResource(app.admin), await app.account()];
+  return new TransferResources({ to_user_id: to.id, resource_ids: [id] }, caller);
+}
+const createJob = (): CreateBulkJob => {
+  const input = { itemIds: [newId()], parameters: {}, dryRun: false };
+  return new CreateBulkJob({ type: 'users.disable' }, input, caller);
+};
+const deleted = async (before?: (account: Account) => Promise<unknown>): Promise<string> => {
+  const account = await app.account();
+  const { id } = account;
+  await before?.(account);
+  await execute(new DeleteUser(id, caller, null));
+  return id;
+};
+let addresses = 0;
+const address = (): string => `fault-${++addresses}@example.com`;
+
+const foreign = (): ImportedAccount => ({
+  email: address(),
+  emailKey: `fault-${addresses}@example.com`,
+  name: 'Ada',
+  passwordHash: null,
+  emailVerified: true,
+  disabled: false,
+  roles: ['user'],
+});
+
+/** One instance per command that makes it do everything it can. */
+const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | ICommand])[] = [
+  [CreateUser, () => new CreateUser({ email: address(), name: 'Ada', password: PASSWORD })],
+  [ImportUsers, () => new ImportUsers([foreign(), foreign()])],
+  [
+    UpdateUser,
+    async () => new UpdateUser((await app.account()).id, { name: 'Ada', status: 'disabled' }, caller, null),
+  ],
+  [
+    SetRoles,
+    async () => new SetRoles((await app.account()).id, ['premium', 'user'], caller, Preconditions.anyVersion),
+  ],
+  [DeleteUser, async () => new DeleteUser((await app.account()).id, caller, null)],
+  [RestoreUser, async () => new RestoreUser(await deleted(), caller)],
+  [EraseUser, async () => new EraseUser(await deleted(makeResource), caller)],
+  [
+    VerifyEmail,
+    async () => {
+      const { id, email } = await app.account();
+      return new VerifyEmail(id, email);
+    },
+  ],
+  [ChangeEmail, async () => new ChangeEmail((await app.account()).id, address())],
+  [
+    ReplacePassword,
+    async () => {
+      const user = await userOf(await app.account());
+      const hash = await app.nest.get(UsersService).hashPassword(OTHER_PASSWORD, user, 'password');
+      return new ReplacePassword(user, hash, 'auth.password_reset');
+    },
+  ],
+  [SignIn, async () => new SignIn({ email: (await app.account()).email, password: PASSWORD }, CLIENT)],
+  [
+    RefreshSession,
+    async () => {
+      const account = await app.account();
+      const session = await startSession(account);
+      const pair = await app.nest.get(TokensService).issuePair(await userOf(account), session);
+      return new RefreshSession(pair.refresh_token);
+    },
+  ],
+  [
+    EndSession,
+    async () => {
+      const account = await app.account();
+      return new EndSession((await startSession(account)).sessionId, account.id, 'auth.logout');
+    },
+  ],
+  [SignOutUser, async () => new SignOutUser((await app.account()).id, caller)],
+  [EndSessions, async () => new EndSessions((await app.account()).id, null, 'session.revoke')],
+  [
+    ChangePassword,
+    async () => {
+      const account = await app.account();
+      const { sessionId } = await startSession(account);
+      const input = { current_password: PASSWORD, new_password: OTHER_PASSWORD };
+      return new ChangePassword(principalOf(account, sessionId), input, CLIENT);
+    },
+  ],
+  [CreateResource, () => new CreateResource({ type: 'project', name: 'Engine' }, caller)],
+  [DeleteResource, async () => new DeleteResource((await makeResource(app.admin)).id, caller, null)],
+  [TransferResources, transfer],
+  [CreateBulkJob, createJob],
+  [CancelJob, async () => new CancelJob((await execute<Job>(createJob())).id, caller)],
+  // The last one, because it needs a service without an administrator.
+  [
+    CreateFirstAdministrator,
+    async () => {
+      await superuser.query(`UPDATE users SET roles = '{user}' WHERE 'admin' = ANY (roles)`);
+      return new CreateFirstAdministrator({ email: address(), name: 'Ada', password: PASSWORD });
+    },
+  ],
+];
+
+/**
+ * Returns true if the connection broke at the start of a transaction or of a lone read, when nothing was done
+ * yet.
+ */
+const maySendAgain = (broken: BrokenStatement | null): boolean =>
+  broken !== null && !broken.inTransaction && (broken.text === 'START TRANSACTION' || isRead(broken.text));
+
+describe('a connection fault', () => {
+  it('is tested in every command', () => {
+    const handled = [...app.nest.get(ModulesContainer).values()]
+      .flatMap((module) => [...module.providers.values()])
+      .map(({ metatype }): unknown => metatype && Reflect.getMetadata(HANDLES, metatype))
+      .filter((command) => command !== undefined && command !== null);
+    expect(handled.length).toBeGreaterThan(0);
+    expect(new Set(commands.map(([command]) => command))).toEqual(new Set(handled));
+  });
+
+  it.each(commands.map(([{ name }, prepare]) => [name, prepare] as const))(
+    'during %s leaves no row, event, entry or task behind, and one before it is harmless',
+    async (_, prepare) => {
+      const twin = await prepare();
+      const untouched = await rows.now();
+      const statements = await faults.statementsOf(() => execute(twin));
+      const whole = rows.added(untouched, await rows.now());
+      const last = statements.lastIndexOf('COMMIT') + 1;
+      expect(last).toBeGreaterThan(3);
+
+      let command = await prepare();
+      let before = await rows.now();
+      // Starts with the last statement, because the service caches a key that an attempt has read, and the
+      // next one sends fewer.
+      for (let statement = last; statement > 0; statement--) {
+        // Failed attempts would otherwise slow down the next one.
+        await superuser.query('DELETE FROM sign_in_failures');
+        const { failed, broken } = await faults.breaksBefore(statement, () => execute(command));
+        const after = await rows.now();
+        expect({ statement, failed }).toEqual({ statement, failed: !maySendAgain(broken) });
+        if (failed) {
+          expect({ statement, ...after }).toEqual({ statement, ...before });
+          continue;
+        }
+        // Another connection did it exactly once.
+        expect({ statement, ...rows.added(before, after) }).toEqual({ statement, ...whole });
+        command = await prepare();
+        before = await rows.now();
+      }
+      await execute(command);
+      expect(await rows.now()).not.toEqual(before);
+    },
+  );
+});

@@ -1,0 +1,43 @@
+import { pbkdf2Sync, scryptSync } from 'node:crypto';
+import { argon2id, hash as argon2 } from 'argon2';
+import { hash as bcrypt } from 'bcrypt';
+import { type JobBody, jobEnded, type ResultBody, resultsOf } from './jobs.js';
+import type { Account, TestApp } from '../app/test-app.js';
+
+export const NDJSON = 'application/x-ndjson';
+export const CSV = 'text/csv';
+
+export const ndjson = (...rows: readonly unknown[]): string =>
+  rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
+
+/** Sends a file, by default as the administrator. */
+export const sendFile = (app: TestApp, type: string, body: string | Buffer, by: Account = app.admin) =>
+  app.as(by, 'post', '/api/users/import').set('Content-Type', type).send(body);
+
+/** Runs an import to completion. */
+export async function imported(
+  app: TestApp,
+  type: string,
+  body: string | Buffer,
+  by: Account = app.admin,
+): Promise<{ job: JobBody; results: ResultBody[] }> {
+  const answer = await sendFile(app, type, body, by);
+  if (answer.status !== 202) throw new Error(`the import answered ${answer.status}: ${answer.text}`);
+  const { id } = answer.body as JobBody;
+  const job = await jobEnded(app, id);
+  return { job, results: await resultsOf(app, id) };
+}
+
+const base64 = (bytes: Buffer): string => bytes.toString('base64').replaceAll('=', '');
+
+/** Returns the password as other systems hash it, keyed by format. */
+export async function foreignHashes(password: string): Promise<Record<string, string>> {
+  const salt = Buffer.from('sixteen bytes...');
+  return {
+    argon2: await argon2(password, { type: argon2id, memoryCost: 1024, timeCost: 1, parallelism: 1 }),
+    bcrypt: await bcrypt(password, 4),
+    bcrypt2y: (await bcrypt(password, 4)).replace('$2b$', '$2y$'),
+    scrypt: `$scrypt$ln=4,r=8,p=1$${base64(salt)}$${base64(scryptSync(password, salt, 32, { N: 16, r: 8, p: 1 }))}`,
+    pbkdf2: `$pbkdf2-sha256$i=1000$${base64(salt)}$${base64(pbkdf2Sync(password, salt, 1000, 32, 'sha256'))}`,
+  };
+}

@@ -1,0 +1,39 @@
+import { until } from '../app/until.js';
+import { NOBODY } from '../builders/users.js';
+
+type Ask = (
+  operation: string,
+  given?: {
+    key?: string;
+    query?: string;
+    body?: object | string;
+    headers?: Record<string, string>;
+    token?: string | undefined;
+  },
+) => Promise<{ body: unknown }>;
+
+/** Requests every response about jobs, for a job with one successful and one failed row. */
+export async function askAboutJobs(ask: Ask, some: { id: string; token: string }): Promise<void> {
+  const body = { action: 'enable', user_ids: [some.id, NOBODY] };
+  const { id: key } = (await ask('POST /api/users/batch', { body })).body as { id: string };
+  await ask('POST /api/users/batch', { body: { ...body, role: 'premium' } });
+  await ask('POST /api/users/batch', { body, token: some.token });
+  const ended = async () => {
+    const { body: job } = await ask('GET /api/jobs/{id}', { key });
+    return (job as { finished_at: string | null }).finished_at !== null;
+  };
+  await until(ended);
+  const file = { headers: { 'content-type': 'text/csv' } };
+  await ask('POST /api/users/import', { ...file, body: 'email,name\nfrom-a-file@example.com,Ada\n' });
+  await ask('POST /api/users/import', { ...file, body: 'wrong' });
+  await ask('POST /api/users/import', { body: {} });
+  await ask('GET /api/jobs/{id}', { key, token: some.token });
+  await ask('GET /api/jobs', { query: '?limit=1&total=exact' });
+  await ask('GET /api/jobs', { query: '?limit=0' });
+  await ask('GET /api/jobs/{id}/results', { key, query: '?total=exact' });
+  await ask('GET /api/jobs/{id}/results', { key: NOBODY });
+  await ask('GET /api/jobs/{id}/stream', { key });
+  await ask('GET /api/jobs/{id}/stream', { key: NOBODY });
+  await ask('DELETE /api/jobs/{id}', { key });
+  await ask('DELETE /api/jobs/{id}', { key: NOBODY });
+}
