@@ -39,21 +39,12 @@ function cyclicAmong(imports: readonly Import[]): Import[] {
   return between.filter(({ from, to }) => reaches(to, from)).map(({ each }) => each);
 }
 
-/** Imports that end with the move of a file to another room. */
-const UNTIL_MOVED: readonly RegExp[] = [
-  /^src\/common\/authorization\/caller\.ts /,
-  / src\/platform\/jobs\/job-schema\.ts$/,
-  / src\/platform\/http\/routes\.ts$/,
-  /^src\/platform\/lifecycle\/run-command\.ts /,
-];
-
 describe('the folders of platform and common', () => {
   it('form no cycle', () => {
     const files = globSync('src/{platform,common}/**/*.ts', { cwd: ROOT });
     const imports = files.filter((path) => !path.endsWith('.spec.ts')).flatMap(importsOf);
     expect(imports.length).toBeGreaterThan(files.length);
-    const kept = imports.filter(({ from, to }) => !UNTIL_MOVED.some((moved) => moved.test(`${from} ${to}`)));
-    expect(cyclicAmong(kept)).toEqual([]);
+    expect(cyclicAmong(imports)).toEqual([]);
   });
 
   it('are seen to form a cycle over several rooms', () => {

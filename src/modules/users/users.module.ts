@@ -22,7 +22,7 @@ import { LastAdminPolicy } from './last-admin.policy.js';
 import { LastLoginBuffer } from './last-login.buffer.js';
 import { MeController } from './me.controller.js';
 import { UserRegistration } from './user-registration.service.js';
-import { SearchKeyFill } from './listing/search-key-fill.service.js';
+import { SearchKeyFillService } from './listing/search-key-fill.service.js';
 import { SearchKeysRepository } from './listing/search-keys.repository.js';
 import { User } from './user.entity.js';
 import { UserDeletionController } from './erasure/user-deletion.controller.js';
@@ -61,7 +61,7 @@ const commands = [
     ErasureScheduler,
     ErasureLog,
     LastLoginBuffer,
-    SearchKeyFill,
+    SearchKeyFillService,
     SearchKeysRepository,
     UsersListener,
     ...commands,

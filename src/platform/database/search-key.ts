@@ -9,7 +9,7 @@ const CONTAINS_TURKISH_I = `(search_key LIKE '%ı%' OR search_key LIKE '%i\u0307
 
 /**
  * Returns the condition that a user's `search_key` contains a text, in a form that the indexes support. A key
- * that the fill has not completed yet (see SearchKeyFill) contains the text as typed, or with another i.
+ * that the fill has not completed yet (see SearchKeyFillService) contains the text as typed, or with another i.
  * @param pattern an SQL expression for the pattern (see likePattern)
  */
 export const keyContains = (pattern: string): string =>

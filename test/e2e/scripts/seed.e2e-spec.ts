@@ -88,7 +88,7 @@ describe('npm run seed', () => {
     };
     await expect(seed('1', environment)).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('not in production'),
+      stderr: expect.stringContaining('must not be added in production'),
     });
   });
 });

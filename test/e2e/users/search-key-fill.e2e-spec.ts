@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { foldCase, foldSearch } from '../../../src/common/text.js';
-import { SearchKeyFill } from '../../../src/modules/users/listing/search-key-fill.service.js';
+import { SearchKeyFillService } from '../../../src/modules/users/listing/search-key-fill.service.js';
 import { userSortKeys } from '../../../src/modules/users/listing/user-sort-keys.js';
 import { runExport } from '../../support/builders/exports.js';
 import { HeldLock } from '../../support/database/held-lock.js';
@@ -62,7 +62,7 @@ const startAnew = () =>
   app.database.query(
     `UPDATE search_key_fill SET after_id = '00000000-0000-0000-0000-000000000000', finished_at = NULL`,
   );
-const run = () => app.nest.get(SearchKeyFill).run();
+const run = () => app.nest.get(SearchKeyFillService).run();
 const isFinished = async () =>
   (await app.database.query('SELECT FROM search_key_fill WHERE finished_at IS NOT NULL')).length === 1;
 /** Runs the fill until it is finished, because the service's own run may hold the lock. */

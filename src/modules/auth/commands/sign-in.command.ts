@@ -8,7 +8,7 @@ import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { type PresentedPassword, PasswordHasher } from '../../../platform/crypto/password.hasher.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
-import type { SignInAttempt } from '../sign-in/sign-in-attempts.service.js';
+import type { AttemptInFlight } from '../sign-in/sign-in-attempts.service.js';
 import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { LoginDto } from '../dto/login.dto.js';
 import type { TokenResponse } from '../dto/token.response.js';
@@ -64,7 +64,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     emailKey: string,
     { account, addresses }: SignInClaim,
     origin: RequestOrigin,
-  ): Promise<SignInAttempt> {
+  ): Promise<AttemptInFlight> {
     try {
       return await this.throttle.begin({ emailKey, addresses }, origin.ip);
     } catch (error) {
@@ -75,7 +75,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
   }
 
   private async signIn(
-    attempt: SignInAttempt,
+    attempt: AttemptInFlight,
     user: ClaimedUser | null,
     guess: PresentedPassword,
     origin: RequestOrigin,
@@ -100,7 +100,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
 
   /** @returns null when the user may no longer sign in, or no longer with that password */
   private start(
-    attempt: SignInAttempt,
+    attempt: AttemptInFlight,
     user: ClaimedUser,
     origin: RequestOrigin,
   ): Promise<StartedSession | null> {

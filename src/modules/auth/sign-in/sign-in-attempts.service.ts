@@ -22,7 +22,7 @@ type Outcome = 'released' | 'failed';
  * An attempt that holds a place in the allowances until it is settled. The caller of `begin` must call `end`
  * in a `finally` block.
  */
-export class SignInAttempt {
+export class AttemptInFlight {
   private settled = false;
 
   constructor(
@@ -102,19 +102,19 @@ export class SignInAttemptsService implements OnModuleInit, OnModuleDestroy {
   }
 
   /** Registers an attempt that is about to claim its places. */
-  begin(id: string, lines: readonly string[]): SignInAttempt {
+  begin(id: string, lines: readonly string[]): AttemptInFlight {
     this.inFlight.add(id);
     this.active = true;
-    return new SignInAttempt(this, id, lines);
+    return new AttemptInFlight(this, id, lines);
   }
 
   /** Forgets an attempt that claimed nothing. */
-  abandon({ id }: SignInAttempt): void {
+  abandon({ id }: AttemptInFlight): void {
     this.inFlight.delete(id);
   }
 
   /** Gives the places back. Inside a transaction they are free once it commits. */
-  async release({ id, waitingLines }: SignInAttempt, settled: () => void): Promise<void> {
+  async release({ id, waitingLines }: AttemptInFlight, settled: () => void): Promise<void> {
     await this.failures.release([id]);
     this.unitOfWork.afterCommitOrNow(() => {
       settled();
@@ -126,7 +126,7 @@ export class SignInAttemptsService implements OnModuleInit, OnModuleDestroy {
    * Stores the outcome and never throws. An outcome that cannot be stored now is stored later and keeps its
    * place until then.
    */
-  async settle({ id, waitingLines }: SignInAttempt, outcome: Outcome): Promise<void> {
+  async settle({ id, waitingLines }: AttemptInFlight, outcome: Outcome): Promise<void> {
     try {
       // Runs apart from the request, which may be over its time limit and then runs no statements. Lock waits
       // stay as short as in a request.

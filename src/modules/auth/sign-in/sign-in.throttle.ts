@@ -3,7 +3,7 @@ import { AppError } from '../../../common/errors/app-error.js';
 import { clientNetwork } from '../../../common/http/client-network.js';
 import { newId } from '../../../common/ids.js';
 import { KeyedDigestService } from '../../../platform/crypto/keyed-digest.service.js';
-import { SignInAttempt, SignInAttemptsService } from './sign-in-attempts.service.js';
+import { AttemptInFlight, SignInAttemptsService } from './sign-in-attempts.service.js';
 import { ALLOWANCES } from './guess-allowances.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { SignInFailuresRepository, type CounterVerdict } from './sign-in-failures.repository.js';
@@ -55,7 +55,7 @@ export class SignInThrottle {
    * that the response does not reveal them. The caller must end the attempt.
    * @throws AppError `RATE_LIMITED`, or `OVERLOADED` after 5 s or when a hundred others wait
    */
-  async begin(claimed: ClaimedIdentity, ip: string): Promise<SignInAttempt> {
+  async begin(claimed: ClaimedIdentity, ip: string): Promise<AttemptInFlight> {
     const counters = this.countersOf(claimed, ip);
     const startedAt = performance.now();
     // A new attempt does not overtake those that wait.
@@ -65,7 +65,7 @@ export class SignInThrottle {
       for (;;) {
         await place?.waitForTurn(startedAt + MAX_WAIT_MS);
         const result = await this.claim(counters, startedAt);
-        if (result instanceof SignInAttempt) return result;
+        if (result instanceof AttemptInFlight) return result;
         if (place?.key === result) continue;
         place?.leave();
         place = this.enter(result, counters);
@@ -111,7 +111,7 @@ export class SignInThrottle {
   }
 
   /** @returns the attempt, or the name of the counter that is full */
-  private async claim({ keys, names }: Counters, startedAt: number): Promise<SignInAttempt | string> {
+  private async claim({ keys, names }: Counters, startedAt: number): Promise<AttemptInFlight | string> {
     const attempt = this.attempts.begin(newId(), names);
     let verdicts: CounterVerdict[];
     try {

@@ -22,8 +22,8 @@ const LOCK_WAIT_MS = 200;
  * One pass is enough, because a trigger completes every key that any instance writes in the meantime.
  */
 @Injectable()
-export class SearchKeyFill implements OnModuleInit {
-  private readonly logger = new Logger(SearchKeyFill.name);
+export class SearchKeyFillService implements OnModuleInit {
+  private readonly logger = new Logger(SearchKeyFillService.name);
 
   constructor(
     private readonly worker: TaskWorker,
