@@ -26,9 +26,12 @@ const ApiEvents = () =>
 export class EventsController {
   constructor(private readonly events: EventsService) {}
 
-  /** Returns events, oldest first. A reader that follows positions receives every event exactly once. */
-  // Clients know the operation by this name.
-  @ApiOperation({ operationId: 'Feed_all', summary: undefined })
+  // Generated clients name their method after the operation.
+  @ApiOperation({
+    operationId: 'Feed_all',
+    summary:
+      'Returns events, oldest first. A reader that follows positions receives every event exactly once.',
+  })
   @Get('events')
   @Requires('events:read')
   @ApiEvents()
@@ -42,9 +45,11 @@ export class EventsController {
     return events;
   }
 
-  /** Returns the events of one user in the same order. */
-  // Clients know the operation by this name.
-  @ApiOperation({ operationId: 'Feed_ofAccount', summary: undefined })
+  // Generated clients name their method after the operation.
+  @ApiOperation({
+    operationId: 'Feed_ofAccount',
+    summary: 'Returns the events of one user in the same order.',
+  })
   @Get('users/:id/events')
   @SelfOr('events:read')
   @ApiEvents()

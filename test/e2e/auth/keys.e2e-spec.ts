@@ -147,7 +147,7 @@ describe('signing keys', () => {
 
   it('are maintained by one round at a time', async () => {
     await app.database.query(`UPDATE signing_keys SET created_at = created_at - interval '91 days'`);
-    const { upkeep: task } = keys as unknown as { upkeep: PeriodicTask };
+    const { maintenance: task } = keys as unknown as { maintenance: PeriodicTask };
     const before = await published();
     const lock = await HeldLock.take(app.database.url, 'LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE');
     const first = task.run();

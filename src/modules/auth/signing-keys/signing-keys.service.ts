@@ -60,7 +60,7 @@ const EMPTY: KeyRing = { pairs: new Map(), signing: null };
 export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new BackgroundLogger(SigningKeysService.name);
   private rings: Readonly<Record<KeyUse, KeyRing>> = { access: EMPTY, refresh: EMPTY };
-  private readonly maintain = new PeriodicTask(
+  private readonly maintenance = new PeriodicTask(
     RELOAD_INTERVAL_MS,
     async () => void (await this.rotateIfOlderThan(ROTATE_AFTER_SECONDS)),
     // The known keys stay in use, and the next round retries.
@@ -77,11 +77,11 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
 
   async onModuleInit(): Promise<void> {
     await this.rotateIfOlderThan(ROTATE_AFTER_SECONDS);
-    this.maintain.start();
+    this.maintenance.start();
   }
 
   onModuleDestroy(): Promise<void> {
-    return this.maintain.stop();
+    return this.maintenance.stop();
   }
 
   /** Returns the key pair that signs this kind of token now. */
