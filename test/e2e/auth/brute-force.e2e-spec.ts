@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SignInThrottle } from '../../../src/modules/auth/sign-in/sign-in.throttle.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import {
+  abandonLogin,
   age,
   ANY_NETWORK,
   comparable,
@@ -289,7 +289,7 @@ describe('password guessing', () => {
         expect(tries).toBeLessThan(MAX_ABANDONED);
         const before = await highest();
         const isClaimed = async () => Number(await inFlight()) > 0 || (await highest()) > before;
-        await abandonedLogin(app.url, 'not the right one', isClaimed);
+        await abandonLogin(app, email(), isClaimed);
         await until(async () => (await inFlight()) === 0, 10_000, 'the outcome');
       }
       await age(app, -HELD_SECONDS);
@@ -334,19 +334,6 @@ describe('password guessing', () => {
       expect([await highest(), await inFlight()]).toEqual([10, 0]);
     });
   });
-
-  /** Sends a sign-in and disconnects once `when` holds. */
-  async function abandonedLogin(url: string, password: string, when: () => Promise<boolean>): Promise<void> {
-    const request = httpRequest(`${url}/api/auth/login`, {
-      method: 'POST',
-      agent: false,
-      headers: { 'Content-Type': 'application/json', 'X-Forwarded-For': elsewhere() },
-    });
-    request.on('error', () => undefined);
-    request.end(JSON.stringify({ email: email(), password }));
-    await until(when, 10_000, 'the attempt in flight');
-    request.destroy();
-  }
 
   it('does not count a request that no hasher had time to check', async () => {
     const busy = await TestApp.create({

@@ -1,6 +1,8 @@
+import { request as httpRequest } from 'node:http';
 import { SignInThrottle } from '../../../src/modules/auth/sign-in/sign-in.throttle.js';
 import type { TestApp } from '../app/test-app.js';
 import { type Answer, send } from '../http/send.js';
+import { until } from '../app/until.js';
 
 /** Settings that trust X-Forwarded-For, so that each guess may come from another network. */
 export const ANY_NETWORK = { TRUSTED_PROXIES: ['127.0.0.1'] };
@@ -21,6 +23,23 @@ export interface Guess {
   readonly password?: string;
   /** The client's address; by default one in a new network. */
   readonly ip?: string;
+}
+
+/** Sends a wrong password and disconnects once `when` holds. */
+export async function abandonLogin(
+  app: { readonly url: string },
+  email: string,
+  when: () => Promise<boolean>,
+): Promise<void> {
+  const request = httpRequest(`${app.url}/api/auth/login`, {
+    method: 'POST',
+    agent: false,
+    headers: { 'Content-Type': 'application/json', 'X-Forwarded-For': elsewhere() },
+  });
+  request.on('error', () => undefined);
+  request.end(JSON.stringify({ email, password: 'not the right one' }));
+  await until(when, 10_000, 'the attempt in flight');
+  request.destroy();
 }
 
 export function login(app: { readonly url: string }, guess: Guess): Promise<Answer> {
