@@ -21,7 +21,7 @@ export function boundRestOfBody(
   closes = isLong(request),
 ): void {
   if (closes) response.setHeader('Connection', 'close');
-  if (request.complete) return;
+  if (request.complete || !hasBody(request)) return;
   const { socket } = request;
   // Node would destroy the socket as soon as the response is written.
   if (closes) socket.destroySoon = () => socket.end();
@@ -45,6 +45,10 @@ export function boundRestOfBody(
     timer.unref();
   });
 }
+
+/** Tells whether the head announces a body. A request without one is not complete yet in its own event either. */
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 /** Tells whether more than a small part of the body may still arrive. */
 function isLong(request: IncomingMessage): boolean {

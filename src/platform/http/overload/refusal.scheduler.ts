@@ -23,8 +23,9 @@ export class RefusalScheduler {
   /** Takes `served`, which returns the number of requests that the database has served so far. */
   constructor(private readonly served: () => number) {}
 
-  /** Calls `refuse` at the end of this event loop turn or of a later one. */
+  /** Calls `refuse` at once while the database serves nothing, otherwise at the end of this or a later turn. */
   add(refuse: () => void): void {
+    if (this.waiting.size === 0 && this.isStalled(performance.now())) return refuse();
     this.waiting.add(refuse);
     if (this.waiting.size > MAX_WAITING) this.send(1, Infinity);
     if (this.scheduled) return;
@@ -40,16 +41,19 @@ export class RefusalScheduler {
   private turn(): void {
     this.scheduled = false;
     const began = performance.now();
-    const served = this.served();
-    if (served !== this.lastServed) this.servedAt = began;
-    this.lastServed = served;
-    const isStalled = began - this.servedAt > STALLED_AFTER_MS;
-    this.send(
-      Infinity,
-      began + (isStalled ? Infinity : Math.max(MIN_BUDGET_MS, (began - this.lastTurnAt) * TURN_SHARE)),
-    );
+    const budgetMs = this.isStalled(began)
+      ? Infinity
+      : Math.max(MIN_BUDGET_MS, (began - this.lastTurnAt) * TURN_SHARE);
+    this.send(Infinity, began + budgetMs);
     this.lastTurnAt = performance.now();
     if (this.waiting.size > 0) this.schedule();
+  }
+
+  private isStalled(now: number): boolean {
+    const served = this.served();
+    if (served !== this.lastServed) this.servedAt = now;
+    this.lastServed = served;
+    return now - this.servedAt > STALLED_AFTER_MS;
   }
 
   private send(count: number, until: number): void {
