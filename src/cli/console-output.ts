@@ -39,7 +39,7 @@ export class ProgressReporter {
   }
 }
 
-/** Prints a message for the user on standard error. Results go to `print`. */
+/** Prints a message for the user on standard error. Results go to `printResult`. */
 export const printStatus = (line: string): void => void process.stderr.write(`${line}\n`);
 
 export const printResult = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -16,7 +16,7 @@ const SEAL_LOCK = 0x7365616c;
  * The maximum time for which an instance may hold the lock without responding. Its connection is then
  * terminated, so another instance can take over.
  */
-const HELD_AT_MOST = '5s';
+const SEAL_TIMEOUT = '5s';
 
 type SealRow = Omit<AuditSeal, 'leafHashes'>;
 
@@ -34,7 +34,7 @@ export class SealsRepository {
   async tryLock(): Promise<boolean> {
     const { taken } = await this.sql.one<{ taken: boolean }>(
       `SELECT set_config('synchronous_commit', 'on', true),
-              set_config('idle_in_transaction_session_timeout', '${HELD_AT_MOST}', true),
+              set_config('idle_in_transaction_session_timeout', '${SEAL_TIMEOUT}', true),
               pg_try_advisory_xact_lock(${SEAL_LOCK}) AS taken`,
     );
     return taken;
@@ -48,7 +48,7 @@ export class SealsRepository {
     await this.sql.execute(
       `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
        WHERE locktype = 'advisory' AND classid = 0 AND objid = ${SEAL_LOCK} AND granted AND datname = current_database()
-         AND wait_event = 'ClientWrite' AND state_change < clock_timestamp() - interval '${HELD_AT_MOST}'`,
+         AND wait_event = 'ClientWrite' AND state_change < clock_timestamp() - interval '${SEAL_TIMEOUT}'`,
     );
   }
 

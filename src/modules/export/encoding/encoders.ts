@@ -2,8 +2,8 @@ import { writeConstant } from './byte.writer.js';
 import { csvText } from './csv.js';
 
 /**
- * Encodes the binary PostgreSQL value between `start` and `end`. The output needs room for `MOST_OF_A_BYTE`
- * bytes per input byte, plus `MOST_AROUND` bytes.
+ * Encodes the binary PostgreSQL value between `start` and `end`. The output needs room for `MAX_BYTES_PER_BYTE`
+ * bytes per input byte, plus `MAX_BYTES_AROUND` bytes.
  * @returns the end offset
  */
 export type Encode = (out: Buffer, at: number, source: Buffer, start: number, end: number) => number;

@@ -21,7 +21,7 @@ const SHARE_OF_POOL = 3;
 const MAX_CONCURRENT_READS = 3;
 /**
  * The number of rows that all connections together may have read and not yet sent. Each may hold
- * `ROWS_AT_LEAST` in any case.
+ * `MIN_ROWS` in any case.
  */
 const MAX_BUFFERED_ROWS = 20_000;
 const MIN_ROWS = 250;

@@ -53,7 +53,7 @@ export class UnitOfWork {
    * Runs `work` in one transaction (READ COMMITTED), or joins the current one. Reruns `work` after a
    * serialization failure or a deadlock, {@link MAX_ATTEMPTS} times in all, and once when a lock does not come
    * soon. `work` must therefore do only database work; everything else belongs in `afterCommit` or
-   * `beforehand`.
+   * `outside`.
    */
   run<T>(work: () => Promise<T>): Promise<T> {
     const transaction = this.storage.getStore();
@@ -62,10 +62,10 @@ export class UnitOfWork {
 
   /**
    * Runs `work` like `run`, around use cases that open units of work themselves. These join it, and their
-   * calls of `beforehand` still work. Every transaction it opens starts with `begin`.
+   * calls of `outside` still work. Every transaction it opens starts with `begin`.
    */
   runWith<T>(begin: () => Promise<void>, work: () => Promise<T>): Promise<T> {
-    if (this.storage.getStore()) throw new Error('runAround cannot be called inside a unit of work');
+    if (this.storage.getStore()) throw new Error('runWith cannot be called inside a unit of work');
     return this.runTopLevel(work, begin);
   }
 
