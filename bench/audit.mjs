@@ -1,7 +1,7 @@
 // `npm run bench:audit`: pages and filters of the audit log, with 10,000 and with 10,000,000 entries, each
 // over 24 months.
 //
-// As in `bench:lists`, both databases are on one embedded PostgreSQL, and each has its own service process.
+// Both databases are on one embedded PostgreSQL, and each has its own service process, as in `bench:lists`.
 // Every repetition requests the first page of the small log, then the row's page of the small and of the big
 // log.
 

@@ -9,6 +9,7 @@ import { describeStartFailure } from '../platform/lifecycle/describe-start-failu
  * running.
  */
 export function closeOnSignals(signals: ProcessSignals, database: OpenDatabase): void {
+  // Exits explicitly, because the command may still be waiting for the database and would go on.
   const leave = () => void database.close().finally(() => process.exit(1));
   if (signals.stop.aborted) leave();
   else signals.stop.addEventListener('abort', leave);

@@ -4,18 +4,19 @@ import { describe, expect, it } from '@jest/globals';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SOURCES = '{src,test,bench,scripts}/**/*.{ts,mjs}';
-const DOC_COMMENT = /^[ \t]*\/\*\*[\s*]*([\w']+)/gm;
-/** An IDE shows a doc comment without its surroundings, where such an opening leaves the subject out. */
+/** The first word of a doc comment, or of a line of a line comment. */
+const COMMENT = /^[ \t]*(?:\/\*\*[\s*]*|\/\/ +)([\w']+)/gm;
+/** Openings that leave the subject out. */
 const FRAGMENT_OPENINGS: ReadonlySet<string> = new Set(['Of', 'What', 'Who', 'Whether', 'As', 'By']);
 
-/** Returns the number and the opening word of each line that opens a doc comment with a fragment. */
+/** Returns the line number and the opening word of each comment that opens with a fragment. */
 function fragmentsIn(text: string): { line: number; word: string }[] {
-  return [...text.matchAll(DOC_COMMENT)].flatMap(({ 1: word = '', index }) =>
+  return [...text.matchAll(COMMENT)].flatMap(({ 1: word = '', index }) =>
     FRAGMENT_OPENINGS.has(word) ? [{ line: text.slice(0, index).split('\n').length, word }] : [],
   );
 }
 
-describe('doc comments', () => {
+describe('comments', () => {
   it('open with a verb or a noun', () => {
     const files = globSync(SOURCES, { cwd: ROOT });
     expect(files.length).toBeGreaterThan(500);
@@ -26,10 +27,11 @@ describe('doc comments', () => {
   });
 
   it('are found with a fragment as opening, on one line and on several', () => {
-    const one = ['/** Of the row. */', '/** Offers a row. */', '// Of the row.'];
+    const one = ['/** Of the row. */', '/** Offers a row. */', '// By then it is over.'];
     const several = ['  /**', '   * Whether it is so.', '   */', '/** Returns what it is. */'];
     expect(fragmentsIn([...one, ...several].join('\n'))).toEqual([
       { line: 1, word: 'Of' },
+      { line: 3, word: 'By' },
       { line: 4, word: 'Whether' },
     ]);
   });

@@ -69,7 +69,7 @@ export class AuthController {
   @Header('Clear-Site-Data', '"cache", "storage"')
   @ApiNoContentResponse()
   async logout(@Caller() { sessionId, userId }: Principal): Promise<void> {
-    // Of two concurrent requests the second finds the session ended, which is what it asked for.
+    // The second of two concurrent requests finds the session ended, which is what it asked for.
     await this.commands.execute(new EndSession(sessionId, userId, 'auth.logout'));
   }
 

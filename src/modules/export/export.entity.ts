@@ -29,7 +29,7 @@ export class Export {
   @Column('bigint', { name: 'total_estimate' })
   totalEstimate: string;
 
-  /** The number of months that retention had dropped from the audit trail by then. */
+  /** The number of months that retention had dropped from the audit log by then. */
   @Column('integer', { name: 'months_dropped' })
   monthsDropped: number;
 }

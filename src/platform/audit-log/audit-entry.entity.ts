@@ -2,7 +2,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { XID8 } from '../database/column-types.js';
 import type { ActorType, AuditAction, AuditOutcome } from './audit.types.js';
 
-/** An entry of the audit trail as stored. The table is partitioned by month and has no primary key. */
+/** An audit entry as stored. The table is partitioned by month and has no primary key. */
 @Entity('audit_entries')
 export class AuditEntry {
   @PrimaryColumn('uuid')

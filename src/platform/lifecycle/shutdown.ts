@@ -75,7 +75,10 @@ async function drain({ app, config, connections, signals: { hurry, force } }: St
   return connections.drained({ idleMs: SHUTDOWN_IDLE_MS, hurry, until, force });
 }
 
-/** Exits with code 1 after it has left the embedded server, or could not do so in time. */
+/**
+ * Leaves the embedded server and exits with code 1. Exits after {@link CLOSE_TIMEOUT_MS} even if leaving fails or takes
+ * longer. Never rejects, so callers that end here need not await it.
+ */
 export async function closeAndExit(last: () => Promise<void>): Promise<never> {
   await Promise.race([last(), sleep(CLOSE_TIMEOUT_MS)]).catch(() => {});
   process.exit(1);

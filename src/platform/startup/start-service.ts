@@ -42,6 +42,7 @@ export async function startService(loadApplication: () => Promise<Application>):
     const { aborted } = signals.stop;
     if (!aborted) process.stderr.write(`${describeStartFailure(error)}\n`);
     await closeDatabase(opening);
+    // Exits explicitly, because a half-started service keeps sockets and timers open.
     process.exit(aborted ? 0 : 1);
   };
   // Until the service can shut down gracefully, any end of the process only has to close the database.

@@ -267,7 +267,7 @@ describe('a superuser who disables the triggers', () => {
       ],
     );
     expect(await fault()).toMatchObject({ kind: 'retention_unannounced' });
-    // As if it were not sealed yet.
+    // Makes the retention look like one that is not sealed yet.
     await tampering.do([`UPDATE audit_retentions SET xid = '9999999' WHERE month = $1`, [third.month]]);
     expect(await fault()).toMatchObject({ kind: 'retention_unannounced' });
   });

@@ -66,7 +66,7 @@ describe('sealing on two instances', () => {
          SELECT gen_random_uuid(), clock_timestamp(), 'system', 'test.large', 'success', repeat('x', 4000)
          FROM generate_series(1, 4000) RETURNING id`,
       );
-      // By now the instance knows the coverage of the last seal, so it can only wait for new entries.
+      // The instance knows the coverage of the last seal by now, so it can only wait for new entries.
       entries = await HeldLock.take(database.url, 'LOCK TABLE audit_entries IN ACCESS EXCLUSIVE MODE');
       await seals.release();
       await until(async () => (await entries?.waiting()) === 1);

@@ -63,7 +63,7 @@ describe('a session on two instances', () => {
     for (let round = 0; round < ROUNDS; round++) {
       const pair = await login();
       const racing = race(pair.refresh_token);
-      // By then some of them have a response, and most do not.
+      // When the first one has a response, most of the others do not.
       await Promise.race(racing);
       expect((await logout(round, pair.access_token)).status).toBe(204);
       const answers = await Promise.all(racing);

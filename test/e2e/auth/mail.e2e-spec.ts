@@ -83,7 +83,7 @@ describe('mail', () => {
       const issued = await Promise.all(
         Array.from({ length: 8 }, () =>
           unitOfWork.run(async () => {
-            // By then each request has a connection and has started.
+            // Gives each request the time to get a connection and to start.
             await unitOfWork.manager.query('SELECT pg_sleep(0.05)');
             return tokens.issue(granted);
           }),

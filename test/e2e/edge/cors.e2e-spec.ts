@@ -86,7 +86,7 @@ describe('CORS', () => {
     );
   });
 
-  it('is disabled without origins: allows none, and treats a preflight as any method', async () => {
+  it('sends no CORS headers without configured origins, and treats a preflight like any other method', async () => {
     const answer = await send(closed.url, { path: '/api/users/me', headers: { Origin: ALLOWED } });
     expect(corsHeaders(answer.headers)).toEqual([]);
     const asked = await preflight(closed.url, ALLOWED);

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { XID8 } from '../../../platform/database/column-types.js';
 
-/** A month that may be missing from the audit trail, because a signed statement announced its removal. */
+/** A month that may be missing from the audit log, because a signed statement announced its removal. */
 @Entity('audit_retentions')
 export class AnnouncedMonth {
   /** `YYYY-MM` */

@@ -76,6 +76,7 @@ export class UnitOfWork {
   outside<T>(preparation: () => Promise<T>): Promise<T> {
     const transaction = this.storage.getStore();
     if (!transaction) return preparation();
+    // Outside the context, so that the preparation does not find the transaction that is interrupted.
     return transaction.interrupt(() => this.storage.exit(preparation));
   }
 
