@@ -28,7 +28,7 @@ const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 
 /** An error in an address. Its message follows the name of the variable. */
 export class DatabaseAddressError extends Error {
-  override readonly name = 'AddressFault';
+  override readonly name = 'DatabaseAddressError';
 
   /** @param variable the variable at fault, if it is not the address itself */
   constructor(

@@ -153,7 +153,7 @@ export class RedisRateLimitStorage implements ThrottlerStorage {
 }
 
 class RedisTimeoutError extends Error {
-  override readonly name = 'LateError';
+  override readonly name = 'RedisTimeoutError';
 }
 
 function answerWithin<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {

@@ -18,7 +18,7 @@ const VERSION = 1;
 
 /** Reports the line at which the file is damaged or is not an exported audit log. */
 export class AuditLogFileError extends Error {
-  override readonly name = 'TrailFileError';
+  override readonly name = 'AuditLogFileError';
 }
 
 /** Accepts one spelling of each value, because any other would not be the sealed bytes. */

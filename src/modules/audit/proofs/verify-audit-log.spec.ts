@@ -39,7 +39,7 @@ const at = (entries: readonly StoredEntry[], index: number): StoredEntry => {
   return entry;
 };
 
-describe('verifyTrail', () => {
+describe('verifyAuditLog', () => {
   it('accepts an unchanged audit log', async () => {
     expect(await verify(trail())).toEqual({
       valid: true,
@@ -76,7 +76,7 @@ describe('verifyTrail', () => {
   });
 });
 
-describe('verifyTrail on entries', () => {
+describe('verifyAuditLog on entries', () => {
   const fault = async (change: (entries: StoredEntry[]) => void) => {
     const verdict = await verify(trail(change));
     expect(verdict).toMatchObject({ valid: false, seals: 1, entries: 4 });
@@ -162,7 +162,7 @@ describe('verifyTrail on entries', () => {
   });
 });
 
-describe('verifyTrail on seals', () => {
+describe('verifyAuditLog on seals', () => {
   const faultOf = async (blocks: readonly SealedBlock[], trust: Partial<TrustAnchors> = {}) =>
     (await verify(blocks, trust)).firstFault;
   const withSeal = (
