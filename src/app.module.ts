@@ -28,6 +28,7 @@ import { DeclaredRoutesService } from './platform/http/declared-routes.service.j
 import { BodyInterceptor } from './platform/http/body/body.interceptor.js';
 import { ErrorFilter } from './platform/http/answers/error.filter.js';
 import { InputInterceptor } from './platform/http/body/input.interceptor.js';
+import { EdgeMiddleware } from './platform/http/edge/edge.middleware.js';
 import { OverloadMiddleware } from './platform/http/overload/overload.middleware.js';
 import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
 import { IdempotencyInterceptor } from './platform/idempotency/idempotency.interceptor.js';
@@ -82,6 +83,7 @@ export class AppModule {
       imports: [ConfigModule.with(config), CqrsModule.forRoot(), DiscoveryModule, ...platform, ...features],
       providers: [
         DeclaredRoutesService,
+        EdgeMiddleware,
         OverloadMiddleware,
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },

@@ -28,32 +28,74 @@ export interface RequestContext {
   caller: { readonly principal: Principal | null; readonly rejected: boolean };
 }
 
-const UNKNOWN_ORIGIN: RequestOrigin = { ip: '', userAgent: '' };
+/** Stands for a request whose context was left. Only the log still names the request. */
+class LeftContext {
+  constructor(readonly requestId: string) {}
+}
 
-const storage = new AsyncLocalStorage<RequestContext>();
+const UNKNOWN_ORIGIN: RequestOrigin = { ip: '', userAgent: '' };
+const storage = new AsyncLocalStorage<RequestContext | LeftContext>();
 /** Restores the contexts of the start, which have no request and no transaction, not even for the log. */
 const outside = AsyncLocalStorage.snapshot();
 
+/** Returns the current context; undefined where there is none, and where it was left. */
+function current(): RequestContext | undefined {
+  const store = storage.getStore();
+  return store instanceof LeftContext ? undefined : store;
+}
+
+/** Returns the id for log lines, also after the context was left. A task has none, and neither has the start. */
+function loggedRequestId(): string | undefined {
+  const store = storage.getStore();
+  if (store === undefined || store instanceof LeftContext) return store?.requestId;
+  return store.origin === null || store.requestId === '' ? undefined : store.requestId;
+}
+
+/**
+ * Returns the context with another end, for work that may outlast the time limit. It lists its properties because
+ * those of a request are partly getters.
+ */
+function withSignal(
+  { requestId, traceId, origin, clientGone, caller }: RequestContext,
+  signal: AbortSignal,
+): RequestContext {
+  return { requestId, traceId, origin, clientGone, caller, signal };
+}
+
+/**
+ * Runs work that several requests wait for. It does not end with the request that started it. It has its own limit of
+ * `timeLimitMs`, after which its queries are cancelled.
+ */
+async function share<T>(timeLimitMs: number, work: () => Promise<T>): Promise<T> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), timeLimitMs);
+  const { requestId, traceId, origin } = current() ?? {
+    requestId: '',
+    traceId: null,
+    origin: UNKNOWN_ORIGIN,
+  };
+  const caller = { principal: null, rejected: false };
+  try {
+    return await storage.run({ requestId, traceId, origin, signal: limit.signal, caller }, work);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 export const requestContext = {
   run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
+
   /** Runs work outside the context, for example after the request has ended. */
-  leave: <T>(work: () => T): T => storage.exit(work),
+  leave<T>(work: () => T): T {
+    const requestId = loggedRequestId();
+    return requestId === undefined ? storage.exit(work) : storage.run(new LeftContext(requestId), work);
+  },
+
   /** Runs `work` outside every context. `leave` only leaves the context of this file. */
   outside: <T>(work: () => T): T => outside(work),
-  /**
-   * Runs work that several requests wait for. It does not end with the request that started it. It has its
-   * own limit of `timeLimitMs`, after which its queries are cancelled.
-   */
-  share: async <T>(timeLimitMs: number, work: () => Promise<T>): Promise<T> => {
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), timeLimitMs);
-    const caller = { principal: null, rejected: false };
-    const beganBy = storage.getStore() ?? { requestId: '', traceId: null, origin: UNKNOWN_ORIGIN };
-    try {
-      return await storage.run({ ...beganBy, signal: limit.signal, clientGone: undefined, caller }, work);
-    } finally {
-      clearTimeout(timer);
-    }
-  },
-  current: (): RequestContext | undefined => storage.getStore(),
+
+  share,
+  withSignal,
+  current,
+  loggedRequestId,
 };

@@ -1,4 +1,4 @@
-/** The headers that `securityHeaders` of platform/http sets, for responses that bypass Nest. */
+/** The headers of every response. An API must not run, frame or load anything. */
 export const EDGE_HEADERS: readonly (readonly [name: string, value: string])[] = [
   ['Content-Security-Policy', "default-src 'none';frame-ancestors 'none'"],
   ['Strict-Transport-Security', 'max-age=63072000; includeSubDomains'],

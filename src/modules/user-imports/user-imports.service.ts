@@ -66,7 +66,9 @@ export class UserImportsService implements OnModuleInit {
       const context = requestContext.current();
       const work = () => this.stage(request, caller);
       // An upload may take as long as bytes arrive, so the request timeout does not apply.
-      return await (context ? requestContext.run({ ...context, signal: left.signal }, work) : work());
+      return await (context
+        ? requestContext.run(requestContext.withSignal(context, left.signal), work)
+        : work());
     } finally {
       this.uploads--;
     }

@@ -1,18 +1,13 @@
 import type { Server } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import compression from 'compression';
-import type { Express, NextFunction, Request, Response } from 'express';
+import type { Express, Request, Response } from 'express';
 import { trustedProxies } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
-import { LifecycleService } from '../lifecycle/lifecycle.service.js';
-import { HttpMetrics } from '../metrics/http.metrics.js';
-import { refuseAmbiguous } from './server/ambiguous-request.middleware.js';
 import { answerClientErrors } from './server/answer-client-errors.js';
-import { allowOrigins } from './cors.js';
-import { refuseUnknownExpectation, handleExpectHeaders } from './server/expect.middleware.js';
+import { EdgeMiddleware } from './edge/edge.middleware.js';
+import { handleExpectHeaders } from './server/expect-header.js';
 import { OverloadMiddleware, type RequestListener } from './overload/overload.middleware.js';
-import { requestContextMiddleware } from './request-context.middleware.js';
-import { documentationPolicy, securityHeaders } from './security-headers.js';
 import { UnfinishedHeadsMonitor } from './server/unfinished-heads.monitor.js';
 
 /** Configures everything that runs before the routes, in the order in which a request meets it. */
@@ -24,16 +19,9 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   // Queries are parsed strictly, after the guards (InputInterceptor).
   app.set('query parser', false);
   app.set('trust proxy', trustedProxies(config.TRUSTED_PROXIES));
+  app.disable('x-powered-by');
   const overload = app.get(OverloadMiddleware);
-  app.useSecurityHeaders(securityHeaders);
-  app.use(requestContextMiddleware(config.REQUEST_TIMEOUT_MS));
-  app.use(app.get(HttpMetrics).middleware);
-  app.use(refuseAmbiguous);
-  app.use(refuseUnknownExpectation);
-  app.use(announceDrain(app.get(LifecycleService)));
-  app.use('/api', uncached);
-  app.use('/docs', documentationPolicy);
-  allowOrigins(app, config.CORS_ORIGINS);
+  app.use(app.get(EdgeMiddleware).use);
   app.use(overload.afterCors);
   app.use(compression({ filter: isCompressible }));
   guardServer(app);
@@ -64,17 +52,3 @@ const isCompressible = (request: Request, response: Response): boolean =>
   response.statusCode === 304 ||
   String(response.getHeader('Content-Type')).startsWith('application/x-ndjson') ||
   compression.filter(request, response);
-
-/** Keeps personal data out of caches. A conditional read overrides the header itself. */
-function uncached(_: Request, response: Response, next: NextFunction): void {
-  response.set('Cache-Control', 'no-store');
-  next();
-}
-
-/** Asks the client, in every response, to leave its connection while the service stops. */
-function announceDrain(lifecycle: LifecycleService) {
-  return (_: Request, response: Response, next: NextFunction): void => {
-    if (lifecycle.draining) response.set('Connection', 'close');
-    next();
-  };
-}

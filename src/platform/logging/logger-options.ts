@@ -1,18 +1,9 @@
 import { createRequire } from 'node:module';
 import { type LoggerOptions, stdTimeFunctions } from 'pino';
 import type { Config } from '../../config/config.js';
+import { maskSecrets } from './mask.js';
 import { serializeError } from './serialize-error.js';
 
-/** A second safeguard. The service never logs these on purpose; a header or body that slips in is masked. */
-const REDACTED = [
-  'authorization',
-  'password',
-  'new_password',
-  'current_password',
-  'token',
-  'refresh_token',
-  'access_token',
-];
 const PRETTY = 'pino-pretty';
 
 type Logging = Pick<Config, 'LOG_LEVEL' | 'LOG_PRETTY'>;
@@ -22,9 +13,8 @@ export function loggerOptions(config: Logging) {
   return {
     level: config.LOG_LEVEL,
     timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label) => ({ level: label }), log: maskSecrets },
     serializers: { err: serializeError },
-    redact: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
     ...(config.LOG_PRETTY &&
       isPrettyInstalled() && { transport: { target: PRETTY, options: { singleLine: true } } }),
   } satisfies LoggerOptions;

@@ -84,7 +84,7 @@ export class ExportStreams {
     if (response.closed) return;
     const end = new AbortController();
     const { requestId } = context;
-    requestContext.run({ ...context, signal: end.signal }, () => {
+    requestContext.run(requestContext.withSignal(context, end.signal), () => {
       const responseWriter = new ResponseWriter(response, end.signal);
       const stopWatching = this.watch(reader, end);
       // Also handles a client that closes only its half of the connection, because Node then delivers nothing

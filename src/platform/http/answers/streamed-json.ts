@@ -21,7 +21,7 @@ export function streamedJson(request: Request, filename: string, parts: readonly
   response?.once('close', () => closed.abort());
   const context = requestContext.current();
   const stream = Readable.from(
-    inContext(context && { ...context, signal: closed.signal }, documentOf(parts)),
+    inContext(context && requestContext.withSignal(context, closed.signal), documentOf(parts)),
     {
       objectMode: false,
       highWaterMark: 1,

@@ -13,7 +13,7 @@ import { AppError } from '../../../common/errors/app-error.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { LifecycleService } from '../../lifecycle/lifecycle.service.js';
-import { continueBody } from '../server/expect.middleware.js';
+import { continueBody } from '../server/expect-header.js';
 import { boundRestOfBody } from './drain-refused-body.js';
 import { assertStreamable, plainType, streamedTypes } from './streamed-body.decorator.js';
 import { UploadStop } from './upload-stop.js';

@@ -5,7 +5,7 @@ import type { Request } from 'express';
 import { AppError } from '../../../common/errors/app-error.js';
 import { parseUtf8MediaType } from '../../../common/http/media-type.js';
 import { withTimeout } from '../../../common/with-timeout.js';
-import { continueBody } from '../server/expect.middleware.js';
+import { continueBody } from '../server/expect-header.js';
 import { UploadStop } from './upload-stop.js';
 
 const STREAMED_BODY = 'gatehouse:streamed-body';

@@ -4,7 +4,7 @@ import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../../common/err
 import { preferredType } from '../../../common/http/accept.js';
 import { EDGE_HEADERS } from '../../../common/http/edge-headers.js';
 import { boundRestOfBody } from '../body/drain-refused-body.js';
-import { requestIdOf } from '../request-context.middleware.js';
+import { requestIdOf } from '../edge/edge-context.js';
 
 const OVERLOADED = new AppError('OVERLOADED');
 const ID = 'request-id';

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { NextFunction, Request, Response } from 'express';
+import type { Request } from 'express';
 import { AppError } from '../../../common/errors/app-error.js';
 
 const awaitingContinue = new WeakSet<IncomingMessage>();
@@ -25,14 +25,11 @@ export function continueBody(request: Request): void {
   if (awaitingContinue.delete(request)) request.res?.writeContinue();
 }
 
-/** Refuses an unknown expectation with 417 (RFC 9110, 10.1.1). */
-export function refuseUnknownExpectation(request: Request, response: Response, next: NextFunction): void {
-  if (!unknownExpectation.has(request)) return next();
-  response.set('Connection', 'close');
-  next(
-    new AppError('VALIDATION_ERROR', {
-      status: 417,
-      message: 'Expect must be 100-continue or be omitted',
-    }),
-  );
+/** Returns the refusal of an unknown expectation: 417 (RFC 9110, 10.1.1). */
+export function expectationFault(request: Request): AppError | null {
+  if (!unknownExpectation.has(request)) return null;
+  return new AppError('VALIDATION_ERROR', {
+    status: 417,
+    message: 'Expect must be 100-continue or be omitted',
+  });
 }

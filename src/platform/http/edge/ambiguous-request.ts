@@ -1,4 +1,4 @@
-import type { NextFunction, Request, Response } from 'express';
+import type { Request } from 'express';
 import { AppError } from '../../../common/errors/app-error.js';
 
 /**
@@ -33,14 +33,12 @@ const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+(?:%25[\w.~-]+)?\])(?::\d{0,5
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
 
 /**
- * Rejects requests that another reader (a proxy, a firewall, a log) may interpret differently. Also closes
- * their connection, because the readers may also disagree about where the next request begins.
+ * Returns the refusal of a request that another reader (a proxy, a firewall, a log) may interpret differently. Its
+ * connection must be closed, because the readers may also disagree about where the next request begins.
  */
-export function refuseAmbiguous(request: Request, response: Response, next: NextFunction): void {
-  const fault = repeatedField(request) ?? hostFault(request) ?? framingFault(request);
-  if (fault === null) return next();
-  response.set('Connection', 'close');
-  next(new AppError('VALIDATION_ERROR', { message: fault }));
+export function ambiguityFault(request: Request): AppError | null {
+  const message = repeatedField(request) ?? hostFault(request) ?? framingFault(request);
+  return message === null ? null : new AppError('VALIDATION_ERROR', { message });
 }
 
 function repeatedField({ rawHeaders }: Request): string | null {

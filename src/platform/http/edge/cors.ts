@@ -1,8 +1,7 @@
 import { Logger } from '@nestjs/common';
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { NextFunction, Request, Response } from 'express';
-import { ANY_LOCALHOST } from '../../config/config.schema.js';
-import { DeclaredRoutesService } from './declared-routes.service.js';
+import cors from 'cors';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { ANY_LOCALHOST } from '../../../config/config.schema.js';
 
 /**
  * The platform's response headers that a script may want to read. The Fetch Standard hides all headers that are
@@ -48,22 +47,55 @@ const LOGGED_ORIGINS = 10;
 const LOGGED_EVERY_MS = 60_000;
 const MAX_LOGGED_LENGTH = 200;
 
-/** Lets pages of the allowed origins call the API and answers their preflights. */
-export function allowOrigins(app: NestExpressApplication, allowed: readonly string[]): void {
-  const exposedHeaders = [...EXPOSED_HEADERS, ...app.get(DeclaredRoutesService).exposedHeaders()].toSorted();
-  const origin = allowed.map((each) => (each === ANY_LOCALHOST ? LOCALHOST : each));
-  if (origin.length > 0) {
-    app.enableCors((request: Request, use: (error: null, options: object) => void) =>
+/**
+ * Lets pages of the allowed origins call the API and answers their preflights. Any other OPTIONS request is handled like
+ * every other method, which the cors package would not do. The same applies to a preflight when no origin is allowed at
+ * all.
+ */
+export class Cors {
+  private readonly logRefusal = refusalLog();
+  private readonly exposedHeaders: string;
+  private readonly isOn: boolean;
+  private readonly library: RequestHandler;
+
+  constructor(allowed: readonly string[], exposedByRoutes: readonly string[]) {
+    this.isOn = allowed.length > 0;
+    this.exposedHeaders = [...EXPOSED_HEADERS, ...exposedByRoutes].toSorted().join();
+    const origin = allowed.map((each) => (each === ANY_LOCALHOST ? LOCALHOST : each));
+    this.library = cors((request, use) =>
       use(null, {
         origin,
-        allowedHeaders: allowedHeaders(request.get('access-control-request-headers')),
-        exposedHeaders,
+        allowedHeaders: allowedHeaders(request.headers['access-control-request-headers']),
+        exposedHeaders: this.exposedHeaders,
         maxAge: PREFLIGHT_SECONDS,
         preflightContinue: true,
       }),
     );
   }
-  app.use(answerPreflight(origin.length > 0));
+
+  use(request: Request, response: Response, next: NextFunction): void {
+    if (request.headers.origin === undefined && request.method !== 'OPTIONS') {
+      // Sets what the library would, because most requests come from no page.
+      if (this.isOn) {
+        response.setHeader('Vary', 'Origin');
+        response.setHeader('Access-Control-Expose-Headers', this.exposedHeaders);
+      }
+      next();
+    } else if (this.isOn) {
+      this.library(request, response, (error?: unknown) =>
+        error ? next(error) : this.answerPreflight(request, response, next),
+      );
+    } else this.answerPreflight(request, response, next);
+  }
+
+  private answerPreflight(request: Request, response: Response, next: NextFunction): void {
+    const { origin } = request.headers;
+    const asked = origin !== undefined && request.get('access-control-request-method');
+    if (request.method !== 'OPTIONS' || !asked) return next();
+    if (response.getHeader('Access-Control-Allow-Origin') === undefined) this.logRefusal(origin);
+    if (this.isOn) response.status(204).end();
+    else next();
+  }
 }
 
 /**
@@ -76,25 +108,6 @@ function allowedHeaders(requested = ''): string[] {
     .map((name) => name.trim())
     .filter(Boolean);
   return [...new Set([...names, ...REQUEST_HEADERS])];
-}
-
-/**
- * Answers preflights. Any other OPTIONS request is handled like every other method, which the cors package
- * would not do. The same applies to a preflight when no origin is allowed at all.
- */
-function answerPreflight(isOn: boolean) {
-  const logRefusal = refusalLog();
-  return (request: Request, response: Response, next: NextFunction): void => {
-    const origin = request.get('origin');
-    const asked = origin !== undefined && request.get('access-control-request-method');
-    if (request.method !== 'OPTIONS' || !asked) {
-      next();
-      return;
-    }
-    if (response.getHeader('Access-Control-Allow-Origin') === undefined) logRefusal(origin);
-    if (isOn) response.status(204).end();
-    else next();
-  };
 }
 
 function refusalLog(): (origin: string) => void {

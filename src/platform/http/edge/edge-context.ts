@@ -1,0 +1,72 @@
+import type { IncomingMessage } from 'node:http';
+import type { Request } from 'express';
+import type { RequestContext } from '../../../common/context/request-context.js';
+import { requestOriginOf } from '../../../common/http/request-origin.js';
+import { newRequestId } from '../../../common/ids.js';
+
+const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
+/** The format of W3C Trace Context, 3.2: version, trace, parent, flags. */
+const TRACE_PARENT = /^[0-9a-f]{2}-(?<traceId>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
+
+/** The context of a request. Creates its signals only when somebody asks for them, because most requests need none. */
+export class EdgeContext implements RequestContext {
+  readonly requestId: string;
+  readonly traceId: string | null;
+  readonly origin: RequestContext['origin'];
+  readonly startedAt = performance.now();
+  caller: RequestContext['caller'] = { principal: null, rejected: false };
+  /** Answers 504 at the time limit. Null for a request that is not routed yet, and for a streamed one. */
+  onTimeout: (() => void) | null = null;
+  private late = false;
+  private gone = false;
+  private lateController: AbortController | null = null;
+  private goneController: AbortController | null = null;
+
+  constructor(request: Request) {
+    this.requestId = requestIdOf(request);
+    const { traceparent } = request.headers;
+    this.traceId =
+      typeof traceparent === 'string' ? (TRACE_PARENT.exec(traceparent)?.groups?.['traceId'] ?? null) : null;
+    this.origin = requestOriginOf(request);
+  }
+
+  /** True once the request has reached its time limit. */
+  get isLate(): boolean {
+    return this.late;
+  }
+
+  get signal(): AbortSignal {
+    this.lateController ??= controllerOf(this.late);
+    return this.lateController.signal;
+  }
+
+  get clientGone(): AbortSignal {
+    this.goneController ??= controllerOf(this.gone);
+    return this.goneController.signal;
+  }
+
+  /** Ends the request's work at its time limit. */
+  timeOut(): void {
+    this.late = true;
+    this.lateController?.abort();
+    this.onTimeout?.();
+  }
+
+  /** Records that the client closed the connection before it had a response. */
+  leave(): void {
+    this.gone = true;
+    this.goneController?.abort();
+  }
+}
+
+function controllerOf(aborted: boolean): AbortController {
+  const controller = new AbortController();
+  if (aborted) controller.abort();
+  return controller;
+}
+
+/** Returns the caller's request ID when it is safe in a header and a log line, or else a new one. */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : newRequestId();
+}
