@@ -1,13 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, DiscoveryModule } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { createValidationPipe } from './common/validation/validation.pipe.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
-import { AccessTokenGuard } from './modules/auth/principals/access-token.guard.js';
 import { AuditModule } from './modules/audit/audit.module.js';
+import { GateGuard } from './modules/auth/gate.guard.js';
 import { AuthModule } from './modules/auth/auth.module.js';
-import { PolicyGuard } from './modules/auth/principals/policy.guard.js';
 import { ExportModule } from './modules/export/export.module.js';
 import { EventsModule } from './modules/events/events.module.js';
 import { JobsModule } from './modules/jobs/jobs.module.js';
@@ -25,19 +24,15 @@ import { DomainEventsModule } from './platform/domain-events/domain-events.modul
 import { HealthModule } from './platform/health/health.module.js';
 import { IndexModule } from './platform/index/index.module.js';
 import { DeclaredRoutesService } from './platform/http/declared-routes.service.js';
-import { BodyInterceptor } from './platform/http/body/body.interceptor.js';
+import { BodyReader } from './platform/http/body/body.reader.js';
 import { ErrorFilter } from './platform/http/answers/error.filter.js';
-import { InputInterceptor } from './platform/http/body/input.interceptor.js';
 import { EdgeMiddleware } from './platform/http/edge/edge.middleware.js';
 import { OverloadMiddleware } from './platform/http/overload/overload.middleware.js';
-import { TimeLimitInterceptor } from './platform/http/time-limit.interceptor.js';
-import { IdempotencyInterceptor } from './platform/idempotency/idempotency.interceptor.js';
 import { IdempotencyModule } from './platform/idempotency/idempotency.module.js';
 import { QueueModule } from './platform/queue/queue.module.js';
 import { MailModule } from './platform/mail/mail.module.js';
 import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
-import { RateLimitGuard } from './platform/rate-limit/rate-limit.guard.js';
 import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 
@@ -73,7 +68,7 @@ const features = [
 ];
 
 /**
- * Lists all modules, and the guards, interceptors and pipe in the order in which every request passes them.
+ * Lists all modules, and what every request passes: the edge, the gate, the pipe, and the filter if it fails.
  */
 @Module({})
 export class AppModule {
@@ -85,13 +80,8 @@ export class AppModule {
         DeclaredRoutesService,
         EdgeMiddleware,
         OverloadMiddleware,
-        { provide: APP_GUARD, useClass: AccessTokenGuard },
-        { provide: APP_GUARD, useClass: RateLimitGuard },
-        { provide: APP_GUARD, useClass: PolicyGuard },
-        { provide: APP_INTERCEPTOR, useClass: TimeLimitInterceptor },
-        { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
-        { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
-        { provide: APP_INTERCEPTOR, useClass: InputInterceptor },
+        BodyReader,
+        { provide: APP_GUARD, useClass: GateGuard },
         { provide: APP_PIPE, useFactory: createValidationPipe },
         { provide: APP_FILTER, useClass: ErrorFilter },
       ],

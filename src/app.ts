@@ -1,5 +1,5 @@
 import { NestFactory } from '@nestjs/core';
-import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
 import { printBanner } from './platform/lifecycle/startup-banner.js';
 import type { Config } from './config/config.js';
@@ -13,7 +13,7 @@ import { adaptToPooler } from './platform/database/startup/detect-pooler.js';
 import { warnOfUnverifiedServers } from './platform/database/startup/server-identity.js';
 import { ReadinessService } from './platform/health/readiness.service.js';
 import { configureHttp } from './platform/http/configure-http.js';
-import { FrontDoorAdapter } from './platform/http/server/front-door.adapter.js';
+import { ServiceAdapter } from './platform/http/server/service.adapter.js';
 import type { FrontDoor } from './platform/lifecycle/front-door.server.js';
 import { logUncaughtErrors, logProcessWarnings } from './platform/lifecycle/log-process-faults.js';
 import { LifecycleService } from './platform/lifecycle/lifecycle.service.js';
@@ -31,7 +31,7 @@ import type { Start } from './platform/startup/start-service.js';
  * With a `door` it takes over the server that already listens.
  */
 export async function createApp(config: Config, door?: FrontDoor): Promise<NestExpressApplication> {
-  const adapter = door ? new FrontDoorAdapter(door) : new ExpressAdapter();
+  const adapter = new ServiceAdapter(door ?? null);
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), adapter, {
     abortOnError: false,
     bodyParser: false,

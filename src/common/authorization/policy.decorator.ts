@@ -1,5 +1,4 @@
-import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import type { Reflector } from '@nestjs/core';
+import { applyDecorators, SetMetadata } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiForbiddenResponse,
@@ -19,12 +18,10 @@ export type Policy =
 
 export const POLICY_METADATA = 'gatehouse:policy';
 
-/** Returns the policy of the route or of its controller. */
-export const policyOf = (reflector: Reflector, context: ExecutionContext): Policy | undefined =>
-  reflector.getAllAndOverride<Policy | undefined>(POLICY_METADATA, [
-    context.getHandler(),
-    context.getClass(),
-  ]);
+/** Returns the policy that the handler or else its controller declares. */
+export const declaredPolicy = (handler: object, controller: object): Policy | undefined =>
+  (Reflect.getMetadata(POLICY_METADATA, handler) ?? Reflect.getMetadata(POLICY_METADATA, controller)) as
+    Policy | undefined;
 
 const declare = (policy: Policy) => SetMetadata(POLICY_METADATA, policy);
 const closed = (policy: Policy) =>

@@ -39,6 +39,7 @@ import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { TokensService } from './sessions/tokens.service.js';
+import { TokenAuthenticator } from './principals/token.authenticator.js';
 import { VerifiedTokenCache } from './principals/verified-token.cache.js';
 import { UserSessionsController } from './sessions/user-sessions.controller.js';
 import { OneTimeToken } from './recovery/one-time-token.entity.js';
@@ -90,12 +91,13 @@ const commands = [
     PrincipalsRepository,
     TokensService,
     AccessTokenStrategy,
+    TokenAuthenticator,
     VerifiedTokenCache,
     SessionHistory,
     PasswordFormatSampler,
     PasswordFormatsRepository,
     ...commands,
   ],
-  exports: [PrincipalsService, VerifiedTokenCache, SessionsService, RecoveryService],
+  exports: [PrincipalsService, TokenAuthenticator, VerifiedTokenCache, SessionsService, RecoveryService],
 })
 export class AuthModule {}

@@ -15,7 +15,7 @@ import { SignedIn } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
-import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.decorator.js';
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
@@ -28,6 +28,7 @@ import { ResourceResponse, toResourceResponse } from './dto/resource.response.js
 import { TransferResourcesDto } from './dto/transfer-resources.dto.js';
 import { TransferResponse } from './dto/transfer.response.js';
 import { ResourcesService } from './resources.service.js';
+import { Repeatable } from '../../platform/idempotency/idempotency.decorator.js';
 
 @ApiTags('resources')
 @Controller('api/resources')
@@ -40,6 +41,7 @@ export class ResourcesController {
 
   /** Creates a resource owned by the caller. */
   @Post()
+  @Repeatable()
   @Versioned()
   @ApiCreatedResponse({ type: ResourceResponse, headers: { Location: { schema: { type: 'string' } } } })
   async create(
@@ -92,6 +94,7 @@ export class ResourcesController {
 
   /** Transfers resources to another user, all or none. */
   @Post('transfer')
+  @Repeatable()
   @HttpCode(200)
   @ApiOkResponse({ type: TransferResponse })
   @ApiForbiddenResponse({

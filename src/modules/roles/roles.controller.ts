@@ -6,7 +6,7 @@ import { Requires, SignedIn } from '../../common/authorization/policy.decorator.
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
-import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.decorator.js';
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';

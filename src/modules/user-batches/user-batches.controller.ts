@@ -8,6 +8,7 @@ import { ErrorResponse } from '../../common/errors/error.response.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
 import { UserBatchDto } from './dto/user-batch.dto.js';
 import { UserBatchesService } from './user-batches.service.js';
+import { Repeatable } from '../../platform/idempotency/idempotency.decorator.js';
 
 @ApiTags('users')
 @Controller('api/users')
@@ -16,6 +17,7 @@ export class UserBatchesController {
 
   /** Performs one action on many users as a job. `GET /api/jobs/{id}` returns its progress. */
   @Post('batch')
+  @Repeatable()
   @RequiresOneOf('users:write', 'users:delete', 'roles:grant', 'sessions:revoke')
   @HttpCode(202)
   @ApiJob()

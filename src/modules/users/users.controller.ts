@@ -7,7 +7,7 @@ import { Public, Requires, SelfOr } from '../../common/authorization/policy.deco
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
-import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.interceptor.js';
+import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.decorator.js';
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
@@ -22,6 +22,7 @@ import { SetRolesDto } from './dto/set-roles.dto.js';
 import { UpdateUserDto } from './dto/update-user.dto.js';
 import { toUserResponse, UserResponse } from './dto/user.response.js';
 import { UsersService } from './users.service.js';
+import { Repeatable } from '../../platform/idempotency/idempotency.decorator.js';
 
 @ApiTags('users')
 @Controller('api/users')
@@ -33,6 +34,7 @@ export class UsersController {
 
   /** Registers a user. */
   @Post()
+  @Repeatable()
   @Public()
   @SignInLimited()
   @Versioned()

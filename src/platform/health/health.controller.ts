@@ -4,7 +4,7 @@ import { HealthCheck } from '@nestjs/terminus';
 import type { Response } from 'express';
 import { Public } from '../../common/authorization/policy.decorator.js';
 import { Operational } from '../../common/http/operational.decorator.js';
-import { IgnoresQuery } from '../http/body/route-input.decorator.js';
+import { IgnoresQuery } from '../http/route-facts.js';
 import { type FullHealthReport, type HealthReport, healthReport } from './health-report.js';
 import { FullHealthResponse } from './health.response.js';
 import { ReadinessService } from './readiness.service.js';

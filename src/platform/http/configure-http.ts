@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import compression from 'compression';
-import type { Express, Request, Response } from 'express';
+import type { Express } from 'express';
 import { trustedProxies } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { answerClientErrors } from './server/answer-client-errors.js';
@@ -14,19 +13,16 @@ import { UnfinishedHeadsMonitor } from './server/unfinished-heads.monitor.js';
 export function configureHttp(app: NestExpressApplication, config: Config): void {
   // The ETag of a record is its version; Express would hash every body to make one.
   app.set('etag', false);
-  // Express would evaluate If-None-Match again on sending, with a laxer grammar than VersionedInterceptor.
+  // Express would evaluate If-None-Match again on sending, with a laxer grammar than ours.
   Object.defineProperty(app.getHttpAdapter().getInstance().request, 'fresh', { value: false });
-  // Queries are parsed strictly, after the guards (InputInterceptor).
+  // Queries are parsed strictly, after the gate's checks (parseInput).
   app.set('query parser', false);
   app.set('trust proxy', trustedProxies(config.TRUSTED_PROXIES));
   app.disable('x-powered-by');
-  const overload = app.get(OverloadMiddleware);
   app.use(app.get(EdgeMiddleware).use);
-  app.use(overload.afterCors);
-  app.use(compression({ filter: isCompressible }));
   guardServer(app);
   const express = app.getHttpAdapter().getInstance() as unknown as ExpressHandler;
-  express.handle = overload.before(express.handle.bind(express));
+  express.handle = app.get(OverloadMiddleware).before(express.handle.bind(express));
 }
 
 /** The method to which an Express application passes each request; Express's types omit it. */
@@ -43,12 +39,3 @@ function guardServer(app: NestExpressApplication): void {
   const isTrusted = express.get('trust proxy fn') as (address: string, hop: number) => boolean;
   new UnfinishedHeadsMonitor((address) => isTrusted(address, 0)).watch(server);
 }
-
-/**
- * Tells whether a response may be compressed. The library does not know NDJSON. A 304 has no type and no body
- * to compress; it is let through so that it gets the `Vary` of the 200 it stands for.
- */
-const isCompressible = (request: Request, response: Response): boolean =>
-  response.statusCode === 304 ||
-  String(response.getHeader('Content-Type')).startsWith('application/x-ndjson') ||
-  compression.filter(request, response);

@@ -1,23 +1,29 @@
-import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { applyDecorators, type ExecutionContext, SetMetadata, UseInterceptors } from '@nestjs/common';
 import { ApiExtension } from '@nestjs/swagger';
-
-/** The use that a POST makes of an `Idempotency-Key`; a route that declares none compares the whole request. */
-export type IdempotencyKeyUse = 'ignored' | 'decides-alone';
-
-const KEY_USE = 'gatehouse:idempotency-key';
-
-/** Marks the use in the OpenAPI document. It is removed before the document is served. */
-export const KEY_USE_EXTENSION = 'x-idempotency-key';
+import type { Request } from 'express';
+import { IdempotencyInterceptor } from './idempotency.interceptor.js';
+import { type IdempotencyKeyUse, KEY_USE, KEY_USE_EXTENSION, keyUse, sentKey } from './idempotency-key.js';
 
 const declare = (use: IdempotencyKeyUse) =>
   applyDecorators(SetMetadata(KEY_USE, use), ApiExtension(KEY_USE_EXTENSION, use));
 
-/** Ignores the key, so that no answer is stored. */
+/** Ignores an `Idempotency-Key`, so that no answer is stored. */
 export const IgnoresIdempotencyKey = () => declare('ignored');
 
-/** Recognises a repeated request by its key alone, because its body is streamed and cannot be compared. */
-export const KeyDecidesAlone = () => declare('decides-alone');
+/** Runs a request with an `Idempotency-Key` once, and replays its answer to the same request. */
+export const Repeatable = () =>
+  applyDecorators(declare('compares-request'), UseInterceptors(IdempotencyInterceptor));
 
-export const idempotencyKeyUse = (context: ExecutionContext): IdempotencyKeyUse | undefined =>
-  (Reflect.getMetadata(KEY_USE, context.getHandler()) ?? Reflect.getMetadata(KEY_USE, context.getClass())) as
-    IdempotencyKeyUse | undefined;
+/**
+ * Runs a request with an `Idempotency-Key` once, and recognises its repetition by the key alone, because its body is
+ * streamed and cannot be compared.
+ */
+export const KeyDecidesAlone = () =>
+  applyDecorators(declare('decides-alone'), UseInterceptors(IdempotencyInterceptor));
+
+/** Tells whether the interceptor will run the request once, and parse its input then. */
+export function isRunOnce(context: ExecutionContext, request: Request): boolean {
+  if (sentKey(request) === undefined) return false;
+  const use = keyUse(context);
+  return use === 'compares-request' || use === 'decides-alone';
+}

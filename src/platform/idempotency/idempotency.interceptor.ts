@@ -11,8 +11,11 @@ import { UnitOfWork } from '../database/transactions/unit-of-work.js';
 import { type Answer, prepareAnswer } from '../http/answers/prepare-answer.js';
 import { errorAnswer, toAppError } from '../http/answers/error-answer.js';
 import { AnswerDraft } from './answer-draft.js';
-import { idempotencyKey, REPLAYED_HEADER } from './idempotency-key.js';
-import { idempotencyKeyUse } from './idempotency.decorator.js';
+import { parseInput } from '../http/body/parse-input.js';
+import { setVersion } from '../http/answers/versioned-answer.js';
+import { routeFacts } from '../http/route-facts.js';
+import type { VersionedRecord } from '../../common/http/entity-tag.js';
+import { idempotencyKey, keyUse, REPLAYED_HEADER } from './idempotency-key.js';
 import { IdempotencyClaimsService } from './idempotency-claims.service.js';
 import { IdempotencyService, type KeyedRequest } from './idempotency.service.js';
 
@@ -41,34 +44,43 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
-    if (request.method !== 'POST') return next.handle();
-    const use = idempotencyKeyUse(context);
-    if (use === 'ignored') return next.handle();
     const key = idempotencyKey(request);
     if (key === null) return next.handle();
     const response = context.switchToHttp().getResponse<Response>();
-    if (use === 'decides-alone') {
-      return from(this.answerStreamed(this.idempotency.identify(request, key, true), response, next));
+    const route = routeFacts(context);
+    const handle = (): Promise<unknown> => {
+      parseInput(request, route);
+      return lastValueFrom(next.handle(), { defaultValue: undefined });
+    };
+    if (keyUse(context) === 'decides-alone') {
+      return from(this.answerStreamed(this.idempotency.identify(request, key, true), response, handle));
     }
-    return from(this.answer(this.idempotency.identify(request, key), request, response, next));
+    const keyed = this.idempotency.identify(request, key);
+    return from(
+      this.answer(keyed, request, response, async () => {
+        const value = await handle();
+        if (route.isVersioned) setVersion(request, response, value as VersionedRecord);
+        return value;
+      }),
+    );
   }
 
   private async answer(
     keyed: KeyedRequest,
     request: Request,
     response: Response,
-    next: CallHandler,
+    handle: () => Promise<unknown>,
   ): Promise<string | undefined> {
     const draft = new AnswerDraft(response);
     try {
-      const handle = async () => {
+      const answer = async () => {
         // Undoes the changes of an attempt that the database made restart.
         draft.discard();
-        return draft.finish(await lastValueFrom(next.handle(), { defaultValue: undefined }));
+        return draft.finish(await handle());
       };
       return prepareAnswer(
         response,
-        await this.runOnce(keyed, handle).catch(this.saveRefusal(keyed, request)),
+        await this.runOnce(keyed, answer).catch(this.saveRefusal(keyed, request)),
       );
     } catch (error) {
       draft.discard();
@@ -85,9 +97,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
   private async answerStreamed(
     keyed: KeyedRequest,
     response: Response,
-    next: CallHandler,
+    handle: () => Promise<unknown>,
   ): Promise<string | undefined> {
-    const { answer, again } = await this.claims.runClaimed(keyed, () => lastValueFrom(next.handle()));
+    const { answer, again } = await this.claims.runClaimed(keyed, handle);
     if (again) response.set(REPLAYED_HEADER, 'true');
     return prepareAnswer(response, answer);
   }

@@ -6,7 +6,7 @@ import { Operational } from '../../common/http/operational.decorator.js';
 import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { IgnoresQuery } from '../http/body/route-input.decorator.js';
+import { IgnoresQuery } from '../http/route-facts.js';
 import { IndexResponse } from './index.response.js';
 
 const DOCUMENTATION = '/docs';

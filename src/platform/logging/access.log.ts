@@ -5,7 +5,7 @@ import type { RequestContext } from '../../common/context/request-context.js';
 
 const PROBES = /^\/(?:health|metrics)(?:[/?]|$)/;
 
-/** What the log says of an answered request, besides its method and path. */
+/** The facts of an answered request that its line needs, besides its method and path. */
 export interface AccessRecord {
   readonly context: RequestContext;
   readonly route: string;

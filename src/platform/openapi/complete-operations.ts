@@ -3,9 +3,14 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
-import { VERSIONED } from '../../common/http/versioned.interceptor.js';
-import { KEY_HEADER, MAX_KEY_LENGTH, REPLAYED_HEADER } from '../idempotency/idempotency-key.js';
-import { type IdempotencyKeyUse, KEY_USE_EXTENSION } from '../idempotency/idempotency.decorator.js';
+import { VERSIONED } from '../../common/http/versioned.decorator.js';
+import {
+  type IdempotencyKeyUse,
+  KEY_HEADER,
+  KEY_USE_EXTENSION,
+  MAX_KEY_LENGTH,
+  REPLAYED_HEADER,
+} from '../idempotency/idempotency-key.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 type Parameter = NonNullable<Operation['parameters']>[number];

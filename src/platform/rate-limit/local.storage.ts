@@ -31,11 +31,12 @@ export function rateLimitResult(count: number, msLeft: number, refused: boolean)
 export class LocalRateLimitStorage implements ThrottlerStorage {
   private readonly buckets = new LRUCache<string, { count: number; endsAt: number }>({ max: MAX_BUCKETS });
 
-  /**
-   * Takes a place in the bucket. Synchronous up to its result, so that no two requests can take the same
-   * place.
-   */
   increment(key: string, windowMs: number, limit: number): Promise<RateLimitResult> {
+    return Promise.resolve(this.take(key, windowMs, limit));
+  }
+
+  /** Takes a place in the bucket. Synchronous, so that no two requests can take the same place. */
+  take(key: string, windowMs: number, limit: number): RateLimitResult {
     const now = performance.now();
     const found = this.buckets.get(key);
     const bucket = found && found.endsAt > now ? found : { count: 0, endsAt: now + windowMs };
@@ -43,7 +44,7 @@ export class LocalRateLimitStorage implements ThrottlerStorage {
     if (!refused) bucket.count++;
     this.buckets.set(key, bucket);
     // Rounding of doubles can make the difference longer than what was added.
-    return Promise.resolve(rateLimitResult(bucket.count, Math.min(windowMs, bucket.endsAt - now), refused));
+    return rateLimitResult(bucket.count, Math.min(windowMs, bucket.endsAt - now), refused);
   }
 
   /**

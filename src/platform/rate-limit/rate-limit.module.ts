@@ -2,13 +2,12 @@ import { Global, Inject, Module, type OnApplicationShutdown, type OnModuleInit }
 import { getToken } from '@willsoto/nestjs-prometheus';
 import type { Counter } from 'prom-client';
 import { ThrottlerModule, ThrottlerStorage } from '@nestjs/throttler';
-import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { LOCAL_LIMITS } from '../metrics/metric-names.js';
 import { LocalRateLimitStorage } from './local.storage.js';
 import { RedisRateLimitStorage } from './redis.storage.js';
-import { limitOf, tierFor, WINDOW_MS } from './tier.policy.js';
+import { RateLimiter } from './rate-limiter.service.js';
 
 /** Limits requests in memory, or across all instances through `REDIS_URL`. */
 @Global()
@@ -17,13 +16,7 @@ import { limitOf, tierFor, WINDOW_MS } from './tier.policy.js';
     ThrottlerModule.forRootAsync({
       inject: [ConfigModule.token, getToken(LOCAL_LIMITS)],
       useFactory: (config: Config, judgedAlone: Counter) => ({
-        throttlers: [
-          {
-            ttl: WINDOW_MS,
-            limit: (context) =>
-              limitOf(tierFor(context, requestContext.current()?.caller.principal ?? null), config),
-          },
-        ],
+        throttlers: [],
         storage:
           config.REDIS_URL === undefined
             ? new LocalRateLimitStorage()
@@ -31,7 +24,8 @@ import { limitOf, tierFor, WINDOW_MS } from './tier.policy.js';
       }),
     }),
   ],
-  exports: [ThrottlerModule],
+  providers: [RateLimiter],
+  exports: [ThrottlerModule, RateLimiter],
 })
 export class RateLimitModule implements OnModuleInit, OnApplicationShutdown {
   constructor(@Inject(ThrottlerStorage) private readonly storage: ThrottlerStorage) {}

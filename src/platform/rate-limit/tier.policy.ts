@@ -23,13 +23,13 @@ export function tierOf(principal: Principal | null): Tier {
   return principal.roles.some((role) => PREMIUM_ROLES.has(role)) ? 'premium' : 'authenticated';
 }
 
+const LIMITS = {
+  anonymous: 'RATE_LIMIT_ANONYMOUS',
+  authenticated: 'RATE_LIMIT_AUTHENTICATED',
+  premium: 'RATE_LIMIT_PREMIUM',
+  sign_in: 'RATE_LIMIT_SIGN_IN',
+} as const satisfies Record<Tier, keyof Config>;
+
 /** Returns the maximum number of requests in a window; 0 means unlimited. */
-export function limitOf(tier: Tier, config: Config): number {
-  const limits = {
-    anonymous: config.RATE_LIMIT_ANONYMOUS,
-    authenticated: config.RATE_LIMIT_AUTHENTICATED,
-    premium: config.RATE_LIMIT_PREMIUM,
-    sign_in: config.RATE_LIMIT_SIGN_IN,
-  };
-  return limits[tier];
-}
+export const limitOf = (tier: Tier, config: Pick<Config, (typeof LIMITS)[Tier]>): number =>
+  config[LIMITS[tier]];

@@ -12,6 +12,7 @@ import { SealHeadResponse, SealResponse, toSealHeadResponse, toSealResponse } fr
 import { toVerdictResponse, VerdictResponse } from '../dto/verdict.response.js';
 import { VerifyTrailDto } from '../dto/verify-audit-log.dto.js';
 import { SealsService } from './seals.service.js';
+import { Repeatable } from '../../../platform/idempotency/idempotency.decorator.js';
 
 @ApiTags('audit')
 @Controller('api/audit')
@@ -64,6 +65,7 @@ export class SealsController {
    * run `npm run audit:verify`, which can also verify it against a stored head.
    */
   @Post('verify')
+  @Repeatable()
   @HttpCode(200)
   @ApiOkResponse({ type: VerdictResponse })
   async verify(@Body() body: VerifyTrailDto): Promise<VerdictResponse> {

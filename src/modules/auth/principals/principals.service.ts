@@ -6,6 +6,7 @@ import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { type CacheFill, PrincipalCache } from './principal.cache.js';
 import { PrincipalsRepository } from './principals.repository.js';
+import type { VerifiedToken } from './verified-token.cache.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 
 /**
@@ -38,6 +39,11 @@ export class PrincipalsService {
     private readonly sessions: SessionsRepository,
     private readonly cache: PrincipalCache,
   ) {}
+
+  /** Returns what is cached; undefined when the caller must be looked up. */
+  remembered(token: VerifiedToken): Principal | null | undefined {
+    return this.cache.get(token);
+  }
 
   /** Returns null unless the user is active and the session alive. Callers seen recently cost no query. */
   async find(userId: string, sessionId: string): Promise<Principal | null> {

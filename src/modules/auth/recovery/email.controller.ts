@@ -12,7 +12,7 @@ import type { Principal } from '../../../common/authorization/principal.types.js
 import { Origin } from '../../../common/context/origin.decorator.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import { ErrorResponse } from '../../../common/errors/error.response.js';
-import { IgnoresIdempotencyKey } from '../../../platform/idempotency/idempotency.decorator.js';
+import { IgnoresIdempotencyKey, Repeatable } from '../../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../../platform/rate-limit/tier.policy.js';
 import { ChangeEmailDto } from '../dto/change-email.dto.js';
 import { EmailDto, TokenDto } from '../dto/recovery.dto.js';
@@ -48,6 +48,7 @@ export class EmailController {
 
   /** Requests a change of address. It takes effect when the token mailed to the new address is confirmed. */
   @Post('users/me/email')
+  @Repeatable()
   @SignedIn()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'A token was mailed to the new address' })

@@ -14,12 +14,13 @@ import { Requires, SelfOr } from '../../../common/authorization/policy.decorator
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../../common/errors/error.response.js';
 import { type Preconditions, WritePreconditions } from '../../../common/http/preconditions.decorator.js';
-import { ApiPreconditions, Versioned } from '../../../common/http/versioned.interceptor.js';
+import { ApiPreconditions, Versioned } from '../../../common/http/versioned.decorator.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { DeleteUser } from '../commands/delete-user.command.js';
 import { EraseUser } from '../commands/erase-user.command.js';
 import { RestoreUser } from '../commands/restore-user.command.js';
 import { toUserResponse, UserResponse } from '../dto/user.response.js';
+import { Repeatable } from '../../../platform/idempotency/idempotency.decorator.js';
 
 @ApiTags('users')
 @Controller('api/users/:id')
@@ -47,6 +48,7 @@ export class UserDeletionController {
 
   /** Restores a deleted user. */
   @Post('restore')
+  @Repeatable()
   @Requires('users:delete')
   @HttpCode(200)
   @Versioned()
@@ -66,6 +68,7 @@ export class UserDeletionController {
 
   /** Makes the personal data of a deleted user permanently unreadable everywhere. The email address becomes available again. */
   @Post('erase')
+  @Repeatable()
   @Requires('users:delete')
   @HttpCode(202)
   @ApiPreconditions()

@@ -8,12 +8,17 @@ import { AppError } from '../../../common/errors/app-error.js';
 import { errorCodes } from '../../../common/errors/error-codes.js';
 import { AuditLog } from '../../audit-log/audit-log.service.js';
 import { OVERLOAD_REFUSALS, type RefusalReason } from '../../metrics/metric-names.js';
+import { EdgeContext } from '../edge/edge-context.js';
 import { prepareAnswer } from './prepare-answer.js';
+import { sendText } from './send-text.js';
 import { errorAnswer, toAppError } from './error-answer.js';
 import { boundRestOfBody } from '../body/drain-refused-body.js';
 import { allowedMethods } from '../../../common/http/route-pattern.js';
 
-/** The only writer of error bodies. Logs the cause here, once, and never sends it. */
+/**
+ * The only writer of error bodies. Logs the cause here, once, and never sends it. Ignores what fails after the 504 of the
+ * time limit.
+ */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   constructor(
@@ -26,6 +31,7 @@ export class ErrorFilter implements ExceptionFilter {
   async catch(thrown: unknown, host: ArgumentsHost): Promise<void> {
     const request = host.switchToHttp().getRequest<Request>();
     const response = host.switchToHttp().getResponse<Response>();
+    if (EdgeContext.current()?.hasTimedOut) return;
     const error = thrown instanceof NotFoundException ? this.unrouted(request) : toAppError(thrown);
     this.log(error, thrown);
     if (error.denied) await this.recordDenial(request);
@@ -36,7 +42,7 @@ export class ErrorFilter implements ExceptionFilter {
     }
     if (givesUpBody(error, request)) boundRestOfBody(request, response, true);
     else boundRestOfBody(request, response);
-    response.send(prepareAnswer(response, errorAnswer(error, request)));
+    sendText(request, response, prepareAnswer(response, errorAnswer(error, request)) ?? '');
   }
 
   /** Returns the error for a request that no route serves. Only Nest's fallback throws NotFoundException. */

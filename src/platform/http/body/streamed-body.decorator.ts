@@ -1,5 +1,4 @@
-import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import type { Reflector } from '@nestjs/core';
+import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AppError } from '../../../common/errors/app-error.js';
@@ -17,9 +16,9 @@ const STREAMED_BODY = 'gatehouse:streamed-body';
 export const StreamedBody = (...types: string[]) =>
   applyDecorators(SetMetadata(STREAMED_BODY, types), ApiConsumes(...types));
 
-/** Returns the route's streamed types; null for a route with a JSON body, which is read beforehand. */
-export const streamedTypes = (reflector: Reflector, context: ExecutionContext): string[] | null =>
-  reflector.get<string[] | undefined>(STREAMED_BODY, context.getHandler()) ?? null;
+/** Returns the types that the handler declares; null for a route with a JSON body, which is read beforehand. */
+export const streamedTypes = (handler: object): readonly string[] | null =>
+  (Reflect.getMetadata(STREAMED_BODY, handler) ?? null) as readonly string[] | null;
 
 /** Returns the media type of the body; null when the body is compressed or not in UTF-8. */
 export function plainType(request: Request): string | null {

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
-import type { RequestContext } from '../../../common/context/request-context.js';
+import { type RequestContext, requestContext } from '../../../common/context/request-context.js';
 import { requestOriginOf } from '../../../common/http/request-origin.js';
 import { newRequestId } from '../../../common/ids.js';
+import type { RouteFacts } from '../route-facts.js';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** The format of W3C Trace Context, 3.2: version, trace, parent, flags. */
@@ -15,9 +16,12 @@ export class EdgeContext implements RequestContext {
   readonly origin: RequestContext['origin'];
   readonly startedAt = performance.now();
   caller: RequestContext['caller'] = { principal: null, rejected: false };
-  /** Answers 504 at the time limit. Null for a request that is not routed yet, and for a streamed one. */
+  /** Null until the request is routed. */
+  route: RouteFacts | null = null;
+  /** Answers 504 at the time limit. Null before the request is routed, for a streamed body, and once it is answered. */
   onTimeout: (() => void) | null = null;
   private late = false;
+  private timeoutAnswered = false;
   private gone = false;
   private lateController: AbortController | null = null;
   private goneController: AbortController | null = null;
@@ -30,9 +34,15 @@ export class EdgeContext implements RequestContext {
     this.origin = requestOriginOf(request);
   }
 
-  /** True once the request has reached its time limit. */
-  get isLate(): boolean {
-    return this.late;
+  /** Returns the context of the current request; undefined outside of one. */
+  static current(): EdgeContext | undefined {
+    const context = requestContext.current();
+    return context instanceof EdgeContext ? context : undefined;
+  }
+
+  /** True once the client has the 504 of the time limit. Whatever the request's work returns later is dropped. */
+  get hasTimedOut(): boolean {
+    return this.timeoutAnswered;
   }
 
   get signal(): AbortSignal {
@@ -49,7 +59,10 @@ export class EdgeContext implements RequestContext {
   timeOut(): void {
     this.late = true;
     this.lateController?.abort();
-    this.onTimeout?.();
+    const answer = this.onTimeout;
+    if (answer === null) return;
+    answer();
+    this.timeoutAnswered = true;
   }
 
   /** Records that the client closed the connection before it had a response. */

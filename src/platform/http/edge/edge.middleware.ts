@@ -11,12 +11,16 @@ import { HttpMetrics } from '../../metrics/http.metrics.js';
 import { expectationFault } from '../server/expect-header.js';
 import { ambiguityFault } from './ambiguous-request.js';
 import { DeclaredRoutesService } from '../declared-routes.service.js';
+import { compress } from '../answers/compress.js';
+import { OverloadMiddleware } from '../overload/overload.middleware.js';
 import { Cors } from './cors.js';
 import { Deadlines } from './deadlines.js';
 import { EdgeContext } from './edge-context.js';
 
 const API = /^\/api(?:\/|$)/i;
 const DOCUMENTATION = /^\/docs(?:\/|$)/i;
+/** Paths whose responses the adapter does not send: Swagger UI, its document, and exports. */
+const SENT_ELSEWHERE = /^\/(?:docs(?:\/|$)|openapi\.json$|api\/export\/)/i;
 
 /** The policy for Swagger UI, which loads its own scripts and styles, sets inline styles, and calls this API. */
 const DOCUMENTATION_POLICY = [
@@ -44,6 +48,7 @@ export class EdgeMiddleware {
     private readonly lifecycle: LifecycleService,
     private readonly metrics: HttpMetrics,
     private readonly accessLog: AccessLog,
+    private readonly overload: OverloadMiddleware,
   ) {
     this.deadlines = new Deadlines(config.REQUEST_TIMEOUT_MS, (context, work) =>
       requestContext.run(context, work),
@@ -71,7 +76,12 @@ export class EdgeMiddleware {
 
   private pass(request: Request, response: Response, next: NextFunction): void {
     const fault = ambiguityFault(request) ?? expectationFault(request);
-    if (fault === null) return this.cors.use(request, response, next);
+    if (SENT_ELSEWHERE.test(request.path)) compress(request, response);
+    if (fault === null) {
+      return this.cors.use(request, response, (error?: unknown) =>
+        error ? next(error) : this.overload.afterCors(request, response, next),
+      );
+    }
     // The client and other readers of the connection may disagree about where the next request begins.
     response.setHeader('Connection', 'close');
     next(fault);

@@ -1,0 +1,94 @@
+import { type CanActivate, type ExecutionContext, Injectable, type RawBodyRequest } from '@nestjs/common';
+import type { NextFunction, Request } from 'express';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import { AppError } from '../../common/errors/app-error.js';
+import { bearerToken } from '../../common/http/bearer-token.js';
+import { BodyReader } from '../../platform/http/body/body.reader.js';
+import { parseInput } from '../../platform/http/body/parse-input.js';
+import { EdgeContext } from '../../platform/http/edge/edge-context.js';
+import { type RouteFacts, routeFacts } from '../../platform/http/route-facts.js';
+import { isRunOnce } from '../../platform/idempotency/idempotency.decorator.js';
+import { RateLimiter } from '../../platform/rate-limit/rate-limiter.service.js';
+import { assertAdmitted } from './principals/assert-admitted.js';
+import { PrincipalsService } from './principals/principals.service.js';
+import { TokenAuthenticator } from './principals/token.authenticator.js';
+import { VerifiedTokenCache } from './principals/verified-token.cache.js';
+
+/** A request on its way through the gate. */
+interface Arrival {
+  readonly context: ExecutionContext;
+  readonly request: RawBodyRequest<Request>;
+  readonly edge: EdgeContext;
+  readonly route: RouteFacts;
+}
+
+/**
+ * Does everything between routing and the handler, in this order: who calls, how often, may they, then the body and the
+ * query. Returns a promise only where something must be waited for: a caller who was not seen recently, Redis, a body.
+ */
+@Injectable()
+export class GateGuard implements CanActivate {
+  constructor(
+    private readonly verified: VerifiedTokenCache,
+    private readonly authenticator: TokenAuthenticator,
+    private readonly principals: PrincipalsService,
+    private readonly limiter: RateLimiter,
+    private readonly bodies: BodyReader,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const edge = EdgeContext.current();
+    if (!edge) throw new Error('a request must pass the edge before the gate');
+    const request = context.getArgByIndex<RawBodyRequest<Request>>(0);
+    const route = routeFacts(context);
+    edge.route = route;
+    if (!route.streamedTypes) {
+      const next = context.getArgByIndex<NextFunction>(2);
+      edge.onTimeout = () => next(new AppError('TIMEOUT'));
+    }
+    const arrival = { context, request, edge, route };
+    const token = route.isOperational ? null : bearerToken(request);
+    if (token === null) return this.admit(arrival);
+    const principal = this.remembered(token);
+    if (principal === undefined)
+      return this.lookUp(arrival, token).then((found) => this.identified(arrival, found));
+    return this.identified(arrival, principal);
+  }
+
+  /** Returns undefined when the caller must be looked up, and null for a caller who was refused. */
+  private remembered(token: string): Principal | null | undefined {
+    const known = this.verified.find(token);
+    return known ? this.principals.remembered(known) : undefined;
+  }
+
+  private async lookUp({ context }: Arrival, token: string): Promise<Principal | null> {
+    const known = this.verified.find(token) ?? (await this.authenticator.verify(context));
+    return known && this.principals.find(known.userId, known.sessionId);
+  }
+
+  private identified(arrival: Arrival, principal: Principal | null): boolean | Promise<boolean> {
+    arrival.edge.caller = { principal, rejected: principal === null };
+    return this.admit(arrival);
+  }
+
+  private admit(arrival: Arrival): boolean | Promise<boolean> {
+    const { context, edge, route } = arrival;
+    const waiting = route.isOperational ? null : this.limiter.take(context, edge.caller.principal);
+    return waiting ? waiting.then(() => this.receive(arrival)) : this.receive(arrival);
+  }
+
+  private receive(arrival: Arrival): boolean | Promise<boolean> {
+    const { request, edge, route } = arrival;
+    assertAdmitted(route.policy, edge.caller, request);
+    const body = this.bodies.read(request, route);
+    return body ? body.then(() => this.open(arrival)) : this.open(arrival);
+  }
+
+  private open({ context, request, edge, route }: Arrival): true {
+    // The client has the 504, so the handler must not begin.
+    if (edge.hasTimedOut) throw new AppError('TIMEOUT');
+    // A repeated request gets its first answer, even if that refused its input.
+    if (!isRunOnce(context, request)) parseInput(request, route);
+    return true;
+  }
+}
