@@ -55,7 +55,7 @@ describe('the time of a refused sign-in', () => {
   const kinds: Record<string, string> = {};
   beforeAll(async () => {
     app = await TestApp.create({ config: ANY_NETWORK });
-    for (let i = 0; i < USERS; i++) emails.push((await app.account()).email);
+    for (let i = 0; i < USERS; i++) emails.push((await app.createUser()).email);
     known = new Set(emails);
     const salt = Buffer.from('sixteen bytes...');
     const b64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');

@@ -65,13 +65,13 @@ export class AuditService {
    * user's own key, because an administrator's location or another person's name is not the user's data.
    * Creates no entry, because users may read about themselves.
    */
-  async findAbout(account: string, before: PageKey | null, limit: number): Promise<DecryptedEntry[]> {
-    const entries = await this.entries.findAbout(account, before, limit);
+  async findAbout(userId: string, before: PageKey | null, limit: number): Promise<DecryptedEntry[]> {
+    const entries = await this.entries.findAbout(userId, before, limit);
     return this.decryptAll(
       entries.map((entry) => ({
         ...entry,
-        originEncrypted: entry.originKey === account ? entry.originEncrypted : null,
-        changesEncrypted: entry.changesKey === account ? entry.changesEncrypted : null,
+        originEncrypted: entry.originKey === userId ? entry.originEncrypted : null,
+        changesEncrypted: entry.changesKey === userId ? entry.changesEncrypted : null,
       })),
     );
   }
@@ -127,11 +127,11 @@ export class AuditService {
   }
 
   private async decryptValue<T>(
-    account: string | null,
+    userId: string | null,
     encrypted: Buffer | null,
     purpose: string,
   ): Promise<T | null> {
-    const opener = account !== null && encrypted && (await this.keys.decryptionCipher(account));
+    const opener = userId !== null && encrypted && (await this.keys.decryptionCipher(userId));
     return opener ? (JSON.parse(opener.decrypt(encrypted, purpose).toString()) as T) : null;
   }
 }

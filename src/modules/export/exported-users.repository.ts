@@ -67,7 +67,7 @@ export class ExportedUsersRepository {
   ): Promise<CopiedRows> {
     return copyOut(
       poolOf(this.dataSource),
-      `SELECT ${['id', ...fields].join(', ')} FROM (${asOf(moment, between(range))}) AS account
+      `SELECT ${['id', ...fields].join(', ')} FROM (${asOf(moment, between(range))}) AS snapshot_users
        WHERE ${conditions(filters, holdsInAnyForm)} ORDER BY id`,
       rows * EXPECTED_ROW_BYTES,
     );

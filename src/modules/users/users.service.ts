@@ -76,11 +76,11 @@ export class UsersService {
    */
   async getAsOf(id: string, at: Date, caller: Principal): Promise<UserResponse> {
     const { createdAt } = await this.get(id, caller);
-    const account = replayUser(await this.store.findStream(id, at));
-    if (!account && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
-    const hidden = account?.status === 'deleted' && !caller.permissions.has('users:delete');
-    if (!account || hidden) throw new AppError('NOT_FOUND');
-    return account;
+    const rebuilt = replayUser(await this.store.findStream(id, at));
+    if (!rebuilt && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
+    const hidden = rebuilt?.status === 'deleted' && !caller.permissions.has('users:delete');
+    if (!rebuilt || hidden) throw new AppError('NOT_FOUND');
+    return rebuilt;
   }
 
   /** Finds the user by address in any spelling. Returns null for text that is not an email address. */

@@ -134,15 +134,15 @@ export class AuditLog {
    */
   private async encrypt(
     value: object | undefined,
-    account: string,
+    userId: string,
     { purpose, uncached: anew, made }: EncryptionOptions,
   ): Promise<EncryptedValue> {
     if (!value) return { key: null, encrypted: null };
-    const known = made?.get(account);
+    const known = made?.get(userId);
     const cipher =
       known ??
-      (anew ? await this.keys.uncachedEncryptionCipher(account) : await this.keys.encryptionCipher(account));
-    return { key: account, encrypted: cipher?.encrypt(Buffer.from(JSON.stringify(value)), purpose) ?? null };
+      (anew ? await this.keys.uncachedEncryptionCipher(userId) : await this.keys.encryptionCipher(userId));
+    return { key: userId, encrypted: cipher?.encrypt(Buffer.from(JSON.stringify(value)), purpose) ?? null };
   }
 }
 

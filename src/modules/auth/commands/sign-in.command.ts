@@ -54,7 +54,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     const attempt = await this.begin(canonical ?? email, claim, origin);
     try {
       const guess = { password, address: canonical ?? email };
-      return await this.signIn(attempt, claim.account, guess, origin);
+      return await this.signIn(attempt, claim.user, guess, origin);
     } finally {
       await attempt.end();
     }
@@ -62,14 +62,14 @@ export class SignInHandler implements ICommandHandler<SignIn> {
 
   private async begin(
     emailKey: string,
-    { account, addresses }: SignInClaim,
+    { user, addresses }: SignInClaim,
     origin: RequestOrigin,
   ): Promise<AttemptInFlight> {
     try {
       return await this.throttle.begin({ emailKey, addresses }, origin.ip);
     } catch (error) {
       if (error instanceof AppError && error.code === 'RATE_LIMITED')
-        await this.recordRefusal(account, 'throttled');
+        await this.recordRefusal(user, 'throttled');
       throw error;
     }
   }
@@ -94,8 +94,8 @@ export class SignInHandler implements ICommandHandler<SignIn> {
       return this.tokens.issuePair(user, started);
     }
     // The user changed while the old password was compared, so that result no longer counts.
-    const { account } = await this.signIns.find(findCanonicalEmail(user.email));
-    return this.signIn(attempt, account, guess, origin);
+    const { user: current } = await this.signIns.find(findCanonicalEmail(user.email));
+    return this.signIn(attempt, current, guess, origin);
   }
 
   /** @returns null when the user may no longer sign in, or no longer with that password */

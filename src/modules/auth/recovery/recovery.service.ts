@@ -101,8 +101,8 @@ export class RecoveryService {
   }
 
   /**
-   * Expires the user's mailed tokens. After a change of password or address, the account may have changed
-   * hands. A disable or delete cancels what was under way, even if the user is later enabled or restored.
+   * Expires the user's mailed tokens. After a change of password or address, the old mailbox may belong to
+   * somebody else. A disable or delete cancels what was under way, even if the user is later enabled or restored.
    */
   async expireTokens(userId: string): Promise<void> {
     await this.tokens.expireOfUser(userId);

@@ -83,7 +83,7 @@ export class SignInThrottle {
   async forgetFailures(emailKey: string, userId: string): Promise<void> {
     const addresses = await this.sessions.findAddressesOfUser(userId);
     const from = [ANY_NETWORK, ...addresses.map(clientNetwork)];
-    await this.failures.forget(from.map((network) => this.accountKey(emailKey, network)));
+    await this.failures.forget(from.map((network) => this.userCounterKey(emailKey, network)));
   }
 
   /**
@@ -161,12 +161,12 @@ export class SignInThrottle {
     const keys = [
       this.digest(`all:${from}`),
       this.digest(`network:${network}`),
-      this.accountKey(emailKey, from),
+      this.userCounterKey(emailKey, from),
     ];
     return { keys, names: keys.map((key) => key.toString('base64url')) };
   }
 
-  private accountKey(emailKey: string, from: string): Buffer {
+  private userCounterKey(emailKey: string, from: string): Buffer {
     return this.digest(`account:${emailKey}:${from}`);
   }
 
