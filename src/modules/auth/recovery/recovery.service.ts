@@ -10,7 +10,7 @@ import { ChangeEmail } from '../../users/commands/change-email.command.js';
 import { ReplacePassword } from '../../users/commands/replace-password.command.js';
 import { VerifyEmail } from '../../users/commands/verify-email.command.js';
 import { UsersService } from '../../users/users.service.js';
-import { UserMails } from './user-mails.service.js';
+import { UserMailsService } from './user-mails.service.js';
 import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { ChangeEmailDto } from '../dto/change-email.dto.js';
 import type { WhichSessions } from '../events/session-events.js';
@@ -26,7 +26,7 @@ export class RecoveryService {
     private readonly users: UsersService,
     private readonly commands: CommandBus,
     private readonly tokens: OneTimeTokensRepository,
-    private readonly mails: UserMails,
+    private readonly mails: UserMailsService,
     private readonly sessions: SessionsService,
     private readonly hasher: PasswordHasher,
     private readonly throttle: SignInThrottle,
