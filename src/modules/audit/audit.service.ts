@@ -106,9 +106,9 @@ export class AuditService {
 
   /** Decrypts one entry after another because they share the connection. */
   private async decryptAll(entries: readonly EncryptedEntry[]): Promise<DecryptedEntry[]> {
-    const opened: DecryptedEntry[] = [];
-    for (const entry of entries) opened.push(await this.decryptEntry(entry));
-    return opened;
+    const decrypted: DecryptedEntry[] = [];
+    for (const entry of entries) decrypted.push(await this.decryptEntry(entry));
+    return decrypted;
   }
 
   private async decryptEntry(entry: EncryptedEntry): Promise<DecryptedEntry> {
@@ -131,7 +131,7 @@ export class AuditService {
     encrypted: Buffer | null,
     purpose: string,
   ): Promise<T | null> {
-    const opener = userId !== null && encrypted && (await this.keys.decryptionCipher(userId));
-    return opener ? (JSON.parse(opener.decrypt(encrypted, purpose).toString()) as T) : null;
+    const cipher = userId !== null && encrypted && (await this.keys.decryptionCipher(userId));
+    return cipher ? (JSON.parse(cipher.decrypt(encrypted, purpose).toString()) as T) : null;
   }
 }

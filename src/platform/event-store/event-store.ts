@@ -46,9 +46,9 @@ const COLUMNS = `epoch, xid::text, seq::text, id, type, stream, stream_version A
 
 const INSERT = prepared(
   `INSERT INTO events (epoch, id, type, stream, stream_version, subject, occurred_at, data_sealed)
-   SELECT (SELECT current_epoch()), id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), sealed
+   SELECT (SELECT current_epoch()), id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), encrypted
    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[])
-        WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, sealed, place)
+        WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, encrypted, place)
    ORDER BY place`,
 );
 

@@ -147,8 +147,10 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private decryptPayload(task: string, payload: unknown): unknown {
-    const { sealed } = payload as { sealed: string };
-    return JSON.parse(this.cipher.decrypt(Buffer.from(sealed, 'base64'), encryptionPurpose(task)).toString());
+    const { sealed: encrypted } = payload as { sealed: string };
+    return JSON.parse(
+      this.cipher.decrypt(Buffer.from(encrypted, 'base64'), encryptionPurpose(task)).toString(),
+    );
   }
 
   private readonly log: LogFunctionFactory = () => (level, message) => {

@@ -178,9 +178,9 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     };
   }
 
-  private toKeyPair({ kid, privateKeyEncrypted: privateKeySealed }: StoredKey): KeyPair {
+  private toKeyPair({ kid, privateKeyEncrypted }: StoredKey): KeyPair {
     const privateKey = createPrivateKey({
-      key: this.decrypt(privateKeySealed, kid),
+      key: this.decrypt(privateKeyEncrypted, kid),
       format: 'der',
       type: 'pkcs8',
     });
