@@ -73,7 +73,7 @@ async function lookAt(url) {
 
 /** Returns the first administrator and the first sample user, if they still have the sample password. */
 async function knownSignIns(url, password) {
-  const { matchesOwnHash } = await import('../dist/src/platform/crypto/own-hash.js');
+  const { matchesOwnHash } = await import('../dist/src/platform/crypto/passwords/own-hash.js');
   const candidates = await query(
     url,
     `(SELECT email, password_hash FROM users WHERE roles @> ARRAY['admin'] AND status = 'active' ORDER BY created_at, id LIMIT 1)
@@ -89,7 +89,8 @@ async function knownSignIns(url, password) {
 }
 
 async function query(url, text) {
-  const { connectionOptions } = await import('../dist/src/platform/database/driver/connection-options.js');
+  const { connectionOptions } =
+    await import('../dist/src/platform/database/driver/connections/connection-options.js');
   const { Client, ...address } = connectionOptions(url);
   const client = new Client(address);
   await client.connect();

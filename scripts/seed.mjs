@@ -2,8 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import { readConfig } from '../dist/src/config/config.js';
-import { hashPassword } from '../dist/src/platform/crypto/own-hash.js';
-import { connectionOptions } from '../dist/src/platform/database/driver/connection-options.js';
+import { hashPassword } from '../dist/src/platform/crypto/passwords/own-hash.js';
+import { connectionOptions } from '../dist/src/platform/database/driver/connections/connection-options.js';
 import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { openDatabase } from '../dist/src/platform/database/startup/open-database.js';
 import { ProcessSignals } from '../dist/src/platform/lifecycle/process-signals.listener.js';

@@ -10,12 +10,12 @@ import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { UserResponse } from '../users/dto/user.response.js';
 import { ApiExport } from './api-export.decorator.js';
-import { auditFields, AuditSource } from './audit.source.js';
+import { auditFields, AuditSource } from './sources/audit.source.js';
 import { ExportAuditDto } from './dto/export-audit.dto.js';
 import { ExportUsersDto } from './dto/export-users.dto.js';
 import { ExportService } from './export.service.js';
-import { userFields } from './user-columns.js';
-import { UsersSource } from './users.source.js';
+import { userFields } from './sources/user-columns.js';
+import { UsersSource } from './sources/users.source.js';
 
 @ApiTags('export')
 @ExposesHeaders('X-Export-Cursor')

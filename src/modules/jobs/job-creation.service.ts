@@ -6,7 +6,7 @@ import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import type { Job } from './job-registry.service.js';
 import { JobWorker } from './processing/job.worker.js';
-import { JobsRepository } from './jobs.repository.js';
+import { JobsRepository } from './storage/jobs.repository.js';
 
 /** The maximum number of unfinished jobs per user. */
 export const MAX_OPEN_JOBS = 10;

@@ -4,7 +4,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import type { WhichSessions } from '../auth/events/session-events.js';
 import { PrincipalsService } from '../auth/principals/principals.service.js';
 import type { Job } from './job-registry.service.js';
-import { JobsRepository } from './jobs.repository.js';
+import { JobsRepository } from './storage/jobs.repository.js';
 
 /**
  * Withdraws jobs whose owner's sessions were revoked. Their open rows fail with `FORBIDDEN`, even if the

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app-error.js';
-import type { Preconditions } from '../../common/http/preconditions.decorator.js';
+import type { Preconditions } from '../../common/http/preconditions/preconditions.decorator.js';
 import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
-import { prepared } from '../../platform/database/driver/prepared.js';
+import { prepared } from '../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-registry.service.js';

@@ -2,7 +2,7 @@ import { findCanonicalEmail } from '../../common/email-address.js';
 import { trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
-import { parseStoredHash } from '../../platform/crypto/stored-hash.js';
+import { parseStoredHash } from '../../platform/crypto/passwords/stored-hash.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
 import type { ImportedUser } from '../users/commands/import-users.command.js';
 import { MAX_ROLES_OF_USER } from '../users/dto/set-roles.dto.js';

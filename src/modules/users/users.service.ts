@@ -5,7 +5,7 @@ import { AppError } from '../../common/errors/app-error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
-import { PasswordHasher } from '../../platform/crypto/password.hasher.js';
+import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { replayUser } from './history/replay-user.js';

@@ -3,7 +3,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import { newId, NIL_UUID } from '../../common/ids.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
 import type { Cipher } from '../crypto/cipher.service.js';
-import { prepared } from '../database/driver/prepared.js';
+import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 import type { ActorType, AuditAction, AuditOutcome, AuditReason } from './audit.types.js';
 import { type AuditChanges, packDetails } from './audit-details.js';

@@ -5,7 +5,7 @@ import { newId } from '../../common/ids.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
 import type { Cipher } from '../crypto/cipher.service.js';
 import { violatesUnique } from '../database/database.errors.js';
-import { prepared } from '../database/driver/prepared.js';
+import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';

@@ -3,7 +3,7 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppError } from '../../common/errors/app-error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
-import { VERSIONED } from '../../common/http/versioned.interceptor.js';
+import { VERSIONED } from '../../common/http/preconditions/versioned.interceptor.js';
 import { KEY_HEADER, MAX_KEY_LENGTH, REPLAYED_HEADER } from '../idempotency/idempotency-key.js';
 import { type IdempotencyKeyUse, KEY_USE_EXTENSION } from '../idempotency/idempotency.decorator.js';
 

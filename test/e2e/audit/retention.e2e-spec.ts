@@ -6,7 +6,7 @@ import { AuditKeysService } from '../../../src/modules/audit/sealing/audit-keys.
 import { AuditRetentionService } from '../../../src/modules/audit/retention/audit-retention.service.js';
 import { formatLeaves, signRetention } from '../../../src/modules/audit/proofs/retention-statement.js';
 import { RetentionsRepository } from '../../../src/modules/audit/retention/retentions.repository.js';
-import { AuditSource } from '../../../src/modules/export/audit.source.js';
+import { AuditSource } from '../../../src/modules/export/sources/audit.source.js';
 import { START_OFFSET } from '../../../src/modules/export/export-cursor.service.js';
 import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
 import { SEAL_LOCK, sealed, writeEntries } from '../../support/builders/audit.js';

@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { Principal } from '../../../src/common/authorization/principal.types.js';
 import { permissions } from '../../../src/modules/permissions.js';
 import { requestContext } from '../../../src/common/context/request-context.js';
-import { Preconditions } from '../../../src/common/http/preconditions.decorator.js';
+import { Preconditions } from '../../../src/common/http/preconditions/preconditions.decorator.js';
 import { newId } from '../../../src/common/ids.js';
 import { ChangePassword } from '../../../src/modules/auth/commands/change-password.command.js';
 import { EndSession } from '../../../src/modules/auth/commands/end-session.command.js';
@@ -37,7 +37,7 @@ import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.co
 import { LastLoginBuffer } from '../../../src/modules/users/last-login.buffer.js';
 import { UsersService } from '../../../src/modules/users/users.service.js';
 import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
-import { isRead } from '../../../src/platform/database/driver/statement.js';
+import { isRead } from '../../../src/platform/database/driver/statements/statement.js';
 import { AllRows } from '../../support/database/all-rows.js';
 import { stopSealing } from '../../support/builders/audit.js';
 import { type BrokenStatement, ConnectionFaults } from '../../support/faults/connection-faults.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import type { Response } from 'supertest';
-import { auditFields } from '../../../src/modules/export/audit.source.js';
+import { auditFields } from '../../../src/modules/export/sources/audit.source.js';
 import { writeEntries } from '../../support/builders/audit.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { JobsCleanup } from '../../../src/modules/jobs/jobs.cleanup.js';
+import { JobsCleanup } from '../../../src/modules/jobs/storage/jobs.cleanup.js';
 import { MAX_OPEN_JOBS } from '../../../src/modules/jobs/job-creation.service.js';
 import { JobRegistry } from '../../../src/modules/jobs/job-registry.service.js';
 import { JobStreams } from '../../../src/modules/jobs/job.streams.js';

@@ -5,7 +5,10 @@ import { AppError } from '../../../common/errors/app-error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import type { SignInRefusal } from '../auth.audit-reasons.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
-import { type PresentedPassword, PasswordHasher } from '../../../platform/crypto/password.hasher.js';
+import {
+  type PresentedPassword,
+  PasswordHasher,
+} from '../../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import type { AttemptInFlight } from '../sign-in/sign-in-attempts.service.js';

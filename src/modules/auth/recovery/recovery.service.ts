@@ -4,7 +4,7 @@ import type { Principal } from '../../../common/authorization/principal.types.js
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import { AppError } from '../../../common/errors/app-error.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
-import { PasswordHasher } from '../../../platform/crypto/password.hasher.js';
+import { PasswordHasher } from '../../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { ChangeEmail } from '../../users/commands/change-email.command.js';
 import { ReplacePassword } from '../../users/commands/replace-password.command.js';

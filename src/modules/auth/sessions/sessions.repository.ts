@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Raw } from 'typeorm';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import type { PageKey } from '../../../common/pagination/cursor.js';
-import { prepared } from '../../../platform/database/driver/prepared.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { CLAIM_COLUMNS, type RefreshClaims } from './refresh-tokens.repository.js';

@@ -1,6 +1,6 @@
 import { NIL_UUID } from '../../../common/ids.js';
 import { Injectable } from '@nestjs/common';
-import { prepared } from '../../../platform/database/driver/prepared.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 
 /** The user that a sign-in claims to be. */

@@ -13,7 +13,7 @@ import { LifecycleService } from '../../../platform/lifecycle/lifecycle.service.
 import { PrincipalsService } from '../../auth/principals/principals.service.js';
 import { ExportStream, type ExportStreamOptions } from './export.stream.js';
 import { ResponseWriter } from './response.writer.js';
-import type { RowBatch, RowSource } from '../row-source.types.js';
+import type { RowBatch, RowSource } from '../sources/row-source.types.js';
 import { exportTooOld } from '../export-too-old.error.js';
 
 /** The divisor of the pool size for reads of all exports together, so that a request always finds a connection. */

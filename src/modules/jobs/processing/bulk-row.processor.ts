@@ -9,7 +9,7 @@ import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
 import type { JobCallerCache } from './job-caller.cache.js';
 import type { BulkAction, Job } from '../job-registry.service.js';
-import { JobRowsRepository, type OpenRow } from '../job-rows.repository.js';
+import { JobRowsRepository, type OpenRow } from '../storage/job-rows.repository.js';
 
 /** The time limit of one attempt. Shorter than the transaction time limit of the database. */
 const ATTEMPT_LIMIT_MS = 20_000;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { AppError } from '../../../common/errors/app-error.js';
-import { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import type { BulkContext } from '../../jobs/job-registry.service.js';
 import { SetRoles } from '../../users/commands/set-roles.command.js';
 import { MAX_ROLES_OF_USER } from '../../users/dto/set-roles.dto.js';

@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { AppError } from '../../../common/errors/app-error.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { UserWriter } from '../user.writer.js';
 import { RESTORABLE_DAYS } from '../user-rules.js';
 import { userEventTypes } from '../events/user-events.js';

@@ -1,6 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { UserWriter, type UserChange } from '../user.writer.js';
 import { assertNotDeleted } from '../user-rules.js';
 import type { UpdateUserDto } from '../dto/update-user.dto.js';

@@ -2,12 +2,12 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { Config } from '../../../config/config.js';
-import { Backends } from './backends.js';
-import { connectionOptions } from './connection-options.js';
-import { PathMonitor } from './path.monitor.js';
-import { createClientClass, type QueryObserver } from './service.client.js';
-import { SharedBufferSocket } from './shared-buffer.socket.js';
-import { ServicePool } from './service.pool.js';
+import { Backends } from './connections/backends.js';
+import { connectionOptions } from './connections/connection-options.js';
+import { PathMonitor } from './connections/path.monitor.js';
+import { createClientClass, type QueryObserver } from './connections/service.client.js';
+import { SharedBufferSocket } from './connections/shared-buffer.socket.js';
+import { ServicePool } from './pools/service.pool.js';
 import { connectionFailure } from '../../../common/errors/connection-failure.js';
 import { BackgroundLogger } from '../../logging/background-logger.js';
 

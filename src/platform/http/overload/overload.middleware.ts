@@ -5,7 +5,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Counter } from 'prom-client';
 import type { DataSource } from 'typeorm';
 import { poolOf } from '../../database/database.module.js';
-import { ServicePool } from '../../database/driver/service.pool.js';
+import { ServicePool } from '../../database/driver/pools/service.pool.js';
 import { LifecycleService } from '../../lifecycle/lifecycle.service.js';
 import { countedMethod, HTTP_REQUESTS } from '../../metrics/http.metrics.js';
 import { OVERLOAD_REFUSALS, type RefusalReason } from '../../metrics/metric-names.js';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { type Backends, processIdOf } from './backends.js';
 import { streamOf } from './cancellation.js';
-import { BackgroundLogger } from '../../logging/background-logger.js';
+import { BackgroundLogger } from '../../../logging/background-logger.js';
 
 /** An SSLRequest (PostgreSQL protocol, 54.2.10). Servers and poolers answer it before authentication. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);

@@ -2,14 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { likePattern } from '../../common/text.js';
-import { type CopiedRows, copyOut } from '../../platform/database/driver/copy-out.js';
-import { poolOf } from '../../platform/database/database.module.js';
-import { estimateRows } from '../../platform/database/estimate-rows.js';
-import { prepared } from '../../platform/database/driver/prepared.js';
-import { anyTerm, keyContains, holdsInAnyForm, searchTerms } from '../../platform/database/search-key.js';
-import { SqlRunner } from '../../platform/database/sql.runner.js';
-import type { HistorySnapshot } from './exports.repository.js';
+import { likePattern } from '../../../common/text.js';
+import { type CopiedRows, copyOut } from '../../../platform/database/driver/statements/copy-out.js';
+import { poolOf } from '../../../platform/database/database.module.js';
+import { estimateRows } from '../../../platform/database/estimate-rows.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
+import { anyTerm, keyContains, holdsInAnyForm, searchTerms } from '../../../platform/database/search-key.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
+import type { HistorySnapshot } from '../exports.repository.js';
 
 export interface UserExportFilters {
   readonly search?: string;
