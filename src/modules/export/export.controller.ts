@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeRange } from '../../common/validation/time.decorator.js';
 import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js';
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';

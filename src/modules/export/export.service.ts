@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { preferredType } from '../../common/http/accept.js';
 import { newId } from '../../common/ids.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';

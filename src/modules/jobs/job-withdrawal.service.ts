@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
-import type { WhichSessions } from '../auth/events/session-events.js';
+import type { WhichSessions } from '../auth/events/sessions-revoked.event.js';
 import { PrincipalsService } from '../auth/principals/principals.service.js';
 import type { Job } from './job-registry.service.js';
 import { JobsRepository } from './storage/jobs.repository.js';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { parseJsonBody } from '../../common/validation/json-text.js';
 import { type ImportRow, parseImportRow } from './parse-import-row.js';
 import { toImportRecord, parseCsvFields, parseCsvHeader } from './csv-record.js';

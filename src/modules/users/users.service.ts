@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { findCanonicalEmail } from '../../common/email-address.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
@@ -14,7 +14,7 @@ import { UserAuthorityPolicy } from './user-authority.policy.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
 import { LastLoginBuffer } from './last-login.buffer.js';
-import { securityBreaks } from './events/user-events.js';
+import { securityBreaks } from './events/user.event.js';
 import { checkPassword } from './passwords/password.policy.js';
 import type { User, UserStatus } from './user.entity.js';
 import { sortColumns, type UserOrder } from './listing/users-page.query-builder.js';

@@ -17,7 +17,7 @@ import { APPLICATION_NAME } from '../database/driver/data-source.js';
 import { createTimeoutClientClass } from '../database/driver/connections/timeout.client.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { withTimeout } from '../../common/with-timeout.js';
-import { BackgroundLogger } from '../logging/background-logger.js';
+import { BackgroundLogger } from '../logging/background.logger.js';
 import { QUEUE_SCHEMA } from '../database/queue-schema.js';
 import { encryptionPurpose } from './task.queue.js';
 

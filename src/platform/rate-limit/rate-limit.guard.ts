@@ -3,7 +3,7 @@ import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler';
 import type { Request, Response } from 'express';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { clientNetwork } from '../../common/http/client-network.js';
 import { operationalRoute } from '../../common/http/operational.decorator.js';
 import { type Tier, tierFor, WINDOW_MS } from './tier.policy.js';

@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { findCanonicalEmail } from '../../../common/email-address.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import type { SignInRefusal } from '../auth.audit-reasons.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';

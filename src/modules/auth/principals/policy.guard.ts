@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { type Policy, policyOf } from '../../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import { normalizeId } from '../../../common/ids.js';
 

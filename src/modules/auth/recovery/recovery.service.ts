@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { PasswordHasher } from '../../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
@@ -13,7 +13,7 @@ import { UsersService } from '../../users/users.service.js';
 import { UserMailsService } from './user-mails.service.js';
 import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { ChangeEmailDto } from '../dto/change-email.dto.js';
-import type { WhichSessions } from '../events/session-events.js';
+import type { WhichSessions } from '../events/sessions-revoked.event.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { clientNetwork } from '../../../common/http/client-network.js';
 import { newId } from '../../../common/ids.js';
 import { KeyedDigestService } from '../../../platform/crypto/keyed-digest.service.js';
@@ -8,7 +8,7 @@ import { ALLOWANCES } from './guess-allowances.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { SignInFailuresRepository, type CounterVerdict } from './sign-in-failures.repository.js';
 import { SignInMetrics } from './sign-in.metrics.js';
-import type { WaitingPlace } from './waiting-lines.js';
+import type { WaitingPlace } from './attempt.queue.js';
 
 /** The origin of attempts from a network where the user has no session. */
 const ANY_NETWORK = 'anywhere';

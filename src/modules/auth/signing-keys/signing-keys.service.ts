@@ -13,7 +13,7 @@ import { Cipher } from '../../../platform/crypto/cipher.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { type KeyUse, keyUses, SigningKeysRepository, type StoredKey } from './signing-keys.repository.js';
-import { BackgroundLogger } from '../../../platform/logging/background-logger.js';
+import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 
 const RELOAD_INTERVAL_MS = 60_000;
 /**

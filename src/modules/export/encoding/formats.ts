@@ -1,4 +1,4 @@
-import type { AppError } from '../../../common/errors/app-error.js';
+import type { AppError } from '../../../common/errors/app.error.js';
 import { errorEnvelope } from '../../../common/errors/error-body.js';
 import { csvText } from './csv.js';
 import type { Encoding } from '../sources/row-source.types.js';

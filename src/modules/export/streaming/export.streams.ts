@@ -4,7 +4,7 @@ import PQueue from 'p-queue';
 import type { Permission } from '../../../common/authorization/permissions.js';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';

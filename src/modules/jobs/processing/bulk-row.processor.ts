@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { isTransient } from '../../../platform/database/database.errors.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';

@@ -5,7 +5,7 @@ import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { type Job, JobRegistry } from '../job-registry.service.js';
 import { LEASE_SECONDS, JobRunner } from './job.runner.js';
 import { JobsRepository } from '../storage/jobs.repository.js';
-import { BackgroundLogger } from '../../../platform/logging/background-logger.js';
+import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 
 const POLL_INTERVAL_MS = 1000;
 /** The number of jobs that run at once. Their rows share the concurrency limit of the instance. */

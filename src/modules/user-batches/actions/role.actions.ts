@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import type { BulkContext } from '../../jobs/job-registry.service.js';
 import { SetRoles } from '../../users/commands/set-roles.command.js';

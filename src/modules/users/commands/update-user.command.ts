@@ -4,7 +4,7 @@ import type { Preconditions } from '../../../common/http/preconditions/precondit
 import { UserWriter, type UserChange } from '../user.writer.js';
 import { assertNotDeleted } from '../user-rules.js';
 import type { UpdateUserDto } from '../dto/update-user.dto.js';
-import { type UserEventType, userEventTypes } from '../events/user-events.js';
+import { type UserEventType, userEventTypes } from '../events/user.event.js';
 import { LastAdminPolicy } from '../last-admin.policy.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
 import type { User } from '../user.entity.js';

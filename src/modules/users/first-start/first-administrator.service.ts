@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { validate } from 'class-validator';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import type { ErrorCode } from '../../../common/errors/error-codes.js';
 import { trimText } from '../../../common/text.js';
 import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../../config/config.js';

@@ -5,7 +5,7 @@ import { UserEncryptionKeys } from '../../../platform/crypto/user-encryption-key
 import { EventStore } from '../../../platform/event-store/event-store.js';
 import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
 import { type UserState, changesOf, eventData } from './user-event-data.js';
-import { UserEvent, type UserEventType, userEventTypes } from '../events/user-events.js';
+import { UserEvent, type UserEventType, userEventTypes } from '../events/user.event.js';
 import type { User } from '../user.entity.js';
 
 const actions: Readonly<Record<UserEventType, AuditAction>> = {

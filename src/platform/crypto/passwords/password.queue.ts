@@ -1,5 +1,5 @@
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import type { PasswordLaneName, PasswordMetrics } from '../../metrics/password.metrics.js';
 
 /** The longest wait in the queue; after it the client is told to try again. */

@@ -12,7 +12,7 @@ import { isReadOnly } from '../database.errors.js';
 import { Lease } from './lease.js';
 import { SqlRunner } from '../sql.runner.js';
 import { WriteAccessMonitor } from './write-access.monitor.js';
-import { BackgroundLogger } from '../../logging/background-logger.js';
+import { BackgroundLogger } from '../../logging/background.logger.js';
 
 const HEARTBEAT_INTERVAL_MS = 250;
 const LEASE_MS = 1000;

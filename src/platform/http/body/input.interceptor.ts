@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import type { Request } from 'express';
 import type { Observable } from 'rxjs';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { parseJsonBody } from '../../../common/validation/json-text.js';
 import { parseQuery } from '../../../common/validation/query-text.js';
 import { routeInput, type RouteInput } from './route-input.decorator.js';

@@ -2,7 +2,7 @@ import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/com
 import type { Reflector } from '@nestjs/core';
 import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { parseUtf8MediaType } from '../../../common/http/media-type.js';
 import { withTimeout } from '../../../common/with-timeout.js';
 import { continueBody } from '../server/expect.middleware.js';

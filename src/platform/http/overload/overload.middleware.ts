@@ -14,7 +14,7 @@ import { EventLoopMonitor } from './event-loop.monitor.js';
 import { answerOverloaded } from './answer-overloaded.js';
 import { RefusalScheduler } from './refusal.scheduler.js';
 import { UNMATCHED } from '../../../common/http/route-pattern.js';
-import { BackgroundLogger } from '../../logging/background-logger.js';
+import { BackgroundLogger } from '../../logging/background.logger.js';
 
 const REPORT_INTERVAL_MS = 10_000;
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { type RequestContext, requestContext } from '../../../../common/context/request-context.js';
-import { AppError } from '../../../../common/errors/app-error.js';
-import type { Backends } from './backends.js';
+import { AppError } from '../../../../common/errors/app.error.js';
+import type { BackendStateReader } from './backend-state.reader.js';
 import { Cancellation, streamOf } from './cancellation.js';
 import { CopyOut } from '../statements/copy-out.js';
 import { isConnectionLost, isReadOnly } from '../../database.errors.js';
@@ -19,7 +19,7 @@ interface ClientOptions {
   /** True if each connection keeps statements marked as `prepared`, which not every pooler supports. */
   readonly keepsStatements: boolean;
   readonly path: PathMonitor;
-  readonly backends: Backends;
+  readonly backends: BackendStateReader;
 }
 
 type ConnectCallback = (error: Error | undefined) => void;

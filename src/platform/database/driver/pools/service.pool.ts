@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { AppError } from '../../../../common/errors/app-error.js';
+import { AppError } from '../../../../common/errors/app.error.js';
 import type { PathMonitor } from '../connections/path.monitor.js';
 import { poolOfClient } from '../connections/service.client.js';
 import { QueueWaitEstimator } from './queue-wait.estimator.js';
