@@ -68,12 +68,12 @@ const FILL = `
          CASE WHEN other < 0.002 THEN 'failure' WHEN other < 0.03 THEN 'denied' ELSE 'success' END,
          gen_random_uuid()::text, md5(n::text), bytes || bytes || bytes, CASE WHEN chance > 0.7 THEN bytes || bytes END
   FROM (
-    SELECT n, random() AS chance, random() AS other, sha256(n::text::bytea) AS bytes, pg_temp.account(random()) AS actor,
-           pg_temp.account(random()) AS target
+    SELECT n, random() AS chance, random() AS other, sha256(n::text::bytea) AS bytes, pg_temp.some_user(random()) AS actor,
+           pg_temp.some_user(random()) AS target
     FROM generate_series(1, $3::integer) AS n
   ) AS drawn`;
-const ACCOUNT = `
-  CREATE FUNCTION pg_temp.account(chance double precision) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+const SOME_USER = `
+  CREATE FUNCTION pg_temp.some_user(chance double precision) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT ('00000000-0000-4000-8000-' || lpad(CASE
       WHEN chance < 0.05 THEN '1' WHEN chance < 0.050002 THEN '2'
       ELSE (1000 + chance * 100000)::bigint::text END, 12, '0'))::uuid $$`;
@@ -125,7 +125,7 @@ async function fillMonths(connectionString, entries) {
   await client.connect();
   try {
     await client.query('SET synchronous_commit = off');
-    await client.query(ACCOUNT);
+    await client.query(SOME_USER);
     const each = Math.round(entries / MONTHS);
     for (let ago = MONTHS; ago > 0; ago--) {
       const { rows } = await client.query(

@@ -1,4 +1,4 @@
-// `npm run bench:export`: exports a million accounts in each format, compared with PostgreSQL's own client
+// `npm run bench:export`: exports a million users in each format, compared with PostgreSQL's own client
 // for the same columns on the same server. Measures the growth of the process and the latency of other
 // requests meanwhile.
 
@@ -15,10 +15,10 @@ import pg from 'pg';
 import { to } from 'pg-copy-streams';
 import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/embedded-postgres.js';
 import { migrate } from '../dist/src/platform/database/startup/migrate.js';
-import { addSampleAccounts } from '../scripts/sample-accounts.mjs';
+import { addSampleUsers } from '../scripts/sample-users.mjs';
 import { median, quantile, signIn, startService, table } from './service.mjs';
 
-const ACCOUNTS = Number(process.env.ACCOUNTS ?? 1_000_000);
+const USERS = Number(process.env.ACCOUNTS ?? 1_000_000);
 const ROUNDS = Number(process.env.ROUNDS ?? 9);
 /** The required share of the plain COPY's rows per second. */
 const LEAST = { ndjson: 0.6, csv: 0.6, sse: 0.4 };
@@ -58,7 +58,7 @@ async function fill() {
   const client = new pg.Client({ connectionString: MIGRATION_DATABASE_URL });
   await client.connect();
   try {
-    await addSampleAccounts(client, { accounts: ACCOUNTS, passwordHash: null });
+    await addSampleUsers(client, { users: USERS, passwordHash: null });
     await client.query('VACUUM ANALYZE users');
   } finally {
     await client.end();
@@ -192,7 +192,7 @@ function report({ rates, calm, busy, grown, hasPsql }) {
   ];
   const slower = quantile(busy, 0.99) / quantile(calm, 0.99);
   process.stdout.write(
-    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${ACCOUNTS} accounts, medians of ${ROUNDS}\n\n` +
+    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${USERS} users, medians of ${ROUNDS}\n\n` +
       `${table([['', 'rows/s', 'of COPY', 'at least'], ...[...rates].map(row)])}\n\n` +
       `the process grows by ${grown.toFixed(0)} MB (at most ${MAX_GROWTH_MB})\n` +
       `GET /api/users/me, p99: ${quantile(calm, 0.99).toFixed(1)} ms alone, ${quantile(busy, 0.99).toFixed(1)} ms meanwhile, ` +

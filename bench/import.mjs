@@ -1,4 +1,4 @@
-// `npm run bench:import`: imports accounts, compared with a plain COPY of the same rows into a bare table in
+// `npm run bench:import`: imports users, compared with a plain COPY of the same rows into a bare table in
 // the same run. Measures sign-ins meanwhile.
 
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { joinEmbeddedPostgres } from '../dist/src/platform/embedded-postgres/emb
 import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { quantile, signIn, startService, table } from './service.mjs';
 
-const ACCOUNTS = Number(process.env.ACCOUNTS ?? 1_000_000);
+const USERS = Number(process.env.ACCOUNTS ?? 1_000_000);
 const CALM_SIGN_INS = 100;
 const SIGN_IN_EVERY_MS = 50;
 const LOOK_EVERY_MS = 500;
@@ -67,8 +67,8 @@ async function timed(work) {
 }
 
 function* batches(line) {
-  for (let n = 0; n < ACCOUNTS; n += BATCH) {
-    const rows = Math.min(BATCH, ACCOUNTS - n);
+  for (let n = 0; n < USERS; n += BATCH) {
+    const rows = Math.min(BATCH, USERS - n);
     yield Array.from({ length: rows }, (_, place) => line(n + place)).join('');
   }
 }
@@ -112,7 +112,7 @@ async function ended(service, token, id) {
     const { body } = await service.send('GET', `/api/jobs/${id}`, { token });
     const job = JSON.parse(body);
     if (job.finished_at !== null) {
-      if (job.done !== ACCOUNTS) throw new Error(`not all were imported: ${body}`);
+      if (job.done !== USERS) throw new Error(`not all were imported: ${body}`);
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
@@ -145,18 +145,18 @@ function report({ copied, staged, imported, calm, busy }) {
   const row = (name, seconds) => [
     name,
     seconds.toFixed(1),
-    Math.round(ACCOUNTS / seconds),
+    Math.round(USERS / seconds),
     `${((copied / seconds) * 100).toFixed(1)} %`,
   ];
   const signIns = (name, times) =>
     `POST /api/auth/login ${name}: p50 ${quantile(times, 0.5).toFixed(0)} ms, p99 ${quantile(times, 0.99).toFixed(0)} ms\n`;
   process.stdout.write(
-    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${ACCOUNTS} accounts\n\n` +
+    `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model}), ${USERS} users\n\n` +
       `${table([
         ['', 'seconds', 'rows/s', 'of COPY'],
         row('COPY into a bare table', copied),
         row('until 202', staged),
-        row('until all are accounts', imported),
+        row('until all are users', imported),
       ])}\n\n${signIns('alone', calm)}${signIns('meanwhile', busy)}`,
   );
 }

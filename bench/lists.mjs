@@ -1,5 +1,5 @@
-// `npm run bench:lists`: pages, filters and searches of the list of accounts, with 1,000 and with 1,000,000
-// accounts.
+// `npm run bench:lists`: pages, filters and searches of the list of users, with 1,000 and with 1,000,000
+// users.
 //
 // Both databases are on one embedded PostgreSQL, and each has its own service process. Every repetition
 // requests the first page of the small table, then the row's page of the small and of the big table. Other
@@ -52,7 +52,7 @@ try {
   if (options['data-dir'] === undefined) await rm(dataDir, { recursive: true, force: true });
 }
 
-async function fill(name, accounts) {
+async function fill(name, users) {
   const { superuserUrl, url: serviceUrl } = embedded.urls;
   const known = await sql(superuserUrl, 'SELECT 1 FROM pg_database WHERE datname = $1', [name]);
   if (known.length === 0) await sql(superuserUrl, `CREATE DATABASE ${name}`);
@@ -62,8 +62,8 @@ async function fill(name, accounts) {
   const [{ filled }] = await sql(url, 'SELECT EXISTS (SELECT FROM users) AS filled');
   if (!filled) {
     const started = performance.now();
-    await seed(url, accounts);
-    say(`${accounts} accounts in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    await seed(url, users);
+    say(`${users} users in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
   return { url, addresses };
 }
@@ -80,7 +80,7 @@ async function list({ process, token }, query) {
 }
 
 /**
- * Returns queries with terms by the number of accounts they find. Names are chosen by counting, because the
+ * Returns queries with terms by the number of users they find. Names are chosen by counting, because the
  * sample is random.
  */
 async function queriesFor(url) {
@@ -234,7 +234,7 @@ async function describeSetup(url) {
   );
   process.stdout.write(
     `PostgreSQL ${version} (${settings[0].list}), Node ${process.versions.node}, ${availableParallelism()} cores\n` +
-      `${SMALL} and ${BIG} accounts; ${sizes[0].list}\n`,
+      `${SMALL} and ${BIG} users; ${sizes[0].list}\n`,
   );
 }
 

@@ -13,7 +13,7 @@ import { median, quantile, signIn, startService, table } from './service.mjs';
 
 const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const PASSWORD = 'correct horse battery';
-const ACCOUNTS = 1000;
+const USERS = 1000;
 const ROUNDS = Number(process.env.ROUNDS ?? 8);
 const ROUND_MS = 5_000;
 const CORES = availableParallelism();
@@ -95,11 +95,11 @@ async function login() {
   if (status !== 200) throw new Error(`a sign-in answered ${status}: ${body}`);
 }
 
-/** Signs in with another account from another network each time, so that only the hasher limits the rate. */
+/** Signs in with another user from another network each time, so that only the hasher limits the rate. */
 function attempt() {
-  const account = turn++ % ACCOUNTS;
-  const body = JSON.stringify({ email: `bench-${account}@example.com`, password: PASSWORD });
-  const address = `10.${Math.floor(account / 250)}.${account % 250}.1`;
+  const user = turn++ % USERS;
+  const body = JSON.stringify({ email: `bench-${user}@example.com`, password: PASSWORD });
+  const address = `10.${Math.floor(user / 250)}.${user % 250}.1`;
   return send('POST', '/api/auth/login', { 'x-forwarded-for': address }, body);
 }
 
@@ -183,10 +183,10 @@ async function seed() {
   await client.query(
     `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles)
      SELECT id, email, email, 'Bench', 'bench', 'bench ' || email, $3, ARRAY['user']
-     FROM unnest($1::uuid[], $2::text[]) AS account (id, email)`,
+     FROM unnest($1::uuid[], $2::text[]) AS given (id, email)`,
     [
-      Array.from({ length: ACCOUNTS }, () => uuid()),
-      Array.from({ length: ACCOUNTS }, (_, i) => `bench-${i}@example.com`),
+      Array.from({ length: USERS }, () => uuid()),
+      Array.from({ length: USERS }, (_, i) => `bench-${i}@example.com`),
       passwordHash,
     ],
   );

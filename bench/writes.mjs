@@ -29,12 +29,12 @@ try {
   const commands = app.get(CommandBus);
   const history = switchable(app.get(EventStore), 'append');
   const trail = switchable(app.get(AuditLog), 'record');
-  const account = await commands.execute(
+  const user = await commands.execute(
     new CreateFirstAdministrator({ email: 'a@example.com', name: 'A', password: 'correct horse battery' }),
   );
-  const caller = { userId: account.id, sessionId: account.id, roles: [], permissions: new Set() };
+  const caller = { userId: user.id, sessionId: user.id, roles: [], permissions: new Set() };
   let turn = 0;
-  const change = () => commands.execute(new UpdateUser(account.id, { name: `Name ${turn++}` }, caller, null));
+  const change = () => commands.execute(new UpdateUser(user.id, { name: `Name ${turn++}` }, caller, null));
   const timed = async (on) => {
     history(on);
     trail(on);

@@ -1,4 +1,4 @@
-// `npm run dev`: runs the service on a database with sample accounts, and recompiles and restarts it whenever
+// `npm run dev`: runs the service on a database with sample users, and recompiles and restarts it whenever
 // a source changes.
 //
 // This script joins the database, not the service, so that the database keeps running while the service
@@ -12,7 +12,7 @@ import { ensureBuilt } from './build.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const NEST = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
-const SAMPLE_ACCOUNTS = 20;
+const SAMPLE_USERS = 20;
 const STOP_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
 const ON_WINDOWS = process.platform === 'win32';
@@ -46,15 +46,15 @@ async function main() {
   }
 }
 
-/** Migrates, adds sample accounts to a database without any, and returns the settings of the first start. */
+/** Migrates, adds sample users to a database without any, and returns the settings of the first start. */
 async function prepare(config) {
   const { migrate } = await import('../dist/src/platform/database/startup/migrate.js');
   const { seed } = await import('./seed.mjs');
-  const { SAMPLE_PASSWORD } = await import('./sample-accounts.mjs');
+  const { SAMPLE_PASSWORD } = await import('./sample-users.mjs');
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL;
   await migrate(config);
   const { empty, admin } = await lookAt(url);
-  if (empty) await seed(url, SAMPLE_ACCOUNTS);
+  if (empty) await seed(url, SAMPLE_USERS);
   const settings = admin || config.ADMIN_PASSWORD !== undefined ? {} : { ADMIN_PASSWORD: SAMPLE_PASSWORD };
   const signIns = await knownSignIns(url, SAMPLE_PASSWORD);
   if (settings.ADMIN_PASSWORD !== undefined) signIns.unshift(config.ADMIN_EMAIL);
@@ -71,9 +71,9 @@ async function lookAt(url) {
   return row;
 }
 
-/** Returns the first administrator and the first sample account, if they still have the sample password. */
+/** Returns the first administrator and the first sample user, if they still have the sample password. */
 async function knownSignIns(url, password) {
-  const { matchesOwnHash } = await import('../dist/src/platform/crypto/own-hash.js');
+  const { matchesOwnHash } = await import('../dist/src/platform/crypto/passwords/own-hash.js');
   const candidates = await query(
     url,
     `(SELECT email, password_hash FROM users WHERE roles @> ARRAY['admin'] AND status = 'active' ORDER BY created_at, id LIMIT 1)
@@ -89,7 +89,8 @@ async function knownSignIns(url, password) {
 }
 
 async function query(url, text) {
-  const { connectionOptions } = await import('../dist/src/platform/database/driver/connection-options.js');
+  const { connectionOptions } =
+    await import('../dist/src/platform/database/driver/connections/connection-options.js');
   const { Client, ...address } = connectionOptions(url);
   const client = new Client(address);
   await client.connect();

@@ -1,4 +1,4 @@
-// The names of sample accounts, frequent ones first. They include several alphabets, accents, a blank and an
+// The names of sample users, frequent ones first. They include several alphabets, accents, a blank and an
 // apostrophe.
 
 const words = (text) => text.trim().split(/\s*,\s*/);

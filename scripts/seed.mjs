@@ -1,28 +1,28 @@
-// `npm run seed -- --accounts 1000000`: adds sample accounts to the service's configured database.
+// `npm run seed -- --accounts 1000000`: adds sample users to the service's configured database.
 
 import { parseArgs } from 'node:util';
 import { readConfig } from '../dist/src/config/config.js';
-import { hashPassword } from '../dist/src/platform/crypto/own-hash.js';
-import { connectionOptions } from '../dist/src/platform/database/driver/connection-options.js';
+import { hashPassword } from '../dist/src/platform/crypto/passwords/own-hash.js';
+import { connectionOptions } from '../dist/src/platform/database/driver/connections/connection-options.js';
 import { migrate } from '../dist/src/platform/database/startup/migrate.js';
 import { openDatabase } from '../dist/src/platform/database/startup/open-database.js';
 import { ProcessSignals } from '../dist/src/platform/lifecycle/process-signals.listener.js';
 import { closeOnSignals } from '../dist/src/operator/run-command.js';
-import { addSampleAccounts, SAMPLE_PASSWORD } from './sample-accounts.mjs';
+import { addSampleUsers, SAMPLE_PASSWORD } from './sample-users.mjs';
 
-const MAX_ACCOUNTS = 100_000_000;
+const MAX_USERS = 100_000_000;
 const SAY_EVERY_MS = 5_000;
 
 class UsageError extends Error {}
 
-/** Adds `accounts` sample accounts to the migrated database at `url` and gathers statistics. */
-export async function seed(url, accounts, progress) {
+/** Adds `users` sample users to the migrated database at `url` and gathers statistics. */
+export async function seed(url, users, progress) {
   const { Client, ...address } = connectionOptions(url);
   const client = new Client({ ...address, application_name: 'gatehouse:seed' });
   await client.connect();
   try {
     const passwordHash = await hashPassword(SAMPLE_PASSWORD);
-    await addSampleAccounts(client, { accounts, passwordHash, progress });
+    await addSampleUsers(client, { users, passwordHash, progress });
     // VACUUM also merges the search index's pending entries, and sets the visibility map for index-only
     // scans.
     await client.query('VACUUM (ANALYZE) users');
@@ -33,17 +33,17 @@ export async function seed(url, accounts, progress) {
 
 function readArguments() {
   const { values } = parseArgs({ options: { accounts: { type: 'string' } }, strict: false });
-  const accounts = /^\d{1,9}$/.test(values.accounts) ? Number(values.accounts) : 0;
-  if (accounts >= 1 && accounts <= MAX_ACCOUNTS) return accounts;
-  throw new UsageError(`usage: npm run seed -- --accounts <1 to ${MAX_ACCOUNTS}>`);
+  const users = /^\d{1,9}$/.test(values.accounts) ? Number(values.accounts) : 0;
+  if (users >= 1 && users <= MAX_USERS) return users;
+  throw new UsageError(`usage: npm run seed -- --accounts <1 to ${MAX_USERS}>`);
 }
 
-function sayProgress(accounts) {
+function sayProgress(users) {
   let said = performance.now();
   return (done) => {
     if (performance.now() - said < SAY_EVERY_MS) return;
     said = performance.now();
-    say(`${done} of ${accounts} accounts`);
+    say(`${done} of ${users} users`);
   };
 }
 
@@ -52,21 +52,21 @@ function say(message) {
 }
 
 async function main() {
-  const accounts = readArguments();
+  const users = readArguments();
   const config = readConfig();
   if (config.NODE_ENV === 'production')
-    throw new UsageError('sample accounts share a known password and must not be added in production');
+    throw new UsageError('sample users share a known password and must not be added in production');
   const signals = new ProcessSignals({ production: true });
   const database = await openDatabase(config);
   closeOnSignals(signals, database);
   try {
     const { DATABASE_URL, MIGRATION_DATABASE_URL } = database.config;
     await migrate(database.config);
-    await seed(MIGRATION_DATABASE_URL ?? DATABASE_URL, accounts, sayProgress(accounts));
+    await seed(MIGRATION_DATABASE_URL ?? DATABASE_URL, users, sayProgress(users));
   } finally {
     await database.close();
   }
-  say(`added ${accounts} accounts; the password of each is "${SAMPLE_PASSWORD}"`);
+  say(`added ${users} users; the password of each is "${SAMPLE_PASSWORD}"`);
 }
 
 if (import.meta.main) {

@@ -40,8 +40,8 @@ export async function followJob(client: ApiClient, id: string): Promise<void> {
 
 async function printFailures(client: ApiClient, { id, failed }: Job): Promise<void> {
   const path = `/api/jobs/${id}/results?status=failed&limit=${MAX_SHOWN_FAILURES}`;
-  for (const { index, id: account, error } of await client.json<Result[]>({ path })) {
-    printStatus(`row ${index}${account ? ` (${account})` : ''}: ${error?.code}: ${error?.message}`);
+  for (const { index, id: itemId, error } of await client.json<Result[]>({ path })) {
+    printStatus(`row ${index}${itemId ? ` (${itemId})` : ''}: ${error?.code}: ${error?.message}`);
   }
   if (failed > MAX_SHOWN_FAILURES)
     printStatus(`… and ${failed - MAX_SHOWN_FAILURES} more: GET /api/jobs/${id}/results`);

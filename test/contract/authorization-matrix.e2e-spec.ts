@@ -9,7 +9,7 @@ import { expectEnvelope } from '../support/http/envelope.js';
 import { endedJobOf } from '../support/builders/jobs.js';
 import { type ResourceBody, resourcesOf } from '../support/builders/resources.js';
 import { type Answer, bearer, closeConnections, send } from '../support/http/send.js';
-import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
+import { type TestUser, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
 import { NOBODY } from '../support/builders/users.js';
 import { routesOf } from '../support/docs/routes.js';
 
@@ -108,7 +108,7 @@ function verdictOn(row: string, caller: Caller): Verdict {
   return (column < 0 ? verdicts[0] : verdicts[column]) ?? '401';
 }
 
-const claimsOf = ({ token }: Account): { sub: string; sid: string } =>
+const claimsOf = ({ token }: TestUser): { sub: string; sid: string } =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string; sid: string };
 
 describe('authorization', () => {
@@ -119,42 +119,42 @@ describe('authorization', () => {
   let resourceId: string;
   /** A job of `user`, who had the permission when requesting it. */
   let jobId: string;
-  const accounts = new Map<Caller, Account>();
+  const users = new Map<Caller, TestUser>();
   const password = (caller: Caller): string => (caller === 'admin' ? ADMIN.password : PASSWORD);
 
   beforeAll(async () => {
     app = await TestApp.create();
-    accounts.set('admin', app.admin);
-    for (const caller of ['user', 'other', ...DEAD] as const) accounts.set(caller, await app.account());
-    for (const role of ['premium', 'auditor'] as const) accounts.set(role, await app.account(['user', role]));
+    users.set('admin', app.admin);
+    for (const caller of ['user', 'other', ...DEAD] as const) users.set(caller, await app.createUser());
+    for (const role of ['premium', 'auditor'] as const) users.set(role, await app.createUser(['user', role]));
     const as = (caller: Caller) => idOf(caller);
     await app
       .as(app.admin, 'patch', `/api/users/${as('disabled')}`)
       .send({ status: 'disabled' })
       .expect(200);
     await app.as(app.admin, 'delete', `/api/users/${as('deleted')}`).expect(204);
-    await app.as(account('logged-out'), 'post', '/api/auth/logout').expect(204);
+    await app.as(user('logged-out'), 'post', '/api/auth/logout').expect(204);
     const [entry] = (await app.as(app.admin, 'get', '/api/audit')).body as [{ id: string }];
     entryId = entry.id;
     await sealed(app, [entryId]);
-    [{ id: resourceId }] = (await resourcesOf(app, account('user'), 1)) as [ResourceBody];
-    jobId = await endedJobOf(app, account('user'));
-    accounts.set('expired', { ...account('expired'), token: await expiredToken(account('expired')) });
+    [{ id: resourceId }] = (await resourcesOf(app, user('user'), 1)) as [ResourceBody];
+    jobId = await endedJobOf(app, user('user'));
+    users.set('expired', { ...user('expired'), token: await expiredToken(user('expired')) });
   });
   afterAll(() => {
     closeConnections();
     return app.close();
   });
 
-  function account(caller: Caller): Account {
-    const found = accounts.get(caller);
+  function user(caller: Caller): TestUser {
+    const found = users.get(caller);
     if (!found) throw new Error(`no user for caller ${caller}`);
     return found;
   }
-  const idOf = (caller: Caller): string => account(caller).id;
+  const idOf = (caller: Caller): string => user(caller).id;
 
   /** Returns a token signed with our own key for a live session. Only its expiry makes it invalid. */
-  function expiredToken(of: Account): Promise<string> {
+  function expiredToken(of: TestUser): Promise<string> {
     const config = app.nest.get<Config>(ConfigModule.token);
     const tokens = new TokensService(
       { ...config, ACCESS_TOKEN_TTL_SECONDS: -1 },
@@ -166,7 +166,7 @@ describe('authorization', () => {
 
   async function ask(name: string, caller: Caller, { body, headers }: Request): Promise<Answer> {
     const [method = '', pattern = ''] = name.split(' ');
-    const own = caller === 'nobody' ? NOBODY : claimsOf(account(caller)).sid;
+    const own = caller === 'nobody' ? NOBODY : claimsOf(user(caller)).sid;
     const path = pattern
       .replace('/sessions/{id}', `/sessions/${own}`)
       .replace('/audit/{id}', `/audit/${entryId}`)
@@ -174,7 +174,7 @@ describe('authorization', () => {
       .replace('/jobs/{id}', `/jobs/${jobId}`)
       .replace('{id}', idOf('user'))
       .replace('{name}', 'auditor');
-    const authorization = caller === 'nobody' ? {} : bearer(account(caller));
+    const authorization = caller === 'nobody' ? {} : bearer(user(caller));
     return send(app.url, { method, path, headers: { ...authorization, ...headers }, body });
   }
 
@@ -205,8 +205,7 @@ describe('authorization', () => {
       }
       if (request.endsSessions !== true || verdict !== 'in') return;
       for (const ended of new Set([caller, 'user'] as const)) {
-        if (ended !== 'nobody')
-          accounts.set(ended, await signIn(app.url, account(ended).email, password(ended)));
+        if (ended !== 'nobody') users.set(ended, await signIn(app.url, user(ended).email, password(ended)));
       }
     });
   });

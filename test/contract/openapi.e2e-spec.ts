@@ -328,7 +328,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   const person = { email: 'real@example.com', password: `${PASSWORD} at first`, name: 'Real Answer' };
   const created = await ask('POST /api/users', { body: person, token: undefined });
   const { id } = created.body as { id: string };
-  const account = { key: id };
+  const user = { key: id };
   await ask('POST /api/users', { body: person });
   const once = { headers: { 'Idempotency-Key': 'once' }, token: undefined };
   const another = { ...person, email: 'another@example.com' };
@@ -356,28 +356,28 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('GET /api/users/me', { token: undefined });
   await ask('PATCH /api/users/me', { token: some.token, body: { name: 'Another' } });
   await ask('PATCH /api/users/me', { token: some.token, body: {}, headers: { 'If-Match': '"99"' } });
-  const read = await ask('GET /api/users/{id}', account);
-  await ask('GET /api/users/{id}', { ...account, headers: { 'If-None-Match': read.get('etag') ?? '' } });
+  const read = await ask('GET /api/users/{id}', user);
+  await ask('GET /api/users/{id}', { ...user, headers: { 'If-None-Match': read.get('etag') ?? '' } });
   await ask('GET /api/users/{id}', {
-    ...account,
+    ...user,
     headers: { Accept: 'application/problem+json' },
     key: 'no-id',
   });
   await ask('GET /api/users/{id}', { key: admin.id, token: some.token });
-  await ask('PATCH /api/users/{id}', { ...account, body: { status: 'disabled' } });
+  await ask('PATCH /api/users/{id}', { ...user, body: { status: 'disabled' } });
   await ask('PATCH /api/users/{id}', { key: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10', body: {} });
-  await ask('PUT /api/users/{id}/roles', { ...account, body: { roles: ['user'] } });
-  const current = await ask('GET /api/users/{id}', account);
+  await ask('PUT /api/users/{id}/roles', { ...user, body: { roles: ['user'] } });
+  const current = await ask('GET /api/users/{id}', user);
   await ask('PUT /api/users/{id}/roles', {
-    ...account,
+    ...user,
     body: { roles: ['user', 'premium'] },
     headers: { 'If-Match': current.get('etag') ?? '' },
   });
-  await ask('POST /api/users/{id}/restore', account);
-  await ask('DELETE /api/users/{id}', account);
-  await ask('POST /api/users/{id}/restore', account);
+  await ask('POST /api/users/{id}/restore', user);
+  await ask('DELETE /api/users/{id}', user);
+  await ask('POST /api/users/{id}/restore', user);
   await ask('DELETE /api/users/{id}', { key: admin.id });
-  await askAboutHistory(ask, account);
+  await askAboutHistory(ask, user);
   await askAboutSeals(ask, database);
 
   await ask('GET /api/roles', {});

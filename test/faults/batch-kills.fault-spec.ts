@@ -26,6 +26,6 @@ describe('a batch whose instances are killed with -9', () => {
     expect(takenOverAfterMs).toHaveLength(KILLS);
     expect(job).toMatchObject({ status: 'succeeded', total: ROWS, done: ROWS, failed: 0 });
     expect(results).toEqual({ ok: ROWS });
-    expect(events).toEqual({ events: ROWS, accounts: ROWS, entries: ROWS });
+    expect(events).toEqual({ events: ROWS, users: ROWS, entries: ROWS });
   }, 900_000);
 });

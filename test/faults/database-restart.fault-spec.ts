@@ -4,7 +4,7 @@ import { noSignals } from '../support/faults/backends.js';
 import { LEASE_MS, Pair } from '../support/app/pair.js';
 import { revocations, tryOut } from '../support/faults/revocations.js';
 import { closeConnections } from '../support/http/send.js';
-import type { Account } from '../support/app/test-app.js';
+import type { TestUser } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 import { until } from '../support/app/until.js';
 import { wherePossible } from '../support/app/where-possible.js';
@@ -16,11 +16,11 @@ wherePossible(noSignals, 'a database that crashes', () =>
   describe('a database that crashes and comes back', () => {
     let database: TestDatabase;
     let pair: Pair;
-    let watched: Account;
+    let watched: TestUser;
     beforeAll(async () => {
       database = await TestDatabase.create();
       pair = await Pair.start(database);
-      watched = await pair.account('watched@example.com');
+      watched = await pair.createUser('watched@example.com');
     });
     afterAll(async () => {
       closeConnections();
@@ -68,8 +68,8 @@ wherePossible(noSignals, 'a database that crashes', () =>
     it(`never leaves a stale permission, and uses the cache again after each of ${ROUNDS} crashes`, async () => {
       const said: string[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        const demoted = await pair.account(`demoted-${round}@example.com`, ['user', 'auditor']);
-        const gone = await pair.account(`gone-${round}@example.com`);
+        const demoted = await pair.createUser(`demoted-${round}@example.com`, ['user', 'auditor']);
+        const gone = await pair.createUser(`gone-${round}@example.com`);
         await Promise.all([trusts('here'), trusts('there')]);
         const crashedAt = performance.now();
         await crash();

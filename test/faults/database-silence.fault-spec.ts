@@ -5,7 +5,7 @@ import { Instance } from '../support/app/instance.js';
 import { noPrivateNetwork, PrivateNetwork } from '../support/private-network.js';
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { bearer, closeConnections, send } from '../support/http/send.js';
-import { type Account, ADMIN, signIn } from '../support/app/test-app.js';
+import { type TestUser, ADMIN, signIn } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 import { wherePossible } from '../support/app/where-possible.js';
 
@@ -25,7 +25,7 @@ interface Answered {
 }
 
 /** Starts callers that send sequential requests until the returned function is called. */
-function callOn(url: string, user: Account): () => Promise<Answered[]> {
+function callOn(url: string, user: TestUser): () => Promise<Answered[]> {
   const answers: Answered[] = [];
   const over = new AbortController();
   const caller = async (): Promise<void> => {
@@ -65,7 +65,7 @@ wherePossible(noSignals, 'a database that freezes', () =>
   describe(`a database that freezes for ${SILENT_MS / 1000} s`, () => {
     let database: TestDatabase;
     let instance: Instance;
-    let admin: Account;
+    let admin: TestUser;
     beforeAll(async () => {
       database = await TestDatabase.create();
       instance = await Instance.start({ env: { ...ENV, ...database.addresses } });
@@ -104,7 +104,7 @@ wherePossible(noPrivateNetwork(), 'a path to the database that drops packets', (
     let database: TestDatabase;
     let network: PrivateNetwork;
     let instance: Instance;
-    let admin: Account;
+    let admin: TestUser;
     beforeAll(async () => {
       database = await TestDatabase.create();
       network = await PrivateNetwork.around(database.url);

@@ -8,7 +8,7 @@ import { linesOf, OpenExport } from '../support/builders/exports.js';
 import { Instance } from '../support/app/instance.js';
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { bearer, closeConnections, send } from '../support/http/send.js';
-import { type Account, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
+import { type TestUser, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 import { until } from '../support/app/until.js';
 import type { UserBody } from '../support/builders/users.js';
@@ -24,7 +24,7 @@ const MB = 1024;
 wherePossible(noSignals, 'exports that break', () => {
   let database: TestDatabase;
   let instances: Instance[];
-  let admin: Account;
+  let admin: TestUser;
   const start = (env: Readonly<Record<string, string>> = {}): Promise<Instance> =>
     Instance.start({
       env: {
@@ -109,7 +109,7 @@ wherePossible(noSignals, 'exports that break', () => {
     );
     const path = '/api/export/users?format=ndjson&fields=id,email,name,status,version,updated_at';
     const joined: string[] = [];
-    const begun = await OpenExport.begin({ url: instances[1]!.url, account: admin, path });
+    const begun = await OpenExport.begin({ url: instances[1]!.url, user: admin, path });
     begun.request.destroy();
     const first = `&after=${String(begun.response.headers['x-export-cursor'])}`;
     let place = first;
@@ -118,7 +118,7 @@ wherePossible(noSignals, 'exports that break', () => {
     try {
       for (let turn = 0; ; turn++) {
         const target = instances[turn % 2]!;
-        const open = await OpenExport.begin({ url: target.url, account: admin, path: path + place }).catch(
+        const open = await OpenExport.begin({ url: target.url, user: admin, path: path + place }).catch(
           () => null,
         );
         if (open?.response.statusCode !== 200) {
@@ -155,7 +155,7 @@ wherePossible(noSignals, 'exports that break', () => {
     expect(breaks).toBeGreaterThanOrEqual(BREAKS);
     const again = await OpenExport.begin({
       url: instances[0]!.url,
-      account: admin,
+      user: admin,
       path: path + first,
     });
     const { rows, complete } = linesOf((await again.read()).text);
@@ -172,7 +172,7 @@ wherePossible(noSignals, 'exports that break', () => {
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${instance.process.pid}/status`, 'utf8'))?.[1]) / MB;
     const { hostname, port } = new URL(instance.url);
     const me = () => send(instance.url, { path: '/api/users/me', headers: bearer(admin) });
-    const begin = () => OpenExport.begin({ url: instance.url, account: admin });
+    const begin = () => OpenExport.begin({ url: instance.url, user: admin });
     const placesForAll = async () => {
       const all = await Promise.all(Array.from({ length: READERS }, begin));
       for (const { request } of all) request.destroy();

@@ -46,8 +46,8 @@ describe('a sign-in with our own hash', () => {
   let guessed: { id: string; email: string };
   beforeAll(async () => {
     app = await TestApp.create({ config: ANY_NETWORK });
-    ({ email } = await app.account());
-    guessed = await app.account();
+    ({ email } = await app.createUser());
+    guessed = await app.createUser();
   });
   afterAll(() => {
     closeConnections();

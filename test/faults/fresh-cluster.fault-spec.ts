@@ -12,7 +12,7 @@ import { sealed, writeEntries } from '../support/builders/audit.js';
 import { Instance } from '../support/app/instance.js';
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { bearer, closeConnections, send } from '../support/http/send.js';
-import { type Account, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
+import { type TestUser, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 import { until } from '../support/app/until.js';
 import { wherePossible } from '../support/app/where-possible.js';
@@ -34,7 +34,7 @@ interface EventBody {
   readonly position: string;
 }
 
-async function feed(url: string, admin: Account): Promise<EventBody[]> {
+async function feed(url: string, admin: TestUser): Promise<EventBody[]> {
   const all: EventBody[] = [];
   for (;;) {
     const position = all.at(-1)?.position;
@@ -155,7 +155,7 @@ wherePossible(elsewhere, 'all tables copied into a fresh cluster', () => {
     const app = await TestApp.create({ database: source });
     let before: EventBody[];
     try {
-      for (let n = 0; n < 20; n++) await app.account();
+      for (let n = 0; n < 20; n++) await app.createUser();
       await sealed(app, await writeEntries(source, 10));
       before = await feed(app.url, app.admin);
     } finally {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Pair } from '../support/app/pair.js';
 import { type Answer, closeConnections } from '../support/http/send.js';
-import type { Account } from '../support/app/test-app.js';
+import type { TestUser } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 
 const ROUNDS = 200;
@@ -9,13 +9,13 @@ const ROUNDS = 200;
 describe('two admins who demote each other concurrently on two instances', () => {
   let database: TestDatabase;
   let pair: Pair;
-  let first: Account;
-  let second: Account;
+  let first: TestUser;
+  let second: TestUser;
   beforeAll(async () => {
     database = await TestDatabase.create();
     pair = await Pair.start(database);
     first = pair.admin;
-    second = await pair.account('second-admin@example.com', ['admin', 'user']);
+    second = await pair.createUser('second-admin@example.com', ['admin', 'user']);
   });
   afterAll(async () => {
     closeConnections();
@@ -23,7 +23,7 @@ describe('two admins who demote each other concurrently on two instances', () =>
     await database.drop();
   });
 
-  const demote = (where: 'here' | 'there', by: Account, target: Account): Promise<Answer> =>
+  const demote = (where: 'here' | 'there', by: TestUser, target: TestUser): Promise<Answer> =>
     pair.call(where, by, {
       method: 'PUT',
       path: `/api/users/${target.id}/roles`,

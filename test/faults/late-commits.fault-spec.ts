@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HeldLock } from '../support/database/held-lock.js';
 import type { Instance } from '../support/app/instance.js';
 import { bearer, closeConnections, send } from '../support/http/send.js';
-import { type Account, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
+import { type TestUser, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 import { startTwo } from '../support/app/two-instances.js';
 
@@ -23,7 +23,7 @@ interface EventBody {
 describe(`${LATE_WRITERS} writers that hold transactions open for ${HELD_MS / 1000} s, on two instances`, () => {
   let database: TestDatabase;
   let instances: Instance[];
-  let admin: Account;
+  let admin: TestUser;
   beforeAll(async () => {
     database = await TestDatabase.create();
     instances = await startTwo(database);
@@ -50,8 +50,8 @@ describe(`${LATE_WRITERS} writers that hold transactions open for ${HELD_MS / 10
     const enough = new AbortController();
     let written = 0;
     async function write(which: number): Promise<void> {
-      const account = { email: `writer-${which}@example.com`, name: 'Writer', password: PASSWORD };
-      const created = await send(urlOf(which), { method: 'POST', path: '/api/users', body: account });
+      const user = { email: `writer-${which}@example.com`, name: 'Writer', password: PASSWORD };
+      const created = await send(urlOf(which), { method: 'POST', path: '/api/users', body: user });
       const path = `/api/users/${(created.json as { id: string }).id}`;
       for (let n = 0; !enough.signal.aborted; n++) {
         const body = { name: `Writer ${n}` };

@@ -3,7 +3,7 @@ import { HeldLock } from '../support/database/held-lock.js';
 import { Instance } from '../support/app/instance.js';
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { bearer, closeConnections, send } from '../support/http/send.js';
-import { type Account, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
+import { type TestUser, ADMIN, PASSWORD, signIn } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 
 /**
@@ -19,7 +19,7 @@ const KEPT = 0.8;
 
 let database: TestDatabase;
 let instance: Instance;
-let admin: Account;
+let admin: TestUser;
 beforeAll(async () => {
   database = await TestDatabase.create();
   const env = { NODE_ENV: 'test', LOG_LEVEL: 'silent', ADMIN_PASSWORD: ADMIN.password, MASTER_KEY };

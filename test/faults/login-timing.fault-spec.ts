@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pbkdf2Sync } from 'node:crypto';
 import { hash as bcrypt } from 'bcrypt';
 import { PasswordFormatSampler } from '../../src/modules/auth/sign-in/password-format.sampler.js';
-import { DecoyHashesService } from '../../src/platform/crypto/decoy-hashes.service.js';
-import { formatOf } from '../../src/platform/crypto/hash-cost.js';
-import { parseStoredHash } from '../../src/platform/crypto/stored-hash.js';
+import { DecoyHashesService } from '../../src/platform/crypto/passwords/decoy-hashes.service.js';
+import { formatOf } from '../../src/platform/crypto/passwords/hash-cost.js';
+import { parseStoredHash } from '../../src/platform/crypto/passwords/stored-hash.js';
 import { ANY_NETWORK, elsewhere, login } from '../support/builders/guesses.js';
 import { closeConnections } from '../support/http/send.js';
 import { PASSWORD, TestApp } from '../support/app/test-app.js';
@@ -55,7 +55,7 @@ describe('the time of a refused sign-in', () => {
   const kinds: Record<string, string> = {};
   beforeAll(async () => {
     app = await TestApp.create({ config: ANY_NETWORK });
-    for (let i = 0; i < USERS; i++) emails.push((await app.account()).email);
+    for (let i = 0; i < USERS; i++) emails.push((await app.createUser()).email);
     known = new Set(emails);
     const salt = Buffer.from('sixteen bytes...');
     const b64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');

@@ -33,7 +33,7 @@ describe(`revocation, ${TRIES} times`, () => {
       const lane = async (): Promise<void> => {
         for (let i = next++; i < TRIES; i = next++) {
           const way = ways[i % ways.length] ?? revocations.logout;
-          outcomes.push(await tryOut(pair, await pair.account(`try-${i}@example.com`, way.roles), way));
+          outcomes.push(await tryOut(pair, await pair.createUser(`try-${i}@example.com`, way.roles), way));
         }
       };
       await Promise.all(Array.from({ length: LANES }, lane));

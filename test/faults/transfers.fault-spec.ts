@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Instance } from '../support/app/instance.js';
 import { receivers, told, transfersOf } from '../support/builders/resources.js';
 import { bearer, closeConnections, send } from '../support/http/send.js';
-import { type Account, ADMIN, signIn } from '../support/app/test-app.js';
+import { type TestUser, ADMIN, signIn } from '../support/app/test-app.js';
 import { TestDatabase } from '../support/database/test-database.js';
 import { startTwo } from '../support/app/two-instances.js';
 import { UNLIMITED } from '../support/app/unlimited.js';
@@ -13,7 +13,7 @@ const AT_ONCE = 50;
 describe('concurrent transfers of one resource to different users on two instances', () => {
   let database: TestDatabase;
   let instances: Instance[];
-  let admin: Account;
+  let admin: TestUser;
   beforeAll(async () => {
     database = await TestDatabase.create();
     // The pools hold as many connections as requests, so that all requests meet at the row and none waits for

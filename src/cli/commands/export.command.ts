@@ -6,7 +6,7 @@ import type { ApiClient } from '../api.client.js';
 import { CliError, EXIT_CODES, usageError } from '../cli.error.js';
 import { ProgressReporter, printStatus } from '../console-output.js';
 import { PartFile, type ResumePoint } from '../part-file.js';
-import { RecordSplitter } from '../record-splitter.js';
+import { RecordSplitter } from '../record.splitter.js';
 
 /** The maximum number of consecutive attempts without progress. The pause doubles with each one. */
 const MAX_FRUITLESS_ATTEMPTS = 8;

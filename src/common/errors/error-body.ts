@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { AppError } from './app-error.js';
+import type { AppError } from './app.error.js';
 import type { ErrorResponse, ProblemResponse } from './error.response.js';
 
 /** Returns the error envelope for HTTP, the last event of a stream, and WebSockets. */

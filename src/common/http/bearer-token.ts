@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { AppError } from '../errors/app-error.js';
+import { AppError } from '../errors/app.error.js';
 
 const BEARER = /^bearer(?: +(.*))?$/i;
 

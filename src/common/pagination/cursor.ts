@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { AppError } from '../errors/app-error.js';
+import { AppError } from '../errors/app.error.js';
 import { canonicalId } from '../ids.js';
 import { unsafeTextFault } from '../validation/json-text.js';
 

@@ -2,7 +2,7 @@ import { IsIn, IsString, MaxLength, ValidateBy } from 'class-validator';
 import { Transform } from 'class-transformer';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { applyDecorators } from '@nestjs/common';
-import { AppError } from '../errors/app-error.js';
+import { AppError } from '../errors/app.error.js';
 import { IsOptionalProperty } from '../validation/text.decorators.js';
 
 export const DEFAULT_LIMIT = 20;

@@ -1,5 +1,5 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import { AppError } from '../errors/app-error.js';
+import { AppError } from '../errors/app.error.js';
 import { normalizeId } from '../ids.js';
 
 /** Converts an id in the path to its canonical spelling. @throws AppError `VALIDATION_ERROR` */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError } from '../errors/app-error.js';
+import { AppError } from '../errors/app.error.js';
 
 /** The maximum nesting of arrays and objects in a body, including the outermost. */
 export const MAX_JSON_DEPTH = 32;

@@ -3,7 +3,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 import { trimText } from '../text.js';
-import { AppError } from '../errors/app-error.js';
+import { AppError } from '../errors/app.error.js';
 
 /** RFC 3339, section 5.6. Unlike ISO 8601 it does not allow 24:00. */
 const RFC_3339 =

@@ -1,5 +1,5 @@
 import { ValidationPipe, type ValidationError } from '@nestjs/common';
-import { AppError, type ErrorDetail } from '../errors/app-error.js';
+import { AppError, type ErrorDetail } from '../errors/app.error.js';
 
 /** The maximum number of errors in one response. A body can have one per item. */
 const MAX_DETAILS = 20;

@@ -59,7 +59,7 @@ export class AuditEntriesRepository {
   }
 
   /** Returns the entries whose actor or target is this user, newest first. */
-  findAbout(account: string, before: PageKey | null, limit: number): Promise<EncryptedEntry[]> {
+  findAbout(userId: string, before: PageKey | null, limit: number): Promise<EncryptedEntry[]> {
     const older = before ? 'AND (occurred_at, id) < ($3::timestamptz, $4::uuid)' : '';
     // Each half uses its own index.
     const half = (condition: string) =>
@@ -69,7 +69,7 @@ export class AuditEntriesRepository {
          ${half('actor_id = $1::uuid')} UNION ALL
          ${half('target_id = $1::uuid::text AND actor_id IS DISTINCT FROM $1::uuid')}
        ) AS about ORDER BY occurred_at DESC, id DESC LIMIT $2`,
-      [account, limit, ...(before ? [before.key, before.id] : [])],
+      [userId, limit, ...(before ? [before.key, before.id] : [])],
     );
   }
 

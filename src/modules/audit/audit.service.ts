@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOrigin } from '../../common/context/request-context.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeKey, decodeCursor, encodeCursor, type PageKey } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
@@ -65,13 +65,13 @@ export class AuditService {
    * user's own key, because an administrator's location or another person's name is not the user's data.
    * Creates no entry, because users may read about themselves.
    */
-  async findAbout(account: string, before: PageKey | null, limit: number): Promise<DecryptedEntry[]> {
-    const entries = await this.entries.findAbout(account, before, limit);
+  async findAbout(userId: string, before: PageKey | null, limit: number): Promise<DecryptedEntry[]> {
+    const entries = await this.entries.findAbout(userId, before, limit);
     return this.decryptAll(
       entries.map((entry) => ({
         ...entry,
-        originEncrypted: entry.originKey === account ? entry.originEncrypted : null,
-        changesEncrypted: entry.changesKey === account ? entry.changesEncrypted : null,
+        originEncrypted: entry.originKey === userId ? entry.originEncrypted : null,
+        changesEncrypted: entry.changesKey === userId ? entry.changesEncrypted : null,
       })),
     );
   }
@@ -106,9 +106,9 @@ export class AuditService {
 
   /** Decrypts one entry after another because they share the connection. */
   private async decryptAll(entries: readonly EncryptedEntry[]): Promise<DecryptedEntry[]> {
-    const opened: DecryptedEntry[] = [];
-    for (const entry of entries) opened.push(await this.decryptEntry(entry));
-    return opened;
+    const decrypted: DecryptedEntry[] = [];
+    for (const entry of entries) decrypted.push(await this.decryptEntry(entry));
+    return decrypted;
   }
 
   private async decryptEntry(entry: EncryptedEntry): Promise<DecryptedEntry> {
@@ -127,11 +127,11 @@ export class AuditService {
   }
 
   private async decryptValue<T>(
-    account: string | null,
+    userId: string | null,
     encrypted: Buffer | null,
     purpose: string,
   ): Promise<T | null> {
-    const opener = account !== null && encrypted && (await this.keys.decryptionCipher(account));
-    return opener ? (JSON.parse(opener.decrypt(encrypted, purpose).toString()) as T) : null;
+    const cipher = userId !== null && encrypted && (await this.keys.decryptionCipher(userId));
+    return cipher ? (JSON.parse(cipher.decrypt(encrypted, purpose).toString()) as T) : null;
   }
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
-import { roleEventTypes } from '../roles/events/role-events.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
-import { UserMails } from './recovery/user-mails.service.js';
-import { sessionEventTypes, type SessionsRevoked } from './events/session-events.js';
+import { roleEventTypes } from '../roles/events/role-changed.event.js';
+import { type UserEvent, userEventTypes } from '../users/events/user.event.js';
+import { UserMailsService } from './recovery/user-mails.service.js';
+import { sessionEventTypes, type SessionsRevoked } from './events/sessions-revoked.event.js';
 import { PrincipalsService } from './principals/principals.service.js';
 import { RecoveryService } from './recovery/recovery.service.js';
 import { SecurityLog } from './sessions/security.log.js';
@@ -17,7 +17,7 @@ import { SessionsService } from './sessions/sessions.service.js';
 export class AuthListener {
   constructor(
     private readonly recovery: RecoveryService,
-    private readonly mails: UserMails,
+    private readonly mails: UserMailsService,
     private readonly log: SecurityLog,
     private readonly sessions: SessionsService,
     private readonly principals: PrincipalsService,

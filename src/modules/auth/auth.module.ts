@@ -9,7 +9,7 @@ import { SignInThrottle } from './sign-in/sign-in.throttle.js';
 import { SignInFailuresRepository } from './sign-in/sign-in-failures.repository.js';
 import { signInMetrics } from './sign-in/sign-in.metrics.js';
 import { SignInsRepository } from './sign-in/sign-ins.repository.js';
-import { UserMails } from './recovery/user-mails.service.js';
+import { UserMailsService } from './recovery/user-mails.service.js';
 import { SessionsCleanup } from './sessions/sessions.cleanup.js';
 import { ChangePasswordHandler } from './commands/change-password.command.js';
 import { EndSessionHandler } from './commands/end-session.command.js';
@@ -74,7 +74,7 @@ const commands = [
   providers: [
     AuthListener,
     RecoveryService,
-    UserMails,
+    UserMailsService,
     SessionsCleanup,
     OneTimeTokensRepository,
     SignInAttemptsService,

@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable, type RawBodyRequest } from '@nestjs/common';
 import type { NextFunction, Request } from 'express';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { bearerToken } from '../../common/http/bearer-token.js';
 import { BodyReader } from '../../platform/http/body/body.reader.js';
 import { parseInput } from '../../platform/http/body/parse-input.js';

@@ -53,7 +53,7 @@ export class EventsController {
   @Get('users/:id/events')
   @SelfOr('events:read')
   @ApiEvents()
-  async ofAccount(
+  async listOfUser(
     @Param('id', IdPipe) id: string,
     @Query() query: ListEventsDto,
     @Caller() caller: Principal,

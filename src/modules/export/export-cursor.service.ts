@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { NIL_UUID } from '../../common/ids.js';
 import { KeyedDigestService } from '../../platform/crypto/keyed-digest.service.js';
 

@@ -1,4 +1,4 @@
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 
 /** Creates the error for a snapshot that can no longer be read. */
 export const exportTooOld = (): AppError =>

@@ -4,18 +4,18 @@ import type { Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeRange } from '../../common/validation/time.decorator.js';
 import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js';
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { UserResponse } from '../users/dto/user.response.js';
 import { ApiExport } from './api-export.decorator.js';
-import { auditFields, AuditSource } from './audit.source.js';
+import { auditFields, AuditSource } from './sources/audit.source.js';
 import { ExportAuditDto } from './dto/export-audit.dto.js';
 import { ExportUsersDto } from './dto/export-users.dto.js';
 import { ExportService } from './export.service.js';
-import { userFields } from './user-columns.js';
-import { UsersSource } from './users.source.js';
+import { userFields } from './sources/user-columns.js';
+import { UsersSource } from './sources/users.source.js';
 
 @ApiTags('export')
 @ExposesHeaders('X-Export-Cursor')

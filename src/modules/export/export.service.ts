@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { preferredType } from '../../common/http/accept.js';
 import { newId } from '../../common/ids.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
@@ -18,7 +18,7 @@ import {
 } from './export-cursor.service.js';
 import { ExportsRepository, type HistorySnapshot, type StoredExport } from './exports.repository.js';
 import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './encoding/formats.js';
-import type { Encoding, RowSource } from './row-source.types.js';
+import type { Encoding, RowSource } from './sources/row-source.types.js';
 import { exportTooOld } from './export-too-old.error.js';
 
 /** The minimum and maximum number of rows read in one step of the search for a resume point. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { BulkJobProcessor } from './processing/bulk-job.processor.js';
 import { type BulkAction, JobRegistry } from './job-registry.service.js';
-import { JobRowsRepository } from './job-rows.repository.js';
+import { JobRowsRepository } from './storage/job-rows.repository.js';
 
 /** The registry of bulk actions. Registering an action makes it available. */
 @Injectable()

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import type { Job } from './job-registry.service.js';
 import { JobWorker } from './processing/job.worker.js';
-import { JobsRepository } from './jobs.repository.js';
+import { JobsRepository } from './storage/jobs.repository.js';
 
 /** The maximum number of unfinished jobs per user. */
 export const MAX_OPEN_JOBS = 10;

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
-import type { WhichSessions } from '../auth/events/session-events.js';
+import type { WhichSessions } from '../auth/events/sessions-revoked.event.js';
 import { PrincipalsService } from '../auth/principals/principals.service.js';
 import type { Job } from './job-registry.service.js';
-import { JobsRepository } from './jobs.repository.js';
+import { JobsRepository } from './storage/jobs.repository.js';
 
 /**
  * Withdraws jobs whose owner's sessions were revoked. Their open rows fail with `FORBIDDEN`, even if the

@@ -1,5 +1,5 @@
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import type { Job } from './job-registry.service.js';
 
 export const mayManage = (caller: Principal): boolean => caller.permissions.has('jobs:manage');

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import type { ServerEvent } from '../../platform/http/answers/event-stream.js';
 import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
 import { PrincipalsService } from '../auth/principals/principals.service.js';

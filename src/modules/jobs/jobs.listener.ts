@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
-import { sessionEventTypes, type SessionsRevoked } from '../auth/events/session-events.js';
+import { sessionEventTypes, type SessionsRevoked } from '../auth/events/sessions-revoked.event.js';
 import { JobWithdrawalService } from './job-withdrawal.service.js';
 
 @Injectable()

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import {
@@ -11,7 +11,7 @@ import {
 import type { ListResultsDto } from './dto/list-results.dto.js';
 import { type Job, JobRegistry, type RowResult } from './job-registry.service.js';
 import { assertVisible, mayManage } from './job.policy.js';
-import { JobsRepository } from './jobs.repository.js';
+import { JobsRepository } from './storage/jobs.repository.js';
 
 /** Answers queries about jobs. Commands make the changes. */
 @Injectable()

@@ -47,10 +47,10 @@ export class PersonalDataService {
    */
   partsOf(id: string, caller: Principal): Promise<readonly JsonPart[]> {
     return this.unitOfWork.run(async () => {
-      const account = await this.users.lockManageable(id, caller);
+      const user = await this.users.lockManageable(id, caller);
       await this.auditLog.record({ action: 'export.run', target: { type: 'user', id } });
       return [
-        { name: 'account', value: toUserResponse(account) },
+        { name: 'account', value: toUserResponse(user) },
         { name: 'sessions', items: () => this.sessionsOf(id, caller) },
         { name: 'mailed_tokens', items: () => this.mailedTokensOf(id) },
         { name: 'resources', items: () => this.resourcesOf(id) },

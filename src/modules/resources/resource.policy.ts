@@ -1,5 +1,5 @@
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import type { Resource } from './resource.entity.js';
 
 /** Returns true if the caller may see and transfer the resources of other users. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
-import { type UserEvent, userEventTypes } from '../users/events/user-events.js';
+import { type UserEvent, userEventTypes } from '../users/events/user.event.js';
 import { ResourceErasureService } from './resource-erasure.service.js';
 
 @Injectable()

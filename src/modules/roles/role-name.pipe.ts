@@ -1,5 +1,5 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from './dto/role-name.decorator.js';
 
 /** Validates the role name in a path. @throws AppError `VALIDATION_ERROR` */

@@ -5,8 +5,15 @@ import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires, SignedIn } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
-import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
-import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.decorator.js';
+import {
+  type Preconditions,
+  WritePreconditions,
+} from '../../common/http/preconditions/preconditions.decorator.js';
+import {
+  ApiPreconditions,
+  ConditionalGet,
+  Versioned,
+} from '../../common/http/preconditions/versioned.decorator.js';
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';

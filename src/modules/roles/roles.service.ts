@@ -2,8 +2,8 @@ import { NIL_UUID } from '../../common/ids.js';
 import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
-import type { Preconditions } from '../../common/http/preconditions.decorator.js';
+import { AppError } from '../../common/errors/app.error.js';
+import type { Preconditions } from '../../common/http/preconditions/preconditions.decorator.js';
 import { decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import {
@@ -14,7 +14,7 @@ import {
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { DomainEventsService } from '../../platform/domain-events/domain-events.service.js';
-import { RoleChanged } from './events/role-events.js';
+import { RoleChanged } from './events/role-changed.event.js';
 import { RolesRepository, type RoleWithPermissions } from './roles.repository.js';
 
 /** The maximum number of roles, above any organization's needs. */

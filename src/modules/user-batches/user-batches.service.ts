@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { BulkActionsService } from '../jobs/bulk-actions.service.js';
 import { CreateBulkJob } from '../jobs/commands/create-bulk-job.command.js';
 import type { Job } from '../jobs/job-registry.service.js';

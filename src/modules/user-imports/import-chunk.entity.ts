@@ -14,8 +14,8 @@ export class ImportChunk {
   lines: number;
 
   /** The encrypted lines; null once the chunk is settled or skipped. */
-  @Column('bytea', { nullable: true })
-  sealed: Buffer | null;
+  @Column('bytea', { name: 'sealed', nullable: true })
+  encryptedLines: Buffer | null;
 
   /** Null while the chunk is open. */
   @Column('text', { nullable: true })

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
-import { prepared } from '../../platform/database/driver/prepared.js';
+import { prepared } from '../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-registry.service.js';
@@ -56,8 +56,11 @@ export class ImportChunksRepository {
 
   /** Returns the encrypted lines, or null once the chunk is settled. */
   async findEncryptedLines({ jobId, firstIndex }: ImportChunkKey): Promise<Buffer | null> {
-    const chunk = await this.chunks.findOne({ select: { sealed: true }, where: { jobId, firstIndex } });
-    return chunk?.sealed ?? null;
+    const chunk = await this.chunks.findOne({
+      select: { encryptedLines: true },
+      where: { jobId, firstIndex },
+    });
+    return chunk?.encryptedLines ?? null;
   }
 
   /** Locks an open chunk until the unit of work ends. @returns false when it has been settled or skipped */
@@ -80,7 +83,7 @@ export class ImportChunksRepository {
       { jobId, firstIndex },
       {
         status: 'settled',
-        sealed: null,
+        encryptedLines: null,
         done,
         failed,
         itemIds: [...itemIds],
@@ -91,7 +94,7 @@ export class ImportChunksRepository {
 
   /** Skips the open chunks. Waits for those that are being settled. */
   async skipOpen(jobId: string): Promise<void> {
-    await this.chunks.update({ jobId, status: IsNull() }, { status: 'skipped', sealed: null });
+    await this.chunks.update({ jobId, status: IsNull() }, { status: 'skipped', encryptedLines: null });
   }
 
   async count(jobId: string): Promise<JobCounts> {

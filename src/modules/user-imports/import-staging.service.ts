@@ -1,6 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { Cipher } from '../../platform/crypto/cipher.service.js';
 import { ImportReader, type NumberedRow } from './import.reader.js';
 import { ImportChunksRepository, type ImportChunkKey } from './import-chunks.repository.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { damaged } from '../../../test/support/faults/damage.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { ImportReader, type NumberedRow } from './import.reader.js';
 
 const USER = {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { parseJsonBody } from '../../common/validation/json-text.js';
 import { type ImportRow, parseImportRow } from './parse-import-row.js';
 import { toImportRecord, parseCsvFields, parseCsvHeader } from './csv-record.js';
@@ -51,8 +51,8 @@ function csvRow(columns: readonly string[], bytes: Buffer): ImportRow {
   if (!isUtf8(bytes)) return 'must be valid UTF-8';
   const fields = parseCsvFields(bytes.toString());
   if (!fields) return 'must be valid CSV; quote a field that contains a quote';
-  const account = toImportRecord(columns, fields);
-  return account ? parseImportRow(account) : `must have ${columns.length} fields, like the header`;
+  const record = toImportRecord(columns, fields);
+  return record ? parseImportRow(record) : `must have ${columns.length} fields, like the header`;
 }
 
 function jsonRow(bytes: Buffer): ImportRow {

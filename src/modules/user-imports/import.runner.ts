@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { Job } from '../jobs/job-registry.service.js';
 import { JobWithdrawalService } from '../jobs/job-withdrawal.service.js';
 import { RolesService } from '../roles/roles.service.js';
-import { type ImportedAccount, ImportUsers } from '../users/commands/import-users.command.js';
+import { type ImportedUser, ImportUsers } from '../users/commands/import-users.command.js';
 import type { NumberedRow } from './import.reader.js';
 import { ImportChunksRepository, type ImportChunkKey } from './import-chunks.repository.js';
 import { ImportStaging } from './import-staging.service.js';
@@ -24,7 +24,7 @@ const CHUNK_TIMEOUT_MS = 20_000;
 
 /** A line that may be imported, or the error that forbids it. */
 type CheckedRow = { readonly line: number } & (
-  { readonly account: ImportedAccount } | { readonly error: AppError }
+  { readonly user: ImportedUser } | { readonly error: AppError }
 );
 
 /**
@@ -102,10 +102,10 @@ export class ImportRunner {
   }
 
   private async import(chunk: ImportChunkKey, judged: readonly CheckedRow[]): Promise<void> {
-    const accounts = judged.flatMap((each) => ('account' in each ? [each.account] : []));
-    const ids = (await this.commands.execute(new ImportUsers(accounts))).values();
+    const users = judged.flatMap((each) => ('user' in each ? [each.user] : []));
+    const ids = (await this.commands.execute(new ImportUsers(users))).values();
     const results = judged.map((each) => {
-      const id = 'account' in each ? (ids.next().value ?? null) : null;
+      const id = 'user' in each ? (ids.next().value ?? null) : null;
       return { line: each.line, id, error: 'error' in each ? each.error : EMAIL_TAKEN };
     });
     if (judged.some((each) => 'error' in each && each.error.denied)) {
@@ -132,7 +132,7 @@ export class ImportRunner {
       const key = row.roles.join();
       let refusal = known.get(key);
       if (refusal === undefined) known.set(key, (refusal = await this.roleFault(row.roles, caller)));
-      judged.push(refusal ? { line, error: refusal } : { line, account: row });
+      judged.push(refusal ? { line, error: refusal } : { line, user: row });
     }
     return judged;
   }

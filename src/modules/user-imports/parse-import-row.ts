@@ -2,10 +2,10 @@ import { findCanonicalEmail } from '../../common/email-address.js';
 import { trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
-import { parseStoredHash } from '../../platform/crypto/stored-hash.js';
+import { parseStoredHash } from '../../platform/crypto/passwords/stored-hash.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
-import type { ImportedAccount } from '../users/commands/import-users.command.js';
-import { MAX_ROLES_OF_ACCOUNT } from '../users/dto/set-roles.dto.js';
+import type { ImportedUser } from '../users/commands/import-users.command.js';
+import { MAX_ROLES_OF_USER } from '../users/dto/set-roles.dto.js';
 
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'email',
@@ -17,7 +17,7 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** A line of the body: the user to import, or the fault as text. */
-export type ImportRow = ImportedAccount | string;
+export type ImportRow = ImportedUser | string;
 
 type RawRow = Readonly<Record<string, unknown>>;
 
@@ -78,8 +78,8 @@ function hashFault(hash: unknown): string | null {
 
 function rolesFault(roles: unknown): string | null {
   if (roles === undefined) return null;
-  if (!Array.isArray(roles) || roles.length < 1 || roles.length > MAX_ROLES_OF_ACCOUNT) {
-    return `must be a list of 1 to ${MAX_ROLES_OF_ACCOUNT} role names`;
+  if (!Array.isArray(roles) || roles.length < 1 || roles.length > MAX_ROLES_OF_USER) {
+    return `must be a list of 1 to ${MAX_ROLES_OF_USER} role names`;
   }
   if (!roles.every((role) => typeof role === 'string' && ROLE_NAME.test(role)))
     return `each ${ROLE_NAME_RULE}`;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { ADMIN } from './user-rules.js';
 import type { User } from './user.entity.js';
 import { UsersRepository } from './users.repository.js';

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { PeriodicTask } from '../../platform/lifecycle/periodic-task.js';
 import { UsersRepository } from './users.repository.js';
-import { BackgroundLogger } from '../../platform/logging/background-logger.js';
+import { BackgroundLogger } from '../../platform/logging/background.logger.js';
 
 /** The interval between writes. The contract lets `last_login_at` lag by 5 s. */
 const FLUSH_INTERVAL_MS = 2000;

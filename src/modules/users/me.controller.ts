@@ -4,8 +4,15 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { SignedIn } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { type Preconditions, WritePreconditions } from '../../common/http/preconditions.decorator.js';
-import { ApiPreconditions, ConditionalGet, Versioned } from '../../common/http/versioned.decorator.js';
+import {
+  type Preconditions,
+  WritePreconditions,
+} from '../../common/http/preconditions/preconditions.decorator.js';
+import {
+  ApiPreconditions,
+  ConditionalGet,
+  Versioned,
+} from '../../common/http/preconditions/versioned.decorator.js';
 import { UpdateUser } from './commands/update-user.command.js';
 import { UpdateMeDto } from './dto/update-user.dto.js';
 import { toUserResponse, UserResponse } from './dto/user.response.js';

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { canonicalEmail } from '../../common/email-address.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { newId } from '../../common/ids.js';
-import { PasswordHasher } from '../../platform/crypto/password.hasher.js';
+import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from './history/user.history.js';
 import type { CreateUserDto } from './dto/create-user.dto.js';
-import { userEventTypes } from './events/user-events.js';
+import { userEventTypes } from './events/user.event.js';
 import { checkPassword } from './passwords/password.policy.js';
 import { userSortKeys } from './listing/user-sort-keys.js';
 import type { User } from './user.entity.js';

@@ -1,5 +1,5 @@
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import type { User } from './user.entity.js';
 
 export const ADMIN = 'admin';

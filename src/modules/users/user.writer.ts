@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
-import type { Preconditions } from '../../common/http/preconditions.decorator.js';
+import { AppError } from '../../common/errors/app.error.js';
+import type { Preconditions } from '../../common/http/preconditions/preconditions.decorator.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from './history/user.history.js';
 import { UserAuthorityPolicy } from './user-authority.policy.js';
-import type { UserEventType } from './events/user-events.js';
+import type { UserEventType } from './events/user.event.js';
 import type { User } from './user.entity.js';
 import { type UserChanges, UsersRepository } from './users.repository.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OnDomainEvent } from '../../platform/domain-events/domain-events.service.js';
 import { ErasureScheduler } from './erasure/erasure.scheduler.js';
-import { userEventTypes } from './events/user-events.js';
+import { userEventTypes } from './events/user.event.js';
 
 @Injectable()
 export class UsersListener {

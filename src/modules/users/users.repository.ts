@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { violatesUnique } from '../../platform/database/database.errors.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
-import { prepared } from '../../platform/database/driver/prepared.js';
+import { prepared } from '../../platform/database/driver/statements/prepared.js';
 import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';

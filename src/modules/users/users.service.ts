@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { findCanonicalEmail } from '../../common/email-address.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
-import { PasswordHasher } from '../../platform/crypto/password.hasher.js';
+import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { replayUser } from './history/replay-user.js';
@@ -14,7 +14,7 @@ import { UserAuthorityPolicy } from './user-authority.policy.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
 import { LastLoginBuffer } from './last-login.buffer.js';
-import { securityBreaks } from './events/user-events.js';
+import { securityBreaks } from './events/user.event.js';
 import { checkPassword } from './passwords/password.policy.js';
 import type { User, UserStatus } from './user.entity.js';
 import { sortColumns, type UserOrder } from './listing/users-page.query-builder.js';
@@ -76,11 +76,11 @@ export class UsersService {
    */
   async getAsOf(id: string, at: Date, caller: Principal): Promise<UserResponse> {
     const { createdAt } = await this.get(id, caller);
-    const account = replayUser(await this.store.findStream(id, at));
-    if (!account && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
-    const hidden = account?.status === 'deleted' && !caller.permissions.has('users:delete');
-    if (!account || hidden) throw new AppError('NOT_FOUND');
-    return account;
+    const rebuilt = replayUser(await this.store.findStream(id, at));
+    if (!rebuilt && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
+    const hidden = rebuilt?.status === 'deleted' && !caller.permissions.has('users:delete');
+    if (!rebuilt || hidden) throw new AppError('NOT_FOUND');
+    return rebuilt;
   }
 
   /** Finds the user by address in any spelling. Returns null for text that is not an email address. */

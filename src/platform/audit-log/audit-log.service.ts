@@ -3,7 +3,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import { newId, NIL_UUID } from '../../common/ids.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
 import type { Cipher } from '../crypto/cipher.service.js';
-import { prepared } from '../database/driver/prepared.js';
+import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 import type { ActorType, AuditAction, AuditOutcome, AuditReason } from './audit.types.js';
 import { type AuditChanges, packDetails } from './audit-details.js';
@@ -134,15 +134,15 @@ export class AuditLog {
    */
   private async encrypt(
     value: object | undefined,
-    account: string,
+    userId: string,
     { purpose, uncached: anew, made }: EncryptionOptions,
   ): Promise<EncryptedValue> {
     if (!value) return { key: null, encrypted: null };
-    const known = made?.get(account);
+    const known = made?.get(userId);
     const cipher =
       known ??
-      (anew ? await this.keys.uncachedEncryptionCipher(account) : await this.keys.encryptionCipher(account));
-    return { key: account, encrypted: cipher?.encrypt(Buffer.from(JSON.stringify(value)), purpose) ?? null };
+      (anew ? await this.keys.uncachedEncryptionCipher(userId) : await this.keys.encryptionCipher(userId));
+    return { key: userId, encrypted: cipher?.encrypt(Buffer.from(JSON.stringify(value)), purpose) ?? null };
   }
 }
 

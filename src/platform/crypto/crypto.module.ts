@@ -3,10 +3,10 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { UserEncryptionKeys } from './user-encryption-keys.service.js';
-import { DecoyHashesService } from './decoy-hashes.service.js';
+import { DecoyHashesService } from './passwords/decoy-hashes.service.js';
 import { KeyedDigestService } from './keyed-digest.service.js';
 import { readMasterKey } from './read-master-key.js';
-import { PasswordHasher } from './password.hasher.js';
+import { PasswordHasher } from './passwords/password.hasher.js';
 import { MASTER_KEY, Cipher } from './cipher.service.js';
 import { UserEncryptionKey } from './user-encryption-key.entity.js';
 

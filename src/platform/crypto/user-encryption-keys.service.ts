@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { NotificationsService } from '../database/listen/notifications.service.js';
-import { prepared } from '../database/driver/prepared.js';
+import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 import { UnitOfWork } from '../database/transactions/unit-of-work.js';
 import { Cipher } from './cipher.service.js';

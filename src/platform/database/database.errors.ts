@@ -4,7 +4,7 @@ import {
   QueryRunnerProviderAlreadyReleasedError,
 } from 'typeorm';
 import { requestContext } from '../../common/context/request-context.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { lockKey, type LockTimeout } from './transactions/lock-wait.limiter.js';
 
 const UNIQUE_VIOLATION = '23505';

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { START_POSITION, type EventPosition } from '../../common/event-position.js';
 import { newId } from '../../common/ids.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
 import type { Cipher } from '../crypto/cipher.service.js';
 import { violatesUnique } from '../database/database.errors.js';
-import { prepared } from '../database/driver/prepared.js';
+import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';
@@ -46,9 +46,9 @@ const COLUMNS = `epoch, xid::text, seq::text, id, type, stream, stream_version A
 
 const INSERT = prepared(
   `INSERT INTO events (epoch, id, type, stream, stream_version, subject, occurred_at, data_sealed)
-   SELECT (SELECT current_epoch()), id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), sealed
+   SELECT (SELECT current_epoch()), id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), encrypted
    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[])
-        WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, sealed, place)
+        WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, encrypted, place)
    ORDER BY place`,
 );
 

@@ -4,7 +4,7 @@ import type { Gauge } from 'prom-client';
 import { SqlRunner } from '../database/sql.runner.js';
 import { PeriodicTask } from '../lifecycle/periodic-task.js';
 import { HORIZON_LAG } from '../metrics/metric-names.js';
-import { BackgroundLogger } from '../logging/background-logger.js';
+import { BackgroundLogger } from '../logging/background.logger.js';
 
 const SAMPLE_INTERVAL_MS = 5000;
 const WARN_AFTER_SECONDS = 10;

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parentPort, workerData } from 'node:worker_threads';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
 import { newId } from '../../common/ids.js';
 import { EDGE_HEADERS } from '../../common/http/edge-headers.js';

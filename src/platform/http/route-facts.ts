@@ -1,7 +1,7 @@
 import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import { type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { type Policy, declaredPolicy } from '../../common/authorization/policy.decorator.js';
-import { isVersioned } from '../../common/http/versioned.decorator.js';
+import { isVersioned } from '../../common/http/preconditions/versioned.decorator.js';
 import { operationalRoute } from '../../common/http/operational.decorator.js';
 import { streamedTypes } from './body/streamed-body.decorator.js';
 

@@ -14,7 +14,7 @@ import { AnswerDraft } from './answer-draft.js';
 import { parseInput } from '../http/body/parse-input.js';
 import { setVersion } from '../http/answers/versioned-answer.js';
 import { routeFacts } from '../http/route-facts.js';
-import type { VersionedRecord } from '../../common/http/entity-tag.js';
+import type { VersionedRecord } from '../../common/http/preconditions/entity-tag.js';
 import { idempotencyKey, keyUse, REPLAYED_HEADER } from './idempotency-key.js';
 import { IdempotencyClaimsService } from './idempotency-claims.service.js';
 import { IdempotencyService, type KeyedRequest } from './idempotency.service.js';

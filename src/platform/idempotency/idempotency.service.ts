@@ -2,7 +2,7 @@ import { type RawBodyRequest, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { requestContext } from '../../common/context/request-context.js';
 import { clientAddress } from '../../common/http/client-network.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
 import { KeyedDigestService } from '../crypto/keyed-digest.service.js';
 import { Cipher } from '../crypto/cipher.service.js';

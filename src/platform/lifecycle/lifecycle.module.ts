@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
-import { DescriptorWatch } from './descriptor-watch.js';
+import { DescriptorMonitor } from './descriptor.monitor.js';
 import { LifecycleService } from './lifecycle.service.js';
 
 @Global()
-@Module({ providers: [LifecycleService, DescriptorWatch], exports: [LifecycleService] })
+@Module({ providers: [LifecycleService, DescriptorMonitor], exports: [LifecycleService] })
 export class LifecycleModule {}

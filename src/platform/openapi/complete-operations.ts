@@ -1,9 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
-import { VERSIONED } from '../../common/http/versioned.decorator.js';
+import { VERSIONED } from '../../common/http/preconditions/versioned.decorator.js';
 import {
   type IdempotencyKeyUse,
   KEY_HEADER,

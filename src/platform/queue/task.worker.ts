@@ -12,12 +12,12 @@ import pg from 'pg';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { Cipher } from '../crypto/cipher.service.js';
-import { connectionOptions } from '../database/driver/connection-options.js';
+import { connectionOptions } from '../database/driver/connections/connection-options.js';
 import { APPLICATION_NAME } from '../database/driver/data-source.js';
-import { createTimeoutClientClass } from '../database/driver/timeout.client.js';
+import { createTimeoutClientClass } from '../database/driver/connections/timeout.client.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { withTimeout } from '../../common/with-timeout.js';
-import { BackgroundLogger } from '../logging/background-logger.js';
+import { BackgroundLogger } from '../logging/background.logger.js';
 import { QUEUE_SCHEMA } from '../database/queue-schema.js';
 import { encryptionPurpose } from './task.queue.js';
 
@@ -147,8 +147,10 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private decryptPayload(task: string, payload: unknown): unknown {
-    const { sealed } = payload as { sealed: string };
-    return JSON.parse(this.cipher.decrypt(Buffer.from(sealed, 'base64'), encryptionPurpose(task)).toString());
+    const { sealed: encrypted } = payload as { sealed: string };
+    return JSON.parse(
+      this.cipher.decrypt(Buffer.from(encrypted, 'base64'), encryptionPurpose(task)).toString(),
+    );
   }
 
   private readonly log: LogFunctionFactory = () => (level, message) => {

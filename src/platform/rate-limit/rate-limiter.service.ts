@@ -2,7 +2,7 @@ import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { ThrottlerStorage } from '@nestjs/throttler';
 import type { Request, Response } from 'express';
 import type { Principal } from '../../common/authorization/principal.types.js';
-import { AppError } from '../../common/errors/app-error.js';
+import { AppError } from '../../common/errors/app.error.js';
 import { clientNetwork } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';

@@ -5,7 +5,7 @@ import { LocalRateLimitStorage, rateLimitResult, type RateLimitResult } from './
 import { requestContext } from '../../common/context/request-context.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { withTimeout } from '../../common/with-timeout.js';
-import { BackgroundLogger } from '../logging/background-logger.js';
+import { BackgroundLogger } from '../logging/background.logger.js';
 
 /**
  * The longest wait for Redis. A limit is not worth a slow request, so beyond this the local limit decides.

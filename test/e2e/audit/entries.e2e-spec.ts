@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sealed } from '../../support/builders/audit.js';
 import { TestApp } from '../../support/app/test-app.js';
-import { accountWith, NOBODY, nextPage, signUp } from '../../support/builders/users.js';
+import { createUserWith, NOBODY, nextPage, signUp } from '../../support/builders/users.js';
 
 interface EntryBody {
   readonly id: string;
@@ -66,8 +66,8 @@ describe('the audit log', () => {
   });
 
   it('records each permission refusal, even one that looks like a 404 or happens inside the change', async () => {
-    const nobody = await app.account();
-    const granter = await accountWith(app, ['roles:grant']);
+    const nobody = await app.createUser();
+    const granter = await createUserWith(app, ['roles:grant']);
     await app.as(nobody, 'get', '/api/users');
     await app.as(nobody, 'get', `/api/users/${app.admin.id}`);
     const raised = await app
@@ -84,7 +84,7 @@ describe('the audit log', () => {
   });
 
   it('records each read of itself', async () => {
-    const auditor = await app.account(['auditor', 'user']);
+    const auditor = await app.createUser(['auditor', 'user']);
     const answer = await app.as(auditor, 'get', '/api/audit');
     const [read] = await entries({ action: 'audit.read', actor_id: auditor.id });
     expect(read?.request_id).toBe(answer.get('X-Request-Id'));
@@ -96,7 +96,7 @@ describe('the audit log', () => {
   });
 
   it('pages through a filter newest first, returns each entry once, and counts exactly', async () => {
-    const actor = await app.account();
+    const actor = await app.createUser();
     for (let n = 0; n < 7; n++) {
       await app.as(actor, 'patch', '/api/users/me').send({ name: `Name ${n}` });
     }

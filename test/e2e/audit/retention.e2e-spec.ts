@@ -6,7 +6,7 @@ import { AuditKeysService } from '../../../src/modules/audit/sealing/audit-keys.
 import { AuditRetentionService } from '../../../src/modules/audit/retention/audit-retention.service.js';
 import { formatLeaves, signRetention } from '../../../src/modules/audit/proofs/retention-statement.js';
 import { RetentionsRepository } from '../../../src/modules/audit/retention/retentions.repository.js';
-import { AuditSource } from '../../../src/modules/export/audit.source.js';
+import { AuditSource } from '../../../src/modules/export/sources/audit.source.js';
 import { START_OFFSET } from '../../../src/modules/export/export-cursor.service.js';
 import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
 import { SEAL_LOCK, sealed, writeEntries } from '../../support/builders/audit.js';
@@ -99,15 +99,15 @@ const drop = (month: string, kept = KEPT_MONTHS) =>
 async function expectNotWhole(cursor: string): Promise<void> {
   for (const rest of ['', '&received=1']) {
     const path = `${EXPORT}&after=${cursor}${rest}`;
-    expectEnvelope(await runExport({ url: app.url, account: app.admin, path }), 'CONFLICT');
+    expectEnvelope(await runExport({ url: app.url, user: app.admin, path }), 'CONFLICT');
   }
   // Like an export that is in progress.
   const moment = { epoch: 1, snapshot: '1:1:', monthsDropped: 0 };
   const source = app.nest.get(AuditSource).select({ moment, filters: {}, fields: ['id'], encoding: 'csv' });
   await expect(source.read(START_OFFSET.id, 1)).rejects.toMatchObject({ code: 'CONFLICT' });
-  const anew = await runExport({ url: app.url, account: app.admin, path: EXPORT });
+  const anew = await runExport({ url: app.url, user: app.admin, path: EXPORT });
   const path = `${EXPORT}&after=${String(anew.headers['x-export-cursor'])}`;
-  expect((await runExport({ url: app.url, account: app.admin, path })).text).toBe(anew.text);
+  expect((await runExport({ url: app.url, user: app.admin, path })).text).toBe(anew.text);
 }
 
 describe('a month past its retention', () => {
@@ -178,7 +178,7 @@ describe('a month past its retention', () => {
 
   it('is dropped, and the audit log still proves the rest and all its seals', async () => {
     const { entries } = await verify();
-    const exported = await runExport({ url: app.url, account: app.admin, path: EXPORT });
+    const exported = await runExport({ url: app.url, user: app.admin, path: EXPORT });
     await run();
     expect(await months()).toEqual(['2020_03', '2020_04']);
     await expectNotWhole(String(exported.headers['x-export-cursor']));

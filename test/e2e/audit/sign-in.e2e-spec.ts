@@ -101,8 +101,8 @@ describe('audit entries of sign-ins', () => {
   });
 
   it('report an attempt to end a session of another user, and each wrong password', async () => {
-    const { id } = await app.account();
-    const caller = await app.account();
+    const { id } = await app.createUser();
+    const caller = await app.createUser();
     const wrong = 'not the password';
     const { body } = await app.as(app.admin, 'get', `/api/users/${id}/sessions`);
     const [session] = body as { id: string }[];

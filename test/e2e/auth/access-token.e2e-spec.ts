@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SigningKeysService } from '../../../src/modules/auth/signing-keys/signing-keys.service.js';
 import { newId } from '../../../src/common/ids.js';
 import { respelled } from '../../support/builders/sessions.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { NOBODY } from '../../support/builders/users.js';
 
 type Part = Record<string, unknown>;
@@ -25,7 +25,7 @@ const es256 = (key: KeyObject) => (input: string) =>
 
 describe('access tokens', () => {
   let app: TestApp;
-  let account: Account;
+  let user: TestUser;
   let header: Part;
   let claims: Part;
   let ours: KeyObject;
@@ -33,8 +33,8 @@ describe('access tokens', () => {
   const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   beforeAll(async () => {
     app = await TestApp.create();
-    account = await app.account(['user', 'premium']);
-    const [first, second] = account.token.split('.');
+    user = await app.createUser(['user', 'premium']);
+    const [first, second] = user.token.split('.');
     header = decode(first);
     claims = decode(second);
     // Forges tokens with the service's own key, to show that each claim is checked and not only the
@@ -63,8 +63,8 @@ describe('access tokens', () => {
     expect(header).toEqual({ alg: 'ES256', typ: 'at+jwt', kid: jwks[0]?.kid });
     const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     expect(claims).toEqual({
-      sub: account.id,
-      email: account.email,
+      sub: user.id,
+      email: user.email,
       roles: expect.arrayContaining(['user', 'premium']),
       exp: Number(claims['iat']) + 900,
       iat: expect.any(Number),
@@ -86,7 +86,7 @@ describe('access tokens', () => {
       expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
     }
     const key = jwks.find(({ kid }) => kid === header['kid']) ?? {};
-    const [first, second, signature] = account.token.split('.');
+    const [first, second, signature] = user.token.split('.');
     const publicKey = {
       key: createPublicKey({ key, format: 'jwk' }),
       dsaEncoding: 'ieee-p1363',
@@ -99,18 +99,18 @@ describe('access tokens', () => {
 
   it('are accepted with the scheme in any case', async () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER', 'Bearer ']) {
-      expect([scheme, (await me(`${scheme} ${account.token}`)).status]).toEqual([scheme, 200]);
+      expect([scheme, (await me(`${scheme} ${user.token}`)).status]).toEqual([scheme, 200]);
     }
   });
 
   it('are read only from the Authorization header', async () => {
     const places = [
-      app.request('get', `/api/users/me?access_token=${account.token}`),
-      app.request('get', '/api/users/me').set('Cookie', `access_token=${account.token}`),
-      app.request('get', '/api/users/me').set('X-Access-Token', account.token),
-      app.request('patch', '/api/users/me').send({ access_token: account.token }),
-      me(`Basic ${account.token}`),
-      me(account.token),
+      app.request('get', `/api/users/me?access_token=${user.token}`),
+      app.request('get', '/api/users/me').set('Cookie', `access_token=${user.token}`),
+      app.request('get', '/api/users/me').set('X-Access-Token', user.token),
+      app.request('patch', '/api/users/me').send({ access_token: user.token }),
+      me(`Basic ${user.token}`),
+      me(user.token),
     ];
     for (const place of places) {
       const answer = await place;
@@ -121,7 +121,7 @@ describe('access tokens', () => {
   it('forged with our own key are accepted without changes, so each change below is what fails', async () => {
     const answer = await me(`Bearer ${token({}, {})}`);
     expect(answer.status).toBe(200);
-    expect(answer.body).toMatchObject({ id: account.id });
+    expect(answer.body).toMatchObject({ id: user.id });
   });
 
   it.each([
@@ -226,7 +226,7 @@ describe('access tokens', () => {
   });
 
   it('are refused after any change to the signed content', async () => {
-    const [first, second, signature] = account.token.split('.');
+    const [first, second, signature] = user.token.split('.');
     await expectInvalid(`${first}.${encode({ ...claims, sub: app.admin.id })}.${signature}`);
     await expectInvalid(`${first}.${encode({ ...claims, exp: now() + 9999 })}.${signature}`);
     await expectInvalid(`${encode({ ...header, x: 1 })}.${second}.${signature}`);

@@ -16,7 +16,7 @@ import {
 import { HeldLock } from '../../support/database/held-lock.js';
 import { HeldThreads } from '../../support/faults/held-threads.js';
 import { type Answer, bearer, closeConnections, send } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 
 interface Entry {
@@ -28,8 +28,8 @@ interface Entry {
 describe('sign-in attempts in flight', () => {
   let app: TestApp;
   let other: TestApp;
-  let owner: Account;
-  let people: Account[];
+  let owner: TestUser;
+  let people: TestUser[];
   /** A connection that is already established, because a handshake needs a thread that a test may occupy. */
   let observer: pg.Client;
   let threads: HeldThreads | null = null;
@@ -39,8 +39,8 @@ describe('sign-in attempts in flight', () => {
       database: app.database,
       config: { ...ANY_NETWORK, PASSWORD_CONCURRENCY: 2 },
     });
-    owner = await app.account();
-    people = await Promise.all(Array.from({ length: 6 }, () => app.account()));
+    owner = await app.createUser();
+    people = await Promise.all(Array.from({ length: 6 }, () => app.createUser()));
     observer = new pg.Client({ connectionString: app.database.url });
     await observer.connect();
     // The connections of the pool too.
@@ -55,8 +55,8 @@ describe('sign-in attempts in flight', () => {
     await app.close();
   });
 
-  const signIn = (account = owner, ip = elsewhere(), at = app) =>
-    login(at, { email: account.email, password: PASSWORD, ip });
+  const signIn = (user = owner, ip = elsewhere(), at = app) =>
+    login(at, { email: user.email, password: PASSWORD, ip });
   const times = <T>(count: number, work: (i: number) => Promise<T>) =>
     Promise.all(Array.from({ length: count }, (_, i) => work(i)));
   const statuses = (answers: readonly Answer[]) =>
@@ -70,7 +70,7 @@ describe('sign-in attempts in flight', () => {
     );
     return rows[0]?.n;
   };
-  const entries = async (target: Account, count: number): Promise<Entry[]> => {
+  const entries = async (target: TestUser, count: number): Promise<Entry[]> => {
     const path = `/api/audit?action=auth.login&target_id=${target.id}&limit=${count}`;
     return (await send(app.url, { path, headers: bearer(app.admin) })).json as Entry[];
   };
@@ -104,7 +104,7 @@ describe('sign-in attempts in flight', () => {
   });
 
   it('are audited as denied only after a password check, with the reason of the refusal', async () => {
-    const [somebody, disabled] = people as [Account, Account];
+    const [somebody, disabled] = people as [TestUser, TestUser];
     await times(14, () => login(app, { email: somebody.email }));
     const seen = await entries(somebody, 14);
     const count = (outcome: string, reason: string) =>

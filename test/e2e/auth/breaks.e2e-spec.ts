@@ -7,9 +7,9 @@ import { CSV, sendFile } from '../../support/builders/imports.js';
 import { jobEnded, resultsOf, startBatch } from '../../support/builders/jobs.js';
 import { mailTo, tokenIn } from '../../support/builders/mails.js';
 import { whileChanging } from '../../support/builders/sessions.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, read } from '../../support/builders/users.js';
+import { createUserWith, read } from '../../support/builders/users.js';
 
 const NEW_PASSWORD = 'a better horse battery';
 
@@ -26,20 +26,20 @@ const freshAddress = (): string => `wanted-${++addresses}@example.com`;
 const post = (path: string, body: object) => app.request('post', path).send(body);
 const confirm = (token: string) => post('/api/auth/email/verify', { token });
 const reset = (token: string) => post('/api/auth/password/reset', { token, new_password: NEW_PASSWORD });
-const sidOf = ({ token }: Account): string =>
+const sidOf = ({ token }: TestUser): string =>
   (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
-const askForChange = (account: Account, address: string) =>
-  app.as(account, 'post', '/api/users/me/email').send({ new_email: address, password: PASSWORD });
+const askForChange = (user: TestUser, address: string) =>
+  app.as(user, 'post', '/api/users/me/email').send({ new_email: address, password: PASSWORD });
 
 /** Returns the code that was mailed to the new address. */
-async function pendingChange(account: Account): Promise<string> {
+async function pendingChange(user: TestUser): Promise<string> {
   const address = freshAddress();
-  expect((await askForChange(account, address)).status).toBe(202);
+  expect((await askForChange(user, address)).status).toBe(202);
   return tokenIn((await mailTo(app, address, /^Confirm your new/)).text);
 }
 
-async function pendingReset({ email }: Account, nth = 1): Promise<string> {
+async function pendingReset({ email }: TestUser, nth = 1): Promise<string> {
   expect((await post('/api/auth/password/forgot', { email })).status).toBe(202);
   return tokenIn((await mailTo(app, email, /^Set a new password/, nth)).text);
 }
@@ -61,54 +61,54 @@ const shutOutAndLetInAgain = {
 describe('a pending change of email address', () => {
   /** A break by the user from another session, or by an administrator. */
   const breaks = {
-    'the requesting session logs out': (account: Account) =>
-      app.as(account, 'post', '/api/auth/logout').expect(204),
-    'the requesting session is ended from another one': async (account: Account) => {
-      const other = await signIn(app.url, account.email, PASSWORD);
-      await app.as(other, 'delete', `/api/auth/sessions/${sidOf(account)}`).expect(204);
+    'the requesting session logs out': (user: TestUser) =>
+      app.as(user, 'post', '/api/auth/logout').expect(204),
+    'the requesting session is ended from another one': async (user: TestUser) => {
+      const other = await signIn(app.url, user.email, PASSWORD);
+      await app.as(other, 'delete', `/api/auth/sessions/${sidOf(user)}`).expect(204);
     },
-    'all other sessions are ended from another one': async (account: Account) => {
-      const other = await signIn(app.url, account.email, PASSWORD);
+    'all other sessions are ended from another one': async (user: TestUser) => {
+      const other = await signIn(app.url, user.email, PASSWORD);
       await app.as(other, 'delete', '/api/auth/sessions').expect(204);
     },
-    'an administrator signs the user out': ({ id }: Account) =>
+    'an administrator signs the user out': ({ id }: TestUser) =>
       byAdmin('delete', `${id}/sessions`).expect(204),
-    'the requesting session expires': ({ id }: Account) =>
+    'the requesting session expires': ({ id }: TestUser) =>
       app.database.query(`UPDATE sessions SET expires_at = clock_timestamp() WHERE user_id = $1`, [id]),
   } as const;
 
   it.each(Object.entries(breaks))('is void when %s', async (_, happen) => {
-    const account = await app.account();
-    const code = await pendingChange(account);
-    await happen(account);
+    const user = await app.createUser();
+    const code = await pendingChange(user);
+    await happen(user);
     expect((await confirm(code)).status).toBe(400);
-    expect(await read(app, account.id)).toMatchObject({ email: account.email, email_verified: false });
+    expect(await read(app, user.id)).toMatchObject({ email: user.email, email_verified: false });
   });
 
   it('survives the end of sessions other than the requesting one', async () => {
-    const account = await app.account();
-    const code = await pendingChange(account);
-    const other = await signIn(app.url, account.email, PASSWORD);
+    const user = await app.createUser();
+    const code = await pendingChange(user);
+    const other = await signIn(app.url, user.email, PASSWORD);
     await app.as(other, 'post', '/api/auth/logout').expect(204);
-    await app.as(account, 'delete', '/api/auth/sessions').expect(204);
+    await app.as(user, 'delete', '/api/auth/sessions').expect(204);
     expect((await confirm(code)).status).toBe(204);
   });
 
   it('is not requested by a session that ends during the request', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     const address = freshAddress();
-    const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [account.id] };
+    const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [user.id] };
     const [answer] = await whileChanging(app.database, end, {
-      start: () => [askForChange(account, address)],
+      start: () => [askForChange(user, address)],
     });
     expect(answer?.status).toBe(401);
     expect(app.nest.get(Mailer).sent.filter(({ to }) => to === address)).toEqual([]);
   });
 
   it('is not confirmed while its session is being ended', async () => {
-    const account = await app.account();
-    const code = await pendingChange(account);
-    const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [account.id] };
+    const user = await app.createUser();
+    const code = await pendingChange(user);
+    const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [user.id] };
     const [answer] = await whileChanging(app.database, end, { start: () => [confirm(code)] });
     expect(answer?.status).toBe(400);
   });
@@ -116,49 +116,49 @@ describe('a pending change of email address', () => {
 
 describe('a token mailed before an administrator signs the user out', () => {
   it('is void for a password reset and a confirmation', async () => {
-    const account = await app.account();
-    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your email/)).text);
-    const forgotten = await pendingReset(account);
-    await byAdmin('delete', `${account.id}/sessions`).expect(204);
+    const user = await app.createUser();
+    const confirmation = tokenIn((await mailTo(app, user.email, /^Confirm your email/)).text);
+    const forgotten = await pendingReset(user);
+    await byAdmin('delete', `${user.id}/sessions`).expect(204);
     expect((await reset(forgotten)).status).toBe(400);
     expect((await confirm(confirmation)).status).toBe(400);
-    expect((await reset(await pendingReset(account, 2))).status).toBe(204);
+    expect((await reset(await pendingReset(user, 2))).status).toBe(204);
   });
 
   it('is void when a batch signs the user out', async () => {
-    const account = await app.account();
-    const forgotten = await pendingReset(account);
-    const job = await startBatch(app, { action: 'revoke_sessions', user_ids: [account.id] });
+    const user = await app.createUser();
+    const forgotten = await pendingReset(user);
+    const job = await startBatch(app, { action: 'revoke_sessions', user_ids: [user.id] });
     await jobEnded(app, job.id);
     expect((await reset(forgotten)).status).toBe(400);
   });
 
   it('stays valid when the user ends other sessions', async () => {
-    const account = await app.account();
-    const forgotten = await pendingReset(account);
-    await app.as(account, 'delete', '/api/auth/sessions').expect(204);
+    const user = await app.createUser();
+    const forgotten = await pendingReset(user);
+    await app.as(user, 'delete', '/api/auth/sessions').expect(204);
     expect((await reset(forgotten)).status).toBe(204);
   });
 });
 
 describe.each(Object.entries(shutOutAndLetInAgain))('a token mailed before the user is %s', (_, happen) => {
   it('is void for a change of address, a password reset and a confirmation', async () => {
-    const account = await app.account();
-    const confirmation = tokenIn((await mailTo(app, account.email, /^Confirm your email/)).text);
-    const codes = [await pendingChange(account), confirmation];
-    const forgotten = await pendingReset(account);
-    await happen(account.id);
+    const user = await app.createUser();
+    const confirmation = tokenIn((await mailTo(app, user.email, /^Confirm your email/)).text);
+    const codes = [await pendingChange(user), confirmation];
+    const forgotten = await pendingReset(user);
+    await happen(user.id);
     for (const code of codes) expect((await confirm(code)).status).toBe(400);
     expect((await reset(forgotten)).status).toBe(400);
-    expect(await read(app, account.id)).toMatchObject({ email: account.email, email_verified: false });
+    expect(await read(app, user.id)).toMatchObject({ email: user.email, email_verified: false });
     // Requests after the break work normally.
-    await post('/api/auth/email/resend', { email: account.email });
-    const again = tokenIn((await mailTo(app, account.email, /^Confirm your email/, 2)).text);
+    await post('/api/auth/email/resend', { email: user.email });
+    const again = tokenIn((await mailTo(app, user.email, /^Confirm your email/, 2)).text);
     expect((await confirm(again)).status).toBe(204);
   });
 
   it('is not mailed if it still waits in the queue', async () => {
-    const { id, email } = await app.account();
+    const { id, email } = await app.createUser();
     await mailTo(app, email, /^Confirm your email/);
     const [{ now }] = (await app.database.query('SELECT clock_timestamp() AS now')) as [{ now: Date }];
     await happen(id);
@@ -179,8 +179,8 @@ describe.each(Object.entries(shutOutAndLetInAgain))('a token mailed before the u
 
 describe('a bulk job', () => {
   const people = async (count: number): Promise<string[]> => {
-    const accounts = await Promise.all(Array.from({ length: count }, () => app.account()));
-    return accounts.map(({ id }) => id);
+    const users = await Promise.all(Array.from({ length: count }, () => app.createUser()));
+    return users.map(({ id }) => id);
   };
 
   /**
@@ -188,7 +188,7 @@ describe('a bulk job', () => {
    * expired.
    * @returns the number of completed rows
    */
-  async function doneOf(asker: Account, happen: () => Promise<unknown>): Promise<number> {
+  async function doneOf(asker: TestUser, happen: () => Promise<unknown>): Promise<number> {
     const ids = await people(14);
     const lock = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR UPDATE', [
       ids.slice(0, 10),
@@ -206,7 +206,7 @@ describe('a bulk job', () => {
     expect([...codes]).toEqual(failed > 0 ? ['FORBIDDEN'] : []);
     return done;
   }
-  const askerAgain = async (asker: Account) => signIn(app.url, asker.email, PASSWORD);
+  const askerAgain = async (asker: TestUser) => signIn(app.url, asker.email, PASSWORD);
 
   const withdrawing = {
     ...shutOutAndLetInAgain,
@@ -216,13 +216,13 @@ describe('a bulk job', () => {
   it.each(Object.entries(withdrawing))(
     'processes no further row after its owner was %s',
     async (_, happen) => {
-      const asker = await accountWith(app, ['users:write']);
+      const asker = await createUserWith(app, ['users:write']);
       expect(await doneOf(asker, async () => happen(asker.id))).toBe(10);
     },
   );
 
   it('processes no further row after its owner changes the password or ends its session from another one', async () => {
-    const asker = await accountWith(app, ['users:write']);
+    const asker = await createUserWith(app, ['users:write']);
     let current = asker;
     const changed = await doneOf(asker, async () => {
       await app
@@ -239,7 +239,7 @@ describe('a bulk job', () => {
   });
 
   it('continues when its owner logs out or ends other sessions', async () => {
-    const asker = await accountWith(app, ['users:write']);
+    const asker = await createUserWith(app, ['users:write']);
     const others = await doneOf(asker, async () => {
       await askerAgain(asker);
       await app.as(asker, 'delete', '/api/auth/sessions').expect(204);
@@ -249,7 +249,7 @@ describe('a bulk job', () => {
   });
 
   it('finishes even if it signs out its own owner', async () => {
-    const asker = await accountWith(app, ['sessions:revoke']);
+    const asker = await createUserWith(app, ['sessions:revoke']);
     const ids = await people(30);
     const body = { action: 'revoke_sessions' as const, user_ids: [asker.id, ...ids] };
     const { id } = await startBatch(app, body, asker);
@@ -259,11 +259,11 @@ describe('a bulk job', () => {
   it.each([
     [
       'a batch',
-      (by: Account) => app.as(by, 'post', '/api/users/batch').send({ action: 'enable', user_ids: [by.id] }),
+      (by: TestUser) => app.as(by, 'post', '/api/users/batch').send({ action: 'enable', user_ids: [by.id] }),
     ],
-    ['an import', (by: Account) => sendFile(app, CSV, 'email,name\nlate@example.com,Ada\n', by)],
+    ['an import', (by: TestUser) => sendFile(app, CSV, 'email,name\nlate@example.com,Ada\n', by)],
   ])('does not start if the session ends while %s is requested', async (_, ask) => {
-    const asker = await accountWith(app, ['users:write']);
+    const asker = await createUserWith(app, ['users:write']);
     const end = { sql: 'DELETE FROM sessions WHERE user_id = $1', values: [asker.id] };
     const [answer] = await whileChanging(app.database, end, { start: () => [ask(asker)] });
     expect(answer?.status).toBe(401);

@@ -17,7 +17,7 @@ import {
 import { Instance } from '../../support/app/instance.js';
 import { mailTo, tokenIn } from '../../support/builders/mails.js';
 import { closeConnections } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { MASTER_KEY } from '../../support/app/secrets.js';
 import { HeldThreads } from '../../support/faults/held-threads.js';
@@ -29,10 +29,10 @@ const MAX_ABANDONED = 60;
 
 describe('password guessing', () => {
   let app: TestApp;
-  let owner: Account;
+  let owner: TestUser;
   beforeAll(async () => {
     app = await TestApp.create({ config: { ...ANY_NETWORK, PASSWORD_CONCURRENCY: 2 } });
-    owner = await app.account();
+    owner = await app.createUser();
   });
   beforeEach(() => app.database.query('DELETE FROM sign_in_failures'));
   afterAll(() => {
@@ -65,7 +65,7 @@ describe('password guessing', () => {
     expect(answer.headers['retry-after']).toMatch(/^\d+$/);
     const right = await signIn();
     expectEnvelope(right, 'RATE_LIMITED');
-    const other = await app.account();
+    const other = await app.createUser();
     expect((await login(app, { email: other.email, password: PASSWORD })).status).toBe(200);
   });
 
@@ -141,12 +141,10 @@ describe('password guessing', () => {
 
   it('uncounts many concurrent successes from one network', async () => {
     const ip = elsewhere();
-    const accounts = await Promise.all(Array.from({ length: 8 }, () => app.account()));
+    const users = await Promise.all(Array.from({ length: 8 }, () => app.createUser()));
     await app.database.query('DELETE FROM sign_in_failures');
     const answers = await Promise.all(
-      [...accounts, ...accounts, ...accounts].map((account) =>
-        login(app, { email: account.email, password: PASSWORD, ip }),
-      ),
+      [...users, ...users, ...users].map((user) => login(app, { email: user.email, password: PASSWORD, ip })),
     );
     expect(answers.map(({ status }) => status)).toEqual(Array<number>(24).fill(200));
     expect((await counters(app)).map(({ failures }) => failures)).not.toContain(1);
@@ -372,16 +370,16 @@ describe('password guessing', () => {
   });
 
   it('does not delay sign-in with a password that was reset by mail', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     const post = (path: string, body: object) => app.request('post', path).send(body);
     const home = elsewhere();
     const signInAt = (password: string, ip?: string) =>
-      login(app, { email: account.email, password, ...(ip !== undefined && { ip }) });
+      login(app, { email: user.email, password, ...(ip !== undefined && { ip }) });
     expect((await signInAt(PASSWORD, home)).status).toBe(200);
     for (let i = 0; i < 10; i++) await signInAt('not the right one', home);
-    await holdBack(app, account.email);
-    await post('/api/auth/password/forgot', { email: account.email }).expect(202);
-    const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
+    await holdBack(app, user.email);
+    await post('/api/auth/password/forgot', { email: user.email }).expect(202);
+    const token = tokenIn((await mailTo(app, user.email, /^Set a new password/)).text);
     expect((await signInAt(PASSWORD)).status).toBe(429);
     expect((await signInAt(PASSWORD, home)).status).toBe(429);
     const body = { token, new_password: 'another horse battery' };

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/http/send.js';
 import { logIn } from '../../support/builders/sessions.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 describe('a response that contains tokens', () => {
   let app: TestApp;
-  let account: Account;
+  let user: TestUser;
   let answers: ReadonlyMap<string, () => Promise<Answer>>;
   beforeAll(async () => {
     app = await TestApp.create();
-    account = await app.account();
+    user = await app.createUser();
     const ask = (sent: Sent) =>
       send(app.url, { ...sent, headers: { 'Accept-Encoding': 'gzip, br, deflate', ...sent.headers } });
-    const { email } = account;
+    const { email } = user;
     answers = new Map([
       [
         'post /api/auth/login',
@@ -31,7 +31,7 @@ describe('a response that contains tokens', () => {
           ask({
             method: 'PUT',
             path: '/api/auth/password',
-            headers: bearer(account),
+            headers: bearer(user),
             body: { current_password: PASSWORD, new_password: 'a better horse battery' },
           }),
       ],

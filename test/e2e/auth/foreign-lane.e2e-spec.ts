@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash as bcrypt } from 'bcrypt';
 import { PasswordFormatSampler } from '../../../src/modules/auth/sign-in/password-format.sampler.js';
 import { PasswordFormatsRepository } from '../../../src/modules/auth/sign-in/password-formats.repository.js';
-import { DecoyHashesService } from '../../../src/platform/crypto/decoy-hashes.service.js';
-import { formatOf } from '../../../src/platform/crypto/hash-cost.js';
+import { DecoyHashesService } from '../../../src/platform/crypto/passwords/decoy-hashes.service.js';
+import { formatOf } from '../../../src/platform/crypto/passwords/hash-cost.js';
 import { ANY_NETWORK, counters, elsewhere, login } from '../../support/builders/guesses.js';
 import { closeConnections } from '../../support/http/send.js';
 import { PASSWORD, TestApp } from '../../support/app/test-app.js';
@@ -23,8 +23,8 @@ describe('foreign password hashes', () => {
     return app.close();
   });
 
-  async function accountWithHash(hash: string): Promise<string> {
-    const { id, email } = await app.account();
+  async function createUserWithHash(hash: string): Promise<string> {
+    const { id, email } = await app.createUser();
     await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, hash]);
     return email;
   }
@@ -36,8 +36,8 @@ describe('foreign password hashes', () => {
   }
 
   it('do not block a sign-in with our own hash, whose wait has its own metric', async () => {
-    const { email } = await app.account();
-    const guessed = await Promise.all(DEAREST.map(accountWithHash));
+    const { email } = await app.createUser();
+    const guessed = await Promise.all(DEAREST.map(createUserWithHash));
     const waited = await metric('gatehouse_password_queue_wait_seconds_count', 'foreign');
     let refused = 0;
     const guesses = guessed.map(async (each) => {
@@ -58,8 +58,8 @@ describe('foreign password hashes', () => {
   });
 
   it('of the highest cost do not block cheap ones when their clients disconnect', async () => {
-    const guessed = await Promise.all(Array.from({ length: 4 }, () => accountWithHash(DEAREST_BCRYPT)));
-    const cheap = await accountWithHash(await bcrypt(PASSWORD, 5));
+    const guessed = await Promise.all(Array.from({ length: 4 }, () => createUserWithHash(DEAREST_BCRYPT)));
+    const cheap = await createUserWithHash(await bcrypt(PASSWORD, 5));
     const failuresInAll = async () => (await counters(app))[0]?.failures ?? 0;
     const before = await failuresInAll();
     const depth = () => metric('gatehouse_password_queue_depth', 'foreign');
@@ -102,7 +102,7 @@ describe('foreign password hashes', () => {
       ...[22, 23].map((length) => `$2b$12$${'N'.repeat(length)}${'l'.repeat(53 - length)}`),
       'none',
     );
-    await Promise.all(hashes.map(accountWithHash));
+    await Promise.all(hashes.map(createUserWithHash));
     await app.database.query(
       'UPDATE users SET password_hash = NULL WHERE password_hash <> ALL ($1::text[])',
       [hashes],

@@ -10,12 +10,12 @@ describe('POST /api/auth/login', () => {
   let deleted: string;
   beforeAll(async () => {
     app = await TestApp.create();
-    ({ email } = await app.account());
-    const accounts = [await app.account(), await app.account()] as const;
-    await app.as(app.admin, 'patch', `/api/users/${accounts[0].id}`).send({ status: 'disabled' }).expect(200);
-    await app.as(app.admin, 'delete', `/api/users/${accounts[1].id}`).expect(204);
-    disabled = accounts[0].email;
-    deleted = accounts[1].email;
+    ({ email } = await app.createUser());
+    const users = [await app.createUser(), await app.createUser()] as const;
+    await app.as(app.admin, 'patch', `/api/users/${users[0].id}`).send({ status: 'disabled' }).expect(200);
+    await app.as(app.admin, 'delete', `/api/users/${users[1].id}`).expect(204);
+    disabled = users[0].email;
+    deleted = users[1].email;
   });
   afterAll(() => app.close());
 
@@ -67,9 +67,9 @@ describe('POST /api/auth/login', () => {
     const wrong: Record<string, object> = {
       'a wrong password': { email, password: 'not the right one' },
       'an unknown address': { email: 'nobody@example.com', password: PASSWORD },
-      'a disabled account': { email: disabled, password: PASSWORD },
-      'a disabled account with a wrong password': { email: disabled, password: 'not the right one' },
-      'a deleted account': { email: deleted, password: PASSWORD },
+      'a disabled user': { email: disabled, password: PASSWORD },
+      'a disabled user with a wrong password': { email: disabled, password: 'not the right one' },
+      'a deleted user': { email: deleted, password: PASSWORD },
       'a malformed address': { email: 'not an address', password: PASSWORD },
       'an address that is too long': { email: `${'x'.repeat(300)}@example.com`, password: PASSWORD },
       'a password that nobody could have chosen': { email, password: 'x' },
@@ -101,8 +101,8 @@ describe('POST /api/auth/login', () => {
       'an unknown address': { email: 'nobody@example.com', password: PASSWORD },
       'a malformed address': { email: 'not an address', password: PASSWORD },
       'an address that is too long': { email: `${'x'.repeat(300)}@example.com`, password: PASSWORD },
-      'a disabled account': { email: disabled, password: PASSWORD },
-      'a deleted account': { email: deleted, password: PASSWORD },
+      'a disabled user': { email: disabled, password: PASSWORD },
+      'a deleted user': { email: deleted, password: PASSWORD },
       'a password that nobody could have chosen': { email: 'nobody@example.com', password: 'x' },
     })) {
       const before = await ownHashes();

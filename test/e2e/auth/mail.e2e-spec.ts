@@ -9,7 +9,7 @@ import { TaskQueue } from '../../../src/platform/queue/task.queue.js';
 import { Mailer } from '../../../src/platform/mail/mailer.service.js';
 import { mailTo, tokenIn } from '../../support/builders/mails.js';
 import { SmtpSink } from '../../support/app/smtp-sink.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 
 const NEW_PASSWORD = 'a better horse battery';
@@ -26,8 +26,8 @@ describe('mail', () => {
   const reset = (token: string, password = NEW_PASSWORD) =>
     post('/api/auth/password/reset', { token, new_password: password });
   const login = (email: string, password: string) => post('/api/auth/login', { email, password });
-  const me = async (account: Account) =>
-    (await app.as(account, 'get', '/api/users/me')).body as {
+  const me = async (user: TestUser) =>
+    (await app.as(user, 'get', '/api/users/me')).body as {
       email: string;
       email_verified: boolean;
       version: number;
@@ -46,40 +46,40 @@ describe('mail', () => {
 
   describe('to confirm an address', () => {
     it('is sent at sign-up and confirms the address once', async () => {
-      const account = await app.account();
-      expect((await me(account)).email_verified).toBe(false);
-      const token = tokenIn((await mailTo(app, account.email, /^Confirm your email/)).text);
+      const user = await app.createUser();
+      expect((await me(user)).email_verified).toBe(false);
+      const token = tokenIn((await mailTo(app, user.email, /^Confirm your email/)).text);
       expect((await verify(token)).status).toBe(204);
-      expect(await me(account)).toMatchObject({ email_verified: true, version: 2 });
+      expect(await me(user)).toMatchObject({ email_verified: true, version: 2 });
       expect((await verify(token)).status).toBe(400);
-      expect(await me(account)).toMatchObject({ email_verified: true, version: 2 });
+      expect(await me(user)).toMatchObject({ email_verified: true, version: 2 });
     });
 
     it('is sent again on request, unless nothing is left to confirm', async () => {
-      const account = await app.account();
-      const first = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
-      expect((await post('/api/auth/email/resend', { email: account.email })).status).toBe(202);
-      const second = tokenIn((await mailTo(app, account.email, /^Confirm/, 2)).text);
+      const user = await app.createUser();
+      const first = tokenIn((await mailTo(app, user.email, /^Confirm/)).text);
+      expect((await post('/api/auth/email/resend', { email: user.email })).status).toBe(202);
+      const second = tokenIn((await mailTo(app, user.email, /^Confirm/, 2)).text);
       expect(second).not.toBe(first);
       expect((await verify(second)).status).toBe(204);
       // Using one token voids the other tokens for the same purpose.
       expect((await verify(first)).status).toBe(400);
-      expect((await post('/api/auth/email/resend', { email: account.email })).status).toBe(202);
+      expect((await post('/api/auth/email/resend', { email: user.email })).status).toBe(202);
       await jobsDone();
-      expect(sentTo(account.email)).toHaveLength(2);
+      expect(sentTo(user.email)).toHaveLength(2);
     });
 
     it('is sent at most five times an hour, however often it is requested', async () => {
-      const account = await app.account();
-      for (let i = 0; i < 8; i++) await post('/api/auth/email/resend', { email: account.email });
+      const user = await app.createUser();
+      for (let i = 0; i < 8; i++) await post('/api/auth/email/resend', { email: user.email });
       await jobsDone();
-      expect(sentTo(account.email)).toHaveLength(5);
+      expect(sentTo(user.email)).toHaveLength(5);
     });
 
     it('is not sent more often for concurrent requests', async () => {
-      const account = await app.account();
+      const user = await app.createUser();
       const [unitOfWork, tokens] = [app.nest.get(UnitOfWork), app.nest.get(OneTimeTokensRepository)];
-      const granted = { purpose: 'reset-password', userId: account.id, email: account.email } as const;
+      const granted = { purpose: 'reset-password', userId: user.id, email: user.email } as const;
       const issued = await Promise.all(
         Array.from({ length: 8 }, () =>
           unitOfWork.run(async () => {
@@ -93,11 +93,11 @@ describe('mail', () => {
     });
 
     it('is valid for a day', async () => {
-      const account = await app.account();
-      const token = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
+      const user = await app.createUser();
+      const token = tokenIn((await mailTo(app, user.email, /^Confirm/)).text);
       await app.database.query(
         `UPDATE one_time_tokens SET expires_at = now() - interval '1 second' WHERE user_id = $1`,
-        [account.id],
+        [user.id],
       );
       expect((await verify(token)).status).toBe(400);
     });
@@ -105,27 +105,25 @@ describe('mail', () => {
 
   describe('to reset a password', () => {
     it('sets a new password once and ends every session', async () => {
-      const account = await app.account();
-      expect((await post('/api/auth/password/forgot', { email: account.email.toUpperCase() })).status).toBe(
-        202,
-      );
-      const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
+      const user = await app.createUser();
+      expect((await post('/api/auth/password/forgot', { email: user.email.toUpperCase() })).status).toBe(202);
+      const token = tokenIn((await mailTo(app, user.email, /^Set a new password/)).text);
       expect((await reset(token, 'password123')).status).toBe(400);
       const unchanged = await reset(token, PASSWORD);
       expect(unchanged.status).toBe(400);
       expect(unchanged.body).toMatchObject({ error: { details: [{ field: 'new_password' }] } });
       expect((await reset(token)).status).toBe(204);
-      expect((await app.as(account, 'get', '/api/users/me')).status).toBe(401);
-      expect((await login(account.email, PASSWORD)).status).toBe(401);
-      expect((await login(account.email, NEW_PASSWORD)).status).toBe(200);
+      expect((await app.as(user, 'get', '/api/users/me')).status).toBe(401);
+      expect((await login(user.email, PASSWORD)).status).toBe(401);
+      expect((await login(user.email, NEW_PASSWORD)).status).toBe(200);
       expect((await reset(token)).status).toBe(400);
-      await mailTo(app, account.email, /^Your password was changed/);
+      await mailTo(app, user.email, /^Your password was changed/);
     });
 
     it('works for one of many concurrent uses', async () => {
-      const account = await app.account();
-      await post('/api/auth/password/forgot', { email: account.email });
-      const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
+      const user = await app.createUser();
+      await post('/api/auth/password/forgot', { email: user.email });
+      const token = tokenIn((await mailTo(app, user.email, /^Set a new password/)).text);
       const answers = await Promise.all(
         Array.from({ length: 5 }, (_, i) => reset(token, `${NEW_PASSWORD} ${i}`)),
       );
@@ -135,9 +133,9 @@ describe('mail', () => {
     });
 
     it('is not sent to an unknown address or a disabled user, with identical responses', async () => {
-      const disabled = await app.account();
+      const disabled = await app.createUser();
       await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' }).expect(200);
-      const known = await app.account();
+      const known = await app.createUser();
       const answers = [];
       for (const email of [known.email, disabled.email, 'nobody@example.com', 'no address']) {
         const answer = await post('/api/auth/password/forgot', { email });
@@ -152,38 +150,38 @@ describe('mail', () => {
     });
 
     it('has a token that no other route accepts', async () => {
-      const account = await app.account();
-      await post('/api/auth/password/forgot', { email: account.email });
-      const token = tokenIn((await mailTo(app, account.email, /^Set a new password/)).text);
+      const user = await app.createUser();
+      await post('/api/auth/password/forgot', { email: user.email });
+      const token = tokenIn((await mailTo(app, user.email, /^Set a new password/)).text);
       expect((await verify(token)).status).toBe(400);
       expect((await post('/api/auth/refresh', { refresh_token: token })).status).toBe(401);
-      const confirm = tokenIn((await mailTo(app, account.email, /^Confirm/)).text);
+      const confirm = tokenIn((await mailTo(app, user.email, /^Confirm/)).text);
       expect((await reset(confirm)).status).toBe(400);
       expect((await reset(token)).status).toBe(204);
     });
   });
 
   describe('to change an address', () => {
-    const change = (account: Account, newEmail: string, password = PASSWORD) =>
-      app.as(account, 'post', '/api/users/me/email').send({ new_email: newEmail, password });
+    const change = (user: TestUser, newEmail: string, password = PASSWORD) =>
+      app.as(user, 'post', '/api/users/me/email').send({ new_email: newEmail, password });
 
     it('takes effect when the new address is confirmed, and notifies the old one', async () => {
-      const account = await app.account();
-      expect((await change(account, 'Somebody.New@example.com')).status).toBe(202);
-      await mailTo(app, account.email, /about to change/);
-      expect((await me(account)).email).toBe(account.email);
+      const user = await app.createUser();
+      expect((await change(user, 'Somebody.New@example.com')).status).toBe(202);
+      await mailTo(app, user.email, /about to change/);
+      expect((await me(user)).email).toBe(user.email);
       const token = tokenIn((await mailTo(app, 'Somebody.New@example.com', /^Confirm your new/)).text);
       expect((await verify(token)).status).toBe(204);
-      expect(await me(account)).toMatchObject({ email: 'Somebody.New@example.com', email_verified: true });
+      expect(await me(user)).toMatchObject({ email: 'Somebody.New@example.com', email_verified: true });
       expect((await login('somebody.new@example.com', PASSWORD)).status).toBe(200);
-      expect((await login(account.email, PASSWORD)).status).toBe(401);
+      expect((await login(user.email, PASSWORD)).status).toBe(401);
       const found = await app.as(app.admin, 'get', '/api/users?search=somebody.NEW');
-      expect(found.body).toMatchObject([{ id: account.id }]);
+      expect(found.body).toMatchObject([{ id: user.id }]);
     });
 
     it('requires the password', async () => {
-      const account = await app.account();
-      const answer = await change(account, 'other@example.com', 'wrong wrong');
+      const user = await app.createUser();
+      const answer = await change(user, 'other@example.com', 'wrong wrong');
       expect(answer.status).toBe(400);
       await jobsDone();
       expect(sentTo('other@example.com')).toEqual([]);
@@ -193,56 +191,56 @@ describe('mail', () => {
       tokenIn((await mailTo(app, email, subject)).text);
 
     it('cannot be undone with tokens mailed to the old address', async () => {
-      const account = await app.account();
-      const confirmOld = await tokenFor(account.email, /^Confirm your email/);
-      await post('/api/auth/password/forgot', { email: account.email });
-      const resetOld = await tokenFor(account.email, /^Set a new password/);
-      await change(account, 'left.behind@example.com');
+      const user = await app.createUser();
+      const confirmOld = await tokenFor(user.email, /^Confirm your email/);
+      await post('/api/auth/password/forgot', { email: user.email });
+      const resetOld = await tokenFor(user.email, /^Set a new password/);
+      await change(user, 'left.behind@example.com');
       expect((await verify(await tokenFor('left.behind@example.com', /^Confirm your new/))).status).toBe(204);
       expect((await verify(confirmOld)).status).toBe(400);
       expect((await reset(resetOld)).status).toBe(400);
-      expect(await me(account)).toMatchObject({ email: 'left.behind@example.com', email_verified: true });
+      expect(await me(user)).toMatchObject({ email: 'left.behind@example.com', email_verified: true });
       expect((await login('left.behind@example.com', PASSWORD)).status).toBe(200);
     });
 
     it('applies only the last requested address', async () => {
-      const account = await app.account();
-      await change(account, 'mistyped@example.com');
+      const user = await app.createUser();
+      await change(user, 'mistyped@example.com');
       const mistyped = await tokenFor('mistyped@example.com', /^Confirm your new/);
-      await change(account, 'as.meant@example.com');
+      await change(user, 'as.meant@example.com');
       const meant = await tokenFor('as.meant@example.com', /^Confirm your new/);
       expect((await verify(mistyped)).status).toBe(400);
       expect((await verify(meant)).status).toBe(204);
-      expect((await me(account)).email).toBe('as.meant@example.com');
+      expect((await me(user)).email).toBe('as.meant@example.com');
     });
 
     it.each(['changed', 'reset'] as const)(
       'is not confirmed by a token from before the password was %s',
       async (how) => {
-        const account = await app.account();
+        const user = await app.createUser();
         const wanted = `thief.${how}@example.com`;
-        await change(account, wanted);
+        await change(user, wanted);
         const stolen = await tokenFor(wanted, /^Confirm your new/);
-        await post('/api/auth/password/forgot', { email: account.email });
-        const resetToken = await tokenFor(account.email, /^Set a new password/);
+        await post('/api/auth/password/forgot', { email: user.email });
+        const resetToken = await tokenFor(user.email, /^Set a new password/);
         if (how === 'changed') {
           const answer = await app
-            .as(account, 'put', '/api/auth/password')
+            .as(user, 'put', '/api/auth/password')
             .send({ current_password: PASSWORD, new_password: NEW_PASSWORD });
           expect(answer.status).toBe(200);
         } else expect((await reset(resetToken)).status).toBe(204);
         expect((await verify(stolen)).status).toBe(400);
         expect((await reset(resetToken)).status).toBe(400);
-        expect((await login(account.email, NEW_PASSWORD)).status).toBe(200);
+        expect((await login(user.email, NEW_PASSWORD)).status).toBe(200);
       },
     );
 
     it('reveals a taken address only on confirmation, and then changes nothing', async () => {
-      const [account, owner] = [await app.account(), await app.account()];
-      expect((await change(account, owner.email)).status).toBe(202);
+      const [user, owner] = [await app.createUser(), await app.createUser()];
+      expect((await change(user, owner.email)).status).toBe(202);
       const token = tokenIn((await mailTo(app, owner.email, /^Confirm your new/)).text);
       expect((await verify(token)).status).toBe(409);
-      expect((await me(account)).email).toBe(account.email);
+      expect((await me(user)).email).toBe(user.email);
       expect((await me(owner)).email).toBe(owner.email);
     });
   });
@@ -301,19 +299,19 @@ describe('mail', () => {
   });
 
   it('contains no text chosen at sign-up', async () => {
-    const account = await app.account(['user'], 'Click example.org NOW');
-    await post('/api/auth/password/forgot', { email: account.email });
+    const user = await app.createUser(['user'], 'Click example.org NOW');
+    await post('/api/auth/password/forgot', { email: user.email });
     await app
-      .as(account, 'post', '/api/users/me/email')
+      .as(user, 'post', '/api/users/me/email')
       .send({ new_email: 'a.stranger@example.com', password: PASSWORD })
       .expect(202);
     await app
-      .as(account, 'put', '/api/auth/password')
+      .as(user, 'put', '/api/auth/password')
       .send({ current_password: PASSWORD, new_password: NEW_PASSWORD })
       .expect(200);
-    await mailTo(app, account.email, /^Your password was changed/);
+    await mailTo(app, user.email, /^Your password was changed/);
     await jobsDone();
-    const mails = [...sentTo(account.email), ...sentTo('a.stranger@example.com')];
+    const mails = [...sentTo(user.email), ...sentTo('a.stranger@example.com')];
     expect(mails).toHaveLength(5);
     for (const mail of mails) expect(JSON.stringify(mail)).not.toContain('Click');
   });
@@ -332,13 +330,13 @@ describe('mail', () => {
   });
 
   it('commits together with its sign-up, so a failed sign-up leaves no mail', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     await jobsDone();
-    const before = sentTo(account.email).length;
-    const again = await post('/api/users', { email: account.email, password: PASSWORD, name: 'Twice' });
+    const before = sentTo(user.email).length;
+    const again = await post('/api/users', { email: user.email, password: PASSWORD, name: 'Twice' });
     expect(again.status).toBe(409);
     await jobsDone();
-    expect(sentTo(account.email)).toHaveLength(before);
+    expect(sentTo(user.email)).toHaveLength(before);
   });
 });
 
@@ -360,8 +358,8 @@ describe('mail delivery', () => {
     const sink = await SmtpSink.listen(1);
     const app = await TestApp.create({ config: { SMTP_URL: sink.url } });
     try {
-      const account = await app.account();
-      const toAccount = () => sink.mails.filter((mail) => mail.includes(`To: ${account.email}`));
+      const user = await app.createUser();
+      const mailsToUser = () => sink.mails.filter((mail) => mail.includes(`To: ${user.email}`));
       const [failed] = await failures(app);
       expect(failed).toEqual('the mail was not accepted (EENVELOPE 451)');
       // A refused task waits before its retry; the length of the wait does not matter here.
@@ -371,8 +369,8 @@ describe('mail delivery', () => {
         );
         return sink.mails.length === 2;
       });
-      expect(toAccount()[0]).toMatch(/^Subject: Confirm your email address$/m);
-      expect(toAccount()).toHaveLength(1);
+      expect(mailsToUser()[0]).toMatch(/^Subject: Confirm your email address$/m);
+      expect(mailsToUser()).toHaveLength(1);
     } finally {
       await app.close();
       sink.close();
@@ -383,11 +381,11 @@ describe('mail delivery', () => {
     const folder = await mkdtemp(join(tmpdir(), 'gatehouse-mail-'));
     const app = await TestApp.create({ config: { MAIL_DIR: folder } });
     try {
-      const account = await app.account(['user'], 'Zoë Ünal');
+      const user = await app.createUser(['user'], 'Zoë Ünal');
       const files = async () => (await readdir(folder)).filter((file) => file.endsWith('.eml'));
       await until(async () => (await files()).length === 2);
       const mails = await Promise.all((await files()).map((file) => readFile(join(folder, file), 'utf8')));
-      const mail = mails.find((text) => text.includes(`To: ${account.email}`)) ?? '';
+      const mail = mails.find((text) => text.includes(`To: ${user.email}`)) ?? '';
       expect(mail).toMatch(/^From: Gatehouse <no-reply@localhost>\r$/m);
       expect(mail).toMatch(/^Content-Type: text\/plain; charset=utf-8\r$/m);
     } finally {

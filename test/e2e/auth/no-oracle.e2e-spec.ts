@@ -28,9 +28,9 @@ describe('an email address at POST /api/auth/login', () => {
   beforeAll(async () => {
     app = await TestApp.create({ config: ANY_NETWORK });
     const ways = Object.entries(WAYS);
-    const accounts = await Promise.all([app.account(), ...ways.map(() => app.account())]);
-    active = accounts[0]?.email ?? '';
-    emails = new Map(ways.map(([way], i) => [way, accounts[i + 1]?.email ?? '']));
+    const users = await Promise.all([app.createUser(), ...ways.map(() => app.createUser())]);
+    active = users[0]?.email ?? '';
+    emails = new Map(ways.map(([way], i) => [way, users[i + 1]?.email ?? '']));
     for (const [way, change] of ways) {
       await app.database.query(`UPDATE users SET ${change} WHERE email = $1`, [emails.get(way)]);
     }

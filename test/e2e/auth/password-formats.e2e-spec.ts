@@ -54,15 +54,15 @@ describe('a password hash from another system', () => {
       ])
     )[0]?.hash ?? '';
 
-  async function accountWithHash(hash: string): Promise<{ id: string; email: string }> {
-    const account = await app.account();
-    await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [account.id, hash]);
-    return account;
+  async function createUserWithHash(hash: string): Promise<{ id: string; email: string }> {
+    const user = await app.createUser();
+    await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [user.id, hash]);
+    return user;
   }
 
   it.each(Object.entries(FORMATS))('lets its owner sign in, and is then renewed: %s', async (_, make) => {
     const foreign = await make();
-    const { id, email } = await accountWithHash(foreign);
+    const { id, email } = await createUserWithHash(foreign);
     const { version, updated_at } = await read(app, id);
     expect((await login(app, { email, password: `${PASSWORD}!` })).status).toBe(401);
     expect((await login(app, { email, password: foreign })).status).toBe(401);
@@ -78,15 +78,15 @@ describe('a password hash from another system', () => {
   });
 
   it('ends no session on renewal', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     const foreign = await bcrypt(PASSWORD, 4);
-    await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [account.id, foreign]);
-    expect((await login(app, { email: account.email, password: PASSWORD })).status).toBe(200);
-    expect((await app.as(account, 'get', '/api/users/me')).status).toBe(200);
+    await app.database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [user.id, foreign]);
+    expect((await login(app, { email: user.email, password: PASSWORD })).status).toBe(200);
+    expect((await app.as(user, 'get', '/api/users/me')).status).toBe(200);
   });
 
   it('is renewed once by concurrent sign-ins, which all succeed', async () => {
-    const { email, id } = await accountWithHash(await bcrypt(PASSWORD, 4));
+    const { email, id } = await createUserWithHash(await bcrypt(PASSWORD, 4));
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => login(app, { email, password: PASSWORD })),
     );
@@ -100,7 +100,7 @@ describe('a password hash from another system', () => {
     ['other multi-byte characters', 'ü'.repeat(36), 'ß', 'ö'],
   ])('stays bcrypt when bcrypt did not read the whole password: %s', async (_, begin, rest, typo) => {
     const foreign = await bcrypt(begin + rest, 4);
-    const { id, email } = await accountWithHash(foreign);
+    const { id, email } = await createUserWithHash(foreign);
     expect((await login(app, { email, password: begin + typo })).status).toBe(200);
     expect(await stored(id)).toBe(foreign);
     expect((await login(app, { email, password: begin + rest })).status).toBe(200);
@@ -108,7 +108,7 @@ describe('a password hash from another system', () => {
   });
 
   it('is renewed from bcrypt for a password of 71 bytes', async () => {
-    const { id, email } = await accountWithHash(await bcrypt('A'.repeat(71), 4));
+    const { id, email } = await createUserWithHash(await bcrypt('A'.repeat(71), 4));
     expect((await login(app, { email, password: 'A'.repeat(71) })).status).toBe(200);
     expect(await stored(id)).toMatch(TODAY);
   });
@@ -126,7 +126,7 @@ describe('a password hash from another system', () => {
     ['correct horse battery'],
     [''],
   ])('never matches when its cost is absurd or its format unknown: %s', async (hash) => {
-    const { id, email } = await accountWithHash(hash);
+    const { id, email } = await createUserWithHash(hash);
     for (const password of [PASSWORD, 'correct horse battery', hash || ' ']) {
       expect((await login(app, { email, password })).status).toBe(401);
     }

@@ -13,7 +13,7 @@ import {
   statusOf,
   whileChanging,
 } from '../../support/builders/sessions.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { read } from '../../support/builders/users.js';
 
 const BETTER = 'a better horse battery';
@@ -28,15 +28,15 @@ describe('PUT /api/auth/password', () => {
   const change = (token: string, body: object) =>
     app.request('put', '/api/auth/password').auth(token, { type: 'bearer' }).send(body);
   const toBetter = { current_password: PASSWORD, new_password: BETTER };
-  const login = (account: Account, password: string) =>
-    app.request('post', '/api/auth/login').send({ email: account.email, password });
-  const sessionsOf = (account: Account) =>
-    app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [account.id]);
+  const login = (user: TestUser, password: string) =>
+    app.request('post', '/api/auth/login').send({ email: user.email, password });
+  const sessionsOf = (user: TestUser) =>
+    app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [user.id]);
 
   it('returns a new pair for a new session, and revokes every earlier token of the user', async () => {
-    const account = await app.account();
-    const before = await read(app, account.id);
-    const earlier = [await logIn(app.url, account.email), await logIn(app.url, account.email)];
+    const user = await app.createUser();
+    const before = await read(app, user.id);
+    const earlier = [await logIn(app.url, user.email), await logIn(app.url, user.email)];
     const [first] = earlier as [Pair, Pair];
     earlier.push(await refreshed(app.url, first.refresh_token));
     for (const { access_token: token } of earlier) expect(await statusOf(app.url, token)).toBe(200);
@@ -46,9 +46,9 @@ describe('PUT /api/auth/password', () => {
     const pair = answer.body as Pair;
     const { sid } = claimsOf(pair.access_token);
     expect(claimsOf(pair.refresh_token).sid).toBe(sid);
-    expect(await sessionsOf(account)).toEqual([{ id: sid }]);
+    expect(await sessionsOf(user)).toEqual([{ id: sid }]);
 
-    for (const token of [account.token, ...earlier.map((each) => each.access_token)]) {
+    for (const token of [user.token, ...earlier.map((each) => each.access_token)]) {
       expect(await statusOf(app.url, token)).toBe(401);
     }
     for (const each of earlier) {
@@ -56,31 +56,31 @@ describe('PUT /api/auth/password', () => {
     }
     expect(await statusOf(app.url, pair.access_token)).toBe(200);
     expect(await statusOf(app.url, (await refreshed(app.url, pair.refresh_token)).access_token)).toBe(200);
-    expect((await login(account, PASSWORD)).status).toBe(401);
-    expect((await login(account, BETTER)).status).toBe(200);
+    expect((await login(user, PASSWORD)).status).toBe(401);
+    expect((await login(user, BETTER)).status).toBe(200);
 
-    const after = await read(app, account.id);
+    const after = await read(app, user.id);
     expect(after.version).toBe(before.version + 1);
     expect(after.updated_at > before.updated_at).toBe(true);
   });
 
   it('does not affect other users', async () => {
-    const [account, other] = [await app.account(), await app.account()];
-    await change(account.token, toBetter).expect(200);
+    const [user, other] = [await app.createUser(), await app.createUser()];
+    await change(user.token, toBetter).expect(200);
     expect(await statusOf(app.url, other.token)).toBe(200);
   });
 
   it('returns 400 for a wrong current password and changes nothing', async () => {
-    const account = await app.account();
-    const before = await read(app, account.id);
-    const answer = await change(account.token, { ...toBetter, current_password: 'not the right one' });
+    const user = await app.createUser();
+    const before = await read(app, user.id);
+    const answer = await change(user.token, { ...toBetter, current_password: 'not the right one' });
     expect(answer.status).toBe(400);
     expect(answer.body).toMatchObject({
       error: { code: 'VALIDATION_ERROR', details: [{ field: 'current_password' }] },
     });
-    expect(await statusOf(app.url, account.token)).toBe(200);
-    expect((await login(account, PASSWORD)).status).toBe(200);
-    expect((await read(app, account.id)).version).toBe(before.version);
+    expect(await statusOf(app.url, user.token)).toBe(200);
+    expect((await login(user, PASSWORD)).status).toBe(200);
+    expect((await read(app, user.id)).version).toBe(before.version);
   });
 
   it.each([
@@ -93,8 +93,8 @@ describe('PUT /api/auth/password', () => {
     ['like the product', 'the Gatehouse is open'],
     ['full of control characters', 'correct\u0007horse battery'],
   ])('rejects a new password that is too %s', async (_, password) => {
-    const account = await app.account();
-    const answer = await change(account.token, { ...toBetter, new_password: password });
+    const user = await app.createUser();
+    const answer = await change(user.token, { ...toBetter, new_password: password });
     expect(answer.status).toBe(400);
     expect(answer.body).toMatchObject({
       error: {
@@ -102,7 +102,7 @@ describe('PUT /api/auth/password', () => {
         details: [{ field: 'new_password', message: expect.stringMatching(/^new_password must /) }],
       },
     });
-    expect(await statusOf(app.url, account.token)).toBe(200);
+    expect(await statusOf(app.url, user.token)).toBe(200);
   });
 
   it.each([
@@ -120,33 +120,33 @@ describe('PUT /api/auth/password', () => {
   });
 
   it('lets one of two concurrent changes win', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     const wanted = ['one horse battery staple', 'two horse battery staple'];
     const answers = await whileChanging(
       app.database,
-      { sql: 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', values: [account.id] },
+      { sql: 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', values: [user.id] },
       {
-        start: () => wanted.map((password) => change(account.token, { ...toBetter, new_password: password })),
+        start: () => wanted.map((password) => change(user.token, { ...toBetter, new_password: password })),
       },
     );
     expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
     const won = answers.findIndex(({ status }) => status === 200);
     const { sid } = claimsOf(((answers[won] as Response).body as Pair).access_token);
-    expect(await sessionsOf(account)).toEqual([{ id: sid }]);
-    const signIns = await Promise.all(wanted.map((password) => login(account, password)));
+    expect(await sessionsOf(user)).toEqual([{ id: sid }]);
+    const signIns = await Promise.all(wanted.map((password) => login(user, password)));
     expect(signIns.map(({ status }) => status)).toEqual(won === 0 ? [200, 401] : [401, 200]);
   });
 
   it('starts no session for a user who was disabled meanwhile, and keeps the password', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     const [answer] = await whileChanging(
       app.database,
-      { sql: 'UPDATE users SET disabled = true WHERE id = $1', values: [account.id] },
-      { start: () => [change(account.token, toBetter)] },
+      { sql: 'UPDATE users SET disabled = true WHERE id = $1', values: [user.id] },
+      { start: () => [change(user.token, toBetter)] },
     );
     expect(answer?.status).toBe(401);
-    await app.database.query('UPDATE users SET disabled = false WHERE id = $1', [account.id]);
-    expect((await login(account, PASSWORD)).status).toBe(200);
+    await app.database.query('UPDATE users SET disabled = false WHERE id = $1', [user.id]);
+    expect((await login(user, PASSWORD)).status).toBe(200);
   });
 });
 
@@ -165,7 +165,7 @@ describe('a sign-in concurrent with a change of its user', () => {
       `UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE 'admin' = ANY (roles)) WHERE id = $1`,
     ],
   ])('is refused when the user %s during the password check, and starts no session', async (_, sql) => {
-    const { id, email } = await app.account();
+    const { id, email } = await app.createUser();
     const before = await app.database.query('SELECT id FROM sessions WHERE user_id = $1', [id]);
     const [answer] = await whileChanging(
       app.database,
@@ -177,7 +177,7 @@ describe('a sign-in concurrent with a change of its user', () => {
   });
 
   it('succeeds when the user is only renamed', async () => {
-    const { id, email } = await app.account();
+    const { id, email } = await app.createUser();
     const [answer] = await whileChanging(
       app.database,
       { sql: `UPDATE users SET name = 'Renamed' WHERE id = $1`, values: [id] },
@@ -187,12 +187,12 @@ describe('a sign-in concurrent with a change of its user', () => {
   });
 
   it('is slowed down by wrong passwords, like a sign-in', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     const attempt = (current_password: string) =>
       send(app.url, {
         method: 'PUT',
         path: '/api/auth/password',
-        headers: bearer(account),
+        headers: bearer(user),
         body: { current_password, new_password: BETTER },
       });
     for (let i = 0; i < 10; i++) expectEnvelope(await attempt('not the right one'), 'VALIDATION_ERROR');

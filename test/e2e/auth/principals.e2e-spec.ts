@@ -8,7 +8,7 @@ import { Instance } from '../../support/app/instance.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
 import { statements, statementsOf } from '../../support/database/statements.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 import { NOBODY } from '../../support/builders/users.js';
@@ -18,26 +18,22 @@ import { MASTER_KEY } from '../../support/app/secrets.js';
 /** Long enough for one request to start before it. A test that is late detects that. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
 
-const sessionOf = ({ token }: Account): string =>
+const sessionOf = ({ token }: TestUser): string =>
   (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
 describe('principals', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
     await stopSealing(app);
-    user = await app.account();
+    user = await app.createUser();
   });
   afterAll(() => app.close());
 
-  const listing = (account: Account) => app.as(account, 'get', '/api/users?limit=1');
-  const setRoles = (account: Account, roles: string[]) =>
-    app
-      .as(app.admin, 'put', `/api/users/${account.id}/roles`)
-      .set('If-Match', '*')
-      .send({ roles })
-      .expect(200);
+  const listing = (caller: TestUser) => app.as(caller, 'get', '/api/users?limit=1');
+  const setRoles = ({ id }: TestUser, roles: string[]) =>
+    app.as(app.admin, 'put', `/api/users/${id}/roles`).set('If-Match', '*').send({ roles }).expect(200);
 
   /**
    * Returns the cost of a request by a recently seen caller: the least of three, because the cache entry
@@ -51,8 +47,8 @@ describe('principals', () => {
   }
 
   /** Makes the session's next fill write, so that it waits for the lock between reading and storing. */
-  async function holdFill(account: Account): Promise<HeldLock> {
-    const values = [sessionOf(account)];
+  async function holdFill(caller: TestUser): Promise<HeldLock> {
+    const values = [sessionOf(caller)];
     await app.database.query(
       `UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = $1`,
       values,
@@ -80,7 +76,7 @@ describe('principals', () => {
     it.each([
       ['a forbidden read', 'get', '/api/users', 403],
       ['a forbidden change', 'put', '/api/roles/support', 403],
-      ["another's account", 'get', `/api/users/${NOBODY}`, 404],
+      ['another user', 'get', `/api/users/${NOBODY}`, 404],
     ] as const)('one statement for %s, which writes the audit entry', async (_, method, path, status) => {
       await app.as(user, method, path).expect(status);
       expect(await costOf(() => app.as(user, method, path).expect(status))).toBe(1);
@@ -96,7 +92,7 @@ describe('principals', () => {
     });
 
     it('no statement after the session ended, however often its token is used', async () => {
-      const gone = await app.account();
+      const gone = await app.createUser();
       await app.as(gone, 'post', '/api/auth/logout').expect(204);
       expect(await costOf(() => app.as(gone, 'get', '/api/users/me').expect(401))).toBe(0);
       expect(await costOf(() => app.as(gone, 'get', '/api/users').expect(401))).toBe(0);
@@ -109,7 +105,7 @@ describe('principals', () => {
   });
 
   it('are not resolved by probes, metrics and the key set, even with a token', async () => {
-    const fresh = await app.account();
+    const fresh = await app.createUser();
     for (const path of ['/health/live', '/health/startup', '/metrics', '/.well-known/jwks.json']) {
       expect([path, await statementsOf(() => app.as(fresh, 'get', path).expect(200))]).toEqual([path, 0]);
     }
@@ -124,7 +120,7 @@ describe('principals', () => {
   });
 
   it('are not cached by a fill that started before a change', async () => {
-    const promoted = await app.account(['user', 'auditor']);
+    const promoted = await app.createUser(['user', 'auditor']);
     const held = await holdFill(promoted);
     const before = listing(promoted).then(({ status }) => status);
     await fillWaits();
@@ -137,7 +133,7 @@ describe('principals', () => {
   });
 
   it('are read once for concurrent requests', async () => {
-    const popular = await app.account();
+    const popular = await app.createUser();
     const held = await holdFill(popular);
     const me = () => app.as(popular, 'get', '/api/users/me').then(({ status }) => status);
     const cost = await statementsOf(async () => {
@@ -154,7 +150,7 @@ describe('principals', () => {
   });
 
   it('are read again after a change, even while an earlier fill is running', async () => {
-    const promoted = await app.account(['user', 'auditor']);
+    const promoted = await app.createUser(['user', 'auditor']);
     const held = await holdFill(promoted);
     const before = listing(promoted).then(({ status }) => status);
     await fillWaits();
@@ -166,7 +162,7 @@ describe('principals', () => {
   });
 
   it('are cached for a minute from their own read', async () => {
-    const fresh = await app.account();
+    const fresh = await app.createUser();
     const cache = app.nest.get(PrincipalCache);
     const { entries } = cache as unknown as {
       readonly entries: { getRemainingTTL(key: string): number };
@@ -182,7 +178,7 @@ describe('principals', () => {
   });
 
   it('that were refused are read again after they change', async () => {
-    const paused = await app.account();
+    const paused = await app.createUser();
     const expiresIn = (interval: string) =>
       app.database.query(
         `WITH moved AS (UPDATE sessions SET expires_at = now() + $2::interval WHERE id = $1)
@@ -197,7 +193,7 @@ describe('principals', () => {
   });
 
   it('end with their session, to the millisecond', async () => {
-    const brief = await app.account();
+    const brief = await app.createUser();
     const id = sessionOf(brief);
     await app.database.query(IN_A_MOMENT, [id]);
     const me = () => app.as(brief, 'get', '/api/users/me');
@@ -208,7 +204,7 @@ describe('principals', () => {
   });
 
   it('end with their session even after a slow read', async () => {
-    const brief = await app.account();
+    const brief = await app.createUser();
     const id = sessionOf(brief);
     await app.database.query(IN_A_MOMENT, [id]);
     const held = await holdFill(brief);
@@ -233,7 +229,7 @@ describe('principals', () => {
     const put = (permissions: string[]) =>
       app.as(app.admin, 'put', '/api/roles/reader').send({ permissions }).expect(200);
     await put([]);
-    const reader = await app.account(['user', 'reader']);
+    const reader = await app.createUser(['user', 'reader']);
     expect((await listing(reader)).status).toBe(403);
     await put(['users:read']);
     expect((await listing(reader)).status).toBe(200);
@@ -242,7 +238,7 @@ describe('principals', () => {
   });
 
   it('come from the user and not from the claim, so a role change ends no session', async () => {
-    const changed = await app.account();
+    const changed = await app.createUser();
     await setRoles(changed, ['user', 'auditor']);
     expect((await listing(changed)).status).toBe(200);
     await setRoles(changed, ['user']);
@@ -335,26 +331,26 @@ wherePossible(noPgBouncer, 'a pooler', () =>
 
     it('the service reads the principal on every request and never trusts its cache', async () => {
       const { lease } = app.nest.get(NotificationsService);
-      const account = await app.account(['user', 'auditor']);
+      const user = await app.createUser(['user', 'auditor']);
       // A heartbeat that returns within its own statement must not count as a received notification.
       for (let i = 0; i < 30; i++) {
         expect(lease.isValid).toBe(false);
         const before = await statements();
-        await app.as(account, 'get', '/api/users').expect(200);
+        await app.as(user, 'get', '/api/users').expect(200);
         expect((await statements()) - before).toBeGreaterThanOrEqual(2);
       }
       // Another instance makes a change, and its notification never arrives.
-      await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [account.id]);
-      await app.as(account, 'get', '/api/users').expect(403);
+      await database.query(`UPDATE users SET roles = ARRAY['user'] WHERE id = $1`, [user.id]);
+      await app.as(user, 'get', '/api/users').expect(403);
       const again = await app
         .request('post', '/api/auth/login')
-        .send({ email: account.email, password: PASSWORD });
+        .send({ email: user.email, password: PASSWORD });
       expect(again.status).toBe(200);
     });
 
     it('concurrent callers share its connections, which keep no prepared statement', async () => {
-      const account = await app.account();
-      const callers = Array.from({ length: 30 }, () => app.as(account, 'get', '/api/users/me').expect(200));
+      const user = await app.createUser();
+      const callers = Array.from({ length: 30 }, () => app.as(user, 'get', '/api/users/me').expect(200));
       await Promise.all(callers);
     });
   }),

@@ -32,7 +32,7 @@ describe('POST /api/auth/refresh', () => {
   let userId: string;
   beforeAll(async () => {
     app = await TestApp.create({ config: { REFRESH_GRACE_SECONDS: GRACE_SECONDS } });
-    ({ email, id: userId } = await app.account());
+    ({ email, id: userId } = await app.createUser());
   });
   afterAll(() => app.close());
 
@@ -156,10 +156,10 @@ describe('POST /api/auth/refresh', () => {
   });
 
   it('puts the current roles into the new access token', async () => {
-    const account = await app.account();
-    const pair = await logIn(app.url, account.email);
+    const user = await app.createUser();
+    const pair = await logIn(app.url, user.email);
     await app
-      .as(app.admin, 'put', `/api/users/${account.id}/roles`)
+      .as(app.admin, 'put', `/api/users/${user.id}/roles`)
       .set('If-Match', '*')
       .send({ roles: ['user', 'premium'] })
       .expect(200);

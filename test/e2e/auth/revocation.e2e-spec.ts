@@ -4,7 +4,7 @@ import { HeldLock } from '../../support/database/held-lock.js';
 import { LEASE_MS, Pair } from '../../support/app/pair.js';
 import { prepareRoles, revocations, tryOut } from '../../support/faults/revocations.js';
 import { closeConnections } from '../../support/http/send.js';
-import type { Account } from '../../support/app/test-app.js';
+import type { TestUser } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 import { wherePossible } from '../../support/app/where-possible.js';
@@ -29,23 +29,23 @@ describe('revocation on two instances', () => {
   it.each(Object.entries(revocations))(
     'by %s takes effect here at once and there within a second',
     async (_, way) => {
-      const account = await pair.account(address(), way.roles);
-      const { admitted, lastAdmittedMs } = await tryOut(pair, account, way);
+      const user = await pair.createUser(address(), way.roles);
+      const { admitted, lastAdmittedMs } = await tryOut(pair, user, way);
       expect(admitted.here).toBe(0);
       expect(lastAdmittedMs).toBeLessThanOrEqual(LEASE_MS);
     },
   );
 
   it('is not undone by an earlier fill on the other instance', async () => {
-    const account = await pair.account(address(), ['user', 'auditor']);
-    const sid = [sessionOf(account)];
+    const user = await pair.createUser(address(), ['user', 'auditor']);
+    const sid = [sessionOf(user)];
     await database.query(
       `UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = $1`,
       sid,
     );
     // The fill has read the old rights and waits to update the minute.
     const held = await HeldLock.take(database.url, 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', sid);
-    const listing = () => pair.call('there', account, { path: '/api/users?limit=1' });
+    const listing = () => pair.call('there', user, { path: '/api/users?limit=1' });
     const early = listing();
     await until(async () => {
       const rows = await database.query(
@@ -53,7 +53,7 @@ describe('revocation on two instances', () => {
       );
       return rows.length === 1;
     });
-    await pair.setRoles(account, ['user']);
+    await pair.setRoles(user, ['user']);
     const revokedAt = performance.now();
     await held.release();
     await early;
@@ -67,16 +67,16 @@ describe('revocation on two instances', () => {
   });
 
   describe('while the other instance cannot receive notifications', () => {
-    let watched: Account;
+    let watched: TestUser;
     beforeAll(async () => {
-      watched = await pair.account(address());
+      watched = await pair.createUser(address());
     });
     const trusts = () => until(() => pair.remembers('there', watched), 30_000, 'the cache is used again');
     beforeEach(trusts);
 
     async function expectRevocation(): Promise<void> {
-      const role = await pair.account(address(), revocations['a role that is taken'].roles);
-      const session = await pair.account(address());
+      const role = await pair.createUser(address(), revocations['a role that is taken'].roles);
+      const session = await pair.createUser(address());
       for (const outcome of await Promise.all([
         tryOut(pair, role, revocations['a role that is taken']),
         tryOut(pair, session, revocations.logout),
@@ -123,13 +123,13 @@ describe('revocation on two instances', () => {
 
     it('because its connection is cut, and drops its cache when it is connected again', async () => {
       const { roles, asked } = revocations['a role that is taken'];
-      const account = await pair.account(address(), roles);
-      const ask = async () => (await pair.call('there', account, { path: asked })).status;
+      const user = await pair.createUser(address(), roles);
+      const ask = async () => (await pair.call('there', user, { path: asked })).status;
       expect(await ask()).toBe(200);
       await pair.path.cut();
       try {
         // No request arrives meanwhile, so only the lost connection can make it read again.
-        await pair.setRoles(account, ['user']);
+        await pair.setRoles(user, ['user']);
       } finally {
         await pair.path.restore();
       }
@@ -161,5 +161,5 @@ describe('revocation on two instances', () => {
   });
 });
 
-const sessionOf = ({ token }: Account): string =>
+const sessionOf = ({ token }: TestUser): string =>
   (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;

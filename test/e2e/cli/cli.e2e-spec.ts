@@ -6,9 +6,9 @@ import { Cli, type CliRun, noTerminal } from '../../support/app/cli.js';
 import { addRows } from '../../support/builders/export-rows.js';
 import { linesOf, runExport } from '../../support/builders/exports.js';
 import { LimitedPath } from '../../support/faults/limited-path.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY } from '../../support/builders/users.js';
+import { createUserWith, NOBODY } from '../../support/builders/users.js';
 import { wherePossible } from '../../support/app/where-possible.js';
 
 const ROWS = 4000;
@@ -16,11 +16,11 @@ const CHUNK = 300_000;
 
 let app: TestApp;
 let folder: string;
-let operator: Account;
+let operator: TestUser;
 beforeAll(async () => {
   app = await TestApp.create();
   folder = await mkdtemp(join(tmpdir(), 'gatehouse-cli-'));
-  operator = await accountWith(app, [
+  operator = await createUserWith(app, [
     'export:run',
     'users:read',
     'users:write',
@@ -38,7 +38,7 @@ const start = (args: readonly string[], url = app.url): Cli =>
   Cli.start(url, ['--email', operator.email, ...args], { GATEHOUSE_PASSWORD: PASSWORD });
 const run = (...args: string[]): Promise<CliRun> => start(args).end();
 const exported = async (format: string): Promise<string> =>
-  (await runExport({ url: app.url, account: operator, path: `/api/export/users?format=${format}` })).text;
+  (await runExport({ url: app.url, user: operator, path: `/api/export/users?format=${format}` })).text;
 const rowsOf = (ndjson: string): string => `${linesOf(ndjson).rows.join('\n')}\n`;
 /** Removes the field that signing in changes. */
 const without = (text: string): string => text.replaceAll(/"last_login_at":[^,}]*/g, '');
@@ -56,7 +56,7 @@ describe('gatehouse export', () => {
     const whole = (
       await runExport({
         url: app.url,
-        account: operator,
+        user: operator,
         path: `/api/export/users?format=${format}&fields=id,email,name`,
       })
     ).text;
@@ -80,7 +80,7 @@ describe('gatehouse export', () => {
       expect(ended.stderr).toContain('resuming');
       const { text } = await runExport({
         url: app.url,
-        account: operator,
+        user: operator,
         path: '/api/export/users?format=csv&fields=id,email,name',
       });
       expect(file === '-' ? ended.stdout : await readFile(file, 'utf8')).toBe(text);
@@ -138,7 +138,7 @@ describe('gatehouse users', () => {
   it('lists, shows and changes users', async () => {
     const listed = await run('users', 'list', '--limit', '150', '--json', '--filter', 'sort=email');
     expect(listed.stdout.trim().split('\n')).toHaveLength(150);
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     expect((await run('users', 'disable', id)).stdout).toContain(`${id}\tdisabled\t`);
     expect((await run('users', 'enable', id)).code).toBe(0);
     expect((await run('users', 'roles', id, 'admin', 'user')).code).toBe(3);
@@ -147,14 +147,14 @@ describe('gatehouse users', () => {
   });
 
   it('sets the roles of the version that it has read', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     const args = ['users', 'roles', id, 'premium', 'user'];
     const ended = await Cli.start(app.url, args, { GATEHOUSE_TOKEN: app.admin.token }).end();
     expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('\tpremium,user\t'), stderr: '' });
   });
 
   it('runs a batch and exits with 1 when a row has failed', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     const batch = await run('users', 'batch', 'disable', id, NOBODY);
     expect(batch).toMatchObject({ code: 1 });
     expect(batch.stdout).toContain('1 done, 1 failed');

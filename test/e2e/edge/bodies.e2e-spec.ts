@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { RawConnection } from '../../support/http/raw-connection.js';
 import { bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 
 const PUBLIC_LIMIT = 100_000;
@@ -12,10 +12,10 @@ const SIGN_UP = { email: 'someone@example.com', password: PASSWORD, name: 'Someo
 
 describe('request bodies', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create({ config: { BODY_LIMIT_BYTES: LIMIT } });
-    user = await app.account();
+    user = await app.createUser();
   });
   afterEach(() => RawConnection.endAll());
   afterAll(() => app.close());

@@ -5,7 +5,7 @@ import { tagOf } from '../../support/http/entity-tags.js';
 import { expectSomeEnvelope } from '../../support/http/envelope.js';
 import { CSV, imported, NDJSON, ndjson } from '../../support/builders/imports.js';
 import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { nextPage, read } from '../../support/builders/users.js';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 40);
@@ -14,10 +14,10 @@ const TYPES = ['text/event-stream', 'application/x-ndjson', 'text/csv'];
 
 describe('damaged input', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    user = await app.account();
+    user = await app.createUser();
   });
   afterAll(() => app.close());
 

@@ -4,7 +4,7 @@ import { expectEnvelope, expectNothingFromInside } from '../../support/http/enve
 import { HeldLock } from '../../support/database/held-lock.js';
 import { type Answer, bearer, send } from '../../support/http/send.js';
 import { TcpProxy } from '../../support/faults/tcp-proxy.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 
@@ -12,7 +12,7 @@ const LIMIT_MS = 1000;
 
 describe('when the database is unreachable', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   let database: TestDatabase;
   let proxy: TcpProxy;
   beforeAll(async () => {
@@ -23,7 +23,7 @@ describe('when the database is unreachable', () => {
       database,
       config: { DATABASE_URL, REQUEST_TIMEOUT_MS: LIMIT_MS, DB_CONNECT_TIMEOUT_MS: 500 },
     });
-    user = await app.account();
+    user = await app.createUser();
   });
   afterEach(async () => {
     await proxy.restore();

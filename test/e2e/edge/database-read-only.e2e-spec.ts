@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope, expectNothingFromInside } from '../../support/http/envelope.js';
 import { bearer, send } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 
@@ -11,11 +11,11 @@ const NOTICED_WITHIN_MS = 5000;
 describe('while the database is read-only', () => {
   let database: TestDatabase;
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     database = await TestDatabase.create();
     app = await TestApp.create({ database });
-    user = await app.account();
+    user = await app.createUser();
   });
   afterEach(() => readOnly(false));
   afterAll(async () => {

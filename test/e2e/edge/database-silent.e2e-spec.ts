@@ -5,7 +5,7 @@ import { stopSealing } from '../../support/builders/audit.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { type Answer, bearer, send } from '../../support/http/send.js';
 import { TcpProxy } from '../../support/faults/tcp-proxy.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 
@@ -20,14 +20,14 @@ describe('dead database connections', () => {
   let database: TestDatabase;
   let path: TcpProxy;
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   let lock: HeldLock | null = null;
   beforeAll(async () => {
     database = await TestDatabase.create();
     path = await TcpProxy.before(database.serviceUrl);
     app = await TestApp.create({ database, config: { DATABASE_URL: path.through(database.serviceUrl) } });
     await stopSealing(app);
-    user = await app.account();
+    user = await app.createUser();
   });
   afterEach(() => lock?.release());
   afterAll(async () => {
@@ -125,7 +125,7 @@ describe('dead database connections', () => {
     await many(me);
     path.forgetOld();
     await until(async () => (await me()).status === 200);
-    const { email } = await app.account();
+    const { email } = await app.createUser();
     await until(() => mails.sent.some(({ to }) => to === email), JOBS_BACK_WITHIN_MS, 'the mail');
   });
 

@@ -2,14 +2,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { expectEnvelope, expectNothingFromInside, REQUEST_ID } from '../../support/http/envelope.js';
 import { RawConnection } from '../../support/http/raw-connection.js';
 import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 describe('errors', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    user = await app.account();
+    user = await app.createUser();
   });
   afterEach(() => RawConnection.endAll());
   afterAll(() => app.close());

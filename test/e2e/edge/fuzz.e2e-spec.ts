@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { forgeCursor } from '../../support/http/cursors.js';
 import { expectSomeEnvelope } from '../../support/http/envelope.js';
 import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 
 /** Enough runs to find rare cases. Use FUZZ_RUNS=20000 for a whole night. A failure prints its seed. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 60);
@@ -80,10 +80,10 @@ const headerText = fc.oneof(
 
 describe('any input', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create({ config: { PASSWORD_CONCURRENCY: 2 } });
-    user = await app.account();
+    user = await app.createUser();
   });
   afterAll(() => app.close());
 

@@ -2,14 +2,14 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { REQUEST_ID } from '../../support/http/envelope.js';
 import { bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 
 describe('response headers', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    user = await app.account();
+    user = await app.createUser();
   });
   afterAll(() => app.close());
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { forgeCursor } from '../../support/http/cursors.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 /** Text that every text property rejects. */
 const NO_TEXT: readonly unknown[] = [null, 5, -1, 2 ** 53, true, [], ['a'], {}, { a: 1 }, [[]]];
@@ -34,10 +34,10 @@ const NO_WHOLE_NUMBER = [
 
 describe('input', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    user = await app.account();
+    user = await app.createUser();
   });
   afterAll(() => app.close());
 

@@ -6,7 +6,7 @@ import { HeldLock } from '../../support/database/held-lock.js';
 import { noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
 import { logIn } from '../../support/builders/sessions.js';
 import { type Answer, bearer, send } from '../../support/http/send.js';
-import { type Account, ADMIN, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, ADMIN, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 import { wherePossible } from '../../support/app/where-possible.js';
@@ -27,11 +27,11 @@ const makeSlow = (database: TestDatabase, table: string) =>
 
 describe('a write slower than the lock limit of a request', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
     await stopSealing(app);
-    user = await app.account();
+    user = await app.createUser();
   });
   afterAll(() => app.close());
 
@@ -58,21 +58,22 @@ describe('a write slower than the lock limit of a request', () => {
 
 describe('a locked row', () => {
   let app: TestApp;
-  let wanted: Account;
-  let other: Account;
+  let wanted: TestUser;
+  let other: TestUser;
   let lock: HeldLock | null = null;
   beforeAll(async () => {
     app = await TestApp.create({ config: { DB_POOL_MAX } });
     await stopSealing(app);
-    wanted = await app.account();
-    other = await app.account();
+    wanted = await app.createUser();
+    other = await app.createUser();
   });
   afterEach(() => lock?.release());
   afterAll(() => app.close());
 
-  const call = (account: Account, method: string, path: string, body?: unknown) =>
-    send(app.url, { method, path, body, headers: { ...bearer(account), 'If-Match': '*' } });
-  const rename = (user: Account, name: string) => call(app.admin, 'PATCH', `/api/users/${user.id}`, { name });
+  const call = (user: TestUser, method: string, path: string, body?: unknown) =>
+    send(app.url, { method, path, body, headers: { ...bearer(user), 'If-Match': '*' } });
+  const rename = (user: TestUser, name: string) =>
+    call(app.admin, 'PATCH', `/api/users/${user.id}`, { name });
   const hold = async (table: string, ids: readonly string[]) =>
     (lock = await HeldLock.take(app.database.url, `SELECT 1 FROM ${table} WHERE id = ANY ($1) FOR UPDATE`, [
       ids,
@@ -81,7 +82,7 @@ describe('a locked row', () => {
     const started = performance.now();
     return { answer: await request, took: performance.now() - started };
   };
-  const sessionsOf = async ({ id }: Account) =>
+  const sessionsOf = async ({ id }: TestUser) =>
     (await app.database.query<{ id: string }>('SELECT id FROM sessions WHERE user_id = $1', [id])).map(
       (session) => session.id,
     );

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { NOBODY } from '../../support/builders/users.js';
 
 const MALFORMED = '{"name":';
@@ -28,12 +28,12 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TR
 
 describe('the order of checks', () => {
   let app: TestApp;
-  let user: Account;
-  let other: Account;
+  let user: TestUser;
+  let other: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    user = await app.account();
-    other = await app.account();
+    user = await app.createUser();
+    other = await app.createUser();
   });
   afterAll(() => app.close());
 

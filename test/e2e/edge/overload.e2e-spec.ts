@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { register } from 'prom-client';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { ServicePool } from '../../../src/platform/database/driver/service.pool.js';
+import { ServicePool } from '../../../src/platform/database/driver/pools/service.pool.js';
 import { OVERLOAD_REFUSALS } from '../../../src/platform/metrics/metric-names.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { stopSealing } from '../../support/builders/audit.js';

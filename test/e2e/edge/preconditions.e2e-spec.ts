@@ -3,8 +3,8 @@ import { tagOf } from '../../support/http/entity-tags.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { type ResourceBody, resourcesOf } from '../../support/builders/resources.js';
 import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
-import { accountWith, read } from '../../support/builders/users.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, read } from '../../support/builders/users.js';
 
 const ORIGIN = 'https://app.example.com';
 const OTHER = '"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.1"';
@@ -28,12 +28,12 @@ interface Case {
 
 describe('preconditions', () => {
   let app: TestApp;
-  let user: Account;
-  let granter: Account;
+  let user: TestUser;
+  let granter: TestUser;
   beforeAll(async () => {
     app = await TestApp.create({ config: { CORS_ORIGINS: [ORIGIN] } });
-    user = await app.account();
-    granter = await accountWith(app, ['roles:grant']);
+    user = await app.createUser();
+    granter = await createUserWith(app, ['roles:grant']);
   });
   afterAll(() => app.close());
 
@@ -91,7 +91,7 @@ describe('preconditions', () => {
     [
       'POST /api/users/{id}/erase',
       async () => {
-        user = await app.account();
+        user = await app.createUser();
         await deleted();
         return ofUser({ method: 'POST', path: `/api/users/${user.id}/erase` });
       },
@@ -195,7 +195,7 @@ describe('preconditions', () => {
 
     it('are checked after permissions and body, and before conflicts', async () => {
       const stale = { 'If-Match': OTHER };
-      expectEnvelope(await putRole('admin', [], stale, await app.account()), 'FORBIDDEN');
+      expectEnvelope(await putRole('admin', [], stale, await app.createUser()), 'FORBIDDEN');
       expectEnvelope(await putRole('fresh', ['users:write'], stale, granter), 'FORBIDDEN');
       expectEnvelope(await putRole('fresh', ['no:such'], stale), 'VALIDATION_ERROR');
       const refused = await putRole('user', [], stale);
@@ -231,7 +231,7 @@ describe('preconditions', () => {
     it('return 200 to a user who sends the tag of another user with the same version', async () => {
       const { etag = '' } = (await answerTo({ path: '/api/users/me' })).headers;
       expect(etag).toContain(app.admin.id);
-      const other = await app.account();
+      const other = await app.createUser();
       const answer = await answerTo(
         { path: '/api/users/me', headers: bearer(other) },
         { 'If-None-Match': etag },

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { RawConnection } from '../../support/http/raw-connection.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 
 const LIMIT = 300_000;
@@ -11,10 +11,10 @@ const JSON_BODY = 'Content-Type: application/json';
 
 describe('slow and ambiguous requests', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create({ config: { BODY_LIMIT_BYTES: LIMIT } });
-    user = await app.account();
+    user = await app.createUser();
   });
   afterEach(() => RawConnection.endAll());
   afterAll(() => app.close());

@@ -3,7 +3,7 @@ import { expectEnvelope, expectNothingFromInside } from '../../support/http/enve
 import { HeldLock } from '../../support/database/held-lock.js';
 import { RawConnection } from '../../support/http/raw-connection.js';
 import { bearer, send } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 
 const LIMIT_MS = 700;
@@ -12,11 +12,11 @@ const CANCELLED_WITHIN_MS = 1000;
 
 describe('a request over its time limit', () => {
   let app: TestApp;
-  let user: Account;
+  let user: TestUser;
   let lock: HeldLock | null = null;
   beforeAll(async () => {
     app = await TestApp.create({ config: { REQUEST_TIMEOUT_MS: LIMIT_MS, DB_POOL_MAX: 2 } });
-    user = await app.account();
+    user = await app.createUser();
   });
   afterEach(async () => {
     RawConnection.endAll();

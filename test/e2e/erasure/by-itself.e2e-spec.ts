@@ -22,7 +22,7 @@ const remove = (id: string) => app.as(app.admin, 'delete', `/api/users/${id}`).e
 
 describe('the automatic erasure', () => {
   const deletedFor = async (interval: string): Promise<string> => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     await remove(id);
     await app.database.query(`UPDATE users SET deleted_at = clock_timestamp() - $2::interval WHERE id = $1`, [
       id,
@@ -36,7 +36,7 @@ describe('the automatic erasure', () => {
     const [old, young, active] = [
       await deletedFor('30 days 1 minute'),
       await deletedFor('29 days 23 hours 59 minutes'),
-      (await app.account()).id,
+      (await app.createUser()).id,
     ];
     await app.nest.get(ErasureScheduler).eraseDeleted();
     expect([await isThere(old), await isThere(young), await isThere(active)]).toEqual([false, true, true]);
@@ -46,7 +46,7 @@ describe('the automatic erasure', () => {
   });
 
   it('erases users whom a backup has brought back before the service accepts requests', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     await app.database.query('CREATE TABLE backup AS SELECT * FROM users WHERE id = $1', [id]);
     await app.database.query('ALTER TABLE backup DROP COLUMN status');
     const [key] = await app.database.query<{ wrapped: Buffer }>(

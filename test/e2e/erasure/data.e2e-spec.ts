@@ -2,9 +2,9 @@ import { get as httpGet } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ResourceBody, resourcesOf } from '../../support/builders/resources.js';
 import { settled } from '../../support/app/settled.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY, read } from '../../support/builders/users.js';
+import { createUserWith, NOBODY, read } from '../../support/builders/users.js';
 
 interface Data {
   readonly account: { readonly id: string };
@@ -27,14 +27,14 @@ const MANY = 5000;
 const ENTRY_BYTES = 2000;
 
 let app: TestApp;
-let owner: Account;
+let owner: TestUser;
 beforeAll(async () => {
   app = await TestApp.create({ config: { REQUEST_TIMEOUT_MS: LIMIT_MS } });
-  owner = await app.account(['user'], 'Data Owner');
+  owner = await app.createUser(['user'], 'Data Owner');
 });
 afterAll(() => app?.close());
 
-const dataOf = (id: string, caller: Account) => app.as(caller, 'get', `/api/users/${id}/data`);
+const dataOf = (id: string, caller: TestUser) => app.as(caller, 'get', `/api/users/${id}/data`);
 
 describe('GET /api/users/{id}/data', () => {
   it('returns all data held about the person as a JSON file', async () => {
@@ -59,9 +59,9 @@ describe('GET /api/users/{id}/data', () => {
   });
 
   it("decrypts the person's data, but not the request origins and names of others", async () => {
-    const helper = await accountWith(app, ['users:write']);
+    const helper = await createUserWith(app, ['users:write']);
     await app.as(helper, 'patch', `/api/users/${owner.id}`).send({ name: 'Data Again' }).expect(200);
-    const entryIn = async (id: string, caller: Account) =>
+    const entryIn = async (id: string, caller: TestUser) =>
       ((await dataOf(id, caller)).body as Data).audit_entries.find(
         ({ action, actor }) => action === 'user.update' && actor.id === helper.id,
       );
@@ -73,10 +73,10 @@ describe('GET /api/users/{id}/data', () => {
   });
 
   it('contains every resource of the person, however many, and the transfers from and to the person', async () => {
-    const [collector, giver] = [await app.account(), await app.account()];
+    const [collector, giver] = [await app.createUser(), await app.createUser()];
     const [kept, away] = await resourcesOf(app, collector, 2);
     const [gift] = await resourcesOf(app, giver, 1);
-    const hand = async (from: Account, to: Account, id = '') => {
+    const hand = async (from: TestUser, to: TestUser, id = '') => {
       const body = { to_user_id: to.id, resource_ids: [id] };
       await app.as(from, 'post', '/api/resources/transfer').send(body).expect(200);
       return { from_user_id: from.id, to_user_id: to.id, resource_ids: [id] };
@@ -101,11 +101,11 @@ describe('GET /api/users/{id}/data', () => {
   });
 
   it('is for the person and for users:delete, which also covers a deleted user', async () => {
-    const deleter = await accountWith(app, ['users:delete']);
-    const reader = await accountWith(app, ['users:read', 'audit:read', 'events:read']);
+    const deleter = await createUserWith(app, ['users:delete']);
+    const reader = await createUserWith(app, ['users:read', 'audit:read', 'events:read']);
     expect((await dataOf(owner.id, reader)).status).toBe(404);
     expect((await dataOf(NOBODY, deleter)).status).toBe(404);
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
     expect((await dataOf(id, deleter)).body).toMatchObject({ account: { id, status: 'deleted' } });
   });

@@ -10,18 +10,18 @@ import { Mailer } from '../../../src/platform/mail/mailer.service.js';
 import { sealed } from '../../support/builders/audit.js';
 import { settled } from '../../support/app/settled.js';
 import { TcpProxy } from '../../support/faults/tcp-proxy.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { filesHolding, tablesHolding } from '../../support/database/traces.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, nextPage, NOBODY, read, signUp } from '../../support/builders/users.js';
+import { createUserWith, nextPage, NOBODY, read, signUp } from '../../support/builders/users.js';
 
 const DATA_DIR = mkdtempSync(join(tmpdir(), 'gatehouse-erasures-'));
 
 let app: TestApp;
-let deleter: Account;
+let deleter: TestUser;
 beforeAll(async () => {
   app = await TestApp.create({ config: { DATA_DIR, TRUSTED_PROXIES: ['127.0.0.1'] } });
-  deleter = await accountWith(app, ['users:delete']);
+  deleter = await createUserWith(app, ['users:delete']);
 });
 afterAll(async () => {
   await app?.close();
@@ -291,7 +291,7 @@ describe('an erased user', () => {
 
 describe('POST /api/users/{id}/erase', () => {
   it('returns 409 for a user who is not deleted, and changes nothing', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     const before = await read(app, id);
     const answer = await erase(id);
     expect(answer.status).toBe(409);
@@ -300,9 +300,9 @@ describe('POST /api/users/{id}/erase', () => {
   });
 
   it('requires users:delete, and returns 404 for an unknown user and 400 for an invalid id', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     await remove(id);
-    const writer = await accountWith(app, ['users:read', 'users:write', 'roles:grant']);
+    const writer = await createUserWith(app, ['users:read', 'users:write', 'roles:grant']);
     expect((await erase(id, writer)).status).toBe(403);
     expect((await erase(NOBODY)).status).toBe(404);
     expect((await erase('no-id')).status).toBe(400);
@@ -333,7 +333,7 @@ describe('POST /api/users/{id}/erase', () => {
     }
 
     it('takes effect within a second, so that the instance decrypts nothing', async () => {
-      const { id } = await app.account(['user'], 'Known There');
+      const { id } = await app.createUser(['user'], 'Known There');
       await until(async () => (await dataThere(id)) != null);
       await remove(id);
       await erase(id).expect(202);
@@ -341,7 +341,7 @@ describe('POST /api/users/{id}/erase', () => {
     });
 
     it('takes effect once the instance is connected again, if it missed the notification', async () => {
-      const { id } = await app.account(['user'], 'Known There');
+      const { id } = await app.createUser(['user'], 'Known There');
       const { lease } = there.nest.get(NotificationsService);
       await until(() => lease.isValid);
       expect(await dataThere(id)).toMatchObject({});
@@ -358,7 +358,7 @@ describe('POST /api/users/{id}/erase', () => {
   });
 
   it('erases once, however many requests arrive at once, with one event', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     await remove(id);
     const answers = await Promise.all(Array.from({ length: 6 }, () => erase(id)));
     expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([

@@ -7,7 +7,7 @@ import { receivers } from '../../support/builders/resources.js';
 import { settled } from '../../support/app/settled.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY, nextPage, read, signUp } from '../../support/builders/users.js';
+import { createUserWith, NOBODY, nextPage, read, signUp } from '../../support/builders/users.js';
 
 interface EventBody {
   readonly id: string;
@@ -113,12 +113,12 @@ describe('the history of a user', () => {
   });
 
   it('is visible to the user and to events:read, and returns 404 to others', async () => {
-    const owner = await app.account();
-    const reader = await accountWith(app, ['events:read']);
+    const owner = await app.createUser();
+    const reader = await createUserWith(app, ['events:read']);
     const path = `/api/users/${owner.id}/events`;
     expect((await app.as(owner, 'get', path)).status).toBe(200);
     expect((await app.as(reader, 'get', path)).status).toBe(200);
-    expect((await app.as(await app.account(), 'get', path)).status).toBe(404);
+    expect((await app.as(await app.createUser(), 'get', path)).status).toBe(404);
     expect((await app.as(reader, 'get', `/api/users/${NOBODY}/events`)).status).toBe(404);
     expect((await app.as(owner, 'get', '/api/events')).status).toBe(403);
   });

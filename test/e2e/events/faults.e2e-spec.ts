@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { Principal } from '../../../src/common/authorization/principal.types.js';
 import { permissions } from '../../../src/modules/permissions.js';
 import { requestContext } from '../../../src/common/context/request-context.js';
-import { Preconditions } from '../../../src/common/http/preconditions.decorator.js';
+import { Preconditions } from '../../../src/common/http/preconditions/preconditions.decorator.js';
 import { newId } from '../../../src/common/ids.js';
 import { ChangePassword } from '../../../src/modules/auth/commands/change-password.command.js';
 import { EndSession } from '../../../src/modules/auth/commands/end-session.command.js';
@@ -27,10 +27,7 @@ import { CreateFirstAdministrator } from '../../../src/modules/users/commands/cr
 import { CreateUser } from '../../../src/modules/users/commands/create-user.command.js';
 import { DeleteUser } from '../../../src/modules/users/commands/delete-user.command.js';
 import { EraseUser } from '../../../src/modules/users/commands/erase-user.command.js';
-import {
-  type ImportedAccount,
-  ImportUsers,
-} from '../../../src/modules/users/commands/import-users.command.js';
+import { type ImportedUser, ImportUsers } from '../../../src/modules/users/commands/import-users.command.js';
 import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
 import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
 import { SignInAttemptsService } from '../../../src/modules/auth/sign-in/sign-in-attempts.service.js';
@@ -40,11 +37,11 @@ import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.co
 import { LastLoginBuffer } from '../../../src/modules/users/last-login.buffer.js';
 import { UsersService } from '../../../src/modules/users/users.service.js';
 import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
-import { isRead } from '../../../src/platform/database/driver/statement.js';
+import { isRead } from '../../../src/platform/database/driver/statements/statement.js';
 import { AllRows } from '../../support/database/all-rows.js';
 import { stopSealing } from '../../support/builders/audit.js';
 import { type BrokenStatement, ConnectionFaults } from '../../support/faults/connection-faults.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 /** The metadata key with which nestjs/cqrs marks a command handler. */
 const HANDLES = '__commandHandler__';
@@ -79,7 +76,7 @@ afterAll(async () => {
   await app?.close();
 });
 
-const principalOf = ({ id }: Account, sessionId: string): Principal => ({
+const principalOf = ({ id }: TestUser, sessionId: string): Principal => ({
   userId: id,
   sessionId,
   roles: ['admin'],
@@ -96,33 +93,33 @@ const execute = <T>(command: ICommand): Promise<T> =>
     },
     () => app.nest.get(CommandBus).execute<ICommand, T>(command),
   );
-const userOf = ({ id }: Account) => app.nest.get(UsersService).getWithPassword(id);
-async function startSession(account: Account): Promise<StartedSession> {
-  const session = await app.nest.get(SessionsService).start(await userOf(account), CLIENT);
+const userOf = ({ id }: TestUser) => app.nest.get(UsersService).getWithPassword(id);
+async function startSession(user: TestUser): Promise<StartedSession> {
+  const session = await app.nest.get(SessionsService).start(await userOf(user), CLIENT);
   if (!session) throw new Error('no session was started');
   return session;
 }
-const makeResource = (owner: Account): Promise<{ id: string }> =>
+const makeResource = (owner: TestUser): Promise<{ id: string }> =>
   execute(new CreateResource({ type: 'project', name: 'Engine' }, principalOf(owner, newId())));
 async function transfer(): Promise<TransferResources> {
-  const [{ id }, to] = [await makeResource(app.admin), await app.account()];
+  const [{ id }, to] = [await makeResource(app.admin), await app.createUser()];
   return new TransferResources({ to_user_id: to.id, resource_ids: [id] }, caller);
 }
 const createJob = (): CreateBulkJob => {
   const input = { itemIds: [newId()], parameters: {}, dryRun: false };
   return new CreateBulkJob({ type: 'users.disable' }, input, caller);
 };
-const deleted = async (before?: (account: Account) => Promise<unknown>): Promise<string> => {
-  const account = await app.account();
-  const { id } = account;
-  await before?.(account);
+const deleted = async (before?: (user: TestUser) => Promise<unknown>): Promise<string> => {
+  const user = await app.createUser();
+  const { id } = user;
+  await before?.(user);
   await execute(new DeleteUser(id, caller, null));
   return id;
 };
 let addresses = 0;
 const address = (): string => `fault-${++addresses}@example.com`;
 
-const foreign = (): ImportedAccount => ({
+const foreign = (): ImportedUser => ({
   email: address(),
   emailKey: `fault-${addresses}@example.com`,
   name: 'Ada',
@@ -138,57 +135,59 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   [ImportUsers, () => new ImportUsers([foreign(), foreign()])],
   [
     UpdateUser,
-    async () => new UpdateUser((await app.account()).id, { name: 'Ada', status: 'disabled' }, caller, null),
+    async () =>
+      new UpdateUser((await app.createUser()).id, { name: 'Ada', status: 'disabled' }, caller, null),
   ],
   [
     SetRoles,
-    async () => new SetRoles((await app.account()).id, ['premium', 'user'], caller, Preconditions.anyVersion),
+    async () =>
+      new SetRoles((await app.createUser()).id, ['premium', 'user'], caller, Preconditions.anyVersion),
   ],
-  [DeleteUser, async () => new DeleteUser((await app.account()).id, caller, null)],
+  [DeleteUser, async () => new DeleteUser((await app.createUser()).id, caller, null)],
   [RestoreUser, async () => new RestoreUser(await deleted(), caller)],
   [EraseUser, async () => new EraseUser(await deleted(makeResource), caller)],
   [
     VerifyEmail,
     async () => {
-      const { id, email } = await app.account();
+      const { id, email } = await app.createUser();
       return new VerifyEmail(id, email);
     },
   ],
-  [ChangeEmail, async () => new ChangeEmail((await app.account()).id, address())],
+  [ChangeEmail, async () => new ChangeEmail((await app.createUser()).id, address())],
   [
     ReplacePassword,
     async () => {
-      const user = await userOf(await app.account());
+      const user = await userOf(await app.createUser());
       const hash = await app.nest.get(UsersService).hashPassword(OTHER_PASSWORD, user, 'password');
       return new ReplacePassword(user, hash, 'auth.password_reset');
     },
   ],
-  [SignIn, async () => new SignIn({ email: (await app.account()).email, password: PASSWORD }, CLIENT)],
+  [SignIn, async () => new SignIn({ email: (await app.createUser()).email, password: PASSWORD }, CLIENT)],
   [
     RefreshSession,
     async () => {
-      const account = await app.account();
-      const session = await startSession(account);
-      const pair = await app.nest.get(TokensService).issuePair(await userOf(account), session);
+      const user = await app.createUser();
+      const session = await startSession(user);
+      const pair = await app.nest.get(TokensService).issuePair(await userOf(user), session);
       return new RefreshSession(pair.refresh_token);
     },
   ],
   [
     EndSession,
     async () => {
-      const account = await app.account();
-      return new EndSession((await startSession(account)).sessionId, account.id, 'auth.logout');
+      const user = await app.createUser();
+      return new EndSession((await startSession(user)).sessionId, user.id, 'auth.logout');
     },
   ],
-  [SignOutUser, async () => new SignOutUser((await app.account()).id, caller)],
-  [EndSessions, async () => new EndSessions((await app.account()).id, null, 'session.revoke')],
+  [SignOutUser, async () => new SignOutUser((await app.createUser()).id, caller)],
+  [EndSessions, async () => new EndSessions((await app.createUser()).id, null, 'session.revoke')],
   [
     ChangePassword,
     async () => {
-      const account = await app.account();
-      const { sessionId } = await startSession(account);
+      const user = await app.createUser();
+      const { sessionId } = await startSession(user);
       const input = { current_password: PASSWORD, new_password: OTHER_PASSWORD };
-      return new ChangePassword(principalOf(account, sessionId), input, CLIENT);
+      return new ChangePassword(principalOf(user, sessionId), input, CLIENT);
     },
   ],
   [CreateResource, () => new CreateResource({ type: 'project', name: 'Engine' }, caller)],

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import type { Response } from 'supertest';
-import { auditFields } from '../../../src/modules/export/audit.source.js';
+import { auditFields } from '../../../src/modules/export/sources/audit.source.js';
 import { writeEntries } from '../../support/builders/audit.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import {
@@ -13,8 +13,8 @@ import {
   sha256,
 } from '../../support/builders/exports.js';
 import { HeldLock } from '../../support/database/held-lock.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
-import { accountWith, nextPage, signUp } from '../../support/builders/users.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, nextPage, signUp } from '../../support/builders/users.js';
 
 /** The number of entries, more than one batch holds. */
 const ENTRIES = 1200;
@@ -25,11 +25,11 @@ type Entry = Readonly<Record<string, unknown>> & { readonly id: string };
 
 let here: TestApp;
 let there: TestApp;
-let exporter: Account;
+let exporter: TestUser;
 beforeAll(async () => {
   here = await TestApp.create();
   there = await TestApp.create({ database: here.database });
-  exporter = await accountWith(here, ['export:run']);
+  exporter = await createUserWith(here, ['export:run']);
   await writeEntries(here.database, ENTRIES);
   for (const [i, agent] of AGENTS.entries()) {
     const { id } = await signUp(here, 'Somebody', `agent-${i}@export.example`);
@@ -45,8 +45,8 @@ afterAll(async () => {
   await here?.close();
 });
 
-const run = (query = '', { app = here, account = exporter, headers = {} } = {}): Promise<Exported> =>
-  runExport({ url: app.url, account, path: `/api/export/audit${query}`, headers });
+const run = (query = '', { app = here, user = exporter, headers = {} } = {}): Promise<Exported> =>
+  runExport({ url: app.url, user, path: `/api/export/audit${query}`, headers });
 const cursorOf = ({ headers }: Pick<Exported, 'headers'>): string => String(headers['x-export-cursor']);
 const rowsOf = ({ text }: Exported): string[] => linesOf(text).rows;
 const entriesOf = (answer: Exported): Entry[] => rowsOf(answer).map((row) => JSON.parse(row) as Entry);
@@ -166,7 +166,7 @@ describe('GET /api/export/audit', () => {
   });
 
   it('is in the audit log itself before anything is sent', async () => {
-    const open = await OpenExport.begin({ url: here.url, account: exporter, path: '/api/export/audit' });
+    const open = await OpenExport.begin({ url: here.url, user: exporter, path: '/api/export/audit' });
     const exportId = cursorOf(open.response).split('.', 1)[0];
     const { body } = await here.as(here.admin, 'get', `/api/audit?target_id=${exportId}`);
     expect(body).toMatchObject([{ action: 'export.run', actor: { id: exporter.id }, outcome: 'success' }]);
@@ -185,8 +185,8 @@ describe('GET /api/export/audit', () => {
   });
 
   it('requires export:run', async () => {
-    const reader = await accountWith(here, ['audit:read']);
-    expectEnvelope(await run('', { account: reader }), 'FORBIDDEN');
+    const reader = await createUserWith(here, ['audit:read']);
+    expectEnvelope(await run('', { user: reader }), 'FORBIDDEN');
     expectEnvelope(await run('?fields=origin_sealed'), 'VALIDATION_ERROR');
     expectEnvelope(await run('?search=a'), 'VALIDATION_ERROR');
   });
@@ -208,7 +208,7 @@ describe('an invalid cursor', () => {
   async function expectRefused(
     query: string,
     code: 'VALIDATION_ERROR' | 'CONFLICT',
-    account = exporter,
+    user = exporter,
   ): Promise<void> {
     const kept = () =>
       here.database.query(
@@ -217,7 +217,7 @@ describe('an invalid cursor', () => {
       );
     const before = await kept();
     for (const form of FORMS) {
-      const answer = await run(`?format=${form}&${query}`, { app: there, account });
+      const answer = await run(`?format=${form}&${query}`, { app: there, user });
       expectEnvelope(answer, code);
       expect(answer.headers['content-type']).toMatch(/^application\/json/);
       expect(answer.headers).not.toHaveProperty('x-export-cursor');
@@ -249,7 +249,7 @@ describe('an invalid cursor', () => {
 
   it('of a users export sends nothing', async () => {
     const path = '/api/export/users?fields=id';
-    const users = cursorOf(await runExport({ url: here.url, account: exporter, path }));
+    const users = cursorOf(await runExport({ url: here.url, user: exporter, path }));
     await expectRefused(`fields=id&after=${users}`, 'VALIDATION_ERROR');
     const renamed = cursorOf(await run('?fields=id,action')).split('.', 1)[0];
     const swapped = [renamed, ...cursor.split('.').slice(1)].join('.');

@@ -5,30 +5,30 @@ import { LifecycleService } from '../../../src/platform/lifecycle/lifecycle.serv
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { eventsOf, OpenExport, runExport } from '../../support/builders/exports.js';
 import { HeldLock } from '../../support/database/held-lock.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, read } from '../../support/builders/users.js';
+import { createUserWith, read } from '../../support/builders/users.js';
 
 const CONCURRENCY = 3;
 /** The contract allows one second to notice the end. */
 const SOON_MS = 2500;
 
 let app: TestApp;
-let exporter: Account;
+let exporter: TestUser;
 let held: HeldLock;
 beforeAll(async () => {
   app = await TestApp.create({ config: { EXPORT_CONCURRENCY: CONCURRENCY } });
 });
 afterAll(() => app?.close());
 beforeEach(async () => {
-  exporter = await accountWith(app, ['export:run']);
+  exporter = await createUserWith(app, ['export:run']);
   // The lock lets exports start and keeps them from reading rows.
   held = await HeldLock.take(app.database.url, 'LOCK TABLE user_images IN ACCESS EXCLUSIVE MODE');
 });
 afterEach(() => held.release());
 
 const begin = (query = ''): Promise<OpenExport> =>
-  OpenExport.begin({ url: app.url, account: exporter, path: `/api/export/users${query}` });
+  OpenExport.begin({ url: app.url, user: exporter, path: `/api/export/users${query}` });
 const unused = () => {
   const pool = poolOf(app.dataSource);
   return until(() => pool.totalCount === pool.idleCount, 1500, 'every connection is back in the pool');
@@ -74,7 +74,7 @@ describe('a running export', () => {
 
   it('takes one of a limited number of slots, and frees it when the client disconnects', async () => {
     const open = await Promise.all(Array.from({ length: CONCURRENCY }, () => begin()));
-    const refused = await runExport({ url: app.url, account: exporter });
+    const refused = await runExport({ url: app.url, user: exporter });
     expectEnvelope(refused, 'OVERLOADED');
     expect(refused.headers['retry-after']).toMatch(/^\d+$/);
     open[0]?.request.destroy();

@@ -107,7 +107,7 @@ it('sends what a REPEATABLE READ transaction sees, whatever happens to users and
         [ids.filter((_, i) => i % 10 === 0)],
       );
       const oracle = await Oracle.begin(database.url);
-      const begun = await OpenExport.begin({ url, account: admin, path: PATH });
+      const begun = await OpenExport.begin({ url, user: admin, path: PATH });
       begun.request.destroy();
       const cursor = String(begun.response.headers['x-export-cursor']);
       await pending.query('COMMIT');
@@ -115,7 +115,7 @@ it('sends what a REPEATABLE READ transaction sees, whatever happens to users and
       const joined: string[] = [];
       const read = async (connection: number, rows: number) => {
         const path = `${PATH}&after=${cursor}&received=${joined.length}`;
-        const open = await OpenExport.begin({ url: apps[connection % 2]!.url, account: admin, path });
+        const open = await OpenExport.begin({ url: apps[connection % 2]!.url, user: admin, path });
         expect(open.response.statusCode).toBe(200);
         const { text } = await open.read((so) => so.split('\n').length > rows);
         const part = linesOf(text);

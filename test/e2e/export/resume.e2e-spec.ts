@@ -10,18 +10,18 @@ import {
   sha256,
 } from '../../support/builders/exports.js';
 import { addRows } from '../../support/builders/export-rows.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
-import { accountWith, type UserBody } from '../../support/builders/users.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, type UserBody } from '../../support/builders/users.js';
 
 const ROWS = 1500;
 
 let here: TestApp;
 let there: TestApp;
-let exporter: Account;
+let exporter: TestUser;
 beforeAll(async () => {
   here = await TestApp.create();
   there = await TestApp.create({ database: here.database });
-  exporter = await accountWith(here, ['export:run', 'users:delete']);
+  exporter = await createUserWith(here, ['export:run', 'users:delete']);
   await addRows(here.database, ROWS);
 });
 afterAll(async () => {
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 const run = (app: TestApp, query: string, headers: Record<string, string> = {}): Promise<Exported> =>
-  runExport({ url: app.url, account: exporter, path: `/api/export/users${query}`, headers });
+  runExport({ url: app.url, user: exporter, path: `/api/export/users${query}`, headers });
 const cursorOf = ({ headers }: Pick<Exported, 'headers'>): string => String(headers['x-export-cursor']);
 
 /** A selection of the changes that can happen to users. */
@@ -46,13 +46,13 @@ async function changeSome(rows: readonly string[]): Promise<void> {
     if (i % 150 === 75) await ask('delete').expect(204);
     if (i % 300 === 75) await ask('post', '/restore').expect(200);
   };
-  await Promise.all([...ids.map(change), here.account()]);
+  await Promise.all([...ids.map(change), here.createUser()]);
 }
 
 describe('an interrupted export', () => {
   it('resumes after its last event id on another instance, in the original snapshot', async () => {
     const expected = linesOf((await run(here, '?format=ndjson')).text).rows;
-    const begun = await OpenExport.begin({ url: here.url, account: exporter });
+    const begun = await OpenExport.begin({ url: here.url, user: exporter });
     const first = eventsOf((await begun.read((text) => text.length > 100_000)).text).filter(
       (e) => e.event === 'user',
     );
@@ -95,9 +95,9 @@ describe('an interrupted export', () => {
     `created_at = created_at + interval '1 second'`,
     `updated_at = updated_at + interval '1 second'`,
   ])('has the same bytes despite this single change: %s', async (change) => {
-    const account = await here.account();
+    const user = await here.createUser();
     const whole = await run(here, '?format=ndjson');
-    await here.database.query(`UPDATE users SET ${change} WHERE id = $1`, [account.id]);
+    await here.database.query(`UPDATE users SET ${change} WHERE id = $1`, [user.id]);
     expect((await run(here, `?format=ndjson&after=${cursorOf(whole)}`)).text).toBe(whole.text);
     expect((await run(here, '?format=ndjson')).text).not.toBe(whole.text);
   });
@@ -131,20 +131,20 @@ describe('an interrupted export', () => {
   });
 
   it('sends no personal data of a user erased meanwhile, and stores none', async () => {
-    const account = await here.account(['user'], 'Quite Unforgettable');
+    const user = await here.createUser(['user'], 'Quite Unforgettable');
     const whole = await run(here, '?format=ndjson');
-    await here.as(here.admin, 'delete', `/api/users/${account.id}`).expect(204);
-    await here.as(here.admin, 'post', `/api/users/${account.id}/erase`).expect(202);
+    await here.as(here.admin, 'delete', `/api/users/${user.id}`).expect(204);
+    await here.as(here.admin, 'post', `/api/users/${user.id}/erase`).expect(202);
     const again = linesOf((await run(there, `?format=ndjson&after=${cursorOf(whole)}`)).text);
     const rowOf = (rows: readonly string[]) => {
-      const row = rows.find((each) => each.includes(account.id));
+      const row = rows.find((each) => each.includes(user.id));
       return row === undefined ? undefined : (JSON.parse(row) as UserBody);
     };
     const before = rowOf(linesOf(whole.text).rows);
     expect(rowOf(again.rows)).toEqual({ ...before, email: '', name: '' });
     expect(again.complete?.count).toBe(linesOf(whole.text).complete?.count);
     const kept = await here.database.query('SELECT user_images::text AS row FROM user_images WHERE id = $1', [
-      account.id,
+      user.id,
     ]);
     expect(kept).toHaveLength(2);
     expect(JSON.stringify(kept)).not.toMatch(/unforgettable|somebody-/i);
@@ -186,9 +186,9 @@ describe('a cursor', () => {
 
   it('is refused for another caller and for another export', async () => {
     const path = `/api/export/users?fields=id&after=${cursor}`;
-    expectEnvelope(await runExport({ url: here.url, account: here.admin, path }), 'VALIDATION_ERROR');
+    expectEnvelope(await runExport({ url: here.url, user: here.admin, path }), 'VALIDATION_ERROR');
     const audit = `/api/export/audit?fields=id&after=${cursor}`;
-    expectEnvelope(await runExport({ url: here.url, account: exporter, path: audit }), 'VALIDATION_ERROR');
+    expectEnvelope(await runExport({ url: here.url, user: exporter, path: audit }), 'VALIDATION_ERROR');
   });
 
   it('is refused with more rows than exist', async () => {

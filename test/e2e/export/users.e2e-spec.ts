@@ -13,8 +13,8 @@ import {
 } from '../../support/builders/exports.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { bearer, send } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
-import { accountWith, read, signUp, type UserBody, walk } from '../../support/builders/users.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, read, signUp, type UserBody, walk } from '../../support/builders/users.js';
 
 /** Names that JSON, CSV and COPY must escape. */
 const NAMES = [
@@ -33,14 +33,14 @@ const NAMES = [
 const RAW_NAMES = ['tab\tbed', 'line\nbreak', '\rreturn', 'sep\x02arated\x01twice\x01\x01', '\tfirst', ''];
 
 let app: TestApp;
-let exporter: Account;
+let exporter: TestUser;
 let all: UserBody[];
-const run = (query = '', headers: Record<string, string> = {}, account = exporter): Promise<Exported> =>
-  runExport({ url: app.url, account, path: `/api/export/users${query}`, headers });
+const run = (query = '', headers: Record<string, string> = {}, user = exporter): Promise<Exported> =>
+  runExport({ url: app.url, user, path: `/api/export/users${query}`, headers });
 
 beforeAll(async () => {
   app = await TestApp.create();
-  exporter = await accountWith(app, ['export:run']);
+  exporter = await createUserWith(app, ['export:run']);
   for (const [i, name] of NAMES.entries()) await signUp(app, name, `export-${i}@example.com`);
   for (const [i, name] of RAW_NAMES.entries()) {
     const { id } = await signUp(app, 'Raw', `raw-${i}@example.com`);
@@ -50,7 +50,7 @@ beforeAll(async () => {
       `2026-01-01T12:00:00.${'0'.repeat(i % 3)}1Z`,
     ]);
   }
-  const [disabled, deleted] = [await app.account(['user', 'premium']), await app.account()];
+  const [disabled, deleted] = [await app.createUser(['user', 'premium']), await app.createUser()];
   await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' }).expect(200);
   await app.as(app.admin, 'delete', `/api/users/${deleted.id}`).expect(204);
   all = (await walk(app, '/api/users?limit=100')).toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -149,7 +149,7 @@ describe('GET /api/export/users', () => {
   it('sends deleted users to callers who may see them, and never erased ones', async () => {
     const refused = await run('?status=deleted');
     expectEnvelope(refused, 'FORBIDDEN');
-    const erased = await app.account();
+    const erased = await app.createUser();
     await app.as(app.admin, 'delete', `/api/users/${erased.id}`).expect(204);
     await app.as(app.admin, 'post', `/api/users/${erased.id}/erase`).expect(202);
     const { rows } = linesOf((await run('?format=ndjson&status=deleted', {}, app.admin)).text);
@@ -223,7 +223,7 @@ describe('GET /api/export/users', () => {
   });
 
   it('writes an audit entry before anything is sent', async () => {
-    const open = await OpenExport.begin({ url: app.url, account: exporter });
+    const open = await OpenExport.begin({ url: app.url, user: exporter });
     const exportId = String(open.response.headers['x-export-cursor']).split('.', 1)[0];
     const entries = await app.as(app.admin, 'get', `/api/audit?target_id=${exportId}`);
     expect(entries.body).toMatchObject([
@@ -238,7 +238,7 @@ describe('GET /api/export/users', () => {
     streams.keepAliveMs = 20;
     const lock = await HeldLock.take(app.database.url, 'LOCK TABLE user_images IN ACCESS EXCLUSIVE MODE');
     try {
-      const open = await OpenExport.begin({ url: app.url, account: exporter });
+      const open = await OpenExport.begin({ url: app.url, user: exporter });
       const { text } = await open.read((so) => so.split(': keep-alive\n\n').length > 3);
       expect(eventsOf(text).map(({ event }) => event)).toEqual(['start']);
     } finally {

@@ -7,9 +7,9 @@ import { CSV } from '../../support/builders/imports.js';
 import { type JobBody, jobEnded } from '../../support/builders/jobs.js';
 import { freshKey } from '../../support/http/keyed.js';
 import { bearer, closeConnections } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith } from '../../support/builders/users.js';
+import { createUserWith } from '../../support/builders/users.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -23,7 +23,7 @@ afterAll(async () => {
 let files = 0;
 /** Returns a file with one user, a different one each time. */
 const file = (): string => `email,name\nkeyed-${++files}@import.example,Ada\n`;
-const send = (key: string, body = file(), by: Account = app.admin, query = '') =>
+const send = (key: string, body = file(), by: TestUser = app.admin, query = '') =>
   app
     .as(by, 'post', `/api/users/import${query}`)
     .set('Content-Type', CSV)
@@ -76,7 +76,7 @@ describe('an import with an Idempotency-Key', () => {
 
   it('runs again under another key, for another caller, and without a key', async () => {
     const key = freshKey();
-    const writer = await accountWith(app, ['users:write']);
+    const writer = await createUserWith(app, ['users:write']);
     const plain = () => app.as(app.admin, 'post', '/api/users/import').set('Content-Type', CSV).send(file());
     const before = await jobs();
     const answers = [await send(key), await send(freshKey()), await send(key, file(), writer), await plain()];

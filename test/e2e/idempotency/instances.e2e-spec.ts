@@ -48,7 +48,7 @@ describe('an Idempotency-Key on two instances', () => {
     await database?.drop();
   });
 
-  const accountsOf = async (email: string) =>
+  const countUsers = async (email: string) =>
     (await database.query('SELECT 1 FROM users WHERE email = $1', [email])).length;
   const doomed = (): Instance => {
     if (!killed) throw new Error('the instance was killed already');
@@ -81,7 +81,7 @@ describe('an Idempotency-Key on two instances', () => {
       }
       for (const url of urls) done.push(await signUpKeyed(url, key, body));
       for (const answer of done) expect(sameAgain(answer)).toEqual(sameAgain(done[0] ?? answer));
-      expect(await accountsOf(body.email)).toBe(1);
+      expect(await countUsers(body.email)).toBe(1);
     }
   });
 
@@ -104,7 +104,7 @@ describe('an Idempotency-Key on two instances', () => {
       return answer.status !== 409;
     });
     expect([answer.status, isReplay(answer)]).toEqual([201, false]);
-    expect(await accountsOf(body.email)).toBe(1);
+    expect(await countUsers(body.email)).toBe(1);
   });
 
   it('gets its response from the second when the first is killed between commit and response', async () => {
@@ -112,7 +112,7 @@ describe('an Idempotency-Key on two instances', () => {
     const body = newcomer();
     path.swallow('COMMIT');
     const first = lost(key, body);
-    await until(async () => (await accountsOf(body.email)) === 1);
+    await until(async () => (await countUsers(body.email)) === 1);
     await kill();
     expect(await first).toBe('lost');
     const answer = await signUpKeyed(other.url, key, body);
@@ -120,6 +120,6 @@ describe('an Idempotency-Key on two instances', () => {
     const [row] = await database.query<{ id: string }>('SELECT id FROM users WHERE email = $1', [body.email]);
     expect(answer.json).toMatchObject({ id: row?.id, email: body.email });
     expect(answer.headers.location).toBe(`/api/users/${row?.id}`);
-    expect(await accountsOf(body.email)).toBe(1);
+    expect(await countUsers(body.email)).toBe(1);
   });
 });

@@ -5,8 +5,8 @@ import { HeldLock } from '../../support/database/held-lock.js';
 import { freshKey, isReplay, newcomer, sameAgain, signUpKeyed } from '../../support/http/keyed.js';
 import { RawConnection } from '../../support/http/raw-connection.js';
 import { type Answer, bearer, send } from '../../support/http/send.js';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
-import { accountWith, NOBODY, type UserBody } from '../../support/builders/users.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, NOBODY, type UserBody } from '../../support/builders/users.js';
 import { until } from '../../support/app/until.js';
 
 describe('a POST with an Idempotency-Key', () => {
@@ -23,13 +23,13 @@ describe('a POST with an Idempotency-Key', () => {
 
   const signUp = (key: string, body?: unknown, headers?: Record<string, string>) =>
     signUpKeyed(app.url, key, body, headers);
-  const restore = (account: Account, id: string, key: string, query = '') =>
+  const restore = (user: TestUser, id: string, key: string, query = '') =>
     send(app.url, {
       method: 'POST',
       path: `/api/users/${id}/restore${query}`,
-      headers: { ...bearer(account), 'Idempotency-Key': key },
+      headers: { ...bearer(user), 'Idempotency-Key': key },
     });
-  const accountsOf = async (email: string) =>
+  const countUsers = async (email: string) =>
     (await app.database.query('SELECT 1 FROM users WHERE email = $1', [email])).length;
   const records = async () =>
     Number((await app.database.query<{ n: string }>('SELECT count(*) AS n FROM idempotency_records'))[0]?.n);
@@ -60,7 +60,7 @@ describe('a POST with an Idempotency-Key', () => {
         expect(sameAgain(again)).toEqual(sameAgain(first));
         expect(again.headers['x-request-id']).not.toBe(first.headers['x-request-id']);
       }
-      expect(await accountsOf(body.email)).toBe(1);
+      expect(await countUsers(body.email)).toBe(1);
     });
 
     it('returns the same response as without a key', async () => {
@@ -72,12 +72,12 @@ describe('a POST with an Idempotency-Key', () => {
     });
 
     it('returns no body if the first response had none', async () => {
-      const account = await app.account();
+      const user = await app.createUser();
       const change = () =>
         send(app.url, {
           method: 'POST',
           path: '/api/users/me/email',
-          headers: { ...bearer(account), 'Idempotency-Key': 'once' },
+          headers: { ...bearer(user), 'Idempotency-Key': 'once' },
           body: { new_email: 'moved@example.com', password: PASSWORD },
         });
       const first = await change();
@@ -87,7 +87,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(isReplay(again)).toBe(true);
       const tokens = await app.database.query(
         `SELECT 1 FROM one_time_tokens WHERE user_id = $1 AND purpose = 'change-email'`,
-        [account.id],
+        [user.id],
       );
       expect(tokens).toHaveLength(1);
     });
@@ -133,8 +133,8 @@ describe('a POST with an Idempotency-Key', () => {
     });
 
     it('is refused by the current permissions, instead of replayed', async () => {
-      const keeper = await accountWith(app, ['users:delete']);
-      const { id } = await app.account();
+      const keeper = await createUserWith(app, ['users:delete']);
+      const { id } = await app.createUser();
       await app.as(app.admin, 'delete', `/api/users/${id}`);
       expect((await restore(keeper, id, 'mine')).status).toBe(200);
       expect(isReplay(await restore(keeper, id, 'mine'))).toBe(true);
@@ -185,7 +185,7 @@ describe('a POST with an Idempotency-Key', () => {
       expect(done.filter((answer) => !isReplay(answer))).toHaveLength(1);
       expect(new Set(done.map(({ text }) => text)).size).toBe(1);
       answers.filter(({ status }) => status !== 201).forEach(expectRunning);
-      expect(await accountsOf(body.email)).toBe(1);
+      expect(await countUsers(body.email)).toBe(1);
       expect(isReplay(await signUp(key, body))).toBe(true);
     });
 
@@ -231,7 +231,7 @@ describe('a POST with an Idempotency-Key', () => {
     });
 
     it('is refused for another query', async () => {
-      const { id } = await app.account();
+      const { id } = await app.createUser();
       expect((await restore(app.admin, NOBODY, 'query')).status).toBe(404);
       expectEnvelope(await restore(app.admin, NOBODY, 'query', '?a=1'), 'IDEMPOTENCY_MISMATCH');
       expect((await restore(app.admin, id, 'query')).status).toBe(409);
@@ -242,7 +242,7 @@ describe('a POST with an Idempotency-Key', () => {
       const body = newcomer();
       expect((await signUp(key, body)).status).toBe(201);
       const elsewhere = { 'X-Forwarded-For': '203.0.113.9' };
-      for (const headers of [elsewhere, bearer(app.admin), bearer(await app.account())]) {
+      for (const headers of [elsewhere, bearer(app.admin), bearer(await app.createUser())]) {
         expectEnvelope(await signUp(key, body, headers), 'CONFLICT');
         expect((await signUp(key, newcomer(), headers)).status).toBe(201);
       }
@@ -264,7 +264,7 @@ describe('a POST with an Idempotency-Key', () => {
     });
 
     it('is a different request on another path of the same route', async () => {
-      const ids = [(await app.account()).id, (await app.account()).id];
+      const ids = [(await app.createUser()).id, (await app.createUser()).id];
       for (const id of ids) await app.as(app.admin, 'delete', `/api/users/${id}`);
       for (const id of ids) {
         const answer = await restore(app.admin, id, 'one-key');
@@ -295,7 +295,7 @@ describe('a POST with an Idempotency-Key', () => {
       const body = newcomer();
       const { details } = expectEnvelope(await signUp(key, body), 'VALIDATION_ERROR');
       expect(details).toMatchObject([{ field: 'Idempotency-Key' }]);
-      expect(await accountsOf(body.email)).toBe(0);
+      expect(await countUsers(body.email)).toBe(0);
     });
 
     it.each(['a\r\nIdempotency-Key: a', 'a\r\nIdempotency-Key: b', 'a\r\nIdempotency-Key:'])(
@@ -312,7 +312,7 @@ describe('a POST with an Idempotency-Key', () => {
     );
 
     it('is ignored under /api/auth, with any value, and on other methods than POST', async () => {
-      const { email } = await app.account();
+      const { email } = await app.createUser();
       const login = async (key: string) => {
         const answer = await send(app.url, {
           method: 'POST',
@@ -331,7 +331,7 @@ describe('a POST with an Idempotency-Key', () => {
     });
 
     it('is checked after permissions, so that it reveals nothing to other callers', async () => {
-      const user = await app.account();
+      const user = await app.createUser();
       expectEnvelope(await restore(user, NOBODY, 'not valid'), 'FORBIDDEN');
       expectEnvelope(await restore(app.admin, NOBODY, 'not valid'), 'VALIDATION_ERROR');
     });
@@ -348,7 +348,7 @@ describe('a POST with an Idempotency-Key', () => {
       expectEnvelope(failed, 'DB_ERROR');
       expect(failed.headers).not.toHaveProperty('location');
       expect(failed.headers).not.toHaveProperty('etag');
-      expect(await accountsOf(body.email)).toBe(0);
+      expect(await countUsers(body.email)).toBe(0);
       await dropTrigger();
       const done = await signUp(key, body);
       expect([done.status, isReplay(done)]).toEqual([201, false]);
@@ -361,7 +361,7 @@ describe('a POST with an Idempotency-Key', () => {
       const done = await signUp(freshKey(), body);
       expect(done.status).toBe(201);
       expect(done.headers.location).toBe(`/api/users/${idOf(done)}`);
-      expect(await accountsOf(body.email)).toBe(1);
+      expect(await countUsers(body.email)).toBe(1);
       const [{ tries } = {}] = await app.database.query<{ tries: string }>(
         'SELECT last_value AS tries FROM tries',
       );
@@ -382,12 +382,12 @@ describe('a POST with an Idempotency-Key', () => {
   });
 
   it('counts every password guess', async () => {
-    const account = await app.account();
+    const user = await app.createUser();
     const guess = (n: number) =>
       send(app.url, {
         method: 'POST',
         path: '/api/users/me/email',
-        headers: { ...bearer(account), 'Idempotency-Key': `guess-${n}` },
+        headers: { ...bearer(user), 'Idempotency-Key': `guess-${n}` },
         body: { new_email: 'thief@example.com', password: `guess number ${n}` },
       });
     for (let n = 0; n < 10; n++) expectEnvelope(await guess(n), 'VALIDATION_ERROR');

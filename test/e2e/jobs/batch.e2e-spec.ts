@@ -5,9 +5,9 @@ import type { UserActionName } from '../../../src/modules/user-batches/user-acti
 import { HeldLock } from '../../support/database/held-lock.js';
 import { batch, jobEnded, readJob, resultsOf, startBatch } from '../../support/builders/jobs.js';
 import { receivers } from '../../support/builders/resources.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY, read } from '../../support/builders/users.js';
+import { createUserWith, NOBODY, read } from '../../support/builders/users.js';
 
 let app: TestApp;
 let held: HeldLock | null = null;
@@ -25,7 +25,7 @@ const eventsOf = async (ids: readonly string[]): Promise<string[]> => {
   return rows.map(({ type }) => type);
 };
 const oks = (ids: readonly string[]) => ids.map((id, index) => ({ index, id, status: 'ok' }));
-const post = (by: Account, body: object) => app.as(by, 'post', '/api/users/batch').send(body);
+const post = (by: TestUser, body: object) => app.as(by, 'post', '/api/users/batch').send(body);
 const people = (count: number) => receivers(app.database, count);
 /** Locks these users, so that every change to them waits. */
 const hold = async (ids: readonly string[]): Promise<HeldLock> => {
@@ -66,7 +66,7 @@ describe('a batch of users', () => {
   });
 
   it('performs each action like the corresponding single request', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     const done = async (action: UserActionName, role?: string) => {
       const { results } = await batch(app, { action, user_ids: [id], ...(role !== undefined && { role }) });
       expect(results).toEqual(oks([id]));
@@ -159,25 +159,25 @@ describe('a batch request', () => {
 
   it.each(needs)('with action %s requires %s', async (action, permission, more) => {
     const body = { action, user_ids: [NOBODY], ...more };
-    const without = await accountWith(
+    const without = await createUserWith(
       app,
       permissions.filter((each) => each !== permission),
     );
     expect(await post(without, body)).toMatchObject({ status: 403 });
-    const answer = await post(await accountWith(app, [permission]), body);
+    const answer = await post(await createUserWith(app, [permission]), body);
     expect(answer.status).toBe(202);
     await jobEnded(app, (answer.body as { id: string }).id);
   });
 
   it('is refused to callers without any of the permissions, whatever the body', async () => {
-    expect(await post(await app.account(), { wrong: true })).toMatchObject({ status: 403 });
-    expect(await post(await accountWith(app, ['users:read', 'jobs:manage']), {})).toMatchObject({
+    expect(await post(await app.createUser(), { wrong: true })).toMatchObject({ status: 403 });
+    expect(await post(await createUserWith(app, ['users:read', 'jobs:manage']), {})).toMatchObject({
       status: 403,
     });
   });
 
   it("does not allow granting a role with more permissions than the caller's", async () => {
-    const granter = await accountWith(app, ['roles:grant']);
+    const granter = await createUserWith(app, ['roles:grant']);
     const body = { action: 'grant_role', role: 'admin', user_ids: [NOBODY] };
     expect(await post(granter, body)).toMatchObject({ status: 403 });
   });
@@ -239,7 +239,7 @@ describe('the rows of batches', () => {
     ['is disabled', 'patch', '', { status: 'disabled' }],
     ['loses the permission', 'put', '/roles', { roles: ['user'] }],
   ] as const)('fail from the moment when the requesting user %s', async (_, method, path, body) => {
-    const asker = await accountWith(app, ['users:write']);
+    const asker = await createUserWith(app, ['users:write']);
     const ids = await people(30);
     const lock = await hold(ids.slice(0, 10));
     const { id } = await startBatch(app, { action: 'disable', user_ids: ids }, asker);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { JobsCleanup } from '../../../src/modules/jobs/jobs.cleanup.js';
+import { JobsCleanup } from '../../../src/modules/jobs/storage/jobs.cleanup.js';
 import { MAX_OPEN_JOBS } from '../../../src/modules/jobs/job-creation.service.js';
 import { JobRegistry } from '../../../src/modules/jobs/job-registry.service.js';
 import { JobStreams } from '../../../src/modules/jobs/job.streams.js';
@@ -17,9 +17,9 @@ import {
   startBatch,
 } from '../../support/builders/jobs.js';
 import { receivers } from '../../support/builders/resources.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY } from '../../support/builders/users.js';
+import { createUserWith, NOBODY } from '../../support/builders/users.js';
 
 let app: TestApp;
 let held: HeldLock | null = null;
@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterEach(() => held?.release());
 afterAll(() => app.close());
 
-const get = (by: Account, path: string) => app.as(by, 'get', `/api/jobs${path}`);
+const get = (by: TestUser, path: string) => app.as(by, 'get', `/api/jobs${path}`);
 const cancel = (id: string, by = app.admin) => app.as(by, 'delete', `/api/jobs/${id}`);
 const people = (count: number) => receivers(app.database, count);
 /** Creates a job whose rows all wait until the lock is released. */
@@ -47,9 +47,9 @@ const disabledOf = async (ids: readonly string[]): Promise<number> => {
 
 describe('a job', () => {
   it('is visible to its owner and to jobs:manage, and returns 404 to others', async () => {
-    const owner = await accountWith(app, ['users:write']);
-    const manager = await accountWith(app, ['jobs:manage']);
-    const other = await accountWith(app, ['users:write', 'users:delete']);
+    const owner = await createUserWith(app, ['users:write']);
+    const manager = await createUserWith(app, ['jobs:manage']);
+    const other = await createUserWith(app, ['users:write', 'users:delete']);
     const { id } = await startBatch(app, { action: 'enable', user_ids: [NOBODY] }, owner);
     const job = await jobEnded(app, id);
     for (const path of ['', '/results', '/stream']) {
@@ -69,7 +69,7 @@ describe('a job', () => {
   });
 
   it('appears in a list, newest first, page by page', async () => {
-    const owner = await accountWith(app, ['users:write']);
+    const owner = await createUserWith(app, ['users:write']);
     const jobs: JobBody[] = [];
     for (let n = 0; n < 3; n++) {
       const { id } = await startBatch(app, { action: 'enable', user_ids: [NOBODY] }, owner);
@@ -99,7 +99,7 @@ describe('a job', () => {
   });
 
   it(`is refused beyond ${MAX_OPEN_JOBS} unfinished jobs of one user, however many requests arrive at once`, async () => {
-    const owner = await accountWith(app, ['users:write']);
+    const owner = await createUserWith(app, ['users:write']);
     const { ids } = await heldBatch(1, owner);
     const ask = () => app.as(owner, 'post', '/api/users/batch').send({ action: 'enable', user_ids: ids });
     const answers = await Promise.all(Array.from({ length: MAX_OPEN_JOBS + 4 }, ask));
@@ -264,7 +264,7 @@ describe('the stream of a job', () => {
   });
 
   it('ends with the session', async () => {
-    const owner = await accountWith(app, ['users:write']);
+    const owner = await createUserWith(app, ['users:write']);
     const { job } = await heldBatch(1, owner);
     const stream = await followed(app.url, owner, job.id);
     await until(() => stream.events.length > 0);

@@ -18,6 +18,6 @@ describe('a batch whose instance is killed with -9', () => {
     const { job, results, events } = await killDuringBatch(database, 60, 1);
     expect(job).toMatchObject({ status: 'succeeded', total: 60, done: 60, failed: 0 });
     expect(results).toEqual({ ok: 60 });
-    expect(events).toEqual({ events: 60, accounts: 60, entries: 60 });
+    expect(events).toEqual({ events: 60, users: 60, entries: 60 });
   });
 });

@@ -64,9 +64,9 @@ describe('the root of the service', () => {
       Instance.start({ env: { ...env, DB_POOL_MXA: '5', LOG_LEVEL: 'warn' } }),
     ]);
     try {
-      const account = await signIn(fixed.url, ADMIN.email, ADMIN.password);
-      expect(claimsOf(account.token)).toMatchObject({ iss: `http://localhost:${port}` });
-      expect((await send(any.url, { path: '/api/users/me', headers: bearer(account) })).status).toBe(401);
+      const user = await signIn(fixed.url, ADMIN.email, ADMIN.password);
+      expect(claimsOf(user.token)).toMatchObject({ iss: `http://localhost:${port}` });
+      expect((await send(any.url, { path: '/api/users/me', headers: bearer(user) })).status).toBe(401);
       const own = await signIn(any.url, ADMIN.email, ADMIN.password);
       expect((await send(any.url, { path: '/api/users/me', headers: bearer(own) })).status).toBe(200);
       const local = any.url.replace('127.0.0.1', 'localhost');

@@ -131,7 +131,7 @@ describe('GET /metrics', () => {
   });
 
   it('counts and times a request by its route pattern', async () => {
-    const ids = [(await app.account()).id, (await app.account()).id];
+    const ids = [(await app.createUser()).id, (await app.createUser()).id];
     for (const id of ids) await app.as(app.admin, 'get', `/api/users/${id}`).expect(200);
     const labels = { method: 'GET', route: '/api/users/:id', status: '200' };
     expect(await count(labels, ids.length)).toBe(ids.length);

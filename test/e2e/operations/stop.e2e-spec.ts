@@ -201,10 +201,10 @@ describe('a connection that is open when the service stops', () => {
   it('receives the last message of an export, however slowly it reads', async () => {
     const instance = await start({ SHUTDOWN_GRACE_MS: '500' });
     await addRows(database, 40_000);
-    const account = await signInAs(instance.url, ADMIN.email, ADMIN.password);
+    const user = await signInAs(instance.url, ADMIN.email, ADMIN.password);
     const exports = ['', '?format=ndjson'].map((query) => ({
       url: instance.url,
-      account,
+      user,
       path: `/api/export/users${query}`,
     }));
     const [events, lines] = await Promise.all(exports.map((each) => OpenExport.begin(each)));

@@ -1,8 +1,8 @@
 import { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { CopiedRows, CopyOut } from '../../../src/platform/database/driver/copy-out.js';
-import { SharedBufferSocket } from '../../../src/platform/database/driver/shared-buffer.socket.js';
+import { CopiedRows, CopyOut } from '../../../src/platform/database/driver/statements/copy-out.js';
+import { SharedBufferSocket } from '../../../src/platform/database/driver/connections/shared-buffer.socket.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 
 /** The data of a row: a number, and so many characters that rows span several reads. */

@@ -8,8 +8,8 @@ import { RetentionsRepository } from '../../../src/modules/audit/retention/reten
 import { SealsRepository } from '../../../src/modules/audit/sealing/seals.repository.js';
 import { OneTimeTokensRepository } from '../../../src/modules/auth/recovery/one-time-tokens.repository.js';
 import { SessionsRepository } from '../../../src/modules/auth/sessions/sessions.repository.js';
-import { JobRowsRepository } from '../../../src/modules/jobs/job-rows.repository.js';
-import { JobsRepository } from '../../../src/modules/jobs/jobs.repository.js';
+import { JobRowsRepository } from '../../../src/modules/jobs/storage/job-rows.repository.js';
+import { JobsRepository } from '../../../src/modules/jobs/storage/jobs.repository.js';
 import { ResourcesRepository } from '../../../src/modules/resources/resources.repository.js';
 import { RolesRepository } from '../../../src/modules/roles/roles.repository.js';
 import { ImportChunksRepository } from '../../../src/modules/user-imports/import-chunks.repository.js';

@@ -144,9 +144,9 @@ describe('the service role', () => {
         'SELECT current_user AS role',
       );
       expect(role).toBe(new URL(database.serviceUrl).username);
-      const account = await app.account();
-      await mailTo(app, account.email, /^Confirm your email/);
-      await signIn(app.url, account.email, PASSWORD);
+      const user = await app.createUser();
+      await mailTo(app, user.email, /^Confirm your email/);
+      await signIn(app.url, user.email, PASSWORD);
     } finally {
       await app.close();
     }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { prepared } from '../../../src/platform/database/driver/prepared.js';
+import { prepared } from '../../../src/platform/database/driver/statements/prepared.js';
 import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
 import { stopSealing } from '../../support/builders/audit.js';
 import { TestApp } from '../../support/app/test-app.js';

@@ -3,7 +3,7 @@ import { expectEnvelope } from '../../support/http/envelope.js';
 import { elsewhere } from '../../support/builders/guesses.js';
 import { LIMITS, limitOf, statusesOf, storm } from '../../support/http/limits.js';
 import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/http/send.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { NOBODY } from '../../support/builders/users.js';
 
 const ORIGIN = 'https://app.example.com';
@@ -57,29 +57,29 @@ describe('rate limits in memory', () => {
     });
 
     it('admit exactly 100 of 500 parallel requests of one user, from any address', async () => {
-      const account = await free.account();
-      const statuses = statusesOf(await storm(app, { account, times: 500 }));
+      const user = await free.createUser();
+      const statuses = statusesOf(await storm(app, { user, times: 500 }));
       expect(statuses).toEqual({ admitted: 100, refused: 400 });
     });
 
     it('admit a thousand requests of premium users and administrators', async () => {
-      for (const account of [await free.account(['user', 'premium']), app.admin]) {
-        const answer = await ask({ headers: bearer(account) }, elsewhere());
+      for (const user of [await free.createUser(['user', 'premium']), app.admin]) {
+        const answer = await ask({ headers: bearer(user) }, elsewhere());
         expect(answer.headers['ratelimit-policy']).toBe('"premium";q=1000;w=60');
       }
     });
 
     it('change at once with the roles and keep the bucket', async () => {
-      const account = await free.account();
-      const tier = async () => limitOf(await ask({ headers: bearer(account) }, elsewhere()));
+      const user = await free.createUser();
+      const tier = async () => limitOf(await ask({ headers: bearer(user) }, elsewhere()));
       const grant = (roles: string[]) =>
         send(app.url, {
           method: 'PUT',
-          path: `/api/users/${account.id}/roles`,
+          path: `/api/users/${user.id}/roles`,
           headers: { ...bearer(app.admin), 'If-Match': '*' },
           body: { roles },
         });
-      await storm(app, { account, times: 101 });
+      await storm(app, { user, times: 101 });
       expect(await tier()).toMatchObject({ status: 429, tier: 'authenticated', left: 0 });
       expect((await grant(['user', 'premium'])).status).toBe(200);
       expect(await tier()).toMatchObject({ status: 200, tier: 'premium', left: 899 });
@@ -97,35 +97,35 @@ describe('rate limits in memory', () => {
   });
 
   describe('a caller', () => {
-    let account: Account;
+    let user: TestUser;
     beforeAll(async () => {
-      account = await free.account();
+      user = await free.createUser();
     });
 
     it('with a valid token counts as its user, and not towards its address', async () => {
       const ip = elsewhere();
-      const first = limitOf(await ask({ headers: bearer(account) }, ip));
-      const second = limitOf(await ask({ headers: bearer(account) }, elsewhere()));
+      const first = limitOf(await ask({ headers: bearer(user) }, ip));
+      const second = limitOf(await ask({ headers: bearer(user) }, elsewhere()));
       expect(second.left).toBe(first.left - 1);
       expect(await left(ip)).toBe(29);
     });
 
     it('is the same in all its sessions', async () => {
       const again = await free.request('post', '/api/auth/login').send({
-        email: account.email,
+        email: user.email,
         password: 'correct horse battery',
       });
       const { access_token: token } = again.body as { access_token: string };
-      const first = limitOf(await ask({ headers: bearer(account) }, elsewhere()));
+      const first = limitOf(await ask({ headers: bearer(user) }, elsewhere()));
       expect(limitOf(await ask({ headers: bearer({ token }) }, elsewhere())).left).toBe(first.left - 1);
     });
 
     it('with an invalid token counts as its address', async () => {
       const ip = elsewhere();
-      const ended = await free.account();
+      const ended = await free.createUser();
       await free.as(ended, 'post', '/api/auth/logout').expect(204);
       let expected = 30;
-      for (const token of ['nonsense', `${account.token}x`, ended.token]) {
+      for (const token of ['nonsense', `${user.token}x`, ended.token]) {
         const limit = limitOf(await ask({ headers: bearer({ token }) }, ip));
         expect(limit).toMatchObject({ status: 401, tier: 'anonymous', left: --expected });
       }
@@ -193,14 +193,14 @@ describe('rate limits in memory', () => {
     });
 
     it('count every request there, with or without a token, only in that bucket', async () => {
-      const account = await free.account();
+      const user = await free.createUser();
       const ip = elsewhere();
-      const before = limitOf(await ask({ headers: bearer(account) }, ip)).left;
+      const before = limitOf(await ask({ headers: bearer(user) }, ip)).left;
       for (const [i] of ROUTES.entries()) {
-        const headers = i % 2 ? bearer(account) : {};
+        const headers = i % 2 ? bearer(user) : {};
         expect(limitOf(await knock(ip, i, headers))).toMatchObject({ tier: 'sign_in', left: 119 - i });
       }
-      expect(limitOf(await ask({ headers: bearer(account) }, ip)).left).toBe(before - 1);
+      expect(limitOf(await ask({ headers: bearer(user) }, ip)).left).toBe(before - 1);
       expect(await left(ip)).toBe(29);
     });
 
@@ -237,9 +237,9 @@ describe('rate limits in memory', () => {
 
   describe('headers', () => {
     it('are sent with every limited response, including errors', async () => {
-      const account = await free.account();
+      const user = await free.createUser();
       const ip = elsewhere();
-      const token = bearer(account);
+      const token = bearer(user);
       const cases: readonly (readonly [number, Partial<Sent>])[] = [
         [200, { headers: token }],
         [200, { headers: token, method: 'HEAD' }],

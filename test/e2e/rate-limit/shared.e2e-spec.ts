@@ -79,7 +79,7 @@ wherePossible(noRedis, 'Redis', () =>
 
     it('admit exactly 100 of 500 parallel requests of one user over two instances', async () => {
       const answers = await judgedByRedis(async () =>
-        storm(instances, { account: await free.account(), times: 500 }),
+        storm(instances, { user: await free.createUser(), times: 500 }),
       );
       expect(statusesOf(answers)).toEqual({ admitted: 100, refused: 400 });
     });

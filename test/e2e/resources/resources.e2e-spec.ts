@@ -4,26 +4,26 @@ import { tagOf } from '../../support/http/entity-tags.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { type ResourceBody, resourcesOf } from '../../support/builders/resources.js';
 import { settled } from '../../support/app/settled.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY, nextPage, withoutRequestId } from '../../support/builders/users.js';
+import { createUserWith, NOBODY, nextPage, withoutRequestId } from '../../support/builders/users.js';
 
 let app: TestApp;
-let owner: Account;
-let other: Account;
-let manager: Account;
+let owner: TestUser;
+let other: TestUser;
+let manager: TestUser;
 beforeAll(async () => {
   app = await TestApp.create();
-  owner = await app.account();
-  other = await app.account();
-  manager = await accountWith(app, ['resources:transfer']);
+  owner = await app.createUser();
+  other = await app.createUser();
+  manager = await createUserWith(app, ['resources:transfer']);
 });
 afterAll(() => app?.close());
 
-const make = (by: Account, body: object) => app.as(by, 'post', '/api/resources').send(body);
+const make = (by: TestUser, body: object) => app.as(by, 'post', '/api/resources').send(body);
 const idsOf = (rows: unknown) => (rows as ResourceBody[]).map(({ id }) => id);
 
-async function walk(by: Account, path: string): Promise<string[]> {
+async function walk(by: TestUser, path: string): Promise<string[]> {
   const ids: string[] = [];
   for (let next: string | null = path; next !== null;) {
     const answer: Response = await app.as(by, 'get', next);
@@ -36,7 +36,7 @@ async function walk(by: Account, path: string): Promise<string[]> {
 
 describe('POST /api/resources', () => {
   it('creates a resource of the caller, returns its Location, and stores an event and an audit entry', async () => {
-    const maker = await app.account();
+    const maker = await app.createUser();
     const answer = await make(maker, { type: 'project', name: 'Engine', external_id: 'e-1' });
     const made = answer.body as ResourceBody;
     expect(answer.status).toBe(201);
@@ -108,10 +108,10 @@ describe('POST /api/resources', () => {
 });
 
 describe('GET /api/resources', () => {
-  let collector: Account;
+  let collector: TestUser;
   let ids: string[];
   beforeAll(async () => {
-    collector = await app.account();
+    collector = await app.createUser();
     ids = idsOf(await resourcesOf(app, collector, 7));
     // All created at the same time, so that a page ends inside a group of equal times.
     await app.database.query(`UPDATE resources SET created_at = '2026-01-01' WHERE id = ANY ($1)`, [ids]);
@@ -217,7 +217,7 @@ describe('one resource', () => {
 
 describe('an owner who is erased', () => {
   it('leaves no names of very many resources: some are erased with the user, the rest right afterwards', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     await app.database.query(
       `INSERT INTO resources (id, type, name, external_id, owner_id)
        SELECT gen_random_uuid(), 'many', 'Many ' || n, n::text, $1 FROM generate_series(1, 10001) AS n`,
@@ -240,7 +240,7 @@ describe('an owner who is erased', () => {
   });
 
   it('gets no resource from a request that was running when the user was deleted', async () => {
-    const gone = await app.account();
+    const gone = await app.createUser();
     const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [
       gone.id,
     ]);

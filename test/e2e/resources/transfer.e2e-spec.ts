@@ -9,37 +9,37 @@ import {
   transfersOf,
 } from '../../support/builders/resources.js';
 import { settled } from '../../support/app/settled.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY } from '../../support/builders/users.js';
+import { createUserWith, NOBODY } from '../../support/builders/users.js';
 
 const ROUNDS = 3;
 const AT_ONCE = 50;
 
 let app: TestApp;
 /** The giver and the receiver, created anew before each test that transfers something. */
-let ada: Account;
-let ben: Account;
-let manager: Account;
+let ada: TestUser;
+let ben: TestUser;
+let manager: TestUser;
 beforeAll(async () => {
   app = await TestApp.create();
-  manager = await accountWith(app, ['resources:transfer']);
+  manager = await createUserWith(app, ['resources:transfer']);
 });
 afterAll(() => app?.close());
 
 async function twoPeople(): Promise<void> {
-  ada = await app.account();
-  ben = await app.account();
+  ada = await app.createUser();
+  ben = await app.createUser();
 }
 /** Sends the request when called, not when its response is first awaited. */
-const transfer = (by: Account, body: object): Promise<Response> =>
+const transfer = (by: TestUser, body: object): Promise<Response> =>
   app
     .as(by, 'post', '/api/resources/transfer')
     .send(body)
     .then((answer) => answer);
-const give = (from: Account, to: { id: string }, ids: readonly string[]): Promise<Response> =>
+const give = (from: TestUser, to: { id: string }, ids: readonly string[]): Promise<Response> =>
   transfer(from, { to_user_id: to.id, resource_ids: ids });
-const some = async (owner: Account, count: number) =>
+const some = async (owner: TestUser, count: number) =>
   (await resourcesOf(app, owner, count)).map(({ id }) => id);
 const state = (ids: readonly string[]) =>
   app.database.query<{ owner_id: string; version: number }>(
@@ -56,9 +56,9 @@ const written = async () => {
   return counts;
 };
 
-async function events(account: Account): Promise<{ id: string; subject: string; data: object }[]> {
+async function events(user: TestUser): Promise<{ id: string; subject: string; data: object }[]> {
   await settled(app.database);
-  const path = `/api/users/${account.id}/events?type=ownership.transferred`;
+  const path = `/api/users/${user.id}/events?type=ownership.transferred`;
   return (await app.as(app.admin, 'get', path)).body as { id: string; subject: string; data: object }[];
 }
 
@@ -145,9 +145,9 @@ describe('a transfer', () => {
 
   it('names the missing side', async () => {
     const ids = await some(ada, 1);
-    const disabled = await app.account();
+    const disabled = await app.createUser();
     await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' });
-    const deleted = await app.account();
+    const deleted = await app.createUser();
     await app.as(app.admin, 'delete', `/api/users/${deleted.id}`);
     for (const [from, to, fields] of [
       [ada.id, NOBODY, ['to_user_id']],
@@ -276,9 +276,9 @@ describe('concurrent transfers', () => {
     const [first = '', second = ''] = [ada.id, ben.id].toSorted();
     const body = { from_user_id: ada.id, to_user_id: ben.id, resource_ids: [high, low] };
     const answer = await whileHeld(RESOURCE, [low], async (resource) => {
-      const pending = await whileHeld(ACCOUNT, [first], async (account) => {
+      const pending = await whileHeld(LOCK_USER, [first], async (user) => {
         const sent = transfer(manager, body);
-        await until(async () => (await account.waiting()) === 1);
+        await until(async () => (await user.waiting()) === 1);
         expect(await isFree('users', second)).toBe(true);
         return { sent };
       });
@@ -310,7 +310,7 @@ describe('concurrent transfers', () => {
 
   it('and a deletion of the receiver are serialized: a deleted user receives nothing', async () => {
     const ids = await some(ada, 1);
-    const { pending } = await whileHeld(ACCOUNT, [ben.id], async (gate) => {
+    const { pending } = await whileHeld(LOCK_USER, [ben.id], async (gate) => {
       const sent = give(ada, ben, ids);
       await until(async () => (await gate.waiting()) === 1);
       await gate.query(`UPDATE users SET deleted_at = now() WHERE id = '${ben.id}'`);
@@ -335,7 +335,7 @@ describe('concurrent transfers', () => {
   });
 });
 
-const ACCOUNT = 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE';
+const LOCK_USER = 'SELECT 1 FROM users WHERE id = $1 FOR UPDATE';
 const RESOURCE = 'SELECT 1 FROM resources WHERE id = $1 FOR UPDATE';
 
 /**

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Account, TestApp } from '../../support/app/test-app.js';
-import { accountWith, nextPage } from '../../support/builders/users.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, nextPage } from '../../support/builders/users.js';
 
 interface RoleBody {
   readonly name: string;
@@ -16,21 +16,21 @@ const PERMISSIONS =
 
 describe('roles', () => {
   let app: TestApp;
-  let granter: Account;
+  let granter: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    granter = await accountWith(app, ['roles:grant', 'users:read']);
+    granter = await createUserWith(app, ['roles:grant', 'users:read']);
   });
   afterAll(() => app.close());
 
-  const put = (caller: Account, name: string, body: object) =>
+  const put = (caller: TestUser, name: string, body: object) =>
     app.as(caller, 'put', `/api/roles/${name}`).send(body);
   const all = async () => (await app.as(app.admin, 'get', '/api/roles?limit=100')).body as RoleBody[];
   const find = async (name: string) => (await all()).find((role) => role.name === name);
 
   describe('GET /api/roles', () => {
     it('lists the shipped roles with exactly their permissions to any signed-in user', async () => {
-      const answer = await app.as(await app.account(), 'get', '/api/roles?limit=100');
+      const answer = await app.as(await app.createUser(), 'get', '/api/roles?limit=100');
       expect(answer.status).toBe(200);
       expect(answer.get('Cache-Control')).toBe('no-store');
       const permissionsOf = (name: string) =>
@@ -71,12 +71,12 @@ describe('roles', () => {
   describe('GET /api/roles/{name}', () => {
     it('returns the role to any signed-in user, with the ETag that a PUT accepts', async () => {
       const made = await put(app.admin, 'readable', { permissions: ['users:read'] }).expect(200);
-      const account = await app.account();
-      const answer = await app.as(account, 'get', '/api/roles/readable').expect(200);
+      const user = await app.createUser();
+      const answer = await app.as(user, 'get', '/api/roles/readable').expect(200);
       expect(answer.body).toEqual(made.body);
       const tag = String(answer.get('ETag'));
       expect(tag).toBe(made.get('ETag'));
-      await app.as(account, 'get', '/api/roles/readable').set('If-None-Match', tag).expect(304);
+      await app.as(user, 'get', '/api/roles/readable').set('If-None-Match', tag).expect(304);
       await put(app.admin, 'readable', { permissions: [] }).set('If-Match', tag).expect(200);
       await put(app.admin, 'readable', { permissions: [] }).set('If-Match', tag).expect(412);
       expect((await app.request('get', '/api/roles/readable')).status).toBe(401);
@@ -109,7 +109,7 @@ describe('roles', () => {
 
     it('grants and withdraws permissions from the next request on', async () => {
       await put(app.admin, 'helper', { permissions: [] }).expect(200);
-      const holder = await app.account(['user', 'helper']);
+      const holder = await app.createUser(['user', 'helper']);
       const list = async () => (await app.as(holder, 'get', '/api/users')).status;
       expect(await list()).toBe(403);
       await put(app.admin, 'helper', { permissions: ['users:read'] }).expect(200);
@@ -130,8 +130,8 @@ describe('roles', () => {
 
     it('requires roles:grant', async () => {
       const others = [
-        await app.account(),
-        await accountWith(app, ['users:read', 'users:write', 'users:delete']),
+        await app.createUser(),
+        await createUserWith(app, ['users:read', 'users:write', 'users:delete']),
       ];
       for (const caller of others) {
         expect((await put(caller, 'mine', { permissions: [] })).status).toBe(403);

@@ -36,8 +36,8 @@ describe('npm run seed', () => {
   });
   afterAll(() => database.drop());
 
-  const seed = (accounts: string, environment: Record<string, string> = {}) =>
-    run(process.execPath, ['scripts/seed.mjs', '--accounts', accounts], {
+  const seed = (users: string, environment: Record<string, string> = {}) =>
+    run(process.execPath, ['scripts/seed.mjs', '--accounts', users], {
       env: { PATH: process.env['PATH'], ...database.addresses, ...environment },
     });
 
@@ -73,8 +73,8 @@ describe('npm run seed', () => {
     expect(await verify(rows[0]?.password_hash ?? '', password)).toBe(true);
   });
 
-  it.each(['0', '-1', '1e3', '100000001', ''])('refuses --accounts "%s"', async (accounts) => {
-    await expect(seed(accounts)).rejects.toMatchObject({
+  it.each(['0', '-1', '1e3', '100000001', ''])('refuses --accounts "%s"', async (users) => {
+    await expect(seed(users)).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringContaining('usage:'),
     });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cancelQuery } from '../../../src/platform/database/driver/cancel-query.js';
+import { cancelQuery } from '../../../src/platform/database/driver/connections/cancel-query.js';
 import { connectForStart } from '../../../src/platform/database/startup/start-connection.js';
 import { Authority, noOpenssl } from '../../support/database/certificates.js';
 import { Instance } from '../../support/app/instance.js';

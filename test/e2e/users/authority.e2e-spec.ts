@@ -3,8 +3,8 @@ import type { Permission } from '../../../src/common/authorization/permissions.j
 import type { UserBatchDto as BatchBody } from '../../../src/modules/user-batches/dto/user-batch.dto.js';
 import { batch } from '../../support/builders/jobs.js';
 import { statusOf, whileChanging } from '../../support/builders/sessions.js';
-import { type Account, TestApp } from '../../support/app/test-app.js';
-import { accountWith, read } from '../../support/builders/users.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, read } from '../../support/builders/users.js';
 
 /** The permissions that allow acting on users. */
 const ACTING = ['users:read', 'users:write', 'users:delete', 'roles:grant', 'sessions:revoke'] as const;
@@ -12,30 +12,30 @@ const ABOVE = [...ACTING, 'jobs:manage'] as const satisfies readonly Permission[
 
 let app: TestApp;
 /** A caller with every permission over users and no other permission. */
-let caller: Account;
+let caller: TestUser;
 /** A role with a permission that the caller does not hold. */
 let strongRole: string;
 
 beforeAll(async () => {
   app = await TestApp.create();
-  caller = await accountWith(app, ACTING);
-  strongRole = (await read(app, (await accountWith(app, ['jobs:manage'])).id)).roles.find(
+  caller = await createUserWith(app, ACTING);
+  strongRole = (await read(app, (await createUserWith(app, ['jobs:manage'])).id)).roles.find(
     (role) => role !== 'user',
   ) as string;
 });
 afterAll(() => app.close());
 
-const stronger = () => app.account(['user', strongRole]);
+const stronger = () => app.createUser(['user', strongRole]);
 const asCaller = (method: 'get' | 'patch' | 'put' | 'post' | 'delete', path: string) =>
   app.as(caller, method, path).set('If-Match', '*');
 
 type State = 'active' | 'disabled' | 'deleted';
 
-async function inState(account: Account, state: State): Promise<Account> {
-  const path = `/api/users/${account.id}`;
+async function inState(user: TestUser, state: State): Promise<TestUser> {
+  const path = `/api/users/${user.id}`;
   if (state === 'disabled') await app.as(app.admin, 'patch', path).send({ status: 'disabled' }).expect(200);
   if (state === 'deleted') await app.as(app.admin, 'delete', path).expect(204);
-  return account;
+  return user;
 }
 
 const ways = {
@@ -76,7 +76,7 @@ describe('a caller with fewer permissions than another user', () => {
   });
 
   it.each(all)('may act on a user with no more permissions when the caller %s', async (_, [state, act]) => {
-    const { id } = await inState(await app.account(['user', 'premium']), state);
+    const { id } = await inState(await app.createUser(['user', 'premium']), state);
     expect((await act(id)).status).toBeLessThan(300);
   });
 
@@ -89,7 +89,7 @@ describe('a caller with fewer permissions than another user', () => {
     ['revoke_role', 'active', { role: 'user' }],
     ['revoke_sessions', 'active', {}],
   ] as const)('has the row of the stronger one fail in a batch to %s', async (action, state, more) => {
-    const [target, weak] = await Promise.all([stronger(), app.account(['user', 'premium'])]);
+    const [target, weak] = await Promise.all([stronger(), app.createUser(['user', 'premium'])]);
     await Promise.all([inState(target, state), inState(weak, state)]);
     const before = await read(app, target.id);
     for (const dry_run of [true, false]) {
@@ -108,7 +108,7 @@ describe('a caller with fewer permissions than another user', () => {
   });
 
   it('gets 403 before the condition is judged, and 404 for an invisible user', async () => {
-    const writer = await accountWith(app, ['users:write']);
+    const writer = await createUserWith(app, ['users:write']);
     const { id } = await stronger();
     const patch = () =>
       app.as(writer, 'patch', `/api/users/${id}`).set('If-Match', '"wrong.1"').send({ name: 'New' });
@@ -120,7 +120,7 @@ describe('a caller with fewer permissions than another user', () => {
 
 describe('a caller with as many permissions', () => {
   it('may act on the other user, and every user may act on themselves', async () => {
-    const [first, second] = await Promise.all([accountWith(app, ABOVE), stronger()]);
+    const [first, second] = await Promise.all([createUserWith(app, ABOVE), stronger()]);
     await app.as(first, 'patch', `/api/users/${second.id}`).send({ name: 'New' }).expect(200);
     const own = await stronger();
     await app.as(own, 'get', `/api/users/${own.id}/data`).expect(200);
@@ -130,7 +130,7 @@ describe('a caller with as many permissions', () => {
 });
 
 describe('a change of a role', () => {
-  const put = (by: Account, name: string, permissions: readonly Permission[]) =>
+  const put = (by: TestUser, name: string, permissions: readonly Permission[]) =>
     app.as(by, 'put', `/api/roles/${name}`).send({ permissions });
   const permissionsOf = async (name: string) => {
     const roles = (await app.as(app.admin, 'get', '/api/roles?limit=100')).body as {
@@ -144,7 +144,7 @@ describe('a change of a role', () => {
     for (const name of ['soft', 'hard']) {
       const permissions: Permission[] = name === 'hard' ? ['jobs:manage'] : ['users:read'];
       await put(app.admin, name, permissions).expect(200);
-      const { id } = await app.account(name === 'hard' ? ['hard'] : ['soft', strongRole]);
+      const { id } = await app.createUser(name === 'hard' ? ['hard'] : ['soft', strongRole]);
       await inState({ id, email: '', token: '' }, 'disabled');
       for (const wanted of [[], ['users:write', ...permissions]] as Permission[][])
         expect([name, (await put(caller, name, wanted)).status]).toEqual([name, 403]);
@@ -156,13 +156,13 @@ describe('a change of a role', () => {
   it('is allowed when the holders are weaker users, the caller, or nobody', async () => {
     await put(app.admin, 'weak', ['users:read', 'jobs:manage']).expect(200);
     expect((await put(caller, 'weak', ['users:read'])).status).toBe(200);
-    await app.account(['user', 'weak']);
+    await app.createUser(['user', 'weak']);
     expect((await put(caller, 'weak', ['users:write'])).status).toBe(200);
   });
 
   it('waits for a concurrent grant to a holder and is then refused', async () => {
     await put(app.admin, 'awaited', ['users:read']).expect(200);
-    const { id } = await app.account(['user', 'awaited']);
+    const { id } = await app.createUser(['user', 'awaited']);
     const grant = {
       sql: `WITH held AS (SELECT name FROM roles WHERE name = 'awaited' FOR KEY SHARE)
             UPDATE users SET roles = ARRAY['admin', held.name] FROM held WHERE id = $1`,
@@ -180,7 +180,7 @@ describe('an action during a concurrent change of permissions', () => {
   it.each(all.filter(([, [state]]) => state === 'active'))(
     'waits for a concurrent grant when the caller %s, and is then refused',
     async (_, [, act]) => {
-      const { id } = await app.account();
+      const { id } = await app.createUser();
       const grant = { sql: `UPDATE users SET roles = ARRAY['admin'] WHERE id = $1`, values: [id] };
       const [answer] = await whileChanging(app.database, grant, { start: () => [act(id)] });
       expect(answer?.status).toBe(403);
@@ -191,7 +191,7 @@ describe('an action during a concurrent change of permissions', () => {
 
   it("waits for a concurrent extension of the target's role and is then refused", async () => {
     await app.as(app.admin, 'put', '/api/roles/growing').send({ permissions: [] }).expect(200);
-    const { id } = await app.account(['user', 'growing']);
+    const { id } = await app.createUser(['user', 'growing']);
     const more = {
       sql: `WITH held AS (SELECT name FROM roles WHERE name = 'growing' FOR UPDATE)
             INSERT INTO role_permissions (role, permission) SELECT name, 'jobs:manage' FROM held`,
@@ -205,7 +205,7 @@ describe('an action during a concurrent change of permissions', () => {
   });
 
   it('is judged by the permissions left once the row is locked', async () => {
-    const [losing, target] = await Promise.all([accountWith(app, ABOVE), stronger()]);
+    const [losing, target] = await Promise.all([createUserWith(app, ABOVE), stronger()]);
     const taken = {
       sql: `UPDATE users SET roles = CASE id WHEN $1 THEN ARRAY['user'] ELSE roles END WHERE id IN ($1, $2)`,
       values: [losing.id, target.id],
@@ -219,7 +219,7 @@ describe('an action during a concurrent change of permissions', () => {
 
   it('never deletes a user after the grant, however often both run concurrently', async () => {
     for (let round = 0; round < 12; round++) {
-      const { id } = await app.account();
+      const { id } = await app.createUser();
       const [granted, deleted] = await Promise.all([
         app
           .as(app.admin, 'put', `/api/users/${id}/roles`)

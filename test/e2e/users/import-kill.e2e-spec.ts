@@ -45,10 +45,10 @@ it('another instance finishes an import whose instance is killed with -9, each l
       failed: 0,
     });
     const [told] = await app.database.query(
-      `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS accounts
+      `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS users
        FROM events JOIN users ON users.id = subject WHERE email LIKE '%@killed.example'`,
     );
-    expect(told).toEqual({ events: 2600, accounts: 2600 });
+    expect(told).toEqual({ events: 2600, users: 2600 });
   } finally {
     await lock.release();
     await instance.stop('SIGKILL');

@@ -11,7 +11,7 @@ import { whileChanging } from '../../support/builders/sessions.js';
 import { settled } from '../../support/app/settled.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, read } from '../../support/builders/users.js';
+import { createUserWith, read } from '../../support/builders/users.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -158,7 +158,7 @@ describe('an import', () => {
   });
 
   it('reports addresses taken within the file or by other users, in any spelling', async () => {
-    const { email } = await app.account();
+    const { email } = await app.createUser();
     const { results } = await imported(
       app,
       NDJSON,
@@ -211,8 +211,8 @@ describe('an import', () => {
           ...(roles && { roles }),
         })),
       );
-    const writer = await accountWith(app, ['users:write']);
-    const granter = await accountWith(app, ['users:write', 'roles:grant']);
+    const writer = await createUserWith(app, ['users:write']);
+    const granter = await createUserWith(app, ['users:write', 'roles:grant']);
     const codes = async (domain: string, by: typeof writer) =>
       (await imported(app, NDJSON, rows(domain), by)).results.map(({ error }) => error?.code);
     const [no, wrong] = ['FORBIDDEN', 'VALIDATION_ERROR'];
@@ -220,7 +220,7 @@ describe('an import', () => {
     expect(await codes('granter.example', granter)).toEqual([undefined, undefined, undefined, no, wrong]);
     const denied = `/api/audit?actor_id=${writer.id}&action=permission.check&outcome=denied`;
     expect((await app.as(app.admin, 'get', denied)).body).toHaveLength(1);
-    const nobody = await accountWith(app, ['users:read']);
+    const nobody = await createUserWith(app, ['users:read']);
     expect((await sendFile(app, NDJSON, rows('x.example'), nobody)).status).toBe(403);
   });
 

@@ -1,31 +1,31 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { Instance } from '../../support/app/instance.js';
-import { signIn, TestApp, PASSWORD, type Account } from '../../support/app/test-app.js';
+import { signIn, TestApp, PASSWORD, type TestUser } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 
-const lastLogins = (database: TestDatabase, accounts: readonly Account[]) =>
+const lastLogins = (database: TestDatabase, users: readonly TestUser[]) =>
   database.query<{ at: Date | null; row: string }>(
     'SELECT last_login_at AS at, xmin::text AS row FROM users WHERE id = ANY ($1)',
-    [accounts.map(({ id }) => id)],
+    [users.map(({ id }) => id)],
   );
 
 describe('last sign-in times', () => {
   let app: TestApp;
-  let accounts: Account[];
+  let users: TestUser[];
   beforeAll(async () => {
     app = await TestApp.create();
-    accounts = await Promise.all(Array.from({ length: 6 }, () => app.account()));
+    users = await Promise.all(Array.from({ length: 6 }, () => app.createUser()));
   });
   afterAll(() => app.close());
 
-  const signInAll = () => Promise.all(accounts.map(({ email }) => signIn(app.url, email, PASSWORD)));
-  const written = async () => (await lastLogins(app.database, accounts)).every(({ at }) => at !== null);
+  const signInAll = () => Promise.all(users.map(({ email }) => signIn(app.url, email, PASSWORD)));
+  const written = async () => (await lastLogins(app.database, users)).every(({ at }) => at !== null);
 
   it('of many users are written in one statement, also on a retry', async () => {
     const held = await HeldLock.take(app.database.url, 'SELECT 1 FROM users WHERE id = ANY ($1) FOR SHARE', [
-      accounts.map(({ id }) => id),
+      users.map(({ id }) => id),
     ]);
     const waits = () => until(async () => (await held.waiting()) > 0);
     try {
@@ -38,26 +38,24 @@ describe('last sign-in times', () => {
       expect(cut).toHaveLength(1);
       await until(async () => (await held.waiting()) === 0);
       await waits();
-      expect((await lastLogins(app.database, accounts)).filter(({ at }) => at !== null)).toEqual([]);
+      expect((await lastLogins(app.database, users)).filter(({ at }) => at !== null)).toEqual([]);
     } finally {
       await held.release();
     }
     await until(written);
-    const rows = await lastLogins(app.database, accounts);
+    const rows = await lastLogins(app.database, users);
     expect(new Set(rows.map(({ row }) => row)).size).toBe(1);
   });
 
   it('never go back', async () => {
-    await app.database.query(`UPDATE users SET last_login_at = '2999-01-01' WHERE id = $1`, [
-      accounts[0]?.id,
-    ]);
-    const before = await lastLogins(app.database, accounts.slice(1));
+    await app.database.query(`UPDATE users SET last_login_at = '2999-01-01' WHERE id = $1`, [users[0]?.id]);
+    const before = await lastLogins(app.database, users.slice(1));
     await signInAll();
     await until(async () => {
-      const now = await lastLogins(app.database, accounts.slice(1));
+      const now = await lastLogins(app.database, users.slice(1));
       return now.every(({ at }) => before.every((earlier) => Number(at) > Number(earlier.at)));
     });
-    const [first] = await lastLogins(app.database, accounts.slice(0, 1));
+    const [first] = await lastLogins(app.database, users.slice(0, 1));
     expect(first?.at?.getUTCFullYear()).toBe(2999);
   });
 

@@ -16,7 +16,7 @@ interface Row {
 
 type Filters = Readonly<Record<string, string>>;
 
-const ACCOUNTS = '12000';
+const USERS = '12000';
 const SORTS = ['created_at', '-created_at', 'email', '-email', 'name', '-name'];
 
 /** Frequent, rare and absent terms, with, without and beyond trigrams, early and late in name order. */
@@ -51,7 +51,7 @@ describe('GET /api/users over many users', () => {
   let rows: readonly Row[];
   beforeAll(async () => {
     app = await TestApp.create();
-    await promisify(execFile)(process.execPath, ['scripts/seed.mjs', '--accounts', ACCOUNTS], {
+    await promisify(execFile)(process.execPath, ['scripts/seed.mjs', '--accounts', USERS], {
       env: { PATH: process.env['PATH'], ...app.database.addresses },
     });
     rows = await app.database.query<Row>('SELECT * FROM users');

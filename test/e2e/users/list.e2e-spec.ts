@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Response } from 'supertest';
-import { type Account, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import {
-  accountWith,
+  createUserWith,
   nextPage,
   signUp,
   signUpMany,
@@ -13,11 +13,11 @@ import {
 
 describe('GET /api/users', () => {
   let app: TestApp;
-  let auditor: Account;
+  let auditor: TestUser;
   beforeAll(async () => {
     // One connection, so that a test can control the plans of the next statements.
     app = await TestApp.create({ config: { DB_POOL_MAX: 1 } });
-    auditor = await app.account(['auditor']);
+    auditor = await app.createUser(['auditor']);
   });
   afterAll(() => app.close());
 
@@ -29,8 +29,8 @@ describe('GET /api/users', () => {
   describe('permission to list', () => {
     it('requires users:read', async () => {
       expect((await app.request('get', '/api/users')).status).toBe(401);
-      expect((await list('', await app.account())).status).toBe(403);
-      const allButReading = await accountWith(app, ['users:write', 'users:delete', 'roles:grant']);
+      expect((await list('', await app.createUser())).status).toBe(403);
+      const allButReading = await createUserWith(app, ['users:write', 'users:delete', 'roles:grant']);
       expect((await list('', allButReading)).status).toBe(403);
       expect((await list('', auditor)).status).toBe(200);
     });
@@ -307,7 +307,7 @@ describe('GET /api/users', () => {
       const answer = await list(`?status=deleted${ours}`, auditor);
       expect(answer.status).toBe(403);
       expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
-      const deleter = await accountWith(app, ['users:read', 'users:delete']);
+      const deleter = await createUserWith(app, ['users:read', 'users:delete']);
       expect(emailsOf(await list(`?status=deleted${ours}`, deleter))).toEqual(
         [deletedPremium, deleted].toSorted(),
       );

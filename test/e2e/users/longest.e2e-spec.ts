@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Account, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 /**
  * Random characters of four UTF-8 bytes each, so that nothing compresses, because index entries are bounded.
@@ -12,7 +12,7 @@ const letters = (length: number): string =>
 
 describe('a user whose every field has the maximum length', () => {
   let app: TestApp;
-  let account: Account;
+  let user: TestUser;
   let name: string;
   const longRoles = Array.from({ length: 16 }, () => letters(50));
   beforeAll(async () => {
@@ -21,7 +21,7 @@ describe('a user whose every field has the maximum length', () => {
     name = ideographs(100);
     const answer = await app.request('post', '/api/users').send({ email, name, password: PASSWORD });
     expect(answer.status).toBe(201);
-    account = { id: (answer.body as { id: string }).id, email, token: '' };
+    user = { id: (answer.body as { id: string }).id, email, token: '' };
   });
   afterAll(() => app.close());
 
@@ -30,7 +30,7 @@ describe('a user whose every field has the maximum length', () => {
       await app.as(app.admin, 'put', `/api/roles/${role}`).send({ permissions: [] }).expect(200);
     }
     const answer = await app
-      .as(app.admin, 'put', `/api/users/${account.id}/roles`)
+      .as(app.admin, 'put', `/api/users/${user.id}/roles`)
       .set('If-Match', '*')
       .send({ roles: longRoles });
     expect(answer.status).toBe(200);
@@ -48,13 +48,13 @@ describe('a user whose every field has the maximum length', () => {
     const body = { email, name: longest, password: PASSWORD };
     const answer = await app.request('post', '/api/users').send(body);
     expect([answer.status, answer.text]).toEqual([201, expect.anything()]);
-    const { id } = answer.body as Account;
+    const { id } = answer.body as TestUser;
     const change = app.as(app.admin, 'put', `/api/users/${id}/roles`).set('If-Match', '*');
     expect((await change.send({ roles: longRoles })).status).toBe(200);
     for (const search of [longest, email, String.fromCodePoint(longest.codePointAt(0) ?? 0)]) {
       const query = new URLSearchParams({ search }).toString();
       const list = await app.as(app.admin, 'get', `/api/users?${query}`).expect(200);
-      expect((list.body as Account[]).map((user) => user.id)).toContain(id);
+      expect((list.body as TestUser[]).map((each) => each.id)).toContain(id);
     }
   });
 
@@ -64,7 +64,7 @@ describe('a user whose every field has the maximum length', () => {
       const answer = await app
         .as(app.admin, 'get', `/api/users?${new URLSearchParams({ search }).toString()}`)
         .expect(200);
-      expect((answer.body as Account[]).map(({ id }) => id)).toContain(account.id);
+      expect((answer.body as TestUser[]).map(({ id }) => id)).toContain(user.id);
     }
   });
 });

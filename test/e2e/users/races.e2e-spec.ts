@@ -3,7 +3,7 @@ import supertest from 'supertest';
 import { tagOf } from '../../support/http/entity-tags.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import type { Instance } from '../../support/app/instance.js';
-import { type Account, ADMIN, PASSWORD, signIn } from '../../support/app/test-app.js';
+import { type TestUser, ADMIN, PASSWORD, signIn } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
 import type { UserBody } from '../../support/builders/users.js';
@@ -26,8 +26,8 @@ describe('two instances on one database', () => {
   });
 
   const on = (instance: number): string => instances[instance % 2]?.url ?? '';
-  const as = (account: Account, instance: number, method: 'patch' | 'put' | 'delete' | 'get', path: string) =>
-    supertest(on(instance))[method](path).auth(account.token, { type: 'bearer' });
+  const as = (user: TestUser, instance: number, method: 'patch' | 'put' | 'delete' | 'get', path: string) =>
+    supertest(on(instance))[method](path).auth(user.token, { type: 'bearer' });
 
   /**
    * Starts the requests while the users' rows are locked, and releases the rows once all requests wait. The
@@ -47,7 +47,7 @@ describe('two instances on one database', () => {
     }
   }
 
-  async function signUp(instance: number, email: string): Promise<Account> {
+  async function signUp(instance: number, email: string): Promise<TestUser> {
     await supertest(on(instance))
       .post('/api/users')
       .send({ email, password: PASSWORD, name: 'Racer' })
@@ -117,8 +117,8 @@ describe('two instances on one database', () => {
   });
 
   describe('never remain without an admin', () => {
-    let first: Account;
-    let second: Account;
+    let first: TestUser;
+    let second: TestUser;
     beforeAll(async () => {
       first = await signIn(on(0), ADMIN.email, ADMIN.password);
       second = await signUp(1, 'second-admin@example.com');
@@ -138,7 +138,7 @@ describe('two instances on one database', () => {
          ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_change; COMMIT`,
       );
       await database.query(
-        `WITH accounts AS (
+        `WITH users AS (
            UPDATE users SET roles = ARRAY['admin', 'user'], disabled = false, deleted_at = NULL, version = version + 1
            WHERE id = ANY ($1)
          ), revived AS (
@@ -156,27 +156,27 @@ describe('two instances on one database', () => {
       const asAdmins = async () =>
         (
           await Promise.all(
-            [first, second].flatMap((account) =>
-              [0, 1].map((instance) => as(account, instance, 'get', '/api/users?limit=1')),
+            [first, second].flatMap((user) =>
+              [0, 1].map((instance) => as(user, instance, 'get', '/api/users?limit=1')),
             ),
           )
         ).every(({ status }) => status === 200);
       await until(asAdmins);
     }
 
-    const sessionOf = ({ token }: Account): string =>
+    const sessionOf = ({ token }: TestUser): string =>
       (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
     const activeAdmins = () =>
       database.query(`SELECT 1 FROM users WHERE 'admin' = ANY (roles) AND status = 'active'`);
 
-    const demote = (by: Account, target: Account, instance: number) =>
+    const demote = (by: TestUser, target: TestUser, instance: number) =>
       as(by, instance, 'put', `/api/users/${target.id}/roles`)
         .set('If-Match', '*')
         .send({ roles: ['user'] });
-    const disable = (by: Account, target: Account, instance: number) =>
+    const disable = (by: TestUser, target: TestUser, instance: number) =>
       as(by, instance, 'patch', `/api/users/${target.id}`).send({ status: 'disabled' });
-    const remove = (by: Account, target: Account, instance: number) =>
+    const remove = (by: TestUser, target: TestUser, instance: number) =>
       as(by, instance, 'delete', `/api/users/${target.id}`);
 
     const ways = { demote, disable, remove };

@@ -1,30 +1,36 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { tagOf } from '../../support/http/entity-tags.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { accountWith, NOBODY, read, type UserBody, withoutRequestId } from '../../support/builders/users.js';
+import {
+  createUserWith,
+  NOBODY,
+  read,
+  type UserBody,
+  withoutRequestId,
+} from '../../support/builders/users.js';
 
 describe('GET /api/users/{id} and /api/users/me', () => {
   let app: TestApp;
-  let account: Account;
-  let auditor: Account;
+  let user: TestUser;
+  let auditor: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    account = await app.account();
-    auditor = await app.account(['auditor']);
+    user = await app.createUser();
+    auditor = await app.createUser(['auditor']);
   });
   afterAll(() => app.close());
 
-  const get = (caller: Account, id: string) => app.as(caller, 'get', `/api/users/${id}`);
+  const get = (caller: TestUser, id: string) => app.as(caller, 'get', `/api/users/${id}`);
 
   it('returns the user to the user, by id and as me, and to callers with users:read', async () => {
-    const expected = await read(app, account.id);
-    expect(expected).toMatchObject({ id: account.id, email: account.email, status: 'active' });
+    const expected = await read(app, user.id);
+    expect(expected).toMatchObject({ id: user.id, email: user.email, status: 'active' });
     for (const [caller, id] of [
-      [account, account.id],
-      [account, account.id.toUpperCase()],
-      [account, 'me'],
-      [auditor, account.id],
+      [user, user.id],
+      [user, user.id.toUpperCase()],
+      [user, 'me'],
+      [auditor, user.id],
     ] as const) {
       const answer = await get(caller, id);
       expect(answer.status).toBe(200);
@@ -34,7 +40,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
   });
 
   it('requires sign-in, with the right challenge for a missing and for a bad token', async () => {
-    for (const path of ['/api/users/me', `/api/users/${account.id}`, `/api/users/${NOBODY}`]) {
+    for (const path of ['/api/users/me', `/api/users/${user.id}`, `/api/users/${NOBODY}`]) {
       const missing = await app.request('get', path);
       expect(missing.status).toBe(401);
       expect(missing.get('WWW-Authenticate')).toBe('Bearer');
@@ -46,9 +52,9 @@ describe('GET /api/users/{id} and /api/users/me', () => {
   });
 
   it("returns the same bytes for another user's id, an unknown id and an invalid id", async () => {
-    const other = await app.account();
+    const other = await app.createUser();
     const answers = [];
-    for (const id of [other.id, app.admin.id, NOBODY, 'not-an-id']) answers.push(await get(account, id));
+    for (const id of [other.id, app.admin.id, NOBODY, 'not-an-id']) answers.push(await get(user, id));
     for (const answer of answers) {
       expect(answer.status).toBe(404);
       expect(withoutRequestId(answer)).toBe(withoutRequestId(answers[0] ?? answer));
@@ -65,17 +71,17 @@ describe('GET /api/users/{id} and /api/users/me', () => {
   });
 
   it('accepts no parameters', async () => {
-    expect((await get(account, `${account.id}?fields=email`)).status).toBe(400);
-    expect((await get(account, 'me?a=1')).status).toBe(400);
+    expect((await get(user, `${user.id}?fields=email`)).status).toBe(400);
+    expect((await get(user, 'me?a=1')).status).toBe(400);
   });
 
   it('returns a deleted user only with users:delete', async () => {
-    const gone = await app.account();
+    const gone = await app.createUser();
     await app.as(gone, 'delete', `/api/users/${gone.id}`).expect(204);
     const hidden = await get(auditor, gone.id);
     expect(hidden.status).toBe(404);
     expect(withoutRequestId(hidden)).toBe(withoutRequestId(await get(auditor, NOBODY)));
-    const deleter = await accountWith(app, ['users:read', 'users:delete']);
+    const deleter = await createUserWith(app, ['users:read', 'users:delete']);
     expect((await get(deleter, gone.id)).body).toMatchObject({ id: gone.id, status: 'deleted' });
   });
 
@@ -103,13 +109,12 @@ describe('GET /api/users/{id} and /api/users/me', () => {
   describe('as a conditional request', () => {
     let etag: string;
     beforeAll(async () => {
-      etag = (await get(account, 'me')).get('ETag') ?? '';
+      etag = (await get(user, 'me')).get('ETag') ?? '';
     });
-    const conditional = (condition: string, id = account.id) =>
-      get(account, id).set('If-None-Match', condition);
+    const conditional = (condition: string, id = user.id) => get(user, id).set('If-None-Match', condition);
 
     it("carries a strong ETag of the version, and lets only the caller's cache keep the response", async () => {
-      const answer = await get(account, account.id);
+      const answer = await get(user, user.id);
       expect(answer.get('ETag')).toBe(tagOf(answer.body as UserBody));
       expect(answer.get('Cache-Control')).toBe('private, no-cache');
       expect(answer.get('Vary')).toContain('Authorization');
@@ -117,7 +122,7 @@ describe('GET /api/users/{id} and /api/users/me', () => {
 
     it('returns 304 without a body for the current version', async () => {
       for (const condition of [etag, `W/${etag}`, '*', `"77", ${etag}`, `"x","y" , W/${etag}`]) {
-        for (const id of ['me', account.id]) {
+        for (const id of ['me', user.id]) {
           const answer = await conditional(condition, id);
           expect([condition, answer.status, answer.text]).toEqual([condition, 304, '']);
           expect(answer.get('ETag')).toBe(etag);
@@ -133,15 +138,15 @@ describe('GET /api/users/{id} and /api/users/me', () => {
     });
 
     it('returns 200 again after any change of the user', async () => {
-      await app.as(app.admin, 'patch', `/api/users/${account.id}`).send({ name: 'Changed' }).expect(200);
+      await app.as(app.admin, 'patch', `/api/users/${user.id}`).send({ name: 'Changed' }).expect(200);
       const answer = await conditional(etag);
       expect(answer.status).toBe(200);
       expect(answer.get('ETag')).not.toBe(etag);
     });
 
     it("does not reveal another user's version by a 304", async () => {
-      const other = await app.account();
-      expect((await get(account, other.id).set('If-None-Match', '*')).status).toBe(404);
+      const other = await app.createUser();
+      expect((await get(user, other.id).set('If-None-Match', '*')).status).toBe(404);
     });
   });
 });

@@ -27,7 +27,7 @@ const found = async (search: string): Promise<string[]> => {
 const exportOf = (search: string, after = '') =>
   runExport({
     url: app.url,
-    account: app.admin,
+    user: app.admin,
     path: `/api/export/users?format=ndjson&${new URLSearchParams({ search, ...(after && { after }) }).toString()}`,
   });
 

@@ -1,23 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { permissions } from '../../../src/modules/permissions.js';
 import { tagOf } from '../../support/http/entity-tags.js';
-import { type Account, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
-import { accountWith, NOBODY, read, type UserBody } from '../../support/builders/users.js';
+import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { createUserWith, NOBODY, read, type UserBody } from '../../support/builders/users.js';
 
 describe('PATCH /api/users/{id} and /api/users/me', () => {
   let app: TestApp;
-  let writer: Account;
+  let writer: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    writer = await accountWith(app, ['users:write']);
+    writer = await createUserWith(app, ['users:write']);
   });
   afterAll(() => app.close());
 
-  const patch = (caller: Account, id: string, body: object) =>
+  const patch = (caller: TestUser, id: string, body: object) =>
     app.as(caller, 'patch', `/api/users/${id}`).send(body);
 
   it('renames in the next version and returns the updated user with the ETag', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     const before = await read(app, id);
     const answer = await patch(writer, id, { name: 'Ada King' });
     expect(answer.status).toBe(200);
@@ -34,7 +34,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
   });
 
   it('raises the version by one per change, and not at all without a change', async () => {
-    const { id } = await app.account(['user'], 'Same');
+    const { id } = await app.createUser(['user'], 'Same');
     const before = await read(app, id);
     for (const body of [{}, { name: 'Same' }, { status: 'active' }, { name: 'Same', status: 'active' }]) {
       const answer = await patch(writer, id, body);
@@ -69,16 +69,16 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
   });
 
   it('requires users:write and returns 403 to others first, also for their own id', async () => {
-    const account = await app.account();
-    const others = [account, await accountWith(app, ['users:read', 'users:delete', 'roles:grant'])];
+    const user = await app.createUser();
+    const others = [user, await createUserWith(app, ['users:read', 'users:delete', 'roles:grant'])];
     for (const caller of others) {
-      for (const id of [account.id, NOBODY, 'not-an-id']) {
+      for (const id of [user.id, NOBODY, 'not-an-id']) {
         const answer = await patch(caller, id, { nonsense: true }).set('If-Match', '"77"');
         expect([id, answer.status]).toEqual([id, 403]);
         expect(answer.body).toMatchObject({ error: { code: 'FORBIDDEN' } });
       }
     }
-    const missing = await app.request('patch', `/api/users/${account.id}`).send({ name: 'X' });
+    const missing = await app.request('patch', `/api/users/${user.id}`).send({ name: 'X' });
     expect(missing.status).toBe(401);
     expect(missing.get('WWW-Authenticate')).toBe('Bearer');
   });
@@ -89,7 +89,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
   });
 
   it('returns 404 for a deleted user, and 409 to callers who may restore the user', async () => {
-    const { id } = await app.account();
+    const { id } = await app.createUser();
     await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
     expect((await patch(writer, id, { name: 'X' })).status).toBe(404);
     const answer = await patch(app.admin, id, { name: 'X' });
@@ -99,16 +99,16 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
 
   describe('me', () => {
     it('renames the caller and changes nothing else', async () => {
-      const account = await app.account();
-      const answer = await patch(account, 'me', { name: '  My Self ' });
+      const user = await app.createUser();
+      const answer = await patch(user, 'me', { name: '  My Self ' });
       expect(answer.status).toBe(200);
-      expect(answer.body).toMatchObject({ id: account.id, name: 'My Self', version: 2 });
-      expect(answer.get('ETag')).toBe(tagOf({ id: account.id, version: 2 }));
+      expect(answer.body).toMatchObject({ id: user.id, name: 'My Self', version: 2 });
+      expect(answer.get('ETag')).toBe(tagOf({ id: user.id, version: 2 }));
       for (const body of [{ status: 'disabled' }, { email: 'x@example.com' }, { roles: ['admin'] }]) {
-        expect((await patch(account, 'me', body)).status).toBe(400);
+        expect((await patch(user, 'me', body)).status).toBe(400);
       }
       expect(
-        (await patch(account, 'me', { name: 'X' }).set('If-Match', tagOf({ ...account, version: 1 }))).status,
+        (await patch(user, 'me', { name: 'X' }).set('If-Match', tagOf({ ...user, version: 1 }))).status,
       ).toBe(412);
       expect((await app.request('patch', '/api/users/me').send({ name: 'X' })).status).toBe(401);
     });
@@ -117,7 +117,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
   describe('with If-Match', () => {
     let id: string;
     beforeAll(async () => {
-      ({ id } = await app.account());
+      ({ id } = await app.createUser());
     });
     const conditional = (condition: string, body: object) =>
       patch(writer, id, body).set('If-Match', condition);
@@ -158,7 +158,7 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
 
     it('judges the body before the condition, and the condition before the state', async () => {
       expect((await conditional('"77"', { name: '' })).status).toBe(400);
-      const gone = await app.account();
+      const gone = await app.createUser();
       await app.as(app.admin, 'delete', `/api/users/${gone.id}`).expect(204);
       expect((await patch(app.admin, gone.id, { name: 'X' }).set('If-Match', '"77"')).status).toBe(412);
     });
@@ -181,28 +181,28 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
 
   describe('status', () => {
     it("disabled rejects the user's tokens and sign-in at once, and active allows them again", async () => {
-      const account = await app.account();
-      expect((await patch(writer, account.id, { status: 'disabled' })).body).toMatchObject({
+      const user = await app.createUser();
+      expect((await patch(writer, user.id, { status: 'disabled' })).body).toMatchObject({
         status: 'disabled',
         version: 2,
       });
-      for (const path of ['/api/users/me', `/api/users/${account.id}`, '/api/roles']) {
-        const refused = await app.as(account, 'get', path);
+      for (const path of ['/api/users/me', `/api/users/${user.id}`, '/api/roles']) {
+        const refused = await app.as(user, 'get', path);
         expect(refused.status).toBe(401);
         expect(refused.get('WWW-Authenticate')).toBe('Bearer error="invalid_token"');
       }
-      const credentials = { email: account.email, password: PASSWORD };
+      const credentials = { email: user.email, password: PASSWORD };
       expect((await app.request('post', '/api/auth/login').send(credentials)).status).toBe(401);
-      expect((await patch(writer, account.id, { status: 'active' })).body).toMatchObject({
+      expect((await patch(writer, user.id, { status: 'active' })).body).toMatchObject({
         status: 'active',
         version: 3,
       });
-      await signIn(app.url, account.email, PASSWORD);
+      await signIn(app.url, user.email, PASSWORD);
     });
 
     it('disabled is refused for the last active admin, who stays active', async () => {
       const { id } = app.admin;
-      const peer = await accountWith(app, permissions);
+      const peer = await createUserWith(app, permissions);
       const before = await read(app, id);
       for (const caller of [app.admin, peer]) {
         const answer = await patch(caller, id, { status: 'disabled', name: 'Not this either' });
@@ -214,9 +214,9 @@ describe('PATCH /api/users/{id} and /api/users/me', () => {
     });
 
     it('disabled is refused for the last active admin when the others are disabled or deleted', async () => {
-      const peer = await accountWith(app, permissions);
-      const second = await app.account(['admin']);
-      const third = await app.account(['admin']);
+      const peer = await createUserWith(app, permissions);
+      const second = await app.createUser(['admin']);
+      const third = await app.createUser(['admin']);
       expect((await patch(peer, second.id, { status: 'disabled' })).status).toBe(200);
       await app.as(app.admin, 'delete', `/api/users/${third.id}`).expect(204);
       expect((await patch(peer, app.admin.id, { status: 'disabled' })).status).toBe(409);

@@ -1,7 +1,7 @@
 import { Instance } from './instance.js';
 import { type Answer, bearer, send } from '../http/send.js';
 import { TcpProxy } from '../faults/tcp-proxy.js';
-import { type Account, ADMIN, PASSWORD, signIn } from './test-app.js';
+import { type TestUser, ADMIN, PASSWORD, signIn } from './test-app.js';
 import { TestDatabase } from '../database/test-database.js';
 import { MASTER_KEY } from './secrets.js';
 
@@ -24,7 +24,7 @@ export class Pair {
     readonly here: Instance,
     readonly there: Instance,
     readonly path: TcpProxy,
-    readonly admin: Account,
+    readonly admin: TestUser,
     private readonly listenerHere: number,
   ) {}
 
@@ -61,8 +61,8 @@ export class Pair {
     return (await listeners(this.database)).find((pid) => pid !== this.listenerHere) ?? null;
   }
 
-  call(where: InstanceName, account: Account | null, { headers, ...call }: Call): Promise<Answer> {
-    return send(this[where].url, { ...call, headers: { ...(account && bearer(account)), ...headers } });
+  call(where: InstanceName, user: TestUser | null, { headers, ...call }: Call): Promise<Answer> {
+    return send(this[where].url, { ...call, headers: { ...(user && bearer(user)), ...headers } });
   }
 
   /** Calls the first instance as an administrator and fails unless the call succeeds. */
@@ -72,15 +72,15 @@ export class Pair {
     return answer;
   }
 
-  setRoles = (account: Account, roles: readonly string[]): Promise<Answer> =>
+  setRoles = (user: TestUser, roles: readonly string[]): Promise<Answer> =>
     this.order({
       method: 'PUT',
-      path: `/api/users/${account.id}/roles`,
+      path: `/api/users/${user.id}/roles`,
       headers: { 'If-Match': '*' },
       body: { roles },
     });
 
-  async account(email: string, roles: readonly string[] = ['user']): Promise<Account> {
+  async createUser(email: string, roles: readonly string[] = ['user']): Promise<TestUser> {
     const body = { email, password: PASSWORD, name: 'Somebody' };
     const { status, text, json } = await this.call('here', null, {
       method: 'POST',
@@ -93,7 +93,7 @@ export class Pair {
     return this.signIn(email);
   }
 
-  signIn = (email: string): Promise<Account> => signIn(this.here.url, email, PASSWORD);
+  signIn = (email: string): Promise<TestUser> => signIn(this.here.url, email, PASSWORD);
 
   /** Returns the number of statements that the instance's pool has sent so far. */
   async statements(where: InstanceName): Promise<number> {
@@ -106,8 +106,8 @@ export class Pair {
    * Tells whether the instance knows the caller without asking the database. It sends an invalid request,
    * which needs no other query.
    */
-  async remembers(where: InstanceName, account: Account): Promise<boolean> {
-    const refused = () => this.call(where, account, { method: 'PUT', path: '/api/auth/password', body: {} });
+  async remembers(where: InstanceName, user: TestUser): Promise<boolean> {
+    const refused = () => this.call(where, user, { method: 'PUT', path: '/api/auth/password', body: {} });
     await refused();
     const before = await this.statements(where);
     await refused();

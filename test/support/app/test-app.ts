@@ -20,7 +20,7 @@ import { until } from './until.js';
 export const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the tests 7' } as const;
 export const PASSWORD = 'correct horse battery';
 
-export interface Account {
+export interface TestUser {
   readonly id: string;
   readonly email: string;
   readonly token: string;
@@ -42,7 +42,7 @@ export class TestApp {
     readonly nest: NestExpressApplication,
     readonly database: TestDatabase,
     readonly url: string,
-    readonly admin: Account,
+    readonly admin: TestUser,
     private readonly ownsDatabase: boolean,
   ) {}
 
@@ -74,12 +74,12 @@ export class TestApp {
   }
 
   /** Creates a request of the user. */
-  as(account: Account, method: Method, path: string): supertest.Test {
-    return this.request(method, path).auth(account.token, { type: 'bearer' });
+  as(user: TestUser, method: Method, path: string): supertest.Test {
+    return this.request(method, path).auth(user.token, { type: 'bearer' });
   }
 
   /** Signs up a user with a new address, grants the roles, and signs the user in. */
-  async account(roles: string[] = ['user'], name = 'Somebody'): Promise<Account> {
+  async createUser(roles: string[] = ['user'], name = 'Somebody'): Promise<TestUser> {
     const email = `somebody-${++addresses}@example.com`;
     const created = await this.request('post', '/api/users').send({ email, name, password: PASSWORD });
     if (created.status !== 201) throw new Error(`sign-up answered ${created.status}: ${created.text}`);
@@ -124,17 +124,17 @@ export class TestApp {
 }
 
 /** Creates a session as sign-in does, but without password hashing, which has its own tests. */
-async function signedIn(nest: NestExpressApplication, email: string): Promise<Account> {
+async function signedIn(nest: NestExpressApplication, email: string): Promise<TestUser> {
   const users = nest.get(UsersService);
   const found = await users.findByEmail(email);
-  if (!found) throw new Error(`there is no account of ${email}`);
+  if (!found) throw new Error(`no user has the address ${email}`);
   const user = await users.getWithPassword(found.id);
   const session = await nest.get(SessionsService).start(user, { userAgent: 'tests', ip: '127.0.0.1' });
-  if (!session) throw new Error(`the account of ${email} may not sign in`);
+  if (!session) throw new Error(`the user with the address ${email} may not sign in`);
   return { id: user.id, email, token: await nest.get(TokensService).issueAccess(user, session.sessionId) };
 }
 
-export async function signIn(url: string, email: string, password: string): Promise<Account> {
+export async function signIn(url: string, email: string, password: string): Promise<TestUser> {
   const answer = await supertest(url).post('/api/auth/login').send({ email, password });
   if (answer.status !== 200) throw new Error(`sign-in answered ${answer.status}: ${answer.text}`);
   const { access_token: token } = answer.body as { access_token: string };

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { type Answer, bearer, toAnswer } from '../http/send.js';
-import type { Account } from '../app/test-app.js';
+import type { TestUser } from '../app/test-app.js';
 
 const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
 
 export interface Asked {
   readonly url: string;
-  readonly account: { readonly token: string };
+  readonly user: { readonly token: string };
   /** The path with its query. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -25,9 +25,9 @@ export class OpenExport {
     readonly response: IncomingMessage,
   ) {}
 
-  static begin({ url, account, path = '/api/export/users', headers }: Asked): Promise<OpenExport> {
+  static begin({ url, user, path = '/api/export/users', headers }: Asked): Promise<OpenExport> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest(`${url}${path}`, { agent, headers: { ...bearer(account), ...headers } });
+      const request = httpRequest(`${url}${path}`, { agent, headers: { ...bearer(user), ...headers } });
       request.once('error', reject);
       request.once('response', (response) => {
         request.on('error', () => {});
@@ -82,8 +82,8 @@ export function linesOf(text: string): {
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-export const asAccount = (url: string, account: Account, path?: string): Asked => ({
+export const asUser = (url: string, user: TestUser, path?: string): Asked => ({
   url,
-  account,
+  user,
   ...(path !== undefined && { path }),
 });

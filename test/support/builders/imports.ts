@@ -2,7 +2,7 @@ import { pbkdf2Sync, scryptSync } from 'node:crypto';
 import { argon2id, hash as argon2 } from 'argon2';
 import { hash as bcrypt } from 'bcrypt';
 import { type JobBody, jobEnded, type ResultBody, resultsOf } from './jobs.js';
-import type { Account, TestApp } from '../app/test-app.js';
+import type { TestUser, TestApp } from '../app/test-app.js';
 
 export const NDJSON = 'application/x-ndjson';
 export const CSV = 'text/csv';
@@ -11,7 +11,7 @@ export const ndjson = (...rows: readonly unknown[]): string =>
   rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
 
 /** Sends a file, by default as the administrator. */
-export const sendFile = (app: TestApp, type: string, body: string | Buffer, by: Account = app.admin) =>
+export const sendFile = (app: TestApp, type: string, body: string | Buffer, by: TestUser = app.admin) =>
   app.as(by, 'post', '/api/users/import').set('Content-Type', type).send(body);
 
 /** Runs an import to completion. */
@@ -19,7 +19,7 @@ export async function imported(
   app: TestApp,
   type: string,
   body: string | Buffer,
-  by: Account = app.admin,
+  by: TestUser = app.admin,
 ): Promise<{ job: JobBody; results: ResultBody[] }> {
   const answer = await sendFile(app, type, body, by);
   if (answer.status !== 202) throw new Error(`the import answered ${answer.status}: ${answer.text}`);

@@ -4,7 +4,7 @@ import { createParser } from 'eventsource-parser';
 import type { RowStatus } from '../../../src/modules/jobs/job-registry.service.js';
 import type { UserBatchDto as BatchBody } from '../../../src/modules/user-batches/dto/user-batch.dto.js';
 import { bearer } from '../http/send.js';
-import type { Account, TestApp } from '../app/test-app.js';
+import type { TestUser, TestApp } from '../app/test-app.js';
 import { until } from '../app/until.js';
 
 /** A job as a client reads it. */
@@ -28,7 +28,7 @@ export interface ResultBody {
 }
 
 /** Starts a batch on users, by default as the administrator. */
-export async function startBatch(app: TestApp, body: BatchBody, by: Account = app.admin): Promise<JobBody> {
+export async function startBatch(app: TestApp, body: BatchBody, by: TestUser = app.admin): Promise<JobBody> {
   const answer = await app.as(by, 'post', '/api/users/batch').send(body);
   if (answer.status !== 202) throw new Error(`the batch answered ${answer.status}: ${answer.text}`);
   return answer.body as JobBody;
@@ -66,7 +66,7 @@ export async function resultsOf(app: TestApp, id: string): Promise<ResultBody[]>
 export async function batch(
   app: TestApp,
   body: BatchBody,
-  by: Account = app.admin,
+  by: TestUser = app.admin,
 ): Promise<{ job: JobBody; results: ResultBody[] }> {
   const { id } = await startBatch(app, body, by);
   const job = await jobEnded(app, id);
@@ -77,7 +77,7 @@ export async function batch(
  * Creates a finished job that belongs to a user who need not be allowed to start one.
  * @returns its ID
  */
-export async function endedJobOf(app: TestApp, owner: Account): Promise<string> {
+export async function endedJobOf(app: TestApp, owner: TestUser): Promise<string> {
   const { job } = await batch(app, { action: 'enable', user_ids: [owner.id] });
   await app.database.query('UPDATE jobs SET owner_id = $2 WHERE id = $1', [job.id, owner.id]);
   return job.id;
@@ -93,7 +93,7 @@ export interface Followed {
 }
 
 /** Follows a job's events over a separate connection. */
-export async function followed(url: string, by: Account, id: string): Promise<Followed> {
+export async function followed(url: string, by: TestUser, id: string): Promise<Followed> {
   const request = get(`${url}/api/jobs/${id}/stream`, { headers: bearer(by), agent: false });
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
   if (answer.statusCode !== 200) {

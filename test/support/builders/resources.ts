@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
-import type { Account, TestApp } from '../app/test-app.js';
+import type { TestUser, TestApp } from '../app/test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 import { NOBODY } from './users.js';
 
@@ -17,7 +17,7 @@ export interface ResourceBody {
 }
 
 /** Creates resources of the user and returns them in order of creation. */
-export async function resourcesOf(app: TestApp, owner: Account, count: number): Promise<ResourceBody[]> {
+export async function resourcesOf(app: TestApp, owner: TestUser, count: number): Promise<ResourceBody[]> {
   const made: ResourceBody[] = [];
   for (let n = 0; n < count; n++) {
     const answer = await app.as(owner, 'post', '/api/resources').send({ type: 'thing', name: `Thing ${n}` });

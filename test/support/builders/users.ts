@@ -1,6 +1,6 @@
 import type { Response } from 'supertest';
 import type { Permission } from '../../../src/common/authorization/permissions.js';
-import { type Account, PASSWORD, type TestApp } from '../app/test-app.js';
+import { type TestUser, PASSWORD, type TestApp } from '../app/test-app.js';
 
 /** A user as a client reads it. */
 export interface UserBody {
@@ -22,11 +22,11 @@ export const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057';
 let roles = 0;
 
 /** Creates a user with exactly these permissions, through a new role. */
-export async function accountWith(app: TestApp, permissions: readonly Permission[]): Promise<Account> {
+export async function createUserWith(app: TestApp, permissions: readonly Permission[]): Promise<TestUser> {
   const role = `holder-${++roles}`;
   const made = await app.as(app.admin, 'put', `/api/roles/${role}`).send({ permissions });
   if (made.status !== 200) throw new Error(`making a role answered ${made.status}: ${made.text}`);
-  return app.account(['user', role]);
+  return app.createUser(['user', role]);
 }
 
 /** Returns the user as an administrator sees it. */

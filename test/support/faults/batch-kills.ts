@@ -18,7 +18,7 @@ interface Survived {
   /** The number of rows by outcome. */
   readonly results: Readonly<Record<string, number>>;
   /** The number of `user.disabled` events, of their users, and of audit entries. */
-  readonly events: { readonly events: number; readonly accounts: number; readonly entries: number };
+  readonly events: { readonly events: number; readonly users: number; readonly entries: number };
   /** The time from each kill until the next row was done, in milliseconds. */
   readonly takenOverAfterMs: number[];
 }
@@ -86,8 +86,8 @@ export async function killDuringBatch(
         `/api/jobs/${id}/results?limit=100&offset=${offset}`,
       );
     for (let offset = 0; offset < rows; offset += 100) {
-      for (const [n, { index, id: account, status }] of (await page(offset)).entries()) {
-        const isRight = index === offset + n && account === ids[index];
+      for (const [n, { index, id: user, status }] of (await page(offset)).entries()) {
+        const isRight = index === offset + n && user === ids[index];
         results[isRight ? status : 'wrong'] = (results[isRight ? status : 'wrong'] ?? 0) + 1;
       }
     }
@@ -105,7 +105,7 @@ async function doneOf(database: TestDatabase, jobId: string): Promise<number> {
 
 async function eventsOf(database: TestDatabase, ids: readonly string[]): Promise<Survived['events']> {
   const [row] = await database.query<Survived['events']>(
-    `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS accounts,
+    `SELECT count(*)::integer AS events, count(DISTINCT subject)::integer AS users,
             (SELECT count(*)::integer FROM audit_entries WHERE action = 'user.disable') AS entries
      FROM events WHERE subject = ANY ($1) AND type = 'user.disabled'`,
     [ids],

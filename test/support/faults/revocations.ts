@@ -1,6 +1,6 @@
 import { LEASE_MS, type Pair, type InstanceName } from '../app/pair.js';
 import type { Answer } from '../http/send.js';
-import { PASSWORD, type Account } from '../app/test-app.js';
+import { PASSWORD, type TestUser } from '../app/test-app.js';
 import { until } from '../app/until.js';
 
 /**
@@ -10,11 +10,11 @@ export interface Revocation {
   readonly roles: readonly string[];
   readonly asked: string;
   readonly refusal: number;
-  readonly revoke: (pair: Pair, account: Account) => Promise<Answer>;
+  readonly revoke: (pair: Pair, user: TestUser) => Promise<Answer>;
 }
 
 const NEW_PASSWORD = 'another horse battery';
-const sessionOf = ({ token }: Account): string =>
+const sessionOf = ({ token }: TestUser): string =>
   (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
 const ends = (revoke: Revocation['revoke']): Revocation => ({
@@ -32,32 +32,32 @@ const demotes = (roles: readonly string[], revoke: Revocation['revoke']): Revoca
 });
 
 export const revocations = {
-  logout: ends((pair, account) => pair.call('here', account, { method: 'POST', path: '/api/auth/logout' })),
-  'the end of one session': ends((pair, account) =>
-    pair.call('here', account, { method: 'DELETE', path: `/api/auth/sessions/${sessionOf(account)}` }),
+  logout: ends((pair, user) => pair.call('here', user, { method: 'POST', path: '/api/auth/logout' })),
+  'the end of one session': ends((pair, user) =>
+    pair.call('here', user, { method: 'DELETE', path: `/api/auth/sessions/${sessionOf(user)}` }),
   ),
-  'the end of all sessions by an administrator': ends((pair, account) =>
-    pair.order({ method: 'DELETE', path: `/api/users/${account.id}/sessions` }),
+  'the end of all sessions by an administrator': ends((pair, user) =>
+    pair.order({ method: 'DELETE', path: `/api/users/${user.id}/sessions` }),
   ),
-  'the end of all other sessions': ends(async (pair, account) => {
-    const other = await pair.signIn(account.email);
+  'the end of all other sessions': ends(async (pair, user) => {
+    const other = await pair.signIn(user.email);
     return pair.call('here', other, { method: 'DELETE', path: '/api/auth/sessions' });
   }),
-  disabling: ends((pair, account) =>
-    pair.order({ method: 'PATCH', path: `/api/users/${account.id}`, body: { status: 'disabled' } }),
+  disabling: ends((pair, user) =>
+    pair.order({ method: 'PATCH', path: `/api/users/${user.id}`, body: { status: 'disabled' } }),
   ),
-  deletion: ends((pair, account) => pair.order({ method: 'DELETE', path: `/api/users/${account.id}` })),
-  'deletion by oneself': ends((pair, account) =>
-    pair.call('here', account, { method: 'DELETE', path: `/api/users/${account.id}` }),
+  deletion: ends((pair, user) => pair.order({ method: 'DELETE', path: `/api/users/${user.id}` })),
+  'deletion by oneself': ends((pair, user) =>
+    pair.call('here', user, { method: 'DELETE', path: `/api/users/${user.id}` }),
   ),
-  'a new password': ends((pair, account) =>
-    pair.call('here', account, {
+  'a new password': ends((pair, user) =>
+    pair.call('here', user, {
       method: 'PUT',
       path: '/api/auth/password',
       body: { current_password: PASSWORD, new_password: NEW_PASSWORD },
     }),
   ),
-  'a role that is taken': demotes(['user', 'auditor'], (pair, account) => pair.setRoles(account, ['user'])),
+  'a role that is taken': demotes(['user', 'auditor'], (pair, user) => pair.setRoles(user, ['user'])),
   'a role that permits less': demotes(['user', 'reader'], (pair) =>
     pair.order({ method: 'PUT', path: '/api/roles/reader', body: { permissions: [] } }),
   ),
@@ -86,7 +86,7 @@ export interface Outcome {
  */
 export async function tryOut(
   pair: Pair,
-  account: Account,
+  user: TestUser,
   { asked, refusal, revoke }: Revocation,
   callers = 2,
 ): Promise<Outcome> {
@@ -98,7 +98,7 @@ export async function tryOut(
   const ask = async (where: InstanceName): Promise<void> => {
     for (;;) {
       const sentAt = performance.now();
-      const { status } = await pair.call(where, account, { path: asked });
+      const { status } = await pair.call(where, user, { path: asked });
       seen[where]++;
       const sentAfterMs = sentAt - revokedAt;
       if (status === refusal) {
@@ -118,7 +118,7 @@ export async function tryOut(
   );
   const revoking = (async () => {
     await until(() => seen.here >= callers && seen.there >= callers, 20_000, 'both have answered');
-    const { status, text } = await revoke(pair, account);
+    const { status, text } = await revoke(pair, user);
     if (status >= 300) throw new Error(`revoking answered ${status}: ${text}`);
     revokedAt = performance.now();
   })();

@@ -1,4 +1,4 @@
-import { PASSWORD, type Account } from '../app/test-app.js';
+import { PASSWORD, type TestUser } from '../app/test-app.js';
 import { mailsIn, tokenInFolder } from '../builders/mails.js';
 
 interface Asked {
@@ -16,7 +16,7 @@ interface Pair {
 }
 
 /** Calls the routes that send mail. `folder` is the service's MAIL_DIR. Leaves the user unchanged. */
-export async function askAboutMail(ask: Ask, folder: string, { email, token }: Account): Promise<void> {
+export async function askAboutMail(ask: Ask, folder: string, { email, token }: TestUser): Promise<void> {
   const nobody = { token: undefined };
   const known = await mailsIn(folder);
   await ask('POST /api/auth/email/resend', { body: { email }, ...nobody });
@@ -37,7 +37,7 @@ export async function askToResetPassword(ask: Ask, folder: string, email: string
 }
 
 /** Calls the session routes. Keeps the session of `some` and ends all others of the user. */
-export async function askAboutSessions(ask: Ask, some: Account, id: string): Promise<void> {
+export async function askAboutSessions(ask: Ask, some: TestUser, id: string): Promise<void> {
   const { email } = some;
   const login = { body: { email, password: PASSWORD }, token: undefined };
   const other = (await ask('POST /api/auth/login', login)).body as Pair;

@@ -7,12 +7,12 @@ type Ask = (
 ) => Promise<{ body: unknown }>;
 
 /** Requests all events, the user's events, and the audit log. */
-export async function askAboutHistory(ask: Ask, account: { key: string }): Promise<void> {
+export async function askAboutHistory(ask: Ask, user: { key: string }): Promise<void> {
   await ask('GET /api/events', { query: '?limit=100' });
   await ask('GET /api/events', { query: '?after=1' });
-  await ask('GET /api/users/{id}/events', account);
+  await ask('GET /api/users/{id}/events', user);
   await ask('GET /api/users/{id}/events', { key: NOBODY });
-  await askAboutErasure(ask, account);
+  await askAboutErasure(ask, user);
   const entries = await ask('GET /api/audit', { query: '?limit=100&total=estimate' });
   const [entry] = entries.body as [{ id: string }];
   await ask('GET /api/audit', { query: '?from=then' });
@@ -28,8 +28,8 @@ async function askForExports(ask: Ask, operation: string): Promise<void> {
   await ask(operation, { headers: { Accept: 'image/png' } });
 }
 
-async function askAboutErasure(ask: Ask, account: { key: string }): Promise<void> {
-  await ask('GET /api/users/{id}/data', account);
+async function askAboutErasure(ask: Ask, user: { key: string }): Promise<void> {
+  await ask('GET /api/users/{id}/data', user);
   await ask('GET /api/users/{id}/data', { key: NOBODY });
   const body = { email: 'erased@example.com', password: PASSWORD, name: 'Erased' };
   const { id: key } = (await ask('POST /api/users', { body })).body as { id: string };

@@ -1,6 +1,6 @@
 import { elsewhere } from '../builders/guesses.js';
 import { type Answer, bearer, send } from './send.js';
-import type { Account } from '../app/test-app.js';
+import type { TestUser } from '../app/test-app.js';
 
 /** The limits that the contract states. */
 export const LIMITS = {
@@ -45,20 +45,20 @@ interface Storm {
   readonly times: number;
   /** The client's address; by default each request comes from a new network. */
   readonly ip?: string;
-  readonly account?: Account;
+  readonly user?: TestUser;
 }
 
 /** Sends `times` concurrent requests, over several routes and over all instances in turn. */
 export function storm(
   instances: { readonly url: string } | readonly { readonly url: string }[],
-  { times, ip, account }: Storm,
+  { times, ip, user }: Storm,
 ): Promise<Answer[]> {
   const urls = [instances].flat().map(({ url }) => url);
   return Promise.all(
     Array.from({ length: times }, (_, i) =>
       sendUntilServed(urls[i % urls.length] ?? '', {
         path: ROUTES[Math.floor(i / urls.length) % ROUTES.length] ?? '',
-        headers: { 'X-Forwarded-For': ip ?? elsewhere(), ...(account && bearer(account)) },
+        headers: { 'X-Forwarded-For': ip ?? elsewhere(), ...(user && bearer(user)) },
       }),
     ),
   );

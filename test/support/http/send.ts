@@ -51,8 +51,8 @@ export function send(url: string, { method = 'GET', path, headers = {}, body }: 
 /** Closes the connections that `send` keeps, so that a server can close. */
 export const closeConnections = (): void => agent.destroy();
 
-export const bearer = (account: { readonly token: string }): Record<string, string> => ({
-  Authorization: `Bearer ${account.token}`,
+export const bearer = (user: { readonly token: string }): Record<string, string> => ({
+  Authorization: `Bearer ${user.token}`,
 });
 
 export function toAnswer(status: number, headers: IncomingHttpHeaders, bytes: Buffer): Answer {

@@ -3,7 +3,7 @@ import { formatPosition } from '../../../common/event-position.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { MAX_ENTRIES_PER_SEAL, type Seal } from '../proofs/seal.js';
 import { SealingService } from './sealing.service.js';
-import { BackgroundLogger } from '../../../platform/logging/background-logger.js';
+import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 
 const SEAL_INTERVAL_MS = 1000;
 const HEAD_LOG_INTERVAL_MS = 60_000;

@@ -1,6 +1,6 @@
 import { NIL_UUID } from '../../../common/ids.js';
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { decodeCursor, encodeCursor } from '../../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../../common/pagination/page.js';
 import {

@@ -1,10 +1,10 @@
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
-import { PasswordHasher } from '../../../platform/crypto/password.hasher.js';
+import { PasswordHasher } from '../../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { ReplacePassword } from '../../users/commands/replace-password.command.js';
 import { UsersService } from '../../users/users.service.js';

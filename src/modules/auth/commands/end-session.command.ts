@@ -2,7 +2,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
-import { SessionsRevoked } from '../events/session-events.js';
+import { SessionsRevoked } from '../events/sessions-revoked.event.js';
 import { PrincipalCache } from '../principals/principal.cache.js';
 import { SessionHistory } from '../sessions/session.history.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';

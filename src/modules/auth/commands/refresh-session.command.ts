@@ -1,5 +1,5 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { AppError } from '../../../common/errors/app-error.js';
+import type { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import { UsersService } from '../../users/users.service.js';
 import type { TokenResponse } from '../dto/token.response.js';

@@ -1,11 +1,14 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { findCanonicalEmail } from '../../../common/email-address.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import type { SignInRefusal } from '../auth.audit-reasons.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
-import { type PresentedPassword, PasswordHasher } from '../../../platform/crypto/password.hasher.js';
+import {
+  type PresentedPassword,
+  PasswordHasher,
+} from '../../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import type { AttemptInFlight } from '../sign-in/sign-in-attempts.service.js';
@@ -54,7 +57,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     const attempt = await this.begin(canonical ?? email, claim, origin);
     try {
       const guess = { password, address: canonical ?? email };
-      return await this.signIn(attempt, claim.account, guess, origin);
+      return await this.signIn(attempt, claim.user, guess, origin);
     } finally {
       await attempt.end();
     }
@@ -62,14 +65,14 @@ export class SignInHandler implements ICommandHandler<SignIn> {
 
   private async begin(
     emailKey: string,
-    { account, addresses }: SignInClaim,
+    { user, addresses }: SignInClaim,
     origin: RequestOrigin,
   ): Promise<AttemptInFlight> {
     try {
       return await this.throttle.begin({ emailKey, addresses }, origin.ip);
     } catch (error) {
       if (error instanceof AppError && error.code === 'RATE_LIMITED')
-        await this.recordRefusal(account, 'throttled');
+        await this.recordRefusal(user, 'throttled');
       throw error;
     }
   }
@@ -94,8 +97,8 @@ export class SignInHandler implements ICommandHandler<SignIn> {
       return this.tokens.issuePair(user, started);
     }
     // The user changed while the old password was compared, so that result no longer counts.
-    const { account } = await this.signIns.find(findCanonicalEmail(user.email));
-    return this.signIn(attempt, account, guess, origin);
+    const { user: current } = await this.signIns.find(findCanonicalEmail(user.email));
+    return this.signIn(attempt, current, guess, origin);
   }
 
   /** @returns null when the user may no longer sign in, or no longer with that password */

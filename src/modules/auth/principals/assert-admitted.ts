@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { Policy } from '../../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import type { RequestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import { normalizeId } from '../../../common/ids.js';
 

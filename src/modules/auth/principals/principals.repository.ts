@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Permission } from '../../../common/authorization/permissions.js';
-import { prepared } from '../../../platform/database/driver/prepared.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 
 /** The current rights of a user. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';

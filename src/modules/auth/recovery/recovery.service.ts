@@ -2,18 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
-import { PasswordHasher } from '../../../platform/crypto/password.hasher.js';
+import { PasswordHasher } from '../../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { ChangeEmail } from '../../users/commands/change-email.command.js';
 import { ReplacePassword } from '../../users/commands/replace-password.command.js';
 import { VerifyEmail } from '../../users/commands/verify-email.command.js';
 import { UsersService } from '../../users/users.service.js';
-import { UserMails } from './user-mails.service.js';
+import { UserMailsService } from './user-mails.service.js';
 import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { ChangeEmailDto } from '../dto/change-email.dto.js';
-import type { WhichSessions } from '../events/session-events.js';
+import type { WhichSessions } from '../events/sessions-revoked.event.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 
@@ -26,7 +26,7 @@ export class RecoveryService {
     private readonly users: UsersService,
     private readonly commands: CommandBus,
     private readonly tokens: OneTimeTokensRepository,
-    private readonly mails: UserMails,
+    private readonly mails: UserMailsService,
     private readonly sessions: SessionsService,
     private readonly hasher: PasswordHasher,
     private readonly throttle: SignInThrottle,
@@ -101,8 +101,8 @@ export class RecoveryService {
   }
 
   /**
-   * Expires the user's mailed tokens. After a change of password or address, the account may have changed
-   * hands. A disable or delete cancels what was under way, even if the user is later enabled or restored.
+   * Expires the user's mailed tokens. After a change of password or address, the old mailbox may belong to
+   * somebody else. A disable or delete cancels what was under way, even if the user is later enabled or restored.
    */
   async expireTokens(userId: string): Promise<void> {
     await this.tokens.expireOfUser(userId);

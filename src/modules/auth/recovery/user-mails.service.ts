@@ -31,7 +31,7 @@ interface Recipient {
 
 /** Enqueues the mails to users. Each mail is a task that commits together with the change that it reports. */
 @Injectable()
-export class UserMails implements OnModuleInit {
+export class UserMailsService implements OnModuleInit {
   constructor(
     @InjectConfig() private readonly config: Config,
     private readonly users: UsersService,

@@ -3,7 +3,7 @@ import type { RequestOrigin } from '../../../common/context/request-context.js';
 import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { EventStore } from '../../../platform/event-store/event-store.js';
-import { sessionEventTypes } from '../events/session-events.js';
+import { sessionEventTypes } from '../events/sessions-revoked.event.js';
 import { SecurityLog } from './security.log.js';
 
 /** The versions of the two events in a session's stream: it starts and it ends. */

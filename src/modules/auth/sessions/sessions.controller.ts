@@ -5,7 +5,7 @@ import type { Request, Response } from 'express';
 import { Caller } from '../../../common/context/caller.decorator.js';
 import { SignedIn } from '../../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { ErrorResponse } from '../../../common/errors/error.response.js';
 import { ApiPage } from '../../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../../common/pagination/page-query.dto.js';

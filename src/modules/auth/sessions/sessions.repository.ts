@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Raw } from 'typeorm';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import type { PageKey } from '../../../common/pagination/cursor.js';
-import { prepared } from '../../../platform/database/driver/prepared.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { CLAIM_COLUMNS, type RefreshClaims } from './refresh-tokens.repository.js';
@@ -40,13 +40,13 @@ export interface Started {
 }
 
 const INSERT = prepared(
-  `WITH account AS (
+  `WITH locked_user AS (
      SELECT id, clock_timestamp() AS at FROM users
      WHERE id = $2 AND status = 'active' AND password_hash IS NOT DISTINCT FROM $3 FOR SHARE),
    ended AS (
      DELETE FROM sessions WHERE id IN (
        SELECT id FROM sessions WHERE id IN (
-         SELECT sessions.id FROM sessions JOIN account ON user_id = account.id
+         SELECT sessions.id FROM sessions JOIN locked_user ON user_id = locked_user.id
          WHERE expires_at > clock_timestamp()
          ORDER BY last_seen_at DESC, sessions.id DESC OFFSET $9::integer)
        FOR UPDATE SKIP LOCKED)
@@ -55,7 +55,7 @@ const INSERT = prepared(
      INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at, ends_at)
      SELECT $1, id, $4, $5, at, date_trunc('minute', at),
             at + make_interval(secs => least($6::integer, $7::integer)), at + make_interval(secs => $7::integer)
-     FROM account
+     FROM locked_user
      RETURNING id, created_at, expires_at),
    token AS (
      INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)

@@ -16,7 +16,7 @@ import { InjectConfig } from '../../../config/config.module.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
 import { EndSessions } from '../commands/end-sessions.command.js';
-import { SessionsRevoked } from '../events/session-events.js';
+import { SessionsRevoked } from '../events/sessions-revoked.event.js';
 import { type RefreshClaims, RefreshTokensRepository } from './refresh-tokens.repository.js';
 import { PrincipalCache } from '../principals/principal.cache.js';
 import { SessionHistory } from './session.history.js';

@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { DecoyHashesService } from '../../../platform/crypto/decoy-hashes.service.js';
+import { DecoyHashesService } from '../../../platform/crypto/passwords/decoy-hashes.service.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { PasswordFormatsRepository } from './password-formats.repository.js';
-import { BackgroundLogger } from '../../../platform/logging/background-logger.js';
+import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 
 const CHECK_INTERVAL_MS = 1_000;
 const REFRESH_AFTER_MS = 5_000;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FormatCount } from '../../../platform/crypto/decoy-hashes.service.js';
+import type { FormatCount } from '../../../platform/crypto/passwords/decoy-hashes.service.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 
 /** The number of pages to sample, which hold several thousand users. A smaller table is read completely. */

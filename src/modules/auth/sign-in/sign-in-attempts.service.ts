@@ -3,7 +3,7 @@ import { requestContext } from '../../../common/context/request-context.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { LOST_AFTER_SECONDS, SignInFailuresRepository } from './sign-in-failures.repository.js';
-import { WaitingLines } from './waiting-lines.js';
+import { AttemptQueue } from './attempt.queue.js';
 
 const HEARTBEAT_MS = 1000;
 /** The interval of the signs of life. Several fit into the time after which an attempt counts as lost. */
@@ -86,7 +86,7 @@ export class SignInAttemptsService implements OnModuleInit, OnModuleDestroy {
     () => this.heartbeat(),
     (error) => this.logger.warn(error, 'failed to update the sign-in attempts in flight'),
   );
-  readonly lines = new WaitingLines();
+  readonly lines = new AttemptQueue();
 
   constructor(
     private readonly failures: SignInFailuresRepository,

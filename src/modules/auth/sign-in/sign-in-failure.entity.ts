@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A counter of failed sign-ins, for one account, one client address, or all of them. */
+/** A counter of failed sign-ins, for one user, one client address, or all of them. */
 @Entity('sign_in_failures')
 export class SignInFailure {
   /** A keyed digest of the thing that is counted. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { clientNetwork } from '../../../common/http/client-network.js';
 import { newId } from '../../../common/ids.js';
 import { KeyedDigestService } from '../../../platform/crypto/keyed-digest.service.js';
@@ -8,7 +8,7 @@ import { ALLOWANCES } from './guess-allowances.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { SignInFailuresRepository, type CounterVerdict } from './sign-in-failures.repository.js';
 import { SignInMetrics } from './sign-in.metrics.js';
-import type { WaitingPlace } from './waiting-lines.js';
+import type { WaitingPlace } from './attempt.queue.js';
 
 /** The origin of attempts from a network where the user has no session. */
 const ANY_NETWORK = 'anywhere';
@@ -83,7 +83,7 @@ export class SignInThrottle {
   async forgetFailures(emailKey: string, userId: string): Promise<void> {
     const addresses = await this.sessions.findAddressesOfUser(userId);
     const from = [ANY_NETWORK, ...addresses.map(clientNetwork)];
-    await this.failures.forget(from.map((network) => this.accountKey(emailKey, network)));
+    await this.failures.forget(from.map((network) => this.userCounterKey(emailKey, network)));
   }
 
   /**
@@ -161,12 +161,12 @@ export class SignInThrottle {
     const keys = [
       this.digest(`all:${from}`),
       this.digest(`network:${network}`),
-      this.accountKey(emailKey, from),
+      this.userCounterKey(emailKey, from),
     ];
     return { keys, names: keys.map((key) => key.toString('base64url')) };
   }
 
-  private accountKey(emailKey: string, from: string): Buffer {
+  private userCounterKey(emailKey: string, from: string): Buffer {
     return this.digest(`account:${emailKey}:${from}`);
   }
 

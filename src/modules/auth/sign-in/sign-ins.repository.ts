@@ -1,6 +1,6 @@
 import { NIL_UUID } from '../../../common/ids.js';
 import { Injectable } from '@nestjs/common';
-import { prepared } from '../../../platform/database/driver/prepared.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 
 /** The user that a sign-in claims to be. */
@@ -14,7 +14,7 @@ export interface ClaimedUser {
 
 /** The user of a sign-in. `addresses` holds the IP addresses of the user's live sessions, at most 100. */
 export interface SignInClaim {
-  readonly account: ClaimedUser | null;
+  readonly user: ClaimedUser | null;
   readonly addresses: string[];
 }
 
@@ -35,6 +35,6 @@ export class SignInsRepository {
   /** Loads everything that a sign-in needs before it is counted, in one statement. `null` matches no user. */
   async find(emailKey: string | null): Promise<SignInClaim> {
     const row = await this.sql.one<Row>(FIND, [emailKey]);
-    return { account: row.id === null ? null : row, addresses: row.addresses };
+    return { user: row.id === null ? null : row, addresses: row.addresses };
   }
 }

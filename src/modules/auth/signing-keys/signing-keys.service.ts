@@ -13,7 +13,7 @@ import { Cipher } from '../../../platform/crypto/cipher.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { type KeyUse, keyUses, SigningKeysRepository, type StoredKey } from './signing-keys.repository.js';
-import { BackgroundLogger } from '../../../platform/logging/background-logger.js';
+import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 
 const RELOAD_INTERVAL_MS = 60_000;
 /**
@@ -178,9 +178,9 @@ export class SigningKeysService implements OnModuleInit, OnModuleDestroy {
     };
   }
 
-  private toKeyPair({ kid, privateKeyEncrypted: privateKeySealed }: StoredKey): KeyPair {
+  private toKeyPair({ kid, privateKeyEncrypted }: StoredKey): KeyPair {
     const privateKey = createPrivateKey({
-      key: this.decrypt(privateKeySealed, kid),
+      key: this.decrypt(privateKeyEncrypted, kid),
       format: 'der',
       type: 'pkcs8',
     });

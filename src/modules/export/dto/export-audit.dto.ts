@@ -1,6 +1,6 @@
 import { IntersectionType, PickType } from '@nestjs/swagger';
 import { ListAuditDto } from '../../audit/dto/list-audit.dto.js';
-import { auditFields } from '../audit.source.js';
+import { auditFields } from '../sources/audit.source.js';
 import { ExportQuery, IsFields } from './export-query.dto.js';
 
 export class ExportAuditDto extends IntersectionType(

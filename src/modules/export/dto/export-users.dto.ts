@@ -1,6 +1,6 @@
 import { IntersectionType, PickType } from '@nestjs/swagger';
 import { ListUsersDto } from '../../users/dto/list-users.dto.js';
-import { userFields } from '../user-columns.js';
+import { userFields } from '../sources/user-columns.js';
 import { ExportQuery, IsFields } from './export-query.dto.js';
 
 export class ExportUsersDto extends IntersectionType(

@@ -1,7 +1,7 @@
-import type { AppError } from '../../../common/errors/app-error.js';
+import type { AppError } from '../../../common/errors/app.error.js';
 import { errorEnvelope } from '../../../common/errors/error-body.js';
 import { csvText } from './csv.js';
-import type { Encoding } from '../row-source.types.js';
+import type { Encoding } from '../sources/row-source.types.js';
 
 export const exportFormats = ['sse', 'ndjson', 'csv'] as const;
 export type ExportFormat = (typeof exportFormats)[number];

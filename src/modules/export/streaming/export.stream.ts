@@ -4,7 +4,7 @@ import { ByteWriter } from '../encoding/byte.writer.js';
 import type { CursorBlock, ExportOffset } from '../export-cursor.service.js';
 import { type ExportHead, type Completion, csvHeader, type ExportEncoding } from '../encoding/formats.js';
 import type { ResponseWriter } from './response.writer.js';
-import type { RowBatch, RowSource } from '../row-source.types.js';
+import type { RowBatch, RowSource } from '../sources/row-source.types.js';
 
 /** The size of the first batch, and of the first one after a stall. */
 const INITIAL_ROWS = 500;

@@ -4,7 +4,7 @@ import PQueue from 'p-queue';
 import type { Permission } from '../../../common/authorization/permissions.js';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { unauthorized } from '../../../common/http/bearer-token.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
@@ -13,7 +13,7 @@ import { LifecycleService } from '../../../platform/lifecycle/lifecycle.service.
 import { PrincipalsService } from '../../auth/principals/principals.service.js';
 import { ExportStream, type ExportStreamOptions } from './export.stream.js';
 import { ResponseWriter } from './response.writer.js';
-import type { RowBatch, RowSource } from '../row-source.types.js';
+import type { RowBatch, RowSource } from '../sources/row-source.types.js';
 import { exportTooOld } from '../export-too-old.error.js';
 
 /** The divisor of the pool size for reads of all exports together, so that a request always finds a connection. */

@@ -4,7 +4,7 @@ import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { type Job, JobRegistry } from '../job-registry.service.js';
 import { assertVisible, hasEnded } from '../job.policy.js';
-import { JobsRepository } from '../jobs.repository.js';
+import { JobsRepository } from '../storage/jobs.repository.js';
 
 /**
  * Cancels a job. Open rows are skipped. A job that has ended stays unchanged.

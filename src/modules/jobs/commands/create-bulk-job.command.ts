@@ -3,7 +3,7 @@ import type { Principal } from '../../../common/authorization/principal.types.js
 import { newId } from '../../../common/ids.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import type { BulkAction, Job } from '../job-registry.service.js';
-import { JobRowsRepository } from '../job-rows.repository.js';
+import { JobRowsRepository } from '../storage/job-rows.repository.js';
 import { JobCreationService } from '../job-creation.service.js';
 
 interface BulkInput {

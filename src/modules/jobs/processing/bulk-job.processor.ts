@@ -6,7 +6,7 @@ import { BulkRowProcessor } from './bulk-row.processor.js';
 import { JobCallerCache } from './job-caller.cache.js';
 import type { BulkAction, Job } from '../job-registry.service.js';
 import { JobWithdrawalService } from '../job-withdrawal.service.js';
-import { JobRowsRepository, type OpenRow } from '../job-rows.repository.js';
+import { JobRowsRepository, type OpenRow } from '../storage/job-rows.repository.js';
 
 /** The number of rows fetched at once. */
 const PAGE = 200;

@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { isTransient } from '../../../platform/database/database.errors.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
 import type { JobCallerCache } from './job-caller.cache.js';
 import type { BulkAction, Job } from '../job-registry.service.js';
-import { JobRowsRepository, type OpenRow } from '../job-rows.repository.js';
+import { JobRowsRepository, type OpenRow } from '../storage/job-rows.repository.js';
 
 /** The time limit of one attempt. Shorter than the transaction time limit of the database. */
 const ATTEMPT_LIMIT_MS = 20_000;

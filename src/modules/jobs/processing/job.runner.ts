@@ -3,7 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
 import { type Job, type JobKind, JobRegistry, type JobStatus } from '../job-registry.service.js';
-import { JobsRepository } from '../jobs.repository.js';
+import { JobsRepository } from '../storage/jobs.repository.js';
 
 /** The lease time of a job. Any instance may claim the job after this long without a heartbeat. */
 export const LEASE_SECONDS = 5;

@@ -1,11 +1,11 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { newId } from '../../../common/ids.js';
-import { BackgroundPool } from '../../../platform/database/driver/background.pool.js';
+import { BackgroundPool } from '../../../platform/database/driver/pools/background.pool.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { type Job, JobRegistry } from '../job-registry.service.js';
 import { LEASE_SECONDS, JobRunner } from './job.runner.js';
-import { JobsRepository } from '../jobs.repository.js';
-import { BackgroundLogger } from '../../../platform/logging/background-logger.js';
+import { JobsRepository } from '../storage/jobs.repository.js';
+import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 
 const POLL_INTERVAL_MS = 1000;
 /** The number of jobs that run at once. Their rows share the concurrency limit of the instance. */

@@ -1,6 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { ResourceHistory } from '../resource.history.js';
 import { assertVisible } from '../resource.policy.js';

@@ -1,6 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UsersService } from '../../users/users.service.js';
 import type { TransferResourcesDto } from '../dto/transfer-resources.dto.js';
@@ -49,7 +49,7 @@ export class TransferResourcesHandler implements ICommandHandler<TransferResourc
     const transfer = allowedTransfer(input, caller);
     const hold = input.dry_run !== true;
     return this.unitOfWork.run(async () => {
-      await this.assertAccounts(transfer, mayManage(caller), hold);
+      await this.assertUsers(transfer, mayManage(caller), hold);
       await this.assertOwned(transfer, hold);
       const count = transfer.resourceIds.length;
       if (!hold) return { count, eventId: null };
@@ -58,7 +58,7 @@ export class TransferResourcesHandler implements ICommandHandler<TransferResourc
     });
   }
 
-  private async assertAccounts({ from, to }: Transfer, deletedGives: boolean, hold: boolean): Promise<void> {
+  private async assertUsers({ from, to }: Transfer, deletedGives: boolean, hold: boolean): Promise<void> {
     const statuses = await this.users.findStatuses([from, to], { hold });
     const giver = statuses.get(from);
     const gives = giver === 'active' || (giver === 'deleted' && deletedGives);

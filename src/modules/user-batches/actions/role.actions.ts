@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { AppError } from '../../../common/errors/app-error.js';
-import { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { AppError } from '../../../common/errors/app.error.js';
+import { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import type { BulkContext } from '../../jobs/job-registry.service.js';
 import { SetRoles } from '../../users/commands/set-roles.command.js';
-import { MAX_ROLES_OF_ACCOUNT } from '../../users/dto/set-roles.dto.js';
+import { MAX_ROLES_OF_USER } from '../../users/dto/set-roles.dto.js';
 import type { UserAction } from '../user-action.types.js';
 
 @Injectable()
@@ -41,6 +41,6 @@ export class RevokeRoleAction implements UserAction {
 
 /** Returns the roles if their number is within bounds. @throws AppError `CONFLICT` */
 function limitRoles(roles: readonly string[]): readonly string[] {
-  if (roles.length >= 1 && roles.length <= MAX_ROLES_OF_ACCOUNT) return roles;
-  throw new AppError('CONFLICT', { message: `A user must have 1 to ${MAX_ROLES_OF_ACCOUNT} roles` });
+  if (roles.length >= 1 && roles.length <= MAX_ROLES_OF_USER) return roles;
+  throw new AppError('CONFLICT', { message: `A user must have 1 to ${MAX_ROLES_OF_USER} roles` });
 }

@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { canonicalEmail } from '../../../common/email-address.js';
 import { UserWriter } from '../user.writer.js';
-import { userEventTypes } from '../events/user-events.js';
+import { userEventTypes } from '../events/user.event.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
 
 /**

@@ -1,8 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { UserWriter } from '../user.writer.js';
-import { userEventTypes } from '../events/user-events.js';
+import { userEventTypes } from '../events/user.event.js';
 import { LastAdminPolicy } from '../last-admin.policy.js';
 
 /** Deletes a user, who can then be restored. Deleting a deleted user again changes nothing. */

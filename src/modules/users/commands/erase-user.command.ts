@@ -1,13 +1,13 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import { AppError } from '../../../common/errors/app-error.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { AppError } from '../../../common/errors/app.error.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { UserEncryptionKeys } from '../../../platform/crypto/user-encryption-keys.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from '../history/user.history.js';
 import { UserAuthorityPolicy } from '../user-authority.policy.js';
 import { ErasureLog } from '../erasure/erasure.log.js';
-import { userEventTypes } from '../events/user-events.js';
+import { userEventTypes } from '../events/user.event.js';
 import { UsersRepository } from '../users.repository.js';
 
 /**

@@ -6,7 +6,7 @@ import { userSortKeys } from '../listing/user-sort-keys.js';
 import { UsersRepository } from '../users.repository.js';
 
 /** A user taken from another system, already validated. */
-export interface ImportedAccount {
+export interface ImportedUser {
   readonly email: string;
   /** The address in canonical form. */
   readonly emailKey: string;
@@ -24,7 +24,7 @@ export interface ImportedAccount {
  * batch
  */
 export class ImportUsers extends Command<(string | null)[]> {
-  constructor(readonly accounts: readonly ImportedAccount[]) {
+  constructor(readonly users: readonly ImportedUser[]) {
     super();
   }
 }
@@ -37,13 +37,13 @@ export class ImportUsersHandler implements ICommandHandler<ImportUsers> {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  execute({ accounts }: ImportUsers): Promise<(string | null)[]> {
+  execute({ users: imported }: ImportUsers): Promise<(string | null)[]> {
     return this.unitOfWork.run(async () => {
-      const users = accounts.map((account) => ({
-        ...account,
-        ...userSortKeys(account.name, account.email),
+      const users = imported.map((user) => ({
+        ...user,
+        ...userSortKeys(user.name, user.email),
         id: newId(),
-        roles: [...account.roles],
+        roles: [...user.roles],
       }));
       const inserted = await this.repository.insertAll(firstOfEachAddress(users));
       const times = new Map(inserted.map(({ id, updatedAt }) => [id, updatedAt]));

@@ -1,9 +1,9 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from '../history/user.history.js';
-import { userEventTypes } from '../events/user-events.js';
+import { userEventTypes } from '../events/user.event.js';
 import type { User } from '../user.entity.js';
 import { UsersRepository } from '../users.repository.js';
 

@@ -1,10 +1,10 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import { AppError } from '../../../common/errors/app-error.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { AppError } from '../../../common/errors/app.error.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { UserWriter } from '../user.writer.js';
 import { RESTORABLE_DAYS } from '../user-rules.js';
-import { userEventTypes } from '../events/user-events.js';
+import { userEventTypes } from '../events/user.event.js';
 import type { User } from '../user.entity.js';
 
 const DAY_MS = 86_400_000;

@@ -1,12 +1,12 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import { AppError } from '../../../common/errors/app-error.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { AppError } from '../../../common/errors/app.error.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { RolesService } from '../../roles/roles.service.js';
 import { UserWriter, type UserChange } from '../user.writer.js';
 import { ADMIN, assertNotDeleted } from '../user-rules.js';
-import { MAX_ROLES_OF_ACCOUNT } from '../dto/set-roles.dto.js';
-import { userEventTypes } from '../events/user-events.js';
+import { MAX_ROLES_OF_USER } from '../dto/set-roles.dto.js';
+import { userEventTypes } from '../events/user.event.js';
 import { LastAdminPolicy } from '../last-admin.policy.js';
 import type { User } from '../user.entity.js';
 
@@ -48,7 +48,7 @@ export class SetRolesHandler implements ICommandHandler<SetRoles> {
       caller,
     );
     if (wanted.length === 0) {
-      throw AppError.invalid('roles', `roles must contain 1 to ${MAX_ROLES_OF_ACCOUNT} items`);
+      throw AppError.invalid('roles', `roles must contain 1 to ${MAX_ROLES_OF_USER} items`);
     }
     condition?.assertWrite(user);
     if (user.roles.includes(ADMIN) && !wanted.includes(ADMIN)) await this.lastAdminPolicy.assertNotLast(user);

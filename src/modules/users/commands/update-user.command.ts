@@ -1,10 +1,10 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import type { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 import { UserWriter, type UserChange } from '../user.writer.js';
 import { assertNotDeleted } from '../user-rules.js';
 import type { UpdateUserDto } from '../dto/update-user.dto.js';
-import { type UserEventType, userEventTypes } from '../events/user-events.js';
+import { type UserEventType, userEventTypes } from '../events/user.event.js';
 import { LastAdminPolicy } from '../last-admin.policy.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
 import type { User } from '../user.entity.js';

@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { UserWriter } from '../user.writer.js';
-import { userEventTypes } from '../events/user-events.js';
+import { userEventTypes } from '../events/user.event.js';
 
 /**
  * Marks the address as verified because its owner has read a mail sent there. Does not set the address: a

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { deleteInBatches } from '../../../platform/queue/delete-in-batches.js';
 import { TaskWorker } from '../../../platform/queue/task.worker.js';
 import { TaskQueue } from '../../../platform/queue/task.queue.js';

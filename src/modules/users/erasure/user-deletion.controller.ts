@@ -13,8 +13,11 @@ import { Caller } from '../../../common/context/caller.decorator.js';
 import { Requires, SelfOr } from '../../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../../common/errors/error.response.js';
-import { type Preconditions, WritePreconditions } from '../../../common/http/preconditions.decorator.js';
-import { ApiPreconditions, Versioned } from '../../../common/http/versioned.decorator.js';
+import {
+  type Preconditions,
+  WritePreconditions,
+} from '../../../common/http/preconditions/preconditions.decorator.js';
+import { ApiPreconditions, Versioned } from '../../../common/http/preconditions/versioned.decorator.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { DeleteUser } from '../commands/delete-user.command.js';
 import { EraseUser } from '../commands/erase-user.command.js';

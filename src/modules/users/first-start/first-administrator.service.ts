@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { validate } from 'class-validator';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import type { ErrorCode } from '../../../common/errors/error-codes.js';
 import { trimText } from '../../../common/text.js';
 import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../../config/config.js';
@@ -46,9 +46,9 @@ export class FirstAdministratorService {
   async ensure(): Promise<CreatedAdministrator | null> {
     if (await this.repository.existsActiveAdmin(null)) return null;
     const generated = this.config.ADMIN_PASSWORD === undefined ? this.generatePassword() : null;
-    const account = await this.checkedAccount(this.config.ADMIN_PASSWORD ?? generated);
-    const created = await this.create(account);
-    return created ? { email: account.email, generatedPassword: generated } : null;
+    const administrator = await this.checkedAdministrator(this.config.ADMIN_PASSWORD ?? generated);
+    const created = await this.create(administrator);
+    return created ? { email: administrator.email, generatedPassword: generated } : null;
   }
 
   private generatePassword(): string {
@@ -58,20 +58,20 @@ export class FirstAdministratorService {
     return randomBytes(GENERATED_PASSWORD_BYTES).toString('base64url');
   }
 
-  private async checkedAccount(password: string | null): Promise<CreateUserDto> {
-    const account = Object.assign(new CreateUserDto(), {
+  private async checkedAdministrator(password: string | null): Promise<CreateUserDto> {
+    const administrator = Object.assign(new CreateUserDto(), {
       email: trimText(this.config.ADMIN_EMAIL),
       password,
       name: FIRST_ADMINISTRATOR_NAME,
     });
-    const faults = await validate(account, { stopAtFirstError: true });
-    if (faults.length === 0) return account;
+    const faults = await validate(administrator, { stopAtFirstError: true });
+    if (faults.length === 0) return administrator;
     throw new ConfigError(faults.map(({ property }) => `ADMIN_${property.toUpperCase()} is not valid`));
   }
 
-  private async create(account: CreateUserDto): Promise<boolean> {
+  private async create(administrator: CreateUserDto): Promise<boolean> {
     try {
-      return (await this.commands.execute(new CreateFirstAdministrator(account))) !== null;
+      return (await this.commands.execute(new CreateFirstAdministrator(administrator))) !== null;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       const name = VARIABLE_AT_FAULT.get(error.code);

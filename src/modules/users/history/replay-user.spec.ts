@@ -2,15 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import type { StoredEvent } from '../../../platform/event-store/event-store.js';
 import { replayUser } from './replay-user.js';
 
-const ACCOUNT = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+const USER_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 const FACTS = { email: 'a@example.com', name: 'A', status: 'active', roles: ['user'], email_verified: false };
 
 const event = (version: number, data: object | null): StoredEvent => ({
-  id: ACCOUNT,
+  id: USER_ID,
   type: 'user.updated',
-  stream: ACCOUNT,
+  stream: USER_ID,
   version,
-  subject: ACCOUNT,
+  subject: USER_ID,
   occurredAt: new Date(version),
   position: { epoch: 1, xid: String(version), seq: String(version) },
   data,
@@ -19,7 +19,7 @@ const event = (version: number, data: object | null): StoredEvent => ({
 describe('replaying the events of a user', () => {
   it('applies each event in order and takes the times of the first and the last', () => {
     expect(replayUser([event(1, FACTS), event(2, { name: 'B' }), event(3, { status: 'disabled' })])).toEqual({
-      id: ACCOUNT,
+      id: USER_ID,
       ...FACTS,
       name: 'B',
       status: 'disabled',

@@ -1,5 +1,5 @@
 import type { AuditChanges } from '../../../platform/audit-log/audit-details.js';
-import { type UserEventType, userEventTypes } from '../events/user-events.js';
+import { type UserEventType, userEventTypes } from '../events/user.event.js';
 import type { User } from '../user.entity.js';
 
 /** The user fields that events carry, in wire spelling. */

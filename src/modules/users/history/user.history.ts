@@ -5,7 +5,7 @@ import { UserEncryptionKeys } from '../../../platform/crypto/user-encryption-key
 import { EventStore } from '../../../platform/event-store/event-store.js';
 import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
 import { type UserState, changesOf, eventData } from './user-event-data.js';
-import { UserEvent, type UserEventType, userEventTypes } from '../events/user-events.js';
+import { UserEvent, type UserEventType, userEventTypes } from '../events/user.event.js';
 import type { User } from '../user.entity.js';
 
 const actions: Readonly<Record<UserEventType, AuditAction>> = {
@@ -70,22 +70,22 @@ export class UserHistory {
    * Records many new users at once, in the unit of work that inserts them. Publishes no domain events,
    * because listeners would send thousands of mails and log each user.
    */
-  async recordCreated(accounts: readonly CreatedUser[]): Promise<void> {
+  async recordCreated(users: readonly CreatedUser[]): Promise<void> {
     const type = userEventTypes.created;
-    const keys = await this.keys.createAll(accounts.map(({ id }) => id));
-    const events = accounts.map((account) => ({
+    const keys = await this.keys.createAll(users.map(({ id }) => id));
+    const events = users.map((user) => ({
       type,
-      stream: account.id,
+      stream: user.id,
       version: 1,
-      subject: account.id,
-      occurredAt: account.updatedAt,
-      data: eventData(type, account),
+      subject: user.id,
+      occurredAt: user.updatedAt,
+      data: eventData(type, user),
     }));
     await this.store.append(events, keys);
-    const entries = accounts.map((account) => ({
+    const entries = users.map((user) => ({
       action: actions[type],
-      target: { type: 'user', id: account.id },
-      changes: changesOf(type, null, account),
+      target: { type: 'user', id: user.id },
+      changes: changesOf(type, null, user),
     }));
     await this.audit.recordAll(entries, keys);
   }

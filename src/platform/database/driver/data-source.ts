@@ -2,14 +2,14 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { Config } from '../../../config/config.js';
-import { Backends } from './backends.js';
-import { connectionOptions } from './connection-options.js';
-import { PathMonitor } from './path.monitor.js';
-import { createClientClass, type QueryObserver } from './service.client.js';
-import { SharedBufferSocket } from './shared-buffer.socket.js';
-import { ServicePool } from './service.pool.js';
+import { BackendStateReader } from './connections/backend-state.reader.js';
+import { connectionOptions } from './connections/connection-options.js';
+import { PathMonitor } from './connections/path.monitor.js';
+import { createClientClass, type QueryObserver } from './connections/service.client.js';
+import { SharedBufferSocket } from './connections/shared-buffer.socket.js';
+import { ServicePool } from './pools/service.pool.js';
 import { connectionFailure } from '../../../common/errors/connection-failure.js';
-import { BackgroundLogger } from '../../logging/background-logger.js';
+import { BackgroundLogger } from '../../logging/background.logger.js';
 
 export const APPLICATION_NAME = 'gatehouse';
 
@@ -20,7 +20,7 @@ export function dataSourceOptions(
 ) {
   const server = connectionOptions(config.DATABASE_URL);
   const { connectionString, Client, ...connection } = server;
-  const backends = new Backends(server);
+  const backends = new BackendStateReader(server);
   const path = new PathMonitor(backends);
   return {
     type: 'postgres',
@@ -51,5 +51,5 @@ export function dataSourceOptions(
 }
 
 /** Returns the source of the states of the server processes behind this data source. */
-export const backendsOf = ({ options }: DataSource): Backends =>
+export const backendsOf = ({ options }: DataSource): BackendStateReader =>
   (options as ReturnType<typeof dataSourceOptions>).extra.backends;

@@ -6,13 +6,13 @@ import type { DataSource } from 'typeorm';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { requestContext } from '../../../common/context/request-context.js';
-import { type ServerConnection, connectionOptions } from '../driver/connection-options.js';
+import { type ServerConnection, connectionOptions } from '../driver/connections/connection-options.js';
 import { APPLICATION_NAME } from '../driver/data-source.js';
 import { isReadOnly } from '../database.errors.js';
 import { Lease } from './lease.js';
 import { SqlRunner } from '../sql.runner.js';
 import { WriteAccessMonitor } from './write-access.monitor.js';
-import { BackgroundLogger } from '../../logging/background-logger.js';
+import { BackgroundLogger } from '../../logging/background.logger.js';
 
 const HEARTBEAT_INTERVAL_MS = 250;
 const LEASE_MS = 1000;

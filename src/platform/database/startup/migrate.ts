@@ -6,7 +6,7 @@ import { QUEUE_SCHEMA } from '../queue-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
 import { grantServicePrivileges } from './service-privileges.js';
 import { assertAppendOnly } from './assert-append-only.js';
-import { connectionOptions } from '../driver/connection-options.js';
+import { connectionOptions } from '../driver/connections/connection-options.js';
 import { withMigrationLock } from './migration-lock.js';
 import { shareServerConnections } from './detect-pooler.js';
 import {

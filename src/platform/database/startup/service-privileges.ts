@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { QUEUE_SCHEMA } from '../queue-schema.js';
-import { connectionOptions } from '../driver/connection-options.js';
+import { connectionOptions } from '../driver/connections/connection-options.js';
 import { connectForStart } from './start-connection.js';
 
 /**

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { connectionOptions } from '../driver/connection-options.js';
+import { connectionOptions } from '../driver/connections/connection-options.js';
 
 export const MIGRATOR = 'gatehouse:migrate';
 export const CONNECT_TIMEOUT_MS = 10_000;

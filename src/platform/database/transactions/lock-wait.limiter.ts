@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import PQueue from 'p-queue';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 
 /** The longest time a request waits for a lock. */
 export const MAX_LOCK_WAIT_MS = 3000;

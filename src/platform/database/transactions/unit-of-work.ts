@@ -9,7 +9,7 @@ import { InjectConfig } from '../../../config/config.module.js';
 import { backendsOf } from '../driver/data-source.js';
 import { isTransient, lockTimeout } from '../database.errors.js';
 import { LockWaitLimiter } from './lock-wait.limiter.js';
-import { boundLoneWrites } from '../driver/lone-writes.js';
+import { boundLoneWrites } from '../driver/statements/lone-writes.js';
 import { Transaction } from './transaction.js';
 
 const MAX_ATTEMPTS = 5;

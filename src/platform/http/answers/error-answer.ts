@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import type { Request } from 'express';
 import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../../common/errors/error-body.js';
 import type { ErrorCode } from '../../../common/errors/error-codes.js';
 import { preferredType } from '../../../common/http/accept.js';

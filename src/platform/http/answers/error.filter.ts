@@ -4,7 +4,7 @@ import { InjectMetric } from '@willsoto/nestjs-prometheus';
 import type { Request, Response } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import type { Counter } from 'prom-client';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { errorCodes } from '../../../common/errors/error-codes.js';
 import { AuditLog } from '../../audit-log/audit-log.service.js';
 import { OVERLOAD_REFUSALS, type RefusalReason } from '../../metrics/metric-names.js';

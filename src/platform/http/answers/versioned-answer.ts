@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
-import { entityTag, type VersionedRecord } from '../../../common/http/entity-tag.js';
-import { Preconditions } from '../../../common/http/preconditions.decorator.js';
+import { entityTag, type VersionedRecord } from '../../../common/http/preconditions/entity-tag.js';
+import { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
 
 /**
  * Sets the record's ETag and evaluates the preconditions of a read.

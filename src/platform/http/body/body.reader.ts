@@ -1,6 +1,6 @@
 import { Injectable, type RawBodyRequest } from '@nestjs/common';
 import type { Request } from 'express';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { LifecycleService } from '../../lifecycle/lifecycle.service.js';

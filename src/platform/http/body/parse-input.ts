@@ -1,6 +1,6 @@
 import type { RawBodyRequest } from '@nestjs/common';
 import type { Request } from 'express';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { parseJsonBody } from '../../../common/validation/json-text.js';
 import { parseQuery } from '../../../common/validation/query-text.js';
 import type { RouteFacts } from '../route-facts.js';

@@ -1,7 +1,7 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { parseUtf8MediaType } from '../../../common/http/media-type.js';
 import { withTimeout } from '../../../common/with-timeout.js';
 import { continueBody } from '../server/expect-header.js';

@@ -1,4 +1,4 @@
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 
 /** The time that a body which began just before the stop has to arrive. */
 const ARRIVAL_TIMEOUT_MS = 500;

@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 
 /**
  * Header fields that a request must not repeat. A reader that uses the first value would act differently from

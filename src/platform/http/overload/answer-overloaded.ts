@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../../common/errors/error-body.js';
 import { preferredType } from '../../../common/http/accept.js';
 import { EDGE_HEADERS } from '../../../common/http/edge-headers.js';

@@ -5,7 +5,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Counter } from 'prom-client';
 import type { DataSource } from 'typeorm';
 import { poolOf } from '../../database/database.module.js';
-import { ServicePool } from '../../database/driver/service.pool.js';
+import { ServicePool } from '../../database/driver/pools/service.pool.js';
 import { LifecycleService } from '../../lifecycle/lifecycle.service.js';
 import { countedMethod, HTTP_REQUESTS } from '../../metrics/http.metrics.js';
 import { OVERLOAD_REFUSALS, type RefusalReason } from '../../metrics/metric-names.js';
@@ -14,7 +14,7 @@ import { EventLoopMonitor } from './event-loop.monitor.js';
 import { answerOverloaded } from './answer-overloaded.js';
 import { RefusalScheduler } from './refusal.scheduler.js';
 import { UNMATCHED } from '../../../common/http/route-pattern.js';
-import { BackgroundLogger } from '../../logging/background-logger.js';
+import { BackgroundLogger } from '../../logging/background.logger.js';
 
 const REPORT_INTERVAL_MS = 10_000;
 

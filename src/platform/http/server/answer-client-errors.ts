@@ -1,6 +1,6 @@
 import { STATUS_CODES, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { errorEnvelope } from '../../../common/errors/error-body.js';
 import { EDGE_HEADERS } from '../../../common/http/edge-headers.js';
 import { newId } from '../../../common/ids.js';

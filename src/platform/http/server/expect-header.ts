@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Request } from 'express';
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 
 const awaitingContinue = new WeakSet<IncomingMessage>();
 const unknownExpectation = new WeakSet<IncomingMessage>();

@@ -1,7 +1,7 @@
 import { StreamableFile } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Request, Response } from 'express';
-import type { VersionedRecord } from '../../../common/http/entity-tag.js';
+import type { VersionedRecord } from '../../../common/http/preconditions/entity-tag.js';
 import type { FrontDoor } from '../../lifecycle/front-door.server.js';
 import { compress } from '../answers/compress.js';
 import { sendText } from '../answers/send-text.js';

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
-import { readDatabaseAddress } from '../../../config/database-address.js';
+import { readDatabaseAddress } from '../../../../config/database-address.js';
 
 /** The time for which a negotiated TLS decision is reused; servers seldom change it. */
 const DECISION_MS = 60_000;

@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { RowStatus } from './job-registry.service.js';
+import type { RowStatus } from '../job-registry.service.js';
 
 /** One item of a bulk job and its result. */
 @Entity('job_rows')

@@ -1,7 +1,7 @@
 import pg from 'pg';
-import { AppError } from '../../../common/errors/app-error.js';
-import type { PathMonitor } from './path.monitor.js';
-import { poolOfClient } from './service.client.js';
+import { AppError } from '../../../../common/errors/app.error.js';
+import type { PathMonitor } from '../connections/path.monitor.js';
+import { poolOfClient } from '../connections/service.client.js';
 import { QueueWaitEstimator } from './queue-wait.estimator.js';
 
 /** A connection pool with a bounded queue. It refuses a caller at once when the expected wait is too long. */

@@ -1,5 +1,5 @@
-import type { ByteWriter } from './encoding/byte.writer.js';
-import type { HistorySnapshot } from './exports.repository.js';
+import type { ByteWriter } from '../encoding/byte.writer.js';
+import type { HistorySnapshot } from '../exports.repository.js';
 
 /** The encoding of a row: a JSON object or a CSV record. */
 export type Encoding = 'json' | 'csv';

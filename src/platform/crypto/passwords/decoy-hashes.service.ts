@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { formatOf, OWN_PARAMETERS } from './hash-cost.js';
-import { KeyedDigestService } from './keyed-digest.service.js';
+import { KeyedDigestService } from '../keyed-digest.service.js';
 import { parseStoredHash, type StoredHash } from './stored-hash.js';
 
 /** A stored hash without salt and digest, and the number of users who have such a hash. */

@@ -1,5 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { requestContext } from '../../../common/context/request-context.js';
+import { requestContext } from '../../../../common/context/request-context.js';
 import { mayWaitForLocks } from './statement.js';
 
 /** Sends one statement with the given runner. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { SharedBufferSocket, type Reader } from './shared-buffer.socket.js';
+import { SharedBufferSocket, type Reader } from '../connections/shared-buffer.socket.js';
 import type { Connection, Pool, Submittable } from 'pg';
 
 const FIRST_BYTES = 64 * 1024;

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { AuditService } from '../audit/audit.service.js';
-import { type AuditEntryResponse, toAuditEntryResponse } from '../audit/dto/audit-entry.response.js';
-import type { ByteWriter } from './encoding/byte.writer.js';
-import { csvValue } from './encoding/csv.js';
+import { AuditService } from '../../audit/audit.service.js';
+import { type AuditEntryResponse, toAuditEntryResponse } from '../../audit/dto/audit-entry.response.js';
+import type { ByteWriter } from '../encoding/byte.writer.js';
+import { csvValue } from '../encoding/csv.js';
 import type { Encoding, RowBatch, RowSource, Selection } from './row-source.types.js';
-import { exportTooOld } from './export-too-old.error.js';
+import { exportTooOld } from '../export-too-old.error.js';
 
 export interface AuditExportFilters {
   readonly actor_id?: string;

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import type pg from 'pg';
-import { type Backends, processIdOf } from './backends.js';
+import { type BackendStateReader, processIdOf } from './backend-state.reader.js';
 import { cancelQuery } from './cancel-query.js';
 
 /** Fields of a connected client that pg's types omit. */
@@ -21,7 +21,7 @@ const LOOK_AGAIN_MS = 500;
 export interface LockLimit {
   readonly milliseconds: number;
   /** Distinguishes a statement that waits for a lock from one that takes long. */
-  readonly backends: Backends;
+  readonly backends: BackendStateReader;
 }
 
 /**
@@ -54,11 +54,11 @@ export class Cancellation {
     if (this.giveUp) void this.client.end();
   }
 
-  private look(backends: Backends, afterMs: number): void {
+  private look(backends: BackendStateReader, afterMs: number): void {
     this.timer = setTimeout(() => void this.cancelIfWaiting(backends), afterMs);
   }
 
-  private async cancelIfWaiting(backends: Backends): Promise<void> {
+  private async cancelIfWaiting(backends: BackendStateReader): Promise<void> {
     const pid = processIdOf(this.client);
     // Other code notices a dead path.
     const states = await backends.look([pid]).catch(() => undefined);

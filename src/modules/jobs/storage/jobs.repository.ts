@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, Not } from 'typeorm';
-import type { PageKey } from '../../common/pagination/cursor.js';
-import { estimateRows } from '../../platform/database/estimate-rows.js';
-import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
-import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
-import type { Job, JobCounts, JobStatus } from './job-registry.service.js';
+import type { PageKey } from '../../../common/pagination/cursor.js';
+import { estimateRows } from '../../../platform/database/estimate-rows.js';
+import { insertReturning, returnedEntity } from '../../../platform/database/returned-entity.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import type { Job, JobCounts, JobStatus } from '../job-registry.service.js';
 import { StoredJob } from './stored-job.entity.js';
 
 const COLUMNS = `id, type, status, total, done, failed, owner_id AS "ownerId", session_id AS "sessionId",

@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { JobStatus } from './job-registry.service.js';
+import type { JobStatus } from '../job-registry.service.js';
 
 /** A job as stored, with the fields that only the workers use. */
 @Entity('jobs')

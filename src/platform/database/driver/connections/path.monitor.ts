@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { type Backends, processIdOf } from './backends.js';
+import { type BackendStateReader, processIdOf } from './backend-state.reader.js';
 import { streamOf } from './cancellation.js';
-import { BackgroundLogger } from '../../logging/background-logger.js';
+import { BackgroundLogger } from '../../../logging/background.logger.js';
 
 /** An SSLRequest (PostgreSQL protocol, 54.2.10). Servers and poolers answer it before authentication. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
@@ -54,7 +54,7 @@ export class PathMonitor {
   private loss: Error | null = null;
   private closed = false;
 
-  constructor(private readonly backends: Backends) {}
+  constructor(private readonly backends: BackendStateReader) {}
 
   /** Why there is no connection to be had now; null when there may be one. */
   get lost(): Error | null {

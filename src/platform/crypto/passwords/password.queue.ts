@@ -1,6 +1,6 @@
-import { requestContext } from '../../common/context/request-context.js';
-import { AppError } from '../../common/errors/app-error.js';
-import type { PasswordLaneName, PasswordMetrics } from '../metrics/password.metrics.js';
+import { requestContext } from '../../../common/context/request-context.js';
+import { AppError } from '../../../common/errors/app.error.js';
+import type { PasswordLaneName, PasswordMetrics } from '../../metrics/password.metrics.js';
 
 /** The longest wait in the queue; after it the client is told to try again. */
 const MAX_WAIT_MS = 5000;

@@ -1,6 +1,6 @@
-import type { CopiedRows } from '../../platform/database/driver/copy-out.js';
-import type { UserResponse } from '../users/dto/user.response.js';
-import { type ByteWriter, writeConstant } from './encoding/byte.writer.js';
+import type { CopiedRows } from '../../../platform/database/driver/statements/copy-out.js';
+import type { UserResponse } from '../../users/dto/user.response.js';
+import { type ByteWriter, writeConstant } from '../encoding/byte.writer.js';
 import {
   boolean,
   csvCell,
@@ -14,7 +14,7 @@ import {
   uuid,
   bareText,
   array,
-} from './encoding/encoders.js';
+} from '../encoding/encoders.js';
 import type { Encoding, RowBatch } from './row-source.types.js';
 
 type Column = Readonly<Record<Encoding, Encode>>;

@@ -1,12 +1,12 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Config } from '../../../config/config.js';
-import { InjectConfig } from '../../../config/config.module.js';
-import { DatabaseMetrics } from '../../metrics/database.metrics.js';
-import { withPostgresTypes } from '../column-types.js';
-import { dataSourceOptions } from './data-source.js';
-import { UnitOfWork } from '../transactions/unit-of-work.js';
+import type { Config } from '../../../../config/config.js';
+import { InjectConfig } from '../../../../config/config.module.js';
+import { DatabaseMetrics } from '../../../metrics/database.metrics.js';
+import { withPostgresTypes } from '../../column-types.js';
+import { dataSourceOptions } from '../data-source.js';
+import { UnitOfWork } from '../../transactions/unit-of-work.js';
 
 /**
  * Connections beyond one for each concurrent row: the code that distributes the rows and holds the jobs needs

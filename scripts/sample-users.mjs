@@ -1,4 +1,4 @@
-// Creates sample accounts inside the database, for `npm run seed`, `npm run dev` and the benchmarks.
+// Creates sample users inside the database, for `npm run seed`, `npm run dev` and the benchmarks.
 //
 // SQL only joins parts together (a name is "first last", an address "first.last<number>@domain"). Every part
 // comes with its derived forms, computed here by the service's own functions, so that derived columns equal
@@ -9,7 +9,7 @@ import { canonicalEmail } from '../dist/src/common/email-address.js';
 import { foldCase } from '../dist/src/common/text.js';
 import { FIRST_NAMES, LAST_NAMES } from './sample-names.mjs';
 
-/** The password of every sample account; such accounts do not belong in production. */
+/** The password of every sample user; such users do not belong in production. */
 export const SAMPLE_PASSWORD = 'correct horse battery staple';
 
 const DOMAINS = [
@@ -101,20 +101,20 @@ const LAST_NUMBER = `
 const SPAN_MS = 2 * 365 * 86_400_000;
 
 /**
- * Adds `accounts` sample accounts, one transaction per batch, so that memory stays bounded and a killed run
+ * Adds `users` sample users, one transaction per batch, so that memory stays bounded and a killed run
  * leaves complete batches. Their times are spread over the past two years.
  */
-export async function addSampleAccounts(client, { accounts, passwordHash, progress = () => {} }) {
+export async function addSampleUsers(client, { users, passwordHash, progress = () => {} }) {
   // Batches lost in a crash are as easy to recreate as a lost run. A long pending list saves half of the
   // trigram work.
   await client.query(`SET synchronous_commit = off; SET gin_pending_list_limit = '32MB'`);
   await client.query(PREPARE, [PARTS]);
   const { rows } = await client.query(LAST_NUMBER);
   const first = rows[0].last + 1;
-  const stepMs = SPAN_MS / accounts;
+  const stepMs = SPAN_MS / users;
   const startMs = Date.now() - SPAN_MS;
-  for (let done = 0; done < accounts;) {
-    const count = Math.min(ROWS_PER_BATCH, accounts - done);
+  for (let done = 0; done < users;) {
+    const count = Math.min(ROWS_PER_BATCH, users - done);
     const from = first + done;
     const lists = [FIRST_NAMES.length, LAST_NAMES.length, DOMAINS.length];
     await client.query(INSERT, [

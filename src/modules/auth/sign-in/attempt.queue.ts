@@ -1,4 +1,4 @@
-import { AppError } from '../../../common/errors/app-error.js';
+import { AppError } from '../../../common/errors/app.error.js';
 
 const MAX_WAITING = 1000;
 /**
@@ -20,7 +20,7 @@ interface Line {
  * Queues of attempts that wait for the outcomes of earlier attempts. Each full counter has its own line. Only
  * the first attempt of a line tries, so the database runs one statement per outcome at any length.
  */
-export class WaitingLines {
+export class AttemptQueue {
   private readonly lines = new Map<string, Line>();
   private waiting = 0;
 

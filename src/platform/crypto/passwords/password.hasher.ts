@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import type { Config } from '../../config/config.js';
-import { InjectConfig } from '../../config/config.module.js';
-import { PasswordMetrics } from '../metrics/password.metrics.js';
+import type { Config } from '../../../config/config.js';
+import { InjectConfig } from '../../../config/config.module.js';
+import { PasswordMetrics } from '../../metrics/password.metrics.js';
 import { DecoyHashesService } from './decoy-hashes.service.js';
 import { BCRYPT_BYTES, verifyArgon2InPool } from './verify-foreign-hash.js';
 import { isOwn, relativeCost } from './hash-cost.js';

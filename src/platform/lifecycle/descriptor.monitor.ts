@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { BackgroundLogger } from '../logging/background-logger.js';
+import { BackgroundLogger } from '../logging/background.logger.js';
 
 const LOOK_EVERY_MS = 1000;
 const WARN_EVERY_MS = 60_000;
@@ -15,8 +15,8 @@ const EXHAUSTED: Readonly<Record<string, string>> = {
  * it, and Node.js does not notice, so no other log line shows the clients' failures.
  */
 @Injectable()
-export class DescriptorWatch implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new BackgroundLogger(DescriptorWatch.name);
+export class DescriptorMonitor implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new BackgroundLogger(DescriptorMonitor.name);
   private timer: NodeJS.Timeout | undefined;
   private exhausted = false;
   private warnedAt = -Infinity;

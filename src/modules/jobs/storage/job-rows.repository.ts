@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, Not } from 'typeorm';
-import type { AppError } from '../../common/errors/app-error.js';
-import { prepared } from '../../platform/database/driver/prepared.js';
-import { SqlRunner } from '../../platform/database/sql.runner.js';
-import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
-import type { JobCounts, ResultPage, RowResult, RowStatus } from './job-registry.service.js';
+import type { AppError } from '../../../common/errors/app.error.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
+import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import type { JobCounts, ResultPage, RowResult, RowStatus } from '../job-registry.service.js';
 import { JobRow } from './job-row.entity.js';
 
 /** An item that a job has yet to process. */

@@ -29,7 +29,7 @@ const LOOK = `
  * Asks the server for the state of the service's own processes. Opens a new connection for it, because those
  * of the pool may all be waiting or dead. Concurrent callers share one look.
  */
-export class Backends {
+export class BackendStateReader {
   private asked = new Set<number>();
   private next: Promise<BackendStates | null> | null = null;
   private running: Promise<unknown> = Promise.resolve();

@@ -2,14 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { likePattern } from '../../common/text.js';
-import { type CopiedRows, copyOut } from '../../platform/database/driver/copy-out.js';
-import { poolOf } from '../../platform/database/database.module.js';
-import { estimateRows } from '../../platform/database/estimate-rows.js';
-import { prepared } from '../../platform/database/driver/prepared.js';
-import { anyTerm, keyContains, holdsInAnyForm, searchTerms } from '../../platform/database/search-key.js';
-import { SqlRunner } from '../../platform/database/sql.runner.js';
-import type { HistorySnapshot } from './exports.repository.js';
+import { likePattern } from '../../../common/text.js';
+import { type CopiedRows, copyOut } from '../../../platform/database/driver/statements/copy-out.js';
+import { poolOf } from '../../../platform/database/database.module.js';
+import { estimateRows } from '../../../platform/database/estimate-rows.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
+import { anyTerm, keyContains, holdsInAnyForm, searchTerms } from '../../../platform/database/search-key.js';
+import { SqlRunner } from '../../../platform/database/sql.runner.js';
+import type { HistorySnapshot } from '../exports.repository.js';
 
 export interface UserExportFilters {
   readonly search?: string;
@@ -67,7 +67,7 @@ export class ExportedUsersRepository {
   ): Promise<CopiedRows> {
     return copyOut(
       poolOf(this.dataSource),
-      `SELECT ${['id', ...fields].join(', ')} FROM (${asOf(moment, between(range))}) AS account
+      `SELECT ${['id', ...fields].join(', ')} FROM (${asOf(moment, between(range))}) AS snapshot_users
        WHERE ${conditions(filters, holdsInAnyForm)} ORDER BY id`,
       rows * EXPECTED_ROW_BYTES,
     );

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { DecoyHashesService, type FormatCount } from './decoy-hashes.service.js';
 import { formatOf } from './hash-cost.js';
-import { KeyedDigestService } from './keyed-digest.service.js';
+import { KeyedDigestService } from '../keyed-digest.service.js';
 
 const OWN: FormatCount = { prefix: '$argon2id$v=19$m=19456,p=1,t=2', digestLength: 43, users: 0 };
 const BCRYPT: FormatCount = { prefix: '$2b$12', digestLength: 53, users: 0 };

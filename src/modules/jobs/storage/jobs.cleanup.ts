@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { deleteInBatches } from '../../platform/queue/delete-in-batches.js';
-import { TaskWorker } from '../../platform/queue/task.worker.js';
+import { deleteInBatches } from '../../../platform/queue/delete-in-batches.js';
+import { TaskWorker } from '../../../platform/queue/task.worker.js';
 import { JobRowsRepository } from './job-rows.repository.js';
 import { JobsRepository } from './jobs.repository.js';
 

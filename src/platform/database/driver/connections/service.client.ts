@@ -1,14 +1,14 @@
 import pg from 'pg';
-import { type RequestContext, requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app-error.js';
-import type { Backends } from './backends.js';
+import { type RequestContext, requestContext } from '../../../../common/context/request-context.js';
+import { AppError } from '../../../../common/errors/app.error.js';
+import type { BackendStateReader } from './backend-state.reader.js';
 import { Cancellation, streamOf } from './cancellation.js';
-import { CopyOut } from './copy-out.js';
-import { isConnectionLost, isReadOnly } from '../database.errors.js';
+import { CopyOut } from '../statements/copy-out.js';
+import { isConnectionLost, isReadOnly } from '../../database.errors.js';
 import type { PathMonitor } from './path.monitor.js';
-import { lockTimeouts, MAX_LOCK_WAIT_MS } from '../transactions/lock-wait.limiter.js';
-import { preparedName } from './prepared.js';
-import { isRead, mayWaitForLocks, operationOf, statementText } from './statement.js';
+import { lockTimeouts, MAX_LOCK_WAIT_MS } from '../../transactions/lock-wait.limiter.js';
+import { preparedName } from '../statements/prepared.js';
+import { isRead, mayWaitForLocks, operationOf, statementText } from '../statements/statement.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
 
@@ -19,7 +19,7 @@ interface ClientOptions {
   /** True if each connection keeps statements marked as `prepared`, which not every pooler supports. */
   readonly keepsStatements: boolean;
   readonly path: PathMonitor;
-  readonly backends: Backends;
+  readonly backends: BackendStateReader;
 }
 
 type ConnectCallback = (error: Error | undefined) => void;
