@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { requestContext } from '../../../common/context/request-context.js';
-import { EDGE_HEADERS } from '../../../common/http/edge-headers.js';
+import { AppError } from '../../../common/errors/app.error.js';
+import { SECURITY_HEADERS } from '../../../common/http/edge-headers.js';
 import { routePattern } from '../../../common/http/route-pattern.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
@@ -31,6 +32,12 @@ const DOCUMENTATION_POLICY = [
   "connect-src 'self'",
   "frame-ancestors 'none'",
 ].join(';');
+
+interface Passing {
+  readonly request: Request;
+  readonly response: Response;
+  readonly next: NextFunction;
+}
 
 /**
  * Does everything that every request needs before it is routed and after it is answered: opens its context and its time
@@ -65,7 +72,7 @@ export class EdgeMiddleware {
   };
 
   private setHeaders({ requestId }: EdgeContext, { path }: Request, response: Response): void {
-    for (const [name, value] of EDGE_HEADERS) response.setHeader(name, value);
+    for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value);
     response.setHeader('X-Request-Id', requestId);
     // Asks the client to leave its connection while the service stops.
     if (this.lifecycle.draining) response.setHeader('Connection', 'close');
@@ -77,14 +84,17 @@ export class EdgeMiddleware {
   private pass(request: Request, response: Response, next: NextFunction): void {
     const fault = ambiguityFault(request) ?? expectationFault(request);
     if (SENT_ELSEWHERE.test(request.path)) compress(request, response);
-    if (fault === null) {
-      return this.cors.use(request, response, (error?: unknown) =>
-        error ? next(error) : this.overload.afterCors(request, response, next),
-      );
-    }
+    if (fault === null)
+      return this.cors.use(request, response, (error) => this.route(error, { request, response, next }));
     // The client and other readers of the connection may disagree about where the next request begins.
     response.setHeader('Connection', 'close');
     next(fault);
+  }
+
+  private route(error: unknown, { request, response, next }: Passing): void {
+    if (error) next(error);
+    else if (!isDecodable(request.path)) next(new AppError('VALIDATION_ERROR'));
+    else this.overload.afterCors(request, response, next);
   }
 
   private end(context: EdgeContext, request: Request, response: Response): void {
@@ -97,5 +107,16 @@ export class EdgeMiddleware {
     requestContext.run(context, () =>
       this.accessLog.write(request, response, { context, route, durationMs }),
     );
+  }
+}
+
+/** Tells whether the router can decode the path. Otherwise it would depend on the routes whether it answers 400 or 404. */
+function isDecodable(path: string): boolean {
+  if (!path.includes('%')) return true;
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
   }
 }
