@@ -4,6 +4,11 @@ import { XID8 } from '../../platform/database/column-types.js';
 export const userStatuses = ['active', 'disabled', 'deleted'] as const;
 export type UserStatus = (typeof userStatuses)[number];
 
+/** The columns that a query of users returns, under the names of the entity's properties, for hand-written statements. */
+export const USER_COLUMNS = `id, email, email_key AS "emailKey", name, name_key AS "nameKey", roles,
+  email_verified AS "emailVerified", disabled, deleted_at AS "deletedAt", status, version,
+  last_login_at AS "lastLoginAt", created_at AS "createdAt", updated_at AS "updatedAt"`;
+
 /** A user. The `*Key` columns are derived and sort in code-point order on every server. */
 @Entity('users')
 export class User {

@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
 import { violatesUnique } from '../../platform/database/database.errors.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/driver/statements/prepared.js';
 import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
+import { PointReader } from '../../platform/database/point.reader.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
-import { User, type UserStatus } from './user.entity.js';
+import { User, USER_COLUMNS, type UserStatus } from './user.entity.js';
 import {
   findPage,
   matchingUsers,
@@ -47,12 +50,21 @@ const INSERT_ALL = prepared(
    RETURNING id, updated_at AS "updatedAt"`,
 );
 
+const FIND_ALL = prepared(
+  `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
+);
+
 @Injectable()
 export class UsersRepository {
+  private readonly reader: PointReader<User>;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly sql: SqlRunner,
-  ) {}
+    @InjectConfig() config: Config,
+  ) {
+    this.reader = new PointReader((ids) => sql.rows<User>(FIND_ALL, [ids]), config.REQUEST_TIMEOUT_MS);
+  }
 
   /**
    * Inserts a user.
@@ -87,7 +99,7 @@ export class UsersRepository {
   }
 
   findById(id: string): Promise<User | null> {
-    return this.users.findOneBy({ id, ...NOT_ERASED });
+    return this.unitOfWork.isShareable ? this.reader.find(id) : this.users.findOneBy({ id, ...NOT_ERASED });
   }
 
   /** Locks the row until the unit of work ends. */

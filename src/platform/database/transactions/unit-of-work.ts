@@ -44,6 +44,11 @@ export class UnitOfWork {
     return this.storage.getStore()?.manager ?? this.source.manager;
   }
 
+  /** True when reads may be shared with other requests: outside of a transaction and on the usual connections. */
+  get isShareable(): boolean {
+    return this.storage.getStore() === undefined && this.sources.getStore() === undefined;
+  }
+
   /** Runs `work` so that all its database access uses connections of `source`. */
   withDataSource<T>(source: DataSource, work: () => Promise<T>): Promise<T> {
     return this.sources.run(source, work);
