@@ -5,8 +5,7 @@ import type { TestDatabase } from '../database/test-database.js';
 
 /**
  * Starts two real processes on one database at once, as a deployment does, so that they race for the first
- * administrator and the first key. Both are known before they serve, so that one is stopped even when the
- * other cannot start.
+ * administrator and the first key. Kills both if either cannot start, because no test could stop them later.
  */
 export async function startTwo(
   database: TestDatabase,
@@ -21,6 +20,11 @@ export async function startTwo(
     ...more,
   };
   const instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
-  await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+  try {
+    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
+  } catch (error) {
+    await Promise.all(instances.map((each) => each.stop('SIGKILL')));
+    throw error;
+  }
   return instances;
 }
