@@ -22,7 +22,7 @@ async function ensureBuilt() {
   const build = `${DIST}.${hashOf(ROOT, SOURCES).slice(0, 16)}`; // Services run from it, so it never changes.
   holdShared(`${build}.lock`);
   const removals = fs.globSync('dist.*', { cwd: ROOT, exclude: ['*.lock'] }).map(async (name) => {
-    using _lock = lockExclusively(`${ROOT}/${name}.lock`); // Throws if a service runs from it.
+    lockExclusively(`${ROOT}/${name}.lock`).close(); // Throws if a service runs from it. None starts meanwhile.
     for (const path of [name, `${name}.lock`]) fs.rmSync(`${ROOT}/${path}`, { recursive: true });
   });
   await Promise.allSettled(removals);
