@@ -8,7 +8,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureBuilt } from './build.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const NEST = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
@@ -31,7 +30,6 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => stop.abort());
 
 async function main() {
-  await ensureBuilt();
   const { readConfig } = await import('../dist/src/config/config.js');
   const { openDatabase } = await import('../dist/src/platform/database/startup/open-database.js');
   const config = readConfig();

@@ -8,9 +8,10 @@ export function lockExclusively(path, timeoutMs = 0) {
   return openLock(path, timeoutMs, 'pragma journal_mode = memory; begin exclusive');
 }
 
-/** Like lockExclusively(), but any number of processes can hold the lock. */
-export function lockShared(path) {
-  return openLock(path, 0, 'begin; select 1 from sqlite_schema');
+/** Locks until the process ends. Any number of processes can hold the lock. */
+export function holdShared(path) {
+  const lock = openLock(path, 0, 'begin; select 1 from sqlite_schema');
+  process.once('exit', () => lock.close()); // The listener also keeps the lock from the garbage collector.
 }
 
 function openLock(path, timeout, statement) {

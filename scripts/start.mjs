@@ -21,6 +21,5 @@ if (major < MIN_NODE[0] || (major === MIN_NODE[0] && minor < MIN_NODE[1])) {
 }
 
 const { pathToFileURL } = await import('node:url');
-const { ensureBuilt, report } = await import('./build.mjs');
-const entry = await ensureBuilt().catch(report);
+const { entry } = await import('./build.mjs');
 if (entry !== undefined) await import(pathToFileURL(entry).href);
