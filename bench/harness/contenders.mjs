@@ -1,0 +1,70 @@
+// Measures the cost of a request to several processes, in turns.
+
+import { sendCount } from './connection.mjs';
+import { sendLoad } from './load.mjs';
+
+/**
+ * A process under a load of its own requests.
+ * @typedef {{ name: string, process: import('./processes.mjs').MeasuredProcess, requests: readonly import('./load.mjs').Request[] }} Contender
+ *
+ * The measurements of a contender, one of each for a round.
+ * @typedef {{ micros: number[], perSecond: number[], p50Ms: number[], p99Ms: number[] }} Costs
+ */
+
+/** Requests before the measurement, after which V8 has optimized what is hot. */
+const WARM_UP_SECONDS = 2;
+
+/**
+ * Measures the CPU time of a request, of all threads in user mode and in the kernel. Every second round runs
+ * backwards, so that what slowly changes on the machine favours nobody.
+ * @param {readonly Contender[]} contenders
+ * @param {{ rounds: number, seconds: number, connections: number }} options
+ * @returns {Promise<Map<string, Costs>>} by the name of the contender
+ */
+export async function measureCosts(contenders, { rounds, seconds, connections }) {
+  const costs = new Map(
+    contenders.map(({ name }) => [name, { micros: [], perSecond: [], p50Ms: [], p99Ms: [] }]),
+  );
+  for (const each of contenders)
+    await measureOnce(each, { seconds: Math.min(seconds, WARM_UP_SECONDS), connections });
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+      const measured = await measureOnce(contender, { seconds, connections });
+      for (const [name, values] of Object.entries(costs.get(contender.name))) values.push(measured[name]);
+    }
+  }
+  return costs;
+}
+
+async function measureOnce({ process, requests }, { seconds, connections }) {
+  const before = await process.usage();
+  const sent = await sendLoad(process.url, { requests, connections, seconds });
+  const after = await process.usage();
+  process.dropOutput();
+  return {
+    micros: (after.cpuMicros - before.cpuMicros) / sent.requests,
+    perSecond: sent.requests / sent.seconds,
+    p50Ms: sent.p50Ms,
+    p99Ms: sent.p99Ms,
+  };
+}
+
+/**
+ * Measures the kilobytes (1,024 bytes) that a request allocates on the heap of the main thread.
+ * @param {Contender} contender
+ * @param {{ rounds: number, count: number, connections: number }} options `count` requests in each round, and as many
+ *   before the first
+ * @returns {Promise<number[]>} one for each round
+ */
+export async function measureKilobytes({ process, requests }, { rounds, count, connections }) {
+  const kilobytes = [];
+  await sendCount(process.url, { requests, connections, count });
+  for (let round = 0; round < rounds; round++) {
+    const before = await process.usage();
+    await sendCount(process.url, { requests, connections, count });
+    const after = await process.usage();
+    process.dropOutput();
+    kilobytes.push((after.allocatedBytes - before.allocatedBytes) / 1024 / count);
+  }
+  return kilobytes;
+}

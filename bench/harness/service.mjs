@@ -1,0 +1,83 @@
+// The built service as a measured process.
+
+import { join } from 'node:path';
+import { Client } from './client.mjs';
+import { MeasuredProcess } from './processes.mjs';
+
+const ENTRY = join(import.meta.dirname, '../../dist/src/main.js');
+const ANNOUNCEMENT = /^ +API +(http:\/\/\S+)\/api$/m;
+const ADMIN = { email: 'admin@gatehouse.local', password: 'only for the benchmarks 7' };
+
+/**
+ * Settings with everything switched on: all logs, and rate limits that count every request but are too high to refuse
+ * one. The harness acts as a proxy, so that callers can have addresses of their own.
+ */
+const ENVIRONMENT = {
+  PORT: '0',
+  ADMIN_PASSWORD: ADMIN.password,
+  ACCESS_TOKEN_TTL_SECONDS: '86400',
+  TRUSTED_PROXIES: '127.0.0.1',
+  RATE_LIMIT_ANONYMOUS: '1000000',
+  RATE_LIMIT_AUTHENTICATED: '1000000',
+  RATE_LIMIT_PREMIUM: '1000000',
+  RATE_LIMIT_SIGN_IN: '1000000',
+};
+
+/** Rate limits off, for loads that would exceed even the highest limit. */
+export const UNLIMITED = {
+  RATE_LIMIT_ANONYMOUS: '0',
+  RATE_LIMIT_AUTHENTICATED: '0',
+  RATE_LIMIT_PREMIUM: '0',
+  RATE_LIMIT_SIGN_IN: '0',
+};
+
+/**
+ * Starts the service and waits until it prints its address.
+ * @param {Readonly<Record<string, string>>} environment the database, and changes to the settings
+ * @param {{ entry?: string }} [options] `entry` is the `main.js` of another build
+ */
+export async function startService(environment, { entry = ENTRY } = {}) {
+  const options = { environment: { ...ENVIRONMENT, ...environment }, announcement: ANNOUNCEMENT };
+  const process = await MeasuredProcess.start(entry, options);
+  return new Service(process);
+}
+
+export class Service {
+  /** @param {MeasuredProcess} process */
+  constructor(process) {
+    this.process = process;
+    this.client = new Client(process.url);
+  }
+
+  get url() {
+    return this.process.url;
+  }
+
+  get pid() {
+    return this.process.pid;
+  }
+
+  /** Sends one request at a time, over one connection. */
+  send(method, path, options) {
+    return this.client.send(method, path, options);
+  }
+
+  /** Signs the first administrator in and returns the access token. */
+  async signInAdmin() {
+    return (await this.signIn(ADMIN)).access_token;
+  }
+
+  /**
+   * @param {{ email: string, password: string }} credentials
+   * @returns {Promise<{ access_token: string, refresh_token: string }>}
+   */
+  async signIn({ email, password }) {
+    const body = JSON.stringify({ email, password });
+    return JSON.parse((await this.client.expect(200, 'POST', '/api/auth/login', { body })).body);
+  }
+
+  async stop() {
+    this.client.close();
+    await this.process.stop();
+  }
+}

@@ -1,0 +1,32 @@
+// The targets of the rows. One table, so that a bound is changed in one place and in sight.
+
+/**
+ * The bound of a row.
+ * @typedef {object} Target
+ * @property {number} [atMost] the highest value that reaches the target; either this or `atLeast`
+ * @property {number} [atLeast] the lowest value that reaches the target
+ * @property {boolean} [gate] fails the run when the target is missed; only for rows that hardly depend on the machine
+ * @property {string} [open] why the target is not reached yet; such a row fails no run
+ */
+
+const BEFORE_THE_EDGE =
+  'five interceptors, three guards and 21 redact paths stand before and after each handler';
+const ROUND_TRIPS = 'each statement is a round trip of its own';
+
+/** @type {Readonly<Record<string, Target>>} */
+export const targets = {
+  'me.cpu.express': { atMost: 0.7, open: BEFORE_THE_EDGE },
+  'me.cpu.fastify': { atMost: 1.2, open: BEFORE_THE_EDGE },
+  'me.cpu.nest': { atMost: 0.25, open: BEFORE_THE_EDGE },
+  'me.kb': { atMost: 52, gate: true, open: BEFORE_THE_EDGE },
+  'me-2.cpu.express': { atMost: 1.2, open: BEFORE_THE_EDGE },
+  'live.cpu.express': { atMost: 2.2, open: BEFORE_THE_EDGE },
+  'live.kb': { atMost: 30, gate: true, open: BEFORE_THE_EDGE },
+  'page.deep.first': { atMost: 1.5 },
+  'page.cpu.express': { atMost: 1.3, open: 'TypeORM builds each statement and each entity anew' },
+  'page.kb': { atMost: 170, gate: true, open: 'TypeORM builds each statement and each entity anew' },
+  'refresh.share': { atLeast: 0.5, open: ROUND_TRIPS },
+  'patch.share': { atLeast: 0.5, open: ROUND_TRIPS },
+  'login.share': { atLeast: 0.9, open: ROUND_TRIPS },
+  'change.ratio': { atMost: 2 },
+};
