@@ -1,15 +1,18 @@
 // `npm run bench -- [options] [NAME …]`: runs the benchmarks of `bench/benchmarks`, all of them without a name.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DatabaseServer } from './harness/database.mjs';
+import { drawResults, replaceTables, writeResults } from './harness/files.mjs';
 import { Report } from './harness/report.mjs';
 
 const FOLDER = join(import.meta.dirname, 'benchmarks');
 const RESULTS = join(import.meta.dirname, 'results');
+const README = join(import.meta.dirname, 'README.md');
+const PICTURE = join(import.meta.dirname, '../docs/images/benchmarks.svg');
 const ROUNDS = 7;
-const QUICK_ROUNDS = 2;
+const QUICK_ROUNDS = 1;
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
@@ -22,6 +25,7 @@ const { values: options, positionals: wanted } = parseArgs({
     entries: { type: 'string' },
     repetitions: { type: 'string' },
     pages: { type: 'string' },
+    requests: { type: 'string' },
     // The folder of an older build with its own dist and node_modules.
     before: { type: 'string' },
     out: { type: 'string' },
@@ -46,9 +50,9 @@ function load(chosen) {
 }
 
 async function run(benchmarks) {
-  const report = new Report();
   const { quick } = options;
   const rounds = Number(options.rounds ?? (quick ? QUICK_ROUNDS : ROUNDS));
+  const report = new Report({ quick, rounds });
   const server = await DatabaseServer.open(options['data-dir']);
   try {
     for (const benchmark of benchmarks) {
@@ -62,8 +66,17 @@ async function run(benchmarks) {
     await server.close();
   }
   report.summarize();
-  const folder = options.out ?? (quick ? undefined : RESULTS);
-  if (folder !== undefined)
-    report.write(folder, { quick, rounds, benchmarks: benchmarks.map(({ name }) => name) });
+  keep(report.results);
   process.exitCode = report.exitCode;
+}
+
+/** Writes the results of a full run to the repository, or of any run to the folder that was asked for. */
+function keep(results) {
+  if (options.out !== undefined) {
+    writeResults(options.out, results);
+  } else if (!options.quick) {
+    const all = writeResults(RESULTS, results);
+    writeFileSync(PICTURE, drawResults(all));
+    writeFileSync(README, replaceTables(readFileSync(README, 'utf8'), all));
+  }
 }

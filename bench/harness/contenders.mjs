@@ -11,7 +11,7 @@ import { sendLoad } from './load.mjs';
  * @typedef {{ micros: number[], perSecond: number[], p50Ms: number[], p99Ms: number[] }} Costs
  */
 
-/** Requests before the measurement, after which V8 has optimized what is hot. */
+/** The time before the measurement, after which V8 has optimized what is hot. A single round is none to believe. */
 const WARM_UP_SECONDS = 2;
 
 /**
@@ -25,8 +25,10 @@ export async function measureCosts(contenders, { rounds, seconds, connections })
   const costs = new Map(
     contenders.map(({ name }) => [name, { micros: [], perSecond: [], p50Ms: [], p99Ms: [] }]),
   );
-  for (const each of contenders)
-    await measureOnce(each, { seconds: Math.min(seconds, WARM_UP_SECONDS), connections });
+  if (rounds > 1) {
+    const warmUp = { seconds: Math.min(seconds, WARM_UP_SECONDS), connections };
+    for (const each of contenders) await measureOnce(each, warmUp);
+  }
   for (let round = 0; round < rounds; round++) {
     for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
       const measured = await measureOnce(contender, { seconds, connections });

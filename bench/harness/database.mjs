@@ -3,15 +3,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argon2id, hash } from 'argon2';
+import { hash } from 'argon2';
 import pg from 'pg';
 import { v7 as uuid } from 'uuid';
 import { joinEmbeddedPostgres } from '../../dist/src/platform/embedded-postgres/embedded-postgres.js';
 import { migrate } from '../../dist/src/platform/database/startup/migrate.js';
 import { seed } from '../../scripts/seed.mjs';
+import { ARGON2 } from './argon2.mjs';
 
-/** The service's own parameters of argon2. */
-export const ARGON2 = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 export const PASSWORD = 'correct horse battery';
 
 /**
@@ -60,6 +59,18 @@ export class DatabaseServer {
     }
     await migrate({ DATABASE_URL, MIGRATION_DATABASE_URL: url });
     return { name, url, environment };
+  }
+
+  /**
+   * Returns the addresses of a new database without tables.
+   * @returns {Promise<Database>}
+   */
+  async emptyDatabase(name) {
+    const { superuserUrl, ownerUrl, url: serviceUrl } = this.#embedded.urls;
+    await sql(superuserUrl, `DROP DATABASE IF EXISTS ${name}`);
+    await sql(superuserUrl, `CREATE DATABASE ${name} OWNER ${new URL(ownerUrl).username}`);
+    const [url, DATABASE_URL] = [ownerUrl, serviceUrl].map((address) => new URL(`/${name}`, address).href);
+    return { name, url, environment: { DATABASE_URL, MIGRATION_DATABASE_URL: url, DATA_DIR: this.#dataDir } };
   }
 
   /** Returns a database with that many sample accounts (`scripts/sample-accounts.mjs`). */

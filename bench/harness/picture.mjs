@@ -9,11 +9,11 @@ const TOP = 44;
 
 /**
  * Draws how far each row is from its target: the bar of a row that has just reached it ends at the line.
- * @param {readonly import('./rows.mjs').JudgedRow[]} rows those without a target are left out
+ * @param {readonly import('./rows.mjs').JudgedRow[]} rows those without a target of their own are left out
  * @returns {string} an SVG document
  */
 export function drawRows(rows) {
-  const drawn = rows.filter(({ target }) => target !== null);
+  const drawn = rows.filter(({ target, targetId }) => target !== null && targetId === undefined);
   const height = TOP + drawn.length * STEP + 12;
   const line = LABEL + BAR / 2;
   const bars = drawn.map((row, place) => drawRow(row, TOP + place * STEP));

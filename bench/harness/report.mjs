@@ -1,40 +1,67 @@
 // Collects the rows of a run, prints them and writes the files that hold them.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, platform } from 'node:os';
-import { join } from 'node:path';
-import { drawRows } from './picture.mjs';
 import { judge } from './rows.mjs';
 import { rowsTable } from './table.mjs';
 
+/**
+ * What a benchmark measured.
+ * @typedef {object} Result
+ * @property {string} began in ISO 8601
+ * @property {string} setup the machine and what runs on it
+ * @property {Readonly<Record<string, unknown>>} options
+ * @property {import('./rows.mjs').JudgedRow[]} rows
+ * @property {string[]} texts tables with more than ratios
+ */
+
 /** Prints progress to the standard error output and results to the standard output. */
 export class Report {
-  /** @type {(import('./rows.mjs').JudgedRow & { benchmark: string })[]} */
-  #rows = [];
-  #texts = new Map();
-  #benchmark = '';
+  /** @type {Map<string, Result>} */
+  #results = new Map();
+  /** @type {Map<string, unknown>} */
   #failures = new Map();
-  #began = new Date();
+  #benchmark = '';
+
+  /** @param {Readonly<Record<string, unknown>>} options those of the run */
+  constructor(options) {
+    this.options = options;
+    this.say = this.say.bind(this);
+  }
 
   begin(benchmark) {
     this.#benchmark = benchmark;
+    const began = new Date().toISOString();
+    this.#results.set(benchmark, {
+      began,
+      setup: describeSetup(),
+      options: this.options,
+      rows: [],
+      texts: [],
+    });
     this.say(`${benchmark}: began`);
+  }
+
+  /** @returns {Result} */
+  get #current() {
+    const result = this.#results.get(this.#benchmark);
+    if (result === undefined) throw new Error('no benchmark has begun');
+    return result;
   }
 
   /** @param {import('./rows.mjs').Row} row */
   row(row) {
-    this.#rows.push({ ...judge(row), benchmark: this.#benchmark });
+    this.#current.rows.push(judge(row));
   }
 
-  /** Adds a text, such as a table with more than ratios, that is printed below the rows of the benchmark. */
+  /** Adds a text, such as a table with more than ratios, that is printed above the rows of the benchmark. */
   text(text) {
-    this.#texts.set(this.#benchmark, [...(this.#texts.get(this.#benchmark) ?? []), text]);
+    this.#current.texts.push(text);
   }
 
   /** Notes that the benchmark could not be finished. The others still run. */
   fail(error) {
     this.#failures.set(this.#benchmark, error);
-    process.stderr.write(`${this.#benchmark}: ${error instanceof Error ? error.stack : error}\n`);
+    this.say(`${this.#benchmark}: ${error instanceof Error ? error.stack : String(error)}`);
   }
 
   say(message) {
@@ -43,47 +70,49 @@ export class Report {
 
   /** Prints what the current benchmark measured. */
   end() {
-    const rows = this.#rows.filter(({ benchmark }) => benchmark === this.#benchmark);
-    const parts = [`## ${this.#benchmark}`, ...(this.#texts.get(this.#benchmark) ?? [])];
-    if (rows.length > 0) parts.push(rowsTable(rows));
-    process.stdout.write(`\n${parts.join('\n\n')}\n`);
+    process.stdout.write(`\n${describeResult(this.#benchmark, this.#current)}\n`);
+  }
+
+  /** The results of the benchmarks that could be finished, by name. */
+  get results() {
+    const finished = [...this.#results].filter(([name]) => !this.#failures.has(name));
+    return Object.fromEntries(finished);
   }
 
   /** The exit code: 1 if a benchmark failed or a gate was missed without a reason. */
   get exitCode() {
-    return this.#failures.size > 0 || this.#rows.some(({ failed }) => failed) ? 1 : 0;
+    const rows = [...this.#results.values()].flatMap((result) => result.rows);
+    return this.#failures.size > 0 || rows.some(({ failed }) => failed) ? 1 : 0;
   }
 
   /** Prints the rows that did not reach their targets, with the reason. */
   summarize() {
-    const missed = this.#rows.filter(({ reached }) => reached === false);
-    const lines = missed.map(
-      ({ name, target, failed }) =>
-        `- ${name}: not reached${failed ? ', and this is a gate' : ''}${target?.open ? `; open: ${target.open}` : ''}`,
-    );
-    const judged = this.#rows.filter(({ target }) => target !== null).length;
-    process.stdout.write(
-      `\n${this.#rows.length} rows, ${judged} with a target, ${judged - missed.length} reached; ${setup()}\n${lines.join('\n')}\n`,
-    );
-    for (const [name, error] of this.#failures) process.stdout.write(`! ${name} failed: ${String(error)}\n`);
-  }
-
-  /**
-   * Writes the rows as JSON and as a picture.
-   * @param {string} folder made if necessary
-   * @param {Readonly<Record<string, unknown>>} options those of the run
-   */
-  write(folder, options) {
-    mkdirSync(folder, { recursive: true });
-    const rows = this.#rows.map(({ failed: _, ...row }) => row);
-    const result = { began: this.#began.toISOString(), setup: setup(), options, rows };
-    writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(result, null, 2)}\n`);
-    writeFileSync(join(folder, 'latest.svg'), drawRows(rows));
+    const rows = [...this.#results.values()].flatMap((result) => result.rows);
+    const missed = rows.filter(({ reached }) => reached === false);
+    const judged = rows.filter(({ reached }) => reached !== null).length;
+    const lines = [
+      `${rows.length} rows, ${judged} with a target, ${judged - missed.length} reached; ${describeSetup()}`,
+      ...missed.map(({ name, target, failed }) => {
+        const reason = target?.open === undefined ? '' : `; open: ${target.open}`;
+        return `- ${name}: not reached${failed ? ', and this is a gate' : ''}${reason}`;
+      }),
+      ...[...this.#failures].map(([name, error]) => `- ${name} failed: ${String(error)}`),
+    ];
+    process.stdout.write(`\n${lines.join('\n')}\n`);
   }
 }
 
+/**
+ * Formats the result of a benchmark in Markdown.
+ * @param {string} name
+ * @param {Result} result
+ */
+export function describeResult(name, { rows, texts }) {
+  return [`### ${name}`, ...texts, ...(rows.length > 0 ? [rowsTable(rows)] : [])].join('\n\n');
+}
+
 /** Describes the machine and what runs on it. */
-function setup() {
+function describeSetup() {
   const model = cpus()[0]?.model ?? 'unknown processor';
   const load = loadavg()[0]?.toFixed(1);
   return `Node ${process.versions.node}, ${platform()}, ${availableParallelism()} cores (${model}), load average ${load}`;

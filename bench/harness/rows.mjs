@@ -7,6 +7,7 @@ import { targets } from '../targets.mjs';
  * @typedef {object} Row
  * @property {string} id the key in `targets.mjs`, and in the results of other runs
  * @property {string} name the fact in words
+ * @property {string} [targetId] the key in `targets.mjs` if it is not the id
  * @property {string} unit `×` for a ratio; empty for a plain number
  * @property {import('./statistics.mjs').Measure} measure
  */
@@ -23,7 +24,7 @@ import { targets } from '../targets.mjs';
  * @returns {JudgedRow}
  */
 export function judge(row, known = targets) {
-  const target = known[row.id] ?? null;
+  const target = known[row.targetId ?? row.id] ?? null;
   if (target === null) return { ...row, target, reached: null, verdict: '', failed: false };
   const { value } = row.measure;
   const reached = value <= (target.atMost ?? Infinity) && value >= (target.atLeast ?? -Infinity);

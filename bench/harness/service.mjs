@@ -34,10 +34,10 @@ export const UNLIMITED = {
 /**
  * Starts the service and waits until it prints its address.
  * @param {Readonly<Record<string, string>>} environment the database, and changes to the settings
- * @param {{ entry?: string }} [options] `entry` is the `main.js` of another build
+ * @param {{ entry?: string, flags?: readonly string[] }} [build] the `main.js` of another build and its flags of Node.js
  */
-export async function startService(environment, { entry = ENTRY } = {}) {
-  const options = { environment: { ...ENVIRONMENT, ...environment }, announcement: ANNOUNCEMENT };
+export async function startService(environment, { entry = ENTRY, flags } = {}) {
+  const options = { environment: { ...ENVIRONMENT, ...environment }, announcement: ANNOUNCEMENT, flags };
   const process = await MeasuredProcess.start(entry, options);
   return new Service(process);
 }
