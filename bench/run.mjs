@@ -53,7 +53,10 @@ async function run(benchmarks) {
   const { quick } = options;
   const rounds = Number(options.rounds ?? (quick ? QUICK_ROUNDS : ROUNDS));
   const report = new Report({ quick, rounds });
-  const server = await DatabaseServer.open(options['data-dir']);
+  const server = await DatabaseServer.open({
+    dataDir: options['data-dir'],
+    say: (message) => report.say(message),
+  });
   try {
     for (const benchmark of benchmarks) {
       const started = performance.now();

@@ -35,7 +35,7 @@ export default {
   about: 'exports of a million accounts beside COPY by psql, and other requests meanwhile',
   async run({ server, quick, rounds, options, report }) {
     const accounts = Number(options.accounts ?? (quick ? QUICK_ACCOUNTS : ACCOUNTS));
-    const database = await server.sampleDatabase(accounts, report.say);
+    const database = await server.sampleDatabase(accounts);
     const reader = new Worker(new URL('../harness/export-reader.mjs', import.meta.url));
     const service = await startService(database.environment);
     try {

@@ -21,18 +21,18 @@ export default {
     const sides = [];
     try {
       for (const size of [SMALL, big]) {
-        const database = await server.sampleDatabase(size, report.say);
+        const database = await server.sampleDatabase(size);
         sides.push(await openSide(database));
       }
-      const options_ = { lanes: LANES, ms: quick ? 300 : 2_000 };
+      const load = { lanes: LANES, ms: quick ? 300 : 2_000 };
       const cells = [];
       for (const name of Object.keys(OPERATIONS)) {
         const rates = [[], []];
         if (!quick)
-          for (const side of sides) await ratePerSecond(options_, (lane) => OPERATIONS[name](side, lane));
+          for (const side of sides) await ratePerSecond(load, (lane) => OPERATIONS[name](side, lane));
         for (let round = 0; round < rounds; round++) {
           for (const [place, side] of sides.entries()) {
-            rates[place].push(await ratePerSecond(options_, (lane) => OPERATIONS[name](side, lane)));
+            rates[place].push(await ratePerSecond(load, (lane) => OPERATIONS[name](side, lane)));
           }
         }
         const measure = ratio(rates[0], rates[1]);

@@ -20,8 +20,8 @@ export default {
     const accounts = Number(options.accounts ?? (quick ? QUICK.accounts : BIG));
     const deepPages = Number(options.pages ?? (quick ? QUICK.pages : DEEP_PAGES));
     const repetitions = Number(options.repetitions ?? (quick ? QUICK.repetitions : REPETITIONS));
-    const small = await server.sampleDatabase(SMALL, report.say);
-    const big = await server.sampleDatabase(accounts, report.say);
+    const small = await server.sampleDatabase(SMALL);
+    const big = await server.sampleDatabase(accounts);
     report.text(await describeSetup(big.url));
     const pages = new SizedPages('/api/users', { repetitions });
     try {

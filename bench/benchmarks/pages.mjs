@@ -20,7 +20,7 @@ export default {
   async run({ server, quick, rounds, options, report }) {
     const accounts = Number(options.accounts ?? (quick ? QUICK.accounts : ACCOUNTS));
     const pages = Number(options.pages ?? (quick ? QUICK.pages : PAGES));
-    const database = await server.sampleDatabase(accounts, report.say);
+    const database = await server.sampleDatabase(accounts);
     const service = await startService(database.environment);
     const started = [service];
     try {

@@ -1,13 +1,11 @@
 // The time from process start to ready on an existing database, beside an older build, and the memory of the idle
 // process.
 
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { pause } from '../harness/lanes.mjs';
-import { startService } from '../harness/service.mjs';
+import { buildOf, startService } from '../harness/service.mjs';
 import { ratio, summarize } from '../harness/statistics.mjs';
 
 const STARTS = 20;
@@ -79,11 +77,3 @@ export default {
     }
   },
 };
-
-/** Returns the entry and the Node.js flags of another checkout with its own dist and node_modules. */
-export async function buildOf(folder) {
-  const flags = pathToFileURL(join(resolve(folder), 'scripts/node-flags.mjs')).href;
-  const entry = join(resolve(folder), 'dist/src/main.js');
-  if (!existsSync(entry)) throw new Error(`--before: there is no ${entry}`);
-  return { entry, flags: (await import(flags)).NODE_FLAGS };
-}

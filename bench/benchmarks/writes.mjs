@@ -50,14 +50,14 @@ async function besideBareLoops(database, { quick, rounds, report }) {
       await lane.signIn();
       lanes.push(lane);
     }
-    const works = [
-      ['refresh', (n) => refresh(client, sessions[n]), (n) => lanes[n].refresh()],
-      ['patch', (n) => rename(client, sessions[n]), (n) => lanes[n].rename()],
-    ];
+    const works = {
+      refresh: { ours: (n) => refresh(client, sessions[n]), bare: (n) => lanes[n].refresh() },
+      patch: { ours: (n) => rename(client, sessions[n]), bare: (n) => lanes[n].rename() },
+    };
     const options = { lanes: LANES, ms: quick ? 500 : 3_000 };
     const names = { refresh: 'POST /api/auth/refresh', patch: 'PATCH /api/users/me' };
     const cells = [];
-    for (const [name, ours, bare] of works) {
+    for (const [name, { ours, bare }] of Object.entries(works)) {
       const rates = { ours: [], bare: [], micros: [] };
       if (!quick) await ratePerSecond(options, ours);
       for (let round = 0; round < rounds; round++) {

@@ -24,20 +24,23 @@ export const PASSWORD = 'correct horse battery';
 /** One embedded server for all benchmarks of a run. */
 export class DatabaseServer {
   #embedded;
+  #say;
   #dataDir;
   #temporary;
 
   /**
-   * @param {string} [dataDir] kept after the run, and used again with what is in it
+   * @param {{ dataDir?: string, say?: (message: string) => void }} options `dataDir` is kept after the run, and used
+   *   again with what is in it
    */
-  static async open(dataDir) {
+  static async open({ dataDir, say = () => {} }) {
     const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'gatehouse-bench-')));
     const embedded = await joinEmbeddedPostgres({ dataDir: folder, notice: () => {} });
-    return new DatabaseServer(embedded, folder, dataDir === undefined);
+    return new DatabaseServer(embedded, folder, { temporary: dataDir === undefined, say });
   }
 
   /** Use {@link open}. */
-  constructor(embedded, dataDir, temporary) {
+  constructor(embedded, dataDir, { temporary, say }) {
+    this.#say = say;
     this.#embedded = embedded;
     this.#dataDir = dataDir;
     this.#temporary = temporary;
@@ -74,13 +77,13 @@ export class DatabaseServer {
   }
 
   /** Returns a database with that many sample accounts (`scripts/sample-accounts.mjs`). */
-  async sampleDatabase(accounts, say = () => {}) {
+  async sampleDatabase(accounts) {
     const database = await this.database(`accounts_${accounts}`);
     const [{ filled }] = await sql(database.url, 'SELECT EXISTS (SELECT FROM users OFFSET 1) AS filled');
     if (!filled) {
       const started = performance.now();
       await seed(database.url, accounts);
-      say(`${accounts} accounts in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+      this.#say(`${accounts} accounts in ${((performance.now() - started) / 1000).toFixed(1)} s`);
     }
     return database;
   }

@@ -3,7 +3,7 @@ import type { JudgedRow } from './rows.mjs';
 export interface Result {
   readonly began: string;
   readonly setup: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: { readonly quick: boolean; readonly rounds: number };
   readonly rows: readonly JudgedRow[];
   readonly texts: readonly string[];
 }

@@ -9,7 +9,7 @@ import { rowsTable } from './table.mjs';
  * @typedef {object} Result
  * @property {string} began in ISO 8601
  * @property {string} setup the machine and what runs on it
- * @property {Readonly<Record<string, unknown>>} options
+ * @property {{ quick: boolean, rounds: number }} options
  * @property {import('./rows.mjs').JudgedRow[]} rows
  * @property {string[]} texts tables with more than ratios
  */
@@ -22,10 +22,9 @@ export class Report {
   #failures = new Map();
   #benchmark = '';
 
-  /** @param {Readonly<Record<string, unknown>>} options those of the run */
+  /** @param {{ quick: boolean, rounds: number }} options those of the run */
   constructor(options) {
     this.options = options;
-    this.say = this.say.bind(this);
   }
 
   begin(benchmark) {

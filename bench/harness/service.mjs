@@ -1,6 +1,8 @@
 // The built service as a measured process.
 
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Client } from './client.mjs';
 import { MeasuredProcess } from './processes.mjs';
 
@@ -42,6 +44,15 @@ export async function startService(environment, { entry = ENTRY, flags } = {}) {
   return new Service(process);
 }
 
+/** Returns the entry and the Node.js flags of another checkout with its own dist and node_modules. */
+export async function buildOf(folder) {
+  const flags = pathToFileURL(join(resolve(folder), 'scripts/node-flags.mjs')).href;
+  const entry = join(resolve(folder), 'dist/src/main.js');
+  if (!existsSync(entry)) throw new Error(`--before: there is no ${entry}`);
+  return { entry, flags: (await import(flags)).NODE_FLAGS };
+}
+
+/** A running service. */
 export class Service {
   /** @param {MeasuredProcess} process */
   constructor(process) {

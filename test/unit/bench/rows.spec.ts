@@ -116,7 +116,7 @@ describe('the files', () => {
   const result = (value: number): Result => ({
     began: '2026-01-02T03:04:05.000Z',
     setup: 'a machine',
-    options: { rounds: 7 },
+    options: { quick: false, rounds: 7 },
     rows: [judged('share', value)],
     texts: ['a text'],
   });
