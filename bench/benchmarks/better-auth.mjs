@@ -84,8 +84,8 @@ async function signUp(client, { email }) {
   return token;
 }
 
-/** The header of a browser, which better-auth requires of requests with a body. */
-const ORIGIN = { origin: 'http://127.0.0.1' };
+/** The headers of a browser behind a proxy. better-auth requires the first of requests with a body. */
+const ORIGIN = { origin: 'http://127.0.0.1', 'x-forwarded-for': '10.0.0.1' };
 
 async function measureSignIns({ clients: [ours, theirs], accounts, rounds, ms }) {
   const rates = { service: [], peer: [] };

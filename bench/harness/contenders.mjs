@@ -1,6 +1,7 @@
 // Measures the cost of a request to several processes, in turns.
 
 import { sendCount } from './connection.mjs';
+import { pause, secondsOf } from './lanes.mjs';
 import { sendLoad } from './load.mjs';
 
 /**
@@ -13,6 +14,8 @@ import { sendLoad } from './load.mjs';
 
 /** The time before the measurement, after which V8 has optimized what is hot. A single round is none to believe. */
 const WARM_UP_SECONDS = 2;
+/** Contains one beat of what runs every second. */
+const AT_REST_MS = 1_000;
 
 /**
  * Measures the CPU time of a request, of all threads in user mode and in the kernel. Every second round runs
@@ -52,7 +55,8 @@ async function measureOnce({ process, requests }, { seconds, connections }) {
 }
 
 /**
- * Measures the kilobytes (1,024 bytes) that a request allocates on the heap of the main thread.
+ * Measures the kilobytes (1,024 bytes) that a request allocates on the heap of the main thread. Leaves out what the
+ * process allocates at rest: heartbeats, seals, tasks.
  * @param {Contender} contender
  * @param {{ rounds: number, count: number, connections: number }} options `count` requests in each round, and as many
  *   before the first
@@ -61,12 +65,21 @@ async function measureOnce({ process, requests }, { seconds, connections }) {
 export async function measureKilobytes({ process, requests }, { rounds, count, connections }) {
   const kilobytes = [];
   await sendCount(process.url, { requests, connections, count });
+  const atRest = await bytesPerSecondAtRest(process);
   for (let round = 0; round < rounds; round++) {
     const before = await process.usage();
-    await sendCount(process.url, { requests, connections, count });
+    const seconds = await secondsOf(() => sendCount(process.url, { requests, connections, count }));
     const after = await process.usage();
     process.dropOutput();
-    kilobytes.push((after.allocatedBytes - before.allocatedBytes) / 1024 / count);
+    const allocated = after.allocatedBytes - before.allocatedBytes - atRest * seconds;
+    kilobytes.push(allocated / 1024 / count);
   }
   return kilobytes;
+}
+
+async function bytesPerSecondAtRest(process) {
+  const before = await process.usage();
+  await pause(AT_REST_MS);
+  const after = await process.usage();
+  return (after.allocatedBytes - before.allocatedBytes) / (AT_REST_MS / 1000);
 }

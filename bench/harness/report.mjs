@@ -1,6 +1,7 @@
 // Collects the rows of a run, prints them and writes the files that hold them.
 
 import { availableParallelism, cpus, loadavg, platform } from 'node:os';
+import { targets } from '../targets.mjs';
 import { judge } from './rows.mjs';
 import { rowsTable } from './table.mjs';
 
@@ -13,6 +14,9 @@ import { rowsTable } from './table.mjs';
  * @property {import('./rows.mjs').JudgedRow[]} rows
  * @property {string[]} texts tables with more than ratios
  */
+
+/** The targets that also hold for small sizes and few rounds. */
+const gates = Object.fromEntries(Object.entries(targets).filter(([, { gate }]) => gate));
 
 /** Prints progress to the standard error output and results to the standard output. */
 export class Report {
@@ -49,7 +53,7 @@ export class Report {
 
   /** @param {import('./rows.mjs').Row} row */
   row(row) {
-    this.#current.rows.push(judge(row));
+    this.#current.rows.push(judge(row, this.options.quick ? gates : targets));
   }
 
   /** Adds a text, such as a table with more than ratios, that is printed above the rows of the benchmark. */

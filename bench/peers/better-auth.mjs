@@ -14,12 +14,13 @@ import { announce } from './announce.mjs';
 import { ARGON2 } from '../harness/argon2.mjs';
 import { openPool } from './queries.mjs';
 
+const LIMIT = { window: 60, max: 1_000_000 };
 const options = {
   database: openPool(),
   baseURL: 'http://127.0.0.1',
   secret: process.env.JWT_SECRET,
   telemetry: { enabled: false },
-  rateLimit: { enabled: true, window: 60, max: 1_000_000 },
+  rateLimit: { enabled: true, ...LIMIT, customRules: { '/sign-in/*': LIMIT, '/sign-up/*': LIMIT } },
   emailAndPassword: {
     enabled: true,
     password: {
