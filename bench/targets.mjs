@@ -46,6 +46,7 @@ export const targets = {
     open: 'some filters have no plan that is fast for every order; see bench/README.md',
   },
   'audit.page': { atMost: 2 },
+  suite: { atMost: 4 },
   'seal.ms': { atMost: 1000 },
   'export.ndjson': { atLeast: 0.6 },
   'export.csv': { atLeast: 0.6 },

@@ -11,6 +11,7 @@ import { migrate } from '../../dist/src/platform/database/startup/migrate.js';
 import { seed } from '../../scripts/seed.mjs';
 import { ARGON2 } from './argon2.mjs';
 
+const TEMPLATE = 'bench_template';
 export const PASSWORD = 'correct horse battery';
 
 /**
@@ -58,7 +59,12 @@ export class DatabaseServer {
     const known = await sql(superuserUrl, 'SELECT 1 FROM pg_database WHERE datname = $1', [name]);
     const environment = { DATABASE_URL, MIGRATION_DATABASE_URL: url, DATA_DIR: this.#dataDir };
     if (known.length === 0) {
-      await sql(superuserUrl, `CREATE DATABASE ${name}`);
+      // Copying a migrated database takes a fraction of the time of the migrations.
+      if (name !== TEMPLATE) await this.database(TEMPLATE);
+      await sql(
+        superuserUrl,
+        `CREATE DATABASE ${name} TEMPLATE ${name === TEMPLATE ? 'template1' : TEMPLATE}`,
+      );
     }
     await migrate({ DATABASE_URL, MIGRATION_DATABASE_URL: url });
     return { name, url, environment };

@@ -16,7 +16,7 @@ const STOP_TIMEOUT_MS = 40_000;
 const LOOK_EVERY_MS = 5;
 
 /**
- * What a process has used since its start.
+ * The resources that a process has used since its start.
  * @typedef {{ cpuMicros: number, allocatedBytes: number, rssBytes: number, maxRssBytes: number }} Usage
  */
 

@@ -6,7 +6,7 @@ import { judge } from './rows.mjs';
 import { rowsTable } from './table.mjs';
 
 /**
- * What a benchmark measured.
+ * The measurements of a benchmark.
  * @typedef {object} Result
  * @property {string} began in ISO 8601
  * @property {string} setup the machine and what runs on it
