@@ -10,8 +10,9 @@ const SMALL = 10_000;
 const BIG = 10_000_000;
 const REPETITIONS = 40;
 const DEEP_PAGES = 10_000;
-const QUICK = { entries: 20_000, repetitions: 2, pages: 50 };
-const QUICK_ROWS = 4;
+const QUICK = { entries: 5_000, repetitions: 1, pages: 20 };
+const QUICK_SMALL = 500;
+const QUICK_ROWS = 3;
 const PAGE = 20;
 const MONTHS = 24;
 
@@ -69,7 +70,7 @@ export default {
     const entries = Number(options.entries ?? (quick ? QUICK.entries : BIG));
     const repetitions = Number(options.repetitions ?? (quick ? QUICK.repetitions : REPETITIONS));
     const passed = Number(options.pages ?? (quick ? QUICK.pages : DEEP_PAGES)) * PAGE;
-    const small = await fill(server, quick ? SMALL / 10 : SMALL, report);
+    const small = await fill(server, quick ? QUICK_SMALL : SMALL, report);
     const big = await fill(server, entries, report);
     report.text(await describeSetup(big.url));
     const pages = new SizedPages('/api/audit', { repetitions });

@@ -10,7 +10,7 @@ import { median, ratio } from '../harness/statistics.mjs';
 import { format, table } from '../harness/table.mjs';
 
 const CALLERS = 64;
-const QUICK_CALLERS = 8;
+const QUICK_CALLERS = 4;
 const CONNECTIONS = 32;
 const LANES = 8;
 

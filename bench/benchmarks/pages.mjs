@@ -39,7 +39,7 @@ export default {
       ];
       const load = { rounds, seconds: quick ? 1 : 2, connections: CONNECTIONS };
       const costs = await measureCosts(contenders, load);
-      const counts = { rounds: Math.min(rounds, 5), count: quick ? 200 : 2_000, connections: CONNECTIONS };
+      const counts = { rounds: quick ? 3 : 5, count: quick ? 200 : 2_000, connections: CONNECTIONS };
       const kilobytes = await measureKilobytes(contenders[0], counts);
       const of = (name) => costs.get(name);
       const rows = [

@@ -60,6 +60,10 @@ export class Connection {
   }
 }
 
+/** The share of requests that may be refused. A refusal costs little, but more of them would distort the count. */
+const MAX_REFUSED = 0.05;
+const AGAIN_AFTER_MS = 100;
+
 /** Formats a raw GET request. */
 export function rawRequest({ path, token }) {
   const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
@@ -70,18 +74,29 @@ export function rawRequest({ path, token }) {
  * Sends exactly `count` requests and waits for all answers.
  * @param {string} url
  * @param {{ requests: readonly import('./load.mjs').Request[], connections: number, count: number }} load
- * @throws an error if one is not answered with 200
+ * @throws an error if one is not answered with 200. Repeats those that the service refuses while the machine is busy
  */
 export async function sendCount(url, { requests, connections, count }) {
   const raw = requests.map(rawRequest);
   const open = [];
   let sent = 0;
   let received = 0;
+  let refused = 0;
+  const waiting = new Map();
   const { promise, resolve, reject } = Promise.withResolvers();
   const next = (connection) => {
-    if (sent < count) connection.send(raw[sent++ % raw.length]);
+    if (sent >= count) return;
+    waiting.set(connection, raw[sent++ % raw.length]);
+    connection.send(waiting.get(connection));
+  };
+  const again = (connection) => {
+    if (!connection.closed) connection.send(waiting.get(connection));
   };
   const answered = (connection, status) => {
+    if (status === '503' && refused++ < count * MAX_REFUSED) {
+      setTimeout(again, AGAIN_AFTER_MS, connection);
+      return undefined;
+    }
     if (status !== '200') return reject(new Error(`${url} answered ${status}`));
     received += 1;
     return received === count ? resolve() : next(connection);
