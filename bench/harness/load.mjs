@@ -16,6 +16,9 @@ const here = (name) => join(import.meta.dirname, name);
  * @typedef {{ requests: number, seconds: number, failed: number, p50Ms: number, p99Ms: number }} LoadResult
  */
 
+/** A service on a busy machine may refuse some requests, which costs little. */
+const MAX_FAILED = 0.02;
+
 /** The name of the load generator of this machine. `BENCH_LOAD=autocannon` chooses autocannon. */
 export const generator =
   process.env.BENCH_LOAD !== 'autocannon' && spawnSync('wrk', ['--version']).error === undefined
@@ -27,7 +30,7 @@ export const generator =
  * @param {string} url
  * @param {{ requests: readonly Request[], connections: number, seconds: number }} load `seconds` is a whole number
  * @returns {Promise<LoadResult>}
- * @throws an error if any request failed
+ * @throws an error if more than 2 % of the requests failed or were refused
  */
 export async function sendLoad(url, { requests, connections, seconds }) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-load-'));
@@ -45,7 +48,7 @@ export async function sendLoad(url, { requests, connections, seconds }) {
           );
     const result = JSON.parse(/^BENCH (.*)$/m.exec(stdout)?.[1] ?? 'null');
     if (result === null) throw new Error(`the load generator reported nothing: ${stdout}`);
-    if (result.failed > 0)
+    if (result.failed > result.requests * MAX_FAILED)
       throw new Error(`${result.failed} of ${result.requests} requests to ${url} failed`);
     return result;
   } finally {
