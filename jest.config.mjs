@@ -32,7 +32,7 @@ export default {
       displayName: 'unit',
       testMatch: [
         '<rootDir>/src/**/*.spec.ts',
-        '<rootDir>/test/{properties,contract,architecture}/**/*.spec.ts',
+        '<rootDir>/test/{properties,contract,architecture,unit}/**/*.spec.ts',
       ],
     },
     { ...loader, ...database, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },

@@ -1,4 +1,4 @@
-// Reads exports for `bench:export` in a separate thread, so that other callers wait only for the service.
+// Reads exports for the benchmark `export` in a separate thread, so that other callers wait only for the service.
 
 import { connect } from 'node:net';
 import { parentPort } from 'node:worker_threads';
