@@ -82,7 +82,7 @@ export class DatabaseServer {
     return { name, url, environment: { DATABASE_URL, MIGRATION_DATABASE_URL: url, DATA_DIR: this.#dataDir } };
   }
 
-  /** Returns a database with that many sample accounts (`scripts/sample-accounts.mjs`). */
+  /** Returns a database with that many sample accounts (`scripts/sample-users.mjs`). */
   async sampleDatabase(accounts) {
     const database = await this.database(`accounts_${accounts}`);
     const [{ filled }] = await sql(database.url, 'SELECT EXISTS (SELECT FROM users OFFSET 1) AS filled');

@@ -109,7 +109,7 @@ export function maskLogLine(line: Readonly<Record<string, unknown>>): Record<str
 }
 
 function maskLogField(name: string, value: unknown): unknown {
-  if (typeof value === 'number' && /_ms$/.test(name)) return '<ms>';
+  if (typeof value === 'number' && name.endsWith('_ms')) return '<ms>';
   // The frames name the lines of the sources.
   if (name === 'stack' && typeof value === 'string') return value.split('\n', 1)[0];
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;

@@ -73,8 +73,8 @@ export class ReplayedService {
       BATCH_CONCURRENCY: '1',
       ...ENVIRONMENTS[service],
     };
-    const start = service === 'strict' ? Instance.startInProduction : Instance.start;
-    return new ReplayedService(await start({ env }), database, mailDir);
+    const instance = await (service === 'strict' ? Instance.startInProduction({ env }) : Instance.start({ env }));
+    return new ReplayedService(instance, database, mailDir);
   }
 
   async stop(): Promise<void> {
