@@ -73,7 +73,9 @@ export class ReplayedService {
       BATCH_CONCURRENCY: '1',
       ...ENVIRONMENTS[service],
     };
-    const instance = await (service === 'strict' ? Instance.startInProduction({ env }) : Instance.start({ env }));
+    const instance = await (service === 'strict'
+      ? Instance.startInProduction({ env })
+      : Instance.start({ env }));
     return new ReplayedService(instance, database, mailDir);
   }
 
@@ -260,7 +262,10 @@ export class ReplayedService {
       path = fresh.length === entries.length ? next : undefined;
     }
     for (const { id } of added) this.knownEntries.add(String(id));
-    return added.toReversed().map(({ id: _, occurred_at: __, ...entry }) => entry);
+    const varying = new Set(['id', 'occurred_at']);
+    return added
+      .toReversed()
+      .map((entry) => Object.fromEntries(Object.entries(entry).filter(([name]) => !varying.has(name))));
   }
 }
 
