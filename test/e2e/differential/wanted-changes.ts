@@ -34,15 +34,27 @@ function requestOf(text: string, title: string): { readonly method: string; read
   return { method, path };
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+function logLine(fields: Fields): string {
+  const all = Object.entries({ level: 'info', request_id: '<uuid:1>', ...fields });
+  return `log ${JSON.stringify(Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1))))}`;
+}
+
 /** Adds a line to the end of the log of an exchange without audit entries. */
 export const addLog =
-  (fields: Readonly<Record<string, unknown>>): Change =>
-  (text) => {
-    const sorted = Object.entries({ level: 'info', request_id: '<uuid:1>', ...fields }).toSorted(
-      ([a], [b]) => (a < b ? -1 : 1),
-    );
-    return `${text}\nlog ${JSON.stringify(Object.fromEntries(sorted))}`;
-  };
+  (fields: Fields): Change =>
+  (text) =>
+    `${text}\n${logLine(fields)}`;
+
+/** Adds the warning about the preflight of an origin that is not allowed, as the first line of its log. */
+export const addCorsWarning: Change = (text) => {
+  const [, origin = ''] = /^> Origin: ?(.*)$/m.exec(text) ?? [];
+  const msg = 'refused a preflight: add this origin to CORS_ORIGINS to allow its pages';
+  const line = logLine({ level: 'warn', context: 'Cors', msg, origin });
+  const at = text.search(/^log /m);
+  return at < 0 ? `${text}\n${line}` : `${text.slice(0, at)}${line}\n${text.slice(at)}`;
+};
 
 /** Adds the line of the access log, which probes do not have. Without `route` the request has none. */
 export const addAccessLine =
