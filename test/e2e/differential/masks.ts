@@ -59,6 +59,8 @@ export class Masker {
   }
 }
 
+/** The ETag of a file: its size, and the time at which its package was installed. */
+const FILE_ETAG = /^(W\/"[0-9a-f]+-)[0-9a-f]{11}"$/;
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/;
 
 /** The properties of an exchange on which the masks of its headers depend. */
@@ -75,7 +77,11 @@ export interface MaskedHeader {
 export function maskHeader({ name, value, bodyLength, isHead, keepsLimits }: MaskedHeader): string {
   switch (name.toLowerCase()) {
     case 'date':
+    // Only the files of Swagger UI have one.
+    case 'last-modified':
       return HTTP_DATE.test(value) ? '<date>' : value;
+    case 'etag':
+      return value.replace(FILE_ETAG, '$1<mtime>"');
     case 'content-length':
       // The uptime and the time in a report of the health differ in length.
       if (isHead) return value.replace(/^\d+$/, '<length>');

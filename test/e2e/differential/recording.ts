@@ -80,7 +80,7 @@ export function withWantedDifferences(
       let wanted = text;
       for (const difference of differences) {
         if (!difference.exchanges.test(`${group}: ${title}`)) continue;
-        const changed = wanted.replace(difference.recorded, difference.wanted);
+        const changed = difference.change(wanted, title);
         if (changed !== wanted) used.add(difference);
         wanted = changed;
       }

@@ -1,13 +1,129 @@
+import {
+  addAccessLine,
+  addCorsWarning,
+  addEmptyLine,
+  addHeader,
+  addLog,
+  all,
+  type Change,
+  omitHeader,
+  replaceHeader,
+  underApi,
+} from './wanted-changes.js';
+
 /** A difference from the recorded build that was made on purpose. */
 export interface WantedDifference {
   /** Matches the group and the title of each exchange that differs, such as `users: GET /api/users as ada`. */
   readonly exchanges: RegExp;
-  /** The recorded text. */
-  readonly recorded: string | RegExp;
-  /** The text that takes its place. */
-  readonly wanted: string;
+  readonly change: Change;
   readonly reason: string;
 }
 
+const INPUT_FIRST =
+  'the gate refuses faulty input before the headers of the route: a refusal is not what they describe';
+const SECRETS =
+  /^(?:faults: (?:POST \/api\/auth\/(?:login|refresh)|PUT \/api\/auth\/password)(?:\?nothing=1)? as admin|sessions: POST \/api\/auth\/login): (?:an unknown parameter|broken JSON|a form|a body above the limit|a forbidden property)$/;
+
+/** Input that the gate refuses. */
+const refusedInput: readonly WantedDifference[] = [
+  {
+    exchanges: SECRETS,
+    change: all(
+      replaceHeader('Cache-Control: no-store, no-transform', 'Cache-Control: no-store'),
+      replaceHeader('Vary: Origin', 'Vary: Origin, Accept-Encoding'),
+    ),
+    reason: `${INPUT_FIRST}, and contains no secret that compression could give away`,
+  },
+  {
+    exchanges: /^(?:faults|paths): GET \/\.well-known\/jwks\.json\?/,
+    change: omitHeader('Cache-Control: public, max-age=300'),
+    reason: `${INPUT_FIRST}, and must not be cached for 5 minutes`,
+  },
+  {
+    exchanges:
+      /^(?:faults|bodies): POST \/api\/auth\/logout(?:\?nothing=1)? as \w+: (?:an unknown parameter|a form|a body above the limit|a body that is not expected)$/,
+    change: omitHeader('Clear-Site-Data: "cache", "storage"'),
+    reason: `${INPUT_FIRST}, and must not make a browser clear its data while the session goes on`,
+  },
+  {
+    exchanges: /^(?:faults|pages|cross-origin): GET \/metrics\?/,
+    change: omitHeader('Cache-Control: no-store'),
+    reason: INPUT_FIRST,
+  },
+];
+
+const refusal = addLog({ msg: 'refused', code: 'VALIDATION_ERROR' });
+const AMBIGUOUS =
+  /^(?:faults: GET \S+: an invalid host|callers: .*: two tokens|resources: .*: two keys|wire: (?:HTTP\/0\.9|no Host|two Hosts|a Host with a path|an absolute target of another host|another coding|chunks in HTTP\/1\.0|two types|two origins|two ranges))$/;
+
+/** Requests that are refused before they are routed. */
+const refusedAtTheEdge: readonly WantedDifference[] = [
+  {
+    exchanges: AMBIGUOUS,
+    change: all(addHeader('Vary: Accept-Encoding'), underApi(addHeader('Cache-Control: no-store'))),
+    reason: 'a refusal has the headers of every response of its path',
+  },
+  {
+    exchanges: AMBIGUOUS,
+    change: all(refusal, addAccessLine()),
+    reason: 'a request that the edge refuses as ambiguous is logged like every other one',
+  },
+  {
+    exchanges: /^paths: GET \/(?:api\/users\/%zz|%zz|%ff) as ada$/,
+    change: all(refusal, addAccessLine()),
+    reason: 'a request whose path cannot be decoded is logged like every other one',
+  },
+];
+
+const documentation = (exchanges: RegExp, change: Change): WantedDifference => ({
+  exchanges,
+  change,
+  reason: 'requests of the documentation are logged like all others',
+});
+
+/** The pages of Swagger UI, its files and the document. */
+const documentationLines: readonly WantedDifference[] = [
+  documentation(/^pages: GET \/docs\/?(?:: an origin)?$/i, all(addEmptyLine, addAccessLine('/docs'))),
+  documentation(/^pages: HEAD \/docs$/, addAccessLine('/docs')),
+  documentation(/^pages: GET \/docs\/index\.html$/, all(addEmptyLine, addAccessLine('/docs/index.html'))),
+  documentation(/^pages: GET \/docs\/swagger-ui-init\.js$/, addAccessLine('/docs/swagger-ui-init.js')),
+  documentation(/^pages: GET \/docs\/(?:swagger-ui\.css|favicon-32x32\.png)(?:: .*)?$/, addAccessLine()),
+  documentation(/^pages: GET \/openapi\.json(?:: gzip)?$/, all(addEmptyLine, addAccessLine('/openapi.json'))),
+  documentation(/^pages: HEAD \/openapi\.json$/, addAccessLine('/openapi.json')),
+];
+
+const EVERY_REQUEST =
+  'each request is one line with its id (docs/operations/metrics.md), also one that the edge answers itself';
+
+/** Requests that the recorded build answered before its logger knew them. */
+const answeredAtTheEdge: readonly WantedDifference[] = [
+  {
+    exchanges:
+      /^(?:cross-origin: OPTIONS \/api\/users\/me: Origin: (?:https:\/\/evil\.example|null|http:\/\/localhost\.evil\.example|)|production: OPTIONS \/api\/users\/me: a preflight)$/,
+    change: addCorsWarning,
+    reason: EVERY_REQUEST,
+  },
+  {
+    exchanges: /^cross-origin: OPTIONS (?!.*: (?:an origin, no preflight|a method without an origin)$)/,
+    change: addAccessLine(),
+    reason: EVERY_REQUEST,
+  },
+  {
+    exchanges: /^wire: an asterisk$/,
+    change: all(addLog({ msg: 'refused', code: 'NOT_FOUND' }), addAccessLine()),
+    reason: EVERY_REQUEST,
+  },
+  {
+    exchanges: /^headers: GET \/health\/live: another expectation$/,
+    change: all(addHeader('Vary: Accept-Encoding'), refusal),
+    reason: 'an unknown expectation is refused like an ambiguous request',
+  },
+];
+
 /** Every wanted difference. The test fails for one that no longer applies. */
-export const wantedDifferences: readonly WantedDifference[] = [];
+export const wantedDifferences: readonly WantedDifference[] = [
+  ...refusedInput,
+  ...refusedAtTheEdge,
+  ...documentationLines,
+  ...answeredAtTheEdge,
+];

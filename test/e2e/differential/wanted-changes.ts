@@ -1,0 +1,83 @@
+/** Returns the wanted text of an exchange, made from the recorded one. */
+export type Change = (text: string, title: string) => string;
+
+const PROBES = /^\/(?:health|metrics)(?:\/|$)/;
+/** The headers of the first answer, without the usual ones that are missing. */
+const HEADERS = /(?<=^< HTTP\/1\.1 .*\n)(?:< [A-Z].*\n)+/m;
+
+const changeHeaders = (text: string, change: (lines: readonly string[]) => readonly string[]): string =>
+  text.replace(HEADERS, (block) => {
+    const lines = block.trimEnd().split('\n');
+    return `${change(lines).toSorted().join('\n')}\n`;
+  });
+
+export const addHeader =
+  (header: string): Change =>
+  (text) =>
+    changeHeaders(text, (lines) => [...lines, `< ${header}`]);
+
+export const omitHeader =
+  (header: string): Change =>
+  (text) =>
+    changeHeaders(text, (lines) => lines.filter((line) => line !== `< ${header}`));
+
+/** Replaces a header that has exactly the value. */
+export const replaceHeader =
+  (recorded: string, wanted: string): Change =>
+  (text) =>
+    changeHeaders(text, (lines) => lines.map((line) => (line === `< ${recorded}` ? `< ${wanted}` : line)));
+
+/** Returns the method and the path of an exchange. A raw one begins with its request line, others have it as title. */
+function requestOf(text: string, title: string): { readonly method: string; readonly path: string } {
+  const [, method = '', path = ''] =
+    /^> ([A-Z]+) (\S+)/.exec(text) ?? /^([A-Z]+) ([^\s?:]+)/.exec(title) ?? [];
+  return { method, path };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function logLine(fields: Fields): string {
+  const all = Object.entries({ level: 'info', request_id: '<uuid:1>', ...fields });
+  return `log ${JSON.stringify(Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1))))}`;
+}
+
+/** Adds a line to the end of the log of an exchange without audit entries. */
+export const addLog =
+  (fields: Fields): Change =>
+  (text) =>
+    `${text}\n${logLine(fields)}`;
+
+/** Adds the warning about the preflight of an origin that is not allowed, as the first line of its log. */
+export const addCorsWarning: Change = (text) => {
+  const [, origin = ''] = /^> Origin: ?(.*)$/m.exec(text) ?? [];
+  const msg = 'refused a preflight: add this origin to CORS_ORIGINS to allow its pages';
+  const line = logLine({ level: 'warn', context: 'Cors', msg, origin });
+  const at = text.search(/^log /m);
+  return at < 0 ? `${text}\n${line}` : `${text.slice(0, at)}${line}\n${text.slice(at)}`;
+};
+
+/** Adds the line of the access log, which probes do not have. Without `route` the request has none. */
+export const addAccessLine =
+  (route = 'unmatched'): Change =>
+  (text, title) => {
+    const { method, path } = requestOf(text, title);
+    if (PROBES.test(path)) return text;
+    const status = Number(/^< HTTP\/1\.1 (\d{3})/m.exec(text)?.[1]);
+    const facts = { method, path, route, status };
+    return addLog({ msg: 'request', ip: '127.0.0.1', duration_ms: '<ms>', ...facts })(text, title);
+  };
+
+/** Restores the empty line at the end of a body, which a recording omits at the end of an exchange. */
+export const addEmptyLine: Change = (text) => `${text}\n`;
+
+/** Applies the change only to paths under /api. */
+export const underApi =
+  (change: Change): Change =>
+  (text, title) =>
+    /^\/api(?:\/|$)/.test(requestOf(text, title).path) ? change(text, title) : text;
+
+/** Applies the changes in order. */
+export const all =
+  (...changes: readonly Change[]): Change =>
+  (text, title) =>
+    changes.reduce((changed, change) => change(changed, title), text);
