@@ -69,3 +69,31 @@ function namesFeature(text: string): boolean {
   const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
   return NAMES.some((name) => code.includes(`'${name}'`)) || /\/api\\?\/\w/.test(code);
 }
+
+/** Returns the POST handlers in a controller's text that do not say what they do with an Idempotency-Key. */
+function undeclaredPosts(text: string): string[] {
+  const use = /@(?:Repeatable|KeyDecidesAlone|IgnoresIdempotencyKey)\(\)/;
+  const [head = '', body = ''] = text.split(/^export class .*$/m);
+  if (use.test(head.slice(head.lastIndexOf('\n\n')))) return [];
+  // A handler follows its decorators, and an empty line ends it.
+  return body.split('\n\n').filter((member) => /^ {2}@Post\(/m.test(member) && !use.test(member));
+}
+
+describe('a POST', () => {
+  it('says what it does with an Idempotency-Key', () => {
+    const controllers = globSync('src/**/*.controller.ts', { cwd: ROOT });
+    const texts = controllers.map((file) => readFileSync(`${ROOT}${file}`, 'utf8'));
+    expect(texts.filter((text) => text.includes('@Post(')).length).toBeGreaterThan(5);
+    expect(texts.flatMap(undeclaredPosts)).toEqual([]);
+  });
+
+  it('is seen not to say it', () => {
+    const member = `  @Post('x')\n  @Public()\n  x(): void {}\n`;
+    expect(undeclaredPosts(`\n\n@Controller('a')\nexport class A {\n${member}}`)).toHaveLength(1);
+    expect(
+      undeclaredPosts(`\n\n@IgnoresIdempotencyKey()\n@Controller('a')\nexport class A {\n${member}}`),
+    ).toEqual([]);
+    const repeatable = member.replace('@Public()', '@Repeatable()');
+    expect(undeclaredPosts(`\n\n@Controller('a')\nexport class A {\n${repeatable}}`)).toEqual([]);
+  });
+});

@@ -16,7 +16,7 @@ const withHeader = (
   headers: { Authorization: value },
 });
 
-/** Who a request is from. */
+/** Requests with and without a valid caller. */
 export const callers: Group = {
   name: 'callers',
   service: 'open',

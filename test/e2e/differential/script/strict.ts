@@ -64,7 +64,7 @@ export const limits: Group = {
   ],
 };
 
-/** What production mode changes. */
+/** Requests that production mode answers differently. */
 export const production: Group = {
   name: 'production',
   service: 'strict',
