@@ -112,6 +112,8 @@ const changeEmail = (title: string, body: object, key?: string): Ask => ({
   title,
   body: { password: PASSWORD, ...body },
   ...(key !== undefined && { headers: { 'Idempotency-Key': key } }),
+  // An hour, less the seconds since the first of the requests that count.
+  masks: [[/(Retry-After): 35[4-9]\d$/gm, '$1: 3600']],
 });
 
 /** Sign-in, sessions and recovery. */
