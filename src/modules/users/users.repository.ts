@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { violatesUnique } from '../../platform/database/database.errors.js';
-import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/driver/prepared.js';
 import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { User, type UserStatus } from './user.entity.js';
 import {
+  estimateMatching,
   findPage,
   matchingUsers,
   type UserFilters,
@@ -225,8 +225,7 @@ export class UsersRepository {
   }
 
   estimate(filters: UserFilters): Promise<number> {
-    const [sql, parameters] = matchingUsers(this.users, filters).select('1').getQueryAndParameters();
-    return estimateRows(this.sql, sql, parameters);
+    return estimateMatching(this.users, this.sql, filters);
   }
 
   /**
