@@ -134,7 +134,7 @@ describe('GET /api/users over many users', () => {
         expect(idsOf(next)).toEqual(expected.slice(from, from + limit));
         if (expected.length <= 1000) expect(next.headers['x-total-estimate']).toBe(String(expected.length));
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     );
   });
 
@@ -151,7 +151,7 @@ describe('GET /api/users over many users', () => {
          AND ($2::text IS NULL OR $2 = ANY (roles))
          AND CASE WHEN $3::text IS NULL THEN status <> 'deleted' ELSE status = $3 END
        ORDER BY ${column} ${direction}, id ${direction}`,
-      [[foldSearch(search), foldTurkishI(foldCase(search))], role, status],
+      [[...new Set([foldSearch(search), foldTurkishI(foldCase(search))])], role, status],
     );
     return found.map(({ id }) => id);
   }
