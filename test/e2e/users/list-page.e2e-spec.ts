@@ -148,7 +148,7 @@ describe('GET /api/users over many users', () => {
       `SELECT id FROM users
        WHERE EXISTS (SELECT FROM unnest($1::text[]) AS term
                      WHERE strpos(search_key, term) > 0 OR strpos(search_fold(search_key), term) > 0)
-         AND ($2::text IS NULL OR $2 = ANY (roles))
+         AND erased_at IS NULL AND ($2::text IS NULL OR $2 = ANY (roles))
          AND CASE WHEN $3::text IS NULL THEN status <> 'deleted' ELSE status = $3 END
        ORDER BY ${column} ${direction}, id ${direction}`,
       [[...new Set([foldSearch(search), foldTurkishI(foldCase(search))])], role, status],
