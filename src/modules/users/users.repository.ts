@@ -3,7 +3,6 @@ import { IsNull } from 'typeorm';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { violatesUnique } from '../../platform/database/database.errors.js';
-import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { prepared } from '../../platform/database/driver/statements/prepared.js';
 import { insertReturning, returnedEntity } from '../../platform/database/returned-entity.js';
 import { PointReader } from '../../platform/database/point.reader.js';
@@ -11,6 +10,7 @@ import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { User, USER_COLUMNS, type UserStatus } from './user.entity.js';
 import {
+  estimateMatching,
   findPage,
   matchingUsers,
   type UserFilters,
@@ -237,8 +237,7 @@ export class UsersRepository {
   }
 
   estimate(filters: UserFilters): Promise<number> {
-    const [sql, parameters] = matchingUsers(this.users, filters).select('1').getQueryAndParameters();
-    return estimateRows(this.sql, sql, parameters);
+    return estimateMatching(this.users, this.sql, filters);
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { SqlRunner } from './sql.runner.js';
 
 /** The number of rows counted exactly before the planner's estimate is used. */
-const MAX_COUNTED_ROWS = 1000;
+export const MAX_COUNTED_ROWS = 1000;
 
 interface Plan {
   readonly 'Plan Rows': number;

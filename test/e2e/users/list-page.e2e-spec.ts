@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { foldCase } from '../../../src/common/text.js';
+import fc from 'fast-check';
+import { foldCase, foldSearch, foldTurkishI } from '../../../src/common/text.js';
 import { TestApp } from '../../support/app/test-app.js';
 
 interface Row {
@@ -15,6 +16,12 @@ interface Row {
 }
 
 type Filters = Readonly<Record<string, string>>;
+
+interface SelectFilters {
+  readonly search?: string;
+  readonly status?: string | null;
+  readonly role?: string | null;
+}
 
 const USERS = '12000';
 const SORTS = ['created_at', '-created_at', 'email', '-email', 'name', '-name'];
@@ -83,6 +90,71 @@ describe('GET /api/users over many users', () => {
       expect(Math.abs(estimate - exact)).toBeLessThanOrEqual(exact * 0.2);
     }
   });
+
+  it('returns what a plain SELECT returns, for any filters', async () => {
+    const row = fc.nat(rows.length - 1).map((place) => rows[place]!.search_key.split('\n'));
+    const part = fc
+      .tuple(row, fc.nat(1), fc.nat(30), fc.integer({ min: 1, max: 16 }))
+      .map(([lines, line, from, length]) => Array.from(lines[line] ?? '').slice(from, from + length))
+      .map((characters) => characters.join(''));
+    const word = row.map(([name = '']) => name.split(' ').at(-1) ?? '');
+    const search = fc
+      .oneof(
+        part,
+        word,
+        fc.tuple(part, word).map(([one, other]) => `${one} ${other}`),
+      )
+      .map((text) => text.trim())
+      .filter((text) => text !== '');
+    const filters = fc.record(
+      {
+        search,
+        status: fc.constantFrom('active', 'disabled', 'deleted'),
+        role: fc.constantFrom('user', 'premium', 'auditor', 'admin', 'nobody'),
+      },
+      { requiredKeys: [] },
+    );
+    const places = fc.tuple(fc.nat(60), fc.integer({ min: 1, max: 100 }));
+    await fc.assert(
+      fc.asyncProperty(filters, fc.constantFrom(...SORTS), places, async (filter, sort, [offset, limit]) => {
+        const expected = await select(filter, sort);
+        const page = await read({ ...filter, sort, limit: `${limit}`, offset: `${offset}`, total: 'exact' });
+        expect(idsOf(page)).toEqual(expected.slice(offset, offset + limit));
+        expect(page.headers['x-total-count']).toBe(String(expected.length));
+        const cursor = /cursor=([^&>]+)/.exec(page.headers['link'] ?? '')?.[1];
+        expect(cursor !== undefined).toBe(expected.length > offset + limit);
+        const next = await read({
+          ...filter,
+          sort,
+          limit: `${limit}`,
+          total: 'estimate',
+          ...(cursor !== undefined && { cursor }),
+        });
+        const from = cursor === undefined ? 0 : offset + limit;
+        expect(idsOf(next)).toEqual(expected.slice(from, from + limit));
+        if (expected.length <= 1000) expect(next.headers['x-total-estimate']).toBe(String(expected.length));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  const idsOf = ({ body }: { body: unknown }) => (body as Row[]).map(({ id }) => id);
+
+  /** Finds the ids without any index of the list. */
+  async function select({ search = '', status = null, role = null }: SelectFilters, sort: string) {
+    const column = `${sort.replace('-', '').replace(/^(email|name)$/, '$1_key')}`;
+    const direction = sort.startsWith('-') ? 'DESC' : 'ASC';
+    const found = await app.database.query<Row>(
+      `SELECT id FROM users
+       WHERE EXISTS (SELECT FROM unnest($1::text[]) AS term
+                     WHERE strpos(search_key, term) > 0 OR strpos(search_fold(search_key), term) > 0)
+         AND erased_at IS NULL AND ($2::text IS NULL OR $2 = ANY (roles))
+         AND CASE WHEN $3::text IS NULL THEN status <> 'deleted' ELSE status = $3 END
+       ORDER BY ${column} ${direction}, id ${direction}`,
+      [[...new Set([foldSearch(search), foldTurkishI(foldCase(search))])], role, status],
+    );
+    return found.map(({ id }) => id);
+  }
 
   const read = (query: Filters) =>
     app.as(app.admin, 'get', `/api/users?${new URLSearchParams(query).toString()}`).expect(200);

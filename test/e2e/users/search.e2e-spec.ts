@@ -142,7 +142,7 @@ describe('GET /api/users', () => {
       await client.end();
       const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
       expect(plan).toMatch(/Bitmap Index Scan on users_search(?:_pairs)? /);
-      expect(plan).toContain('Bitmap Index Scan on users_search_turkish');
+      expect(plan).toContain('Bitmap Index Scan on users_search_turkish_i ');
     });
 
     it('is ignored when empty, and bounded in length', async () => {

@@ -1,21 +1,31 @@
 import type { Repository, SelectQueryBuilder } from 'typeorm';
 import type { PageKey } from '../../../common/pagination/cursor.js';
-import { likePattern } from '../../../common/text.js';
-import { planOf } from '../../../platform/database/estimate-rows.js';
-import {
-  anyTerm,
-  keyContains,
-  keyContainsPairs,
-  searchTerms,
-} from '../../../platform/database/search-key.js';
 import { prepared } from '../../../platform/database/driver/statements/prepared.js';
+import { MAX_COUNTED_ROWS, planOf } from '../../../platform/database/estimate-rows.js';
 import type { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { type User, USER_COLUMNS, type UserStatus } from '../user.entity.js';
+import {
+  hasWords,
+  isFoundInFoldedKeys,
+  matchesSearch,
+  matchesSearchByFoldedKey,
+  matchesSearchByIndex,
+  matchesSearchByReading,
+  matchesSearchByWords,
+  nearlyMatchesSearch,
+  nearlyMatchesWords,
+  searchParameters,
+} from './search-conditions.js';
 
 /**
  * The cost of reading the inverted index, measured in index entries walked (a third of a microsecond each).
  */
 const ENTRIES_PER_LOOKUP = 5000;
+/**
+ * The number of samples of the search key (see the migration `accounts`). A share below one sample is a guess
+ * of the planner.
+ */
+const SAMPLES = 1000;
 /** The cost of fetching one row at random, about 5 microseconds, in the same unit. */
 const ENTRIES_PER_FETCH = 15;
 /**
@@ -25,11 +35,20 @@ const ENTRIES_PER_FETCH = 15;
 const WALK_COST_FACTOR = 2;
 /** The share of the gathering cost that a walk may use for frequent values, which are expensive to gather. */
 const COST_SHARE_OF_GATHERING = 0.25;
+/**
+ * The estimate beyond which a count would not end at {@link MAX_COUNTED_ROWS}: samples that show five times as many
+ * rows are not mistaken by so much.
+ */
+const TRUSTED_ROWS = 5 * MAX_COUNTED_ROWS;
 const NOT_DELETED = `status <> 'deleted'`;
+const NOT_ACTIVE = `status <> 'active'`;
+/**
+ * Is always true, and keeps the planner from starting parallel workers, because only the session's own process may
+ * evaluate it. Their start takes up to 100 ms, many times as long as gathering rare rows.
+ */
+const WITHOUT_WORKERS = `pg_backend_pid() > 0`;
 /** Excludes erased users, whose search key is empty. The indexes contain this column. */
 const NOT_ERASED = `search_key <> ''`;
-/** Matches three letters or digits in a row, for which pg_trgm has an index entry. */
-const HAS_TRIGRAM = /[\p{L}\p{N}]{3}/u;
 
 export interface UserFilters {
   readonly search?: string;
@@ -55,9 +74,17 @@ export interface UserPage {
 
 /** Returns an unordered query for every user that the filters match. */
 export function matchingUsers(users: Repository<User>, filters: UserFilters): SelectQueryBuilder<User> {
+  const { search } = filters;
   return users
     .createQueryBuilder('user')
-    .where(allOf([scopeCondition(filters), ...entryCondition(filters), ...isIndexed(filters)]))
+    .where(
+      allOf([
+        scopeCondition(filters),
+        ...columnCondition(filters),
+        ...isSpecialRole(filters),
+        ...(search ? [matchesSearch(search)] : []),
+      ]),
+    )
     .setParameters(filterParameters(filters));
 }
 
@@ -76,9 +103,32 @@ export async function findPage(users: Repository<User>, sql: SqlRunner, page: Us
       .innerJoin(`(${ids})`, 'found', 'found.id = user.id')
       .setParameters(parametersOf(page))
       .getMany();
-  const entries = entriesToWalk(page, await estimate(users, sql, page));
+  const expected = await estimate(users, sql, page);
+  const entries = entriesToWalk(page, expected);
   const met = entries > 0 ? await rowsOf(walk(page, entries)) : [];
-  return met.length === page.limit ? met : rowsOf(gather(page));
+  return met.length === page.limit ? met : rowsOf(gather(page, expected));
+}
+
+/**
+ * Returns the number of users that the filters match: exact up to {@link MAX_COUNTED_ROWS}, and the planner's
+ * estimate beyond it. An estimate far beyond it needs no count.
+ */
+export async function estimateMatching(
+  users: Repository<User>,
+  sql: SqlRunner,
+  filters: UserFilters,
+): Promise<number> {
+  const expected = await estimate(users, sql, { filters, after: null });
+  if (expected.wanted > TRUSTED_ROWS) return expected.wanted;
+  const [select, parameters] = users.manager.dataSource.driver.escapeQueryWithParameters(
+    `SELECT count(*)::integer AS rows FROM (
+       SELECT 1 FROM (SELECT 1 FROM users WHERE ${gathered(filters, expected)} OFFSET 0) AS gathered
+       LIMIT ${MAX_COUNTED_ROWS + 1}
+     ) AS counted`,
+    filterParameters(filters),
+  );
+  const { rows } = await sql.one<{ rows: number }>(select, parameters);
+  return rows <= MAX_COUNTED_ROWS ? rows : Math.max(rows, expected.wanted);
 }
 
 const isUnfiltered = ({ search, status, role }: UserFilters): boolean =>
@@ -118,19 +168,34 @@ interface Estimate {
   readonly reachable: number;
   /** The number of those rows that pass the filters. */
   readonly wanted: number;
+  /** The number of those rows that contain the words of the search, or null when it has none to find it by. */
+  readonly byWords: number | null;
 }
 
-/** Asks the planner for its estimate, which reads statistics and not the table. */
-async function estimate(users: Repository<User>, sql: SqlRunner, page: UserPage): Promise<Estimate> {
+/** Asks the planner for its estimates in one statement, which reads statistics and not the table. */
+async function estimate(
+  users: Repository<User>,
+  sql: SqlRunner,
+  { filters, order, after }: Pick<UserPage, 'filters' | 'after'> & Partial<Pick<UserPage, 'order'>>,
+): Promise<Estimate> {
+  const beyond = order ? isAfter({ order, after }) : [];
+  const shareOf = (condition: string) => `
+    SELECT 1 FROM (
+      SELECT status, roles, search_key, email_key FROM users
+      WHERE ${allOf([scopeOf(filters), ...beyond])} OFFSET 0
+    ) AS scoped WHERE ${condition}`;
+  const byWords = searchesAllByWords(filters) ? [nearlyMatchesWords(filters.search)] : [];
   const [select, parameters] = users.manager.dataSource.driver.escapeQueryWithParameters(
-    `SELECT 1 FROM (
-       SELECT status, roles, search_key, email_key FROM users
-       WHERE ${allOf([scopeOf(page.filters), ...isAfter(page)])} OFFSET 0
-     ) AS scoped WHERE ${allOf(entryCondition(page.filters))}`,
-    parametersOf(page),
+    [allOf(sampledCondition(filters)), ...byWords].map(shareOf).join(' UNION ALL '),
+    { ...filterParameters(filters), ...after },
   );
   const plan = await planOf(sql, select, parameters);
-  return { wanted: plan['Plan Rows'], reachable: plan.Plans?.[0]?.['Plan Rows'] ?? plan['Plan Rows'] };
+  const [exactly = plan, words] = byWords.length > 0 ? (plan.Plans ?? []) : [plan];
+  return {
+    wanted: exactly['Plan Rows'],
+    reachable: exactly.Plans?.[0]?.['Plan Rows'] ?? exactly['Plan Rows'],
+    byWords: words?.['Plan Rows'] ?? null,
+  };
 }
 
 /** Returns the number of index entries to walk, or 0 when gathering is cheaper. */
@@ -174,16 +239,43 @@ function walk(page: UserPage, entries: number): string {
 }
 
 /** Gathers matching rows and sorts them. OFFSET 0 keeps the planner from choosing the walk after all. */
-function gather(page: UserPage): string {
-  const { filters } = page;
+function gather(page: UserPage, expected: Estimate): string {
   return `
     SELECT id FROM (
       SELECT id, ${keyColumns[page.order.column]} FROM users
-      WHERE ${allOf([scopeCondition(filters), ...entryCondition(filters), ...isIndexed(filters), ...isAfter(page)])}
+      WHERE ${allOf([gathered(page.filters, expected), ...isAfter(page)])}
       OFFSET 0
     ) AS gathered
     ORDER BY ${ordering(page)}
     LIMIT ${page.limit} OFFSET ${page.offset}`;
+}
+
+/**
+ * Returns the condition of the rows to gather. A search reads an inverted index by the cheaper of two conditions:
+ * by its words, unless the planner's samples show that they occur without the rest of the search. The CASE keeps
+ * all that is tested of the rows themselves from the choice of that index.
+ */
+function gathered(filters: UserFilters, expected: Estimate): string {
+  const { search, status } = filters;
+  const always = [WITHOUT_WORKERS, ...isSpecialRole(filters)];
+  if (!search) return allOf([...always, scopeCondition(filters), ...columnCondition(filters)]);
+  return allOf([
+    ...always,
+    status === undefined || status === 'active' ? NOT_DELETED : NOT_ACTIVE,
+    ...hasRole(filters),
+    indexCondition(search, filters, expected),
+    `CASE WHEN ${allOf([scopeOf(filters), ...entryCondition(filters)])} THEN true END`,
+  ]);
+}
+
+function indexCondition(
+  search: string,
+  filters: UserFilters,
+  { wanted, reachable, byWords }: Estimate,
+): string {
+  if (concernsFew(filters) && isFoundInFoldedKeys(search)) return matchesSearchByFoldedKey(search);
+  const fewMoreByWords = byWords !== null && byWords - wanted <= reachable / SAMPLES;
+  return fewMoreByWords ? matchesSearchByWords(search) : matchesSearchByIndex(search);
 }
 
 function ordering({ order }: UserPage): string {
@@ -194,7 +286,7 @@ function ordering({ order }: UserPage): string {
 /** Returns the condition that selects the index to walk. It must repeat the index predicate verbatim. */
 function scopeCondition(filters: UserFilters): string {
   const rows = scopeOf(filters);
-  return rows === NOT_DELETED ? rows : `status <> 'active' AND ${rows}`;
+  return rows === NOT_DELETED ? rows : `${NOT_ACTIVE} AND ${rows}`;
 }
 
 /** Returns the same condition without repetition, because the planner underestimates repeated conditions. */
@@ -202,72 +294,62 @@ function scopeOf({ status }: UserFilters): string {
   return status === undefined || status === 'active' ? NOT_DELETED : 'status = :status';
 }
 
-function isAfter({ order, after }: UserPage, table = 'users'): string[] {
+function isAfter({ order, after }: Pick<UserPage, 'order' | 'after'>, table = 'users'): string[] {
   const column = keyColumns[order.column];
   return after ? [`(${table}.${column}, ${table}.id) ${order.descending ? '<' : '>'} (:key, :id)`] : [];
 }
 
 /** Returns the conditions that each entry of a walk must pass. */
-function entryCondition({ search, status, role }: UserFilters): string[] {
+function entryCondition(filters: UserFilters): string[] {
+  return [...columnCondition(filters), ...(filters.search ? [matchesSearchByReading(filters.search)] : [])];
+}
+
+/** Returns the same conditions as far as the planner has samples of them. */
+function sampledCondition(filters: UserFilters): string[] {
+  return [
+    'true',
+    ...columnCondition(filters),
+    ...(filters.search ? [nearlyMatchesSearch(filters.search)] : []),
+  ];
+}
+
+/** Returns the conditions of an entry apart from the search. */
+function columnCondition(filters: UserFilters): string[] {
+  const { status } = filters;
   return [
     ...(status === 'active' ? [`status = :status`] : []),
     ...(status === 'deleted' ? [NOT_ERASED] : []),
-    ...(search ? [matchesSearch(search)] : []),
-    ...(role === undefined ? [] : ['roles @> ARRAY[:role]::text[]']),
+    ...hasRole(filters),
   ];
 }
 
-/** Returns conditions implied by those filters, in the form that the inverted indexes support. */
-function isIndexed({ search, role }: UserFilters): string[] {
-  return [
-    ...(search && !searchTerms(search).texts.every(hasTrigram) ? [matchesSearchByIndex(search)] : []),
-    ...(role === undefined || role === 'user' ? [] : [`roles <> ARRAY['user']`]),
-  ];
+const hasRole = ({ role }: UserFilters): string[] =>
+  role === undefined ? [] : ['roles @> ARRAY[:role]::text[]'];
+
+/** Returns the predicate of the index of roles where the role implies it. */
+function isSpecialRole({ role }: UserFilters): string[] {
+  return isSpecial(role) ? [`cardinality(array_remove(roles, 'user')) > 0`] : [];
 }
 
-/** Returns the condition that a row matches the search. {@link filterParameters} holds its parameters. */
-function matchesSearch(search: string): string {
-  const { texts, emailKey } = searchTerms(search);
-  return anyTerm(
-    texts.map((_, index) => keyContains(`:pattern${index}`)),
-    emailKey === null ? null : ':emailKey',
-  );
-}
+const isSpecial = (role: string | undefined): boolean => role !== undefined && role !== 'user';
 
-/** Returns a condition implied by {@link matchesSearch}. Uses the index of pairs for each text without a trigram. */
-function matchesSearchByIndex(search: string): string {
-  const { texts, emailKey } = searchTerms(search);
-  return anyTerm(
-    texts.map((text, index) =>
-      hasTrigram(text) ? keyContains(`:pattern${index}`) : keyContainsPairs(`:pairs${index}`),
-    ),
-    emailKey === null ? null : ':emailKey',
-  );
-}
+/** Returns true if a smaller index holds all users that the status and the role match. */
+const concernsFew = ({ status, role }: UserFilters): boolean =>
+  isSpecial(role) || status === 'disabled' || status === 'deleted';
 
-const hasTrigram = (text: string): boolean => HAS_TRIGRAM.test(text);
+/** Returns true if words may find the search among all users. */
+const searchesAllByWords = (filters: UserFilters): filters is UserFilters & { search: string } =>
+  !!filters.search && !concernsFew(filters) && hasWords(filters.search);
 
-function filterParameters({ search = '', status, role }: UserFilters): Record<string, unknown> {
-  const { texts, emailKey } = searchTerms(search);
-  const ofTexts = texts.flatMap((text, index) => [
-    [`pattern${index}`, likePattern(text)],
-    [`pairs${index}`, pairsOf(text)],
-  ]);
-  return { status, role, emailKey, ...Object.fromEntries(ofTexts) };
-}
+const filterParameters = ({ search = '', status, role }: UserFilters): Record<string, unknown> => ({
+  status,
+  role,
+  ...searchParameters(search),
+});
 
-function parametersOf({ filters, after }: UserPage): Record<string, unknown> {
-  return { ...filterParameters(filters), ...after };
-}
-
-/**
- * Returns the pairs that `search_pairs` in the database makes of this text. A single character is its own
- * pair.
- */
-function pairsOf(text: string): string[] {
-  const characters = Array.from(text);
-  if (characters.length < 2) return characters;
-  return characters.slice(1).map((character, index) => `${characters[index]}${character}`);
-}
+const parametersOf = ({ filters, after }: UserPage): Record<string, unknown> => ({
+  ...filterParameters(filters),
+  ...after,
+});
 
 const allOf = (conditions: readonly string[]): string => conditions.join(' AND ');
