@@ -83,7 +83,7 @@ export class AuditLog {
 
   /** Writes an entry in the current unit of work, or in its own statement outside one. */
   async record(fact: NewAuditEntry): Promise<void> {
-    await this.sql.execute(INSERT, await this.rowOf(fact));
+    await this.sql.defer(INSERT, await this.rowOf(fact));
   }
 
   /** Writes several entries in one statement. `made` holds the keys of users created in this unit of work. */
@@ -92,7 +92,7 @@ export class AuditLog {
     for (const fact of facts) rows.push(await this.rowOf(fact, made));
     if (rows.length === 0) return;
     const columns = (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
-    await this.sql.execute(INSERT_ALL, columns);
+    await this.sql.defer(INSERT_ALL, columns);
   }
 
   private async rowOf(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<unknown[]> {
