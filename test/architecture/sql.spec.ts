@@ -66,7 +66,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 const SQL =
-  /['"`]\s*(?:SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|LOCK TABLE|COPY|EXPLAIN|TRUNCATE)\s|\.query(?:<[^(]*>)?\(|\bsql\.(?:rows|one|maybeOne|affected|execute)\b|new SqlRunner\(/;
+  /['"`]\s*(?:SELECT|WITH|INSERT INTO|UPDATE|DELETE FROM|LOCK TABLE|COPY|EXPLAIN|TRUNCATE)\s|\.query(?:<[^(]*>)?\(|\bsql\.(?:rows|one|maybeOne|affected|execute|defer)\b|new SqlRunner\(/;
 
 /** Returns the paths of files that hold SQL and are neither a repository nor in platform. */
 const holdingSql = (files: readonly Source[]): string[] =>

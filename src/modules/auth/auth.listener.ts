@@ -44,8 +44,8 @@ export class AuthListener {
   }
 
   @OnDomainEvent(userEventTypes.created)
-  async greet({ userId }: UserEvent): Promise<void> {
-    await this.mails.sendVerification(userId);
+  async greet({ userId, email }: UserEvent): Promise<void> {
+    await this.mails.sendVerification({ id: userId, email });
   }
 
   @OnDomainEvent(userEventTypes.passwordChanged)

@@ -245,7 +245,7 @@ export class UsersRepository {
    * first. Uses the row of the `admin` role as the lock.
    */
   async lockAdmins(): Promise<void> {
-    await this.sql.execute(`SELECT 1 FROM roles WHERE name = 'admin' FOR NO KEY UPDATE`);
+    await this.sql.defer(`SELECT 1 FROM roles WHERE name = 'admin' FOR NO KEY UPDATE`);
   }
 
   async existsActiveAdmin(exceptId: string | null): Promise<boolean> {

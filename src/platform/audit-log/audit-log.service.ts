@@ -63,6 +63,20 @@ const INSERT_ALL = prepared(
    ORDER BY place`,
 );
 
+/** The types of the values of one entry, in the order of {@link COLUMNS} without the time. */
+const VALUE_TYPES = 'uuid text uuid uuid text text text text text text uuid bytea uuid bytea'.split(
+  ' ',
+) as readonly string[];
+
+/**
+ * Returns an INSERT that writes one entry for each row of `source`, for use inside a larger statement. Its
+ * parameters, those of `AuditLog.valuesOf`, begin at number `first`.
+ */
+export function insertAuditEntryFrom(source: string, first: number): string {
+  const [id, ...others] = VALUE_TYPES.map((type, index) => `$${first + index}::${type}`);
+  return `INSERT INTO audit_entries (${COLUMNS}) SELECT ${id}, clock_timestamp(), ${others.join(', ')} FROM ${source}`;
+}
+
 interface EncryptionOptions {
   readonly purpose: string;
   readonly uncached: boolean;
@@ -81,21 +95,25 @@ export class AuditLog {
     private readonly keys: UserEncryptionKeys,
   ) {}
 
-  /** Writes an entry in the current unit of work, or in its own statement outside one. */
-  async record(fact: NewAuditEntry): Promise<void> {
-    await this.sql.execute(INSERT, await this.rowOf(fact));
+  /**
+   * Writes an entry in the current unit of work, or in its own statement outside one. `made` holds the keys of
+   * users created in this unit of work.
+   */
+  async record(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<void> {
+    await this.sql.defer(INSERT, await this.valuesOf(fact, made));
   }
 
-  /** Writes several entries in one statement. `made` holds the keys of users created in this unit of work. */
+  /** Writes several entries like `record`, in one statement. */
   async recordAll(facts: readonly NewAuditEntry[], made: ReadonlyMap<string, Cipher>): Promise<void> {
     const rows: unknown[][] = [];
-    for (const fact of facts) rows.push(await this.rowOf(fact, made));
+    for (const fact of facts) rows.push(await this.valuesOf(fact, made));
     if (rows.length === 0) return;
     const columns = (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
-    await this.sql.execute(INSERT_ALL, columns);
+    await this.sql.defer(INSERT_ALL, columns);
   }
 
-  private async rowOf(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<unknown[]> {
+  /** Returns the values of an entry for `insertAuditEntryFrom`. */
+  async valuesOf(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<unknown[]> {
     const { action, target, outcome = 'success', actor } = fact;
     const id = newId();
     const context = requestContext.current();
@@ -104,6 +122,7 @@ export class AuditLog {
     const origin = await this.encrypt(context?.origin ?? undefined, who.id ?? about, {
       purpose: auditEncryptionPurpose(id, 'origin'),
       uncached: who.type === 'anonymous',
+      made,
     });
     const changed = await this.encrypt(packDetails(fact), about, {
       purpose: auditEncryptionPurpose(id, 'changes'),

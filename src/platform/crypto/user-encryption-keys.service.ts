@@ -29,6 +29,8 @@ interface KeyRow {
 @Injectable()
 export class UserEncryptionKeys {
   private readonly cached = new LRUCache<string, Cipher>({ max: MAX_CACHED });
+  /** The keys that each running transaction has read or created. Only the commit makes them known to others. */
+  private readonly ofTransactions = new WeakMap<object, Map<string, Cipher>>();
   private generation = 0;
 
   constructor(
@@ -53,13 +55,21 @@ export class UserEncryptionKeys {
     return found === undefined ? this.create(userId) : found;
   }
 
+  /** Creates the key of a user who is created in this unit of work, and caches it after the commit. */
+  async createFor(userId: string): Promise<Map<string, Cipher>> {
+    const { generation } = this;
+    const made = await this.createAll([userId]);
+    for (const cipher of made.values()) this.cacheAfterCommit(userId, cipher, generation);
+    return made;
+  }
+
   /**
    * Creates keys for users that are created in this unit of work, all at once. Does not cache them, because
    * thousands would evict the keys of active users.
    */
   async createAll(userIds: readonly string[]): Promise<Map<string, Cipher>> {
     const keys = userIds.map((userId) => ({ userId, key: randomBytes(KEY_BYTES) }));
-    await this.sql.execute(INSERT_ALL, [
+    await this.sql.defer(INSERT_ALL, [
       userIds,
       keys.map(({ userId, key }) => this.master.encrypt(key, wrapPurpose(userId))),
     ]);
@@ -97,13 +107,14 @@ export class UserEncryptionKeys {
     // Drops the key at once, so that the rest of this unit of work cannot encrypt under it. Drops it again
     // after commit, because readers may have cached it meanwhile.
     this.evict(userId);
+    this.ofTransaction?.delete(userId);
     this.unitOfWork.afterCommit(() => this.evict(userId));
   }
 
   /** Returns the cached or stored key; undefined when none exists yet. */
   private async find(userId: string): Promise<Cipher | null | undefined> {
     const known = this.notifications.lease.isValid ? this.cached.get(userId) : undefined;
-    return known ?? this.read(userId);
+    return known ?? this.ofTransaction?.get(userId) ?? this.read(userId);
   }
 
   private async read(userId: string): Promise<Cipher | null | undefined> {
@@ -128,11 +139,24 @@ export class UserEncryptionKeys {
   private unwrap(userId: string, { wrapped }: KeyRow, generation: number): Cipher | null {
     if (!wrapped) return null;
     const cipher = new Cipher(this.master.decrypt(wrapped, wrapPurpose(userId)));
-    // A key created in this transaction is visible to others only after commit.
+    this.cacheAfterCommit(userId, cipher, generation);
+    return cipher;
+  }
+
+  /** Waits for the commit, because others do not see a key that was created in this transaction. */
+  private cacheAfterCommit(userId: string, cipher: Cipher, generation: number): void {
+    this.ofTransaction?.set(userId, cipher);
     this.unitOfWork.afterCommitOrNow(() => {
       if (generation === this.generation) this.cached.set(userId, cipher);
     });
-    return cipher;
+  }
+
+  private get ofTransaction(): Map<string, Cipher> | undefined {
+    const { current } = this.unitOfWork;
+    if (!current) return undefined;
+    const keys = this.ofTransactions.get(current) ?? new Map<string, Cipher>();
+    this.ofTransactions.set(current, keys);
+    return keys;
   }
 
   private evict(userId: string | null): void {

@@ -76,6 +76,10 @@ export function lockTimeout(error: unknown): LockTimeout | null {
 export const isConnectionLost = (error: unknown): boolean =>
   !(error instanceof AppError) && isUnreachable(error);
 
+/** Tells whether a statement was sent, and its connection was lost before the answer. It may have committed. */
+export const isStatementLost = (error: unknown): boolean =>
+  error instanceof QueryFailedError && isConnectionLost(error);
+
 /** Translates a database error into the error for the client; returns null for any other error. */
 export function databaseError(error: unknown): AppError | null {
   const code = sqlState(error);
@@ -113,7 +117,7 @@ const unavailable = (text: string, retryAfterSeconds: number, cause: unknown): A
 /**
  * Tells whether TypeORM released the connection because it broke between two statements of a unit of work.
  */
-const isReleasedConnection = (error: unknown): boolean =>
+export const isReleasedConnection = (error: unknown): boolean =>
   error instanceof QueryRunnerAlreadyReleasedError ||
   error instanceof QueryRunnerProviderAlreadyReleasedError;
 

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import type { HoldingClient } from './driver/statements/held-statements.js';
 
 /** Anything with an entity manager of TypeORM: the unit of work, a data source, a query runner. */
 interface ManagerSource {
@@ -10,7 +11,7 @@ interface ManagerSource {
  * the command: rows for SELECT and INSERT, `[rows, count]` for UPDATE and DELETE.
  *
  * Nest injects one that uses the current unit of work. Without Nest: `new SqlRunner(dataSource)` or
- * `new SqlRunner({ manager })`. Each call sends exactly one statement.
+ * `new SqlRunner({ manager })`. Each call is exactly one statement.
  */
 export class SqlRunner {
   constructor(private readonly source: ManagerSource) {}
@@ -43,6 +44,28 @@ export class SqlRunner {
   /** Runs a statement whose result is not needed. */
   async execute(statement: string, parameters?: readonly unknown[]): Promise<void> {
     await this.send(statement, parameters);
+  }
+
+  /**
+   * Runs a statement whose result is not needed. Within a unit of work it is sent together with the next
+   * statement or the COMMIT, which then fails if it fails. Otherwise it runs at once.
+   * @param translate returns the error to throw in place of the statement's own, or null to keep that one
+   */
+  async defer(
+    statement: string,
+    parameters: readonly unknown[] = [],
+    translate: (error: unknown) => Error | null = () => null,
+  ): Promise<void> {
+    const runner = this.source.manager.queryRunner;
+    if (runner?.isTransactionActive) {
+      const client = (await runner.connect()) as HoldingClient;
+      if (client.hold({ text: statement, values: parameters, translate })) return;
+    }
+    try {
+      await this.send(statement, parameters);
+    } catch (error) {
+      throw translate(error) ?? error;
+    }
   }
 
   private async send(statement: string, parameters: readonly unknown[] | undefined) {

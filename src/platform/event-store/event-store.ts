@@ -65,7 +65,7 @@ export class EventStore {
    * stored without data. `made` holds the keys of users created in this unit of work.
    * @returns the IDs of the events
    * @throws AppError `CONFLICT` when the stream already has an event of that version, because another writer
-   * was first
+   * was first. The next statement or the COMMIT throws it
    */
   async append(events: readonly NewEvent[], made?: ReadonlyMap<string, Cipher>): Promise<string[]> {
     const ids: string[] = [];
@@ -77,13 +77,10 @@ export class EventStore {
       ids.push(id);
       rows.push([id, type, stream, version, subject, occurredAt ?? null, encrypted]);
     }
-    try {
-      await this.sql.execute(INSERT, columnsOf(rows));
-      return ids;
-    } catch (error) {
-      if (violatesUnique(error, VERSION_CONSTRAINT)) throw new AppError('CONFLICT', { cause: error });
-      throw error;
-    }
+    await this.sql.defer(INSERT, columnsOf(rows), (error) =>
+      violatesUnique(error, VERSION_CONSTRAINT) ? new AppError('CONFLICT', { cause: error }) : null,
+    );
+    return ids;
   }
 
   /**

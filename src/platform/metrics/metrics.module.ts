@@ -31,7 +31,7 @@ const providers = [
   }),
   makeHistogramProvider({
     name: DB_DURATION,
-    help: 'Time from sending a statement to its result',
+    help: 'Time from sending a statement, and those that travel with it, to its result',
     labelNames: ['operation'],
     buckets: DURATION_BUCKETS,
   }),

@@ -26,7 +26,7 @@ export class TaskQueue {
    */
   async enqueue(task: string, payload: object, key: string | null = null): Promise<void> {
     const encrypted = this.cipher.encrypt(Buffer.from(JSON.stringify(payload)), encryptionPurpose(task));
-    await this.sql.execute(
+    await this.sql.defer(
       `SELECT ${QUEUE_SCHEMA}.add_job($1, $2::json, max_attempts => $3::integer, job_key => $4::text)`,
       [task, { sealed: encrypted.toString('base64') }, MAX_ATTEMPTS, key],
     );

@@ -2,7 +2,8 @@ import { register } from 'prom-client';
 import { DB_DURATION } from '../../../src/platform/metrics/database.metrics.js';
 
 /**
- * Returns the number of statements that this process's pool has sent. Heartbeats use a separate connection.
+ * Returns the number of round trips that this process's pool has made: a statement, with those that travel with it,
+ * is one. Heartbeats use a separate connection.
  */
 export async function statements(): Promise<number> {
   const metric = await register.getSingleMetric(DB_DURATION)?.get();

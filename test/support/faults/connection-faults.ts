@@ -14,6 +14,8 @@ interface Watch {
 export interface BrokenStatement {
   readonly text: string;
   readonly inTransaction: boolean;
+  /** True if it is the first statement after START TRANSACTION, which the service sends together with it. */
+  readonly begins: boolean;
 }
 
 type Query = (...args: unknown[]) => unknown;
@@ -65,13 +67,16 @@ export class ConnectionFaults {
     this.hooked.add(client);
     const query = client.query.bind(client) as Query;
     const { processID, getTransactionStatus } = client as unknown as Connected;
+    let previous = '';
     const watching: Query = async (...args) => {
       const watch = this.watched.getStore();
+      const begins = previous === 'START TRANSACTION';
+      previous = textOf(args[0]);
       if (watch) {
         watch.sent.push(textOf(args[0]));
         if (watch.sent.length === watch.breakBefore) {
           const inTransaction = getTransactionStatus.call(client) !== IDLE;
-          watch.broken = { text: textOf(args[0]), inTransaction };
+          watch.broken = { text: textOf(args[0]), inTransaction, begins };
           await this.end(processID);
         }
       }

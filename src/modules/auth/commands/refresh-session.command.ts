@@ -23,9 +23,9 @@ export class RefreshSessionHandler implements ICommandHandler<RefreshSession> {
 
   async execute({ refreshToken }: RefreshSession): Promise<TokenResponse> {
     const presented = await this.tokens.verifyRefresh(refreshToken);
-    const rotation = presented && (await this.sessions.rotate(presented.jti, presented.sessionId));
+    const rotation = presented && (await this.sessions.rotate(presented));
     if (rotation?.outcome !== 'rotated') throw refused();
-    const user = await this.users.findActive(rotation.userId);
+    const user = rotation.user ?? (await this.users.findActive(rotation.userId));
     if (!user) throw refused();
     return this.tokens.issuePair(user, { sessionId: rotation.sessionId, refresh: rotation.next });
   }

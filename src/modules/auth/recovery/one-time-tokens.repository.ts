@@ -67,7 +67,7 @@ export class OneTimeTokensRepository {
    */
   async issue({ purpose, userId, email, sessionId = null }: IssuedToken): Promise<string | null> {
     // Requests for one user run one after another, because concurrent ones would not see each other's rows.
-    await this.sql.execute('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+    await this.sql.defer('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `one_time_tokens:${userId}`,
     ]);
     const token = randomBytes(TOKEN_BYTES).toString('base64url');

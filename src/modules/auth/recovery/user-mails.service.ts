@@ -85,9 +85,8 @@ export class UserMailsService implements OnModuleInit {
     await this.queue.enqueue(SEND_TASK, { ...mail, userId: user.id });
   }
 
-  async sendVerification(userId: string): Promise<void> {
-    const user = await this.users.findActive(userId);
-    if (user) await this.sendToken('verify-email', user, user.email);
+  async sendVerification(user: Recipient): Promise<void> {
+    await this.sendToken('verify-email', user, user.email);
   }
 
   async notifyPasswordChanged(userId: string): Promise<void> {

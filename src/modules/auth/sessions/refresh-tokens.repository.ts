@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { insertAuditEntryFrom } from '../../../platform/audit-log/audit-log.service.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 
 /** The claims of a refresh token. Times are in seconds since 1970. */
@@ -17,6 +19,49 @@ export interface Presented {
 /** The columns of `refresh_tokens` that make up RefreshClaims. */
 export const CLAIM_COLUMNS = `jti, extract(epoch FROM issued_at)::integer AS iat, extract(epoch FROM expires_at)::integer AS exp`;
 
+/** A live token to replace, as its verified claims describe it. */
+export interface LiveToken {
+  readonly jti: string;
+  readonly sessionId: string;
+  readonly userId: string;
+}
+
+/** The successor of a live token, and its user. */
+export interface Rotated extends RefreshClaims {
+  readonly email: string;
+  readonly roles: string[];
+}
+
+/** Locks a session. Every change of its tokens holds this lock. */
+const LOCK_SESSION = prepared('SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE');
+
+const ROTATE = prepared(
+  `WITH presented AS (
+     SELECT token.jti, token.session_id, users.email, users.roles
+     FROM sessions JOIN refresh_tokens AS token ON token.session_id = sessions.id JOIN users ON users.id = user_id
+     WHERE token.jti = $1 AND sessions.id = $2 AND user_id = $3
+       AND sessions.expires_at > clock_timestamp() AND spent_at IS NULL AND status = 'active'),
+   extended AS (
+     UPDATE sessions
+     SET expires_at = least(ends_at, clock_timestamp() + make_interval(secs => $5::integer)),
+         last_seen_at = date_trunc('minute', clock_timestamp())
+     FROM presented WHERE sessions.id = presented.session_id
+     RETURNING sessions.id, sessions.expires_at),
+   next AS (
+     INSERT INTO refresh_tokens (jti, session_id, issued_at, expires_at)
+     SELECT $4, id, date_trunc('second', clock_timestamp()), date_trunc('second', expires_at) FROM extended
+     RETURNING ${CLAIM_COLUMNS}),
+   spent AS (
+     UPDATE refresh_tokens SET spent_at = clock_timestamp(), successor = $4
+     FROM presented WHERE refresh_tokens.jti = presented.jti),
+   forgotten AS (
+     DELETE FROM refresh_tokens USING presented
+     WHERE refresh_tokens.session_id = presented.session_id
+       AND spent_at < clock_timestamp() - make_interval(secs => $6::float8)),
+   audited AS (${insertAuditEntryFrom('next', 7)})
+   SELECT next.jti, iat, exp, email, roles FROM next, presented`,
+);
+
 @Injectable()
 export class RefreshTokensRepository {
   constructor(private readonly sql: SqlRunner) {}
@@ -30,6 +75,29 @@ export class RefreshTokensRepository {
        RETURNING ${CLAIM_COLUMNS}`,
       [jti, sessionId],
     );
+  }
+
+  /**
+   * Replaces a live token by `successor`, extends its session, and writes the audit entry. Needs a transaction.
+   * Locks the session first, so that concurrent callers run one after another.
+   * @returns null, without any change, unless the token and its session are live and the user is active
+   */
+  async rotate(
+    { jti, sessionId, userId }: LiveToken,
+    successor: string,
+    { idleSeconds, keepSpentSeconds }: { idleSeconds: number; keepSpentSeconds: number },
+    auditValues: readonly unknown[],
+  ): Promise<Rotated | null> {
+    await this.sql.defer(LOCK_SESSION, [sessionId]);
+    return this.sql.maybeOne<Rotated>(ROTATE, [
+      jti,
+      sessionId,
+      userId,
+      successor,
+      idleSeconds,
+      keepSpentSeconds,
+      ...auditValues,
+    ]);
   }
 
   /** Locks the row until the transaction ends. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
-import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
+import { AuditLog, type NewAuditEntry } from '../../../platform/audit-log/audit-log.service.js';
 import { EventStore } from '../../../platform/event-store/event-store.js';
 import { sessionEventTypes } from '../events/sessions-revoked.event.js';
 import { SecurityLog } from './security.log.js';
@@ -11,6 +11,12 @@ const STARTED_VERSION = 1;
 const ENDED_VERSION = 2;
 
 const userTarget = (id: string) => ({ type: 'user', id });
+
+const refreshEntry = (sessionId: string, userId: string): NewAuditEntry => ({
+  action: 'auth.refresh',
+  target: userTarget(userId),
+  actor: { type: 'user', id: userId, sessionId },
+});
 
 /**
  * Records the changes of sessions as events, audit entries and log lines, in the transaction that makes the
@@ -39,8 +45,16 @@ export class SessionHistory {
 
   /** Records a refresh. It stores no event because the session does not change. */
   async recordRefreshed(sessionId: string, userId: string): Promise<void> {
-    const actor = { type: 'user', id: userId, sessionId } as const;
-    await this.audit.record({ action: 'auth.refresh', target: userTarget(userId), actor });
+    await this.audit.record(refreshEntry(sessionId, userId));
+    this.logRefreshed(sessionId, userId);
+  }
+
+  /** Returns the values of the audit entry of a refresh, for the statement that does both. */
+  refreshValues(sessionId: string, userId: string): Promise<unknown[]> {
+    return this.audit.valuesOf(refreshEntry(sessionId, userId));
+  }
+
+  logRefreshed(sessionId: string, userId: string): void {
     this.log.logChange('session.refreshed', { user_id: userId, session_id: sessionId });
   }
 

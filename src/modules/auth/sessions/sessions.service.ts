@@ -13,6 +13,7 @@ import {
 } from '../../../common/pagination/page-query.dto.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
+import { isStatementLost } from '../../../platform/database/database.errors.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
 import { EndSessions } from '../commands/end-sessions.command.js';
@@ -22,7 +23,7 @@ import { PrincipalCache } from '../principals/principal.cache.js';
 import { SessionHistory } from './session.history.js';
 import type { Session } from './session.entity.js';
 import { type Claimant, MAX_SESSIONS, SessionsRepository } from './sessions.repository.js';
-import type { LiveSession } from './tokens.service.js';
+import type { LiveSession, PresentedRefresh, Subject } from './tokens.service.js';
 
 /** The minimum number of seconds for which a spent token stays known after the grace period. */
 const KEPT_AFTER_GRACE_SECONDS = 60;
@@ -39,6 +40,8 @@ export type Rotation =
       readonly userId: string;
       readonly sessionId: string;
       readonly next: RefreshClaims;
+      /** The user if it was read with the token. */
+      readonly user: Subject | null;
     }
   | { readonly outcome: 'refused' }
   | { readonly outcome: 'stolen' };
@@ -86,31 +89,9 @@ export class SessionsService {
    * the token, so a token that its live session does not know counts as stolen too. Theft is a return value,
    * not an exception, because the end of the session must commit.
    */
-  rotate(jti: string, sessionId: string): Promise<Rotation> {
+  async rotate(token: PresentedRefresh): Promise<Rotation> {
     const presentedAt = performance.now();
-    return this.unitOfWork.run(async (): Promise<Rotation> => {
-      const session = await this.sessions.findAliveForUpdate(sessionId);
-      if (!session) return { outcome: 'refused' };
-      const { userId } = session;
-      const presented = await this.tokens.findForUpdate(jti, sessionId);
-      if (!presented) return this.endOnReuse(sessionId, userId);
-      const { successor, secondsSinceSpent } = presented;
-      if (successor === null || secondsSinceSpent === null) {
-        return {
-          outcome: 'rotated',
-          userId,
-          sessionId,
-          next: await this.issueSuccessor(jti, sessionId, userId),
-        };
-      }
-      // The time of presentation counts. Waiting for other callers or a connection must not look like theft.
-      const waitedSeconds = (performance.now() - presentedAt) / 1000;
-      if (secondsSinceSpent - waitedSeconds > this.config.REFRESH_GRACE_SECONDS) {
-        return this.endOnReuse(sessionId, userId);
-      }
-      const next = await this.tokens.findClaims(successor);
-      return next ? { outcome: 'rotated', userId, sessionId, next } : { outcome: 'refused' };
-    });
+    return (await this.rotateLive(token)) ?? this.rotateAny(token, presentedAt);
   }
 
   /**
@@ -144,6 +125,61 @@ export class SessionsService {
 
   async endWithAccess(userId: string): Promise<void> {
     await this.commands.execute(new EndSessions(userId, null, null));
+  }
+
+  /**
+   * Rotates a live token in one round trip.
+   * @returns null when the token must be looked at more closely, or when the connection was lost. If the
+   * statement had committed, `rotateAny` finds the successor
+   */
+  private async rotateLive(token: PresentedRefresh): Promise<Rotation | null> {
+    const { sessionId, userId } = token;
+    const audit = await this.history.refreshValues(sessionId, userId);
+    const lifetimes = {
+      idleSeconds: this.config.REFRESH_TOKEN_TTL_SECONDS,
+      keepSpentSeconds: this.keepSpentSeconds,
+    };
+    try {
+      const rotated = await this.unitOfWork.runStatement(async () => {
+        const successor = await this.tokens.rotate(token, newId(), lifetimes, audit);
+        if (successor) this.history.logRefreshed(sessionId, userId);
+        return successor;
+      });
+      if (!rotated) return null;
+      const { email, roles, ...next } = rotated;
+      return { outcome: 'rotated', userId, sessionId, next, user: { id: userId, email, roles } };
+    } catch (error) {
+      if (isStatementLost(error)) return null;
+      throw error;
+    }
+  }
+
+  private rotateAny({ jti, sessionId }: PresentedRefresh, presentedAt: number): Promise<Rotation> {
+    return this.unitOfWork.run(async (): Promise<Rotation> => {
+      const session = await this.sessions.findAliveForUpdate(sessionId);
+      if (!session) return { outcome: 'refused' };
+      const { userId } = session;
+      // The time of presentation counts. Waiting for other callers or a connection must not look like theft.
+      // It is measured before the token is read, because a late answer must not make a stolen token look timely.
+      const waitedSeconds = (performance.now() - presentedAt) / 1000;
+      const presented = await this.tokens.findForUpdate(jti, sessionId);
+      if (!presented) return this.endOnReuse(sessionId, userId);
+      const { successor, secondsSinceSpent } = presented;
+      if (successor === null || secondsSinceSpent === null) {
+        return {
+          outcome: 'rotated',
+          userId,
+          sessionId,
+          next: await this.issueSuccessor(jti, sessionId, userId),
+          user: null,
+        };
+      }
+      if (secondsSinceSpent - waitedSeconds > this.config.REFRESH_GRACE_SECONDS) {
+        return this.endOnReuse(sessionId, userId);
+      }
+      const next = await this.tokens.findClaims(successor);
+      return next ? { outcome: 'rotated', userId, sessionId, next, user: null } : { outcome: 'refused' };
+    });
   }
 
   private async endOnReuse(sessionId: string, userId: string): Promise<Rotation> {

@@ -26,6 +26,7 @@ export interface LiveSession {
 export interface PresentedRefresh {
   readonly jti: string;
   readonly sessionId: string;
+  readonly userId: string;
 }
 
 /**
@@ -102,7 +103,8 @@ export class TokensService {
       });
       const jti = canonicalId(claims['jti']);
       const sessionId = canonicalId(claims['sid']);
-      return jti !== null && sessionId !== null ? { jti, sessionId } : null;
+      const userId = canonicalId(claims['sub']);
+      return jti !== null && sessionId !== null && userId !== null ? { jti, sessionId, userId } : null;
     } catch {
       return null;
     }

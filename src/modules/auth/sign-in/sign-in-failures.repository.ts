@@ -126,7 +126,7 @@ export class SignInFailuresRepository {
 
   /** Gives the places back because these attempts did not fail. Skips attempts that are already settled. */
   async release(ids: readonly string[]): Promise<void> {
-    await this.sql.execute(RELEASE, [...ALLOWANCE_PARAMETERS, ids]);
+    await this.sql.defer(RELEASE, [...ALLOWANCE_PARAMETERS, ids]);
   }
 
   /** Counts these attempts as failures. Skips attempts that are already settled. */

@@ -33,5 +33,7 @@ export class UserEvent implements DomainEvent {
   constructor(
     readonly type: UserEventType,
     readonly userId: string,
+    /** The user's address after the change. */
+    readonly email: string,
   ) {}
 }

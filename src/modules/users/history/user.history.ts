@@ -45,6 +45,7 @@ export class UserHistory {
     action?: AuditAction,
   ): Promise<void> {
     const { id, updatedAt: occurredAt } = after;
+    const keys = before ? undefined : await this.keys.createFor(id);
     const first = after.version - types.length + 1;
     await this.store.append(
       types.map((type, index) => ({
@@ -55,15 +56,16 @@ export class UserHistory {
         occurredAt,
         data: eventData(type, after),
       })),
+      keys,
     );
     for (const type of types) {
-      await this.audit.record({
-        action: action ?? actions[type],
-        target: { type: 'user', id },
-        changes: changesOf(type, before, after),
-      });
+      const changes = changesOf(type, before, after);
+      await this.audit.record(
+        { action: action ?? actions[type], target: { type: 'user', id }, changes },
+        keys,
+      );
     }
-    for (const type of types) await this.events.publish(new UserEvent(type, id));
+    for (const type of types) await this.events.publish(new UserEvent(type, id, after.email));
   }
 
   /**

@@ -86,7 +86,7 @@ export class NotificationsService implements OnModuleInit, OnModuleDestroy {
 
   /** Notifies every instance, this one included, once the current unit of work commits. */
   async notify(channel: string, payload: string): Promise<void> {
-    await this.sql.execute('SELECT pg_notify($1, $2)', [channel, payload]);
+    await this.sql.defer('SELECT pg_notify($1, $2)', [channel, payload]);
   }
 
   async onModuleInit(): Promise<void> {

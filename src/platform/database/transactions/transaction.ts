@@ -1,11 +1,22 @@
-import { type DataSource, type EntityManager, QueryFailedError, type QueryRunner } from 'typeorm';
-import { isConnectionLost } from '../database.errors.js';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { isReleasedConnection } from '../database.errors.js';
+import { type HoldingClient, isLostAtStart, originalFailure } from '../driver/statements/held-statements.js';
 import { SqlRunner } from '../sql.runner.js';
+
+/** The pooled connection of a transaction was dead. Nothing was done over it, so another one may be tried. */
+export class LostAtStartError extends Error {
+  override readonly name = 'LostAtStartError';
+
+  constructor(override readonly cause: unknown) {
+    super('the connection was lost before the transaction began');
+  }
+}
 
 /** A running unit of work. It uses one connection, which it releases while it is interrupted. */
 export class Transaction {
   readonly afterCommit: (() => void | Promise<void>)[] = [];
   private runner: QueryRunner | null = null;
+  private client: HoldingClient | null = null;
   private joined = 0;
 
   /** Creates a transaction. `begin` runs at its start; null means that it must not be interrupted. */
@@ -29,9 +40,17 @@ export class Transaction {
       const result = await work();
       await this.runner?.commitTransaction();
       return result;
+    } catch (error) {
+      if (this.isLostAtStart(error)) throw new LostAtStartError(error);
+      throw originalFailure(error);
     } finally {
       await this.close();
     }
+  }
+
+  /** Sends the COMMIT together with the next statement. */
+  commitWithNext(): void {
+    this.client?.commitWithNext();
   }
 
   async join<T>(work: () => Promise<T>): Promise<T> {
@@ -63,16 +82,22 @@ export class Transaction {
       await this.start();
     } catch (error) {
       // The pooled connection was dead. Nothing was done over it, so another one may be tried.
-      if (!(error instanceof QueryFailedError && isConnectionLost(error))) throw error;
+      if (!this.isLostAtStart(error)) throw error;
       await this.close();
       await this.start();
     }
+  }
+
+  private async start(): Promise<void> {
+    this.runner = this.dataSource.createQueryRunner();
+    await this.runner.startTransaction();
+    this.client = (await this.runner.connect()) as HoldingClient;
     await this.begin?.();
   }
 
-  private start(): Promise<void> {
-    this.runner = this.dataSource.createQueryRunner();
-    return this.runner.startTransaction();
+  /** Tells whether the pooled connection was dead: it broke before the server could do anything. */
+  private isLostAtStart(error: unknown): boolean {
+    return isLostAtStart(error) || (isReleasedConnection(error) && this.client?.hasUnsentBegin === true);
   }
 
   /** Releases the connection and rolls back anything that was not committed. */

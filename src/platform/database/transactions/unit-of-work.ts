@@ -10,7 +10,7 @@ import { backendsOf } from '../driver/data-source.js';
 import { isTransient, lockTimeout } from '../database.errors.js';
 import { LockWaitLimiter } from './lock-wait.limiter.js';
 import { boundLoneWrites } from '../driver/statements/lone-writes.js';
-import { Transaction } from './transaction.js';
+import { LostAtStartError, Transaction } from './transaction.js';
 
 const MAX_ATTEMPTS = 5;
 const MAX_BACKOFF_MS = 50;
@@ -57,12 +57,21 @@ export class UnitOfWork {
   /**
    * Runs `work` in one transaction (READ COMMITTED), or joins the current one. Reruns `work` after a
    * serialization failure or a deadlock, {@link MAX_ATTEMPTS} times in all, and once when a lock does not come
-   * soon. `work` must therefore do only database work; everything else belongs in `afterCommit` or
+   * soon or the connection was already dead. `work` must therefore do only database work; everything else belongs in `afterCommit` or
    * `outside`.
    */
   run<T>(work: () => Promise<T>): Promise<T> {
     const transaction = this.storage.getStore();
     return transaction ? transaction.join(work) : this.runTopLevel(work, null);
+  }
+
+  /** Runs one statement like `run`. A transaction of its own takes a single round trip, its COMMIT included. */
+  runStatement<T>(statement: () => Promise<T>): Promise<T> {
+    if (this.storage.getStore()) return statement();
+    return this.run(async () => {
+      this.transaction.commitWithNext();
+      return statement();
+    });
   }
 
   /**
@@ -83,6 +92,11 @@ export class UnitOfWork {
     if (!transaction) return preparation();
     // Outside the context, so that the preparation does not find the transaction that is interrupted.
     return transaction.interrupt(() => this.storage.exit(preparation));
+  }
+
+  /** The identity of the running transaction; null outside one. */
+  get current(): object | null {
+    return this.storage.getStore() ?? null;
   }
 
   /** Runs `effect` after the current transaction commits, and never if it does not commit. */
@@ -129,10 +143,16 @@ export class UnitOfWork {
   }
 
   private async runWithRetries<T>(work: () => Promise<T>, begin: (() => Promise<void>) | null): Promise<T> {
+    let restarted = false;
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.attempt(new Transaction(this.source, begin), work);
       } catch (error) {
+        if (error instanceof LostAtStartError) {
+          if (restarted) throw error.cause;
+          restarted = true;
+          continue;
+        }
         if (attempt === MAX_ATTEMPTS || !isTransient(error)) throw error;
         await sleep(Math.random() * MAX_BACKOFF_MS * attempt);
       }

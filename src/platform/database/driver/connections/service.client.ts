@@ -7,8 +7,19 @@ import { CopyOut } from '../statements/copy-out.js';
 import { isConnectionLost, isReadOnly } from '../../database.errors.js';
 import type { PathMonitor } from './path.monitor.js';
 import { lockTimeouts, MAX_LOCK_WAIT_MS } from '../../transactions/lock-wait.limiter.js';
+import {
+  BEGIN,
+  COMMIT,
+  type HeldStatement,
+  heldFailure,
+  HeldStatements,
+  type HoldingClient,
+  markLostAtStart,
+  ROLLBACK,
+} from '../statements/held-statements.js';
 import { preparedName } from '../statements/prepared.js';
 import { isRead, mayWaitForLocks, operationOf, statementText } from '../statements/statement.js';
+import { StatementBatch } from '../statements/statement.batch.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
 
@@ -24,11 +35,12 @@ interface ClientOptions {
 
 type ConnectCallback = (error: Error | undefined) => void;
 
-const BEGIN = 'START TRANSACTION';
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
 /** Raised for a prepared statement when a column that it reads or returns has changed its type. */
 const STALE_STATEMENT = '0A000';
 const IDLE = 'I';
+/** The answer to a statement that ends a transaction before anything was sent. */
+const NO_RESULT = { rows: [], rowCount: null };
 
 interface ReplacingPool extends pg.Pool {
   replaceAfter(dead: pg.ClientBase): void;
@@ -40,7 +52,8 @@ export const poolOfClient = new WeakMap<pg.ClientBase, ReplacingPool>();
 /**
  * Makes the client class of the pool's connections. Every statement of a request passes through it. It
  * measures statements and bounds their lock waits. When a request times out, it cancels the running statement
- * and sends nothing more for that request, especially no COMMIT.
+ * and sends nothing more for that request, especially no COMMIT. A transaction's start and the statements held
+ * by `hold` travel together with the next statement, in one round trip.
  */
 export function createClientClass({
   Client,
@@ -49,7 +62,9 @@ export function createClientClass({
   path,
   backends,
 }: ClientOptions): typeof pg.Client {
-  class ServiceClient extends Client {
+  class ServiceClient extends Client implements HoldingClient {
+    private readonly held = new HeldStatements();
+
     override connect(): Promise<pg.Client>;
     override connect(callback: ConnectCallback): void;
     override connect(callback?: ConnectCallback): Promise<pg.Client> | void {
@@ -71,27 +86,44 @@ export function createClientClass({
       return this.send(args, poolOfClient.get(this)) as never;
     }
 
+    hold(statement: HeldStatement): boolean {
+      return this.held.add(statement);
+    }
+
+    get hasUnsentBegin(): boolean {
+      return this.held.includeBegin;
+    }
+
+    commitWithNext(): void {
+      this.held.commitsNext = true;
+    }
+
     /**
-     * Sends a statement. A read is retried on a connection from `others` when this connection turns out to be
-     * dead.
+     * Sends a statement, or holds it if it begins a transaction. A read is retried on a connection from
+     * `others` when this connection turns out to be dead.
      */
     private send(args: unknown[], others: pg.Pool | undefined): unknown {
       const text = statementText(args[0]);
-      const request = requestContext.current();
-      const patience = lockTimeouts.getStore();
-      if (request?.signal.aborted && !ENDS_WITHOUT_EFFECT.test(text))
+      const needless = this.held.isNeedlessEnd(text);
+      if (needless || text === ROLLBACK) this.held.clear();
+      if (needless) return Promise.resolve(NO_RESULT);
+      if (requestContext.current()?.signal.aborted && !ENDS_WITHOUT_EFFECT.test(text))
         return refuse(args, new AppError('TIMEOUT'));
-      if (patience?.refuses(text, args[1])) return refuse(args, lockTimedOut());
+      if (text === BEGIN) {
+        this.held.begin(lockTimeouts.getStore());
+        return Promise.resolve(NO_RESULT);
+      }
+      return this.held.all.length === 0 ? this.sendAlone(args, text, others) : this.sendWithHeld(args, text);
+    }
+
+    private sendAlone(args: unknown[], text: string, others: pg.Pool | undefined): unknown {
+      if (lockTimeouts.getStore()?.refuses(text, args[1])) return refuse(args, lockTimedOut());
       const alone = this.isIdle();
-      const limitMs = patience ? patience[alone ? 'milliseconds' : 'statementMs'] : ownLimitMs(request);
-      const limit = limitMs !== null && mayWaitForLocks(text) ? { milliseconds: limitMs, backends } : null;
-      const cancellation = new Cancellation(this, request?.signal, limit);
+      const cancellation = this.cancellation(alone, mayWaitForLocks(text));
       const settled = this.observed(text, cancellation);
-      const began =
-        text === BEGIN && patience && `${BEGIN}; SET LOCAL lock_timeout = ${patience.milliseconds}`;
-      const name = keepsStatements ? preparedName(text) : undefined;
+      const name = nameOf(text);
       const sent = name === undefined ? args : [{ name, text, values: args[1] }, ...args.slice(2)];
-      const result: unknown = super.query(...(withCallback(began ? [began] : sent, settled) as [string]));
+      const result: unknown = super.query(...(withCallback(sent, settled) as [string]));
       if (result instanceof CopyOut) void result.done.then(() => settled(), settled);
       if (!(result instanceof Promise)) return result;
       return result.then(
@@ -107,6 +139,52 @@ export function createClientClass({
           throw cancellation.timedOut ? lockTimedOut(error) : error;
         },
       );
+    }
+
+    /** Sends a statement of a transaction, and the held ones before it, in one round trip. */
+    private async sendWithHeld(args: unknown[], text: string): Promise<unknown> {
+      const { all: held, includeBegin, commitsNext } = this.held;
+      const own = { text, values: args[1] as unknown[] | undefined };
+      const statements: HeldStatement[] = [...held, own, ...(commitsNext ? [{ text: COMMIT }] : [])];
+      const patience = lockTimeouts.getStore();
+      const refused = statements.findIndex((each) => patience?.refuses(each.text, each.values));
+      if (refused >= 0) throw heldFailure(held[refused], lockTimedOut());
+      this.held.clear();
+      const batch = new StatementBatch(
+        statements.map((each) => ({ ...each, name: nameOf(each.text) })),
+        held.length,
+      );
+      const mayWait = statements.some((each) => mayWaitForLocks(each.text));
+      const cancellation = this.cancellation(false, mayWait);
+      const settled = this.observed(text, cancellation);
+      super.query(batch as unknown as pg.Query);
+      try {
+        const answer = await batch.done;
+        settled();
+        this.held.committed = commitsNext;
+        return answer;
+      } catch (error) {
+        settled(error);
+        if (isStale(error)) void this.end();
+        // The server has received nothing, or has not answered and cannot have committed. The transaction may
+        // begin again over another connection.
+        const mayHaveCommitted = commitsNext || text === COMMIT;
+        if (includeBegin && batch.index === 0 && !mayHaveCommitted && isConnectionLost(error))
+          markLostAtStart(error);
+        throw heldFailure(held[batch.index], cancellation.timedOut ? lockTimedOut(error) : error);
+      }
+    }
+
+    /**
+     * Starts to watch a statement that is about to be sent, for the end of its request or of its lock wait.
+     * `alone` is true outside a transaction, where the server has no lock timeout.
+     */
+    private cancellation(alone: boolean, mayWait: boolean): Cancellation {
+      const request = requestContext.current();
+      const patience = lockTimeouts.getStore();
+      const limitMs = patience ? patience[alone ? 'milliseconds' : 'statementMs'] : ownLimitMs(request);
+      const limit = limitMs !== null && mayWait ? { milliseconds: limitMs, backends } : null;
+      return new Cancellation(this, request?.signal, limit);
     }
 
     /**
@@ -146,6 +224,7 @@ export function createClientClass({
       return this.getTransactionStatus() === IDLE;
     }
   }
+  const nameOf = (text: string) => (keepsStatements ? preparedName(text) : undefined);
   return ServiceClient;
 }
 
