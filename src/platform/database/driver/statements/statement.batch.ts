@@ -48,7 +48,7 @@ export class StatementBatch implements pg.Submittable {
       const config = { text, ...(name !== undefined && { name }), values: values && [...values] };
       const query = new pg.Query(config as pg.QueryConfig, (error, result) => {
         if (error) this.ownError ??= error;
-        else if (index === wanted) this.succeed(result as unknown as pg.QueryResult);
+        else if (index === wanted) this.succeed(result);
       });
       return query as unknown as RunningQuery;
     });
