@@ -44,6 +44,9 @@ const ENVIRONMENTS: Readonly<Record<Group['service'], Readonly<Record<string, st
   },
 };
 
+/** The longest transaction of another test, on the same database server. */
+const SETTLED_WITHIN_MS = 60_000;
+
 /** A real process of the service with its own database, to which the steps of groups are sent. */
 export class ReplayedService {
   private readonly captured = new Map<string, string>([['nobody', NOBODY]]);
@@ -86,8 +89,16 @@ export class ReplayedService {
     rmSync(this.mailDir, { recursive: true });
   }
 
+  /** Waits until every event can be read. Until then it waits for older transactions, also those of other tests. */
+  private async eventsAreSettled(): Promise<void> {
+    const unsettled = 'SELECT 1 FROM events WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1';
+    const areSettled = async () => (await this.database.query(unsettled)).length === 0;
+    await until(areSettled, SETTLED_WITHIN_MS, 'every event settled');
+  }
+
   /** Sends the steps of the group and returns each exchange as text, and what they did to the metrics. */
   async replay({ name, service, steps }: Group): Promise<Recording> {
+    await this.eventsAreSettled();
     const before = await this.requestCounts();
     const sent: Sent[] = [];
     for (const step of steps) sent.push(...(await this.take(step)));

@@ -142,7 +142,7 @@ describe('GET /api/users over many users', () => {
 
   /** Finds the ids without any index of the list. */
   async function select({ search = '', status = null, role = null }: SelectFilters, sort: string) {
-    const column = `${sort.replace('-', '').replace(/^(email|name)$/, '$1_key')}`;
+    const column = sort.replace('-', '').replace(/^(email|name)$/, '$1_key');
     const direction = sort.startsWith('-') ? 'DESC' : 'ASC';
     const found = await app.database.query<Row>(
       `SELECT id FROM users
