@@ -23,7 +23,7 @@ export class AccessLog {
   write(request: Request, response: Response, { context, route, durationMs }: AccessRecord): void {
     if (PROBES.test(request.originalUrl)) return;
     const { principal } = context.caller;
-    this.logger[response.statusCode >= 500 ? 'warn' : 'info'](
+    this.logger.logger[response.statusCode >= 500 ? 'warn' : 'info'](
       {
         method: request.method,
         path: pathOf(request.originalUrl),
