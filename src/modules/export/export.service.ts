@@ -7,6 +7,7 @@ import { preferredType } from '../../common/http/accept.js';
 import { newId } from '../../common/ids.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import { compress } from '../../platform/http/answers/compress.js';
 import type { ExportQuery } from './dto/export-query.dto.js';
 import { COUNT_TRAILER, ExportStreams, HASH_TRAILER } from './streaming/export.streams.js';
 import {
@@ -60,6 +61,7 @@ export class ExportService {
    */
   async send(exported: Exportable, query: ExportQuery, caller: Principal, response: Response): Promise<void> {
     const { req: request } = response;
+    compress(request, response);
     const format = chooseFormat(query, request);
     const scope = { ...exported, userId: caller.userId };
     const place = this.resumePointOf(query, request, scope);

@@ -20,8 +20,8 @@ import { EdgeContext } from './edge-context.js';
 
 const API = /^\/api(?:\/|$)/i;
 const DOCUMENTATION = /^\/docs(?:\/|$)/i;
-/** Paths whose responses the adapter does not send: Swagger UI, its document, and exports. */
-const SENT_ELSEWHERE = /^\/(?:docs(?:\/|$)|openapi\.json$|api\/export\/)/i;
+/** The paths that Swagger's own handlers answer, which the adapter does not compress. */
+const SENT_BY_SWAGGER = /^\/(?:docs(?:\/|$)|openapi\.json$)/i;
 
 /** The policy for Swagger UI, which loads its own scripts and styles, sets inline styles, and calls this API. */
 const DOCUMENTATION_POLICY = [
@@ -83,7 +83,7 @@ export class EdgeMiddleware {
 
   private pass(request: Request, response: Response, next: NextFunction): void {
     const fault = ambiguityFault(request) ?? expectationFault(request);
-    if (SENT_ELSEWHERE.test(request.path)) compress(request, response);
+    if (SENT_BY_SWAGGER.test(request.path)) compress(request, response);
     if (fault === null)
       return this.cors.use(request, response, (error) => this.route(error, { request, response, next }));
     // The client and other readers of the connection may disagree about where the next request begins.
