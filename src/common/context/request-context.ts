@@ -30,7 +30,7 @@ export interface RequestContext {
 
 /** Stands for a request whose context was left. Only the log still names the request. */
 class LeftContext {
-  constructor(readonly requestId: string) {}
+  constructor(readonly requestId: string | undefined) {}
 }
 
 const UNKNOWN_ORIGIN: RequestOrigin = { ip: '', userAgent: '' };
@@ -86,10 +86,7 @@ export const requestContext = {
   run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
 
   /** Runs work outside the context, for example after the request has ended. */
-  leave<T>(work: () => T): T {
-    const requestId = loggedRequestId();
-    return requestId === undefined ? storage.exit(work) : storage.run(new LeftContext(requestId), work);
-  },
+  leave: <T>(work: () => T): T => storage.run(new LeftContext(loggedRequestId()), work),
 
   /** Runs `work` outside every context. `leave` only leaves the context of this file. */
   outside: <T>(work: () => T): T => outside(work),

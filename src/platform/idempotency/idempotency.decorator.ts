@@ -25,5 +25,5 @@ export const KeyDecidesAlone = () =>
 export function isRunOnce(context: ExecutionContext, request: Request): boolean {
   if (sentKey(request) === undefined) return false;
   const use = keyUse(context);
-  return use === 'compares-request' || use === 'decides-alone';
+  return use !== undefined && use !== 'ignored';
 }

@@ -14,7 +14,7 @@ export class TokenAuthenticator extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
   }
 
   /** Rethrows internal errors, which must not look like a refused token. */
-  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the base class is written so
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the method of AuthGuard has this parameter, and an override must accept the same calls
   override handleRequest<Result>(error: unknown, bearer: VerifiedToken | false): Result {
     if (error) throw error;
     return (bearer || null) as Result;
