@@ -123,7 +123,6 @@ function copyByNode(url) {
 
 /** Returns the number of rows that the export says it has sent. */
 async function exportAll(reader, service, token, format) {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   reader.postMessage({ url: service.url, path: `/api/export/users?format=${format}`, token });
   const [{ rows, error }] = await once(reader, 'message');
   if (error) throw new Error(error);

@@ -231,7 +231,6 @@ function loadFor(process) {
   });
   return {
     async run(task) {
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       worker.postMessage(task);
       let [message] = await once(worker, 'message');
       let before = 0;

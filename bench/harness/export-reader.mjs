@@ -8,7 +8,6 @@ const END_BYTES = 600;
 const COUNT = /"count":(\d+),"sha256"|X-Export-Count: (\d+)/i;
 
 parentPort.on('message', async ({ url, path, token }) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   parentPort.postMessage(await read(url, path, token).catch((error) => ({ error: String(error) })));
 });
 

@@ -12,7 +12,6 @@ const TICK_MS = 2;
 
 parentPort.on('message', async (task) => {
   const run = task.rate === undefined ? closedLoop : openLoop;
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   parentPort.postMessage(await run(task));
 });
 
@@ -29,7 +28,6 @@ async function closedLoop({ request, connections, ms, rampMs = 0 }) {
   await pause(rampMs);
   counts.begin();
   // The main thread measures from the beginning to the end what the service uses.
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   parentPort.postMessage('began');
   await pause(ms);
   const result = counts.end();

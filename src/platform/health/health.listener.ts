@@ -91,7 +91,6 @@ export class HealthListener {
   }
 
   private send(message: ToWorker): void {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     this.worker.postMessage(message);
   }
 }

@@ -27,7 +27,6 @@ let heardAt = performance.now();
 let metrics: Promise<MetricsText> | null = null;
 let onMetrics: (metrics: MetricsText) => void = () => {};
 
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
 const post = (message: FromWorker): void => main.postMessage(message);
 
 main.on('message', (message: ToWorker) => {
