@@ -1,25 +1,26 @@
-import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
+import { nextRandomBytes } from './random-bytes.js';
 import { trimText } from './text.js';
 
 /** The nil UUID (RFC 9562, 5.9): no record has it. */
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
-/**
- * Returns a new UUIDv7 (RFC 9562), which sorts by time. The service generates it because PostgreSQL 16
- * cannot.
- */
-export const newId = (): string => v7();
-
 const RANDOM_BYTES = 16;
-let randomBytesAhead = Buffer.alloc(0);
+/** The largest value of the sequence in a UUIDv7 of the library, which starts anywhere in the lower half. */
+const MAX_SEQUENCE = 0xff_ff_ff_ff;
+let latest = { msecs: -Infinity, seq: 0 };
 
-/** Returns a UUIDv7 for a request: in time order to the millisecond, and from random bytes drawn for many ids at once. */
-export function newRequestId(): string {
-  if (randomBytesAhead.length < RANDOM_BYTES) randomBytesAhead = randomBytes(256 * RANDOM_BYTES);
-  const random = randomBytesAhead.subarray(0, RANDOM_BYTES);
-  randomBytesAhead = randomBytesAhead.subarray(RANDOM_BYTES);
-  return v7({ random });
+/**
+ * Returns a new UUIDv7 (RFC 9562), which sorts after all earlier ones of this process. The service generates it
+ * because PostgreSQL 16 cannot.
+ */
+export function newId(): string {
+  const random = nextRandomBytes(RANDOM_BYTES);
+  const now = Date.now();
+  if (now > latest.msecs) latest = { msecs: now, seq: random.readUInt32BE(6) >>> 1 };
+  else if (latest.seq < MAX_SEQUENCE) latest.seq++;
+  else latest = { msecs: latest.msecs + 1, seq: 0 };
+  return v7({ random, ...latest });
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

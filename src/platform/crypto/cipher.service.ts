@@ -1,9 +1,11 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { nextRandomBytes } from '../../common/random-bytes.js';
 
 export const MASTER_KEY = Symbol('MasterKey');
 
 const FORMAT = 1;
+const FORMAT_BYTE = Buffer.of(FORMAT);
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -16,11 +18,13 @@ export class Cipher {
   constructor(@Inject(MASTER_KEY) private readonly key: Buffer) {}
 
   encrypt(plain: Buffer, purpose: string): Buffer {
-    const nonce = randomBytes(NONCE_BYTES);
+    const nonce = nextRandomBytes(NONCE_BYTES);
     const aes = createCipheriv('aes-256-gcm', this.key, nonce);
     aes.setAAD(Buffer.from(purpose));
-    const encrypted = Buffer.concat([aes.update(plain), aes.final()]);
-    return Buffer.concat([Buffer.of(FORMAT), nonce, aes.getAuthTag(), encrypted]);
+    const encrypted = aes.update(plain);
+    // Adds nothing in this mode, and the tag exists only afterwards.
+    aes.final();
+    return Buffer.concat([FORMAT_BYTE, nonce, aes.getAuthTag(), encrypted]);
   }
 
   /**

@@ -68,7 +68,11 @@ export class UserEncryptionKeys {
    * thousands would evict the keys of active users.
    */
   async createAll(userIds: readonly string[]): Promise<Map<string, Cipher>> {
-    const keys = userIds.map((userId) => ({ userId, key: randomBytes(KEY_BYTES) }));
+    const random = randomBytes(KEY_BYTES * userIds.length);
+    const keys = userIds.map((userId, index) => ({
+      userId,
+      key: random.subarray(index * KEY_BYTES, (index + 1) * KEY_BYTES),
+    }));
     await this.sql.defer(INSERT_ALL, [
       userIds,
       keys.map(({ userId, key }) => this.master.encrypt(key, wrapPurpose(userId))),

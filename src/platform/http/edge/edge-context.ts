@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import { type RequestContext, requestContext } from '../../../common/context/request-context.js';
 import { requestOriginOf } from '../../../common/http/request-origin.js';
-import { newRequestId } from '../../../common/ids.js';
+import { newId } from '../../../common/ids.js';
 import type { RouteFacts } from '../route-facts.js';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -81,5 +81,5 @@ function controllerOf(aborted: boolean): AbortController {
 /** Returns the caller's request ID when it is safe in a header and a log line, or else a new one. */
 export function requestIdOf({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : newRequestId();
+  return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : newId();
 }

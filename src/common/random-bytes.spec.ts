@@ -1,0 +1,10 @@
+import { describe, expect, it } from '@jest/globals';
+import { nextRandomBytes } from './random-bytes.js';
+
+describe('nextRandomBytes', () => {
+  it('returns every byte to one caller only', () => {
+    const nonces = Array.from({ length: 10_000 }, () => nextRandomBytes(12));
+    expect(new Set(nonces.map((nonce) => nonce.toString('hex'))).size).toBe(nonces.length);
+    expect(nonces.every(({ length }) => length === 12)).toBe(true);
+  });
+});
