@@ -7,12 +7,14 @@ const LENGTH_BYTES = 4;
  * to the same bytes.
  */
 export function encodeFields(fields: readonly (Buffer | null)[]): Buffer {
-  const parts = fields.flatMap((field) => {
-    const length = Buffer.alloc(LENGTH_BYTES);
-    length.writeUInt32BE(field?.length ?? NULL_LENGTH);
-    return field ? [length, field] : [length];
-  });
-  return Buffer.concat(parts);
+  const size = fields.reduce((sum, field) => sum + LENGTH_BYTES + (field?.length ?? 0), 0);
+  const encoded = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const field of fields) {
+    at = encoded.writeUInt32BE(field?.length ?? NULL_LENGTH, at);
+    if (field) at += field.copy(encoded, at);
+  }
+  return encoded;
 }
 
 export const textField = (text: string): Buffer => Buffer.from(text, 'utf8');
