@@ -23,6 +23,17 @@ export interface ChunkResults {
 const STAGE = prepared(
   `INSERT INTO import_pieces (job_id, first_index, lines, sealed) VALUES ($1, $2, $3, $4)`,
 );
+const FIND_LINES = prepared(
+  'SELECT sealed AS "encryptedLines" FROM import_pieces WHERE job_id = $1 AND first_index = $2',
+);
+const LOCK_OPEN = prepared(
+  'SELECT 1 AS open FROM import_pieces WHERE job_id = $1 AND first_index = $2 AND status IS NULL FOR UPDATE',
+);
+const SETTLE = prepared(
+  `UPDATE import_pieces SET status = 'settled', sealed = NULL, done = $3, failed = $4, item_ids = $5,
+          error_codes = $6, error_messages = $7
+   WHERE job_id = $1 AND first_index = $2`,
+);
 const COUNTS_BY: Readonly<Record<RowStatus, string>> = {
   ok: 'done',
   failed: 'failed',
@@ -56,40 +67,30 @@ export class ImportChunksRepository {
 
   /** Returns the encrypted lines, or null once the chunk is settled. */
   async findEncryptedLines({ jobId, firstIndex }: ImportChunkKey): Promise<Buffer | null> {
-    const chunk = await this.chunks.findOne({
-      select: { encryptedLines: true },
-      where: { jobId, firstIndex },
-    });
+    const chunk = await this.sql.maybeOne<Pick<ImportChunk, 'encryptedLines'>>(FIND_LINES, [
+      jobId,
+      firstIndex,
+    ]);
     return chunk?.encryptedLines ?? null;
   }
 
   /** Locks an open chunk until the unit of work ends. @returns false when it has been settled or skipped */
   async lockOpen({ jobId, firstIndex }: ImportChunkKey): Promise<boolean> {
-    const row = await this.sql.maybeOne<object>(
-      'SELECT 1 FROM import_pieces WHERE job_id = $1 AND first_index = $2 AND status IS NULL FOR UPDATE',
-      [jobId, firstIndex],
-    );
-    return row !== null;
+    return (await this.sql.maybeOne<object>(LOCK_OPEN, [jobId, firstIndex])) !== null;
   }
 
-  /** Stores the results of a locked chunk and deletes its encrypted lines. */
+  /**
+   * Stores the results of a locked chunk and deletes its encrypted lines, together with the next statement of
+   * the unit of work or its COMMIT.
+   */
   async settle(
     { jobId, firstIndex }: ImportChunkKey,
     { itemIds, errorCodes, errorMessages }: ChunkResults,
   ): Promise<void> {
     const done = itemIds.filter((id) => id !== null).length;
     const failed = itemIds.length - done;
-    await this.chunks.update(
-      { jobId, firstIndex },
-      {
-        status: 'settled',
-        encryptedLines: null,
-        done,
-        failed,
-        itemIds: [...itemIds],
-        ...(failed > 0 && { errorCodes: [...errorCodes], errorMessages: [...errorMessages] }),
-      },
-    );
+    const errors = failed > 0 ? [errorCodes, errorMessages] : [null, null];
+    await this.sql.defer(SETTLE, [jobId, firstIndex, done, failed, itemIds, ...errors]);
   }
 
   /** Skips the open chunks. Waits for those that are being settled. */
