@@ -52,7 +52,7 @@ export const targets = {
   'export.sse': { atLeast: 0.4 },
   'export.growth': { atMost: 64 },
   'export.slowdown': { atMost: 2 },
-  'import.share': { atLeast: 0.1, open: 'not examined yet' },
+  'import.share': { atLeast: 0.1 },
   'overload.share': { atLeast: 0.8 },
   'overload.probes': { atMost: 0 },
   'overload.refusal': { atMost: 1 },

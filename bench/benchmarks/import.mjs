@@ -1,5 +1,5 @@
-// An import of accounts beside COPY: of the same input into a table without indexes, and of the resulting rows into
-// tables with the same indexes and with the same events. Also measures sign-ins meanwhile.
+// An import of accounts beside COPY: of the same input into a table without indexes, and of all resulting rows into
+// tables with the same indexes. Sign-ins run beside both, and their times are measured.
 
 import { createReadStream, createWriteStream } from 'node:fs';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { from, to } from 'pg-copy-streams';
 import { withClient } from '../harness/database.mjs';
 import { pause, repeatUntilStopped, secondsOf } from '../harness/lanes.mjs';
-import { startService } from '../harness/service.mjs';
+import { buildOf, startService } from '../harness/service.mjs';
 import { quantile } from '../harness/statistics.mjs';
 import { table } from '../harness/table.mjs';
 
@@ -29,64 +29,86 @@ const BATCH = 1000;
  */
 const PERSON = { email: 'somebody@example.com', password: 'only for the benchmarks 8' };
 const HASH = `$2b$10$${'.'.repeat(53)}`;
-/** The tables that an import fills with a row for each account. */
-const FILLED = ['users', 'events'];
+/** The tables in which an import leaves a row for each account. */
+const FILLED = ['users', 'account_keys', 'events', 'audit_entries'];
 
 /** @type {import('../harness/benchmark.mjs').Benchmark} */
 export default {
   name: 'import',
-  about: 'an import of 100,000 accounts beside COPY into the same tables with the same indexes and events',
+  about: 'an import of 100,000 accounts beside COPY of the same rows into tables with the same indexes',
   async run({ server, quick, options, report }) {
     const accounts = Number(options.accounts ?? (quick ? QUICK_ACCOUNTS : ACCOUNTS));
-    const database = await server.database(`import_${Date.now()}`);
-    const service = await startService(database.environment);
-    try {
-      await measure({
-        database,
-        service,
-        accounts,
-        signIns: quick ? QUICK_CALM_SIGN_INS : CALM_SIGN_INS,
-        report,
-      });
-    } finally {
-      await service.stop();
+    const signIns = quick ? QUICK_CALM_SIGN_INS : CALM_SIGN_INS;
+    const name = `import_${Date.now()}`;
+    const contenders = [{ id: 'import', label: 'import', database: await server.database(name), build: {} }];
+    if (options.before !== undefined) {
+      const database = await server.emptyDatabase(`${name}_before`);
+      const build = await buildOf(options.before);
+      contenders.unshift({ id: 'import.before', label: 'import, build before', database, build });
+    }
+    for (const { id, label, database, build } of contenders) {
+      const service = await startService(database.environment, build);
+      try {
+        const measured = await measure({ database, service, accounts, signIns });
+        tell(report, { id, label, accounts, ...measured });
+      } finally {
+        await service.stop();
+      }
     }
   },
 };
 
-async function measure({ database, service, accounts, signIns, report }) {
+async function measure({ database, service, accounts, signIns }) {
   const token = await service.signInAdmin();
   await service.client.expect(201, 'POST', '/api/users', {
     body: JSON.stringify({ ...PERSON, name: 'Somebody' }),
   });
   const signIn = async () =>
     (await service.client.expect(200, 'POST', '/api/auth/login', { body: JSON.stringify(PERSON) })).ms;
+  const besideSignIns = async (work) => {
+    const signing = repeatUntilStopped(signIn, SIGN_IN_EVERY_MS);
+    const result = await work();
+    return { result, latencies: await signing.stop() };
+  };
   const calm = [];
   while (calm.length < signIns) calm.push(await signIn());
-  const bare = await copyIntoBareTable(database.url, accounts);
-  const signing = repeatUntilStopped(signIn, SIGN_IN_EVERY_MS);
+  const bare = await besideSignIns(() => copyIntoBareTable(database.url, accounts));
   let staged = 0;
-  const imported = await secondsOf(async () => {
-    let job = { id: '' };
-    staged = await secondsOf(async () => (job = await upload(service, token, accounts)));
-    await ended(service, token, job.id, accounts);
-  });
-  const busy = await signing.stop();
-  const same = await copyIntoSameTables(database.url, accounts);
+  const imported = await besideSignIns(() =>
+    secondsOf(async () => {
+      let job = { id: '' };
+      staged = await secondsOf(async () => (job = await upload(service, token, accounts)));
+      await ended(service, token, job.id, accounts);
+    }),
+  );
+  const same = await besideSignIns(() => copyIntoSameTables(database.url, accounts));
+  return {
+    seconds: { bare: bare.result, same: same.result, staged, imported: imported.result },
+    latencies: { alone: calm, 'beside COPY': same.latencies, 'beside the import': imported.latencies },
+  };
+}
+
+function tell(report, { id, label, accounts, seconds, latencies }) {
+  const { bare, same, staged, imported } = seconds;
   const alone = (value) => ({ value, low: value, high: value });
-  const row = (id, name, value) => report.row({ id, name, unit: '×', measure: alone(value) });
-  row('import.share', 'import ÷ COPY into the same tables with indexes and events', same / imported);
-  row('import.bare', 'import ÷ COPY into a table without indexes', bare / imported);
+  const row = (part, name, value) =>
+    report.row({ id: `${id}.${part}`, name: `${label} ÷ ${name}`, unit: '×', measure: alone(value) });
+  row('share', 'COPY of all its rows into tables with the same indexes', same / imported);
+  row('bare', 'COPY into a table without indexes', bare / imported);
   const cells = Object.entries({
     'COPY into a bare table': bare,
-    'COPY into the same tables': same,
+    'COPY of all rows into tables with the same indexes': same,
     'until 202': staged,
     'until all are accounts': imported,
-  }).map(([name, seconds]) => [name, seconds.toFixed(1), (accounts / seconds).toFixed(0)]);
-  const latency = (name, times) =>
-    `POST /api/auth/login ${name}: p50 ${quantile(times, 0.5).toFixed(0)} ms, p99 ${quantile(times, 0.99).toFixed(0)} ms`;
+  }).map(([name, value]) => [name, value.toFixed(1), (accounts / value).toFixed(0)]);
+  const lines = Object.entries(latencies).map(([name, times]) => [
+    name,
+    times.length,
+    quantile(times, 0.5).toFixed(0),
+    quantile(times, 0.99).toFixed(0),
+  ]);
   report.text(
-    `${table([[`${accounts} accounts`, 'seconds', 'rows/s'], ...cells])}\n\n${latency('alone', calm)}\n${latency('meanwhile', busy)}`,
+    `${table([[`${accounts} accounts, ${label}`, 'seconds', 'rows/s'], ...cells])}\n\n${table([['POST /api/auth/login', 'times', 'p50 ms', 'p99 ms'], ...lines])}`,
   );
 }
 
@@ -110,7 +132,10 @@ function copyIntoBareTable(url, accounts) {
   });
 }
 
-/** Copies the rows that the import wrote into empty tables of the same shape, with all indexes. */
+/**
+ * Copies the rows that the import wrote into empty tables of the same shape, with all indexes but without triggers.
+ * @returns the seconds of all copies together, without reading the rows
+ */
 async function copyIntoSameTables(url, accounts) {
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-bench-import-'));
   try {
@@ -128,6 +153,7 @@ async function copyIntoSameTables(url, accounts) {
         await client.query(`CREATE TABLE copied_${name} (LIKE ${name} INCLUDING ALL)`);
         const copy = `COPY copied_${name} (${columns}) FROM STDIN (FORMAT binary)`;
         seconds += await secondsOf(() => pipeline(createReadStream(file), client.query(from(copy))));
+        await client.query(`DROP TABLE copied_${name}`);
       }
       return seconds;
     });
