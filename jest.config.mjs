@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** `npm run test:plain` sets this: see docs/decisions/0058-plain-jest.md. */
 const PLAIN = process.env.TEST_RUNNER === 'plain';
 
@@ -43,7 +45,8 @@ export default {
       testMatch: ['<rootDir>/test/faults/**/*.fault-spec.ts'],
     },
   ],
-  maxWorkers: '100%',
+  // One more than there are cores, because many tests mostly wait: for a time limit, a lock or another process.
+  maxWorkers: availableParallelism() + 1,
   workerIdleMemoryLimit: '700MB',
   testTimeout: 30_000,
 };

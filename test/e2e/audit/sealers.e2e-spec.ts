@@ -11,14 +11,12 @@ describe('sealing on two instances', () => {
   const instances = new Map<string, Instance>();
   beforeAll(async () => {
     database = await TestDatabase.create();
-    for (const name of ['one', 'other']) {
+    const named = (name: string) => {
       const url = `${database.url}?application_name=${name}`;
-      const env = { NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, MASTER_KEY };
-      instances.set(name, await Instance.spawn({ env }));
-    }
-    await Promise.all(
-      [...instances.values()].map((each) => each.until(() => each.stdout.includes('is ready'))),
-    );
+      return { env: { NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_URL: url, MASTER_KEY } };
+    };
+    const [one, other] = await Instance.startTwo(named('one'), named('other'));
+    instances.set('one', one).set('other', other);
   });
   afterAll(async () => {
     await Promise.all([...instances.values()].map((instance) => instance.stop()));

@@ -19,27 +19,25 @@ describe('an Idempotency-Key on two instances', () => {
   let killed: Instance | null = null;
   let other: Instance;
 
-  const start = (more: Readonly<Record<string, string>> = {}) =>
-    Instance.start({
-      env: {
-        NODE_ENV: 'test',
-        LOG_LEVEL: 'silent',
-        DATABASE_URL: database.url,
-        LISTEN_DATABASE_URL: database.url,
-        ADMIN_PASSWORD: ADMIN.password,
-        MASTER_KEY,
-        ...more,
-      },
-    });
+  const options = (url: string) => ({
+    env: {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      DATABASE_URL: url,
+      LISTEN_DATABASE_URL: database.url,
+      ADMIN_PASSWORD: ADMIN.password,
+      MASTER_KEY,
+    },
+  });
 
   beforeAll(async () => {
     database = await TestDatabase.create();
     path = await TcpProxy.before(database.url);
-    other = await start();
+    [killed, other] = await Instance.startTwo(options(path.through(database.url)), options(database.url));
   });
   beforeEach(async () => {
     path.swallow(null);
-    killed ??= await start({ DATABASE_URL: path.through(database.url) });
+    killed ??= await Instance.start(options(path.through(database.url)));
   });
   afterAll(async () => {
     closeConnections();

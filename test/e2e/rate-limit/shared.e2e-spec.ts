@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it, describe } from '@jest/globals';
 import { elsewhere } from '../../support/builders/guesses.js';
-import { Instance } from '../../support/app/instance.js';
+import { Instance, type InstanceOptions } from '../../support/app/instance.js';
 import { LIMITS, limitOf, statusesOf, storm } from '../../support/http/limits.js';
 import { noRedis, TestRedis } from '../../support/app/redis.js';
 import { closeConnections, send } from '../../support/http/send.js';
@@ -26,7 +26,7 @@ wherePossible(noRedis, 'Redis', () =>
     beforeAll(async () => {
       free = await TestApp.create();
       redis = await TestRedis.start();
-      instances = [await start(redis.url), await start(redis.url)];
+      instances = await Instance.startTwo(options(redis.url), options(redis.url));
     });
     afterEach(async () => {
       for (const each of more.splice(0))
@@ -40,9 +40,9 @@ wherePossible(noRedis, 'Redis', () =>
       await free.close();
     });
 
-    function start(url: string): Promise<Instance> {
+    function options(url: string): InstanceOptions {
       const limits = Object.fromEntries(Object.entries(LIMITS).map(([name, limit]) => [name, String(limit)]));
-      return Instance.start({
+      return {
         env: {
           ...limits,
           ...free.database.addresses,
@@ -51,12 +51,12 @@ wherePossible(noRedis, 'Redis', () =>
           TRUSTED_PROXIES: '127.0.0.1',
           LOG_LEVEL: 'info',
         },
-      });
+      };
     }
     /** An instance with its own Redis, which the test can stop. */
     async function startAlone(server: TestRedis): Promise<Instance> {
       more.push(server);
-      const instance = await start(server.url);
+      const instance = await Instance.start(options(server.url));
       more.push(instance);
       return instance;
     }
@@ -125,7 +125,9 @@ wherePossible(noRedis, 'Redis', () =>
 
     it('continue per instance from the current counts while Redis is down, and are shared again afterwards', async () => {
       const server = await TestRedis.start();
-      const pair = [await startAlone(server), await startAlone(server)] as const;
+      more.push(server);
+      const pair = await Instance.startTwo(options(server.url), options(server.url));
+      more.push(...pair);
       const [first, second] = pair;
       const ip = elsewhere();
       await storm(first, { ip, times: 10 });
@@ -177,7 +179,7 @@ wherePossible(noRedis, 'Redis', () =>
       const server = await TestRedis.start();
       more.push(server);
       const path = await TcpProxy.before(server.url);
-      const instance = await start(path.through(server.url));
+      const instance = await Instance.start(options(path.through(server.url)));
       more.push(instance);
       const ip = elsewhere();
       await storm(instance, { ip, times: 10 });

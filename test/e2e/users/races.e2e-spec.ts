@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
 import { tagOf } from '../../support/http/entity-tags.js';
+import { patiently } from '../../support/http/patiently.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import type { Instance } from '../../support/app/instance.js';
 import { type TestUser, ADMIN, PASSWORD, signIn } from '../../support/app/test-app.js';
@@ -67,9 +68,11 @@ describe('two instances on one database', () => {
     const spellings = ['wanted@example.com', 'WANTED@example.com', 'ｗａｎｔｅｄ@example.com'];
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) =>
-        supertest(on(i))
-          .post('/api/users')
-          .send({ email: spellings[i % 3], password: PASSWORD, name: 'Wants It' }),
+        patiently(() =>
+          supertest(on(i))
+            .post('/api/users')
+            .send({ email: spellings[i % 3], password: PASSWORD, name: 'Wants It' }),
+        ),
       ),
     );
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);

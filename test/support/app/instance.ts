@@ -90,6 +90,21 @@ export class Instance {
     return instance;
   }
 
+  /**
+   * Starts two at once, as a deployment does, so that they race for the first administrator and the first key
+   * of an empty database. Kills both if either cannot start, because no test could stop them later.
+   */
+  static async startTwo(one: InstanceOptions, other: InstanceOptions): Promise<[Instance, Instance]> {
+    const instances: [Instance, Instance] = [await Instance.spawn(one), await Instance.spawn(other)];
+    try {
+      await Promise.all(instances.map((each) => each.until(() => each.address !== null)));
+    } catch (error) {
+      await Promise.all(instances.map((each) => each.stop('SIGKILL')));
+      throw error;
+    }
+    return instances;
+  }
+
   get url(): string {
     if (this.address === null) throw new Error('the instance does not serve yet');
     return this.address;

@@ -25,7 +25,6 @@ export class Pair {
     readonly there: Instance,
     readonly path: TcpProxy,
     readonly admin: TestUser,
-    private readonly listenerHere: number,
   ) {}
 
   static async start(database: TestDatabase): Promise<Pair> {
@@ -37,13 +36,10 @@ export class Pair {
       ADMIN_PASSWORD: ADMIN.password,
       MASTER_KEY,
     };
-    const here = await Instance.start({ env });
-    const [listener = 0] = await listeners(database);
-    const there = await Instance.start({
-      env: { ...env, LOG_LEVEL: 'warn', LISTEN_DATABASE_URL: path.through(database.serviceUrl) },
-    });
+    const proxied = { LOG_LEVEL: 'warn', LISTEN_DATABASE_URL: path.through(database.serviceUrl) };
+    const [here, there] = await Instance.startTwo({ env }, { env: { ...env, ...proxied } });
     const admin = await signIn(here.url, ADMIN.email, ADMIN.password);
-    return new Pair(database, here, there, path, admin, listener);
+    return new Pair(database, here, there, path, admin);
   }
 
   /**
@@ -58,7 +54,12 @@ export class Pair {
 
   /** Returns the server process of the second instance's listening connection; null when it has none. */
   async listenerThere(): Promise<number | null> {
-    return (await listeners(this.database)).find((pid) => pid !== this.listenerHere) ?? null;
+    const [listener] = await this.database.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'gatehouse:listen' AND client_port = ANY ($1)`,
+      [this.path.ports],
+    );
+    return listener?.pid ?? null;
   }
 
   call(where: InstanceName, user: TestUser | null, { headers, ...call }: Call): Promise<Answer> {
@@ -113,12 +114,4 @@ export class Pair {
     await refused();
     return (await this.statements(where)) === before;
   }
-}
-
-async function listeners(database: TestDatabase): Promise<number[]> {
-  const rows = await database.query<{ pid: number }>(
-    `SELECT pid FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name = 'gatehouse:listen'`,
-  );
-  return rows.map(({ pid }) => pid);
 }

@@ -3,10 +3,7 @@ import { MASTER_KEY } from './secrets.js';
 import { ADMIN } from './test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 
-/**
- * Starts two real processes on one database at once, as a deployment does, so that they race for the first
- * administrator and the first key. Kills both if either cannot start, because no test could stop them later.
- */
+/** Starts two real processes with the same settings on one database at once. */
 export async function startTwo(
   database: TestDatabase,
   more: Readonly<Record<string, string>> = {},
@@ -19,12 +16,5 @@ export async function startTwo(
     MASTER_KEY,
     ...more,
   };
-  const instances = await Promise.all([Instance.spawn({ env }), Instance.spawn({ env })]);
-  try {
-    await Promise.all(instances.map((each) => each.until(() => each.stdout.includes('is ready'))));
-  } catch (error) {
-    await Promise.all(instances.map((each) => each.stop('SIGKILL')));
-    throw error;
-  }
-  return instances;
+  return Instance.startTwo({ env }, { env });
 }

@@ -4,6 +4,7 @@ import supertest, { type Response } from 'supertest';
 import { PASSWORD } from '../app/test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 import { until } from '../app/until.js';
+import { patiently } from '../http/patiently.js';
 
 /** The tokens returned by sign-in, refresh and password change. */
 export interface Pair {
@@ -74,7 +75,7 @@ export const presentRefresh = (url: string, token: string): Promise<Response> =>
     .then((answer) => answer);
 
 export async function refreshed(url: string, token: string): Promise<Pair> {
-  const answer = await presentRefresh(url, token);
+  const answer = await patiently(() => presentRefresh(url, token));
   if (answer.status !== 200) throw new Error(`refreshing answered ${answer.status}: ${answer.text}`);
   return answer.body as Pair;
 }

@@ -1,9 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
+/** The maximum number of statements of a test at the same time. More wait. */
+const MAX_STATEMENTS = 20;
+/** Shorter than anything that would notice the connection, and longer than a pause between two polls. */
+const IDLE_MS = 1000;
+
 /** A clone of the migrated template for one test file. */
 export class TestDatabase {
-  private constructor(private readonly name: string) {}
+  /** Tests poll, and a connection costs many times as much as a statement. */
+  private readonly pool: pg.Pool;
+
+  private constructor(private readonly name: string) {
+    this.pool = new pg.Pool({
+      connectionString: this.url,
+      max: MAX_STATEMENTS,
+      idleTimeoutMillis: IDLE_MS,
+      // A test file that does not drop its database must not keep its process alive.
+      allowExitOnIdle: true,
+    });
+    // A test that ends all connections also ends those in here.
+    this.pool.on('error', () => undefined);
+  }
 
   /** Creates the database; with `empty` not even migrated. */
   static async create(options: { empty?: boolean } = {}): Promise<TestDatabase> {
@@ -34,19 +52,16 @@ export class TestDatabase {
     await this.query(`GRANT ALL ON ${table} TO ${new URL(this.serviceUrl).username}`);
   }
 
-  /** Runs one statement on its own connection, so that no test can leave one open. */
+  /** Runs one statement, or several that end their transaction themselves. */
   async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
-    const client = new pg.Client({ connectionString: this.url });
-    await client.connect();
-    try {
-      return (await client.query<Row>(sql, values)).rows;
-    } finally {
-      await client.end();
-    }
+    return (await this.pool.query<Row>(sql, values)).rows;
   }
 
   async drop(): Promise<void> {
+    const ended = this.pool.end();
+    // Ends the statements that still run, for which the pool waits.
     await onServer(`DROP DATABASE ${this.name} WITH (FORCE)`);
+    await ended;
   }
 
   private urlOf(variable: string): string {

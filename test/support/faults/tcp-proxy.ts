@@ -35,6 +35,13 @@ export class TcpProxy {
     return address.href;
   }
 
+  /** Returns the port of each connection to the server, as the server sees it. */
+  get ports(): number[] {
+    return [...this.sockets].flatMap(({ remotePort, localPort = 0 }) =>
+      remotePort === this.target.port ? [localPort] : [],
+    );
+  }
+
   /** Ends every connection and refuses new ones. */
   async cut(): Promise<void> {
     const closed = this.server && once(this.server, 'close');
