@@ -10,13 +10,19 @@ import { AuditLog } from '../../dist/src/platform/audit-log/audit-log.service.js
 import { EventStore } from '../../dist/src/platform/event-store/event-store.js';
 import { Client } from '../harness/client.mjs';
 import { addAccounts, sql } from '../harness/database.mjs';
-import { ratePerSecond } from '../harness/lanes.mjs';
+import { ratePerSecond, repeat } from '../harness/lanes.mjs';
 import { startService } from '../harness/service.mjs';
 import { median, ratio, summarize } from '../harness/statistics.mjs';
 import { format, table } from '../harness/table.mjs';
 import { BareLane } from '../peers/statements.mjs';
 
 const LANES = 8;
+/**
+ * Requests before the measurement, after which V8 has optimized the hot code and each connection has planned its
+ * statements. A number and not a time, because a slow machine needs as many of them as a fast one.
+ */
+const WARM_UP = 3_000;
+const QUICK_WARM_UP = 500;
 const WRITES = 500;
 const QUICK_WRITES = 30;
 
@@ -59,7 +65,9 @@ async function besideBareLoops(database, { quick, rounds, report }) {
     const cells = [];
     for (const [name, { ours, bare }] of Object.entries(works)) {
       const rates = { ours: [], bare: [], micros: [] };
-      if (!quick) await ratePerSecond(options, ours);
+      const warmUp = { lanes: LANES, times: quick ? QUICK_WARM_UP : WARM_UP };
+      await repeat(warmUp, bare);
+      await repeat(warmUp, ours);
       for (let round = 0; round < rounds; round++) {
         rates.bare.push(await ratePerSecond(options, bare));
         const before = await service.process.usage();

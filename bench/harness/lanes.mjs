@@ -20,6 +20,22 @@ export async function ratePerSecond({ lanes, ms }, work) {
 }
 
 /**
+ * Repeats the work that many times in all, in all lanes at once.
+ * @param {{ lanes: number, times: number }} options
+ * @param {(lane: number) => Promise<unknown>} work
+ */
+export async function repeat({ lanes, times }, work) {
+  let begun = 0;
+  const lane = async (number) => {
+    while (begun < times) {
+      begun += 1;
+      await work(number);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
+}
+
+/**
  * Repeats a measured step until it is stopped.
  * @param {() => Promise<number>} step returns its duration in milliseconds
  * @param {number} [pauseMs] between two steps

@@ -139,7 +139,7 @@ describe('authorization', () => {
     await sealed(app, [entryId]);
     [{ id: resourceId }] = (await resourcesOf(app, user('user'), 1)) as [ResourceBody];
     jobId = await endedJobOf(app, user('user'));
-    users.set('expired', { ...user('expired'), token: await expiredToken(user('expired')) });
+    users.set('expired', { ...user('expired'), token: expiredToken(user('expired')) });
   });
   afterAll(() => {
     closeConnections();
@@ -154,7 +154,7 @@ describe('authorization', () => {
   const idOf = (caller: Caller): string => user(caller).id;
 
   /** Returns a token signed with our own key for a live session. Only its expiry makes it invalid. */
-  function expiredToken(of: TestUser): Promise<string> {
+  function expiredToken(of: TestUser): string {
     const config = app.nest.get<Config>(ConfigModule.token);
     const tokens = new TokensService(
       { ...config, ACCESS_TOKEN_TTL_SECONDS: -1 },

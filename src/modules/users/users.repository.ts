@@ -34,8 +34,6 @@ export type UserChanges = Partial<
 
 /** Hides erased users. Their placeholder address is not a valid one, so no caller can look it up. */
 const NOT_ERASED = { erasedAt: IsNull() };
-/** Uses PostgreSQL's time, because the clock of this machine may differ. */
-const databaseTime = () => 'clock_timestamp()';
 /** Joins roles with commas, which role names cannot contain. */
 const INSERT_ALL = prepared(
   `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
@@ -52,6 +50,22 @@ const INSERT_ALL = prepared(
 
 const FIND_ALL = prepared(
   `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
+);
+
+const FIND_FOR_UPDATE = prepared(
+  `SELECT ${USER_COLUMNS} FROM users WHERE id = $1 AND erased_at IS NULL FOR UPDATE`,
+);
+
+/** A null leaves its column as it is, so that one constant text serves every change. */
+const UPDATE = prepared(
+  `UPDATE users
+   SET name = coalesce($3, name), name_key = coalesce($4, name_key), search_key = coalesce($5, search_key),
+       email = coalesce($6, email), email_key = coalesce($7, email_key),
+       email_verified = coalesce($8, email_verified), roles = coalesce($9, roles), disabled = coalesce($10, disabled),
+       deleted_at = CASE $11::boolean WHEN true THEN clock_timestamp() WHEN false THEN NULL ELSE deleted_at END,
+       version = version + $2, updated_at = clock_timestamp()
+   WHERE id = $1
+   RETURNING ${USER_COLUMNS}`,
 );
 
 @Injectable()
@@ -104,7 +118,7 @@ export class UsersRepository {
 
   /** Locks the row until the unit of work ends. */
   findByIdForUpdate(id: string): Promise<User | null> {
-    return this.users.findOne({ where: { id, ...NOT_ERASED }, lock: { mode: 'pessimistic_write' } });
+    return this.sql.maybeOne<User>(FIND_FOR_UPDATE, [id]);
   }
 
   findByEmail(emailKey: string): Promise<User | null> {
@@ -144,17 +158,11 @@ export class UsersRepository {
    * Writes `changes` to a locked row and raises its version by `versions`.
    * @returns null when the address is taken
    */
-  async update(user: User, { deleted, ...changes }: UserChanges, versions: number): Promise<User | null> {
-    const deletion = deleted === undefined ? {} : { deletedAt: deleted ? databaseTime : null };
+  async update({ id }: User, changes: UserChanges, versions: number): Promise<User | null> {
+    const { name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted } = changes;
+    const values = [name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted];
     try {
-      const result = await this.users
-        .createQueryBuilder()
-        .update()
-        .set({ ...changes, ...deletion, version: user.version + versions, updatedAt: databaseTime })
-        .where({ id: user.id })
-        .returning('*')
-        .execute();
-      return returnedEntity(this.users, result.raw as object[]);
+      return await this.sql.one<User>(UPDATE, [id, versions, ...values]);
     } catch (error) {
       if (violatesUnique(error, EMAIL_CONSTRAINT)) return null;
       throw error;

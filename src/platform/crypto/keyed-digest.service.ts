@@ -10,16 +10,26 @@ const KEY_BYTES = 32;
  */
 @Injectable()
 export class KeyedDigestService {
+  /** The keys by purpose. They are few, because purposes are constants of the code. */
+  private readonly keys = new Map<string, Buffer>();
+
   constructor(@Inject(MASTER_KEY) private readonly masterKey: Buffer) {}
 
   /** Returns the digest of the parts. Part boundaries count: `['ab', 'c']` and `['a', 'bc']` differ. */
   digest(purpose: string, parts: readonly (string | Buffer)[]): Buffer {
-    const key = hkdfSync('sha256', this.masterKey, Buffer.alloc(0), purpose, KEY_BYTES);
-    const hmac = createHmac('sha256', Buffer.from(key));
+    const hmac = createHmac('sha256', this.keyOf(purpose));
     for (const part of parts) {
       const bytes = Buffer.from(part);
       hmac.update(`${bytes.length}:`).update(bytes);
     }
     return hmac.digest();
+  }
+
+  private keyOf(purpose: string): Buffer {
+    const known = this.keys.get(purpose);
+    if (known) return known;
+    const key = Buffer.from(hkdfSync('sha256', this.masterKey, Buffer.alloc(0), purpose, KEY_BYTES));
+    this.keys.set(purpose, key);
+    return key;
   }
 }

@@ -168,7 +168,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
     async () => {
       const user = await app.createUser();
       const session = await startSession(user);
-      const pair = await app.nest.get(TokensService).issuePair(await userOf(user), session);
+      const pair = app.nest.get(TokensService).issuePair(await userOf(user), session);
       return new RefreshSession(pair.refresh_token);
     },
   ],

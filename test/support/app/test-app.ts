@@ -131,7 +131,7 @@ async function signedIn(nest: NestExpressApplication, email: string): Promise<Te
   const user = await users.getWithPassword(found.id);
   const session = await nest.get(SessionsService).start(user, { userAgent: 'tests', ip: '127.0.0.1' });
   if (!session) throw new Error(`the user with the address ${email} may not sign in`);
-  return { id: user.id, email, token: await nest.get(TokensService).issueAccess(user, session.sessionId) };
+  return { id: user.id, email, token: nest.get(TokensService).issueAccess(user, session.sessionId) };
 }
 
 export async function signIn(url: string, email: string, password: string): Promise<TestUser> {

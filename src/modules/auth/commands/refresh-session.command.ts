@@ -22,7 +22,7 @@ export class RefreshSessionHandler implements ICommandHandler<RefreshSession> {
   ) {}
 
   async execute({ refreshToken }: RefreshSession): Promise<TokenResponse> {
-    const presented = await this.tokens.verifyRefresh(refreshToken);
+    const presented = this.tokens.verifyRefresh(refreshToken);
     const rotation = presented && (await this.sessions.rotate(presented));
     if (rotation?.outcome !== 'rotated') throw refused();
     const user = rotation.user ?? (await this.users.findActive(rotation.userId));

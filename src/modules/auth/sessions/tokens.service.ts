@@ -31,7 +31,8 @@ export interface PresentedRefresh {
 
 /**
  * Issues and verifies session tokens. Every service accepts the access tokens; only this one accepts refresh
- * tokens.
+ * tokens. Uses the synchronous methods of the library: its asynchronous ones sign on the same thread, but through
+ * streams, which takes half as long again.
  */
 @Injectable()
 export class TokensService {
@@ -42,10 +43,10 @@ export class TokensService {
   ) {}
 
   /** Issues both tokens of a session in the form of the API response. */
-  async issuePair(user: Subject, { sessionId, refresh }: LiveSession): Promise<TokenResponse> {
+  issuePair(user: Subject, { sessionId, refresh }: LiveSession): TokenResponse {
     return {
-      access_token: await this.issueAccess(user, sessionId),
-      refresh_token: await this.issueRefresh(user.id, sessionId, refresh),
+      access_token: this.issueAccess(user, sessionId),
+      refresh_token: this.issueRefresh(user.id, sessionId, refresh),
       token_type: 'Bearer',
       expires_in: this.config.ACCESS_TOKEN_TTL_SECONDS,
     };
@@ -55,9 +56,9 @@ export class TokensService {
    * Issues an access token. The `roles` and `email` claims serve other services. This service reads rights
    * from the user's row, not from the claims.
    */
-  issueAccess(subject: Subject, sessionId: string): Promise<string> {
+  issueAccess(subject: Subject, sessionId: string): string {
     const { kid, privateKey } = this.keys.signingKey('access');
-    return this.jwt.signAsync(
+    return this.jwt.sign(
       { email: subject.email, roles: subject.roles, sid: sessionId },
       {
         algorithm: SIGNING_ALGORITHM,
@@ -72,9 +73,9 @@ export class TokensService {
     );
   }
 
-  private issueRefresh(userId: string, sessionId: string, { jti, iat, exp }: RefreshClaims): Promise<string> {
+  private issueRefresh(userId: string, sessionId: string, { jti, iat, exp }: RefreshClaims): string {
     const { kid, privateKey } = this.keys.signingKey('refresh');
-    return this.jwt.signAsync(
+    return this.jwt.sign(
       { sid: sessionId, iat, exp },
       {
         algorithm: SIGNING_ALGORITHM,
@@ -89,12 +90,12 @@ export class TokensService {
   }
 
   /** Returns null unless the token is one of our refresh tokens and has not expired. */
-  async verifyRefresh(token: string): Promise<PresentedRefresh | null> {
+  verifyRefresh(token: string): PresentedRefresh | null {
     const { kid, typ } = tokenHeader(token);
     const publicKey = typ === tokenKinds.refresh.type ? this.findRefreshKey(kid) : null;
     if (!publicKey) return null;
     try {
-      const claims = await this.jwt.verifyAsync<Record<string, unknown>>(token, {
+      const claims = this.jwt.verify<Record<string, unknown>>(token, {
         // jsonwebtoken accepts a KeyObject and is fastest with one, but its types only allow strings.
         publicKey: publicKey as unknown as string,
         algorithms: [SIGNING_ALGORITHM],

@@ -7,6 +7,8 @@ import { AppError } from '../../../common/errors/app.error.js';
 export const MAX_LOCK_WAIT_MS = 3000;
 /** The longest time a transaction without a place waits for a lock before it gives its connection back. */
 const BRIEF_WAIT_MS = 250;
+/** The limits of transactions that have not yet waited for their turn. */
+export const USUAL_LOCK_WAITS_MS: readonly number[] = [MAX_LOCK_WAIT_MS, BRIEF_WAIT_MS];
 /** PostgreSQL reports a lock timeout itself first; a statement is checked this much later. */
 const SERVER_FIRST_MS = 100;
 /** One in this many pool connections may wait longer than that. */

@@ -86,10 +86,13 @@ function readBytes(request: Request, limit: number): Promise<Buffer> {
     };
     const fail = (cause?: Error) =>
       reject(new AppError('VALIDATION_ERROR', { message: 'body could not be read', cause }));
+    const closed = () => fail();
     request.on('data', collect);
-    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('end', () => {
+      request.off('close', closed);
+      resolve(Buffer.concat(chunks));
+    });
     request.once('error', fail);
-    // Has no effect after `end`.
-    request.once('close', () => fail());
+    request.once('close', closed);
   });
 }

@@ -1,10 +1,13 @@
 import { QueryFailedError } from 'typeorm';
 import { isConnectionLost } from '../../database.errors.js';
-import type { LockTimeouts } from '../../transactions/lock-wait.limiter.js';
+import { type LockTimeouts, USUAL_LOCK_WAITS_MS } from '../../transactions/lock-wait.limiter.js';
+import { prepared } from './prepared.js';
 
-export const BEGIN = 'START TRANSACTION';
-export const COMMIT = 'COMMIT';
+export const BEGIN = prepared('START TRANSACTION');
+export const COMMIT = prepared('COMMIT');
 export const ROLLBACK = 'ROLLBACK';
+const lockTimeoutOf = (milliseconds: number): string => `SET LOCAL lock_timeout = ${milliseconds}`;
+for (const milliseconds of USUAL_LOCK_WAITS_MS) prepared(lockTimeoutOf(milliseconds));
 /** The maximum number of statements that wait for the next one. Each holds its values in memory. */
 const MAX_HELD = 50;
 
@@ -46,8 +49,7 @@ export class HeldStatements {
   begin(limits: LockTimeouts | undefined): void {
     this.clear();
     this.statements.push({ text: BEGIN, begins: true });
-    if (limits)
-      this.statements.push({ text: `SET LOCAL lock_timeout = ${limits.milliseconds}`, begins: true });
+    if (limits) this.statements.push({ text: lockTimeoutOf(limits.milliseconds), begins: true });
   }
 
   add(statement: HeldStatement): boolean {
