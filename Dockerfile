@@ -28,6 +28,8 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ign
 
 FROM base AS runtime
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
+# Keeps the memory of password hashes in one heap (scripts/node-flags.mjs).
+ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456
 COPY --from=production-deps /app/node_modules node_modules/
 COPY --from=build /app/dist dist/
 COPY package.json ./

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { NODE_FLAGS } from '../../scripts/node-flags.mjs';
+import { ALLOCATOR_SETTINGS, NODE_FLAGS } from '../../scripts/node-flags.mjs';
 
 const PRELOAD = pathToFileURL(join(import.meta.dirname, 'usage.mjs')).href;
 const QUESTION = 'bench:usage';
@@ -62,7 +62,7 @@ export class MeasuredProcess {
   constructor(entry, environment, flags) {
     const output = openSync(this.#output, 'a');
     this.#child = spawn(process.execPath, [...flags, '--import', PRELOAD, entry], {
-      env: { PATH: process.env.PATH, ...environment },
+      env: { PATH: process.env.PATH, ...ALLOCATOR_SETTINGS, ...environment },
       stdio: ['ignore', output, 'inherit', 'ipc'],
     });
     closeSync(output);

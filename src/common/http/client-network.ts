@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -16,10 +17,19 @@ const MAX_PORT = 65_535;
 /** The interface of a link-local address, which is only meaningful on its own machine (RFC 4007). */
 const ZONE = /%.*$/;
 const MAPPED_BITS = 96;
+/** The number of addresses whose canonical spelling is remembered, because most requests come from the same few. */
+const MAX_REMEMBERED = 1000;
+/** The longest text that is remembered. An address with its brackets and port has at most 53 characters. */
+const MAX_REMEMBERED_LENGTH = 64;
+const remembered = new LRUCache<string, string>({ max: MAX_REMEMBERED });
 
 /** Returns the address in its canonical spelling without a port, or `unknown`. */
 export function clientAddress(forwarded: string): string {
-  return parseEntry(forwarded)?.toString() ?? UNKNOWN;
+  const known = remembered.get(forwarded);
+  if (known !== undefined) return known;
+  const address = parseEntry(forwarded)?.toString() ?? UNKNOWN;
+  if (forwarded.length <= MAX_REMEMBERED_LENGTH) remembered.set(forwarded, address);
+  return address;
 }
 
 /**

@@ -9,6 +9,6 @@ const MAX_USER_AGENT_LENGTH = 256;
  * is trusted.
  */
 export function requestOriginOf(request: Request): RequestOrigin {
-  const userAgent = (request.get('user-agent') ?? '').replace(/\p{Cc}/gu, ' ').toWellFormed();
+  const userAgent = (request.headers['user-agent'] ?? '').replace(/\p{Cc}/gu, ' ').toWellFormed();
   return { ip: clientAddress(request.ip ?? ''), userAgent: userAgent.slice(0, MAX_USER_AGENT_LENGTH) };
 }
