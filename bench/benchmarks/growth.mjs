@@ -24,7 +24,7 @@ export default {
         const database = await server.sampleDatabase(size);
         sides.push(await openSide(database));
       }
-      const load = { lanes: LANES, ms: quick ? 300 : 2_000 };
+      const load = { lanes: LANES, ms: quick ? 200 : 2_000 };
       const cells = [];
       for (const name of Object.keys(OPERATIONS)) {
         const rates = [[], []];

@@ -38,7 +38,7 @@ export default {
         few: await measureCosts(as('me', few), { ...load, connections: FEW_CONNECTIONS }),
         live: await measureCosts(as('live'), load),
       };
-      const counts = { rounds: quick ? 3 : 5, count: quick ? 500 : 5_000, connections: CONNECTIONS };
+      const counts = { rounds: quick ? 1 : 5, count: quick ? 3_000 : 5_000, connections: CONNECTIONS };
       const kilobytes = { me: new Map(), live: new Map() };
       for (const kind of ['me', 'live']) {
         // Only those of the service are rows.

@@ -15,8 +15,12 @@ import { rowsTable } from './table.mjs';
  * @property {string[]} texts tables with more than ratios
  */
 
-/** The targets that also hold for small sizes and few rounds. */
-const gates = Object.fromEntries(Object.entries(targets).filter(([, { gate }]) => gate));
+/** The targets of a quick run: the gates, with the bounds that hold for small sizes and few rounds. */
+const quickTargets = Object.fromEntries(
+  Object.entries(targets)
+    .filter(([, { gate }]) => gate)
+    .map(([id, { gate, quickAtMost }]) => [id, { gate, atMost: quickAtMost }]),
+);
 
 /** Prints progress to the standard error output and results to the standard output. */
 export class Report {
@@ -53,7 +57,7 @@ export class Report {
 
   /** @param {import('./rows.mjs').Row} row */
   row(row) {
-    this.#current.rows.push(judge(row, this.options.quick ? gates : targets));
+    this.#current.rows.push(judge(row, this.options.quick ? quickTargets : targets));
   }
 
   /** Adds a text, such as a table with more than ratios, that is printed above the rows of the benchmark. */

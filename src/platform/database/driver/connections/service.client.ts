@@ -20,6 +20,7 @@ import {
 import { preparedName } from '../statements/prepared.js';
 import { isRead, mayWaitForLocks, operationOf, statementText } from '../statements/statement.js';
 import { StatementBatch } from '../statements/statement.batch.js';
+import { useFastParsers } from './type-parsers.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
 
@@ -64,6 +65,11 @@ export function createClientClass({
 }: ClientOptions): typeof pg.Client {
   class ServiceClient extends Client implements HoldingClient {
     private readonly held = new HeldStatements();
+
+    constructor(config?: pg.ClientConfig) {
+      super(config);
+      useFastParsers(this);
+    }
 
     override connect(): Promise<pg.Client>;
     override connect(callback: ConnectCallback): void;
