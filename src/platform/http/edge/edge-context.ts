@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { Request } from 'express';
+import type { NextFunction, Request } from 'express';
 import { type RequestContext, requestContext } from '../../../common/context/request-context.js';
+import { AppError } from '../../../common/errors/app.error.js';
 import { requestOriginOf } from '../../../common/http/request-origin.js';
 import { newId } from '../../../common/ids.js';
 import type { RouteFacts } from '../route-facts.js';
@@ -18,8 +19,11 @@ export class EdgeContext implements RequestContext {
   caller: RequestContext['caller'] = { principal: null, rejected: false };
   /** Null until the request is routed. */
   route: RouteFacts | null = null;
-  /** Answers 504 at the time limit. Null before the request is routed, for a streamed body, and once it is answered. */
-  onTimeout: (() => void) | null = null;
+  /**
+   * Takes the error of the time limit, which Nest answers with 504. Null before the request is routed, for a streamed
+   * body, and once it is answered.
+   */
+  onTimeout: NextFunction | null = null;
   private late = false;
   private timeoutAnswered = false;
   private gone = false;
@@ -61,7 +65,7 @@ export class EdgeContext implements RequestContext {
     this.lateController?.abort();
     const answer = this.onTimeout;
     if (answer === null) return;
-    answer();
+    answer(new AppError('TIMEOUT'));
     this.timeoutAnswered = true;
   }
 
