@@ -49,7 +49,10 @@ const UNIT = /_(?:MS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINUTES|HOURS|DAYS|MONT
 const looksLike = (name: string, known: string): boolean =>
   isNear(name, known) || (stem(known).length > SHORT_NAME_LENGTH && isNear(stem(name), stem(known)));
 
-const isNear = (name: string, known: string): boolean =>
-  editDistance(name, known) <= (known.length <= SHORT_NAME_LENGTH ? 1 : 2);
+/** Compares the lengths first, because every start compares all variables of its environment. */
+const isNear = (name: string, known: string): boolean => {
+  const mistakes = known.length <= SHORT_NAME_LENGTH ? 1 : 2;
+  return Math.abs(name.length - known.length) <= mistakes && editDistance(name, known) <= mistakes;
+};
 
 const stem = (name: string): string => name.replace(UNIT, '').replace(/IES$/, 'Y').replace(/S$/, '');

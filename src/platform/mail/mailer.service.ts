@@ -1,7 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
-import nodemailer from 'nodemailer';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { createFolder } from '../../common/create-folder.js';
@@ -63,18 +62,24 @@ export class Mailer implements OnModuleDestroy {
       greetingTimeout: SMTP_TIMEOUT_MS,
       socketTimeout: SMTP_TIMEOUT_MS,
     };
-    const transport = nodemailer.createTransport({ url, ...timeouts });
-    this.close = () => transport.close();
+    const open = async () => (await loadNodemailer()).createTransport({ url, ...timeouts });
+    let transport: ReturnType<typeof open> | null = null;
+    this.close = () => void transport?.then((opened) => opened.close()).catch(() => {});
     return async (mail) => {
-      await transport.sendMail({ from: this.sender, ...mail });
+      transport ??= open();
+      await (await transport).sendMail({ from: this.sender, ...mail });
     };
   }
 
   /** Writes one `.eml` file per mail. The file is complete from the moment it appears. */
   private fileTransport(folder: string): Deliver {
-    const transport = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
+    const options = { streamTransport: true, buffer: true, newline: 'windows' } as const;
     return async (mail) => {
-      const { message } = await transport.sendMail({ from: this.sender, ...mail });
+      const { message } = await (
+        await loadNodemailer()
+      )
+        .createTransport(options)
+        .sendMail({ from: this.sender, ...mail });
       await createFolder(folder);
       const file = join(folder, `${newId()}.eml`);
       await writeFile(`${file}.part`, message, { mode: 0o600 });
@@ -90,6 +95,11 @@ export class Mailer implements OnModuleDestroy {
   private get sender(): string {
     return `Gatehouse <no-reply@${new URL(this.config.PUBLIC_URL).hostname}>`;
   }
+}
+
+/** Loads the library with the first mail, because the start needs nothing of it. */
+async function loadNodemailer() {
+  return (await import('nodemailer')).default;
 }
 
 /**

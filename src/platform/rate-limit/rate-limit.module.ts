@@ -15,12 +15,12 @@ import { RateLimiter } from './rate-limiter.service.js';
   imports: [
     ThrottlerModule.forRootAsync({
       inject: [ConfigModule.token, getToken(LOCAL_LIMITS)],
-      useFactory: (config: Config, judgedAlone: Counter) => ({
+      useFactory: async (config: Config, judgedAlone: Counter) => ({
         throttlers: [],
         storage:
           config.REDIS_URL === undefined
             ? new LocalRateLimitStorage()
-            : new RedisRateLimitStorage(config.REDIS_URL, judgedAlone),
+            : await RedisRateLimitStorage.at(config.REDIS_URL, judgedAlone),
       }),
     }),
   ],

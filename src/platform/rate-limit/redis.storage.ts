@@ -1,5 +1,5 @@
 import type { ThrottlerStorage } from '@nestjs/throttler';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Counter } from 'prom-client';
 import { LocalRateLimitStorage, rateLimitResult, type RateLimitResult } from './local.storage.js';
 import { requestContext } from '../../common/context/request-context.js';
@@ -37,7 +37,6 @@ const INCREMENT_SCRIPT = `
  */
 export class RedisRateLimitStorage implements ThrottlerStorage {
   private readonly logger = new BackgroundLogger(RedisRateLimitStorage.name);
-  private readonly redis: Redis;
   private readonly local = new LocalRateLimitStorage();
   private late = 0;
   private away = false;
@@ -45,19 +44,27 @@ export class RedisRateLimitStorage implements ThrottlerStorage {
   private timer: NodeJS.Timeout | undefined;
   private complainedAt: number | null = null;
 
-  /** Takes `judgedAlone`, which counts the requests for which Redis did not decide. */
-  constructor(
-    url: string,
-    private readonly judgedAlone: Counter,
-  ) {
-    this.redis = new Redis(url, {
+  /**
+   * Loads the client, which a start without `REDIS_URL` does not need.
+   * @param judgedAlone counts the requests for which Redis did not decide
+   */
+  static async at(url: string, judgedAlone: Counter): Promise<RedisRateLimitStorage> {
+    const { Redis } = await import('ioredis');
+    const redis = new Redis(url, {
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(attempt * 100, 2000),
     });
-    this.redis.on('error', (error) => this.warn(error));
+    return new RedisRateLimitStorage(redis, judgedAlone);
+  }
+
+  private constructor(
+    private readonly redis: Redis,
+    private readonly judgedAlone: Counter,
+  ) {
+    redis.on('error', (error) => this.warn(error));
   }
 
   /**

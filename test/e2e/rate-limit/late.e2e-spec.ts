@@ -31,7 +31,7 @@ wherePossible(noRedis, 'Redis', () =>
     beforeAll(async () => {
       redis = await TestRedis.start();
       path = await TcpProxy.before(redis.url);
-      storage = new RedisRateLimitStorage(path.through(redis.url), JUDGED_ALONE);
+      storage = await RedisRateLimitStorage.at(path.through(redis.url), JUDGED_ALONE);
       await storage.connect();
     });
     afterAll(async () => {

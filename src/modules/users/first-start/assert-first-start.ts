@@ -16,14 +16,19 @@ interface Starting extends Config {
 export async function assertFirstStart(config: Starting): Promise<void> {
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, NODE_ENV } = config;
   if (password === undefined && NODE_ENV !== 'production') return;
+  // Asks first, because most starts find an administrator and the check reads the list of common passwords.
+  if (!(await needsAdministrator(config))) return;
   const fault =
     password === undefined
       ? ADMIN_PASSWORD_REQUIRED
       : checkPassword({ password, email, name: FIRST_ADMINISTRATOR_NAME }, 'ADMIN_PASSWORD');
-  if (fault === null) return;
+  if (fault !== null) throw new ConfigError([fault]);
+}
+
+async function needsAdministrator(config: Starting): Promise<boolean> {
   const client = await connectForStart(ownerAddress(config));
   try {
-    if (await hasNoAdministrator(client)) throw new ConfigError([fault]);
+    return await hasNoAdministrator(client);
   } finally {
     await client.end();
   }
