@@ -10,7 +10,6 @@ import { holdShared, lockExclusively } from './file-lock.mjs';
 const ROOT = dirname(import.meta.dirname);
 const DIST = `${ROOT}/dist`;
 const TEMPORARY = `${DIST}.${randomUUID()}.tmp`;
-const COMPILE_CACHE = `${ROOT}/node_modules/.cache/gatehouse`; // Of src/platform/startup/compile-cache.ts.
 const COMPILER = `${ROOT}/node_modules/@nestjs/cli/bin/nest.js`;
 const SOURCES = ['{src,migrations}/**/*.*', 'package*.json', 'nest-cli.json', '{,.}tsconfig*.json'];
 
@@ -43,7 +42,6 @@ function hashOf(dir, patterns = ['**/*.*']) {
 
 function compileInto(build) {
   process.stderr.write('build: compiling the sources\n');
-  fs.rmSync(COMPILE_CACHE, { recursive: true, force: true }); // It would grow with every build.
   fs.mkdirSync(TEMPORARY);
   const config = `${TEMPORARY}/tsconfig.json`;
   fs.writeFileSync(config, '{ "extends": "../.tsconfig.build.json", "compilerOptions": { "outDir": "." } }');

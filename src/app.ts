@@ -1,4 +1,3 @@
-import { flushCompileCache } from 'node:module';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
@@ -58,9 +57,7 @@ export async function serve(start: Start): Promise<void> {
     await app.init();
     await app.get(ErasureScheduler).eraseRestoredFromBackup();
     const administrator = await app.get(FirstAdministratorService).ensure();
-    // Both run before the service accepts requests, because they block the process. Only the first start of a
-    // build has code to write; a process that is killed later has left it for the next start.
-    flushCompileCache();
+    // Runs before the service accepts requests, because it blocks the process.
     releaseStartMemory();
     const port = await door.open();
     signals.stop.throwIfAborted();

@@ -9,8 +9,6 @@ process.on('SIGHUP', () => {
 assertNodeVersion();
 // The flag --enable-source-maps would also read and parse the maps of all dependencies, at every start.
 module.setSourceMapsSupport(true, { nodeModules: false });
-const { useCompileCache } = await import('./platform/startup/compile-cache.js');
-useCompileCache();
 // Loads the service after the check, because older versions of Node.js crash while they load one of its
 // native modules.
 const { startService } = await import('./platform/startup/start-service.js');

@@ -139,18 +139,6 @@ describe('npm start', () => {
     expect(existsSync(join(root, 'dist/src/late.js'))).toBe(false);
   });
 
-  it('removes the compiled code of older builds when it compiles, and only then', async () => {
-    await start();
-    const cache = 'node_modules/.cache/gatehouse/v1/module';
-    write(cache, 'compiled');
-    await start();
-    expect(existsSync(join(root, cache))).toBe(true);
-
-    write('src/late.ts', `export const late = 'other';`);
-    await start();
-    expect(existsSync(join(root, cache))).toBe(false);
-  });
-
   it('repairs a dist that another program has changed', async () => {
     await start();
     write('dist/src/main.js', 'console.log("something else")');
