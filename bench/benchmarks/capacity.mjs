@@ -1,5 +1,6 @@
 // What one operation costs the service and PostgreSQL, with few and with many users: for docs/operations/capacity.md.
 
+import pg from 'pg';
 import { encodeCursor } from '../../dist/src/common/pagination/cursor.js';
 import { SAMPLE_PASSWORD } from '../../scripts/sample-users.mjs';
 import { Client } from '../harness/client.mjs';
@@ -15,7 +16,7 @@ const BIG = 1_000_000;
 const QUICK = { small: 1_000, big: 20_000, ms: 300, operations: 3 };
 const LANES = 4;
 const MS = 2_000;
-const AT_REST_MS = 5_000;
+const SETTLE_MS = 5_000;
 /** The users that sign in, drawn from the whole table, so that neighbours share no page. */
 const CALLERS = 1_000;
 /** Shorter than a caller takes to come again. */
@@ -57,9 +58,11 @@ export default {
 
 /** Measures each operation on both sides in turns. The first round only warms up. */
 async function measure(client, sides, { load, rounds, quick }) {
-  const atRest = await costAtRest(client, sides, quick ? load.ms : AT_REST_MS);
+  // What a start leaves to do is over by then.
+  await pause(quick ? 0 : SETTLE_MS);
   const measured = new Map();
   for (const [name, work] of Object.entries(OPERATIONS).slice(0, quick ? QUICK.operations : undefined)) {
+    const atRest = await costAtRest(client, sides, load.ms);
     const costs = [[], []];
     for (let round = quick ? 1 : 0; round <= rounds; round++) {
       for (const [place, side] of sides.entries()) {
@@ -75,8 +78,6 @@ async function measure(client, sides, { load, rounds, quick }) {
 /** Measures what the service of each side and the server use in a millisecond without a request. */
 async function costAtRest(client, sides, ms) {
   const costs = [];
-  // What a start leaves to do is over by then.
-  await pause(ms);
   for (const { service } of sides) {
     const began = await usageOf(client, service);
     await pause(ms);
@@ -149,7 +150,7 @@ const OPERATIONS = {
     return answer;
   },
   'PATCH me': (side, lane) => {
-    const body = JSON.stringify({ name: `Name ${side.turn}` });
+    const body = JSON.stringify({ name: `Name ${side.turn++}` });
     return side.client.expect(200, 'PATCH', me, { token: sessionOf(side, lane).access_token, body });
   },
   'sign-up': (side) =>
@@ -192,6 +193,8 @@ async function openSide({ url, environment }, size) {
   );
   const [{ at, id }] = cursors;
   const service = await startService(environment);
+  const statements = new pg.Client({ connectionString: url });
+  await statements.connect();
   const client = new Client(service.url, { maxSockets: LANES });
   const byLane = Object.groupBy(drawn.keys(), (n) => n % LANES);
   return {
@@ -205,9 +208,10 @@ async function openSide({ url, environment }, size) {
     turn: 0,
     forgotAt: 0,
     middle: encodeCursor({ key: at.toISOString(), id }, { list: 'users', sort: 'created_at' }),
-    statements: { query: (text) => sql(url, text) },
+    statements,
     async stop() {
       client.close();
+      await statements.end();
       await service.stop();
     },
   };
