@@ -136,8 +136,9 @@ const OPERATIONS = {
   me: (side, lane) => side.client.expect(200, 'GET', me, { token: sessionOf(side, lane).access_token }),
   'me, caller not cached': async (side, lane) => {
     if (performance.now() - side.forgotAt > FORGET_EVERY_MS) {
-      side.forgotAt = performance.now();
+      side.forgotAt = Infinity;
       await side.statements.query(`NOTIFY gatehouse_principals, 'all'`);
+      side.forgotAt = performance.now();
     }
     return side.client.expect(200, 'GET', me, { token: sessionOf(side, lane).access_token });
   },
