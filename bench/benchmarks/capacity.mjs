@@ -1,4 +1,5 @@
-// What one operation costs the service and PostgreSQL, with few and with many users: for docs/operations/capacity.md.
+// The cost of one operation for the service and for PostgreSQL, with few and with many users. docs/operations/capacity.md
+// uses it.
 
 import pg from 'pg';
 import { encodeCursor } from '../../dist/src/common/pagination/cursor.js';
@@ -58,7 +59,7 @@ export default {
 
 /** Measures each operation on both sides in turns. The first round only warms up. */
 async function measure(client, sides, { load, rounds, quick }) {
-  // What a start leaves to do is over by then.
+  // Waits for the work that follows a start.
   await pause(quick ? 0 : SETTLE_MS);
   const measured = new Map();
   for (const [name, work] of Object.entries(OPERATIONS).slice(0, quick ? QUICK.operations : undefined)) {

@@ -1,4 +1,4 @@
-// What the PostgreSQL server of a run has used so far. Reads /proc, so it works on Linux only.
+// Reads what the PostgreSQL server of a run has used so far. Needs /proc, so it works on Linux only.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { pause } from './lanes.mjs';
