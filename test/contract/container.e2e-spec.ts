@@ -7,6 +7,7 @@ import { DockerfileParser, From, type Instruction, ModifiableInstruction } from 
 import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { ALLOCATOR_SETTINGS } from '../../scripts/node-flags.mjs';
 import { readConfig } from '../../src/config/config.js';
 import { type Variable, variables } from '../../src/config/config.schema.js';
 
@@ -150,7 +151,8 @@ describe('Dockerfile', () => {
 
   it('runs in production mode on every address, on the documented port, with its data in that folder', () => {
     const environment = all(lastStage, 'ENV').flatMap(words);
-    const expected = ['NODE_ENV=production', 'HOST=0.0.0.0', 'DATA_DIR=/data'];
+    const allocator = Object.entries(ALLOCATOR_SETTINGS).map((setting) => setting.join('='));
+    const expected = ['NODE_ENV=production', 'HOST=0.0.0.0', 'DATA_DIR=/data', ...allocator];
     expect(environment.toSorted()).toEqual(expected.toSorted());
     expect(content(lastStage, 'EXPOSE')).toBe(variables.PORT.default);
   });
@@ -159,7 +161,8 @@ describe('Dockerfile', () => {
     const names = all(lastStage, 'ENV')
       .flatMap(words)
       .map((word) => word.split('=')[0] ?? '');
-    expect(names.filter((name) => !known.has(name) || isSecret(name))).toEqual([]);
+    const ofService = names.filter((name) => !Object.hasOwn(ALLOCATOR_SETTINGS, name));
+    expect(ofService.filter((name) => !known.has(name) || isSecret(name))).toEqual([]);
   });
 
   it('starts the built service as the process that receives the signals', () => {
