@@ -21,7 +21,6 @@ import { TestApp } from '../../support/app/test-app.js';
 const ID = randomUUID();
 const PIECE = { jobId: ID, firstIndex: 0 };
 const PAGE = { ownerId: ID, limit: 2, offset: 1, after: { key: '2026-01-01T00:00:00.000Z', id: ID } };
-const RESULTS = { itemIds: [ID, null], errorCodes: [null, 'CONFLICT'], errorMessages: [null, 'taken'] };
 const TOKEN = { purpose: 'verify-email', userId: ID, email: 'a@example.com' } as const;
 const JOB = {
   id: ID,
@@ -35,6 +34,7 @@ const JOB = {
 
 type Call = readonly [name: string, table: string, call: (get: <T>(type: Type<T>) => T) => Promise<unknown>];
 
+/** Deferred statements are not here: they are one by construction, and TypeORM's log does not see them. */
 const calls: readonly Call[] = [
   ['a job is inserted', 'jobs', (get) => get(JobsRepository).insert(JOB)],
   ['a job is read', 'jobs', (get) => get(JobsRepository).findById(ID)],
@@ -45,7 +45,6 @@ const calls: readonly Call[] = [
   ['open rows are skipped', 'job_rows', (get) => get(JobRowsRepository).skipOpen(ID)],
   ['results are counted', 'job_rows', (get) => get(JobRowsRepository).countSettled(ID, null)],
   ['a chunk is read', 'import_pieces', (get) => get(ImportChunksRepository).findEncryptedLines(PIECE)],
-  ['a chunk is settled', 'import_pieces', (get) => get(ImportChunksRepository).settle(PIECE, RESULTS)],
   ['open chunks are skipped', 'import_pieces', (get) => get(ImportChunksRepository).skipOpen(ID)],
   ['chunks are deleted', 'import_pieces', (get) => get(ImportChunksRepository).delete(ID)],
   ['a resource is read', 'resources', (get) => get(ResourcesRepository).findById(ID)],
