@@ -7,4 +7,8 @@ describe('nextRandomBytes', () => {
     expect(new Set(nonces.map((nonce) => nonce.toString('hex'))).size).toBe(nonces.length);
     expect(nonces.every(({ length }) => length === 12)).toBe(true);
   });
+
+  it('returns as many bytes as asked for, even more than one draw has', () => {
+    expect(nextRandomBytes(10_000)).toHaveLength(10_000);
+  });
 });

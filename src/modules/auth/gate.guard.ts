@@ -36,7 +36,10 @@ export class GateGuard implements CanActivate {
     private readonly bodies: BodyReader,
   ) {}
 
-  /** Has no closure: with V8 14 a closure over one of its constants keeps every finished request alive (ADR 63). */
+  /**
+   * Makes no closure. With V8 14, a closure over a constant of this method keeps finished requests in memory until the
+   * next full collection (ADR 63).
+   */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const edge = EdgeContext.current();
     if (!edge) throw new Error('a request must pass the edge before the gate');

@@ -75,11 +75,9 @@ export class Mailer implements OnModuleDestroy {
   private fileTransport(folder: string): Deliver {
     const options = { streamTransport: true, buffer: true, newline: 'windows' } as const;
     return async (mail) => {
-      const { message } = await (
-        await loadNodemailer()
-      )
-        .createTransport(options)
-        .sendMail({ from: this.sender, ...mail });
+      const nodemailer = await loadNodemailer();
+      const transport = nodemailer.createTransport(options);
+      const { message } = await transport.sendMail({ from: this.sender, ...mail });
       await createFolder(folder);
       const file = join(folder, `${newId()}.eml`);
       await writeFile(`${file}.part`, message, { mode: 0o600 });

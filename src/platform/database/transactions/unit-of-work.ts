@@ -57,8 +57,8 @@ export class UnitOfWork {
   /**
    * Runs `work` in one transaction (READ COMMITTED), or joins the current one. Reruns `work` after a
    * serialization failure or a deadlock, {@link MAX_ATTEMPTS} times in all, and once when a lock does not come
-   * soon or the connection was already dead. `work` must therefore do only database work; everything else belongs in `afterCommit` or
-   * `outside`.
+   * soon or the connection was already dead. `work` must therefore do only database work; everything else
+   * belongs in `afterCommit` or `outside`.
    */
   run<T>(work: () => Promise<T>): Promise<T> {
     const transaction = this.storage.getStore();

@@ -70,4 +70,8 @@ describe('the parsers of a client', () => {
       }),
     );
   });
+
+  it.each(['{{a,b},{c,d}}', '[0:1]={a,b}', '{}'])('read the array %s as pg does', (text) => {
+    expect(parseTexts(text)).toEqual(byPg.texts(text));
+  });
 });

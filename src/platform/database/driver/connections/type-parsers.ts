@@ -1,14 +1,14 @@
 import pg from 'pg';
 
 const { TIMESTAMPTZ } = pg.types.builtins;
-// oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enumeration that comes with pg has no arrays
+// oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- pg's enumeration of types has no arrays
 export const TEXT_ARRAY = 1009 as number as typeof TIMESTAMPTZ;
 /** The length of `2026-11-27 22:43:53+00`, the shortest time of the years 1000 to 9999. */
 const MIN_TIME_LENGTH = 22;
 const DATE_LENGTH = 10;
 const UTC = '+00';
-/** Whatever makes an array of texts more than words with commas between them. */
-const NOT_PLAIN = /["\\]|NULL/i;
+/** Whatever makes an array of texts more than words with commas between them: quotes, nulls, arrays in it. */
+const NOT_PLAIN = /["\\]|NULL|.\{/i;
 
 const parseAnyTime = pg.types.getTypeParser(TIMESTAMPTZ);
 const parseAnyArray = pg.types.getTypeParser(TEXT_ARRAY);
