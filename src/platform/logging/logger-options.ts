@@ -1,23 +1,34 @@
 import { createRequire } from 'node:module';
-import { type LoggerOptions, stdTimeFunctions } from 'pino';
+import { destination, type DestinationStream, type LoggerOptions, stdTimeFunctions } from 'pino';
 import type { Config } from '../../config/config.js';
 import { maskSecrets } from './mask.js';
 import { serializeError } from './serialize-error.js';
 
 const PRETTY = 'pino-pretty';
+const STDOUT = 1;
 
 type Logging = Pick<Config, 'LOG_LEVEL' | 'LOG_PRETTY'>;
 
-/** Logs one JSON line per event to stdout, or a human-readable line with LOG_PRETTY. */
-export function loggerOptions(config: Logging) {
-  return {
+/**
+ * Returns the options and the destination of a logger that writes one JSON line per event to stdout, or a
+ * human-readable line with LOG_PRETTY. Each line is written before the call returns. Written later, lines would get
+ * lost when the process is killed, would fill the memory while nobody reads them, and would cost a thread for each.
+ * The price: while the reader of stdout stands still and its pipe is full, so does the process.
+ */
+export function loggerParameters(
+  config: Logging,
+  more: LoggerOptions = {},
+): [LoggerOptions, DestinationStream | undefined] {
+  const options: LoggerOptions = {
     level: config.LOG_LEVEL,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }), log: maskSecrets },
     serializers: { err: serializeError },
-    ...(config.LOG_PRETTY &&
-      isPrettyInstalled() && { transport: { target: PRETTY, options: { singleLine: true } } }),
-  } satisfies LoggerOptions;
+    ...more,
+  };
+  if (config.LOG_PRETTY && isPrettyInstalled())
+    return [{ ...options, transport: { target: PRETTY, options: { singleLine: true } } }, undefined];
+  return [options, destination({ dest: STDOUT, sync: true })];
 }
 
 /** Tells whether LOG_PRETTY needs a package that an installation without development dependencies lacks. */
