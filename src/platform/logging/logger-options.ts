@@ -10,10 +10,10 @@ const STDOUT = 1;
 type Logging = Pick<Config, 'LOG_LEVEL' | 'LOG_PRETTY'>;
 
 /**
- * Returns the options and the destination of a logger that writes one JSON line per event to stdout, or a
- * human-readable line with LOG_PRETTY. Each line is written before the call returns. Written later, lines would get
- * lost when the process is killed, would fill the memory while nobody reads them, and would cost a thread for each.
- * The price: while the reader of stdout stands still and its pipe is full, so does the process.
+ * Returns the options and the destination of a logger. It writes one JSON line per event to stdout before the call
+ * returns. With asynchronous writes, a killed process would lose lines, and lines that nobody reads would fill the
+ * memory. A stalled reader therefore stalls the process as soon as the pipe is full (ADR 64). With LOG_PRETTY a worker
+ * thread writes readable lines instead, without that guarantee.
  */
 export function loggerParameters(
   config: Logging,

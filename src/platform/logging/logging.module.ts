@@ -7,7 +7,7 @@ import { AccessLog } from './access.log.js';
 import { loggerParameters } from './logger-options.js';
 import { ServiceLogger } from './service.logger.js';
 
-/** Names the request in each of its lines. */
+/** Returns `request_id` for every line that is logged during a request. */
 function requestFields(): object {
   const requestId = requestContext.loggedRequestId();
   return requestId === undefined ? {} : { request_id: requestId };

@@ -34,12 +34,12 @@ export class RateLimiter {
     const response = context.getArgByIndex<Response>(1);
     const key = bucketOf(tier, principal, request);
     if (this.storage instanceof LocalRateLimitStorage) {
-      judge(this.storage.take(key, WINDOW_MS, limit), { tier, limit, response });
+      applyLimit(this.storage.take(key, WINDOW_MS, limit), { tier, limit, response });
       return null;
     }
     return this.storage
       .increment(key, WINDOW_MS, limit, 0, tier)
-      .then((bucket) => judge(bucket, { tier, limit, response }));
+      .then((bucket) => applyLimit(bucket, { tier, limit, response }));
   }
 }
 
@@ -49,7 +49,7 @@ interface Limited {
   readonly response: Response;
 }
 
-function judge(bucket: RateLimitResult, { tier, limit, response }: Limited): void {
+function applyLimit(bucket: RateLimitResult, { tier, limit, response }: Limited): void {
   const left = Math.max(0, limit - bucket.totalHits);
   response.setHeader('RateLimit-Policy', `"${tier}";q=${limit};w=${WINDOW_MS / 1000}`);
   response.setHeader('RateLimit', `"${tier}";r=${left};t=${bucket.timeToExpire}`);

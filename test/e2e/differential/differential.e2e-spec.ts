@@ -1,5 +1,5 @@
 /**
- * Replays several hundred requests against the current build and compares the answers with those of the build
+ * Replays over a thousand requests against the current build and compares the answers with those of the build
  * that `recorded/` was made from: the status line, every header, the body, the lines in the log, the entries in
  * the audit log and the requests in the metrics.
  *
