@@ -150,6 +150,28 @@ const joiningTheFeed: readonly WantedDifference[] = [
   },
 ];
 
+/** The permission `tokens:introspect` and the metadata for other services. */
+const trustedTokens: readonly WantedDifference[] = [
+  {
+    exchanges: /: GET \/api\/roles/,
+    change: (text) =>
+      text
+        .replaceAll(
+          /( +)"sessions:revoke",\n(?=(?:.*\n){0,4} +"webhooks:manage")/g,
+          '$&$1"tokens:introspect",\n',
+        )
+        .replaceAll(/("name": "admin",(?:.*\n)+?.*"version": )1\b/g, '$12')
+        .replaceAll('"admin.1"', '"admin.2"'),
+    reason: 'the role admin has a new permission, and so a new version',
+  },
+  {
+    exchanges: /: PUT \/api\/roles\//,
+    change: (text) =>
+      text.replaceAll('sessions:revoke, audit:read', 'sessions:revoke, tokens:introspect, audit:read'),
+    reason: 'the message lists the new permission',
+  },
+];
+
 /** Every wanted difference. The test fails for one that no longer applies. */
 export const wantedDifferences: readonly WantedDifference[] = [
   sharedRoundTrips,
@@ -158,4 +180,5 @@ export const wantedDifferences: readonly WantedDifference[] = [
   ...documentationLines,
   ...answeredAtTheEdge,
   ...joiningTheFeed,
+  ...trustedTokens,
 ];
