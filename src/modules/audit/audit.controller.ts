@@ -19,7 +19,7 @@ export class AuditController {
   @Get()
   @Requires('audit:read')
   @ApiPage(AuditEntryResponse)
-  async list(
+  async listAuditEntries(
     @Query() query: ListAuditDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
@@ -32,7 +32,7 @@ export class AuditController {
   @Requires('audit:read')
   @ApiOkResponse({ type: AuditEntryResponse })
   @ApiNotFoundResponse({ type: ErrorResponse })
-  async read(@Param('id', IdPipe) id: string): Promise<AuditEntryResponse> {
+  async readAuditEntry(@Param('id', IdPipe) id: string): Promise<AuditEntryResponse> {
     return toAuditEntryResponse(await this.audit.get(id));
   }
 }

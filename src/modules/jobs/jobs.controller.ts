@@ -40,7 +40,7 @@ export class JobsController {
   /** Lists the caller's jobs, newest first. Callers with `jobs:manage` see the jobs of all users. */
   @Get()
   @ApiPage(JobResponse)
-  async list(
+  async listJobs(
     @Query() query: PageQuery,
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -53,14 +53,14 @@ export class JobsController {
   /** Returns the progress of a job. Another user's job is visible only with `jobs:manage`. */
   @Get(':id')
   @ApiOkResponse({ type: JobResponse })
-  async read(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<JobResponse> {
+  async readJob(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<JobResponse> {
     return toJobResponse(await this.jobs.get(id, caller));
   }
 
   /** Returns the result of each row, in row order. Rows without a result are left out. */
   @Get(':id/results')
   @ApiPage(JobResultResponse)
-  async results(
+  async listJobResults(
     @Param('id', IdPipe) id: string,
     @Query() query: ListResultsDto,
     @Caller() caller: Principal,
@@ -78,7 +78,7 @@ export class JobsController {
    */
   @Get(':id/stream')
   @ApiEventStream('event: job\ndata: {"id":"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10","status":"running"}\n\n')
-  async stream(
+  async streamJob(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -90,7 +90,7 @@ export class JobsController {
   @Delete(':id')
   @HttpCode(202)
   @ApiJob()
-  async cancel(
+  async cancelJob(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,

@@ -38,7 +38,7 @@ export class RolesController {
   @Get()
   @SignedIn()
   @ApiPage(RoleResponse)
-  async list(
+  async listRoles(
     @Query() query: PageQuery,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
@@ -54,7 +54,7 @@ export class RolesController {
   @ConditionalGet(EXAMPLE_TAG)
   @ApiOkResponse({ type: RoleResponse })
   @ApiNotFoundResponse({ type: ErrorResponse })
-  async read(@Param('name', RoleNamePipe) name: string): Promise<RoleResponse> {
+  async readRole(@Param('name', RoleNamePipe) name: string): Promise<RoleResponse> {
     return toRoleResponse(await this.roles.get(name));
   }
 
@@ -69,7 +69,7 @@ export class RolesController {
     type: ErrorResponse,
     description: 'The role ships with the product and cannot be changed',
   })
-  async put(
+  async putRole(
     @Param('name', RoleNamePipe) name: string,
     @Body() body: PutRoleDto,
     @Caller() caller: Principal,

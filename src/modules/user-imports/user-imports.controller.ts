@@ -31,7 +31,7 @@ export class UserImportsController {
   @ApiBody({ schema: { type: 'string', maxLength: MAX_LINES * MAX_LINE_BYTES } })
   @ApiJob()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
-  async create(
+  async importUsers(
     @Req() request: Request,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,

@@ -47,7 +47,7 @@ export class UsersController {
   @Versioned()
   @ApiCreatedResponse({ type: UserResponse, headers: { Location: { schema: { type: 'string' } } } })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The email address is taken' })
-  async create(
+  async createUser(
     @Body() body: CreateUserDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<UserResponse> {
@@ -60,7 +60,7 @@ export class UsersController {
   @Get()
   @Requires('users:read')
   @ApiPage(UserResponse)
-  async list(
+  async listUsers(
     @Query() query: ListUsersDto,
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -75,7 +75,7 @@ export class UsersController {
   @SelfOr('users:read')
   @ConditionalGet()
   @ApiOkResponse({ type: UserResponse })
-  async read(
+  async readUser(
     @Param('id', IdPipe) id: string,
     @Query() { at }: ReadUserDto,
     @Caller() caller: Principal,
@@ -94,7 +94,7 @@ export class UsersController {
     type: ErrorResponse,
     description: 'The user is deleted, or is the last active admin',
   })
-  async update(
+  async updateUser(
     @Param('id', IdPipe) id: string,
     @Body() body: UpdateUserDto,
     @Caller() caller: Principal,
@@ -110,7 +110,7 @@ export class UsersController {
   @ApiPreconditions({ required: true })
   @ApiOkResponse({ type: UserResponse })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The user is the last active admin' })
-  async setRoles(
+  async setUserRoles(
     @Param('id', IdPipe) id: string,
     @Body() body: SetRolesDto,
     @Caller() caller: Principal,

@@ -8,11 +8,13 @@ export type Tier = 'anonymous' | 'authenticated' | 'premium' | 'sign_in' | 'intr
 
 const OWN_TIER = 'gatehouse:own-tier';
 
+const limitedAs = (tier: Tier) => SetMetadata(OWN_TIER, tier);
+
 /** Counts every request to the route in the sign-in bucket of its network, with or without a token. */
-export const SignInLimited = () => SetMetadata(OWN_TIER, 'sign_in' satisfies Tier);
+export const SignInLimited = () => limitedAs('sign_in');
 
 /** Counts requests with a valid token in a bucket of their own for each user. */
-export const IntrospectLimited = () => SetMetadata(OWN_TIER, 'introspect' satisfies Tier);
+export const IntrospectLimited = () => limitedAs('introspect');
 
 /** Returns the tier of a request: that of its route if it has its own bucket, else that of its caller. */
 export function tierFor(context: ExecutionContext, principal: Principal | null): Tier {

@@ -5,8 +5,7 @@ export function lacksExample(document: Document, { operationId, responses }: Ope
   return Object.entries(responses).some(([status, { content }]) => {
     if (!status.startsWith('2')) return false;
     // RFC 7009 prescribes 200 without a body.
-    const isEmpty =
-      status === '204' || operationId === 'Introspection_revoke' || (status === '202' && !content);
+    const isEmpty = status === '204' || operationId === 'revokeToken' || (status === '202' && !content);
     if (isEmpty) return content !== undefined;
     const media = Object.values(content ?? {});
     return (

@@ -10,15 +10,19 @@ export class ServerMetadataResponse {
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000/.well-known/jwks.json' })
   jwks_uri: string;
 
+  /** Where services ask about access tokens */
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000/api/auth/introspect' })
   introspection_endpoint: string;
 
+  /** How those services show who they are: by an access token */
   @ApiProperty({ example: ['Bearer'] })
   introspection_endpoint_auth_methods_supported: string[];
 
+  /** Where clients give up their tokens */
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000/api/auth/revoke' })
   revocation_endpoint: string;
 
+  /** How those clients show who they are: the token is enough */
   @ApiProperty({ example: ['none'] })
   revocation_endpoint_auth_methods_supported: string[];
 

@@ -23,7 +23,7 @@ export class IntrospectionController {
   @NoStore()
   @HttpCode(200)
   @ApiOkResponse({ type: IntrospectionResponse })
-  introspect(@Body() { token }: TokenRequestDto): Promise<IntrospectionResponse> {
+  introspectToken(@Body() { token }: TokenRequestDto): Promise<IntrospectionResponse> {
     return this.introspection.introspect(token);
   }
 
@@ -34,7 +34,7 @@ export class IntrospectionController {
   @NoStore()
   @HttpCode(200)
   @ApiOkResponse({ description: 'The token is no longer valid' })
-  revoke(@Body() { token }: TokenRequestDto): Promise<void> {
+  revokeToken(@Body() { token }: TokenRequestDto): Promise<void> {
     return this.introspection.revoke(token);
   }
 }

@@ -29,7 +29,7 @@ export class UserSessionsController {
   @Requires('sessions:revoke')
   @ApiPage(SessionResponse)
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist' })
-  async list(
+  async listUserSessions(
     @Param('id', IdPipe) id: string,
     @Query() query: PageQuery,
     @Caller() caller: Principal,
@@ -47,7 +47,7 @@ export class UserSessionsController {
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist' })
-  async endAll(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
+  async endUserSessions(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
     await this.commands.execute(new SignOutUser(id, caller));
   }
 }
