@@ -1,4 +1,6 @@
+import { removeFormulaPrefix } from '../../common/csv-formula.js';
 import { AppError } from '../../common/errors/app.error.js';
+import { importFields, isKnownField } from './import-fields.js';
 
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/gy;
 
@@ -15,17 +17,17 @@ export function parseCsvFields(record: string): string[] | null {
   }
 }
 
-/** The columns that an import accepts. */
-const COLUMNS = ['email', 'name', 'password_hash', 'email_verified', 'status', 'roles'] as const;
-
 /** Validates the header, whose columns may come in any order. @throws AppError `VALIDATION_ERROR` */
 export function parseCsvHeader(fields: readonly string[] | null): readonly string[] {
   const columns = (fields ?? []).map((column) => column.trim());
-  const unknown = columns.find((column) => !(COLUMNS as readonly string[]).includes(column));
+  const unknown = columns.find((column) => !isKnownField(column));
   // The message does not name the unknown column: without a header, it could be personal data of the first
   // user.
   if (fields === null || unknown !== undefined) {
-    throw AppError.invalid('body', `line 1: the header may contain only the columns ${COLUMNS.join(', ')}`);
+    throw AppError.invalid(
+      'body',
+      `line 1: the header may contain only the columns ${importFields.join(', ')}`,
+    );
   }
   if (new Set(columns).size < columns.length)
     throw AppError.invalid('body', 'line 1: the header must not contain a column twice');
@@ -36,7 +38,8 @@ export function parseCsvHeader(fields: readonly string[] | null): readonly strin
 }
 
 /**
- * Returns the record as a JSON row and omits empty fields.
+ * Returns the record as a JSON row and omits empty fields. Removes the prefix that an export puts before
+ * formulas.
  * @returns null when the number of fields is wrong
  */
 export function toImportRecord(
@@ -46,7 +49,7 @@ export function toImportRecord(
   if (fields.length !== columns.length) return null;
   return Object.fromEntries(
     columns.flatMap((column, place) => {
-      const text = fields[place] ?? '';
+      const text = removeFormulaPrefix(fields[place] ?? '');
       return text === '' ? [] : [[column, valueOf(column, text)]];
     }),
   );

@@ -8,6 +8,9 @@ import { type Line, LineSplitter, OpenQuotesError } from './line.splitter.js';
 export const NDJSON = 'application/x-ndjson';
 export const CSV = 'text/csv';
 
+/** The beginning of the last line of an NDJSON export, which is not a user. */
+const COMPLETION = Buffer.from('{"_complete":');
+
 /** A row of the body with its line number, which appears in the row's error message. */
 export interface NumberedRow {
   readonly line: number;
@@ -31,12 +34,17 @@ export class ImportReader {
     try {
       for (const line of this.splitter.push(chunk, isLast)) {
         if (this.isCsv && this.columns === null) this.columns = parseCsvHeader(headerFields(line));
-        else yield { line: line.number, row: line.fault ?? this.rowOf(line.bytes) };
+        else if (!this.isCompletion(line))
+          yield { line: line.number, row: line.fault ?? this.rowOf(line.bytes) };
       }
     } catch (error) {
       if (!(error instanceof OpenQuotesError)) throw error;
       throw AppError.invalid('body', 'body must be CSV; it has too many unclosed quotes');
     }
+  }
+
+  private isCompletion({ bytes }: Line): boolean {
+    return !this.isCsv && bytes.subarray(0, COMPLETION.length).equals(COMPLETION);
   }
 
   private rowOf(bytes: Buffer): ImportRow {

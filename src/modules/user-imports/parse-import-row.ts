@@ -3,18 +3,14 @@ import { trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
 import { parseStoredHash } from '../../platform/crypto/passwords/stored-hash.js';
+import { parseTime } from '../../common/validation/time.decorator.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
 import type { ImportedUser } from '../users/commands/import-users.command.js';
 import { MAX_ROLES_OF_USER } from '../users/dto/set-roles.dto.js';
+import { importFields, isKnownField } from './import-fields.js';
 
-const KNOWN_FIELDS: ReadonlySet<string> = new Set([
-  'email',
-  'name',
-  'password_hash',
-  'email_verified',
-  'status',
-  'roles',
-]);
+/** The time in ms by which the clock of another system may be ahead. */
+const CLOCK_TOLERANCE_MS = 60_000;
 
 /** A line of the body: the user to import, or the fault as text. */
 export type ImportRow = ImportedUser | string;
@@ -36,19 +32,13 @@ export function parseImportRow(given: unknown): ImportRow {
     emailVerified: row['email_verified'] === true,
     disabled: row['status'] === 'disabled',
     roles: ((row['roles'] as string[] | undefined) ?? ['user']).toSorted(),
+    createdAt: row['created_at'] === undefined ? null : parseTime(row['created_at'] as string),
   };
 }
 
-function faultOf({
-  email,
-  name,
-  password_hash: hash,
-  email_verified: verified,
-  status,
-  roles,
-  ...more
-}: RawRow) {
-  if (Object.keys(more).length > 0) return `may contain only ${[...KNOWN_FIELDS].join(', ')}`;
+function faultOf(row: RawRow): string | null {
+  if (!Object.keys(row).every(isKnownField)) return `may contain only ${importFields.join(', ')}`;
+  const { email, name, password_hash: hash, email_verified: verified, status, roles, created_at: time } = row;
   if (typeof email !== 'string') return 'email must be an email';
   if (typeof name !== 'string') return 'name must be a string';
   const faults = [
@@ -64,6 +54,7 @@ function faultOf({
       [undefined, 'active', 'disabled'].includes(status as string) ? null : 'must be active or disabled',
     ],
     ['roles', rolesFault(roles)],
+    ['created_at', timeFault(time)],
   ] as const;
   const found = faults.find(([, fault]) => fault !== null);
   return found ? `${found[0]} ${found[1]}` : null;
@@ -74,6 +65,13 @@ function hashFault(hash: unknown): string | null {
   return typeof hash === 'string' && parseStoredHash(hash) !== null
     ? null
     : 'must be an argon2, bcrypt, scrypt or pbkdf2 hash whose cost is within the limits';
+}
+
+function timeFault(time: unknown): string | null {
+  if (time === undefined) return null;
+  const at = typeof time === 'string' ? parseTime(time) : null;
+  if (at === null) return 'must be an RFC 3339 time';
+  return Date.parse(at) > Date.now() + CLOCK_TOLERANCE_MS ? 'must not be in the future' : null;
 }
 
 function rolesFault(roles: unknown): string | null {

@@ -80,7 +80,8 @@ export class UsersService {
     if (!rebuilt && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
     const hidden = rebuilt?.status === 'deleted' && !caller.permissions.has('users:delete');
     if (!rebuilt || hidden) throw new AppError('NOT_FOUND');
-    return rebuilt;
+    // An imported user may be older than its first event.
+    return { ...rebuilt, created_at: createdAt.toISOString() };
   }
 
   /** Finds the user by address in any spelling. Returns null for text that is not an email address. */

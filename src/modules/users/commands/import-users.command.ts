@@ -16,6 +16,8 @@ export interface ImportedUser {
   readonly emailVerified: boolean;
   readonly disabled: boolean;
   readonly roles: readonly string[];
+  /** The time at which the other system created the user, in ISO 8601, or null for the time of the import. */
+  readonly createdAt: string | null;
 }
 
 /**
