@@ -2,11 +2,16 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app.error.js';
 import { Cipher } from '../../platform/crypto/cipher.service.js';
-import { ImportReader, type NumberedRow } from './import.reader.js';
+import { ImportReader, type ImportType, type NumberedRow } from './import.reader.js';
 import { ImportChunksRepository, type ImportChunkKey } from './import-chunks.repository.js';
 
 /** The maximum number of lines in one import. */
 export const MAX_LINES = 1_000_000;
+/**
+ * The maximum size of a body in bytes, after it is expanded. This is 2 KB for each of {@link MAX_LINES} users,
+ * several times what a user takes.
+ */
+export const MAX_BODY_BYTES = 2 * 1024 ** 3;
 /** The number of lines imported in one transaction, which takes a fraction of a second. */
 const CHUNK_LINES = 500;
 
@@ -21,12 +26,13 @@ export class ImportStaging {
   /**
    * Reads as fast as PostgreSQL accepts the lines and holds one chunk in memory.
    * @returns the number of lines
-   * @throws AppError `PAYLOAD_TOO_LARGE` past {@link MAX_LINES}, or `VALIDATION_ERROR`. Some lines are staged
-   * by then
+   * @throws AppError `PAYLOAD_TOO_LARGE` past {@link MAX_LINES} or {@link MAX_BODY_BYTES}, or
+   * `VALIDATION_ERROR`. Some lines are staged by then
    */
-  async stage(jobId: string, body: AsyncIterable<Buffer>, isCsv: boolean): Promise<number> {
-    const reader = new ImportReader(isCsv);
+  async stage(jobId: string, body: AsyncIterable<Buffer>, type: ImportType): Promise<number> {
+    const reader = new ImportReader(type);
     let staged = 0;
+    let sizeBytes = 0;
     let gathered: NumberedRow[] = [];
     const put = async () => {
       if (gathered.length === 0) return;
@@ -39,12 +45,10 @@ export class ImportStaging {
       await breathe();
     };
     const gather = async (chunk: Buffer, isLast: boolean) => {
+      sizeBytes += chunk.length;
+      if (sizeBytes > MAX_BODY_BYTES) throw tooLarge(`${MAX_BODY_BYTES} bytes`);
       for (const row of reader.push(chunk, isLast)) {
-        if (staged + gathered.length >= MAX_LINES) {
-          throw new AppError('PAYLOAD_TOO_LARGE', {
-            message: `An import may contain at most ${MAX_LINES} users. Split the file`,
-          });
-        }
+        if (staged + gathered.length >= MAX_LINES) throw tooLarge(`${MAX_LINES} users`);
         gathered.push(row);
         if (gathered.length === CHUNK_LINES) await put();
       }
@@ -64,5 +68,8 @@ export class ImportStaging {
     );
   }
 }
+
+const tooLarge = (limit: string): AppError =>
+  new AppError('PAYLOAD_TOO_LARGE', { message: `An import may contain at most ${limit}. Split the file` });
 
 const encryptionPurpose = ({ jobId, firstIndex }: ImportChunkKey): string => `import:${jobId}:${firstIndex}`;

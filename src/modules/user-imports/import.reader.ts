@@ -2,11 +2,17 @@ import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../common/errors/app.error.js';
 import { parseJsonBody } from '../../common/validation/json-text.js';
 import { type ImportRow, parseImportRow } from './parse-import-row.js';
-import { toImportRecord, parseCsvFields, parseCsvHeader } from './csv-record.js';
+import { BodyDecoder } from './body.decoder.js';
+import { type CsvHeader, toImportRecord, parseCsvFields, parseCsvHeader } from './csv-record.js';
+import { JsonArraySplitter } from './json-array.splitter.js';
 import { type Line, LineSplitter, OpenQuotesError } from './line.splitter.js';
 
 export const NDJSON = 'application/x-ndjson';
+export const JSON_ARRAY = 'application/json';
 export const CSV = 'text/csv';
+/** The media types of a file of users. */
+export const importTypes = [NDJSON, JSON_ARRAY, CSV] as const;
+export type ImportType = (typeof importTypes)[number];
 
 /** The beginning of the last line of an NDJSON export, which is not a user. */
 const COMPLETION = Buffer.from('{"_complete":');
@@ -17,13 +23,16 @@ export interface NumberedRow {
   readonly row: ImportRow;
 }
 
-/** Parses a streamed body line by line. In CSV the first line names the columns. */
+/** Parses a streamed body row by row. In CSV the first line names the columns. */
 export class ImportReader {
-  private readonly splitter: LineSplitter;
-  private columns: readonly string[] | null = null;
+  private readonly decoder = new BodyDecoder();
+  private readonly lines: LineSplitter | null;
+  private readonly splitter: LineSplitter | JsonArraySplitter;
+  private header: CsvHeader | null = null;
 
-  constructor(private readonly isCsv: boolean) {
-    this.splitter = new LineSplitter(isCsv);
+  constructor(private readonly type: ImportType) {
+    this.lines = type === JSON_ARRAY ? null : new LineSplitter(type === CSV);
+    this.splitter = this.lines ?? new JsonArraySplitter();
   }
 
   /**
@@ -32,8 +41,8 @@ export class ImportReader {
    */
   *push(chunk: Buffer, isLast: boolean): Generator<NumberedRow> {
     try {
-      for (const line of this.splitter.push(chunk, isLast)) {
-        if (this.isCsv && this.columns === null) this.columns = parseCsvHeader(headerFields(line));
+      for (const line of this.splitter.push(this.decoder.push(chunk, isLast), isLast)) {
+        if (this.type === CSV && this.header === null) this.readHeader(line);
         else if (!this.isCompletion(line))
           yield { line: line.number, row: line.fault ?? this.rowOf(line.bytes) };
       }
@@ -43,21 +52,23 @@ export class ImportReader {
     }
   }
 
+  private readHeader({ bytes, fault }: Line): void {
+    this.header = parseCsvHeader(fault === null && isUtf8(bytes) ? bytes.toString() : null);
+    if (this.lines) this.lines.delimiter = this.header.delimiter;
+  }
+
   private isCompletion({ bytes }: Line): boolean {
-    return !this.isCsv && bytes.subarray(0, COMPLETION.length).equals(COMPLETION);
+    return this.type === NDJSON && bytes.subarray(0, COMPLETION.length).equals(COMPLETION);
   }
 
   private rowOf(bytes: Buffer): ImportRow {
-    return this.columns ? csvRow(this.columns, bytes) : jsonRow(bytes);
+    return this.header ? csvRow(this.header, bytes) : jsonRow(bytes);
   }
 }
 
-const headerFields = ({ bytes, fault }: Line): string[] | null =>
-  fault === null && isUtf8(bytes) ? parseCsvFields(bytes.toString()) : null;
-
-function csvRow(columns: readonly string[], bytes: Buffer): ImportRow {
+function csvRow({ columns, delimiter }: CsvHeader, bytes: Buffer): ImportRow {
   if (!isUtf8(bytes)) return 'must be valid UTF-8';
-  const fields = parseCsvFields(bytes.toString());
+  const fields = parseCsvFields(bytes.toString(), delimiter);
   if (!fields) return 'must be valid CSV; quote a field that contains a quote';
   const record = toImportRecord(columns, fields);
   return record ? parseImportRow(record) : `must have ${columns.length} fields, like the header`;

@@ -7,7 +7,7 @@ import { parseTime } from '../../common/validation/time.decorator.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
 import type { ImportedUser } from '../users/commands/import-users.command.js';
 import { MAX_ROLES_OF_USER } from '../users/dto/set-roles.dto.js';
-import { importFields, isKnownField } from './import-fields.js';
+import { type ImportField, importFields, isKnownField } from './import-fields.js';
 
 /** The time in ms by which the clock of another system may be ahead. */
 const CLOCK_TOLERANCE_MS = 60_000;
@@ -16,34 +16,86 @@ const CLOCK_TOLERANCE_MS = 60_000;
 export type ImportRow = ImportedUser | string;
 
 type RawRow = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Partial<Record<ImportField, unknown>>>;
+
+/** The spellings of a boolean in other systems, in lower case. */
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  t: true,
+  yes: true,
+  y: true,
+  1: true,
+  false: false,
+  f: false,
+  no: false,
+  n: false,
+  0: false,
+};
+/** Separates the roles in a text. */
+const BETWEEN_ROLES = /[,;|]/;
 
 /** Validates a row by the rules for users created one by one. The fault never contains submitted values. */
 export function parseImportRow(given: unknown): ImportRow {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'must be a JSON object';
   const row = given as RawRow;
-  const fault = faultOf(row);
+  if (!Object.keys(row).every(isKnownField)) return `may contain only ${importFields.join(', ')}`;
+  const fields = normalized(row);
+  const fault = faultOf(fields);
   if (fault !== null) return fault;
-  const email = trimText(row['email'] as string);
+  const email = trimText(fields.email as string);
   return {
     email,
     emailKey: findCanonicalEmail(email) ?? '',
-    name: trimText(row['name'] as string),
-    passwordHash: (row['password_hash'] as string | undefined) ?? null,
-    emailVerified: row['email_verified'] === true,
-    disabled: row['status'] === 'disabled',
-    roles: ((row['roles'] as string[] | undefined) ?? ['user']).toSorted(),
-    createdAt: row['created_at'] === undefined ? null : parseTime(row['created_at'] as string),
+    name: trimText((fields.name as string | undefined) ?? localPart(email)),
+    passwordHash: (fields.password_hash as string | undefined) ?? null,
+    emailVerified: fields.email_verified === true,
+    disabled: fields.status === 'disabled',
+    roles: ((fields.roles as string[] | undefined) ?? ['user']).toSorted(),
+    createdAt: fields.created_at === undefined ? null : parseTime(fields.created_at as string),
   };
 }
 
-function faultOf(row: RawRow): string | null {
-  if (!Object.keys(row).every(isKnownField)) return `may contain only ${importFields.join(', ')}`;
-  const { email, name, password_hash: hash, email_verified: verified, status, roles, created_at: time } = row;
+/** Returns the text before the `@`, which stands in for a missing name. It is valid as a name. */
+const localPart = (email: string): string => email.slice(0, email.indexOf('@'));
+
+/** Omits what is absent, and converts the spellings of other systems. Leaves what it cannot convert. */
+function normalized(row: RawRow): Fields {
+  const fields: Partial<Record<ImportField, unknown>> = {};
+  for (const field of importFields) {
+    const value = row[field];
+    if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) continue;
+    fields[field] = converters[field]?.(value) ?? value;
+  }
+  return fields;
+}
+
+/** Each returns undefined for a value that it cannot convert. */
+const converters: Readonly<Partial<Record<ImportField, (value: unknown) => unknown>>> = {
+  email_verified: (value) =>
+    typeof value === 'string' || typeof value === 'number'
+      ? BOOLEANS[String(value).trim().toLowerCase()]
+      : undefined,
+  status: (value) => (typeof value === 'string' ? value.trim().toLowerCase() : undefined),
+  roles: (value) =>
+    typeof value === 'string' ? value.split(BETWEEN_ROLES).map((role) => role.trim()) : undefined,
+  created_at: (value) => (typeof value === 'string' ? value.trim().replace(' ', 'T') : undefined),
+};
+
+function faultOf(fields: Fields): string | null {
+  const {
+    email,
+    name,
+    password_hash: hash,
+    email_verified: verified,
+    status,
+    roles,
+    created_at: time,
+  } = fields;
   if (typeof email !== 'string') return 'email must be an email';
-  if (typeof name !== 'string') return 'name must be a string';
+  if (name !== undefined && typeof name !== 'string') return 'name must be a string';
   const faults = [
     ['email', unsafeTextFault(email) ?? emailFault(trimText(email))],
-    ['name', unsafeTextFault(name) ?? nameFault(trimText(name))],
+    ['name', name === undefined ? null : (unsafeTextFault(name) ?? nameFault(trimText(name)))],
     ['password_hash', hashFault(hash)],
     [
       'email_verified',

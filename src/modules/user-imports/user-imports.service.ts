@@ -7,13 +7,13 @@ import { newId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
-import { plainType, streamedBody } from '../../platform/http/body/streamed-body.decorator.js';
+import { streamedBody, streamedType } from '../../platform/http/body/streamed-body.decorator.js';
 import { IdempotencyClaimsService } from '../../platform/idempotency/idempotency-claims.service.js';
 import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
 import { jobAnswer } from '../jobs/dto/job.response.js';
 import { type Job, JobRegistry } from '../jobs/job-registry.service.js';
 import { JobCreationService } from '../jobs/job-creation.service.js';
-import { CSV } from './import.reader.js';
+import type { ImportType } from './import.reader.js';
 import { ImportChunksRepository } from './import-chunks.repository.js';
 import { ImportRunner } from './import.runner.js';
 import { ImportStaging } from './import-staging.service.js';
@@ -82,7 +82,8 @@ export class UserImportsService implements OnModuleInit {
         idleMs: this.config.REQUEST_TIMEOUT_MS,
         stopping: this.lifecycle.stopping,
       });
-      const total = await this.staging.stage(id, body, plainType(request) === CSV);
+      // The gate has checked the type.
+      const total = await this.staging.stage(id, body, streamedType(request) as ImportType);
       if (total === 0) throw AppError.invalid('body', 'body must contain at least one user');
       return await this.unitOfWork.run(async () => {
         // The clean-up may have discarded lines staged too long ago.

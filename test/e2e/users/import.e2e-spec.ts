@@ -1,10 +1,19 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ImportsCleanup } from '../../../src/modules/user-imports/imports.cleanup.js';
 import { HeldLock } from '../../support/database/held-lock.js';
-import { CSV, foreignHashes, imported, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
+import {
+  CSV,
+  foreignHashes,
+  imported,
+  JSON_ARRAY,
+  ndjson,
+  NDJSON,
+  sendFile,
+} from '../../support/builders/imports.js';
 import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/builders/jobs.js';
 import { bearer, closeConnections } from '../../support/http/send.js';
 import { whileChanging } from '../../support/builders/sessions.js';
@@ -126,9 +135,9 @@ describe('an import', () => {
       '{"email":"a@bad.example","name":{"first":"A"}}',
       { ...good(1), admin: true },
       { ...good(1), email: 'nobody' },
-      { email: 'g1@bad.example' },
+      { name: 'Nobody' },
       { ...good(1), status: 'deleted' },
-      { ...good(1), email_verified: 'true' },
+      { ...good(1), email_verified: 'maybe' },
       { ...good(1), roles: [] },
       { ...good(1), password_hash: 'plain words' },
       { ...good(1), ...hash('31') },
@@ -224,21 +233,51 @@ describe('an import', () => {
     expect((await sendFile(app, NDJSON, rows('x.example'), nobody)).status).toBe(403);
   });
 
-  it('refuses other media types, compressed bodies and invalid files, and keeps nothing of them', async () => {
-    for (const [type, encoding] of [
-      ['application/json'],
-      ['text/plain'],
-      [CSV, 'gzip'],
-      [`${CSV}; charset=latin1`],
-    ]) {
+  it('reads JSON arrays, other delimiters, UTF-16 and gzip', async () => {
+    const rows = (domain: string) => people(1100, domain);
+    const array = JSON.stringify(rows('array.form.example'), null, 2);
+    const tabs = [
+      'NAME\tEmail',
+      ...rows('tabs.form.example').map(({ email, name }) => `${name}\t${email}`),
+    ].join('\r\n');
+    const semicolons = rows('packed.form.example').map(({ email, name }) => `"${email}";${name}`);
+    const packed = gzipSync(['eMail;Name', ...semicolons].join('\n'));
+    expect((await imported(app, JSON_ARRAY, array)).job).toMatchObject({ total: 1100, done: 1100 });
+    const utf16 = Buffer.from(`\ufeff${tabs}`, 'utf16le');
+    expect((await imported(app, `${CSV}; charset=utf-16`, utf16)).job).toMatchObject({
+      total: 1100,
+      done: 1100,
+    });
+    const answer = await sendFile(app, CSV, packed).set('Content-Encoding', 'gzip');
+    expect(answer.status).toBe(202);
+    expect(await jobEnded(app, (answer.body as JobBody).id)).toMatchObject({ total: 1100, done: 1100 });
+    expect(await countOf('packed.form.example')).toBe(1100);
+  });
+
+  it('refuses gzip that expands too far or is broken, and keeps nothing of it', async () => {
+    const line = `${JSON.stringify({ email: 'bomb@bomb.example', name: 'B' })}\n`;
+    const bomb = gzipSync(line.repeat(400_000));
+    const send = (body: Buffer) => sendFile(app, NDJSON, body).set('Content-Encoding', 'gzip');
+    expect((await send(bomb)).body).toMatchObject({ error: { code: 'PAYLOAD_TOO_LARGE' } });
+    for (const body of [Buffer.from(line), gzipSync(line).subarray(0, -3)])
+      expect((await send(body)).body).toMatchObject({
+        error: { code: 'VALIDATION_ERROR', message: 'body must be valid gzip' },
+      });
+    expect(await pieces('status IS NULL')).toEqual([]);
+  });
+
+  it('refuses other media types, other codings and invalid files, and keeps nothing of them', async () => {
+    for (const [type, encoding] of [['text/plain'], [CSV, 'br'], [`${CSV}; charset=latin1`]]) {
       const request = sendFile(app, type ?? '', 'email,name\n');
       if (encoding !== undefined) void request.set('Content-Encoding', encoding);
       expect((await request).body).toMatchObject({ error: { code: 'UNSUPPORTED_MEDIA_TYPE' } });
     }
-    for (const header of ['email', 'email,name,colour', 'email,email,name', 'a@b.example,Ada', '']) {
+    for (const header of ['name', 'email,name,colour', 'email,EMAIL,name', 'a@b.example,Ada', '']) {
       const answer = await sendFile(app, CSV, `${header}\na@no.example,Ada`);
       expect([header, answer.status]).toEqual([header, 400]);
     }
+    for (const array of ['{}', '[{}', '[{} {}]', '[{}] x', '[]'])
+      expect([array, (await sendFile(app, JSON_ARRAY, array)).status]).toEqual([array, 400]);
     expect((await sendFile(app, NDJSON, '\n \n')).status).toBe(400);
     expect(await pieces('status IS NULL')).toEqual([]);
   });

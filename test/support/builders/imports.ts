@@ -5,6 +5,7 @@ import { type JobBody, jobEnded, type ResultBody, resultsOf } from './jobs.js';
 import type { TestUser, TestApp } from '../app/test-app.js';
 
 export const NDJSON = 'application/x-ndjson';
+export const JSON_ARRAY = 'application/json';
 export const CSV = 'text/csv';
 
 export const ndjson = (...rows: readonly unknown[]): string =>

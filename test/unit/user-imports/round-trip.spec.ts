@@ -10,7 +10,12 @@ import {
 } from '../../../src/modules/export/encoding/encoders.js';
 import { csvHeader } from '../../../src/modules/export/encoding/formats.js';
 import { userFields } from '../../../src/modules/export/sources/user-columns.js';
-import { ImportReader } from '../../../src/modules/user-imports/import.reader.js';
+import {
+  CSV,
+  ImportReader,
+  type ImportType,
+  NDJSON,
+} from '../../../src/modules/user-imports/import.reader.js';
 
 /** Text of which spreadsheets, CSV and JSON make something, and any other text. */
 const text = fc.oneof(
@@ -54,8 +59,8 @@ const csvOf = (user: Record<string, unknown>): string =>
     .map((value) => cellOf(Array.isArray(value) ? value.join(';') : String(value ?? '')))
     .join(',');
 
-const read = (body: string, isCsv: boolean) =>
-  [...new ImportReader(isCsv).push(Buffer.from(body), true)].map(({ row }) => row);
+const read = (body: string, type: ImportType) =>
+  [...new ImportReader(type).push(Buffer.from(body), true)].map(({ row }) => row);
 
 const expected = (given: readonly { email: string; name: string }[]) =>
   given.map(({ email, name }) =>
@@ -74,7 +79,7 @@ describe('an export of users', () => {
     fc.assert(
       fc.property(users, (given) => {
         const lines = given.map((user) => `${csvOf(exported(user))}\r\n`);
-        expect(read(csvHeader(userFields) + lines.join(''), true)).toEqual(expected(given));
+        expect(read(csvHeader(userFields) + lines.join(''), CSV)).toEqual(expected(given));
       }),
     );
   });
@@ -84,7 +89,7 @@ describe('an export of users', () => {
       fc.property(users, (given) => {
         const lines = given.map((user) => `${JSON.stringify(exported(user))}\n`);
         const end = `${JSON.stringify({ _complete: { count: given.length, sha256: '0'.repeat(64) } })}\n`;
-        expect(read(lines.join('') + end, false)).toEqual(expected(given));
+        expect(read(lines.join('') + end, NDJSON)).toEqual(expected(given));
       }),
     );
   });
