@@ -134,6 +134,7 @@ const eventMeanings: Readonly<Record<string, readonly [occurs: string, data: str
   ],
   'user.updated': ['The name changed', '`name`'],
   'user.email_confirmed': ['An address was confirmed or changed', '`email`, `email_verified`'],
+  'user.email_unconfirmed': ['An import marked an address as not confirmed', '`email_verified`'],
   'user.disabled': ['A user was disabled', '`status`'],
   'user.enabled': ['A user was enabled', '`status`'],
   'user.deleted': ['A user was deleted; it can be restored for 30 days', '`status`'],

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { damaged } from '../../../test/support/faults/damage.js';
 import { AppError } from '../../common/errors/app.error.js';
-import { CSV, ImportReader, type ImportType, JSON_ARRAY, NDJSON, type NumberedRow } from './import.reader.js';
+import { CSV, ImportReader, type ImportType, JSON_ARRAY, NDJSON } from './import.reader.js';
+import { type ReadRow, readImportRow } from './import-row.reader.js';
 
 const USER = {
   email: 'ada@example.com',
@@ -15,12 +16,16 @@ const JSON_LINE = JSON.stringify(USER);
 const HEADER = 'email,name,email_verified,status,roles';
 const CSV_LINE = 'ada@example.com,"Ada, ""L""",true,active,user';
 
-const rowsOf = (body: string, isCsv: boolean): NumberedRow[] => [
-  ...new ImportReader(isCsv ? CSV : NDJSON).push(Buffer.from(body), true),
-];
+function rowsOfType(type: ImportType, body: string | Buffer): ReadRow[] {
+  const reader = new ImportReader(type);
+  const lines = [...reader.push(Buffer.from(body), true)];
+  return lines.map((line) => readImportRow(reader.form, line));
+}
+
+const rowsOf = (body: string, isCsv: boolean): ReadRow[] => rowsOfType(isCsv ? CSV : NDJSON, body);
 
 /** Returns null for a body that is refused as a whole. Rethrows every other error. */
-function rowsOrRefusal(body: string, isCsv: boolean): NumberedRow[] | null {
+function rowsOrRefusal(body: string, isCsv: boolean): ReadRow[] | null {
   try {
     return rowsOf(body, isCsv);
   } catch (error) {
@@ -36,10 +41,9 @@ describe('a damaged line of an import', () => {
         for (const { row } of rowsOf(line, false)) {
           if (typeof row === 'string') continue;
           const given = JSON.parse(line) as typeof USER;
-          const name = given.name?.trim() || given.email.trim().split('@')[0];
-          expect([row.email, row.name]).toEqual([given.email.trim(), name]);
-          expect(row.emailVerified).toBe(given.email_verified ?? false);
-          expect(row.roles).toEqual(given.roles ?? ['user']);
+          expect([row.email, row.name]).toEqual([given.email.trim(), given.name?.trim() || null]);
+          expect(row.emailVerified).toBe(given.email_verified ?? null);
+          expect(row.roles).toEqual(given.roles ?? null);
         }
       }),
       { numRuns: 1000 },
@@ -55,7 +59,7 @@ describe('a damaged line of an import', () => {
         if (second === undefined || typeof second === 'string') return;
         const text = line.replaceAll('""', '"');
         expect(text).toContain(second.email);
-        expect(text).toContain(second.name);
+        if (second.name !== null) expect(text).toContain(second.name);
       }),
       { numRuns: 1000 },
     );
@@ -75,10 +79,9 @@ describe('a damaged line of an import', () => {
 
 const user = (row: object | string | undefined) => {
   if (typeof row !== 'object') throw new Error(`not a user: ${row}`);
-  return row as Exclude<NumberedRow['row'], string>;
+  return row as Exclude<ReadRow['row'], string>;
 };
-const readAs = (type: ImportType, body: string | Buffer) =>
-  [...new ImportReader(type).push(Buffer.from(body), true)].map(({ row }) => row);
+const readAs = (type: ImportType, body: string | Buffer) => rowsOfType(type, body).map(({ row }) => row);
 
 describe('an import of a file as other programs write it', () => {
   const texts = fc
@@ -152,7 +155,7 @@ describe('an import of a file as other programs write it', () => {
     ]);
   });
 
-  it.each(['false', 'f', '0', 'no', 'NO', '', 'null'])('reads %j as false', (text) => {
+  it.each(['false', 'f', '0', 'no', 'NO'])('reads %j as false', (text) => {
     expect(readAs(CSV, `email,email_verified\na@b.example,${text}`)).toMatchObject([
       { emailVerified: false },
     ]);
@@ -166,7 +169,7 @@ describe('an import of a file as other programs write it', () => {
       expect(verified(value)).toBe('email_verified must be true or false');
   });
 
-  it('treats null and empty values as absent, and names a user by the address when the name is absent', () => {
+  it('treats null and empty values as absent', () => {
     const absent = {
       name: null,
       password_hash: '',
@@ -177,11 +180,11 @@ describe('an import of a file as other programs write it', () => {
     };
     const expected = {
       email: 'ada.l+x@example.com',
-      name: 'ada.l+x',
+      name: null,
       passwordHash: null,
-      emailVerified: false,
-      disabled: false,
-      roles: ['user'],
+      emailVerified: null,
+      disabled: null,
+      roles: null,
       createdAt: null,
     };
     expect(readAs(NDJSON, JSON.stringify({ email: expected.email, ...absent }))).toMatchObject([expected]);

@@ -1,5 +1,5 @@
-import { findCanonicalEmail } from '../../common/email-address.js';
-import { trimText } from '../../common/text.js';
+import { findCanonicalEmail, isShortEnough } from '../../common/email-address.js';
+import { hasControlCharacters, trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
 import { parseStoredHash } from '../../platform/crypto/passwords/stored-hash.js';
@@ -35,28 +35,30 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
 const BETWEEN_ROLES = /[,;|]/;
 
 /** Validates a row by the rules for users created one by one. The fault never contains submitted values. */
-export function parseImportRow(given: unknown): ImportRow {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'must be a JSON object';
-  const row = given as RawRow;
+export function parseImportRow(row: RawRow): ImportRow {
   if (!Object.keys(row).every(isKnownField)) return `may contain only ${importFields.join(', ')}`;
   const fields = normalized(row);
   const fault = faultOf(fields);
   if (fault !== null) return fault;
   const email = trimText(fields.email as string);
+  const { name, roles, status, created_at: time } = fields;
   return {
     email,
     emailKey: findCanonicalEmail(email) ?? '',
-    name: trimText((fields.name as string | undefined) ?? localPart(email)),
+    name: name === undefined ? null : trimText(name as string),
     passwordHash: (fields.password_hash as string | undefined) ?? null,
-    emailVerified: fields.email_verified === true,
-    disabled: fields.status === 'disabled',
-    roles: ((fields.roles as string[] | undefined) ?? ['user']).toSorted(),
-    createdAt: fields.created_at === undefined ? null : parseTime(fields.created_at as string),
+    emailVerified: (fields.email_verified as boolean | undefined) ?? null,
+    disabled: status === undefined ? null : status === 'disabled',
+    roles: (roles as string[] | undefined)?.toSorted() ?? null,
+    createdAt: time === undefined ? null : parseTime(time as string),
   };
 }
 
-/** Returns the text before the `@`, which stands in for a missing name. It is valid as a name. */
-const localPart = (email: string): string => email.slice(0, email.indexOf('@'));
+/** Returns the address of a row as given, even if the row is faulty. Null for text that no address can be. */
+export function findGivenEmail({ email }: RawRow): string | null {
+  if (typeof email !== 'string' || !isShortEnough(email) || hasControlCharacters(email)) return null;
+  return trimText(email) || null;
+}
 
 /** Omits what is absent, and converts the spellings of other systems. Leaves what it cannot convert. */
 function normalized(row: RawRow): Fields {

@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConflictResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
@@ -8,6 +8,7 @@ import { ErrorResponse } from '../../common/errors/error.response.js';
 import { StreamedBody } from '../../platform/http/body/streamed-body.decorator.js';
 import { KeyDecidesAlone } from '../../platform/idempotency/idempotency.decorator.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
+import { ImportQueryDto } from './dto/import-query.dto.js';
 import { importTypes } from './import.reader.js';
 import { MAX_BODY_BYTES } from './import-staging.service.js';
 import { UserImportsService } from './user-imports.service.js';
@@ -34,9 +35,10 @@ export class UserImportsController {
   @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
   async create(
     @Req() request: Request,
+    @Query() query: ImportQueryDto,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<JobResponse> {
-    return sendJob(await this.imports.receive(request, caller), response);
+    return sendJob(await this.imports.receive(request, query, caller), response);
   }
 }

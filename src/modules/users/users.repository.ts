@@ -131,6 +131,15 @@ export class UsersRepository {
     return this.users.findOneBy({ emailKey, ...NOT_ERASED });
   }
 
+  /** Returns the users with these canonical addresses, in id order. */
+  findByEmails(emailKeys: readonly string[]): Promise<Pick<User, 'id' | 'emailKey' | 'status'>[]> {
+    return this.sql.rows(
+      `SELECT id, email_key AS "emailKey", status FROM users
+       WHERE email_key = ANY ($1::text[]) AND erased_at IS NULL ORDER BY id`,
+      [emailKeys],
+    );
+  }
+
   findByIdWithPassword(id: string): Promise<User | null> {
     return this.users
       .createQueryBuilder('user')
@@ -158,6 +167,18 @@ export class UsersRepository {
       [user.id, passwordHash, user.passwordHash],
     );
     return rows.length === 0 ? null : returnedEntity(this.users, rows);
+  }
+
+  /**
+   * Stores a first hash and raises the version.
+   * @returns null when the user has a password
+   */
+  async setFirstPassword({ id }: User, passwordHash: string): Promise<User | null> {
+    return this.sql.maybeOne<User>(
+      `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 AND password_hash IS NULL RETURNING ${USER_COLUMNS}`,
+      [id, passwordHash],
+    );
   }
 
   /**
@@ -217,6 +238,14 @@ export class UsersRepository {
   /** Resamples the planner statistics of the user tables, which removes samples of erased users. */
   async refreshStatistics(): Promise<void> {
     await this.sql.execute('SELECT sample_accounts_anew()');
+  }
+
+  /** Returns the address and status of each existing user. */
+  findAddresses(ids: readonly string[]): Promise<Pick<User, 'id' | 'email' | 'status'>[]> {
+    return this.sql.rows(
+      'SELECT id, email, status FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL',
+      [ids],
+    );
   }
 
   /**

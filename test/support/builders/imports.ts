@@ -12,8 +12,13 @@ export const ndjson = (...rows: readonly unknown[]): string =>
   rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
 
 /** Sends a file, by default as the administrator. */
-export const sendFile = (app: TestApp, type: string, body: string | Buffer, by: TestUser = app.admin) =>
-  app.as(by, 'post', '/api/users/import').set('Content-Type', type).send(body);
+export const sendFile = (
+  app: TestApp,
+  type: string,
+  body: string | Buffer,
+  by: TestUser = app.admin,
+  query = '',
+) => app.as(by, 'post', `/api/users/import${query}`).set('Content-Type', type).send(body);
 
 /** Runs an import to completion. */
 export async function imported(

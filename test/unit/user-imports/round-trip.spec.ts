@@ -16,6 +16,7 @@ import {
   type ImportType,
   NDJSON,
 } from '../../../src/modules/user-imports/import.reader.js';
+import { readImportRow } from '../../../src/modules/user-imports/import-row.reader.js';
 
 /** Text of which spreadsheets, CSV and JSON make something, and any other text. */
 const text = fc.oneof(
@@ -34,7 +35,7 @@ const users = fc.array(fc.record({ email: addresses, name: names }), { minLength
 
 const ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 const TIME = '2020-01-02T03:04:05.678Z';
-const exported = ({ email, name }: { email: string; name: string }): Record<string, unknown> => ({
+const exported = ({ email, name }: { email: string; name: string }) => ({
   id: ID,
   email,
   name,
@@ -54,13 +55,16 @@ function cellOf(value: string): string {
   return out.toString('utf8', 0, csvCell(out, 0, source, 0, source.length));
 }
 
-const csvOf = (user: Record<string, unknown>): string =>
+const csvOf = (user: ReturnType<typeof exported>): string =>
   Object.values(user)
     .map((value) => cellOf(Array.isArray(value) ? value.join(';') : String(value ?? '')))
     .join(',');
 
-const read = (body: string, type: ImportType) =>
-  [...new ImportReader(type).push(Buffer.from(body), true)].map(({ row }) => row);
+function read(body: string, type: ImportType) {
+  const reader = new ImportReader(type);
+  const lines = [...reader.push(Buffer.from(body), true)];
+  return lines.map((line) => readImportRow(reader.form, line).row);
+}
 
 const expected = (given: readonly { email: string; name: string }[]) =>
   given.map(({ email, name }) =>
