@@ -175,6 +175,7 @@ const auditActionMeanings: Readonly<Record<AuditAction, string>> = {
   'auth.reuse_detected': 'A refresh token was presented again after the grace period',
   'user.create': 'A user was created or imported',
   'user.update': 'A name changed, or an address was confirmed or changed',
+  'user.password_reset': 'An administrator had a password reset mailed to a user',
   'user.disable': 'A user was disabled',
   'user.enable': 'A user was enabled',
   'user.roles_change': 'The roles of a user changed',

@@ -15,6 +15,7 @@ import { ChangePasswordHandler } from './commands/change-password.command.js';
 import { EndSessionHandler } from './commands/end-session.command.js';
 import { EndSessionsHandler } from './commands/end-sessions.command.js';
 import { RefreshSessionHandler } from './commands/refresh-session.command.js';
+import { SendPasswordMailHandler } from './commands/send-password-mail.command.js';
 import { SignInHandler } from './commands/sign-in.command.js';
 import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
@@ -53,6 +54,7 @@ const commands = [
   EndSessionsHandler,
   SignOutUserHandler,
   ChangePasswordHandler,
+  SendPasswordMailHandler,
 ];
 
 @Module({
