@@ -24,9 +24,17 @@ export async function askAboutJobs(ask: Ask, some: { id: string; token: string }
   };
   await until(ended);
   const file = { headers: { 'content-type': 'text/csv' } };
-  await ask('POST /api/users/import', { ...file, body: 'email,name\nfrom-a-file@example.com,Ada\n' });
+  const rows = 'email,name\nfrom-a-file@example.com,Ada\nno address,Bob\n';
+  const { id: imported } = (await ask('POST /api/users/import', { ...file, body: rows })).body as {
+    id: string;
+  };
   await ask('POST /api/users/import', { ...file, body: 'wrong' });
   await ask('POST /api/users/import', { body: {} });
+  const rejected = async () =>
+    typeof (await ask('GET /api/jobs/{id}/rejected', { key: imported })).body === 'string';
+  await until(rejected);
+  await ask('GET /api/jobs/{id}/results', { key: imported });
+  await ask('GET /api/jobs/{id}/rejected', { key });
   await ask('GET /api/jobs/{id}', { key, token: some.token });
   await ask('GET /api/jobs', { query: '?limit=1&total=exact' });
   await ask('GET /api/jobs', { query: '?limit=0' });
