@@ -127,6 +127,18 @@ describe('an import of a file as other programs write it', () => {
     );
   });
 
+  it.each([',', ';', '\t'])('keeps quoted line breaks in one field after the delimiter %j', (delimiter) => {
+    const lines = [
+      ['email', 'name'],
+      ['a@b.example', '"two\nlines ""quoted"""'],
+      ['c@d.example', 'Ada'],
+    ];
+    const rows = rowsOfType(CSV, lines.map((fields) => fields.join(delimiter)).join('\n'));
+    expect(rows.map(({ line }) => line)).toEqual([2, 4]);
+    expect(rows[0]?.row).toBe('name must not contain control characters');
+    expect(rows[1]?.row).toMatchObject({ email: 'c@d.example', name: 'Ada' });
+  });
+
   it('reads the same rows from every encoding and format', () => {
     fc.assert(
       fc.property(fc.array(texts, { minLength: 1, maxLength: 4 }), (names) => {
