@@ -14,6 +14,7 @@ const IDLE_TIMEOUT_MS = 120_000;
 const MAX_ERROR_TEXT = 500;
 
 export interface Credentials {
+  /** An access token, for use when no address is given. */
   readonly token?: string | undefined;
   readonly email?: string | undefined;
   readonly password?: string | undefined;
@@ -91,7 +92,7 @@ export class ApiClient {
 
   private async accessToken(): Promise<string> {
     const { token, email, password } = this.credentials;
-    if (token !== undefined) return token;
+    if (token !== undefined && email === undefined) return token;
     if (email === undefined || password === undefined) {
       throw new CliError('set GATEHOUSE_TOKEN, or pass --email and set GATEHOUSE_PASSWORD', EXIT_CODES.usage);
     }
