@@ -180,6 +180,7 @@ const auditActionMeanings: Readonly<Record<AuditAction, string>> = {
   'user.delete': 'A user was deleted',
   'user.restore': 'A deleted user was restored',
   'user.erase': 'The personal data of a user was destroyed',
+  'user.recover': 'The owner of the database gave a user a one-time password with `npm run admin:recover`',
   'role.update': 'A role was created or its permissions changed',
   'session.revoke': 'Sessions were ended, other than by signing out',
   'resource.create': 'A resource was created',

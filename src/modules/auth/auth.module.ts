@@ -19,6 +19,7 @@ import { SignInHandler } from './commands/sign-in.command.js';
 import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
+import { AdminRecoveryService } from './recovery/admin-recovery.service.js';
 import { RecoveryService } from './recovery/recovery.service.js';
 import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
@@ -74,6 +75,7 @@ const commands = [
   providers: [
     AuthListener,
     RecoveryService,
+    AdminRecoveryService,
     UserMailsService,
     SessionsCleanup,
     OneTimeTokensRepository,

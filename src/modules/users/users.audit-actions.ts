@@ -7,4 +7,5 @@ export const userAuditActions = [
   'user.delete',
   'user.restore',
   'user.erase',
+  'user.recover',
 ] as const;

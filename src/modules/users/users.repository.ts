@@ -56,6 +56,10 @@ const FIND_FOR_UPDATE = prepared(
   `SELECT ${USER_COLUMNS} FROM users WHERE id = $1 AND erased_at IS NULL FOR UPDATE`,
 );
 
+const ACTIVE_ADMIN = `roles @> ARRAY['admin'] AND roles <> ARRAY['user'] AND status = 'active'`;
+/** Selects users who can sign in again and again. A password is the only way in; further ways belong here. */
+const CAN_SIGN_IN = 'password_hash IS NOT NULL AND password_expires_at IS NULL';
+
 /** A null leaves its column as it is, so that one constant text serves every change. */
 const UPDATE = prepared(
   `UPDATE users
@@ -152,6 +156,31 @@ export class UsersRepository {
       [user.id, passwordHash, user.passwordHash],
     );
     return rows.length === 0 ? null : returnedEntity(this.users, rows);
+  }
+
+  /** Gives a locked user a password for one sign-in within `lifetimeSeconds`, and raises the version. */
+  async setOneTimePassword({ id }: User, passwordHash: string, lifetimeSeconds: number): Promise<User> {
+    const rows = await this.sql.rows<object>(
+      `UPDATE users SET password_hash = $2, password_expires_at = clock_timestamp() + make_interval(secs => $3::integer),
+              version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 RETURNING *`,
+      [id, passwordHash, lifetimeSeconds],
+    );
+    return returnedEntity(this.users, rows);
+  }
+
+  /**
+   * Uses up a one-time password. When sign-ins race, one of them gets it. The hash stays, because a change of the
+   * password asks for the current one.
+   * @returns false when it was used, has expired or was replaced
+   */
+  async spendOneTimePassword(id: string, passwordHash: string | null): Promise<boolean> {
+    const spent = await this.sql.affected(
+      `UPDATE users SET password_expires_at = clock_timestamp()
+       WHERE id = $1 AND password_hash = $2 AND password_expires_at > clock_timestamp()`,
+      [id, passwordHash],
+    );
+    return spent > 0;
   }
 
   /**
@@ -256,11 +285,19 @@ export class UsersRepository {
     await this.sql.defer(`SELECT 1 FROM roles WHERE name = 'admin' FOR NO KEY UPDATE`);
   }
 
-  async existsActiveAdmin(exceptId: string | null): Promise<boolean> {
+  /** Returns true if an active admin other than `exceptId` exists, also one who cannot sign in. */
+  existsActiveAdmin(exceptId: string | null): Promise<boolean> {
+    return this.existsOther(exceptId, ACTIVE_ADMIN);
+  }
+
+  /** Returns true if an active admin other than `exceptId` can sign in. */
+  existsAdminWhoCanSignIn(exceptId: string | null): Promise<boolean> {
+    return this.existsOther(exceptId, `${ACTIVE_ADMIN} AND ${CAN_SIGN_IN}`);
+  }
+
+  private async existsOther(exceptId: string | null, condition: string): Promise<boolean> {
     const row = await this.sql.maybeOne<object>(
-      `SELECT 1 FROM users
-       WHERE roles @> ARRAY['admin'] AND roles <> ARRAY['user'] AND status = 'active' AND id IS DISTINCT FROM $1
-       LIMIT 1`,
+      `SELECT 1 FROM users WHERE ${condition} AND id IS DISTINCT FROM $1 LIMIT 1`,
       [exceptId],
     );
     return row !== null;

@@ -147,6 +147,14 @@ export class UsersService {
     return this.hasher.hash(password);
   }
 
+  /**
+   * Uses up a one-time password. When sign-ins race, one of them gets it.
+   * @returns false when it was used, has expired or was replaced
+   */
+  spendOneTimePassword(id: string, passwordHash: string | null): Promise<boolean> {
+    return this.repository.spendOneTimePassword(id, passwordHash);
+  }
+
   /** Stores a new hash of the same password. The user does not change. */
   async renewPasswordHash(id: string, from: string, to: string): Promise<void> {
     await this.repository.renewPasswordHash(id, from, to);
