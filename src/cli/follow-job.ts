@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from './api.client.js';
 import { CliError, EXIT_CODES } from './cli.error.js';
-import { printResult, ProgressReporter, printStatus } from './console-output.js';
+import { printResult, ProgressReporter, printStatus } from './output/console-output.js';
 
 const POLL_INTERVAL_MS = 500;
 /** The maximum number of failed rows to print. The rest are only counted. */

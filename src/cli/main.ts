@@ -1,16 +1,23 @@
 #!/usr/bin/env node
 import { ApiClient } from './api.client.js';
-import { CliError, EXIT_CODES, usageError } from './cli.error.js';
+import { CliError, describeFileError, EXIT_CODES, usageError } from './cli.error.js';
 import { renderHelp } from './command-line/help.js';
 import { parseCommandLine } from './command-line/parse-command-line.js';
 import { commands } from './command-table.js';
-import { printStatus } from './console-output.js';
+import { loginFileOf, LoginStore } from './login/login.store.js';
+import { printStatus } from './output/console-output.js';
+import { confirm } from './output/prompts.js';
 
-const { env } = process;
+/** The environment, in which an empty value counts as absent. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
+
+// A reader such as head may leave before the end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await run(process.argv.slice(2));
-} catch (error) {
+} catch (thrown) {
+  const error = describeFileError(thrown);
   printStatus(error instanceof Error ? error.message : String(error));
   process.exitCode = error instanceof CliError ? error.exitCode : EXIT_CODES.failed;
 }
@@ -22,13 +29,19 @@ async function run(given: readonly string[]): Promise<void> {
     return;
   }
   const { command, args, flags } = line;
-  const client = new ApiClient(parseAddress(flags.url ?? env['GATEHOUSE_URL']), {
+  const question = command.confirmation?.(line) ?? null;
+  if (question !== null && !flags.yes) await confirm(question, command.name);
+  const { email } = flags;
+  const logins = new LoginStore(loginFileOf(env));
+  const url = parseAddress(flags.url ?? env['GATEHOUSE_URL'] ?? (await logins.currentUrl()));
+  const client = new ApiClient(url, {
     token: env['GATEHOUSE_TOKEN'],
-    email: flags.email,
+    email,
     password: env['GATEHOUSE_PASSWORD'],
+    logins,
   });
   try {
-    await command.run({ client, args, flags, env });
+    await command.run({ client, args, flags, email, env });
   } finally {
     await client.signOut().catch(() => {});
   }

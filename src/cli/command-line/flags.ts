@@ -13,7 +13,7 @@ export const FLAGS = {
   url: {
     type: 'string',
     value: 'URL',
-    help: 'address of the service; default GATEHOUSE_URL, then http://127.0.0.1:3000',
+    help: 'address of the service; default GATEHOUSE_URL, then that of the last login, then http://127.0.0.1:3000',
   },
   email: { type: 'string', value: 'ADDRESS', help: 'sign in as this user; requires GATEHOUSE_PASSWORD' },
   help: { type: 'boolean', short: 'h', help: 'print this help' },
@@ -26,8 +26,16 @@ export const FLAGS = {
   head: { type: 'string', value: 'FILE', help: 'verify that the log contains the head saved in FILE' },
   'save-head': { type: 'string', value: 'FILE', help: 'save the current head to FILE' },
   limit: { type: 'string', value: 'N', help: 'maximum number of rows; default 20' },
+  cursor: { type: 'string', value: 'CURSOR', help: 'begin at the page that the previous one names' },
+  actor: { type: 'string', value: 'USER', help: 'only entries of this user, by id or address' },
+  target: {
+    type: 'string',
+    value: 'TARGET',
+    help: 'only entries about this user, by id or address, or another id',
+  },
   role: { type: 'string', value: 'NAME', help: 'role to grant or revoke' },
   'dry-run': { type: 'boolean', help: 'change nothing, and say what would happen' },
+  yes: { type: 'boolean', short: 'y', help: 'do not ask for a confirmation' },
   json: { type: 'boolean', help: 'print one JSON object per line' },
 } as const satisfies Readonly<Record<string, Flag>>;
 

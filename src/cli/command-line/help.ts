@@ -11,8 +11,9 @@ export function renderHelp(about: readonly string[], commands: readonly Command[
 }
 
 function helpAboutCommand(command: Command): string {
-  const { summary } = command;
-  return `${usageOf(command)}\n\n  ${summary}\n\n${flagLines(flagsOf(command))}\n`;
+  const { summary, aliases = [] } = command;
+  const also = aliases.length === 0 ? '' : ` (also: gatehouse ${aliases.join(', gatehouse ')})`;
+  return `${usageOf(command)}${also}\n\n  ${summary}\n\n${flagLines(flagsOf(command))}\n`;
 }
 
 function helpAboutGroup(group: string, commands: readonly Command[]): string {
@@ -23,7 +24,8 @@ function helpAboutGroup(group: string, commands: readonly Command[]): string {
     lines,
     'gatehouse <command> --help prints the flags of a command. Every command takes:',
     flagLines(COMMON_FLAGS),
-    'Instead of --email and GATEHOUSE_PASSWORD, set GATEHOUSE_TOKEN to an access token.',
+    'USER is an id or an address. A list is a table on a terminal, and lines of tab-separated values elsewhere.',
+    'Sign in once with gatehouse login, or set GATEHOUSE_TOKEN to an access token, or pass --email and set GATEHOUSE_PASSWORD.',
     `${EXIT_CODES_HELP}\n`,
   ].join('\n\n');
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { usageError } from '../cli.error.js';
-import { arityOf, type Command, flagsOf } from './command.types.js';
+import { arityOf, type Command, flagsOf, namesOf } from './command.types.js';
 import { FLAGS, type FlagName, type FlagValues } from './flags.js';
 
 /** A command to run, or a request for help about a command or a group of commands. */
@@ -13,6 +13,12 @@ export type CommandLine =
     }
   | { readonly kind: 'help'; readonly about: readonly string[] };
 
+/** A command and the words that named it. */
+interface Found {
+  readonly command: Command;
+  readonly words: readonly string[];
+}
+
 interface Words {
   readonly words: readonly string[];
   readonly values: FlagValues;
@@ -24,15 +30,16 @@ interface Words {
  */
 export function parseCommandLine(given: readonly string[], commands: readonly Command[]): CommandLine {
   const { words, values } = parseWords(given);
-  const command = findCommand(words, commands);
+  const found = findCommand(words, commands);
   if (values.help || words.length === 0 || words[0] === 'help') {
     const about = words[0] === 'help' ? words.slice(1) : words;
-    const named = findCommand(about, commands)?.name.split(' ') ?? about;
+    const named = findCommand(about, commands)?.command.name.split(' ') ?? about;
     assertKnown(named, commands);
     return { kind: 'help', about: named };
   }
-  if (!command) throw unknownCommand(words, commands);
-  const args = words.slice(command.name.split(' ').length);
+  if (!found) throw unknownCommand(words, commands);
+  const { command } = found;
+  const args = words.slice(found.words.length);
   assertFlags(command, Object.keys(values) as FlagName[]);
   assertArguments(command, args);
   return { kind: 'run', command, args, flags: values };
@@ -57,9 +64,12 @@ function parseWords(given: readonly string[]): Words {
 }
 
 /** Finds the command with the most words that the line begins with. */
-function findCommand(words: readonly string[], commands: readonly Command[]): Command | null {
-  const found = commands.filter(({ name }) => beginsWith(words, name.split(' ')));
-  return found.toSorted((a, b) => b.name.length - a.name.length)[0] ?? null;
+function findCommand(words: readonly string[], commands: readonly Command[]): Found | null {
+  const named = commands.flatMap((command) =>
+    namesOf(command).map((name) => ({ command, words: name.split(' ') })),
+  );
+  const found = named.filter((each) => beginsWith(words, each.words));
+  return found.toSorted((a, b) => b.words.length - a.words.length)[0] ?? null;
 }
 
 const beginsWith = (words: readonly string[], name: readonly string[]): boolean =>

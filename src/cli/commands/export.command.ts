@@ -6,7 +6,7 @@ import type { ApiClient } from '../api.client.js';
 import { CliError, EXIT_CODES, usageError } from '../cli.error.js';
 import { defineCommand } from '../command-line/command.types.js';
 import { parseFilters } from '../command-line/flag-values.js';
-import { ProgressReporter, printStatus } from '../console-output.js';
+import { ProgressReporter, printStatus } from '../output/console-output.js';
 import { PartFile, type ResumePoint } from '../part-file.js';
 import { RecordSplitter } from '../record.splitter.js';
 

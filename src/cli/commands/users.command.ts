@@ -1,9 +1,12 @@
-import type { ApiClient, Page } from '../api.client.js';
+import type { ApiClient } from '../api.client.js';
 import { usageError } from '../cli.error.js';
-import { type Command, type CommandInput, defineCommand } from '../command-line/command.types.js';
-import { parseFilters, parseLimit } from '../command-line/flag-values.js';
-import { printResult } from '../console-output.js';
+import { type Command, defineCommand } from '../command-line/command.types.js';
+import { parseFilters } from '../command-line/flag-values.js';
+import { findUserId, findUserIds, userPath } from '../find-user.js';
 import { awaitOnlyRow, followJob } from '../follow-job.js';
+import { printResult } from '../output/console-output.js';
+import { LIST_FLAGS, printList } from '../output/print-list.js';
+import { type Column, RecordPrinter } from '../output/print-records.js';
 
 interface User {
   readonly id: string;
@@ -32,44 +35,78 @@ interface Batch {
   readonly dry_run?: boolean | undefined;
 }
 
+/** The actions that end sessions or take something away. */
+const DESTRUCTIVE = new Set(['disable', 'delete', 'revoke_role', 'revoke_sessions']);
+
+const columns: readonly Column<User>[] = [
+  { title: 'ID', value: ({ id }) => id },
+  { title: 'STATUS', value: ({ status }) => status },
+  { title: 'EMAIL', value: ({ email }) => email },
+  { title: 'ROLES', value: ({ roles }) => roles.join(',') },
+  { title: 'NAME', value: ({ name }) => name },
+];
+
 const changes: readonly Change[] = [
   {
     action: 'enable',
     summary: 'Enable a disabled user',
-    request: (id) => ({ method: 'PATCH', path: pathOf(id), body: { status: 'active' } }),
+    request: (id) => ({ method: 'PATCH', path: userPath(id), body: { status: 'active' } }),
   },
   {
     action: 'disable',
     summary: 'Disable a user, which ends the user’s sessions',
-    request: (id) => ({ method: 'PATCH', path: pathOf(id), body: { status: 'disabled' } }),
+    request: (id) => ({ method: 'PATCH', path: userPath(id), body: { status: 'disabled' } }),
   },
   {
     action: 'delete',
     summary: 'Delete a user, who can be restored for 30 days',
-    request: (id) => ({ method: 'DELETE', path: pathOf(id) }),
+    request: (id) => ({ method: 'DELETE', path: userPath(id) }),
   },
   {
     action: 'restore',
     summary: 'Restore a deleted user',
-    request: (id) => ({ method: 'POST', path: `${pathOf(id)}/restore` }),
+    request: (id) => ({ method: 'POST', path: `${userPath(id)}/restore` }),
   },
 ];
+
+const changeCommands = changes.map(({ action, summary, request }) =>
+  defineCommand({
+    name: `users ${action}`,
+    summary,
+    args: ['USER'],
+    flags: ['dry-run', 'json'],
+    ...(DESTRUCTIVE.has(action) && {
+      confirmation: ({ args: [user], flags }) => (flags['dry-run'] ? null : `${action} ${user}?`),
+    }),
+    run: async ({ client, args: [user = ''], flags: { json, 'dry-run': isDryRun } }) => {
+      const id = await findUserId(client, user, { isDeleted: action === 'restore' });
+      if (isDryRun) return tryOut(client, { action, id, json });
+      const changed = await client.json<User | undefined>(request(id));
+      if (changed) show(changed, json);
+      else if (json) printResult(JSON.stringify({ id, status: 'deleted' }));
+    },
+  }),
+);
 
 export const userCommands: readonly Command[] = [
   defineCommand({
     name: 'users list',
     summary: 'List or search users, such as --filter search=love --filter sort=email',
     args: [],
-    flags: ['filter', 'limit', 'json'],
-    run: listUsers,
+    flags: [...LIST_FLAGS, 'filter'],
+    run: (input) => {
+      const filters = parseFilters(input.flags);
+      const list = { path: '/api/users', noun: 'users', total: 'exact', columns, filters } as const;
+      return printList<User>(input, list);
+    },
   }),
   defineCommand({
     name: 'users show',
     summary: 'Show a user',
     args: ['USER'],
     flags: ['json'],
-    run: async ({ client, args: [id = ''], flags }) =>
-      show(await client.json<User>({ path: pathOf(id) }), flags.json),
+    run: async ({ client, args: [user = ''], flags }) =>
+      show(await client.json<User>({ path: userPath(await findUserId(client, user)) }), flags.json),
   }),
   defineCommand({
     name: 'users create',
@@ -84,28 +121,28 @@ export const userCommands: readonly Command[] = [
       show(await client.json<User>({ method: 'POST', path: '/api/users', body }), flags.json);
     },
   }),
-  ...changes.map(({ action, summary, request }) =>
-    defineCommand({
-      name: `users ${action}`,
-      summary,
-      args: ['USER'],
-      flags: ['dry-run', 'json'],
-      run: async ({ client, args: [id = ''], flags: { json, 'dry-run': isDryRun } }) => {
-        if (isDryRun) return tryOut(client, { action, id, json });
-        const user = await client.json<User | undefined>(request(id));
-        if (user) show(user, json);
-        else if (json) printResult(JSON.stringify({ id, status: 'deleted' }));
-      },
-    }),
-  ),
+  ...changeCommands,
+  defineCommand({
+    name: 'users erase',
+    aliases: ['erase'],
+    summary: 'Make the personal data of a deleted user unreadable for ever',
+    args: ['USER'],
+    flags: [],
+    confirmation: ({ args: [user] }) => `erase ${user} for ever?`,
+    run: async ({ client, args: [user = ''] }) => {
+      const id = await findUserId(client, user, { isDeleted: true });
+      await client.json({ method: 'POST', path: `${userPath(id)}/erase` });
+    },
+  }),
   defineCommand({
     name: 'users roles',
     summary: 'Replace the roles of a user',
     args: ['USER', 'ROLE...'],
     flags: ['json'],
-    run: async ({ client, args: [id = '', ...roles], flags }) => {
-      const headers = { 'If-Match': await client.etag(pathOf(id)) };
-      const asked = { method: 'PUT', path: `${pathOf(id)}/roles`, headers, body: { roles } };
+    run: async ({ client, args: [user = '', ...roles], flags }) => {
+      const path = userPath(await findUserId(client, user));
+      const headers = { 'If-Match': await client.etag(path) };
+      const asked = { method: 'PUT', path: `${path}/roles`, headers, body: { roles } };
       show(await client.json<User>(asked), flags.json);
     },
   }),
@@ -114,42 +151,28 @@ export const userCommands: readonly Command[] = [
     summary: 'Apply one action to many users, such as disable, delete, grant_role or revoke_sessions',
     args: ['ACTION', 'USER...'],
     flags: ['role', 'dry-run'],
-    run: ({ client, args: [action = '', ...ids], flags: { role, 'dry-run': isDryRun } }) =>
-      runBatch(client, { action, user_ids: ids, role, dry_run: isDryRun }),
+    confirmation: ({ args: [action = '', ...users], flags }) =>
+      DESTRUCTIVE.has(action) && !flags['dry-run'] ? `${action} for ${users.length} users?` : null,
+    run: async ({ client, args: [action = '', ...users], flags: { role, 'dry-run': isDryRun } }) => {
+      const ids = await findUserIds(client, users, { isDeleted: action === 'restore' });
+      const body: Batch = { action, user_ids: ids, role, dry_run: isDryRun };
+      await followJob(client, await createBatch(client, body));
+    },
   }),
 ];
-
-async function listUsers({ client, flags }: CommandInput<'filter' | 'limit' | 'json'>): Promise<void> {
-  const query = parseFilters(flags);
-  let left = parseLimit(flags.limit);
-  query.set('limit', String(Math.min(left, 100)));
-  for (let path: string | null = `/api/users?${query.toString()}`; path !== null && left > 0;) {
-    const { items, next }: Page<User> = await client.page<User>(path);
-    for (const user of items.slice(0, left)) show(user, flags.json);
-    left -= items.length;
-    path = next;
-  }
-}
 
 /** Has the service try out a change of one user. @throws CliError with the reason why it would fail */
 async function tryOut(
   client: ApiClient,
   { action, id, json }: { action: string; id: string; json: boolean | undefined },
 ): Promise<void> {
-  const body: Batch = { action, user_ids: [id], dry_run: true };
-  const job = await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body });
-  await awaitOnlyRow(client, job.id);
+  await awaitOnlyRow(client, await createBatch(client, { action, user_ids: [id], dry_run: true }));
   printResult(json ? JSON.stringify({ id, would: action }) : `dry run: would ${action} ${id}`);
 }
 
-async function runBatch(client: ApiClient, body: Batch): Promise<void> {
-  const job = await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body });
-  await followJob(client, job.id);
+/** @returns the id of the job */
+async function createBatch(client: ApiClient, body: Batch): Promise<string> {
+  return (await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body })).id;
 }
 
-function show(user: User, json = false): void {
-  const { id, email, name, status, roles } = user;
-  printResult(json ? JSON.stringify(user) : [id, status, email, roles.join(','), name].join('\t'));
-}
-
-const pathOf = (id: string): string => `/api/users/${encodeURIComponent(id)}`;
+const show = (user: User, json = false): void => new RecordPrinter(columns, json).print([user]);

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { ApiClient, Page } from '../api.client.js';
-import { CliError, EXIT_CODES } from '../cli.error.js';
+import { CliError, EXIT_CODES, usageError } from '../cli.error.js';
 import { defineCommand } from '../command-line/command.types.js';
-import { printResult } from '../console-output.js';
+import { printResult } from '../output/console-output.js';
 
 /**
  * The maximum number of pages of 100 seals to search for the saved one. One seal per second fills them in
@@ -29,12 +29,12 @@ export const verifyCommand = defineCommand({
   args: [],
   flags: ['head', 'save-head'],
   run: async ({ client, flags: { head, 'save-head': saveHead } }) => {
+    const kept = head === undefined ? null : await readHead(head);
     const verdict = await client.json<Verdict>({ method: 'POST', path: '/api/audit/verify', body: {} });
     const { valid, entries, seals, first_fault: fault } = verdict;
     if (!valid) throw new CliError(`INVALID: ${fault?.kind}: ${fault?.message}`, EXIT_CODES.failed);
     printResult(`VALID: ${seals} seals over ${entries} entries`);
-    if (head !== undefined) {
-      const kept = JSON.parse(await readFile(head, 'utf8')) as Seal;
+    if (kept) {
       await assertHeadUnchanged(client, kept);
       printResult(`seal ${kept.number} matches the saved head`);
     }
@@ -45,6 +45,18 @@ export const verifyCommand = defineCommand({
     }
   },
 });
+
+/** @throws CliError when the file contains no head */
+async function readHead(path: string): Promise<Seal> {
+  const text = await readFile(path, 'utf8');
+  try {
+    const { number, hash } = JSON.parse(text) as Seal;
+    if (Number.isSafeInteger(number) && typeof hash === 'string') return { number, hash };
+  } catch {
+    // The file is no JSON, which the error below says.
+  }
+  throw usageError(`${path} is not a head saved with --save-head`);
+}
 
 async function assertHeadUnchanged(client: ApiClient, kept: Seal): Promise<void> {
   for (let page = 0, path: string | null = '/api/audit/seals?limit=100'; path && page < MAX_PAGES; page++) {

@@ -139,10 +139,10 @@ describe('gatehouse users', () => {
     const listed = await run('users', 'list', '--limit', '150', '--json', '--filter', 'sort=email');
     expect(listed.stdout.trim().split('\n')).toHaveLength(150);
     const { id } = await app.createUser();
-    expect((await run('users', 'disable', id)).stdout).toContain(`${id}\tdisabled\t`);
+    expect((await run('users', 'disable', id, '--yes')).stdout).toContain(`${id}\tdisabled\t`);
     expect((await run('users', 'enable', id)).code).toBe(0);
     expect((await run('users', 'roles', id, 'admin', 'user')).code).toBe(3);
-    expect(await run('users', 'delete', id)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await run('users', 'delete', id, '--yes')).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect((await run('users', 'restore', id)).stdout).toContain(`${id}\tactive\t`);
   });
 
@@ -155,7 +155,7 @@ describe('gatehouse users', () => {
 
   it('runs a batch and exits with 1 when a row has failed', async () => {
     const { id } = await app.createUser();
-    const batch = await run('users', 'batch', 'disable', id, NOBODY);
+    const batch = await run('users', 'batch', 'disable', id, NOBODY, '--yes');
     expect(batch).toMatchObject({ code: 1 });
     expect(batch.stdout).toContain('1 done, 1 failed');
     expect(batch.stderr).toContain('NOT_FOUND');
@@ -221,5 +221,6 @@ describe('the exit code', () => {
     const { code, stdout } = await Cli.start(app.url, ['--help'], {}).end();
     expect(code).toBe(0);
     expect(stdout).toContain('export users|audit');
+    expect(stdout).toContain('sessions end-all [USER]');
   });
 });
