@@ -1,4 +1,5 @@
 import { AppError } from '../../common/errors/app.error.js';
+import { hintFor, unknownNameFault } from './unknown-field.js';
 
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/gy;
 
@@ -18,15 +19,18 @@ export function parseCsvFields(record: string): string[] | null {
 /** The columns that an import accepts. */
 const COLUMNS = ['email', 'name', 'password_hash', 'email_verified', 'status', 'roles'] as const;
 
+const isKnown = (column: string): boolean => (COLUMNS as readonly string[]).includes(column);
+
 /** Validates the header, whose columns may come in any order. @throws AppError `VALIDATION_ERROR` */
 export function parseCsvHeader(fields: readonly string[] | null): readonly string[] {
   const columns = (fields ?? []).map((column) => column.trim());
-  const unknown = columns.find((column) => !(COLUMNS as readonly string[]).includes(column));
-  // The message does not name the unknown column: without a header, it could be personal data of the first
-  // user.
-  if (fields === null || unknown !== undefined) {
+  const unknown = columns.find((column) => !isKnown(column));
+  // Without a known column this is no header, and its text could be personal data of the first user.
+  if (fields === null || !columns.some((column) => isKnown(column) || hintFor(column, COLUMNS) !== null)) {
     throw AppError.invalid('body', `line 1: the header may contain only the columns ${COLUMNS.join(', ')}`);
   }
+  if (unknown !== undefined)
+    throw AppError.invalid('body', `line 1: ${unknownNameFault('column', unknown, COLUMNS)}`);
   if (new Set(columns).size < columns.length)
     throw AppError.invalid('body', 'line 1: the header must not contain a column twice');
   const missing = ['email', 'name'].find((column) => !columns.includes(column));

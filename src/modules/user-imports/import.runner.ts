@@ -4,6 +4,7 @@ import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
+import { SignerKeysService } from '../../platform/crypto/passwords/signer-keys.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { Job } from '../jobs/job-registry.service.js';
 import { JobWithdrawalService } from '../jobs/job-withdrawal.service.js';
@@ -39,6 +40,7 @@ export class ImportRunner {
     private readonly withdrawals: JobWithdrawalService,
     private readonly roles: RolesService,
     private readonly commands: CommandBus,
+    private readonly signerKeys: SignerKeysService,
     private readonly audit: AuditLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -102,7 +104,10 @@ export class ImportRunner {
   }
 
   private async import(chunk: ImportChunkKey, judged: readonly CheckedRow[]): Promise<void> {
-    const users = judged.flatMap((each) => ('user' in each ? [each.user] : []));
+    const users = await this.withoutSignerKeys(
+      chunk.jobId,
+      judged.flatMap((each) => ('user' in each ? [each.user] : [])),
+    );
     const ids = (await this.commands.execute(new ImportUsers(users))).values();
     const results = judged.map((each) => {
       const id = 'user' in each ? (ids.next().value ?? null) : null;
@@ -119,6 +124,22 @@ export class ImportRunner {
       errorCodes: ofFailed(({ error }) => error.code),
       errorMessages: ofFailed(({ line, error }) => `line ${line}: ${error.message}`),
     });
+  }
+
+  /** Stores the keys that hashes carry apart from the users. */
+  private async withoutSignerKeys(
+    jobId: string,
+    users: readonly ImportedUser[],
+  ): Promise<readonly ImportedUser[]> {
+    const detached = await this.signerKeys.detach(
+      jobId,
+      users.map(({ passwordHash }) => passwordHash),
+    );
+    if (detached.size === 0) return users;
+    return users.map((user) => ({
+      ...user,
+      passwordHash: detached.get(user.passwordHash ?? '') ?? user.passwordHash,
+    }));
   }
 
   private async checkRows(rows: readonly NumberedRow[], caller: Principal | null): Promise<CheckedRow[]> {

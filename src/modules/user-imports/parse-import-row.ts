@@ -2,19 +2,14 @@ import { findCanonicalEmail } from '../../common/email-address.js';
 import { trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
-import { parseStoredHash } from '../../platform/crypto/passwords/stored-hash.js';
+import { HashFault } from '../../platform/crypto/passwords/hash.types.js';
+import { readImportedHash } from '../../platform/crypto/passwords/imported-hash.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
 import type { ImportedUser } from '../users/commands/import-users.command.js';
 import { MAX_ROLES_OF_USER } from '../users/dto/set-roles.dto.js';
+import { unknownNameFault } from './unknown-field.js';
 
-const KNOWN_FIELDS: ReadonlySet<string> = new Set([
-  'email',
-  'name',
-  'password_hash',
-  'email_verified',
-  'status',
-  'roles',
-]);
+const KNOWN_FIELDS = ['email', 'name', 'password_hash', 'email_verified', 'status', 'roles'] as const;
 
 /** A line of the body: the user to import, or the fault as text. */
 export type ImportRow = ImportedUser | string;
@@ -25,14 +20,16 @@ type RawRow = Readonly<Record<string, unknown>>;
 export function parseImportRow(given: unknown): ImportRow {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'must be a JSON object';
   const row = given as RawRow;
+  const hash = row['password_hash'] === undefined ? null : readImportedHash(row['password_hash']);
   const fault = faultOf(row);
   if (fault !== null) return fault;
+  if (hash instanceof HashFault) return `password_hash ${hash.reason}`;
   const email = trimText(row['email'] as string);
   return {
     email,
     emailKey: findCanonicalEmail(email) ?? '',
     name: trimText(row['name'] as string),
-    passwordHash: (row['password_hash'] as string | undefined) ?? null,
+    passwordHash: hash,
     emailVerified: row['email_verified'] === true,
     disabled: row['status'] === 'disabled',
     roles: ((row['roles'] as string[] | undefined) ?? ['user']).toSorted(),
@@ -42,19 +39,19 @@ export function parseImportRow(given: unknown): ImportRow {
 function faultOf({
   email,
   name,
-  password_hash: hash,
+  password_hash: _hash,
   email_verified: verified,
   status,
   roles,
   ...more
 }: RawRow) {
-  if (Object.keys(more).length > 0) return `may contain only ${[...KNOWN_FIELDS].join(', ')}`;
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined) return unknownNameFault('property', unknown, KNOWN_FIELDS);
   if (typeof email !== 'string') return 'email must be an email';
   if (typeof name !== 'string') return 'name must be a string';
   const faults = [
     ['email', unsafeTextFault(email) ?? emailFault(trimText(email))],
     ['name', unsafeTextFault(name) ?? nameFault(trimText(name))],
-    ['password_hash', hashFault(hash)],
     [
       'email_verified',
       verified === undefined || typeof verified === 'boolean' ? null : 'must be true or false',
@@ -67,13 +64,6 @@ function faultOf({
   ] as const;
   const found = faults.find(([, fault]) => fault !== null);
   return found ? `${found[0]} ${found[1]}` : null;
-}
-
-function hashFault(hash: unknown): string | null {
-  if (hash === undefined) return null;
-  return typeof hash === 'string' && parseStoredHash(hash) !== null
-    ? null
-    : 'must be an argon2, bcrypt, scrypt or pbkdf2 hash whose cost is within the limits';
 }
 
 function rolesFault(roles: unknown): string | null {
