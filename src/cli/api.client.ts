@@ -114,8 +114,9 @@ export class ApiClient {
     const request = this.url.protocol === 'https:' ? requestHttps : requestHttp;
     return new Promise<IncomingMessage>((resolve, reject) => {
       const fail = (cause: unknown) => {
+        if (cause instanceof CliError) return reject(cause);
         const reason = cause instanceof Error ? cause.message : String(cause);
-        reject(
+        return reject(
           new CliError(`${this.url.origin} could not be reached: ${reason}`, EXIT_CODES.unreachable, {
             cause,
           }),

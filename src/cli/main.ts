@@ -12,8 +12,9 @@ const HELP = `gatehouse <command>
 
   export users|audit --output FILE [--format ndjson|csv] [--fields a,b] [--filter name=value …] [--restart]
                             run it again to resume; FILE "-" is standard output
-  import FILE [--format ndjson|csv] [--no-wait]
-                            FILE "-" is standard input
+  import FILE [--format ndjson|csv] [--firebase-params FILE] [--no-wait]
+                            FILE "-" is standard input; with the password hash parameters of a Firebase
+                            project, FILE is the output of firebase auth:export --format=json
   verify [--head FILE] [--save-head FILE]
                             verify the audit log, also against a saved head
   users ${userActions.join('|')} [arguments] [--filter name=value …] [--limit N] [--role NAME] [--dry-run] [--json]
@@ -33,6 +34,7 @@ const OPTIONS = {
   fields: { type: 'string' },
   filter: { type: 'string', multiple: true },
   restart: { type: 'boolean' },
+  'firebase-params': { type: 'string' },
   wait: { type: 'boolean' },
   head: { type: 'string' },
   'save-head': { type: 'string' },
@@ -90,14 +92,12 @@ async function command(client: ApiClient, { positionals, values }: Arguments): P
       process.once('SIGINT', () => interrupted.abort());
       return runExport(client, options, interrupted.signal);
     }
-    case 'import': {
-      const [file] = rest;
-      if (file === undefined) throw usageError('import requires a file');
-      return runImport(client, { file, format: values.format, wait: values.wait ?? true });
-    }
+    case 'import':
+      return importUsers(client, rest, values);
     case 'verify':
       return runVerify(client, { head: values.head, saveHead: values['save-head'] });
     case 'users':
+      if (rest[0] === 'import') return importUsers(client, rest.slice(1), values);
       return runUsers(client, rest, {
         query: queryOf(values),
         limit: parseLimit(values.limit),
@@ -109,6 +109,20 @@ async function command(client: ApiClient, { positionals, values }: Arguments): P
     default:
       throw usageError(`unknown command ${name}`);
   }
+}
+
+function importUsers(
+  client: ApiClient,
+  [file]: readonly string[],
+  values: Arguments['values'],
+): Promise<void> {
+  if (file === undefined) throw usageError('import requires a file');
+  return runImport(client, {
+    file,
+    format: values.format,
+    firebaseParameters: values['firebase-params'],
+    wait: values.wait ?? true,
+  });
 }
 
 function queryOf({ filter = [], fields }: Arguments['values']): URLSearchParams {

@@ -6,7 +6,8 @@ import { Cli, type CliRun, noTerminal } from '../../support/app/cli.js';
 import { addRows } from '../../support/builders/export-rows.js';
 import { linesOf, runExport } from '../../support/builders/exports.js';
 import { LimitedPath } from '../../support/faults/limited-path.js';
-import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { FIREBASE_END, FIREBASE_KEY } from '../../support/builders/known-hashes.js';
+import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, NOBODY } from '../../support/builders/users.js';
 import { wherePossible } from '../../support/app/where-possible.js';
@@ -178,6 +179,41 @@ describe('gatehouse import', () => {
     expect(again).toMatchObject({ code: 1, stdout: expect.stringContaining('0 done, 3 failed') });
     expect(again.stderr).toContain('CONFLICT');
     expect((await run('import', join(folder, 'people.txt'))).code).toBe(2);
+  });
+
+  it('imports an export of Firebase with the passwords, given the parameters of the project', async () => {
+    const [file, parameters] = ['firebase.json', 'params.txt'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    const [, salt, passwordHash] = FIREBASE_END.split('$');
+    const ada = { localId: 'a', email: 'ada@firebase.example', emailVerified: true, salt, passwordHash };
+    const eve = { localId: 'e', email: 'eve@firebase.example', displayName: 'Eve {"', disabled: true };
+    const users = [
+      ada,
+      { localId: 'p', phoneNumber: '+1' },
+      { ...eve, providerUserInfo: [{ photoUrl: '}' }] },
+    ];
+    await writeFile(file, JSON.stringify({ users }, null, 2));
+    await writeFile(
+      parameters,
+      `hash_config {\n  algorithm: SCRYPT,\n  base64_signer_key: ${FIREBASE_KEY},\n  base64_salt_separator: Bw==,\n  rounds: 8,\n  mem_cost: 14,\n}\n`,
+    );
+    const ended = await run('users', 'import', file, '--firebase-params', parameters);
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('succeeded, 2 done, 0 failed') });
+    expect(ended.stderr).toContain('1 users without an address were left out');
+    expect(ended.stdout + ended.stderr).not.toContain(FIREBASE_KEY.slice(0, 12));
+    await signIn(app.url, ada.email, 'user1password');
+    const listed = await app.as(app.admin, 'get', '/api/users?search=firebase.example&sort=email');
+    expect(listed.body).toMatchObject([
+      { email: ada.email, name: 'ada', email_verified: true, status: 'active' },
+      { email: eve.email, name: 'Eve {"', email_verified: false, status: 'disabled' },
+    ]);
+    await writeFile(parameters, 'hash_config { algorithm: SCRYPT, rounds: 8 }');
+    expect(await run('users', 'import', file, '--firebase-params', parameters)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('has no base64_signer_key'),
+    });
   });
 });
 
