@@ -9,7 +9,12 @@ const PARAMETERS = { signerKey: 'a+/b==', saltSeparator: 'Bw==', rounds: 8, memo
 const USERS = [
   { email: 'ada@example.com', emailVerified: true, salt: 's==', passwordHash: 'h==', displayName: 'Ä }"\\' },
   { localId: 'anonymous' },
-  { email: 'eve@example.com', disabled: true, providerUserInfo: [{ photoUrl: '{"' }] },
+  {
+    email: 'eve@example.com',
+    disabled: true,
+    createdAt: '1500000000123',
+    providerUserInfo: [{ photoUrl: '{"' }],
+  },
 ];
 const ROWS = [
   {
@@ -19,7 +24,13 @@ const ROWS = [
     email_verified: true,
     status: 'active',
   },
-  { email: 'eve@example.com', name: 'eve', email_verified: false, status: 'disabled' },
+  {
+    email: 'eve@example.com',
+    name: 'eve',
+    email_verified: false,
+    status: 'disabled',
+    created_at: '2017-07-14T02:40:00.123Z',
+  },
 ];
 const FILES = {
   'the file of auth:export': JSON.stringify({ users: USERS }, null, 2),

@@ -154,7 +154,14 @@ function rowOf(user: FirebaseUser, email: string, parameters: FirebaseParameters
       user.passwordHash !== '' && { password_hash: hashOf(user.passwordHash, user.salt, parameters) }),
     email_verified: user.emailVerified === true,
     status: user.disabled === true ? 'disabled' : 'active',
+    ...timeOf(user.createdAt),
   };
+}
+
+/** Converts the time of creation, which Firebase writes as milliseconds in a text. */
+function timeOf(createdAt: unknown): { created_at?: string } {
+  const time = new Date(typeof createdAt === 'string' && createdAt !== '' ? Number(createdAt) : Number.NaN);
+  return Number.isNaN(time.getTime()) ? {} : { created_at: time.toISOString() };
 }
 
 function hashOf(

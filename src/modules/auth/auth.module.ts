@@ -15,6 +15,7 @@ import { ChangePasswordHandler } from './commands/change-password.command.js';
 import { EndSessionHandler } from './commands/end-session.command.js';
 import { EndSessionsHandler } from './commands/end-sessions.command.js';
 import { RefreshSessionHandler } from './commands/refresh-session.command.js';
+import { SendPasswordMailHandler } from './commands/send-password-mail.command.js';
 import { SignInHandler } from './commands/sign-in.command.js';
 import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
@@ -24,6 +25,9 @@ import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
 import { EmailController } from './recovery/email.controller.js';
 import { JwksController } from './signing-keys/jwks.controller.js';
+import { DiscoveryController } from './discovery/discovery.controller.js';
+import { IntrospectionController } from './introspection/introspection.controller.js';
+import { IntrospectionService } from './introspection/introspection.service.js';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
 import { PasswordFormatSampler } from './sign-in/password-format.sampler.js';
 import { PasswordFormatsRepository } from './sign-in/password-formats.repository.js';
@@ -53,6 +57,7 @@ const commands = [
   EndSessionsHandler,
   SignOutUserHandler,
   ChangePasswordHandler,
+  SendPasswordMailHandler,
 ];
 
 @Module({
@@ -70,6 +75,8 @@ const commands = [
     SessionsController,
     UserSessionsController,
     JwksController,
+    DiscoveryController,
+    IntrospectionController,
   ],
   providers: [
     AuthListener,
@@ -90,6 +97,7 @@ const commands = [
     PrincipalCache,
     PrincipalsRepository,
     TokensService,
+    IntrospectionService,
     AccessTokenStrategy,
     TokenAuthenticator,
     VerifiedTokenCache,

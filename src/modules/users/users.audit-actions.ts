@@ -1,6 +1,7 @@
 export const userAuditActions = [
   'user.create',
   'user.update',
+  'user.password_reset',
   'user.disable',
   'user.enable',
   'user.roles_change',

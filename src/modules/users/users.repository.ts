@@ -23,7 +23,11 @@ export type NewUser = Pick<
   User,
   'id' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'searchKey' | 'passwordHash' | 'roles'
 >;
-export type ImportedUser = NewUser & Pick<User, 'emailVerified' | 'disabled'>;
+export type ImportedUser = NewUser &
+  Pick<User, 'emailVerified' | 'disabled'> & {
+    /** In ISO 8601; null for the time of the insert. */
+    readonly createdAt: string | null;
+  };
 export type InsertedUser = Pick<User, 'id' | 'updatedAt'>;
 export type UserChanges = Partial<
   Pick<
@@ -34,15 +38,16 @@ export type UserChanges = Partial<
 
 /** Hides erased users. Their placeholder address is not a valid one, so no caller can look it up. */
 const NOT_ERASED = { erasedAt: IsNull() };
-/** Joins roles with commas, which role names cannot contain. */
+/** Joins roles with commas, which role names cannot contain. LEAST ignores null. */
 const INSERT_ALL = prepared(
   `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
-                      changed_epoch)
+                      created_at, changed_epoch)
    SELECT id, email, email_key, name, name_key, search_key, password_hash, string_to_array(roles, ','),
-          email_verified, disabled, (SELECT current_epoch())
+          email_verified, disabled, least(created_at, clock_timestamp()), (SELECT current_epoch())
    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-               $9::boolean[], $10::boolean[])
-        AS given (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled)
+               $9::boolean[], $10::boolean[], $11::timestamptz[])
+        AS given (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
+                  created_at)
    ORDER BY email_key COLLATE "C"
    ON CONFLICT (email_key) DO NOTHING
    RETURNING id, updated_at AS "updatedAt"`,
@@ -109,6 +114,7 @@ export class UsersRepository {
       users.map(({ roles }) => roles.join()),
       users.map(({ emailVerified }) => emailVerified),
       users.map(({ disabled }) => disabled),
+      users.map(({ createdAt }) => createdAt),
     ]);
   }
 
@@ -123,6 +129,15 @@ export class UsersRepository {
 
   findByEmail(emailKey: string): Promise<User | null> {
     return this.users.findOneBy({ emailKey, ...NOT_ERASED });
+  }
+
+  /** Returns the users with these canonical addresses, in id order. */
+  findByEmails(emailKeys: readonly string[]): Promise<Pick<User, 'id' | 'emailKey' | 'status'>[]> {
+    return this.sql.rows(
+      `SELECT id, email_key AS "emailKey", status FROM users
+       WHERE email_key = ANY ($1::text[]) AND erased_at IS NULL ORDER BY id`,
+      [emailKeys],
+    );
   }
 
   findByIdWithPassword(id: string): Promise<User | null> {
@@ -152,6 +167,18 @@ export class UsersRepository {
       [user.id, passwordHash, user.passwordHash],
     );
     return rows.length === 0 ? null : returnedEntity(this.users, rows);
+  }
+
+  /**
+   * Stores a first hash and raises the version.
+   * @returns null when the user has a password
+   */
+  async setFirstPassword({ id }: User, passwordHash: string): Promise<User | null> {
+    return this.sql.maybeOne<User>(
+      `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 AND password_hash IS NULL RETURNING ${USER_COLUMNS}`,
+      [id, passwordHash],
+    );
   }
 
   /**
@@ -211,6 +238,14 @@ export class UsersRepository {
   /** Resamples the planner statistics of the user tables, which removes samples of erased users. */
   async refreshStatistics(): Promise<void> {
     await this.sql.execute('SELECT sample_accounts_anew()');
+  }
+
+  /** Returns the address and status of each existing user. */
+  findAddresses(ids: readonly string[]): Promise<Pick<User, 'id' | 'email' | 'status'>[]> {
+    return this.sql.rows(
+      'SELECT id, email, status FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL',
+      [ids],
+    );
   }
 
   /**

@@ -80,6 +80,8 @@ export class UsersService {
     if (!rebuilt && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
     const hidden = rebuilt?.status === 'deleted' && !caller.permissions.has('users:delete');
     if (!rebuilt || hidden) throw new AppError('NOT_FOUND');
+    // An imported user may be older than its first event.
+    rebuilt.created_at = createdAt.toISOString();
     return rebuilt;
   }
 
@@ -87,6 +89,13 @@ export class UsersService {
   async findByEmail(email: string): Promise<User | null> {
     const emailKey = findCanonicalEmail(email);
     return emailKey === null ? null : this.repository.findByEmail(emailKey);
+  }
+
+  /** Returns the address of each of these users whom the caller may see. */
+  async findAddresses(ids: readonly string[], seesDeleted: boolean): Promise<Map<string, string>> {
+    const users = await this.repository.findAddresses(ids);
+    const visible = users.filter(({ status }) => status !== 'deleted' || seesDeleted);
+    return new Map(visible.map(({ id, email }) => [id, email]));
   }
 
   /** Records the sign-in once the unit of work commits. */

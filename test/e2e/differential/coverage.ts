@@ -20,6 +20,14 @@ export const UNRECORDED: Readonly<Record<string, string>> = {
   'PUT /api/auth/password 409': 'needs two requests in a race',
 };
 
+/** The operations that the recorded build did not have, each with its own tests in test/e2e. */
+export const NEW_OPERATIONS: readonly string[] = [
+  'GET /.well-known/oauth-authorization-server',
+  'GET /.well-known/openid-configuration',
+  'POST /api/auth/introspect',
+  'POST /api/auth/revoke',
+];
+
 /** Returns the statuses that the recordings contain for each operation of the document. */
 export function recordedStatuses(
   recordings: readonly Recording[],

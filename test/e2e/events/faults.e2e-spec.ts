@@ -127,6 +127,7 @@ const foreign = (): ImportedUser => ({
   emailVerified: true,
   disabled: false,
   roles: ['user'],
+  createdAt: null,
 });
 
 /** One instance per command that makes it do everything it can. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { login } from '../../support/builders/guesses.js';
 import { CSV, imported, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
 import { FIREBASE, FIREBASE_KEY, knownHashes } from '../../support/builders/known-hashes.js';
+import { jobEnded } from '../../support/builders/jobs.js';
 import { closeConnections } from '../../support/http/send.js';
 import { TestApp } from '../../support/app/test-app.js';
 
@@ -61,6 +62,13 @@ describe('the signer key of imported Firebase hashes', () => {
     const second = await imported(app, NDJSON, rowsOf('second.example', FIREBASE));
     expect(await keysOf(second.job.id)).toHaveLength(1);
     expect(await hashOf('f0@second.example')).not.toBe(stored[0]);
+  });
+
+  it('is not stored by a dry run', async () => {
+    const sent = app.as(app.admin, 'post', '/api/users/import?dry_run=true').set('Content-Type', NDJSON);
+    const { id } = (await sent.send(rowsOf('dry.example', FIREBASE))).body as { id: string };
+    expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 1, failed: 0 });
+    expect(await keysOf(id)).toEqual([]);
   });
 
   it('lets their owners sign in, after which the hash is ours', async () => {

@@ -5,14 +5,20 @@ import { type JobBody, jobEnded, type ResultBody, resultsOf } from './jobs.js';
 import type { TestUser, TestApp } from '../app/test-app.js';
 
 export const NDJSON = 'application/x-ndjson';
+export const JSON_ARRAY = 'application/json';
 export const CSV = 'text/csv';
 
 export const ndjson = (...rows: readonly unknown[]): string =>
   rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
 
 /** Sends a file, by default as the administrator. */
-export const sendFile = (app: TestApp, type: string, body: string | Buffer, by: TestUser = app.admin) =>
-  app.as(by, 'post', '/api/users/import').set('Content-Type', type).send(body);
+export const sendFile = (
+  app: TestApp,
+  type: string,
+  body: string | Buffer,
+  by: TestUser = app.admin,
+  query = '',
+) => app.as(by, 'post', `/api/users/import${query}`).set('Content-Type', type).send(body);
 
 /** Runs an import to completion. */
 export async function imported(
