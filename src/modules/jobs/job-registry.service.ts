@@ -48,7 +48,7 @@ export interface RowResult {
   readonly line?: number | null;
   /** The address of the row, for a job whose rows have one and a caller who may see it. */
   readonly email?: string | null;
-  /** What was done with the row, for a job that does different things. */
+  /** The action on the row, for a job with several. */
   readonly action?: RowAction | null;
 }
 

@@ -81,9 +81,12 @@ export class JobsController {
   @ApiOkResponse({
     description: 'The rejected rows, as NDJSON, a JSON array or CSV',
     content: {
-      'application/x-ndjson': { schema: { type: 'string' } },
-      'application/json': { schema: { type: 'array', items: {} } },
-      'text/csv': { schema: { type: 'string' } },
+      'application/x-ndjson': { schema: { type: 'string' }, example: '{"email":"ada@example"}\n' },
+      'application/json': {
+        schema: { type: 'array', items: { type: 'object' } },
+        example: [{ email: 'ada@example' }],
+      },
+      'text/csv': { schema: { type: 'string' }, example: 'email,name\nada@example,Ada\n' },
     },
   })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The job has not ended yet' })

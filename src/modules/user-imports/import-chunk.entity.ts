@@ -41,7 +41,7 @@ export class ImportChunk {
   @Column('integer', { name: 'line_numbers', array: true, nullable: true })
   lineNumbers: number[] | null;
 
-  /** What was done with each line; null when every user was created. */
+  /** The action on each line; null when every user was created. */
   @Column('text', { array: true, nullable: true })
   actions: (string | null)[] | null;
 

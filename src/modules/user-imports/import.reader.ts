@@ -12,7 +12,7 @@ export const CSV = 'text/csv';
 export const importTypes = [NDJSON, JSON_ARRAY, CSV] as const;
 export type ImportType = (typeof importTypes)[number];
 
-/** What is known about a whole file: its type, and the header of CSV. Contains no personal data. */
+/** The type of a file, and the header of CSV. Contains no personal data. */
 export interface ImportForm {
   readonly type: ImportType;
   /** Null for JSON, and for CSV before the first line. */

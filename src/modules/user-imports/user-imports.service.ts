@@ -84,7 +84,7 @@ export class UserImportsService implements OnModuleInit {
 
   private async stage(
     request: Request,
-    { dry_run: dryRun, on_conflict: policy = 'fail' }: ImportQueryDto,
+    { dry_run: dryRun = false, on_conflict: policy = 'fail' }: ImportQueryDto,
     caller: Principal,
   ): Promise<Job> {
     const id = newId();
@@ -105,7 +105,7 @@ export class UserImportsService implements OnModuleInit {
           id,
           type: IMPORT_JOB_TYPE,
           total,
-          dryRun: dryRun === 'true',
+          dryRun,
           parameters: { ...parameters },
         };
         const job = await this.jobCreation.create(wanted, caller);

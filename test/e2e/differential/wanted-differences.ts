@@ -10,6 +10,7 @@ import {
   replaceHeader,
   underApi,
 } from './wanted-changes.js';
+import { importDifferences } from './wanted-import-differences.js';
 
 /** A difference from the recorded build that was made on purpose. */
 export interface WantedDifference {
@@ -181,4 +182,5 @@ export const wantedDifferences: readonly WantedDifference[] = [
   ...answeredAtTheEdge,
   ...joiningTheFeed,
   ...trustedTokens,
+  ...importDifferences,
 ];

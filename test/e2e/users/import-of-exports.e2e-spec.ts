@@ -11,7 +11,7 @@ const FORMATS = [
 
 interface Source {
   readonly text: string;
-  /** What a round trip keeps, by address. */
+  /** The facts that a round trip keeps, by address. */
   readonly users: Awaited<ReturnType<typeof kept>>;
 }
 

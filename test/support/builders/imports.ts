@@ -47,3 +47,13 @@ export async function foreignHashes(password: string): Promise<Record<string, st
     pbkdf2: `$pbkdf2-sha256$i=1000$${base64(salt)}$${base64(pbkdf2Sync(password, salt, 1000, 32, 'sha256'))}`,
   };
 }
+
+/**
+ * Creates a finished import with a rejected row that belongs to a user who need not be allowed to start one.
+ * @returns its ID
+ */
+export async function endedImportOf(app: TestApp, owner: TestUser): Promise<string> {
+  const { job } = await imported(app, NDJSON, ndjson({ email: 'not an address' }));
+  await app.database.query('UPDATE jobs SET owner_id = $2 WHERE id = $1', [job.id, owner.id]);
+  return job.id;
+}

@@ -34,7 +34,7 @@ export class JobResultResponse {
    * @example ada@example.com */
   email?: string;
 
-  /** What an import did with the row. In a dry run, what it would do */
+  /** The action of an import on the row. In a dry run, the action that it would take */
   @ApiPropertyOptional({ enum: rowActions, example: 'created' })
   action?: RowAction;
 

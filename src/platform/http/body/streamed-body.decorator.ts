@@ -10,6 +10,7 @@ import { UploadStop } from './upload-stop.js';
 
 /** The encodings that the byte order mark of a streamed body may show. */
 const UTF_16 = ['utf-16le', 'utf-16be'];
+const TYPES = new Intl.ListFormat('en-GB', { type: 'disjunction' });
 const STREAMED_BODY = 'gatehouse:streamed-body';
 
 /**
@@ -49,7 +50,8 @@ export function streamedType(request: Request): string | null {
 export function assertStreamable(request: Request, types: readonly string[]): void {
   const type = streamedType(request);
   if (type !== null && types.includes(type)) return;
-  const message = `Send the body as ${types.join(' or ')} in UTF-8 or UTF-16, plain or compressed with gzip`;
+  const wanted = TYPES.format(types);
+  const message = `Send the body as ${wanted} in UTF-8 or UTF-16, plain or compressed with gzip`;
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', { message });
 }
 
