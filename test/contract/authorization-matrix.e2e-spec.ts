@@ -6,7 +6,7 @@ import { SigningKeysService } from '../../src/modules/auth/signing-keys/signing-
 import { TokensService } from '../../src/modules/auth/sessions/tokens.service.js';
 import { sealed } from '../support/builders/audit.js';
 import { expectEnvelope } from '../support/http/envelope.js';
-import { endedJobOf } from '../support/builders/jobs.js';
+import { endedImportOf } from '../support/builders/imports.js';
 import { type ResourceBody, resourcesOf } from '../support/builders/resources.js';
 import { type Answer, bearer, closeConnections, send } from '../support/http/send.js';
 import { type TestUser, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
@@ -91,6 +91,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/jobs': ['                  401    in   in    in      in      in '],
   'GET /api/jobs/{id}': ['             401    in   404   404     404     in '],
   'GET /api/jobs/{id}/results': ['     401    in   404   404     404     in '],
+  'GET /api/jobs/{id}/rejected': ['    401    in   404   404     404     in '],
   'GET /api/jobs/{id}/stream': ['      401    in   404   404     404     in '],
   'DELETE /api/jobs/{id}': ['          401    in   404   404     404     in '],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
@@ -142,7 +143,7 @@ describe('authorization', () => {
     entryId = entry.id;
     await sealed(app, [entryId]);
     [{ id: resourceId }] = (await resourcesOf(app, user('user'), 1)) as [ResourceBody];
-    jobId = await endedJobOf(app, user('user'));
+    jobId = await endedImportOf(app, user('user'));
     users.set('expired', { ...user('expired'), token: expiredToken(user('expired')) });
   });
   afterAll(() => {

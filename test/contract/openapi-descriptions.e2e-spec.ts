@@ -8,7 +8,7 @@ import {
   withResponses,
 } from '../support/docs/openapi-document.js';
 
-// What people read and clients are generated from, beside the schemas that openapi.e2e-spec.ts checks.
+// Checks what people read and what clients are generated from. openapi.e2e-spec.ts checks the schemas.
 describe('the OpenAPI document', () => {
   let database: TestDatabase;
   let instance: Instance;

@@ -21,7 +21,12 @@ import { askAboutSeals } from '../support/builders/audit.js';
 import { askAboutHistory } from '../support/http/history-answers.js';
 import { askAboutJobs } from '../support/http/job-answers.js';
 import { askAboutResources } from '../support/builders/resources.js';
-import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/http/auth-answers.js';
+import {
+  askAboutSessions,
+  askToChangeEmail,
+  askToConfirmEmail,
+  askToResetPassword,
+} from '../support/http/auth-answers.js';
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
 import { lacksExample } from '../support/docs/examples.js';
@@ -321,6 +326,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('POST /api/users', { ...once, body: person });
   await ask('POST /api/users', { body: { email: 'no' } });
   await ask('POST /api/users', { body: 'text', headers: { 'content-type': 'text/plain' } });
+  await askToConfirmEmail(ask, MAIL_DIR, person.email);
   await askToResetPassword(ask, MAIL_DIR, person.email);
   await ask('POST /api/auth/login', { body: { email: person.email, password: PASSWORD }, token: undefined });
   await ask('POST /api/auth/login', {
@@ -329,7 +335,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   });
 
   const some = await signIn(url, person.email, PASSWORD);
-  await askAboutMail(ask, MAIL_DIR, some);
+  await askToChangeEmail(ask, some);
   await askAboutSessions(ask, some, id);
   await askAboutResources(ask, { id, token: some.token });
   await askAboutJobs(ask, { id, token: some.token });

@@ -55,6 +55,7 @@ export class AuthListener {
 
   @OnDomainEvent(userEventTypes.created)
   @OnDomainEvent(userEventTypes.emailConfirmed)
+  @OnDomainEvent(userEventTypes.emailUnconfirmed)
   @OnDomainEvent(userEventTypes.disabled)
   @OnDomainEvent(userEventTypes.enabled)
   @OnDomainEvent(userEventTypes.deleted)

@@ -15,10 +15,12 @@ import { ChangePasswordHandler } from './commands/change-password.command.js';
 import { EndSessionHandler } from './commands/end-session.command.js';
 import { EndSessionsHandler } from './commands/end-sessions.command.js';
 import { RefreshSessionHandler } from './commands/refresh-session.command.js';
+import { SendPasswordMailHandler } from './commands/send-password-mail.command.js';
 import { SignInHandler } from './commands/sign-in.command.js';
 import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
+import { AdminRecoveryService } from './recovery/admin-recovery.service.js';
 import { RecoveryService } from './recovery/recovery.service.js';
 import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
@@ -56,6 +58,7 @@ const commands = [
   EndSessionsHandler,
   SignOutUserHandler,
   ChangePasswordHandler,
+  SendPasswordMailHandler,
 ];
 
 @Module({
@@ -79,6 +82,7 @@ const commands = [
   providers: [
     AuthListener,
     RecoveryService,
+    AdminRecoveryService,
     UserMailsService,
     SessionsCleanup,
     OneTimeTokensRepository,

@@ -10,16 +10,18 @@ import {
   type StreamableFile,
 } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { SignedIn } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { ApiEventStream, eventStream } from '../../platform/http/answers/event-stream.js';
+import { streamedFile } from '../../platform/http/answers/streamed-file.js';
 import { CancelJob } from './commands/cancel-job.command.js';
 import { ApiJob, JobResponse, sendJob, toJobResponse } from './dto/job.response.js';
 import { JobResultResponse, toJobResultResponse } from './dto/job-result.response.js';
@@ -69,6 +71,32 @@ export class JobsController {
   ): Promise<JobResultResponse[]> {
     const page = await this.jobs.results(id, query, caller);
     return sendPage(page, request, response).map(toJobResultResponse);
+  }
+
+  /**
+   * Sends the rejected rows of an import as a file in the form of the upload, to fix and import again. They are
+   * kept for 24 hours after the job ended. Those of another user's job also require `users:write`.
+   */
+  @Get(':id/rejected')
+  @ApiOkResponse({
+    description: 'The rejected rows, as NDJSON, a JSON array or CSV',
+    content: {
+      'application/x-ndjson': { schema: { type: 'string' }, example: '{"email":"ada@example"}\n' },
+      'application/json': {
+        schema: { type: 'array', items: { type: 'object' } },
+        example: [{ email: 'ada@example' }],
+      },
+      'text/csv': { schema: { type: 'string' }, example: 'email,name\nada@example,Ada\n' },
+    },
+  })
+  @ApiConflictResponse({ type: ErrorResponse, description: 'The job has not ended yet' })
+  async rejected(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+    @Req() request: Request,
+  ): Promise<StreamableFile> {
+    const { content, ...file } = await this.jobs.openRejected(id, caller);
+    return streamedFile(request, file, content);
   }
 
   /**

@@ -41,6 +41,10 @@ export class User {
   @Column('text', { name: 'password_hash', nullable: true, select: false })
   passwordHash: string | null;
 
+  /** The end of a one-time password, in the past once it was used; null for a password that does not expire. */
+  @Column({ type: 'timestamptz', name: 'password_expires_at', precision: 3, nullable: true, select: false })
+  passwordExpiresAt: Date | null;
+
   @Column('text', { array: true })
   roles: string[];
 

@@ -10,6 +10,8 @@ import { CreateUserHandler } from './commands/create-user.command.js';
 import { DeleteUserHandler } from './commands/delete-user.command.js';
 import { EraseUserHandler } from './commands/erase-user.command.js';
 import { ImportUsersHandler } from './commands/import-users.command.js';
+import { MergeImportedUsersHandler } from './commands/merge-imported-users.command.js';
+import { RecoverAdministratorHandler } from './commands/recover-administrator.command.js';
 import { ReplacePasswordHandler } from './commands/replace-password.command.js';
 import { RestoreUserHandler } from './commands/restore-user.command.js';
 import { SetRolesHandler } from './commands/set-roles.command.js';
@@ -36,6 +38,7 @@ const commands = [
   CreateUserHandler,
   CreateFirstAdministratorHandler,
   ImportUsersHandler,
+  MergeImportedUsersHandler,
   UpdateUserHandler,
   SetRolesHandler,
   DeleteUserHandler,
@@ -44,6 +47,7 @@ const commands = [
   VerifyEmailHandler,
   ChangeEmailHandler,
   ReplacePasswordHandler,
+  RecoverAdministratorHandler,
 ];
 
 @Module({

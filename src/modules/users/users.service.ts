@@ -80,6 +80,8 @@ export class UsersService {
     if (!rebuilt && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
     const hidden = rebuilt?.status === 'deleted' && !caller.permissions.has('users:delete');
     if (!rebuilt || hidden) throw new AppError('NOT_FOUND');
+    // An imported user may be older than its first event.
+    rebuilt.created_at = createdAt.toISOString();
     return rebuilt;
   }
 
@@ -87,6 +89,13 @@ export class UsersService {
   async findByEmail(email: string): Promise<User | null> {
     const emailKey = findCanonicalEmail(email);
     return emailKey === null ? null : this.repository.findByEmail(emailKey);
+  }
+
+  /** Returns the address of each of these users whom the caller may see. */
+  async findAddresses(ids: readonly string[], seesDeleted: boolean): Promise<Map<string, string>> {
+    const users = await this.repository.findAddresses(ids);
+    const visible = users.filter(({ status }) => status !== 'deleted' || seesDeleted);
+    return new Map(visible.map(({ id, email }) => [id, email]));
   }
 
   /** Records the sign-in once the unit of work commits. */
@@ -145,6 +154,14 @@ export class UsersService {
     if (user.passwordHash !== null && (await this.hasher.matches(guess, user.passwordHash)))
       throw AppError.invalid(field, `${field} must not be the current password`);
     return this.hasher.hash(password);
+  }
+
+  /**
+   * Uses up a one-time password. When sign-ins race, one of them gets it.
+   * @returns false when it was used, has expired or was replaced
+   */
+  spendOneTimePassword(id: string, passwordHash: string | null): Promise<boolean> {
+    return this.repository.spendOneTimePassword(id, passwordHash);
   }
 
   /** Stores a new hash of the same password. The user does not change. */

@@ -6,7 +6,6 @@ import { errorEnvelope } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 import { VERSIONED } from '../../common/http/preconditions/versioned.decorator.js';
 import { describeAccess } from './describe-access.js';
-import { propertyDescriptions } from './property-descriptions.js';
 import {
   type IdempotencyKeyUse,
   KEY_HEADER,
@@ -71,9 +70,13 @@ const headersOfErrors: Readonly<Partial<Record<number, Record<string, object>>>>
 /**
  * Adds what controllers need not repeat: who may call a route, the security of public routes, the format of path IDs,
  * and Idempotency-Key. Also adds the errors of validation, limits, preconditions, overload and timeouts, with examples.
- * The document holds responses and headers that many routes have once, as components.
+ * The document holds responses and headers that many routes have once, as components. `meanings` describes parameters
+ * and properties by their names, where they have no description of their own.
  */
-export function completeOperations(document: OpenAPIObject): OpenAPIObject {
+export function completeOperations(
+  document: OpenAPIObject,
+  meanings: Readonly<Record<string, string>>,
+): OpenAPIObject {
   const components = (document.components ??= {});
   components.headers = { ...sharedHeaders };
   const shared = new SharedResponses();
@@ -84,7 +87,7 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       operation.security ??= [];
       describeOperation(operation);
       completeIds(operation);
-      completeParameters(operation);
+      completeParameters(operation, meanings);
       const keyUse = takeKeyUse(operation);
       if (method === 'post' && keyUse !== 'ignored') addIdempotency(operation, keyUse === 'decides-alone');
       for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
@@ -94,7 +97,7 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
     }
   }
   components.responses = shared.all;
-  for (const schema of Object.values(components.schemas ?? {})) describeProperties(schema);
+  for (const schema of Object.values(components.schemas ?? {})) describeProperties(schema, meanings);
   return document;
 }
 
@@ -112,10 +115,13 @@ function describeOperation(operation: Operation): void {
  * Describes parameters whose name says what they mean. Removes the examples of those that may be left out, because
  * Swagger UI would send them.
  */
-function completeParameters({ parameters = [] }: Operation): void {
+function completeParameters(
+  { parameters = [] }: Operation,
+  meanings: Readonly<Record<string, string>>,
+): void {
   for (const each of parameters) {
     if ('$ref' in each) continue;
-    const meaning = propertyDescriptions[each.name];
+    const meaning = meanings[each.name];
     if (meaning !== undefined) each.description ??= meaning;
     if (each.required) continue;
     delete each.example;
@@ -123,10 +129,10 @@ function completeParameters({ parameters = [] }: Operation): void {
   }
 }
 
-function describeProperties(schema: Schema): void {
+function describeProperties(schema: Schema, meanings: Readonly<Record<string, string>>): void {
   if ('$ref' in schema) return;
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    const meaning = propertyDescriptions[name];
+    const meaning = meanings[name];
     if (meaning !== undefined && !('$ref' in property)) property.description ??= meaning;
   }
 }

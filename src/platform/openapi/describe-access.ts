@@ -2,7 +2,8 @@ import type { Policy } from '../../common/authorization/policy.decorator.js';
 
 /** Says in words who may call a route. */
 export function describeAccess(policy: Policy | undefined): string {
-  switch (policy?.kind) {
+  if (!policy) return 'Closed.';
+  switch (policy.kind) {
     case 'public':
       return 'Open to everyone.';
     case 'signed-in':
@@ -11,9 +12,7 @@ export function describeAccess(policy: Policy | undefined): string {
       return `Requires \`${policy.permission}\`.`;
     case 'one-of':
       return `Requires one of ${policy.permissions.map((each) => `\`${each}\``).join(', ')}, depending on the request.`;
-    case 'self-or-permission':
+    default:
       return `For the user itself, and for holders of \`${policy.permission}\`. Others get 404.`;
-    case undefined:
-      return 'Closed.';
   }
 }

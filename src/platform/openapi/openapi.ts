@@ -13,6 +13,8 @@ const ERRORS = `Every error has the same form: \`{"error": {"code", "message", "
 /** The part of the document that the application supplies. */
 export interface ApiDescription {
   readonly description: string;
+  /** The meaning of parameters and properties that mean the same wherever they occur, by their names. */
+  readonly meanings: Readonly<Record<string, string>>;
   readonly tags: readonly { readonly name: string; readonly description: string }[];
 }
 
@@ -53,5 +55,5 @@ export function openApiDocument(
     // Generated clients name their functions after the handlers.
     operationIdFactory: (_, handler) => handler,
   });
-  return completeOperations(document);
+  return completeOperations(document, api.meanings);
 }

@@ -24,6 +24,7 @@ export const UNRECORDED: Readonly<Record<string, string>> = {
 export const NEW_OPERATIONS: readonly string[] = [
   'GET /.well-known/oauth-authorization-server',
   'GET /.well-known/openid-configuration',
+  'GET /api/jobs/{id}/rejected',
   'POST /api/auth/introspect',
   'POST /api/auth/revoke',
 ];

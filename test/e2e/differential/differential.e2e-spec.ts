@@ -64,7 +64,8 @@ describe('the answers of the recorded build', () => {
     const known = operationsOf(document).filter(([name]) => !NEW_OPERATIONS.includes(name));
     const missing = known.flatMap(([name, { responses }]) =>
       Object.keys(responses)
-        .filter((status) => Number(status) < 500 && !seen.get(name)?.has(status))
+        // The limit refuses every operation alike; the group “limits” shows it.
+        .filter((status) => Number(status) < 500 && status !== '429' && !seen.get(name)?.has(status))
         .map((status) => `${name} ${status}`),
     );
     expect(missing.toSorted()).toEqual(Object.keys(UNRECORDED).toSorted());

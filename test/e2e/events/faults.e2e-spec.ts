@@ -27,6 +27,8 @@ import { CreateFirstAdministrator } from '../../../src/modules/users/commands/cr
 import { CreateUser } from '../../../src/modules/users/commands/create-user.command.js';
 import { DeleteUser } from '../../../src/modules/users/commands/delete-user.command.js';
 import { EraseUser } from '../../../src/modules/users/commands/erase-user.command.js';
+import { SendPasswordMail } from '../../../src/modules/auth/commands/send-password-mail.command.js';
+import { MergeImportedUsers } from '../../../src/modules/users/commands/merge-imported-users.command.js';
 import { type ImportedUser, ImportUsers } from '../../../src/modules/users/commands/import-users.command.js';
 import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
 import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
@@ -127,12 +129,21 @@ const foreign = (): ImportedUser => ({
   emailVerified: true,
   disabled: false,
   roles: ['user'],
+  createdAt: null,
 });
 
 /** One instance per command that makes it do everything it can. */
 const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | ICommand])[] = [
   [CreateUser, () => new CreateUser({ email: address(), name: 'Ada', password: PASSWORD })],
   [ImportUsers, () => new ImportUsers([foreign(), foreign()])],
+  [
+    MergeImportedUsers,
+    async () => {
+      const { email } = await app.createUser();
+      const user = { ...foreign(), email, emailKey: email, roles: ['premium', 'user'], disabled: true };
+      return new MergeImportedUsers([user], 'update', caller);
+    },
+  ],
   [
     UpdateUser,
     async () =>
@@ -179,6 +190,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
       return new EndSession((await startSession(user)).sessionId, user.id, 'auth.logout');
     },
   ],
+  [SendPasswordMail, async () => new SendPasswordMail((await app.createUser()).id, 'set-password', caller)],
   [SignOutUser, async () => new SignOutUser((await app.createUser()).id, caller)],
   [EndSessions, async () => new EndSessions((await app.createUser()).id, null, 'session.revoke')],
   [

@@ -43,7 +43,8 @@ export class RecoveryService {
   }
 
   /**
-   * Sets a new password. The token is used in the same transaction, so a refused password leaves it valid.
+   * Sets a new password, and confirms the address that the token was mailed to. The token is used in the same
+   * transaction, so a refused password leaves it valid.
    * Clears the failures of the user, because guesses at the old password must not delay the new one.
    * @throws AppError `VALIDATION_ERROR` for a token or a password that is not accepted
    */
@@ -59,6 +60,7 @@ export class RecoveryService {
       if (!(await this.tokens.use(token, ['reset-password']))) throw invalidToken();
       await this.throttle.forgetFailures(user.emailKey, user.id);
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_reset'));
+      await this.commands.execute(new VerifyEmail(user.id, granted.email));
     });
   }
 

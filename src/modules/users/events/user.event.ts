@@ -4,6 +4,7 @@ export const userEventTypes = {
   created: 'user.created',
   updated: 'user.updated',
   emailConfirmed: 'user.email_confirmed',
+  emailUnconfirmed: 'user.email_unconfirmed',
   disabled: 'user.disabled',
   enabled: 'user.enabled',
   deleted: 'user.deleted',

@@ -21,6 +21,7 @@ const FIELDS_BY_EVENT: Readonly<Record<UserEventType, readonly Field[]>> = {
   [userEventTypes.created]: ['email', 'name', 'status', 'roles', 'email_verified'],
   [userEventTypes.updated]: ['name'],
   [userEventTypes.emailConfirmed]: ['email', 'email_verified'],
+  [userEventTypes.emailUnconfirmed]: ['email_verified'],
   [userEventTypes.disabled]: ['status'],
   [userEventTypes.enabled]: ['status'],
   [userEventTypes.deleted]: ['status'],

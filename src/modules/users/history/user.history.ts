@@ -12,6 +12,7 @@ const actions: Readonly<Record<UserEventType, AuditAction>> = {
   [userEventTypes.created]: 'user.create',
   [userEventTypes.updated]: 'user.update',
   [userEventTypes.emailConfirmed]: 'user.update',
+  [userEventTypes.emailUnconfirmed]: 'user.update',
   [userEventTypes.disabled]: 'user.disable',
   [userEventTypes.enabled]: 'user.enable',
   [userEventTypes.deleted]: 'user.delete',
@@ -44,6 +45,17 @@ export class UserHistory {
     types: readonly UserEventType[],
     action?: AuditAction,
   ): Promise<void> {
+    await this.recordSilently(before, after, types, action);
+    for (const type of types) await this.events.publish(new UserEvent(type, after.id, after.email));
+  }
+
+  /** Records a change like `record`, but publishes no domain events, because no listener must send mail. */
+  async recordSilently(
+    before: User | null,
+    after: User,
+    types: readonly UserEventType[],
+    action?: AuditAction,
+  ): Promise<void> {
     const { id, updatedAt: occurredAt } = after;
     const keys = before ? undefined : await this.keys.createFor(id);
     const first = after.version - types.length + 1;
@@ -65,7 +77,6 @@ export class UserHistory {
         keys,
       );
     }
-    for (const type of types) await this.events.publish(new UserEvent(type, id, after.email));
   }
 
   /**
