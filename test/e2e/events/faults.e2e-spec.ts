@@ -30,6 +30,7 @@ import { EraseUser } from '../../../src/modules/users/commands/erase-user.comman
 import { SendPasswordMail } from '../../../src/modules/auth/commands/send-password-mail.command.js';
 import { MergeImportedUsers } from '../../../src/modules/users/commands/merge-imported-users.command.js';
 import { type ImportedUser, ImportUsers } from '../../../src/modules/users/commands/import-users.command.js';
+import { RecoverAdministrator } from '../../../src/modules/users/commands/recover-administrator.command.js';
 import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
 import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
 import { SignInAttemptsService } from '../../../src/modules/auth/sign-in/sign-in-attempts.service.js';
@@ -208,6 +209,14 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   [CreateBulkJob, createJob],
   [CancelJob, async () => new CancelJob((await execute<Job>(createJob())).id, caller)],
   // The last one, because it needs a service without an administrator.
+  [
+    RecoverAdministrator,
+    async () => {
+      const user = await userOf(await app.createUser());
+      const hash = await app.nest.get(UsersService).hashPassword(OTHER_PASSWORD, user, 'password');
+      return new RecoverAdministrator(user.email, hash);
+    },
+  ],
   [
     CreateFirstAdministrator,
     async () => {
