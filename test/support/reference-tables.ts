@@ -130,9 +130,9 @@ function callersOf(policy: RouteFacts['policy']): string {
 const eventMeanings: Readonly<Record<string, readonly [occurs: string, data: string]>> = {
   'user.created': [
     'A user signed up or was imported',
-    '`email`, `name`, `status`, `roles`, `email_verified`',
+    '`email`, `name`, `locale`, `status`, `roles`, `email_verified`',
   ],
-  'user.updated': ['The name changed', '`name`'],
+  'user.updated': ['The name or the language changed', 'what changed of `name`, `locale`'],
   'user.email_confirmed': ['An address was confirmed or changed', '`email`, `email_verified`'],
   'user.disabled': ['A user was disabled', '`status`'],
   'user.enabled': ['A user was enabled', '`status`'],

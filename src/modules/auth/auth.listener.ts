@@ -44,8 +44,8 @@ export class AuthListener {
   }
 
   @OnDomainEvent(userEventTypes.created)
-  async greet({ userId, email }: UserEvent): Promise<void> {
-    await this.mails.sendVerification({ id: userId, email });
+  async greet({ userId, email, locale }: UserEvent): Promise<void> {
+    await this.mails.sendVerification({ id: userId, email, locale });
   }
 
   @OnDomainEvent(userEventTypes.passwordChanged)

@@ -16,7 +16,7 @@ export function parseCsvFields(record: string): string[] | null {
 }
 
 /** The columns that an import accepts. */
-const COLUMNS = ['email', 'name', 'password_hash', 'email_verified', 'status', 'roles'] as const;
+const COLUMNS = ['email', 'name', 'locale', 'password_hash', 'email_verified', 'status', 'roles'] as const;
 
 /** Validates the header, whose columns may come in any order. @throws AppError `VALIDATION_ERROR` */
 export function parseCsvHeader(fields: readonly string[] | null): readonly string[] {

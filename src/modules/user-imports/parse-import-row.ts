@@ -1,6 +1,8 @@
 import { findCanonicalEmail } from '../../common/email-address.js';
+import { canonicalLocale, DEFAULT_LOCALE } from '../../common/locale.js';
 import { trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
+import { LOCALE_FAULT } from '../../common/validation/locale.decorator.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
 import { parseStoredHash } from '../../platform/crypto/passwords/stored-hash.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
@@ -10,6 +12,7 @@ import { MAX_ROLES_OF_USER } from '../users/dto/set-roles.dto.js';
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'email',
   'name',
+  'locale',
   'password_hash',
   'email_verified',
   'status',
@@ -32,6 +35,7 @@ export function parseImportRow(given: unknown): ImportRow {
     email,
     emailKey: findCanonicalEmail(email) ?? '',
     name: trimText(row['name'] as string),
+    locale: canonicalLocale((row['locale'] as string | undefined) ?? DEFAULT_LOCALE) ?? DEFAULT_LOCALE,
     passwordHash: (row['password_hash'] as string | undefined) ?? null,
     emailVerified: row['email_verified'] === true,
     disabled: row['status'] === 'disabled',
@@ -42,6 +46,7 @@ export function parseImportRow(given: unknown): ImportRow {
 function faultOf({
   email,
   name,
+  locale,
   password_hash: hash,
   email_verified: verified,
   status,
@@ -54,6 +59,7 @@ function faultOf({
   const faults = [
     ['email', unsafeTextFault(email) ?? emailFault(trimText(email))],
     ['name', unsafeTextFault(name) ?? nameFault(trimText(name))],
+    ['locale', localeFault(locale)],
     ['password_hash', hashFault(hash)],
     [
       'email_verified',
@@ -67,6 +73,11 @@ function faultOf({
   ] as const;
   const found = faults.find(([, fault]) => fault !== null);
   return found ? `${found[0]} ${found[1]}` : null;
+}
+
+function localeFault(locale: unknown): string | null {
+  if (locale === undefined) return null;
+  return typeof locale === 'string' && canonicalLocale(locale) !== null ? null : LOCALE_FAULT;
 }
 
 function hashFault(hash: unknown): string | null {

@@ -2,6 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { canonicalEmail } from '../../common/email-address.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { newId } from '../../common/ids.js';
+import { DEFAULT_LOCALE } from '../../common/locale.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from './history/user.history.js';
@@ -16,6 +19,7 @@ import { type NewUser, UsersRepository } from './users.repository.js';
 @Injectable()
 export class UserRegistration {
   constructor(
+    @InjectConfig() private readonly config: Config,
     private readonly repository: UsersRepository,
     private readonly hasher: PasswordHasher,
     private readonly history: UserHistory,
@@ -26,16 +30,17 @@ export class UserRegistration {
    * Hashes the password before any row is locked or connection taken, because hashing is slow.
    * @throws AppError `VALIDATION_ERROR`
    */
-  async prepare(input: CreateUserDto, roles: string[]): Promise<NewUser> {
-    const refusal = checkPassword(input);
+  async prepare({ email, name, password, locale }: CreateUserDto, roles: string[]): Promise<NewUser> {
+    const refusal = checkPassword({ email, name, password, product: this.config.PRODUCT_NAME });
     if (refusal) throw AppError.invalid('password', refusal);
     return {
       id: newId(),
-      ...userSortKeys(input.name, input.email),
-      email: input.email,
-      emailKey: canonicalEmail(input.email),
-      name: input.name,
-      passwordHash: await this.unitOfWork.outside(() => this.hasher.hash(input.password)),
+      ...userSortKeys(name, email),
+      email,
+      emailKey: canonicalEmail(email),
+      name,
+      locale: locale ?? DEFAULT_LOCALE,
+      passwordHash: await this.unitOfWork.outside(() => this.hasher.hash(password)),
       roles,
     };
   }

@@ -1,7 +1,8 @@
 import { Body, Controller, Get, Param, Patch, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiConflictResponse, ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { AcceptLanguage } from '../../common/http/accept-language.decorator.js';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Public, Requires, SelfOr } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
@@ -45,13 +46,20 @@ export class UsersController {
   @Public()
   @SignInLimited()
   @Versioned()
+  @ApiHeader({
+    name: 'Accept-Language',
+    required: false,
+    description: 'The languages that the user prefers, for a sign-up without `locale`',
+    schema: { type: 'string' },
+  })
   @ApiCreatedResponse({ type: UserResponse, headers: { Location: { schema: { type: 'string' } } } })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The email address is taken' })
   async create(
     @Body() body: CreateUserDto,
+    @AcceptLanguage() languages: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ): Promise<UserResponse> {
-    const user = toUserResponse(await this.commands.execute(new CreateUser(body)));
+    const user = toUserResponse(await this.commands.execute(new CreateUser(body, languages)));
     response.location(`/api/users/${user.id}`);
     return user;
   }

@@ -90,7 +90,7 @@ export class RecoveryService {
       if (!(await this.mails.sendToken('change-email', user, input.new_email, caller.sessionId))) {
         throw await this.tooManyMails(user.id);
       }
-      await this.mails.send('email-change-requested', user);
+      await this.mails.sendNotice('email-change-requested', user);
       await this.audit.record({ action: 'auth.email_change', target: { type: 'user', id: user.id } });
     });
   }

@@ -1,5 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { newId } from '../../../common/ids.js';
+import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from '../history/user.history.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
@@ -11,6 +12,8 @@ export interface ImportedUser {
   /** The address in canonical form. */
   readonly emailKey: string;
   readonly name: string;
+  /** Absent in rows that an earlier version of the service has staged. */
+  readonly locale?: string;
   /** The stored hash, or null for a user without a password until a reset. */
   readonly passwordHash: string | null;
   readonly emailVerified: boolean;
@@ -43,6 +46,7 @@ export class ImportUsersHandler implements ICommandHandler<ImportUsers> {
         ...user,
         ...userSortKeys(user.name, user.email),
         id: newId(),
+        locale: user.locale ?? DEFAULT_LOCALE,
         roles: [...user.roles],
       }));
       const inserted = await this.repository.insertAll(firstOfEachAddress(users));

@@ -1,4 +1,10 @@
-import { IsEmailAddress, IsName, IsPassword } from '../../../common/validation/text.decorators.js';
+import { IsLocale } from '../../../common/validation/locale.decorator.js';
+import {
+  IsEmailAddress,
+  IsName,
+  IsOptionalProperty,
+  IsPassword,
+} from '../../../common/validation/text.decorators.js';
 
 export class CreateUserDto {
   /** @example ada@example.com */
@@ -12,4 +18,9 @@ export class CreateUserDto {
   /** @example "Ada Lovelace" */
   @IsName()
   name: string;
+
+  /** A language tag (BCP 47) for the mails to the user. Defaults to the language of `Accept-Language` that mails exist in, and otherwise to `en` */
+  @IsOptionalProperty()
+  @IsLocale()
+  locale?: string;
 }

@@ -35,5 +35,7 @@ export class UserEvent implements DomainEvent {
     readonly userId: string,
     /** The user's address after the change. */
     readonly email: string,
+    /** The user's language after the change. */
+    readonly locale: string,
   ) {}
 }

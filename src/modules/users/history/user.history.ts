@@ -54,7 +54,7 @@ export class UserHistory {
         version: first + index,
         subject: id,
         occurredAt,
-        data: eventData(type, after),
+        data: eventData(type, before, after),
       })),
       keys,
     );
@@ -65,7 +65,7 @@ export class UserHistory {
         keys,
       );
     }
-    for (const type of types) await this.events.publish(new UserEvent(type, id, after.email));
+    for (const type of types) await this.events.publish(new UserEvent(type, id, after.email, after.locale));
   }
 
   /**
@@ -81,7 +81,7 @@ export class UserHistory {
       version: 1,
       subject: user.id,
       occurredAt: user.updatedAt,
-      data: eventData(type, user),
+      data: eventData(type, null, user),
     }));
     await this.store.append(events, keys);
     const entries = users.map((user) => ({
