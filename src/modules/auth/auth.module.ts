@@ -15,10 +15,12 @@ import { ChangePasswordHandler } from './commands/change-password.command.js';
 import { EndSessionHandler } from './commands/end-session.command.js';
 import { EndSessionsHandler } from './commands/end-sessions.command.js';
 import { RefreshSessionHandler } from './commands/refresh-session.command.js';
+import { SendPasswordMailHandler } from './commands/send-password-mail.command.js';
 import { SignInHandler } from './commands/sign-in.command.js';
 import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
+import { UserRecoveryController } from './recovery/user-recovery.controller.js';
 import { RecoveryService } from './recovery/recovery.service.js';
 import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
@@ -53,6 +55,7 @@ const commands = [
   EndSessionsHandler,
   SignOutUserHandler,
   ChangePasswordHandler,
+  SendPasswordMailHandler,
 ];
 
 @Module({
@@ -67,6 +70,7 @@ const commands = [
     AuthController,
     RecoveryController,
     EmailController,
+    UserRecoveryController,
     SessionsController,
     UserSessionsController,
     JwksController,

@@ -12,6 +12,7 @@ import { EraseUserHandler } from './commands/erase-user.command.js';
 import { ImportUsersHandler } from './commands/import-users.command.js';
 import { ReplacePasswordHandler } from './commands/replace-password.command.js';
 import { RestoreUserHandler } from './commands/restore-user.command.js';
+import { SetEmailHandler } from './commands/set-email.command.js';
 import { SetRolesHandler } from './commands/set-roles.command.js';
 import { UpdateUserHandler } from './commands/update-user.command.js';
 import { VerifyEmailHandler } from './commands/verify-email.command.js';
@@ -37,6 +38,7 @@ const commands = [
   CreateFirstAdministratorHandler,
   ImportUsersHandler,
   UpdateUserHandler,
+  SetEmailHandler,
   SetRolesHandler,
   DeleteUserHandler,
   RestoreUserHandler,

@@ -21,9 +21,18 @@ const EMAIL_CONSTRAINT = 'users_email_key_key';
 
 export type NewUser = Pick<
   User,
-  'id' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'searchKey' | 'locale' | 'passwordHash' | 'roles'
+  | 'id'
+  | 'email'
+  | 'emailKey'
+  | 'name'
+  | 'nameKey'
+  | 'searchKey'
+  | 'locale'
+  | 'passwordHash'
+  | 'roles'
+  | 'emailVerified'
 >;
-export type ImportedUser = NewUser & Pick<User, 'emailVerified' | 'disabled'>;
+export type ImportedUser = NewUser & Pick<User, 'disabled'>;
 export type InsertedUser = Pick<User, 'id' | 'updatedAt'>;
 export type UserChanges = Partial<
   Pick<

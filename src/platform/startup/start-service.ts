@@ -8,7 +8,6 @@ import { answerWhileStarting } from '../health/answer-while-starting.js';
 import { HealthListener } from '../health/health.listener.js';
 import { openDatabase, type OpenDatabase } from '../database/startup/open-database.js';
 import type { EmbeddedNotice } from '../embedded-postgres/embedded-postgres.js';
-import { loadTemplates } from '../mail/read-templates.js';
 import { FrontDoor } from '../lifecycle/front-door.server.js';
 import { ProcessSignals } from '../lifecycle/process-signals.listener.js';
 import { describeStartFailure } from '../lifecycle/describe-start-failure.js';
@@ -57,8 +56,6 @@ export async function startService(loadApplication: () => Promise<Application>):
   try {
     const config = readConfig(environment);
     await prepareMailFolder(config);
-    // The service reads them again later. A fault shows before the start changes the database.
-    if (config.MAIL_TEMPLATES_DIR !== undefined) loadTemplates(config.MAIL_TEMPLATES_DIR);
     const health = await HealthListener.open(config);
     // Loading the application takes about as long as starting the database, so both run in parallel.
     const application = loadApplication();

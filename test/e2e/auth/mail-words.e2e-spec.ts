@@ -92,6 +92,14 @@ describe('the words of a mail', () => {
     await mailTo(app, user.email, /^Legen Sie ein neues Passwort fest$/);
   });
 
+  it('contain a code that can be typed in lower case and without hyphens', async () => {
+    const code = tokenIn((await mailTo(app, await signUp('en'), /^Confirm your email/)).text);
+    expect(code).toMatch(/^(?:[0-9A-Z]{3}-){10}[0-9A-Z]{3}$/);
+    const typed = { token: code.toLowerCase().replaceAll('-', '') };
+    expect((await app.request('post', '/api/auth/email/verify').send(typed)).status).toBe(204);
+    expect((await app.request('post', '/api/auth/email/verify').send({ token: code })).status).toBe(400);
+  });
+
   it('are not part of a password', async () => {
     const body = { email: 'jerry@example.com', name: 'Mouse', password: 'my tom & jerry <ltd> 7' };
     const answer = await app.request('post', '/api/users').send(body);

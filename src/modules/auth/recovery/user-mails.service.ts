@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { AppError } from '../../../common/errors/app.error.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
@@ -8,6 +9,7 @@ import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work
 import { type Mail, Mailer } from '../../../platform/mail/mailer.service.js';
 import type { MailTemplateName } from '../../../platform/mail/mail-template.js';
 import { MailTemplates } from '../../../platform/mail/mail-templates.service.js';
+import type { UserFacts } from '../../users/events/user.event.js';
 import { UsersService } from '../../users/users.service.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import type { TokenPurpose } from './one-time-token.entity.js';
@@ -15,11 +17,15 @@ import type { TokenPurpose } from './one-time-token.entity.js';
 const SEND_TASK = 'mail.send';
 const MAIL_REQUESTED_TASK = 'auth.mail-requested';
 
+type MailLink = 'MAIL_LINK_VERIFY' | 'MAIL_LINK_RESET' | 'MAIL_LINK_INVITE';
+
 /** The page of the front end that uses the token of a mail, by the variables that may name it. */
-const LINKS: Readonly<Record<TokenPurpose, readonly ('MAIL_LINK_VERIFY' | 'MAIL_LINK_RESET')[]>> = {
+const LINKS: Readonly<Record<TokenPurpose, readonly MailLink[]>> = {
   'verify-email': ['MAIL_LINK_VERIFY'],
   'change-email': ['MAIL_LINK_VERIFY'],
   'reset-password': ['MAIL_LINK_RESET'],
+  'set-password': ['MAIL_LINK_RESET'],
+  invitation: ['MAIL_LINK_INVITE', 'MAIL_LINK_RESET'],
 };
 
 /** A mail with the user that it is for. A user who was erased meanwhile gets no mail. */
@@ -86,6 +92,12 @@ export class UserMailsService implements OnModuleInit {
     return true;
   }
 
+  /** Returns the refusal for a user who has reached the hourly limit of these mails. */
+  async tooMany(purpose: TokenPurpose, userId: string, message: string): Promise<AppError> {
+    const seconds = await this.tokens.secondsUntilNext(userId, purpose);
+    return new AppError('RATE_LIMITED', { message, headers: { 'Retry-After': String(seconds) } });
+  }
+
   /** Mails a notice, which asks for nothing. */
   async sendNotice(name: MailTemplateName, user: Recipient): Promise<void> {
     await this.enqueue(name, user, { token: null, link: null });
@@ -93,6 +105,16 @@ export class UserMailsService implements OnModuleInit {
 
   async sendVerification(user: Recipient): Promise<void> {
     await this.sendToken('verify-email', user, user.email);
+  }
+
+  /**
+   * Tells the former address that an administrator has changed it, unless the new one reaches the same mailbox. Asks
+   * the new one for a confirmation if it needs one.
+   */
+  async notifyEmailChanged(id: string, before: UserFacts | null, after: UserFacts): Promise<void> {
+    if (before && before.emailKey !== after.emailKey)
+      await this.sendNotice('email-changed', { id, ...before });
+    if (!after.emailVerified) await this.sendVerification({ id, ...after });
   }
 
   async notifyPasswordChanged(userId: string): Promise<void> {

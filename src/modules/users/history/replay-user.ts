@@ -3,7 +3,7 @@ import type { StoredEvent } from '../../../platform/event-store/event-store.js';
 import type { UserEventData } from './user-event-data.js';
 import type { UserResponse } from '../dto/user.response.js';
 
-/** What the events of a user say together. */
+/** The facts that the events of a user carry together. */
 type ReplayedFacts = Omit<UserEventData, 'locale'> & Partial<Pick<UserEventData, 'locale'>>;
 
 /**

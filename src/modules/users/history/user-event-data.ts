@@ -25,6 +25,7 @@ const FIELDS_BY_EVENT: Readonly<Record<UserEventType, readonly Field[]>> = {
   [userEventTypes.created]: ['email', 'name', 'locale', 'status', 'roles', 'email_verified'],
   [userEventTypes.updated]: ['name', 'locale'],
   [userEventTypes.emailConfirmed]: ['email', 'email_verified'],
+  [userEventTypes.emailChanged]: ['email', 'email_verified'],
   [userEventTypes.disabled]: ['status'],
   [userEventTypes.enabled]: ['status'],
   [userEventTypes.deleted]: ['status'],
