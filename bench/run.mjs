@@ -36,7 +36,7 @@ const { values: options, positionals: wanted } = parseArgs({
 const names = readdirSync(FOLDER).map((file) => basename(file, '.mjs'));
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
-  process.stderr.write(`there is no benchmark ${unknown.join(', ')}; there are ${names.join(', ')}\n`);
+  process.stderr.write(`unknown benchmark ${unknown.join(', ')}: use one of ${names.join(', ')}\n`);
   process.exitCode = 2;
 } else if (options.list) {
   for (const { name, about } of await load(names)) process.stdout.write(`${name.padEnd(10)} ${about}\n`);

@@ -1,6 +1,7 @@
 export interface Target {
   readonly atMost?: number;
   readonly atLeast?: number;
+  readonly quickAtMost?: number;
   readonly gate?: boolean;
   readonly open?: string;
 }

@@ -7,11 +7,10 @@
  * @property {number} [atLeast] the lowest value that reaches the target
  * @property {number} [quickAtMost] the bound of a quick run, in which less code is optimized and fewer requests share a statement
  * @property {boolean} [gate] fails the run when the target is missed; only for rows that hardly depend on the machine
- * @property {string} [open] why the target is not reached yet; such a row fails no run
+ * @property {string} [open] why the target is not reached yet; such a row fails no full run, and a quick run only at `quickAtMost`
  */
 
-const READS =
-  'what is left is spread thin: writing to sockets and the log, headers, Nest, the router; see ADR 63 and bench/README.md';
+const READS = 'what is left is spread thin: writing to sockets and the log, headers, Nest, the router';
 const WRITES = 'reached by a warm service in some rounds; not measured on a quiet machine';
 
 /** @type {Readonly<Record<string, Target>>} */

@@ -12,7 +12,7 @@ import { sendLoad } from './load.mjs';
  * @typedef {{ micros: number[], perSecond: number[], p50Ms: number[], p99Ms: number[] }} Costs
  */
 
-/** The time before the measurement, after which V8 has optimized what is hot. A single round is none to believe. */
+/** The time before the measurement, after which V8 has optimized what is hot. A run of one round skips it, so do not trust its times. */
 const WARM_UP_SECONDS = 2;
 /** Contains one beat of what runs every second. */
 const AT_REST_MS = 1_000;

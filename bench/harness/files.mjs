@@ -49,6 +49,10 @@ export function replaceTables(text, results) {
     const when = `${result.began.slice(0, 10)}, ${result.options.rounds} rounds; ${result.setup}.`;
     return `${describeResult(name, { ...result, texts })}\n\n${when}`;
   });
-  const written = ['### Rows with a target', rowsTable(targets), ...parts].join('\n\n');
+  const reasons = targets
+    .filter(({ reached, target }) => reached === false && target.open !== undefined)
+    .map(({ name, target }) => `- ${name}: ${target.open}`)
+    .join('\n');
+  const written = ['### Rows with a target', rowsTable(targets), reasons, ...parts].join('\n\n');
   return `${text.slice(0, begin)}${BEGIN}\n\n${written}\n\n${text.slice(end)}`;
 }

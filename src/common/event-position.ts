@@ -13,6 +13,13 @@ export interface EventPosition {
 /** The position before every entry. */
 export const START_POSITION: EventPosition = { epoch: 0, xid: '0', seq: '0' };
 
+/** Returns the position after everything that this transaction wrote. */
+export const endOfTransaction = ({ epoch, xid }: EventPosition): EventPosition => ({
+  epoch,
+  xid,
+  seq: String(MAX_SEQ),
+});
+
 const EPOCH_DIGITS = 4;
 const XID_DIGITS = 20;
 const SEQ_DIGITS = 19;

@@ -259,6 +259,12 @@ export const variables = {
     description:
       'Requests per minute from one address (IPv6: one /64 network) to sign-in, sign-up, refresh and recovery, with or without a token; 0 disables the limit',
   }),
+  RATE_LIMIT_INTROSPECT: row({
+    schema: wholeNumber(0, 1_000_000),
+    default: '6000',
+    description:
+      'Requests per minute from one user to `POST /api/auth/introspect`, which count in no other limit; 0 disables the limit',
+  }),
   REDIS_URL: row({
     schema: redisUrl.optional(),
     secret: true,

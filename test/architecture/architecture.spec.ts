@@ -189,6 +189,8 @@ const withoutComments = (text: string): string =>
 const PUBLIC = [
   'AuthController.login',
   'AuthController.refresh',
+  'DiscoveryController.readOpenIdConfiguration',
+  'DiscoveryController.readServerMetadata',
   'EmailController.resend',
   'EmailController.verify',
   'HealthController.all',
@@ -197,6 +199,7 @@ const PUBLIC = [
   'HealthController.startup',
   'IndexController.api',
   'IndexController.root',
+  'IntrospectionController.revoke',
   'JwksController.read',
   'MetricsController.read',
   'RecoveryController.forgot',

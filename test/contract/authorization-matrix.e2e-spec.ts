@@ -69,6 +69,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'DELETE /api/roles/{name}': ['       401    403  403   403     403     in '],
   'POST /api/auth/login': ['           in     in   in    in      in      in ', WRONG],
   'POST /api/auth/refresh': ['         in     in   in    in      in      in ', WRONG],
+  'POST /api/auth/introspect': ['      401    403  403   403     403     in ', WRONG],
+  'POST /api/auth/revoke': ['          in     in   in    in      in      in ', WRONG],
   'POST /api/auth/logout': ['          401    in   in    in      in      in ', ENDS],
   'GET /api/auth/sessions': ['         401    in   in    in      in      in '],
   'DELETE /api/auth/sessions': ['      401    in   in    in      in      in ', ENDS],
@@ -96,6 +98,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/jobs/{id}/stream': ['      401    in   404   404     404     in '],
   'DELETE /api/jobs/{id}': ['          401    in   404   404     404     in '],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
+  'GET /.well-known/oauth-authorization-server': [' in in in in in in '],
+  'GET /.well-known/openid-configuration': ['       in in in in in in '],
   'GET /': ['                          in     in   in    in      in      in '],
   'GET /api': ['                       in     in   in    in      in      in '],
   'GET /health': ['                    in     in   in    in      in      in '],
@@ -165,7 +169,10 @@ describe('authorization', () => {
       app.nest.get(JwtService, { strict: false }),
       app.nest.get(SigningKeysService),
     );
-    return tokens.issueAccess({ id: of.id, email: of.email, roles: ['user'] }, claimsOf(of).sid);
+    return tokens.issueAccess(
+      { id: of.id, email: of.email, emailVerified: false, roles: ['user'] },
+      claimsOf(of).sid,
+    );
   }
 
   async function ask(name: string, caller: Caller, { body, headers }: Request): Promise<Answer> {

@@ -12,9 +12,7 @@ import {
   type Operation,
   operationsOf,
   operationsThatTell,
-  resolveSchema,
   type Response as OpenApiResponse,
-  type Schema,
   withoutBounds,
 } from '../support/docs/openapi-document.js';
 import { Instance } from '../support/app/instance.js';
@@ -25,6 +23,7 @@ import { askAboutResources } from '../support/builders/resources.js';
 import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/http/auth-answers.js';
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
+import { lacksExample } from '../support/docs/examples.js';
 import { routesOf } from '../support/docs/routes.js';
 import type { TestDatabase } from '../support/database/test-database.js';
 
@@ -41,7 +40,10 @@ const OPEN = new Set([
   'POST /api/auth/password/reset',
   'POST /api/auth/email/verify',
   'POST /api/auth/email/resend',
+  'POST /api/auth/revoke',
   'GET /.well-known/jwks.json',
+  'GET /.well-known/oauth-authorization-server',
+  'GET /.well-known/openid-configuration',
   'GET /health',
   'GET /health/live',
   'GET /health/ready',
@@ -256,30 +258,6 @@ describe('the OpenAPI document', () => {
 const securityOf = (name: string) =>
   OPEN.has(name) ? [] : [{ [name === 'GET /metrics' ? 'metrics' : 'bearer']: [] }];
 
-function lacksExample(document: Document, { responses }: Operation): boolean {
-  return Object.entries(responses).some(([status, { content }]) => {
-    if (!status.startsWith('2')) return false;
-    if (status === '204' || (status === '202' && !content)) return content !== undefined;
-    const media = Object.values(content ?? {});
-    return (
-      media.length === 0 || media.some((each) => !each.schema || !hasExample(document, each.schema, each))
-    );
-  });
-}
-
-function hasExample(
-  document: Document,
-  schema: Schema,
-  media: { example?: unknown; examples?: object },
-): boolean {
-  if (media.example !== undefined || media.examples !== undefined) return true;
-  const { example, items, properties } = resolveSchema(document, schema);
-  if (example !== undefined) return true;
-  if (items) return hasExample(document, items, {});
-  const all = Object.values(properties ?? {});
-  return all.length > 0 && all.every((property) => hasExample(document, property, {}));
-}
-
 /** Returns the additional properties of later versions of the response, with their examples. */
 function loginExtras(document: Document): object {
   const known = ['access_token', 'token_type', 'expires_in'];
@@ -323,7 +301,11 @@ async function realAnswers(url: string, database: TestDatabase) {
   for (const probe of ['', '/live', '/ready', '/startup'])
     await ask(`GET /health${probe}`, { token: undefined });
   for (const route of ['GET /', 'GET /api', 'GET /metrics']) await ask(route, { token: undefined });
-  await ask('GET /.well-known/jwks.json', { token: undefined });
+  for (const name of ['jwks.json', 'oauth-authorization-server', 'openid-configuration'])
+    await ask(`GET /.well-known/${name}`, { token: undefined });
+  const { token } = await signIn(url, ADMIN.email, ADMIN.password);
+  await ask('POST /api/auth/introspect', { body: { token } });
+  await ask('POST /api/auth/revoke', { body: { token }, token: undefined });
   await ask('GET /health', { query: '?unknown=1', token: undefined });
 
   // The reset sets PASSWORD, so the password must differ until then.

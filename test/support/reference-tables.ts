@@ -69,6 +69,7 @@ const permissionMeanings: Readonly<Record<Permission, string>> = {
   'users:delete': 'Delete, restore and erase users, see deleted users, and read anyone’s data package',
   'roles:grant': 'Grant and revoke roles, and define roles',
   'sessions:revoke': 'List and end the sessions of other users',
+  'tokens:introspect': 'Ask whether an access token is valid, and what its user may do',
   'audit:read': 'Read, prove and verify the audit log',
   'events:read': 'Read the event feed',
   'export:run': 'Export users and the audit log',

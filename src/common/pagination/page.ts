@@ -41,14 +41,20 @@ export function sendPage<T>(page: Page<T>, request: Request, response: Response)
 }
 
 /**
- * Sets the link to the next page: the current address with other paging parameters. The link is relative, so
- * it works behind any proxy and contains no header that the caller controls.
+ * Sets the link to the next page: the current address with `place`, and without the parameters that said where the
+ * first page begins. The link is relative, so it works behind any proxy and contains no header that the caller
+ * controls.
  */
-export function setNextLink(request: Request, response: Response, place: Record<string, string>): void {
+export function setNextLink(
+  request: Request,
+  response: Response,
+  place: Record<string, string>,
+  beginnings: readonly string[] = ['offset'],
+): void {
   const { originalUrl, path } = request;
   // A query may contain further question marks.
   const parameters = new URLSearchParams(originalUrl.replace(/^[^?]*/, ''));
-  parameters.delete('offset');
+  for (const name of beginnings) parameters.delete(name);
   for (const [name, value] of Object.entries(place)) parameters.set(name, value);
   response.set('Link', `<${path}?${parameters.toString()}>; rel="next"`);
 }

@@ -26,6 +26,9 @@ import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
 import { EmailController } from './recovery/email.controller.js';
 import { JwksController } from './signing-keys/jwks.controller.js';
+import { DiscoveryController } from './discovery/discovery.controller.js';
+import { IntrospectionController } from './introspection/introspection.controller.js';
+import { IntrospectionService } from './introspection/introspection.service.js';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
 import { PasswordFormatSampler } from './sign-in/password-format.sampler.js';
 import { PasswordFormatsRepository } from './sign-in/password-formats.repository.js';
@@ -74,6 +77,8 @@ const commands = [
     SessionsController,
     UserSessionsController,
     JwksController,
+    DiscoveryController,
+    IntrospectionController,
   ],
   providers: [
     AuthListener,
@@ -94,6 +99,7 @@ const commands = [
     PrincipalCache,
     PrincipalsRepository,
     TokensService,
+    IntrospectionService,
     AccessTokenStrategy,
     TokenAuthenticator,
     VerifiedTokenCache,

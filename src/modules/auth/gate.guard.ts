@@ -12,7 +12,7 @@ import { RateLimiter } from '../../platform/rate-limit/rate-limiter.service.js';
 import { assertAdmitted } from './principals/assert-admitted.js';
 import { PrincipalsService } from './principals/principals.service.js';
 import { TokenAuthenticator } from './principals/token.authenticator.js';
-import { VerifiedTokenCache } from './principals/verified-token.cache.js';
+import { type VerifiedToken, VerifiedTokenCache } from './principals/verified-token.cache.js';
 
 /** A request on its way through the gate. */
 interface Arrival {
@@ -23,8 +23,9 @@ interface Arrival {
 }
 
 /**
- * Does everything between routing and the handler, in this order: who calls, how often, may they, then the body and the
- * query. Returns a promise only where something must be waited for: a caller who was not seen recently, Redis, a body.
+ * Authenticates the caller, counts the request against its rate limit, enforces the policy, reads the body and parses
+ * the input, in this order. Returns a promise only when it must wait: for a caller who is not cached, for Redis, or for
+ * a body.
  */
 @Injectable()
 export class GateGuard implements CanActivate {
@@ -49,41 +50,39 @@ export class GateGuard implements CanActivate {
     if (!route.streamedTypes) edge.onTimeout = context.getArgByIndex<NextFunction>(2);
     const arrival = { context, request, edge, route };
     const token = route.isOperational ? null : bearerToken(request);
-    if (token === null) return this.admit(arrival);
-    const principal = this.remembered(token);
-    return principal === undefined ? this.identify(arrival, token) : this.identified(arrival, principal);
+    if (token === null) return this.limitRate(arrival);
+    const verified = this.verified.find(token);
+    const principal = verified ? this.principals.remembered(verified) : undefined;
+    return principal === undefined
+      ? this.lookUpCaller(arrival, verified)
+      : this.setCaller(arrival, principal);
   }
 
-  /** Returns undefined when the caller must be looked up, and null for a caller who was refused. */
-  private remembered(token: string): Principal | null | undefined {
-    const known = this.verified.find(token);
-    return known ? this.principals.remembered(known) : undefined;
+  private async lookUpCaller(arrival: Arrival, verified: VerifiedToken | null): Promise<boolean> {
+    const known = verified ?? (await this.authenticator.verify(arrival.context));
+    return this.setCaller(arrival, known && (await this.principals.find(known.userId, known.sessionId)));
   }
 
-  private async identify(arrival: Arrival, token: string): Promise<boolean> {
-    const known = this.verified.find(token) ?? (await this.authenticator.verify(arrival.context));
-    return this.identified(arrival, known && (await this.principals.find(known.userId, known.sessionId)));
-  }
-
-  private identified(arrival: Arrival, principal: Principal | null): boolean | Promise<boolean> {
+  /** Takes null for a caller who was refused. */
+  private setCaller(arrival: Arrival, principal: Principal | null): boolean | Promise<boolean> {
     arrival.edge.caller = { principal, rejected: principal === null };
-    return this.admit(arrival);
+    return this.limitRate(arrival);
   }
 
-  private admit(arrival: Arrival): boolean | Promise<boolean> {
+  private limitRate(arrival: Arrival): boolean | Promise<boolean> {
     const { context, edge, route } = arrival;
     const waiting = route.isOperational ? null : this.limiter.take(context, edge.caller.principal);
-    return waiting ? waiting.then(() => this.receive(arrival)) : this.receive(arrival);
+    return waiting ? waiting.then(() => this.authorize(arrival)) : this.authorize(arrival);
   }
 
-  private receive(arrival: Arrival): boolean | Promise<boolean> {
+  private authorize(arrival: Arrival): boolean | Promise<boolean> {
     const { request, edge, route } = arrival;
     assertAdmitted(route.policy, edge.caller, request);
     const body = this.bodies.read(request, route);
-    return body ? body.then(() => this.open(arrival)) : this.open(arrival);
+    return body ? body.then(() => this.parse(arrival)) : this.parse(arrival);
   }
 
-  private open({ context, request, edge, route }: Arrival): true {
+  private parse({ context, request, edge, route }: Arrival): true {
     // The client has the 504, so the handler must not begin.
     if (edge.hasTimedOut) throw new AppError('TIMEOUT');
     // A repeated request gets its first answer, even if that refused its input.

@@ -6,9 +6,12 @@ import { Requires, SelfOr } from '../../common/authorization/policy.decorator.js
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { setNextLink } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
+import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js';
 import { EventResponse } from './dto/event.response.js';
 import { ListEventsDto } from './dto/list-events.dto.js';
-import { EventsService } from './events.service.js';
+import { type EventPage, EventsService } from './events.service.js';
+
+const NEXT_POSITION = 'X-Next-Position';
 
 const ApiEvents = () =>
   ApiOkResponse({
@@ -18,10 +21,15 @@ const ApiEvents = () =>
         description: 'The next page, as `rel="next"`. Absent when no more events exist',
         schema: { type: 'string' },
       },
+      [NEXT_POSITION]: {
+        description: 'The position to continue from, also when the page is empty: the next `after`',
+        schema: { type: 'string', pattern: '^\\d{43}$' },
+      },
     },
   });
 
 @ApiTags('events')
+@ExposesHeaders(NEXT_POSITION)
 @Controller('api')
 export class EventsController {
   constructor(private readonly events: EventsService) {}
@@ -40,9 +48,7 @@ export class EventsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<readonly EventResponse[]> {
-    const { events, next } = await this.events.list(query);
-    if (next !== null) setNextLink(request, response, { after: next });
-    return events;
+    return send(await this.events.list(query), request, response);
   }
 
   // Generated clients name their method after the operation.
@@ -60,8 +66,16 @@ export class EventsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<readonly EventResponse[]> {
-    const { events, next } = await this.events.listOfUser(id, query, caller);
-    if (next !== null) setNextLink(request, response, { after: next });
-    return events;
+    return send(await this.events.listOfUser(id, query, caller), request, response);
   }
+}
+
+function send(
+  { events, next, hasMore }: EventPage,
+  request: Request,
+  response: Response,
+): readonly EventResponse[] {
+  response.set(NEXT_POSITION, next);
+  if (hasMore) setNextLink(request, response, { after: next }, ['from']);
+  return events;
 }

@@ -1,18 +1,27 @@
 import { Injectable } from '@nestjs/common';
+import { AppError } from '../../common/errors/app.error.js';
+import {
+  type EventPosition,
+  formatPosition,
+  parsePosition,
+  START_POSITION,
+} from '../../common/event-position.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
-import { parsePosition } from '../../common/event-position.js';
+import { SealsService } from '../audit/sealing/seals.service.js';
 import { UsersService } from '../users/users.service.js';
 import { type EventResponse, toEventResponse } from './dto/event.response.js';
-import type { ListEventsDto } from './dto/list-events.dto.js';
+import { LATEST, type ListEventsDto } from './dto/list-events.dto.js';
 
-interface EventPage {
+export interface EventPage {
   readonly events: readonly EventResponse[];
-  /** The position to continue from, or null when no more events exist yet. */
-  readonly next: string | null;
+  /** The position to continue from, also when the page is empty. */
+  readonly next: string;
+  /** True if the next page has events already. */
+  readonly hasMore: boolean;
 }
 
 /** Reads the ordered feed of events for clients that follow positions. */
@@ -22,6 +31,7 @@ export class EventsService {
     @InjectConfig() private readonly config: Config,
     private readonly store: EventStore,
     private readonly users: UsersService,
+    private readonly seals: SealsService,
   ) {}
 
   list(query: ListEventsDto): Promise<EventPage> {
@@ -34,14 +44,30 @@ export class EventsService {
     return this.read(query, id);
   }
 
-  private async read(
-    { after, type, limit = DEFAULT_LIMIT }: ListEventsDto,
-    subject?: string,
-  ): Promise<EventPage> {
-    const position = after === undefined ? null : parsePosition(after);
+  private async read(query: ListEventsDto, subject?: string): Promise<EventPage> {
+    const { type: types, limit = DEFAULT_LIMIT } = query;
+    const beginning = await this.beginningOf(query);
     // Fetches one event more than it returns, to learn whether a next page exists.
-    const found = await this.store.findSettled(position, { type, subject }, limit + 1);
+    const found = await this.store.findSettled(
+      beginning,
+      { ...(types && { types }), ...(subject !== undefined && { subject }) },
+      limit + 1,
+    );
     const events = found.slice(0, limit).map(toEventResponse(this.config.PUBLIC_URL));
-    return { events, next: found.length > limit ? (events.at(-1)?.position ?? null) : null };
+    return {
+      events,
+      next: events.at(-1)?.position ?? formatPosition(beginning),
+      hasMore: found.length > limit,
+    };
+  }
+
+  /** @throws AppError `VALIDATION_ERROR` when the query names two places to begin */
+  private async beginningOf({ after, from }: ListEventsDto): Promise<EventPosition> {
+    if (after !== undefined && from !== undefined)
+      throw AppError.invalid('from', 'from and after exclude each other');
+    if (after === LATEST) return this.store.findEnd();
+    const known =
+      from === undefined ? parsePosition(after ?? '') : await this.seals.findPositionBefore(new Date(from));
+    return known ?? START_POSITION;
   }
 }

@@ -83,7 +83,11 @@ export class PersonalDataService {
   private async *eventsOf(subject: string, type?: string) {
     let after: EventPosition | null = null;
     do {
-      const events = await this.store.findSettled(after, { subject, type }, PAGE);
+      const events = await this.store.findSettled(
+        after,
+        { subject, ...(type !== undefined && { types: [type] }) },
+        PAGE,
+      );
       yield events.map(toEventResponse(this.config.PUBLIC_URL));
       after = events.length < PAGE ? null : (events.at(-1)?.position ?? null);
     } while (after);

@@ -10,7 +10,7 @@ interface Batch<Row> {
 
 /**
  * Reads single rows by id for many requests at once: the ids that are asked for in one turn of the event loop become one
- * statement. It is sent after everybody asked, so each answer is as current as that of a statement of its own. Must not
+ * statement. The statement is sent after the last of them asked, so each answer is as current as that of a statement of its own. Must not
  * be used inside a transaction, whose own changes it would not see.
  */
 export class PointReader<Row extends { readonly id: string }> {

@@ -61,7 +61,7 @@ export function searchTerms(search: string): SearchTerms {
 /**
  * Returns the condition that a row matches any of the terms. Each part has its own index, so PostgreSQL can
  * use indexes for the whole condition.
- * @param texts a condition for each text (see holds, keyContainsPairs)
+ * @param texts a condition for each text (see keyContains, keyContainsPairs)
  * @param emailKey an SQL expression for the canonical address, or null when there is none
  */
 export const anyTerm = (texts: readonly string[], emailKey: string | null): string =>

@@ -33,16 +33,39 @@ export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt'> {
 }
 
 export interface EventFilter {
-  readonly type?: string;
+  /** At most {@link MAX_FILTER_TYPES} distinct types; all types without them. */
+  readonly types?: readonly string[];
   readonly subject?: string;
 }
+
+/** The maximum number of types of a filter. Each costs a scan of its own, which ends at the limit of the page. */
+export const MAX_FILTER_TYPES = 20;
 
 interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition {
   readonly encrypted: Buffer | null;
 }
 
-const COLUMNS = `epoch, xid::text, seq::text, id, type, stream, stream_version AS version, subject,
+const COLUMNS = `epoch, xid::text, seq::text, id, events.type, stream, stream_version AS version, subject,
                  occurred_at AS "occurredAt", data_sealed AS encrypted`;
+
+/** Only events below the oldest running transaction, because no event can be inserted before them any more. */
+const SETTLED = '(epoch < current_epoch() OR xid < pg_snapshot_xmin(pg_current_snapshot()))';
+/** The table's columns. The selected columns of the same names are texts, where 10 sorts before 9. */
+const IN_ORDER = 'events.epoch, events.xid, events.seq';
+const NEXT = `(epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) AND ${SETTLED}`;
+const FIND_ALL = `SELECT ${COLUMNS} FROM events WHERE ${NEXT} ORDER BY ${IN_ORDER} LIMIT $4`;
+/** Reads each type in the order of its index. One condition for all types would sort every event of theirs. */
+const FIND_TYPES = `
+  SELECT ${COLUMNS} FROM unnest($5::text[]) AS wanted (type) CROSS JOIN LATERAL (
+    SELECT * FROM events WHERE events.type = wanted.type AND ${NEXT} ORDER BY ${IN_ORDER} LIMIT $4
+  ) AS events
+  ORDER BY ${IN_ORDER} LIMIT $4`;
+const FIND_OF_SUBJECT = `
+  SELECT ${COLUMNS} FROM events WHERE ${NEXT} AND subject = $6 AND ($5::text[] IS NULL OR type = ANY ($5))
+  ORDER BY ${IN_ORDER} LIMIT $4`;
+const FIND_END = `
+  SELECT epoch, xid::text, seq::text FROM events WHERE ${SETTLED}
+  ORDER BY events.epoch DESC, events.xid DESC, events.seq DESC LIMIT 1`;
 
 const INSERT = prepared(
   `INSERT INTO events (epoch, id, type, stream, stream_version, subject, occurred_at, data_sealed)
@@ -84,26 +107,25 @@ export class EventStore {
   }
 
   /**
-   * Returns the next events, oldest first, in an order that never changes. Only events below the oldest
-   * running transaction are returned, because no event can be inserted before them any more.
+   * Returns the next settled events, oldest first, in an order that never changes. No event that is not yet settled
+   * comes before them.
    */
   async findSettled(
     after: EventPosition | null,
-    { type, subject }: EventFilter,
+    { types, subject }: EventFilter,
     limit: number,
   ): Promise<StoredEvent[]> {
     const { epoch, xid, seq } = after ?? START_POSITION;
-    // Orders by the table's columns. The selected columns of the same names are texts, where 10 sorts before
-    // 9.
-    const rows = await this.sql.rows<EventRow>(
-      `SELECT ${COLUMNS} FROM events
-       WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint)
-         AND (epoch < current_epoch() OR xid < pg_snapshot_xmin(pg_current_snapshot()))
-         ${type === undefined ? '' : 'AND type = $5'} ${subject === undefined ? '' : `AND subject = $${type === undefined ? 5 : 6}`}
-       ORDER BY events.epoch, events.xid, events.seq LIMIT $4`,
-      [epoch, xid, seq, limit, ...[type, subject].filter((value) => value !== undefined)],
-    );
-    return this.decrypt(rows);
+    const page = [epoch, xid, seq, limit];
+    if (subject !== undefined)
+      return this.decrypt(await this.sql.rows<EventRow>(FIND_OF_SUBJECT, [...page, types, subject]));
+    if (types !== undefined) return this.decrypt(await this.sql.rows<EventRow>(FIND_TYPES, [...page, types]));
+    return this.decrypt(await this.sql.rows<EventRow>(FIND_ALL, page));
+  }
+
+  /** Returns the position of the last settled event. Every event that settles from now on comes after it. */
+  async findEnd(): Promise<EventPosition> {
+    return (await this.sql.maybeOne<EventPosition>(FIND_END)) ?? START_POSITION;
   }
 
   /** Returns the user that the first event of the current transaction concerns; null if it has none. */

@@ -4,10 +4,10 @@ import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { AccessLog } from './access.log.js';
-import { loggerOptions } from './logger-options.js';
+import { loggerParameters } from './logger-options.js';
 import { ServiceLogger } from './service.logger.js';
 
-/** Names the request in each of its lines. */
+/** Returns `request_id` for every line that is logged during a request. */
 function requestFields(): object {
   const requestId = requestContext.loggedRequestId();
   return requestId === undefined ? {} : { request_id: requestId };
@@ -21,10 +21,10 @@ function requestFields(): object {
   imports: [
     LoggerModule.forRootAsync({
       inject: [ConfigModule.token],
-      useFactory: (config: Config) => ({
-        pinoHttp: { ...loggerOptions(config), mixin: requestFields },
-        forRoutes: [],
-      }),
+      useFactory: (config: Config) => {
+        const [options, stream] = loggerParameters(config, { mixin: requestFields });
+        return { pinoHttp: stream ? [options, stream] : options, forRoutes: [] };
+      },
     }),
   ],
   providers: [ServiceLogger, AccessLog],

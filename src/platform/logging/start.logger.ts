@@ -1,13 +1,13 @@
 import { type Logger, pino } from 'pino';
 import type { Config } from '../../config/config.js';
-import { loggerOptions } from './logger-options.js';
+import { loggerParameters } from './logger-options.js';
 
 export type Notice = (message: string) => void;
 
 let logger: Logger | undefined;
 
 /** Returns the log for a start that has no application yet. Its lines have the same form as the service's. */
-export const startLogger = (config: Config): Logger => (logger ??= pino(loggerOptions(config)));
+export const startLogger = (config: Config): Logger => (logger ??= pino(...loggerParameters(config)));
 
 /** Returns a function that logs a startup warning. */
 export const startWarnings =

@@ -11,7 +11,7 @@ import { limitOf, type Tier, tierFor, WINDOW_MS } from './tier.policy.js';
 
 /**
  * Limits requests with one bucket per caller across all routes: the user's with a valid access token, else the network's.
- * Sign-in, sign-up, refresh and recovery have a separate bucket for each network. The headers follow
+ * Sign-in, sign-up, refresh and recovery have a separate bucket for each network, and introspection one for each user. The headers follow
  * draft-ietf-httpapi-ratelimit-headers.
  */
 @Injectable()
@@ -34,12 +34,12 @@ export class RateLimiter {
     const response = context.getArgByIndex<Response>(1);
     const key = bucketOf(tier, principal, request);
     if (this.storage instanceof LocalRateLimitStorage) {
-      judge(this.storage.take(key, WINDOW_MS, limit), { tier, limit, response });
+      applyLimit(this.storage.take(key, WINDOW_MS, limit), { tier, limit, response });
       return null;
     }
     return this.storage
       .increment(key, WINDOW_MS, limit, 0, tier)
-      .then((bucket) => judge(bucket, { tier, limit, response }));
+      .then((bucket) => applyLimit(bucket, { tier, limit, response }));
   }
 }
 
@@ -49,7 +49,7 @@ interface Limited {
   readonly response: Response;
 }
 
-function judge(bucket: RateLimitResult, { tier, limit, response }: Limited): void {
+function applyLimit(bucket: RateLimitResult, { tier, limit, response }: Limited): void {
   const left = Math.max(0, limit - bucket.totalHits);
   response.setHeader('RateLimit-Policy', `"${tier}";q=${limit};w=${WINDOW_MS / 1000}`);
   response.setHeader('RateLimit', `"${tier}";r=${left};t=${bucket.timeToExpire}`);
@@ -58,6 +58,7 @@ function judge(bucket: RateLimitResult, { tier, limit, response }: Limited): voi
 }
 
 function bucketOf(tier: Tier, principal: Principal | null, request: Request): string {
+  if (principal && tier === 'introspect') return `introspect:${principal.userId}`;
   if (principal && tier !== 'sign_in') return `account:${principal.userId}`;
   const network = clientNetwork(request.ip ?? '');
   return tier === 'sign_in' ? `sign-in:${network}` : `network:${network}`;

@@ -94,6 +94,8 @@ export function maskHeader({ name, value, bodyLength, isHead, keepsLimits }: Mas
       return /^(?:[1-5]\d|60)$/.test(value) ? '<seconds>' : value;
     case 'x-export-cursor':
       return value.replace(/^[\w.-]{20,}$/, '<export cursor>');
+    case 'x-next-position':
+      return value.replace(/^\d{43}$/, '<next position>');
     case 'link':
       return value.replace(/([?&]cursor=)[\w.%-]{20,}/, '$1<cursor>');
     default:

@@ -22,7 +22,7 @@ export type Recording = ReadonlyMap<string, string>;
 
 /** The headers of almost every response. A recording shows only those that are missing. */
 const USUAL_HEADERS: readonly string[] = [
-  'Access-Control-Expose-Headers: Allow,Content-Disposition,ETag,Idempotency-Replayed,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Export-Cursor,X-Request-Id,X-Total-Count,X-Total-Estimate',
+  'Access-Control-Expose-Headers: Allow,Content-Disposition,ETag,Idempotency-Replayed,Link,Location,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Export-Cursor,X-Next-Position,X-Request-Id,X-Total-Count,X-Total-Estimate',
   'Connection: keep-alive',
   `Content-Security-Policy: default-src 'none';frame-ancestors 'none'`,
   'Cross-Origin-Opener-Policy: same-origin',

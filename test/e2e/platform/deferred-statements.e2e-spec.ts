@@ -107,7 +107,7 @@ describe('deferred statements', () => {
     expect(await ids()).toEqual([3]);
   });
 
-  it('commit together with the only statement of a unit of work', async () => {
+  it('commits together with the only statement of a unit of work', async () => {
     const seen: unknown[] = [];
     const insert = (id: number) =>
       unit.runStatement(() => sql.one('INSERT INTO notes VALUES ($1, $2) RETURNING id', [id, 'x']));
@@ -120,6 +120,13 @@ describe('deferred statements', () => {
     });
     await expect(outer).rejects.toThrow('no');
     seen.push(await insert(4));
+    const followed = (next: () => Promise<unknown>) =>
+      unit.runStatement(async () => {
+        await run('SELECT 1');
+        await next();
+      });
+    await expect(followed(() => add(5))).rejects.toThrow('no statement may follow');
+    await expect(followed(() => later(6))).rejects.toThrow('no statement may follow');
     expect(seen).toEqual([1, 2, 4].map((id) => ({ id })));
     expect(await ids()).toEqual([1, 4]);
   });
@@ -149,7 +156,7 @@ describe('deferred statements', () => {
     expect(await ids()).toHaveLength(16);
   });
 
-  it('begins again over another connection when the pooled ones have died', async () => {
+  it('succeeds after the pooled connections have died', async () => {
     await Promise.all(Array.from({ length: 4 }, () => unit.run(() => run('SELECT pg_sleep(0.05)'))));
     await app.database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity

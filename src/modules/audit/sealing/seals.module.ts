@@ -31,5 +31,6 @@ import { AnnouncedMonth } from '../retention/announced-month.entity.js';
     RetentionsRepository,
     AuditRetentionService,
   ],
+  exports: [SealsService],
 })
 export class SealsModule {}

@@ -114,6 +114,15 @@ export class SealsRepository {
     return row && Number(row.number);
   }
 
+  /** Returns the last seal made before that time. */
+  async findLastBefore(time: Date): Promise<Seal | null> {
+    const row = await this.seals.findOne({
+      where: { sealedAt: LessThan(time) },
+      order: { sealedAt: 'DESC', number: 'DESC' },
+    });
+    return row && toSeal(row);
+  }
+
   async insert({ number, position, leafHashes, ...seal }: StoredSeal): Promise<void> {
     await this.seals.insert({
       ...seal,

@@ -1,5 +1,6 @@
 import { NIL_UUID } from '../../../common/ids.js';
 import { Injectable } from '@nestjs/common';
+import { endOfTransaction, type EventPosition } from '../../../common/event-position.js';
 import { AppError } from '../../../common/errors/app.error.js';
 import { decodeCursor, encodeCursor } from '../../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../../common/pagination/page.js';
@@ -49,6 +50,16 @@ export class SealsService {
     private readonly auditLog: AuditLogReader,
     private readonly audit: AuditLog,
   ) {}
+
+  /**
+   * Returns a position of the history such that everything before it was committed before `time`, or null when no
+   * seal is that old. It lies at most a few seconds before `time`, because a seal is made each second in which
+   * something settled.
+   */
+  async findPositionBefore(time: Date): Promise<EventPosition | null> {
+    const seal = await this.seals.findLastBefore(time);
+    return seal && endOfTransaction(seal.position);
+  }
 
   async list(query: PageQuery): Promise<Page<Seal>> {
     assertOffsetOrCursor(query);

@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
 import type { VerifiedToken } from './verified-token.cache.js';
 
-/** Verifies the access token of a request with Passport. Refuses nobody. Refusing is the job of the policy. */
+/** Verifies the access token of a request with Passport. Never refuses a request: the policy does. */
 @Injectable()
 export class TokenAuthenticator extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
   /** Returns null for a token that is not valid. */

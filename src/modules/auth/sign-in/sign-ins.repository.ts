@@ -7,6 +7,7 @@ import { SqlRunner } from '../../../platform/database/sql.runner.js';
 export interface ClaimedUser {
   readonly id: string;
   readonly email: string;
+  readonly emailVerified: boolean;
   readonly roles: string[];
   readonly status: string;
   passwordHash: string | null;
@@ -22,7 +23,7 @@ type Row = (ClaimedUser | { readonly id: null }) & { readonly addresses: string[
 
 /** Queries sessions for an unknown address too, so that it is not answered faster. */
 const FIND = prepared(
-  `SELECT u.id, u.email, u.roles, u.status, u.password_hash AS "passwordHash",
+  `SELECT u.id, u.email, u.email_verified AS "emailVerified", u.roles, u.status, u.password_hash AS "passwordHash",
           ARRAY(SELECT DISTINCT ip FROM sessions
                 WHERE user_id = coalesce(u.id, '${NIL_UUID}') AND expires_at > clock_timestamp() LIMIT 100) AS addresses
    FROM (VALUES ($1::text)) AS asked (email_key) LEFT JOIN users u USING (email_key)`,

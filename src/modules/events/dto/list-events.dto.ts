@@ -1,31 +1,46 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ValidateBy } from 'class-validator';
 import { DEFAULT_LIMIT, IsWholeNumber, MAX_LIMIT } from '../../../common/pagination/page-query.dto.js';
-import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
+import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
+import { IsTextList } from '../../../common/validation/text-list.decorator.js';
+import { IsTime } from '../../../common/validation/time.decorator.js';
 import { parsePosition } from '../../../common/event-position.js';
+import { MAX_FILTER_TYPES } from '../../../platform/event-store/event-store.js';
 
 const MAX_TYPE_LENGTH = 100;
-const EXAMPLE = '0001000000000000000008150000000000000000042';
+/** The value of `after` that stands for the end of the feed. */
+export const LATEST = 'latest';
 
 /** The start position and the filter of a feed. */
 export class ListEventsDto {
-  /** The `position` of the last event read. Without it, the feed starts at the first event */
+  /**
+   * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
+   * first event
+   */
   @IsOptionalProperty()
   @ValidateBy({
     name: 'isPosition',
     validator: {
-      validate: (value: unknown) => typeof value === 'string' && parsePosition(value) !== null,
-      defaultMessage: () => 'after must be the position of an event',
+      validate: (value: unknown) =>
+        typeof value === 'string' && (value === LATEST || parsePosition(value) !== null),
+      defaultMessage: () => 'after must be the position of an event, or latest',
     },
   })
-  @ApiPropertyOptional({ pattern: '^\\d{43}$', example: EXAMPLE })
+  @ApiPropertyOptional({ pattern: `^(\\d{43}|${LATEST})$` })
   after?: string;
 
-  /** The type of the events to list */
+  /**
+   * Starts the feed at this time, in place of `after`. No event that was stored since then is missing; the first
+   * ones may be a few seconds older
+   */
   @IsOptionalProperty()
-  @IsText(1, MAX_TYPE_LENGTH)
-  @ApiPropertyOptional({ maxLength: MAX_TYPE_LENGTH, example: 'user.created' })
-  type?: string;
+  @IsTime()
+  from?: string;
+
+  /** The types of the events to list, separated by commas */
+  @IsOptionalProperty()
+  @IsTextList({ maxItems: MAX_FILTER_TYPES, maxLength: MAX_TYPE_LENGTH })
+  type?: string[];
 
   /** The number of events per page */
   @IsWholeNumber(1, MAX_LIMIT, { default: DEFAULT_LIMIT })

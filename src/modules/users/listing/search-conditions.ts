@@ -39,7 +39,10 @@ export function nearlyMatchesSearch(search: string): string {
   return ofTerms(search, (_, index) => `search_key LIKE :pattern${index}`);
 }
 
-/** Returns a condition that {@link matchesSearchByWords} implies, for the planner to estimate. */
+/**
+ * Returns a condition that implies {@link matchesSearchByWords} and leaves out only the keys that wait for completion,
+ * for the planner to estimate.
+ */
 export function nearlyMatchesWords(search: string): string {
   return ofTerms(search, (text, index) =>
     wordsOf(text)

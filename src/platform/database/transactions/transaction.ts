@@ -3,7 +3,10 @@ import { isReleasedConnection } from '../database.errors.js';
 import { type HoldingClient, isLostAtStart, originalFailure } from '../driver/statements/held-statements.js';
 import { SqlRunner } from '../sql.runner.js';
 
-/** The pooled connection of a transaction was dead. Nothing was done over it, so another one may be tried. */
+/**
+ * Thrown when the pooled connection was already dead. The server has done nothing, so the unit of work may start over
+ * another one.
+ */
 export class LostAtStartError extends Error {
   override readonly name = 'LostAtStartError';
 
@@ -81,7 +84,7 @@ export class Transaction {
     try {
       await this.start();
     } catch (error) {
-      // The pooled connection was dead. Nothing was done over it, so another one may be tried.
+      // Once, over another connection.
       if (!this.isLostAtStart(error)) throw error;
       await this.close();
       await this.start();
@@ -95,7 +98,7 @@ export class Transaction {
     await this.begin?.();
   }
 
-  /** Tells whether the pooled connection was dead: it broke before the server could do anything. */
+  /** Tells whether a {@link LostAtStartError} must be thrown. */
   private isLostAtStart(error: unknown): boolean {
     return isLostAtStart(error) || (isReleasedConnection(error) && this.client?.hasUnsentBegin === true);
   }

@@ -65,7 +65,11 @@ export class UnitOfWork {
     return transaction ? transaction.join(work) : this.runTopLevel(work, null);
   }
 
-  /** Runs one statement like `run`. A transaction of its own takes a single round trip, its COMMIT included. */
+  /**
+   * Runs one statement like `run`. Its COMMIT travels with it, so a transaction of its own takes a single round trip.
+   * `statement` may defer others before it, and must send nothing after it.
+   * @throws Error when another statement follows, because the server has already committed
+   */
   runStatement<T>(statement: () => Promise<T>): Promise<T> {
     if (this.storage.getStore()) return statement();
     return this.run(async () => {

@@ -75,7 +75,7 @@ export class Cors {
 
   use(request: Request, response: Response, next: NextFunction): void {
     if (request.headers.origin === undefined && request.method !== 'OPTIONS') {
-      // Sets what the library would, because most requests come from no page.
+      // Sets the library's headers without calling it, because most requests come from no page.
       if (this.isOn) {
         response.setHeader('Vary', 'Origin');
         response.setHeader('Access-Control-Expose-Headers', this.exposedHeaders);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Deadlines } from './deadlines.js';
 
 const LIMIT_MS = 60;
@@ -15,8 +15,12 @@ class Work {
 
 describe('Deadlines', () => {
   it('ends each piece of work at its own limit, never earlier, with one timer', async () => {
+    const timers = jest.spyOn(globalThis, 'setTimeout');
     const deadlines = new Deadlines<Work>(LIMIT_MS, (_, work) => work());
-    const works: Work[] = [];
+    const works: Work[] = Array.from({ length: 3 }, () => new Work());
+    for (const work of works) deadlines.add(work);
+    expect(timers).toHaveBeenCalledTimes(1);
+    timers.mockRestore();
     for (let each = 0; each < 5; each++) {
       const work = new Work();
       deadlines.add(work);

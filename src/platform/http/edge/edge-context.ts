@@ -10,7 +10,7 @@ const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** The format of W3C Trace Context, 3.2: version, trace, parent, flags. */
 const TRACE_PARENT = /^[0-9a-f]{2}-(?<traceId>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
-/** The context of a request. Creates its signals only when somebody asks for them, because most requests need none. */
+/** The context of a request. Creates its signals on first use, because most requests need none. */
 export class EdgeContext implements RequestContext {
   readonly requestId: string;
   readonly traceId: string | null;
@@ -66,6 +66,7 @@ export class EdgeContext implements RequestContext {
     const answer = this.onTimeout;
     if (answer === null) return;
     answer(new AppError('TIMEOUT'));
+    // Set last, because the error filter drops every error once it is set, this one included.
     this.timeoutAnswered = true;
   }
 

@@ -33,7 +33,8 @@ const DOCUMENTATION_POLICY = [
   "frame-ancestors 'none'",
 ].join(';');
 
-interface Passing {
+/** A request with its response and Express's `next`. */
+interface Exchange {
   readonly request: Request;
   readonly response: Response;
   readonly next: NextFunction;
@@ -91,7 +92,7 @@ export class EdgeMiddleware {
     next(fault);
   }
 
-  private route(error: unknown, { request, response, next }: Passing): void {
+  private route(error: unknown, { request, response, next }: Exchange): void {
     if (error) next(error);
     else if (!isDecodable(request.path)) next(new AppError('VALIDATION_ERROR'));
     else this.overload.afterCors(request, response, next);
@@ -110,7 +111,7 @@ export class EdgeMiddleware {
   }
 }
 
-/** Tells whether the router can decode the path. Otherwise it would depend on the routes whether it answers 400 or 404. */
+/** Tells whether the path can be decoded. Without this check, the declared routes would decide between 400 and 404. */
 function isDecodable(path: string): boolean {
   if (!path.includes('%')) return true;
   try {

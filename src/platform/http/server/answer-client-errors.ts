@@ -16,8 +16,8 @@ const MAX_REQUEST_MS = 12 * 3_600_000;
  * head is malformed, too large, or never ends. Closes such a connection, because the start of its next
  * request is unknown.
  *
- * Also disables Node's own answer to a request without a Host, which has no body and no ID. `refuseAmbiguous`
- * answers those instead.
+ * Also disables Node's own answer to a request without a Host, which has no body and no ID. `ambiguityFault` finds
+ * those instead.
  */
 export function answerClientErrors(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {

@@ -16,6 +16,7 @@ import {
   type HoldingClient,
   markLostAtStart,
   ROLLBACK,
+  statementAfterCommit,
 } from '../statements/held-statements.js';
 import { preparedName } from '../statements/prepared.js';
 import { isRead, mayWaitForLocks, operationOf, statementText } from '../statements/statement.js';
@@ -97,7 +98,7 @@ export function createClientClass({
     }
 
     get hasUnsentBegin(): boolean {
-      return this.held.includeBegin;
+      return this.held.hasUnsentBegin;
     }
 
     commitWithNext(): void {
@@ -113,6 +114,7 @@ export function createClientClass({
       const needless = this.held.isNeedlessEnd(text);
       if (needless || text === ROLLBACK) this.held.clear();
       if (needless) return Promise.resolve(NO_RESULT);
+      if (this.held.committed) return refuse(args, statementAfterCommit());
       if (requestContext.current()?.signal.aborted && !ENDS_WITHOUT_EFFECT.test(text))
         return refuse(args, new AppError('TIMEOUT'));
       if (text === BEGIN) {
@@ -149,7 +151,7 @@ export function createClientClass({
 
     /** Sends a statement of a transaction, and the held ones before it, in one round trip. */
     private async sendWithHeld(args: unknown[], text: string): Promise<unknown> {
-      const { all: held, includeBegin, commitsNext } = this.held;
+      const { all: held, hasUnsentBegin, commitsNext } = this.held;
       const own = { text, values: args[1] as unknown[] | undefined };
       const statements: HeldStatement[] = [...held, own, ...(commitsNext ? [{ text: COMMIT }] : [])];
       const patience = lockTimeouts.getStore();
@@ -175,7 +177,7 @@ export function createClientClass({
         // The server has received nothing, or has not answered and cannot have committed. The transaction may
         // begin again over another connection.
         const mayHaveCommitted = commitsNext || text === COMMIT;
-        if (includeBegin && batch.index === 0 && !mayHaveCommitted && isConnectionLost(error))
+        if (hasUnsentBegin && batch.index === 0 && !mayHaveCommitted && isConnectionLost(error))
           markLostAtStart(error);
         throw heldFailure(held[batch.index], cancellation.timedOut ? lockTimedOut(error) : error);
       }

@@ -53,6 +53,7 @@ export class HeldStatements {
   }
 
   add(statement: HeldStatement): boolean {
+    if (this.committed) throw statementAfterCommit();
     if (this.statements.length >= MAX_HELD) return false;
     this.statements.push(statement);
     return true;
@@ -63,7 +64,7 @@ export class HeldStatements {
   }
 
   /** True while the server has received nothing of the transaction. */
-  get includeBegin(): boolean {
+  get hasUnsentBegin(): boolean {
     return this.statements[0]?.begins === true;
   }
 
@@ -73,7 +74,7 @@ export class HeldStatements {
    */
   isNeedlessEnd(text: string): boolean {
     if (this.committed) return text === COMMIT;
-    if (!this.includeBegin) return false;
+    if (!this.hasUnsentBegin) return false;
     return text === ROLLBACK || (text === COMMIT && this.statements.every(({ begins }) => begins));
   }
 
@@ -83,6 +84,10 @@ export class HeldStatements {
     this.committed = false;
   }
 }
+
+/** Returns the error for a statement that would run outside its transaction, because the server has committed. */
+export const statementAfterCommit = (): Error =>
+  new Error('no statement may follow the one with which the transaction committed');
 
 /** The failure of a held statement. It reaches the caller of the statement that was sent together with it. */
 class HeldStatementError extends Error {

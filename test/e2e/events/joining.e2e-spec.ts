@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { settled } from '../../support/app/settled.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { nextPage, signUp } from '../../support/builders/users.js';
+
+interface EventBody {
+  readonly type: string;
+  readonly subject: string;
+  readonly position: string;
+}
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app?.close());
+
+const get = (path: string) => app.as(app.admin, 'get', path);
+const next = (answer: { get(name: string): string | undefined }) => String(answer.get('X-Next-Position'));
+const subjectsOf = (body: unknown) => (body as EventBody[]).map(({ subject }) => subject);
+const databaseTime = async () => {
+  const [row] = await app.database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+  return (row?.now ?? new Date()).toISOString();
+};
+/** Makes a user and waits until its event is settled. */
+async function settledUser(email: string): Promise<string> {
+  const { id } = await signUp(app, 'Joined', email);
+  await settled(app.database);
+  return id;
+}
+/** Waits until a seal covers everything that happened. */
+const sealed = () =>
+  until(
+    async () =>
+      (
+        await app.database.query(
+          `SELECT FROM audit_entries AS entry
+           WHERE NOT EXISTS (SELECT FROM audit_seals AS seal
+                             WHERE (seal.epoch, seal.xid, seal.seq) >= (entry.epoch, entry.xid, entry.seq)) LIMIT 1`,
+        )
+      ).length === 0,
+  );
+
+describe('a reader that joins the feed', () => {
+  it('at its end gets no old event, and every event from then on', async () => {
+    const old = await settledUser('old@joining.example');
+    const joined = await get('/api/events?after=latest').expect(200);
+    expect(joined.body).toEqual([]);
+    expect(next(joined)).toMatch(/^\d{43}$/);
+    expect(joined.get('Link')).toBeUndefined();
+
+    const fresh = await settledUser('fresh@joining.example');
+    const answer = await get(`/api/events?after=${next(joined)}`).expect(200);
+    expect(subjectsOf(answer.body)).toContain(fresh);
+    expect(subjectsOf(answer.body)).not.toContain(old);
+  });
+
+  it('at its end gets the event of a transaction that began before and commits after', async () => {
+    await settled(app.database);
+    const late = await HeldLock.take(
+      app.database.url,
+      `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
+       VALUES (gen_random_uuid(), 'test.late', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp())`,
+    );
+    const overtaking = await signUp(app, 'Overtaking', 'overtaking@joining.example');
+    const joined = await get('/api/events?after=latest').expect(200);
+    await late.query('COMMIT');
+    await late.release();
+    await settled(app.database);
+    const { body } = await get(`/api/events?after=${next(joined)}&limit=100`).expect(200);
+    expect((body as EventBody[]).map(({ type }) => type)).toContain('test.late');
+    expect(subjectsOf(body)).toContain(overtaking.id);
+  });
+
+  it('at a time gets everything from then on, and of what came before only the last seconds', async () => {
+    const old = await settledUser('before@joining.example');
+    await sealed();
+    const time = await databaseTime();
+    const fresh = await settledUser('after@joining.example');
+    const { body } = await get(`/api/events?from=${time}&limit=100`).expect(200);
+    expect(subjectsOf(body)).toContain(fresh);
+    expect(subjectsOf(body)).not.toContain(old);
+    expect(subjectsOf((await get('/api/events?from=2000-01-01T00:00:00Z&limit=100')).body)).toContain(old);
+    await sealed();
+    expect((await get('/api/events?from=2999-01-01T00:00:00Z')).body).toEqual([]);
+  });
+
+  it('at a time follows Link to the pages after the first', async () => {
+    await sealed();
+    const time = await databaseTime();
+    const ids = [await settledUser('page-1@joining.example'), await settledUser('page-2@joining.example')];
+    const read: string[] = [];
+    for (let path: string | null = `/api/events?from=${time}&type=user.created&limit=1`; path !== null;) {
+      const answer = await get(path).expect(200);
+      read.push(...subjectsOf(answer.body));
+      path = nextPage(answer);
+    }
+    expect(read).toEqual(ids);
+  });
+
+  it('is refused when it names two places', async () => {
+    const answer = await get('/api/events?after=latest&from=2026-01-01T00:00:00Z');
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'from' }] } });
+  });
+});
+
+describe('X-Next-Position', () => {
+  it('is the position to continue from, on full, last and empty pages', async () => {
+    await settledUser('continue@joining.example');
+    const page = await get('/api/events?limit=2').expect(200);
+    expect(next(page)).toBe((page.body as EventBody[])[1]?.position);
+    const empty = await get(`/api/events?type=test.nothing&after=${next(page)}`).expect(200);
+    expect([empty.body, next(empty)]).toEqual([[], next(page)]);
+    const start = next(await get('/api/events?type=test.nothing'));
+    expect((await get(`/api/events?after=${start}&limit=2`)).body).toEqual(page.body);
+  });
+
+  it('is there for the events of one user too', async () => {
+    const id = await settledUser('own@joining.example');
+    const page = await get(`/api/users/${id}/events`).expect(200);
+    expect(next(page)).toBe((page.body as EventBody[]).at(-1)?.position);
+    const latest = await get(`/api/users/${id}/events?after=latest`).expect(200);
+    expect([latest.body, next(latest) >= next(page)]).toEqual([[], true]);
+  });
+});
+
+describe('a filter of several types', () => {
+  it('returns the events of each in the order of the feed', async () => {
+    const id = await settledUser('types@joining.example');
+    await app.as(app.admin, 'patch', `/api/users/${id}`).send({ name: 'Renamed' }).expect(200);
+    await app.as(app.admin, 'patch', `/api/users/${id}`).send({ status: 'disabled' }).expect(200);
+    await settled(app.database);
+    const all = (await get('/api/events?limit=100')).body as EventBody[];
+    const wanted = ['user.disabled', 'user.created'];
+    const expected = all.filter(({ type }) => wanted.includes(type));
+    expect((await get(`/api/events?type=${wanted.join()}&limit=100`)).body).toEqual(expected);
+    expect((await get(`/api/events?type=${wanted.join(', ')}&limit=2`)).body).toEqual(expected.slice(0, 2));
+    const own = (await get(`/api/users/${id}/events?type=${wanted.join()}`)).body as EventBody[];
+    expect(own.map(({ type }) => type)).toEqual(['user.created', 'user.disabled']);
+  });
+
+  it.each([
+    ['an empty one', 'user.created,'],
+    ['more than 20', Array.from({ length: 21 }, (_, i) => `t${i}`).join()],
+    ['one that is too long', 'x'.repeat(101)],
+  ])('is refused with %s', async (_, type) => {
+    const answer = await get('/api/events').query({ type });
+    expect(answer.body).toMatchObject({ error: { code: 'VALIDATION_ERROR', details: [{ field: 'type' }] } });
+  });
+});
