@@ -47,6 +47,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'PATCH /api/users/me': ['            401    in   in    in      in      in ', WRONG],
   'GET /api/users/{id}': ['            401    in   404   404     in      in '],
   'PATCH /api/users/{id}': ['          401    403  403   403     403     in ', WRONG],
+  'PUT /api/users/{id}/email': ['      401    403  403   403     403     in ', WRONG],
+  'POST /api/users/{id}/password-reset': ['401  403  403   403     403     in '],
   'PUT /api/users/{id}/roles': ['      401    403  403   403     403     in ', WRONG],
   'DELETE /api/users/{id}': ['         401    in   404   404     404     in ', WRONG_VERSION],
   'POST /api/users/{id}/restore': ['   401    403  403   403     403     in '],
@@ -54,6 +56,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/users/{id}/data': ['       401    in   404   404     404     in '],
   'GET /api/users/{id}/sessions': ['   401    403  403   403     403     in '],
   'DELETE /api/users/{id}/sessions': ['401    403  403   403     403     in ', ENDS],
+  'DELETE /api/users/{id}/sessions/{session_id}': ['401 403 403 403 403 in ', ENDS],
   'GET /api/users/{id}/events': ['     401    in   404   404     in      in '],
   'GET /api/events': ['                401    403  403   403     in      in '],
   'GET /api/audit': ['                 401    403  403   403     in      in '],
@@ -63,6 +66,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/roles': ['                 401    in   in    in      in      in '],
   'GET /api/roles/{name}': ['          401    in   in    in      in      in '],
   'PUT /api/roles/{name}': ['          401    403  403   403     403     in ', WRONG],
+  'DELETE /api/roles/{name}': ['       401    403  403   403     403     in '],
   'POST /api/auth/login': ['           in     in   in    in      in      in ', WRONG],
   'POST /api/auth/refresh': ['         in     in   in    in      in      in ', WRONG],
   'POST /api/auth/introspect': ['      401    403  403   403     403     in ', WRONG],
@@ -181,6 +185,7 @@ describe('authorization', () => {
       .replace('/resources/{id}', `/resources/${resourceId}`)
       .replace('/jobs/{id}', `/jobs/${jobId}`)
       .replace('{id}', idOf('user'))
+      .replace('{session_id}', claimsOf(user('user')).sid)
       .replace('{name}', 'auditor');
     const authorization = caller === 'nobody' ? {} : bearer(user(caller));
     return send(app.url, { method, path, headers: { ...authorization, ...headers }, body });

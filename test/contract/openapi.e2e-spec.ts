@@ -291,7 +291,9 @@ async function realAnswers(url: string, database: TestDatabase) {
   const admin = await signIn(url, ADMIN.email, ADMIN.password);
   const ask = async (operation: string, given: Asked = {}) => {
     const [method = '', pattern = ''] = operation.split(' ');
-    const path = pattern.replace(/\{\w+\}/, given.key ?? '') + (given.query ?? '');
+    const path =
+      pattern.replace(/\{\w+\}/, given.key ?? '').replace('{session_id}', given.session ?? '') +
+      (given.query ?? '');
     const request = supertest(url)[method.toLowerCase() as 'get'](path);
     const token = 'token' in given ? given.token : admin.token;
     if (token !== undefined) void request.auth(token, { type: 'bearer' });
@@ -335,6 +337,11 @@ async function realAnswers(url: string, database: TestDatabase) {
   });
 
   const some = await signIn(url, person.email, PASSWORD);
+  // The reset has confirmed the address, so that nothing would be mailed.
+  await ask('PUT /api/users/{id}/email', { ...user, body: { email: person.email, verified: false } });
+  await ask('PUT /api/users/{id}/email', { ...user, body: { email: ADMIN.email } });
+  await ask('POST /api/users/{id}/password-reset', user);
+  await ask('POST /api/users/{id}/password-reset', { ...user, token: some.token });
   await askToChangeEmail(ask, some);
   await askAboutSessions(ask, some, id);
   await askAboutResources(ask, { id, token: some.token });
@@ -370,6 +377,9 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('PUT /api/roles/{name}', { key: 'support', body: { permissions: ['users:read'] } });
   await ask('GET /api/roles/{name}', { key: 'support' });
   await ask('GET /api/roles/{name}', { key: 'support', headers: { 'If-Match': '"another.1"' } });
+  await ask('DELETE /api/roles/{name}', { key: 'support' });
+  await ask('DELETE /api/roles/{name}', { key: 'support' });
+  await ask('DELETE /api/roles/{name}', { key: 'admin' });
   await ask('PUT /api/roles/{name}', { key: 'admin', body: { permissions: [] } });
   await ask('PUT /api/roles/{name}', { key: 'Not a role', body: { permissions: [] } });
   return answers;
@@ -378,6 +388,8 @@ async function realAnswers(url: string, database: TestDatabase) {
 interface Asked {
   /** The value of the path parameter. */
   readonly key?: string;
+  /** The value of the path parameter `session_id`. */
+  readonly session?: string;
   readonly query?: string;
   readonly body?: object | string;
   readonly headers?: Record<string, string>;

@@ -21,6 +21,7 @@ import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
 import { AdminRecoveryService } from './recovery/admin-recovery.service.js';
+import { UserRecoveryController } from './recovery/user-recovery.controller.js';
 import { RecoveryService } from './recovery/recovery.service.js';
 import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
@@ -73,6 +74,7 @@ const commands = [
     AuthController,
     RecoveryController,
     EmailController,
+    UserRecoveryController,
     SessionsController,
     UserSessionsController,
     JwksController,

@@ -4,6 +4,7 @@ import type { UserResponse } from '../users/dto/user.response.js';
 export const importFields = [
   'email',
   'name',
+  'locale',
   'password_hash',
   'email_verified',
   'status',

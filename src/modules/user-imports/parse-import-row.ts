@@ -1,6 +1,8 @@
 import { findCanonicalEmail, isShortEnough } from '../../common/email-address.js';
+import { canonicalLocale } from '../../common/locale.js';
 import { hasControlCharacters, trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
+import { LOCALE_FAULT } from '../../common/validation/locale.decorator.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
 import { HashFault } from '../../platform/crypto/passwords/hash.types.js';
 import { readImportedHash } from '../../platform/crypto/passwords/imported-hash.js';
@@ -46,11 +48,12 @@ export function parseImportRow(row: RawRow): ImportRow {
   const hash = fields.password_hash === undefined ? null : readImportedHash(fields.password_hash);
   if (hash instanceof HashFault) return `password_hash ${hash.reason}`;
   const email = trimText(fields.email as string);
-  const { name, roles, status, created_at: time } = fields;
+  const { name, locale, roles, status, created_at: time } = fields;
   return {
     email,
     emailKey: findCanonicalEmail(email) ?? '',
     name: name === undefined ? null : trimText(name as string),
+    locale: locale === undefined ? null : canonicalLocale(locale as string),
     passwordHash: hash,
     emailVerified: (fields.email_verified as boolean | undefined) ?? null,
     disabled: status === undefined ? null : status === 'disabled',
@@ -89,12 +92,13 @@ const converters: Readonly<Partial<Record<ImportField, (value: unknown) => unkno
 };
 
 function faultOf(fields: Fields): string | null {
-  const { email, name, email_verified: verified, status, roles, created_at: time } = fields;
+  const { email, name, locale, email_verified: verified, status, roles, created_at: time } = fields;
   if (typeof email !== 'string') return 'email must be an email';
   if (name !== undefined && typeof name !== 'string') return 'name must be a string';
   const faults = [
     ['email', unsafeTextFault(email) ?? emailFault(trimText(email))],
     ['name', name === undefined ? null : (unsafeTextFault(name) ?? nameFault(trimText(name)))],
+    ['locale', localeFault(locale)],
     [
       'email_verified',
       verified === undefined || typeof verified === 'boolean' ? null : 'must be true or false',
@@ -108,6 +112,11 @@ function faultOf(fields: Fields): string | null {
   ] as const;
   const found = faults.find(([, fault]) => fault !== null);
   return found ? `${found[0]} ${found[1]}` : null;
+}
+
+function localeFault(locale: unknown): string | null {
+  if (locale === undefined) return null;
+  return typeof locale === 'string' && canonicalLocale(locale) !== null ? null : LOCALE_FAULT;
 }
 
 function timeFault(time: unknown): string | null {

@@ -14,6 +14,7 @@ import { MergeImportedUsersHandler } from './commands/merge-imported-users.comma
 import { RecoverAdministratorHandler } from './commands/recover-administrator.command.js';
 import { ReplacePasswordHandler } from './commands/replace-password.command.js';
 import { RestoreUserHandler } from './commands/restore-user.command.js';
+import { SetEmailHandler } from './commands/set-email.command.js';
 import { SetRolesHandler } from './commands/set-roles.command.js';
 import { UpdateUserHandler } from './commands/update-user.command.js';
 import { VerifyEmailHandler } from './commands/verify-email.command.js';
@@ -40,6 +41,7 @@ const commands = [
   ImportUsersHandler,
   MergeImportedUsersHandler,
   UpdateUserHandler,
+  SetEmailHandler,
   SetRolesHandler,
   DeleteUserHandler,
   RestoreUserHandler,

@@ -21,10 +21,19 @@ const EMAIL_CONSTRAINT = 'users_email_key_key';
 
 export type NewUser = Pick<
   User,
-  'id' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'searchKey' | 'passwordHash' | 'roles'
+  | 'id'
+  | 'email'
+  | 'emailKey'
+  | 'name'
+  | 'nameKey'
+  | 'searchKey'
+  | 'locale'
+  | 'passwordHash'
+  | 'roles'
+  | 'emailVerified'
 >;
 export type ImportedUser = NewUser &
-  Pick<User, 'emailVerified' | 'disabled'> & {
+  Pick<User, 'disabled'> & {
     /** In ISO 8601; null for the time of the insert. */
     readonly createdAt: string | null;
   };
@@ -32,7 +41,15 @@ export type InsertedUser = Pick<User, 'id' | 'updatedAt'>;
 export type UserChanges = Partial<
   Pick<
     User,
-    'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles' | 'email' | 'emailKey' | 'emailVerified'
+    | 'name'
+    | 'nameKey'
+    | 'searchKey'
+    | 'locale'
+    | 'disabled'
+    | 'roles'
+    | 'email'
+    | 'emailKey'
+    | 'emailVerified'
   > & { deleted: boolean }
 >;
 
@@ -41,13 +58,13 @@ const NOT_ERASED = { erasedAt: IsNull() };
 /** Joins roles with commas, which role names cannot contain. LEAST ignores null. */
 const INSERT_ALL = prepared(
   `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
-                      created_at, changed_epoch)
+                      created_at, locale, changed_epoch)
    SELECT id, email, email_key, name, name_key, search_key, password_hash, string_to_array(roles, ','),
-          email_verified, disabled, least(created_at, clock_timestamp()), (SELECT current_epoch())
+          email_verified, disabled, least(created_at, clock_timestamp()), locale, (SELECT current_epoch())
    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-               $9::boolean[], $10::boolean[], $11::timestamptz[])
+               $9::boolean[], $10::boolean[], $11::timestamptz[], $12::text[])
         AS given (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
-                  created_at)
+                  created_at, locale)
    ORDER BY email_key COLLATE "C"
    ON CONFLICT (email_key) DO NOTHING
    RETURNING id, updated_at AS "updatedAt"`,
@@ -72,6 +89,7 @@ const UPDATE = prepared(
        email = coalesce($6, email), email_key = coalesce($7, email_key),
        email_verified = coalesce($8, email_verified), roles = coalesce($9, roles), disabled = coalesce($10, disabled),
        deleted_at = CASE $11::boolean WHEN true THEN clock_timestamp() WHEN false THEN NULL ELSE deleted_at END,
+       locale = coalesce($12, locale),
        version = version + $2, updated_at = clock_timestamp()
    WHERE id = $1
    RETURNING ${USER_COLUMNS}`,
@@ -119,6 +137,7 @@ export class UsersRepository {
       users.map(({ emailVerified }) => emailVerified),
       users.map(({ disabled }) => disabled),
       users.map(({ createdAt }) => createdAt),
+      users.map(({ locale }) => locale),
     ]);
   }
 
@@ -215,8 +234,20 @@ export class UsersRepository {
    * @returns null when the address is taken
    */
   async update({ id }: User, changes: UserChanges, versions: number): Promise<User | null> {
-    const { name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted } = changes;
-    const values = [name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted];
+    const { name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted, locale } =
+      changes;
+    const values = [
+      name,
+      nameKey,
+      searchKey,
+      email,
+      emailKey,
+      emailVerified,
+      roles,
+      disabled,
+      deleted,
+      locale,
+    ];
     try {
       return await this.sql.one<User>(UPDATE, [id, versions, ...values]);
     } catch (error) {
@@ -232,7 +263,7 @@ export class UsersRepository {
   async erase(user: User): Promise<User> {
     const rows = await this.sql.rows<object>(
       `UPDATE users SET email = 'erased:' || id, email_key = 'erased:' || id, name = '', name_key = '', search_key = '',
-              password_hash = NULL, roles = ARRAY['user'], email_verified = false, last_login_at = NULL,
+              password_hash = NULL, roles = ARRAY['user'], email_verified = false, last_login_at = NULL, locale = 'en',
               disabled = false, deleted_at = coalesce(deleted_at, clock_timestamp()), erased_at = clock_timestamp(),
               version = version + 1, updated_at = clock_timestamp()
        WHERE id = $1 RETURNING *`,

@@ -5,6 +5,8 @@ import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
@@ -27,6 +29,7 @@ const BEFORE_HISTORY_MESSAGE = 'The state at that time is unknown because the us
 @Injectable()
 export class UsersService {
   constructor(
+    @InjectConfig() private readonly config: Config,
     private readonly repository: UsersRepository,
     private readonly hasher: PasswordHasher,
     private readonly unitOfWork: UnitOfWork,
@@ -148,7 +151,10 @@ export class UsersService {
    * @throws AppError `VALIDATION_ERROR` for `field` if the policy refuses it or it is the current one
    */
   async hashPassword(password: string, user: User, field: string): Promise<string> {
-    const refusal = checkPassword({ password, email: user.email, name: user.name }, field);
+    const refusal = checkPassword(
+      { password, email: user.email, name: user.name, product: this.config.PRODUCT_NAME },
+      field,
+    );
     if (refusal) throw AppError.invalid(field, refusal);
     const guess = { password, address: user.emailKey };
     if (user.passwordHash !== null && (await this.hasher.matches(guess, user.passwordHash)))

@@ -3,11 +3,13 @@ import {
   addCorsWarning,
   addEmptyLine,
   addHeader,
+  addLocale,
   addLog,
   all,
   type Change,
   omitHeader,
   replaceHeader,
+  replaceText,
   underApi,
 } from './wanted-changes.js';
 import { importDifferences } from './wanted-import-differences.js';
@@ -136,6 +138,48 @@ const sharedRoundTrips: WantedDifference = {
   reason: 'the statements of a transaction share round trips, so a batch is measured once',
 };
 
+/** Users in all forms: bodies, lines of exports, and what changed in audit entries. */
+const locales: WantedDifference = {
+  exchanges: /./,
+  change: addLocale,
+  reason: 'users have a locale (docs/guides/mails.md)',
+};
+
+/** Lists of everything that is accepted, and of the methods of a path. */
+const additions: readonly WantedDifference[] = [
+  {
+    exchanges: /^exports: GET \/api\/export\/users\?fields=password as admin$/,
+    change: replaceText('id, email, name, status,', 'id, email, name, locale, status,'),
+    reason: 'exports contain the locale',
+  },
+  {
+    exchanges: /^jobs: POST \/api\/users\/import as admin: no header$/,
+    change: replaceText('columns email, name, password_hash,', 'columns email, name, locale, password_hash,'),
+    reason: 'imports read the locale',
+  },
+  {
+    exchanges: /^history: GET \/api\/audit\?action=nothing as admin$/,
+    change: all(
+      replaceText(
+        'user.update, user.disable,',
+        'user.update, user.invite, user.password_reset, user.email_change, user.disable,',
+      ),
+      replaceText('role.update, session.revoke,', 'role.update, role.delete, session.revoke,'),
+    ),
+    reason: 'administrators can do more, and all of it is audited',
+  },
+  {
+    exchanges: /^methods: OPTIONS \/api\/roles\/(?:auditor|support)$/,
+    change: replaceHeader('Allow: GET, HEAD, PUT', 'Allow: DELETE, GET, HEAD, PUT'),
+    reason: 'a role that nobody has can be deleted',
+  },
+  {
+    exchanges: /^methods: OPTIONS \/api\/users\/me\/email$/,
+    change: replaceHeader('Allow: POST', 'Allow: POST, PUT'),
+    reason: 'the path matches that of another user’s address too, for which `me` is not a valid id',
+  },
+];
+
 /** Readers of the feed can join it at its end or at a time, and are always told where to go on. */
 const joiningTheFeed: readonly WantedDifference[] = [
   {
@@ -186,6 +230,8 @@ const recoveringAdmins: readonly WantedDifference[] = [
 export const wantedDifferences: readonly WantedDifference[] = [
   ...recoveringAdmins,
   sharedRoundTrips,
+  locales,
+  ...additions,
   ...refusedInput,
   ...refusedAtTheEdge,
   ...documentationLines,

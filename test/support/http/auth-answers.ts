@@ -3,6 +3,7 @@ import { mailsIn, tokenInFolder } from '../builders/mails.js';
 
 interface Asked {
   readonly key?: string;
+  readonly session?: string;
   readonly query?: string;
   readonly body?: object;
   readonly token?: string;
@@ -69,5 +70,9 @@ export async function askAboutSessions(ask: Ask, some: TestUser, id: string): Pr
   await ask('PUT /api/auth/password', { ...change, body: { ...passwords, current_password: 'wrong' } });
   await ask('PUT /api/auth/password', change);
   await ask('PUT /api/auth/password', change);
+  const one = await ask('GET /api/users/{id}/sessions', { key: changing });
+  const [{ id: session }] = one.body as [{ id: string }];
+  await ask('DELETE /api/users/{id}/sessions/{session_id}', { key: changing, session });
+  await ask('DELETE /api/users/{id}/sessions/{session_id}', { key: changing, session });
   await ask('DELETE /api/users/{id}/sessions', { key: changing });
 }

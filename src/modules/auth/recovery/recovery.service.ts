@@ -14,8 +14,13 @@ import { UserMailsService } from './user-mails.service.js';
 import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { ChangeEmailDto } from '../dto/change-email.dto.js';
 import type { WhichSessions } from '../events/sessions-revoked.event.js';
+import type { TokenPurpose } from './one-time-token.entity.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
+
+const TOO_MANY_CHANGES = 'Too many email changes were requested; confirm the last one or try again later';
+/** The purposes of the tokens that set a password. */
+const SETS_PASSWORD: readonly TokenPurpose[] = ['reset-password', 'set-password', 'invitation'];
 
 type EmailChangeInput = Awaited<ReturnType<UsersService['getWithPassword']>>;
 
@@ -49,7 +54,7 @@ export class RecoveryService {
    * @throws AppError `VALIDATION_ERROR` for a token or a password that is not accepted
    */
   async resetPassword(token: string, password: string): Promise<void> {
-    const granted = await this.tokens.find(token, ['reset-password']);
+    const granted = await this.tokens.find(token, SETS_PASSWORD);
     if (!granted) throw invalidToken();
     const user = await this.users.getWithPassword(granted.userId);
     // The token proves access to its address, which may no longer be the user's address.
@@ -57,7 +62,7 @@ export class RecoveryService {
     const hash = await this.users.hashPassword(password, user, 'new_password');
     await this.unitOfWork.run(async () => {
       await this.users.lockActive(user.id);
-      if (!(await this.tokens.use(token, ['reset-password']))) throw invalidToken();
+      if (!(await this.tokens.use(token, [granted.purpose]))) throw invalidToken();
       await this.throttle.forgetFailures(user.emailKey, user.id);
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_reset'));
       await this.commands.execute(new VerifyEmail(user.id, granted.email));
@@ -90,9 +95,9 @@ export class RecoveryService {
       await this.users.lockActive(user.id);
       await this.sessions.lockForShare(caller);
       if (!(await this.mails.sendToken('change-email', user, input.new_email, caller.sessionId))) {
-        throw await this.tooManyMails(user.id);
+        throw await this.mails.tooMany('change-email', user.id, TOO_MANY_CHANGES);
       }
-      await this.mails.send('email-change-requested', user);
+      await this.mails.sendNotice('email-change-requested', user);
       await this.audit.record({ action: 'auth.email_change', target: { type: 'user', id: user.id } });
     });
   }
@@ -120,14 +125,6 @@ export class RecoveryService {
 
   async deleteTokens(userId: string): Promise<void> {
     await this.tokens.deleteOfUser(userId);
-  }
-
-  private async tooManyMails(userId: string): Promise<AppError> {
-    const seconds = await this.tokens.secondsUntilNext(userId, 'change-email');
-    return new AppError('RATE_LIMITED', {
-      message: 'Too many email changes were requested; confirm the last one or try again later',
-      headers: { 'Retry-After': String(seconds) },
-    });
   }
 
   private async assertPassword(

@@ -1,5 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { newId } from '../../../common/ids.js';
+import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from '../history/user.history.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
@@ -12,6 +13,8 @@ export interface ImportedUser {
   readonly emailKey: string;
   /** Defaults to the local part of the address. */
   readonly name: string | null;
+  /** Defaults to `en`. Absent in rows that an earlier version of the service has staged. */
+  readonly locale?: string | null;
   /** The stored hash, or null for a user without a password until a reset. */
   readonly passwordHash: string | null;
   /** Defaults to false. */
@@ -70,6 +73,7 @@ function toNewUser(user: ImportedUser) {
     ...userSortKeys(name, user.email),
     id: newId(),
     name,
+    locale: user.locale ?? DEFAULT_LOCALE,
     emailVerified: user.emailVerified ?? false,
     disabled: user.disabled ?? false,
     roles: [...(user.roles ?? DEFAULT_ROLES)],

@@ -80,7 +80,7 @@ export class MergeImportedUsersHandler implements ICommandHandler<MergeImportedU
 
   private async decide(user: User, given: ImportedUser, caller: Principal): Promise<UserChange | null> {
     assertNotDeleted(user);
-    const { name, emailVerified } = given;
+    const { name, locale, emailVerified } = given;
     const roles = given.roles?.toSorted() ?? user.roles;
     const disabled = given.disabled ?? user.disabled;
     const losesAdmin = user.roles.includes(ADMIN) && !roles.includes(ADMIN);
@@ -90,8 +90,13 @@ export class MergeImportedUsersHandler implements ICommandHandler<MergeImportedU
       events.push(event);
       changes.push(values);
     };
-    if (name !== null && name !== user.name)
-      change(userEventTypes.updated, { name, ...userSortKeys(name, user.email) });
+    const isRenamed = name !== null && name !== user.name;
+    const hasNewLocale = typeof locale === 'string' && locale !== user.locale;
+    if (isRenamed || hasNewLocale)
+      change(userEventTypes.updated, {
+        ...(isRenamed && { name, ...userSortKeys(name, user.email) }),
+        ...(hasNewLocale && { locale }),
+      });
     if (emailVerified !== null && emailVerified !== user.emailVerified)
       change(emailVerified ? userEventTypes.emailConfirmed : userEventTypes.emailUnconfirmed, {
         emailVerified,

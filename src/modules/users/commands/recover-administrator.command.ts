@@ -1,6 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { canonicalEmail } from '../../../common/email-address.js';
 import { newId } from '../../../common/ids.js';
+import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from '../history/user.history.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
@@ -48,7 +49,9 @@ export class RecoverAdministratorHandler implements ICommandHandler<RecoverAdmin
         passwordHash,
         ONE_TIME_PASSWORD_SECONDS,
       );
-      await this.history.record(admin, recovered, [userEventTypes.passwordChanged], 'user.recover');
+      await this.history.record(admin, recovered, [userEventTypes.passwordChanged], {
+        action: 'user.recover',
+      });
       return recovered;
     });
   }
@@ -60,6 +63,8 @@ export class RecoverAdministratorHandler implements ICommandHandler<RecoverAdmin
       email,
       emailKey: canonicalEmail(email),
       name: FIRST_ADMINISTRATOR_NAME,
+      locale: DEFAULT_LOCALE,
+      emailVerified: false,
       passwordHash: null,
       roles: [ADMIN, 'user'],
     });

@@ -9,7 +9,7 @@ import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../../conf
 import { InjectConfig } from '../../../config/config.module.js';
 import { FIRST_ADMINISTRATOR_NAME } from '../user-rules.js';
 import { CreateFirstAdministrator } from '../commands/create-first-administrator.command.js';
-import { CreateUserDto } from '../dto/create-user.dto.js';
+import { SignUpDto } from '../dto/sign-up.dto.js';
 import { UsersRepository } from '../users.repository.js';
 
 const GENERATED_PASSWORD_BYTES = 18;
@@ -74,8 +74,8 @@ export class FirstAdministratorService {
     return randomBytes(GENERATED_PASSWORD_BYTES).toString('base64url');
   }
 
-  private async checkedAdministrator(password: string | null): Promise<CreateUserDto> {
-    const administrator = Object.assign(new CreateUserDto(), {
+  private async checkedAdministrator(password: string | null): Promise<SignUpDto> {
+    const administrator = Object.assign(new SignUpDto(), {
       email: trimText(this.config.ADMIN_EMAIL),
       password,
       name: FIRST_ADMINISTRATOR_NAME,
@@ -85,7 +85,7 @@ export class FirstAdministratorService {
     throw new ConfigError(faults.map(({ property }) => `ADMIN_${property.toUpperCase()} is not valid`));
   }
 
-  private async create(administrator: CreateUserDto): Promise<boolean> {
+  private async create(administrator: SignUpDto): Promise<boolean> {
     try {
       return (await this.commands.execute(new CreateFirstAdministrator(administrator))) !== null;
     } catch (error) {
