@@ -3,7 +3,8 @@ import supertest from 'supertest';
 import { newId } from '../../../src/common/ids.js';
 import { PrincipalCache } from '../../../src/modules/auth/principals/principal.cache.js';
 import { NotificationsService } from '../../../src/platform/database/listen/notifications.service.js';
-import { sealedOf, stopSealing, writeEntries } from '../../support/builders/audit.js';
+import { sealedOf, writeEntries } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { Instance } from '../../support/app/instance.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
@@ -26,7 +27,7 @@ describe('principals', () => {
   let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    await stopSealing(app);
+    await stopBackgroundWork(app);
     user = await app.createUser();
   });
   afterAll(() => app.close());
@@ -308,7 +309,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
         TestApp.create({ database, config: { DATABASE_URL: pooler.url, DB_PREPARED: false } }),
         Instance.spawn({ env }),
       ]);
-      await stopSealing(app);
+      await stopBackgroundWork(app);
       await instance.until(() => instance.stdout.includes('is ready'));
     });
     afterAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { poolOf } from '../../../src/platform/database/database.module.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
@@ -30,7 +30,7 @@ describe('a write slower than the lock limit of a request', () => {
   let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    await stopSealing(app);
+    await stopBackgroundWork(app);
     user = await app.createUser();
   });
   afterAll(() => app.close());
@@ -63,7 +63,7 @@ describe('a locked row', () => {
   let lock: HeldLock | null = null;
   beforeAll(async () => {
     app = await TestApp.create({ config: { DB_POOL_MAX } });
-    await stopSealing(app);
+    await stopBackgroundWork(app);
     wanted = await app.createUser();
     other = await app.createUser();
   });
@@ -194,7 +194,7 @@ wherePossible(noPgBouncer, 'a pooler', () =>
         DB_PREPARED: false,
       };
       app = await TestApp.create({ database, config });
-      await stopSealing(app);
+      await stopBackgroundWork(app);
     });
     beforeEach(async () => {
       ({ access_token: token } = await logIn(app.url, ADMIN.email, ADMIN.password));

@@ -4,7 +4,7 @@ import { poolOf } from '../../../src/platform/database/database.module.js';
 import { ServicePool } from '../../../src/platform/database/driver/pools/service.pool.js';
 import { OVERLOAD_REFUSALS } from '../../../src/platform/metrics/metric-names.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { HeldThreads } from '../../support/faults/held-threads.js';
 import { freshKey, signUpKeyed } from '../../support/http/keyed.js';
@@ -36,7 +36,7 @@ describe('overload', () => {
         CORS_ORIGINS: [ORIGIN],
       },
     });
-    await stopSealing(app);
+    await stopBackgroundWork(app);
   });
   afterEach(async () => {
     await threads?.release();
@@ -166,7 +166,7 @@ describe('overload', () => {
       config: { DB_POOL_MAX: 1, DB_CONNECT_TIMEOUT_MS: 300 },
       database: app.database,
     });
-    await stopSealing(impatient);
+    await stopBackgroundWork(impatient);
     const request = () => send(impatient.url, { path: '/api/users/me', headers: bearer(impatient.admin) });
     await request();
     lock = await HeldLock.takeUsers(app.database.url);

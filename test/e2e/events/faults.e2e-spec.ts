@@ -33,17 +33,14 @@ import { type ImportedUser, ImportUsers } from '../../../src/modules/users/comma
 import { RecoverAdministrator } from '../../../src/modules/users/commands/recover-administrator.command.js';
 import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
 import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
-import { SignInAttemptsService } from '../../../src/modules/auth/sign-in/sign-in-attempts.service.js';
 import { SetEmail } from '../../../src/modules/users/commands/set-email.command.js';
 import { SetRoles } from '../../../src/modules/users/commands/set-roles.command.js';
 import { UpdateUser } from '../../../src/modules/users/commands/update-user.command.js';
 import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.command.js';
-import { LastLoginBuffer } from '../../../src/modules/users/last-login.buffer.js';
 import { UsersService } from '../../../src/modules/users/users.service.js';
-import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
 import { isRead } from '../../../src/platform/database/driver/statements/statement.js';
 import { AllRows } from '../../support/database/all-rows.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { type BrokenStatement, ConnectionFaults } from '../../support/faults/connection-faults.js';
 import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
@@ -62,9 +59,7 @@ let caller: Principal;
 beforeAll(async () => {
   app = await TestApp.create();
   // Stops background writers, so that none changes a row or removes a task that should not exist.
-  await Promise.all([stopSealing(app), app.nest.get(LastLoginBuffer).onModuleDestroy()]);
-  await app.nest.get(SignInAttemptsService).onModuleDestroy();
-  await app.nest.get(TaskWorker).onModuleDestroy();
+  await stopBackgroundWork(app);
   superuser = new pg.Client({ connectionString: app.database.url });
   await superuser.connect();
   faults = new ConnectionFaults(app, superuser);

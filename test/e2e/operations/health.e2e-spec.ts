@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LifecycleService } from '../../../src/platform/lifecycle/lifecycle.service.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { send } from '../../support/http/send.js';
 import { statementsOf } from '../../support/database/statements.js';
 import { TcpProxy } from '../../support/faults/tcp-proxy.js';
@@ -58,7 +58,7 @@ describe('the health routes', () => {
   });
 
   it('send no query while the heartbeat arrives', async () => {
-    await stopSealing(app);
+    await stopBackgroundWork(app);
     await until(async () => (await statementsOf(() => probes(100))) === 0);
   });
 
@@ -118,7 +118,7 @@ describe('the health routes when heartbeats use another path than requests', () 
       config: { LISTEN_DATABASE_URL: path.through(database.serviceUrl) },
     });
     try {
-      await stopSealing(app);
+      await stopBackgroundWork(app);
       const began = performance.now();
       const probes = () =>
         Promise.all(Array.from({ length: 200 }, () => send(app.url, { path: '/health/ready' })));

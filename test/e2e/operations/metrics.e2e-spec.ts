@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { ADMIN, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
@@ -36,7 +36,7 @@ describe('GET /metrics', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await TestApp.create();
-    await stopSealing(app);
+    await stopBackgroundWork(app);
   });
   afterAll(() => app.close());
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { prepared } from '../../../src/platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../src/platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { statementsOf } from '../../support/database/statements.js';
 import { TestApp } from '../../support/app/test-app.js';
 
@@ -12,7 +12,7 @@ describe('deferred statements', () => {
   let sql: SqlRunner;
   beforeAll(async () => {
     app = await TestApp.create({ config: { DB_POOL_MAX: 4 } });
-    await stopSealing(app);
+    await stopBackgroundWork(app);
     unit = app.nest.get(UnitOfWork);
     sql = app.nest.get(SqlRunner);
     await app.database.query('CREATE TABLE notes (id integer PRIMARY KEY, text text NOT NULL)');

@@ -16,7 +16,7 @@ import { ImportChunksRepository } from '../../../src/modules/user-imports/import
 import type { HoldingClient } from '../../../src/platform/database/driver/statements/held-statements.js';
 import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
 import { IdempotencyRepository } from '../../../src/platform/idempotency/idempotency.repository.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { TestApp } from '../../support/app/test-app.js';
 
 const ID = randomUUID();
@@ -90,7 +90,7 @@ describe('one statement is sent when', () => {
   let sent: string[] = [];
   beforeAll(async () => {
     app = await TestApp.create();
-    await stopSealing(app);
+    await stopBackgroundWork(app);
     const logger: Partial<Logger> = {
       logQuery: (statement) => void sent.push(statement),
       logQueryError() {},

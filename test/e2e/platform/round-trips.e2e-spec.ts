@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { logIn, refreshed } from '../../support/builders/sessions.js';
 import { statementsOf } from '../../support/database/statements.js';
 import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
@@ -16,8 +15,7 @@ describe('the round trips of a request', () => {
   let user: TestUser;
   beforeAll(async () => {
     app = await TestApp.create();
-    await stopSealing(app);
-    await app.nest.get(TaskWorker).onModuleDestroy();
+    await stopBackgroundWork(app);
     user = await app.createUser();
   });
   afterAll(() => app.close());

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { poolOf } from '../../../src/platform/database/database.module.js';
 import { prepared } from '../../../src/platform/database/driver/statements/prepared.js';
 import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
-import { stopSealing } from '../../support/builders/audit.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 
@@ -12,7 +12,7 @@ describe('the unit of work', () => {
   let unit: UnitOfWork;
   beforeAll(async () => {
     app = await TestApp.create({ config: { DB_POOL_MAX: 4 } });
-    await stopSealing(app);
+    await stopBackgroundWork(app);
     unit = app.nest.get(UnitOfWork);
     await app.database.query('CREATE TABLE notes (id integer PRIMARY KEY, text text NOT NULL)');
     await app.database.share('notes');

@@ -1,8 +1,4 @@
-import type { OnModuleDestroy } from '@nestjs/common';
-import { JobWorker } from '../../../src/modules/jobs/processing/job.worker.js';
 import { SealWriter } from '../../../src/modules/audit/sealing/seal.writer.js';
-import { LastLoginBuffer } from '../../../src/modules/users/last-login.buffer.js';
-import { HorizonMonitor } from '../../../src/platform/event-store/horizon.monitor.js';
 import type { TestApp } from '../app/test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 import { until } from '../app/until.js';
@@ -66,13 +62,4 @@ export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<v
   await ask('GET /api/audit/{id}/proof', { key: NOBODY });
   await ask('POST /api/audit/verify', { body: {} });
   await ask('POST /api/audit/verify', { body: { from: 'yesterday' } });
-}
-
-/** Stops all background work of an app, for tests that count its statements or connections. */
-export async function stopSealing({ nest }: TestApp): Promise<void> {
-  await Promise.all(
-    [SealWriter, HorizonMonitor, JobWorker, LastLoginBuffer].map((each) =>
-      nest.get<OnModuleDestroy>(each).onModuleDestroy(),
-    ),
-  );
 }
