@@ -4,16 +4,8 @@
  * Gives new objects 16 MB (48 MB in all), so that what lives only for one request dies there. With 4 MB a request on
  * `GET /api/users/me` costs 1.4 to 1.8 times the CPU time. The minimum is the same, because a start would otherwise
  * collect 20 times until it has grown to that size.
- *
- * The old generation is collected once it has grown by 30 %. By default V8 lets it double, and under load a process
- * holds 400 MB instead of 230.
  */
-export const NODE_FLAGS = [
-  '--enable-source-maps',
-  '--min-semi-space-size=16',
-  '--max-semi-space-size=16',
-  '--heap-growing-percent=30',
-];
+export const NODE_FLAGS = ['--enable-source-maps', '--min-semi-space-size=16', '--max-semi-space-size=16'];
 
 /**
  * Makes glibc serve all threads from one heap and keep what was freed. A password hash needs 19 MB for 30 ms. By default

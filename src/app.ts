@@ -18,7 +18,7 @@ import type { FrontDoor } from './platform/lifecycle/front-door.server.js';
 import { logUncaughtErrors, logProcessWarnings } from './platform/lifecycle/log-process-faults.js';
 import { LifecycleService } from './platform/lifecycle/lifecycle.service.js';
 import { stopOnSignals } from './platform/lifecycle/shutdown.js';
-import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
+import { limitGarbage, releaseStartMemory } from './platform/lifecycle/start-memory.js';
 import { lacksPretty } from './platform/logging/logger-options.js';
 import { ServiceLogger } from './platform/logging/service.logger.js';
 import { startWarnings } from './platform/logging/start.logger.js';
@@ -60,6 +60,7 @@ export async function serve(start: Start): Promise<void> {
     const administrator = await app.get(FirstAdministratorService).ensure();
     // Runs before the service accepts requests, because it blocks the process.
     releaseStartMemory();
+    limitGarbage();
     const port = await door.open();
     signals.stop.throwIfAborted();
     door.admitTo(app.getHttpAdapter().getInstance());
