@@ -5,6 +5,7 @@ import { jobCommands } from './commands/jobs.command.js';
 import { loginCommands } from './commands/login.command.js';
 import { roleCommands } from './commands/roles.command.js';
 import { sessionCommands } from './commands/sessions.command.js';
+import { userMailCommands } from './commands/user-mails.command.js';
 import { userCommands } from './commands/users.command.js';
 import { verifyCommand } from './commands/verify.command.js';
 import type { Command } from './command-line/command.types.js';
@@ -13,6 +14,7 @@ import type { Command } from './command-line/command.types.js';
 export const commands: readonly Command[] = [
   ...loginCommands,
   ...userCommands,
+  ...userMailCommands,
   importCommand,
   exportCommand,
   ...sessionCommands,

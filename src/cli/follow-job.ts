@@ -7,8 +7,12 @@ const POLL_INTERVAL_MS = 500;
 /** The maximum number of failed rows to print. The rest are only counted. */
 const MAX_SHOWN_FAILURES = 20;
 
+/** The type of the jobs whose rejected rows can be downloaded. */
+const IMPORT = 'users.import';
+
 interface Job {
   readonly id: string;
+  readonly type: string;
   readonly status: string;
   readonly total: number | null;
   readonly done: number;
@@ -18,13 +22,16 @@ interface Job {
 interface Result {
   readonly index: number;
   readonly id?: string | null;
+  /** The line of the file and the address, in the results of an import. */
+  readonly line?: number;
+  readonly email?: string;
   readonly error?: { readonly code: string; readonly message: string } | null;
 }
 
 /** Waits for a job and prints the rows that failed. @throws CliError unless every row succeeded */
 export async function followJob(client: ApiClient, id: string): Promise<void> {
   const job = await waitForJob(client, id);
-  printResult(`job ${id}: ${job.status}, ${job.done} done, ${job.failed} failed`);
+  printResult(`job ${id}: ${job.status}, ${countsOf(job)}`);
   if (job.failed > 0) await printFailures(client, job);
   if (job.failed > 0 || job.status !== 'succeeded') {
     throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT_CODES.failed);
@@ -51,13 +58,29 @@ async function waitForJob(client: ApiClient, id: string): Promise<Job> {
   return job;
 }
 
-async function printFailures(client: ApiClient, { id, failed }: Job): Promise<void> {
+async function printFailures(client: ApiClient, { id, type, failed }: Job): Promise<void> {
   const path = `/api/jobs/${id}/results?status=failed&limit=${MAX_SHOWN_FAILURES}`;
-  for (const { index, id: itemId, error } of await client.json<Result[]>({ path })) {
-    printStatus(`row ${index}${itemId ? ` (${itemId})` : ''}: ${error?.code}: ${error?.message}`);
+  for (const row of await client.json<Result[]>({ path })) {
+    printStatus(`${nameOf(row)}: ${row.error?.code}: ${row.error?.message}`);
   }
   if (failed > MAX_SHOWN_FAILURES)
-    printStatus(`… and ${failed - MAX_SHOWN_FAILURES} more: GET /api/jobs/${id}/results`);
+    printStatus(
+      `… and ${failed - MAX_SHOWN_FAILURES} more: gatehouse jobs results ${id} --filter status=failed`,
+    );
+  if (type === IMPORT)
+    printStatus(`to correct the rejected rows: gatehouse jobs rejected ${id} --output FILE`);
+}
+
+/** Names the row by its line in the file and its address if it has them, otherwise by its index and id. */
+function nameOf({ index, line, email, id }: Result): string {
+  const what = email ?? id;
+  return `${line === undefined ? `row ${index}` : `line ${line}`}${what ? ` (${what})` : ''}`;
+}
+
+/** Rows that were skipped count neither as done nor as failed. */
+function countsOf({ total, done, failed }: Job): string {
+  const skipped = (total ?? 0) - done - failed;
+  return `${done} done, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
 const readJob = (client: ApiClient, id: string): Promise<Job> =>

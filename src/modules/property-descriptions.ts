@@ -26,8 +26,6 @@ export const propertyDescriptions: Readonly<Record<string, string>> = {
   message: 'The reason, for people',
   name: 'The name',
   new_email: 'The address to change to',
-  new_password:
-    'A password of 8 to 128 characters that is not common and contains no part of the name or address',
   occurred_at: 'The time at which it happened',
   outcome: '`success`, `failure` (could not be done) or `denied` (not allowed)',
   owner_id: 'The id of the user who owns it',

@@ -1,38 +1,59 @@
 import { open } from 'node:fs/promises';
 import { compose, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { usageError } from '../cli.error.js';
 import { defineCommand } from '../command-line/command.types.js';
 import { followJob } from '../follow-job.js';
 import { FirebaseRows, readFirebaseParameters } from '../firebase-rows.js';
 import { printResult, printStatus } from '../output/console-output.js';
 
-const MEDIA_TYPES: Readonly<Record<string, string>> = { ndjson: 'application/x-ndjson', csv: 'text/csv' };
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  ndjson: 'application/x-ndjson',
+  json: 'application/json',
+  csv: 'text/csv',
+};
+const CONFLICT_POLICIES: readonly string[] = ['fail', 'skip', 'update'];
 
-/** Uploads users to import. The format defaults to the file's extension. */
+/** Uploads users to import. The format defaults to the file's extension; a further `.gz` means a compressed file. */
 export const importCommand = defineCommand({
   name: 'import',
   aliases: ['users import'],
-  summary: 'Import users from FILE; "-" is standard input',
+  summary:
+    'Import users from FILE.ndjson, FILE.json or FILE.csv, also compressed as .gz; "-" is standard input',
   args: ['FILE'],
-  flags: ['format', 'firebase-params', 'wait'],
+  flags: ['format', 'dry-run', 'on-conflict', 'firebase-params', 'wait'],
   run: async ({ client, args: [file = ''], flags }) => {
-    const { format, wait = true, 'firebase-params': parameters } = flags;
+    const { format, wait = true, 'firebase-params': parameters, 'dry-run': isDryRun = false } = flags;
+    const query = queryOf(isDryRun, flags['on-conflict']);
     const firebase =
       parameters === undefined ? null : new FirebaseRows(await readFirebaseParameters(parameters));
-    const type = MEDIA_TYPES[firebase ? 'ndjson' : (format ?? file.split('.').at(-1) ?? '')];
-    if (type === undefined) throw usageError('--format must be ndjson or csv');
+    const isCompressed = file.endsWith('.gz');
+    const extension = file.replace(/\.gz$/, '').split('.').at(-1) ?? '';
+    const type = MEDIA_TYPES[firebase ? 'ndjson' : (format ?? extension)];
+    if (type === undefined) throw usageError('--format must be ndjson, csv or json');
     // Opens the file first, so that a missing one is reported before anything is sent.
     const source: Readable = file === '-' ? process.stdin : (await open(file)).createReadStream();
-    const headers = { 'Content-Type': type };
     const job = await client.json<{ id: string }>({
       method: 'POST',
-      path: '/api/users/import',
-      headers,
-      stream: firebase ? compose(source, firebase) : source,
+      path: `/api/users/import${query}`,
+      headers: { 'Content-Type': type, ...(isCompressed && !firebase && { 'Content-Encoding': 'gzip' }) },
+      stream: firebase ? compose(isCompressed ? compose(source, createGunzip()) : source, firebase) : source,
     });
     if (firebase && firebase.skipped > 0)
       printStatus(`${firebase.skipped} users without an address were left out`);
+    if (isDryRun) printStatus('dry run: the job changes nothing');
     if (wait) await followJob(client, job.id);
     else printResult(`job ${job.id}`);
   },
 });
+
+/** @throws CliError for an unknown policy, before the file is sent */
+function queryOf(isDryRun: boolean, onConflict: string | undefined): string {
+  if (onConflict !== undefined && !CONFLICT_POLICIES.includes(onConflict))
+    throw usageError('--on-conflict must be fail, skip or update');
+  const query = new URLSearchParams({
+    ...(isDryRun && { dry_run: 'true' }),
+    ...(onConflict !== undefined && { on_conflict: onConflict }),
+  }).toString();
+  return query === '' ? '' : `?${query}`;
+}

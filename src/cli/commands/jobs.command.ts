@@ -3,6 +3,7 @@ import { parseFilters } from '../command-line/flag-values.js';
 import { followJob } from '../follow-job.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
 import { type Column, RecordPrinter } from '../output/print-records.js';
+import { saveAnswer } from '../save-answer.js';
 
 interface Job {
   readonly id: string;
@@ -67,6 +68,15 @@ export const jobCommands: readonly Command[] = [
       const filters = parseFilters(input.flags);
       return printList<Row>(input, { path, noun: 'rows', total: 'exact', columns: rowColumns, filters });
     },
+  }),
+  defineCommand({
+    name: 'jobs rejected',
+    summary:
+      'Download the rejected rows of an import, to correct them and import them again; kept for 24 hours',
+    args: ['JOB'],
+    flags: ['output'],
+    run: async ({ client, args: [id = ''], flags: { output = '-' } }) =>
+      saveAnswer(await client.stream({ path: `${pathOf(id)}/rejected` }), output),
   }),
   defineCommand({
     name: 'jobs wait',

@@ -43,4 +43,12 @@ export const roleCommands: readonly Command[] = [
       show(await client.json<Role>(request), flags.json);
     },
   }),
+  defineCommand({
+    name: 'roles delete',
+    summary: 'Delete a role that no user has',
+    args: ['ROLE'],
+    flags: [],
+    confirmation: ({ args: [name] }) => `delete the role ${name}?`,
+    run: ({ client, args: [name = ''] }) => client.json({ method: 'DELETE', path: pathOf(name) }),
+  }),
 ];

@@ -1,3 +1,4 @@
+import type { ApiClient } from '../api.client.js';
 import { type Command, defineCommand } from '../command-line/command.types.js';
 import { findUserId, userPath } from '../find-user.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
@@ -12,8 +13,6 @@ interface Session {
   readonly current: boolean;
 }
 
-const OWN = '/api/auth/sessions';
-
 const columns: readonly Column<Session>[] = [
   { title: 'ID', value: ({ id }) => id },
   { title: 'CREATED', value: (session) => session.created_at },
@@ -23,6 +22,10 @@ const columns: readonly Column<Session>[] = [
   { title: 'DEVICE', value: ({ device }) => device },
 ];
 
+/** Returns the path of the sessions of a user, by default of the caller. */
+const sessionsPath = async (client: ApiClient, user: string | undefined): Promise<string> =>
+  user === undefined ? '/api/auth/sessions' : `${userPath(await findUserId(client, user))}/sessions`;
+
 export const sessionCommands: readonly Command[] = [
   defineCommand({
     name: 'sessions list',
@@ -30,19 +33,21 @@ export const sessionCommands: readonly Command[] = [
     args: ['[USER]'],
     flags: LIST_FLAGS,
     run: async (input) => {
-      const [user] = input.args;
-      const path = user === undefined ? OWN : `${userPath(await findUserId(input.client, user))}/sessions`;
+      const path = await sessionsPath(input.client, input.args[0]);
       await printList<Session>(input, { path, noun: 'sessions', total: 'exact', columns });
     },
   }),
   defineCommand({
     name: 'sessions end',
-    summary: 'End one of your sessions',
-    args: ['SESSION'],
+    summary: 'End one of your sessions, or one of another user',
+    args: ['SESSION', '[USER]'],
     flags: [],
-    confirmation: ({ args: [id] }) => `end the session ${id}?`,
-    run: ({ client, args: [id = ''] }) =>
-      client.json({ method: 'DELETE', path: `${OWN}/${encodeURIComponent(id)}` }),
+    confirmation: ({ args: [id, user] }) =>
+      user === undefined ? `end the session ${id}?` : `end the session ${id} of ${user}?`,
+    run: async ({ client, args: [id = '', user] }) => {
+      const path = `${await sessionsPath(client, user)}/${encodeURIComponent(id)}`;
+      await client.json({ method: 'DELETE', path });
+    },
   }),
   defineCommand({
     name: 'sessions end-all',
@@ -52,8 +57,7 @@ export const sessionCommands: readonly Command[] = [
     confirmation: ({ args: [user] }) =>
       user === undefined ? 'end your other sessions?' : `end all sessions of ${user}?`,
     run: async ({ client, args: [user] }) => {
-      const path = user === undefined ? OWN : `${userPath(await findUserId(client, user))}/sessions`;
-      await client.json({ method: 'DELETE', path });
+      await client.json({ method: 'DELETE', path: await sessionsPath(client, user) });
     },
   }),
 ];

@@ -6,15 +6,7 @@ import { findUserId, findUserIds, userPath } from '../find-user.js';
 import { awaitOnlyRow, followJob } from '../follow-job.js';
 import { printResult } from '../output/console-output.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
-import { type Column, RecordPrinter } from '../output/print-records.js';
-
-interface User {
-  readonly id: string;
-  readonly email: string;
-  readonly name: string;
-  readonly status: string;
-  readonly roles: readonly string[];
-}
+import { printUser, type User, userColumns } from '../output/print-user.js';
 
 /** A change of one user that the service can also try out, as a batch of one row. */
 interface Change {
@@ -37,14 +29,6 @@ interface Batch {
 
 /** The actions that end sessions or take something away. */
 const DESTRUCTIVE = new Set(['disable', 'delete', 'revoke_role', 'revoke_sessions']);
-
-const columns: readonly Column<User>[] = [
-  { title: 'ID', value: ({ id }) => id },
-  { title: 'STATUS', value: ({ status }) => status },
-  { title: 'EMAIL', value: ({ email }) => email },
-  { title: 'ROLES', value: ({ roles }) => roles.join(',') },
-  { title: 'NAME', value: ({ name }) => name },
-];
 
 const changes: readonly Change[] = [
   {
@@ -82,7 +66,7 @@ const changeCommands = changes.map(({ action, summary, request }) =>
       const id = await findUserId(client, user, { isDeleted: action === 'restore' });
       if (isDryRun) return tryOut(client, { action, id, json });
       const changed = await client.json<User | undefined>(request(id));
-      if (changed) show(changed, json);
+      if (changed) printUser(changed, json);
       else if (json) printResult(JSON.stringify({ id, status: 'deleted' }));
     },
   }),
@@ -96,8 +80,8 @@ export const userCommands: readonly Command[] = [
     flags: [...LIST_FLAGS, 'filter'],
     run: (input) => {
       const filters = parseFilters(input.flags);
-      const list = { path: '/api/users', noun: 'users', total: 'exact', columns, filters } as const;
-      return printList<User>(input, list);
+      const list = { path: '/api/users', noun: 'users', total: 'exact', columns: userColumns } as const;
+      return printList<User>(input, { ...list, filters });
     },
   }),
   defineCommand({
@@ -106,7 +90,7 @@ export const userCommands: readonly Command[] = [
     args: ['USER'],
     flags: ['json'],
     run: async ({ client, args: [user = ''], flags }) =>
-      show(await client.json<User>({ path: userPath(await findUserId(client, user)) }), flags.json),
+      printUser(await client.json<User>({ path: userPath(await findUserId(client, user)) }), flags.json),
   }),
   defineCommand({
     name: 'users create',
@@ -118,7 +102,7 @@ export const userCommands: readonly Command[] = [
       if (password === undefined)
         throw usageError('set GATEHOUSE_NEW_PASSWORD to the password of the new user');
       const body = { email, name, password };
-      show(await client.json<User>({ method: 'POST', path: '/api/users', body }), flags.json);
+      printUser(await client.json<User>({ method: 'POST', path: '/api/users', body }), flags.json);
     },
   }),
   ...changeCommands,
@@ -143,12 +127,12 @@ export const userCommands: readonly Command[] = [
       const path = userPath(await findUserId(client, user));
       const headers = { 'If-Match': await client.etag(path) };
       const asked = { method: 'PUT', path: `${path}/roles`, headers, body: { roles } };
-      show(await client.json<User>(asked), flags.json);
+      printUser(await client.json<User>(asked), flags.json);
     },
   }),
   defineCommand({
     name: 'users batch',
-    summary: 'Apply one action to many users, such as disable, delete, grant_role or revoke_sessions',
+    summary: 'Apply one action to many users, such as disable, delete, grant_role or send_invitation',
     args: ['ACTION', 'USER...'],
     flags: ['role', 'dry-run'],
     confirmation: ({ args: [action = '', ...users], flags }) =>
@@ -174,5 +158,3 @@ async function tryOut(
 async function createBatch(client: ApiClient, body: Batch): Promise<string> {
   return (await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body })).id;
 }
-
-const show = (user: User, json = false): void => new RecordPrinter(columns, json).print([user]);

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Principal } from '../authorization/principal.types.js';
+import type { Principal, TokenRefusal } from '../authorization/principal.types.js';
 
 /** The IP address and the user agent that a request comes from. */
 export interface RequestOrigin {
@@ -24,8 +24,8 @@ export interface RequestContext {
    * has not started may be dropped.
    */
   readonly clientGone?: AbortSignal | undefined;
-  /** The authenticated caller. `rejected` is true when the request has an invalid token. */
-  caller: { readonly principal: Principal | null; readonly rejected: boolean };
+  /** The authenticated caller. `refusal` is null when there is one, and when the request has no token. */
+  caller: { readonly principal: Principal | null; readonly refusal: TokenRefusal | null };
 }
 
 /** Stands for a request whose context was left. Only the log still names the request. */
@@ -74,7 +74,7 @@ async function share<T>(timeLimitMs: number, work: () => Promise<T>): Promise<T>
     traceId: null,
     origin: UNKNOWN_ORIGIN,
   };
-  const caller = { principal: null, rejected: false };
+  const caller = { principal: null, refusal: null };
   try {
     return await storage.run({ requestId, traceId, origin, signal: limit.signal, caller }, work);
   } finally {

@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import type { TokenRefusal } from '../authorization/principal.types.js';
 import { AppError } from '../errors/app.error.js';
 
 const BEARER = /^bearer(?: +(.*))?$/i;
@@ -12,9 +13,19 @@ export function bearerTokenOf(authorization = ''): string | null {
   return match ? (match[1] ?? '').trim() : null;
 }
 
-/** Returns the challenge of RFC 6750, section 3. `rejected` is true when a token was sent and is invalid. */
-export function unauthorized(rejected: boolean, message?: string): AppError {
-  const challenge = rejected ? 'Bearer error="invalid_token"' : 'Bearer';
+/** Tells the holder of a token what to do. Only a token that this service signed can be expired or have a session. */
+const REFUSALS: Readonly<Record<TokenRefusal, string>> = {
+  invalid: 'The access token is not valid',
+  expired: 'The access token has expired: get a new one with the refresh token',
+  ended: 'The session has ended: sign in again',
+};
+
+/** Returns the challenge of RFC 6750, section 3. `refusal` is null when no token was sent. */
+export function unauthorized(
+  refusal: TokenRefusal | null,
+  message = refusal === null ? undefined : REFUSALS[refusal],
+): AppError {
+  const challenge = refusal === null ? 'Bearer' : 'Bearer error="invalid_token"';
   return new AppError('UNAUTHORIZED', {
     ...(message !== undefined && { message }),
     headers: { 'WWW-Authenticate': challenge },

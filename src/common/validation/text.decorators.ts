@@ -1,8 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiBadRequestResponse, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy, ValidateIf } from 'class-validator';
 import { findCanonicalEmail, isShortEnough, MAX_EMAIL_LENGTH } from '../email-address.js';
+import { ErrorResponse } from '../errors/error.response.js';
 import { codePointLength, hasControlCharacters, trimText } from '../text.js';
 
 /** The maximum number of code points after trimming. */
@@ -13,6 +14,8 @@ export const MAX_NAME_LENGTH = 100;
  */
 export const MIN_PASSWORD_LENGTH = 8;
 export const MAX_PASSWORD_LENGTH = 128;
+/** What the format and the password policy ask of a new password, for the OpenAPI document. */
+const PASSWORD_RULES = `${MIN_PASSWORD_LENGTH} to ${MAX_PASSWORD_LENGTH} characters, counted as code points after NFC, without control characters. Must not be common, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and usual disguises make no difference`;
 /**
  * The maximum number of UTF-16 units that one NFC character can come from (UAX 15, maximum expansion of NFD).
  * Text beyond this multiple is too long and needs no normalization.
@@ -72,10 +75,18 @@ export function IsEmailAddress(): PropertyDecorator {
   );
 }
 
-/** Accepts the format of a new password, without trimming. The password policy checks its strength. */
-export function IsPassword(): PropertyDecorator {
+/**
+ * Accepts the format of a new password, without trimming. The password policy checks its strength.
+ * @param about what the document says about the property before the rules, as whole sentences
+ */
+export function IsPassword(about = ''): PropertyDecorator {
   return applyDecorators(
-    ApiProperty({ format: 'password', minLength: MIN_PASSWORD_LENGTH, maxLength: MAX_PASSWORD_LENGTH }),
+    ApiProperty({
+      format: 'password',
+      minLength: MIN_PASSWORD_LENGTH,
+      maxLength: MAX_PASSWORD_LENGTH,
+      description: `${about} ${PASSWORD_RULES}`.trim(),
+    }),
     followsRule('isPassword', (text) => {
       const tooLong = text.length > MAX_PASSWORD_LENGTH * MAX_UNITS_PER_NFC_CHARACTER;
       const counted = tooLong ? text : text.normalize('NFC');
@@ -83,6 +94,13 @@ export function IsPassword(): PropertyDecorator {
     }),
   );
 }
+
+/** Documents the refusal of a new password. */
+export const ApiPasswordRefusal = () =>
+  ApiBadRequestResponse({
+    type: ErrorResponse,
+    description: `The request is invalid, or the password breaks a rule, which the message names: ${PASSWORD_RULES}`,
+  });
 
 /** Checks a trimmed name. */
 export const nameFault: FindFault = (text) =>

@@ -15,7 +15,7 @@ export const createValidationPipe = (): ValidationPipe =>
     forbidUnknownValues: true,
     transform: true,
     stopAtFirstError: true,
-    validationError: { target: false, value: false },
+    validationError: { target: false },
     exceptionFactory: toAppError,
   });
 
@@ -28,7 +28,13 @@ function describe(error: ValidationError, path: string): ErrorDetail[] {
   const field = path === '' ? error.property : `${path}.${error.property}`;
   const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
     field,
-    message: rule === 'whitelistValidation' ? `${error.property} is not a known property` : message,
+    message: messageOf(error, rule, message),
   }));
   return [...own, ...(error.children ?? []).flatMap((child) => describe(child, field))];
+}
+
+/** A property that may be left out is not checked when it is, so a missing one that has an error is required. */
+function messageOf({ property, value }: ValidationError, rule: string, message: string): string {
+  if (rule === 'whitelistValidation') return `${property} is not a known property`;
+  return value === undefined ? `${property} is required` : message;
 }

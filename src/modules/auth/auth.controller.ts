@@ -14,6 +14,7 @@ import { Origin } from '../../common/context/origin.decorator.js';
 import type { RequestOrigin } from '../../common/context/request-context.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { NoStore } from '../../common/http/no-store.decorator.js';
+import { ApiPasswordRefusal } from '../../common/validation/text.decorators.js';
 import { IgnoresIdempotencyKey } from '../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../platform/rate-limit/tier.policy.js';
 import { ChangePassword } from './commands/change-password.command.js';
@@ -78,6 +79,7 @@ export class AuthController {
   @SignedIn()
   @NoStore()
   @ApiOkResponse({ type: TokenResponse })
+  @ApiPasswordRefusal()
   @ApiConflictResponse({ type: ErrorResponse, description: 'Another request changed the password' })
   changePassword(
     @Body() body: ChangePasswordDto,

@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable, type RawBodyRequest } from '@nestjs/common';
 import type { NextFunction, Request } from 'express';
-import type { Principal } from '../../common/authorization/principal.types.js';
+import type { Principal, TokenRefusal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { bearerToken } from '../../common/http/bearer-token.js';
 import { BodyReader } from '../../platform/http/body/body.reader.js';
@@ -55,17 +55,22 @@ export class GateGuard implements CanActivate {
     const principal = verified ? this.principals.remembered(verified) : undefined;
     return principal === undefined
       ? this.lookUpCaller(arrival, verified)
-      : this.setCaller(arrival, principal);
+      : this.setCaller(arrival, principal, 'ended');
   }
 
   private async lookUpCaller(arrival: Arrival, verified: VerifiedToken | null): Promise<boolean> {
     const known = verified ?? (await this.authenticator.verify(arrival.context));
-    return this.setCaller(arrival, known && (await this.principals.find(known.userId, known.sessionId)));
+    if (typeof known === 'string') return this.setCaller(arrival, null, known);
+    return this.setCaller(arrival, await this.principals.find(known.userId, known.sessionId), 'ended');
   }
 
-  /** Takes null for a caller who was refused. */
-  private setCaller(arrival: Arrival, principal: Principal | null): boolean | Promise<boolean> {
-    arrival.edge.caller = { principal, rejected: principal === null };
+  /** Takes null for a caller who was refused, and the reason. */
+  private setCaller(
+    arrival: Arrival,
+    principal: Principal | null,
+    refusal: TokenRefusal,
+  ): boolean | Promise<boolean> {
+    arrival.edge.caller = { principal, refusal: principal === null ? refusal : null };
     return this.limitRate(arrival);
   }
 

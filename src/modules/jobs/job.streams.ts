@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
+import { unauthorized } from '../../common/http/bearer-token.js';
 import type { ServerEvent } from '../../platform/http/answers/event-stream.js';
 import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
 import { PrincipalsService } from '../auth/principals/principals.service.js';
@@ -85,7 +86,7 @@ export class JobStreams {
       throw new AppError('OVERLOADED', { message: 'This instance is stopping. Connect again' });
     }
     const principal = await this.principals.find(userId, sessionId);
-    if (!principal) throw new AppError('UNAUTHORIZED');
+    if (!principal) throw unauthorized('ended');
     return this.jobs.get(id, principal);
   }
 }

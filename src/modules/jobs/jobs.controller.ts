@@ -90,7 +90,7 @@ export class JobsController {
     },
   })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The job has not ended yet' })
-  async rejected(
+  async downloadRejectedRows(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -105,7 +105,10 @@ export class JobsController {
    * a stop, connect again.
    */
   @Get(':id/stream')
-  @ApiEventStream('event: job\ndata: {"id":"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10","status":"running"}\n\n')
+  @ApiEventStream(
+    { job: JobResponse, progress: JobResponse, complete: JobResponse },
+    'event: job\ndata: {"id":"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10","status":"running"}\n\n',
+  )
   async streamJob(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,

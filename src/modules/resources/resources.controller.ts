@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import {
+  ApiBody,
   ApiConflictResponse,
   ApiCreatedResponse,
   ApiForbiddenResponse,
@@ -36,6 +37,15 @@ import { TransferResourcesDto } from './dto/transfer-resources.dto.js';
 import { TransferResponse } from './dto/transfer.response.js';
 import { ResourcesService } from './resources.service.js';
 import { Repeatable } from '../../platform/idempotency/idempotency.decorator.js';
+
+const ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+const TRANSFER_EXAMPLES = {
+  own: { summary: 'Own resources', value: { to_user_id: ID, resource_ids: [ID] } },
+  check: {
+    summary: 'A check of the resources of another user',
+    value: { to_user_id: ID, from_user_id: ID, resource_ids: [ID], dry_run: true },
+  },
+};
 
 @ApiTags('resources')
 @Controller('api/resources')
@@ -106,6 +116,7 @@ export class ResourcesController {
   @Post('transfer')
   @Repeatable()
   @HttpCode(200)
+  @ApiBody({ type: TransferResourcesDto, examples: TRANSFER_EXAMPLES })
   @ApiOkResponse({ type: TransferResponse })
   @ApiForbiddenResponse({
     type: ErrorResponse,

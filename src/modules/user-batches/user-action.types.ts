@@ -9,6 +9,7 @@ export const userActionNames = [
   'revoke_role',
   'revoke_sessions',
   'send_reset',
+  'send_invitation',
 ] as const;
 export type UserActionName = (typeof userActionNames)[number];
 

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
-import { ApiConflictResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConflictResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { RequiresOneOf } from '../../common/authorization/policy.decorator.js';
@@ -9,6 +9,15 @@ import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
 import { UserBatchDto } from './dto/user-batch.dto.js';
 import { UserBatchesService } from './user-batches.service.js';
 import { Repeatable } from '../../platform/idempotency/idempotency.decorator.js';
+
+const ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
+const BATCH_EXAMPLES = {
+  disable: { summary: 'An action', value: { action: 'disable', user_ids: [ID], dry_run: true } },
+  grant_role: {
+    summary: 'An action with a role',
+    value: { action: 'grant_role', user_ids: [ID], role: 'premium', dry_run: true },
+  },
+};
 
 @ApiTags('users')
 @Controller('api/users')
@@ -20,6 +29,7 @@ export class UserBatchesController {
   @Repeatable()
   @RequiresOneOf('users:write', 'users:delete', 'roles:grant', 'sessions:revoke')
   @HttpCode(202)
+  @ApiBody({ type: UserBatchDto, examples: BATCH_EXAMPLES })
   @ApiJob()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
   async createBatch(

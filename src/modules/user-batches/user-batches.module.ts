@@ -4,9 +4,9 @@ import { JobsModule } from '../jobs/jobs.module.js';
 import { RolesModule } from '../roles/roles.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { DeleteUsersAction, RestoreUsersAction } from './actions/deletion.actions.js';
+import { SendInvitationAction, SendResetAction } from './actions/password-mail.actions.js';
 import { RevokeSessionsAction } from './actions/revoke-sessions.action.js';
 import { GrantRoleAction, RevokeRoleAction } from './actions/role.actions.js';
-import { SendResetAction } from './actions/send-reset.action.js';
 import { DisableUsersAction, EnableUsersAction } from './actions/set-status.actions.js';
 import { USER_ACTIONS, type UserAction } from './user-action.types.js';
 import { UserBatchesController } from './user-batches.controller.js';
@@ -21,6 +21,7 @@ const actions = [
   RevokeRoleAction,
   RevokeSessionsAction,
   SendResetAction,
+  SendInvitationAction,
 ];
 
 @Module({

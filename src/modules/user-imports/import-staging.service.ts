@@ -9,7 +9,7 @@ import type { Line } from './line.splitter.js';
 import { packLines, unpackLines } from './staged-lines.js';
 
 /** The maximum number of lines in one import. */
-const MAX_LINES = 1_000_000;
+export const MAX_LINES = 1_000_000;
 /**
  * The maximum size of a body in bytes, after it is expanded. This is 2 KB for each of {@link MAX_LINES} users,
  * several times what a user takes.

@@ -88,7 +88,7 @@ export class ImportRunner {
       traceId: null,
       origin: null,
       signal: AbortSignal.any([signal, AbortSignal.timeout(CHUNK_TIMEOUT_MS)]),
-      caller: { principal: caller, rejected: false },
+      caller: { principal: caller, refusal: null },
     };
     // Checks roles in the transaction that grants them. The lock keeps their permissions unchanged until
     // commit.

@@ -93,6 +93,7 @@ const converters: Readonly<Partial<Record<ImportField, (value: unknown) => unkno
 
 function faultOf(fields: Fields): string | null {
   const { email, name, locale, email_verified: verified, status, roles, created_at: time } = fields;
+  if (email === undefined) return 'email is required';
   if (typeof email !== 'string') return 'email must be an email';
   if (name !== undefined && typeof name !== 'string') return 'name must be a string';
   const faults = [

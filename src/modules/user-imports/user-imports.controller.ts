@@ -1,16 +1,18 @@
 import { Controller, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiConflictResponse, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiExtraModels, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
+import { ApiBodyContent } from '../../common/http/body-content.decorator.js';
 import { StreamedBody } from '../../platform/http/body/streamed-body.decorator.js';
 import { KeyDecidesAlone } from '../../platform/idempotency/idempotency.decorator.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
+import { importBody } from './dto/import-body.js';
 import { ImportQueryDto } from './dto/import-query.dto.js';
+import { ImportRowDto } from './dto/import-row.dto.js';
 import { importTypes } from './import.reader.js';
-import { MAX_BODY_BYTES } from './import-staging.service.js';
 import { UserImportsService } from './user-imports.service.js';
 
 @ApiTags('users')
@@ -20,9 +22,8 @@ export class UserImportsController {
 
   /**
    * Imports a file of up to a million users as a job, which starts once the upload is complete. Each line of
-   * NDJSON, or element of a JSON array, is a row: `{email, name?, password_hash?, email_verified?, status?,
-   * roles?, created_at?}`. A CSV file has these columns by name, with roles separated by `;` or `|`. The file
-   * is in UTF-8 or UTF-16, plain or compressed with gzip. A bad line or a taken address fails on its own.
+   * NDJSON, or element of a JSON array, is an `ImportRowDto`. A CSV file has these columns by name, with roles
+   * separated by `;` or `|`. The properties that an export of users has beside these are ignored. The file is in UTF-8 or UTF-16, plain or compressed with gzip. A bad line or a taken address fails on its own.
    * Sends no mail.
    */
   @Post('import')
@@ -30,7 +31,8 @@ export class UserImportsController {
   @StreamedBody(...importTypes)
   @KeyDecidesAlone()
   @HttpCode(202)
-  @ApiBody({ schema: { type: 'string', maxLength: MAX_BODY_BYTES } })
+  @ApiExtraModels(ImportRowDto)
+  @ApiBodyContent(importBody)
   @ApiJob()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
   async importUsers(

@@ -28,6 +28,7 @@ import {
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
+import { ApiPasswordRefusal } from '../../common/validation/text.decorators.js';
 import { CreateUser } from './commands/create-user.command.js';
 import { SetEmail } from './commands/set-email.command.js';
 import { SetRoles } from './commands/set-roles.command.js';
@@ -82,6 +83,7 @@ export class UsersController {
   })
   @ApiBody({ type: CreateUserDto, examples: NEW_USER_EXAMPLES })
   @ApiCreatedResponse({ type: UserResponse, headers: { Location: { schema: { type: 'string' } } } })
+  @ApiPasswordRefusal()
   @ApiForbiddenResponse({ type: ErrorResponse, description: 'The caller may not grant one of the roles' })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The email address is taken' })
   async createUser(

@@ -19,7 +19,7 @@ const afterTheLimit = <T>(work: () => T): T =>
       traceId: null,
       origin: { ip: '', userAgent: '' },
       signal: AbortSignal.abort(),
-      caller: { principal: null, rejected: false },
+      caller: { principal: null, refusal: null },
     },
     work,
   );

@@ -75,7 +75,7 @@ describe('PointReader', () => {
       signals.push(requestContext.current()?.signal);
       return ids.map((id) => ({ id, read: 0 }));
     });
-    const caller = { principal: null, rejected: false };
+    const caller = { principal: null, refusal: null };
     const context = { requestId: 'first', traceId: null, origin: null, signal: AbortSignal.abort(), caller };
     const [first, second] = await Promise.all([
       requestContext.run(context, () => reader.find('a')),

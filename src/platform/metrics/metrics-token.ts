@@ -9,7 +9,9 @@ import { bearerTokenOf, unauthorized } from '../../common/http/bearer-token.js';
 export function assertMetricsToken(authorization: string | undefined, token: string | undefined): void {
   if (token === undefined) return;
   const given = bearerTokenOf(authorization);
-  if (given === null || !timingSafeEqual(digest(given), digest(token))) throw unauthorized(given !== null);
+  if (given === null) throw unauthorized(null);
+  if (!timingSafeEqual(digest(given), digest(token)))
+    throw unauthorized('invalid', 'The metrics token is not valid');
 }
 
 /** Returns a digest, which has the same length for every input, as timingSafeEqual requires. */

@@ -4,6 +4,7 @@ import { type Policy, POLICY_EXTENSION } from '../../common/authorization/policy
 import { AppError } from '../../common/errors/app.error.js';
 import { errorEnvelope } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
+import { BODY_CONTENT, type BodyContent } from '../../common/http/body-content.decorator.js';
 import { VERSIONED } from '../../common/http/preconditions/versioned.decorator.js';
 import { describeAccess } from './describe-access.js';
 import {
@@ -22,7 +23,9 @@ type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[s
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const ERROR_SCHEMA = { $ref: '#/components/schemas/ErrorResponse' };
 const REQUEST_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
-/** The schema of every `{id}` in a path, as enforced by IdPipe. */
+/** The names of ids in a path. */
+const ID_NAME = /^(?:\w+_)?id$/;
+/** The schema of every id in a path, as enforced by IdPipe. */
 const ID_SCHEMA = { type: 'string', format: 'uuid', example: REQUEST_ID } as const;
 
 const ENTITY_TAG = {
@@ -87,6 +90,7 @@ export function completeOperations(
       operation.security ??= [];
       describeOperation(operation);
       completeIds(operation);
+      completeBody(operation);
       completeParameters(operation, meanings);
       const keyUse = takeKeyUse(operation);
       if (method === 'post' && keyUse !== 'ignored') addIdempotency(operation, keyUse === 'decides-alone');
@@ -182,11 +186,21 @@ const defaultMessage = (status: number): string => {
   return code ? errorCodes[code].message : (STATUS_CODES[status] ?? '');
 };
 
-function completeIds(operation: Operation): void {
-  const id = parameter(operation, 'path', 'id');
-  if (!id) return;
-  id.schema = ID_SCHEMA;
-  id.description ??= 'The id of the record';
+/** Swagger UI sends nothing for a required parameter without an example. */
+function completeIds({ parameters = [] }: Operation): void {
+  for (const each of parameters) {
+    if ('$ref' in each || each.in !== 'path' || !ID_NAME.test(each.name)) continue;
+    each.schema = ID_SCHEMA;
+    each.description ??= 'The id of the record';
+  }
+}
+
+/** Takes the body that the route declares for each media type, and removes the mark. */
+function completeBody(operation: Operation): void {
+  const marked = operation as Operation & { [BODY_CONTENT]?: BodyContent };
+  const content = marked[BODY_CONTENT];
+  delete marked[BODY_CONTENT];
+  if (content) operation.requestBody = { required: true, content };
 }
 
 /** Returns what the route declares, and removes the mark. */

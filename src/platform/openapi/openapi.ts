@@ -3,6 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
+import { chooseOwnServer } from './choose-own-server.js';
 import { completeOperations } from './complete-operations.js';
 
 /** Says once what holds for the errors of every route. */
@@ -25,7 +26,12 @@ export function serveDocumentation(app: NestExpressApplication, config: Config, 
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'Gatehouse – Swagger UI',
-    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true, filter: true },
+    swaggerOptions: {
+      persistAuthorization: true,
+      displayRequestDuration: true,
+      filter: true,
+      onComplete: chooseOwnServer,
+    },
   });
 }
 

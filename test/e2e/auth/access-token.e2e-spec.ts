@@ -50,11 +50,11 @@ describe('access tokens', () => {
     const input = `${encode({ ...header, ...head })}.${encode({ ...claims, ...body })}`;
     return `${input}.${signature(input)}`;
   };
-  const expectInvalid = async (forged: string) => {
+  const expectInvalid = async (forged: string, message = 'The access token is not valid') => {
     const answer = await me(`Bearer ${forged}`);
     expect(answer.status).toBe(401);
     expect(answer.get('WWW-Authenticate')).toBe('Bearer error="invalid_token"');
-    expect(answer.body).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
+    expect(answer.body).toMatchObject({ error: { code: 'UNAUTHORIZED', message } });
     expect(answer.get('Cache-Control')).toBe('no-store');
   };
   const now = () => Math.floor(Date.now() / 1000);
@@ -160,18 +160,33 @@ describe('access tokens', () => {
     ['without a user', { sub: undefined }],
     ['with a user that is not an id', { sub: 'admin' }],
     ['with a user that is a list', { sub: [NOBODY] }],
-    ['of a user that does not exist', { sub: NOBODY }],
     ['without a session', { sid: undefined }],
     ['without an expiry', { exp: undefined }],
     ['whose expiry is text', { exp: '9999999999' }],
   ])('are refused %s', (_, change) => expectInvalid(token({}, change)));
 
   it('are refused from the second of their expiry, and before their start', async () => {
-    await expectInvalid(token({}, { exp: now() - 1 }));
-    await expectInvalid(token({}, { exp: now() }));
-    await expectInvalid(token({}, { exp: 0 }));
+    const expired = 'The access token has expired: get a new one with the refresh token';
+    await expectInvalid(token({}, { exp: now() - 1 }), expired);
+    await expectInvalid(token({}, { exp: now() }), expired);
+    await expectInvalid(token({}, { exp: 0 }), expired);
     await expectInvalid(token({}, { nbf: now() + 60 }));
     expect((await me(`Bearer ${token({}, { exp: now() + 60, nbf: now() - 60 })}`)).status).toBe(200);
+  });
+
+  it('are called expired only if our key has signed them, and told from a missing one', async () => {
+    await expectInvalid(token({}, { exp: now() - 1 }, es256(stranger.privateKey)));
+    const missing = await app.request('get', '/api/users/me');
+    expect(missing.body).toMatchObject({ error: { message: 'Sign in to do this' } });
+    expect(missing.get('WWW-Authenticate')).toBe('Bearer');
+  });
+
+  it('are told from one whose session has ended, or whose user does not exist', async () => {
+    const ended = 'The session has ended: sign in again';
+    await expectInvalid(token({}, { sub: NOBODY }), ended);
+    const leaving = await app.createUser();
+    await app.as(leaving, 'post', '/api/auth/logout').expect(204);
+    await expectInvalid(leaving.token, ended);
   });
 
   it.each([

@@ -23,6 +23,7 @@ const DESTRUCTIVE = [
   'users batch',
   'sessions end',
   'sessions end-all',
+  'roles delete',
   'jobs cancel',
 ];
 

@@ -13,6 +13,7 @@ import {
   underApi,
 } from './wanted-changes.js';
 import { importDifferences } from './wanted-import-differences.js';
+import { refusalDifferences } from './wanted-refusals.js';
 
 /** A difference from the recorded build that was made on purpose. */
 export interface WantedDifference {
@@ -239,4 +240,5 @@ export const wantedDifferences: readonly WantedDifference[] = [
   ...joiningTheFeed,
   ...trustedTokens,
   ...importDifferences,
+  ...refusalDifferences,
 ];

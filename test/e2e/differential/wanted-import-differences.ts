@@ -93,7 +93,7 @@ export const importDifferences: readonly WantedDifference[] = [
   },
   {
     exchanges: /^jobs: POST \/api\/users\/batch as admin: an unknown action$/,
-    change: replaceAll([/revoke_sessions"/g, 'revoke_sessions, send_reset"']),
-    reason: 'the message lists the new action',
+    change: replaceAll([/revoke_sessions"/g, 'revoke_sessions, send_reset, send_invitation"']),
+    reason: 'the message lists the new actions',
   },
 ];

@@ -79,7 +79,9 @@ describe('request bodies', () => {
         await send(app.url, { method: 'POST', path: '/api/users' }),
         'VALIDATION_ERROR',
       );
-      expect(error.details?.map((detail) => detail.field)).toEqual(['email', 'password', 'name']);
+      expect(error.details).toEqual(
+        ['email', 'password', 'name'].map((field) => ({ field, message: `${field} is required` })),
+      );
     });
 
     it('get 400 on a route without a body', async () => {
@@ -88,6 +90,15 @@ describe('request bodies', () => {
       expectEnvelope(await send(app.url, { ...restore, body: 5 }), 'VALIDATION_ERROR');
       expectEnvelope(await send(app.url, { ...restore, body: {} }), 'CONFLICT');
     });
+  });
+
+  it('get a message about the type only for a value that was sent', async () => {
+    const message = async (body: object) =>
+      expectEnvelope(await post(JSON.stringify(body)), 'VALIDATION_ERROR').message;
+    const nameless = { email: SIGN_UP.email, password: SIGN_UP.password };
+    expect(await message(nameless)).toBe('name is required');
+    expect(await message({ ...nameless, name: null })).toBe('name must be a string');
+    expect(await message({ ...nameless, name: '' })).toBe('name must be 1 to 100 characters');
   });
 
   describe('with nesting', () => {

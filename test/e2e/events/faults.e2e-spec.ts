@@ -88,7 +88,7 @@ const execute = <T>(command: ICommand): Promise<T> =>
       traceId: null,
       origin: { ip: '127.0.0.1', userAgent: 'tests' },
       signal: new AbortController().signal,
-      caller: { principal: caller, rejected: false },
+      caller: { principal: caller, refusal: null },
     },
     () => app.nest.get(CommandBus).execute<ICommand, T>(command),
   );

@@ -156,6 +156,7 @@ describe('a batch request', () => {
     ['revoke_role', 'roles:grant', { role: 'user' }],
     ['revoke_sessions', 'sessions:revoke', {}],
     ['send_reset', 'users:write', {}],
+    ['send_invitation', 'users:write', {}],
   ];
 
   it.each(needs)('with action %s requires %s', async (action, permission, more) => {

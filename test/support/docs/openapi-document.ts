@@ -18,6 +18,9 @@ export interface Schema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly maxItems?: number;
+  readonly anyOf?: readonly Schema[];
+  readonly const?: unknown;
+  readonly contentSchema?: Schema;
 }
 
 export interface Media {
@@ -106,12 +109,28 @@ export interface RealAnswer {
 }
 
 /**
+ * Returns a function that lists the differences between a value and the schema at a path in the document; none when
+ * they agree, and null when there is no schema.
+ */
+export function schemaChecker(
+  document: Document,
+): (path: readonly (string | number)[], value: unknown) => string[] | null {
+  const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, formats: fullFormats });
+  ajv.addSchema(closed(document) as object, 'document');
+  return (path, value) => {
+    const validate = ajv.getSchema(`document#/${path.map((part) => escaped(String(part))).join('/')}`);
+    if (!validate) return null;
+    if (validate(value)) return [];
+    return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`);
+  };
+}
+
+/**
  * Returns a function that lists the differences between a real response and the document; none when they
  * agree.
  */
 export function answerChecker(document: Document): (answer: RealAnswer) => string[] {
-  const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, formats: fullFormats });
-  ajv.addSchema(closed(document) as object, 'document');
+  const check = schemaChecker(document);
   return ({ operation, status, type, body }) => {
     const [method = '', path = ''] = operation.split(' ');
     const response = document.paths[path]?.[method.toLowerCase()]?.responses[String(status)];
@@ -120,12 +139,9 @@ export function answerChecker(document: Document): (answer: RealAnswer) => strin
     const media = type.split(';', 1)[0] ?? '';
     if (!response.content?.[media]) return [`${operation} ${status} does not document ${media}`];
     const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status), 'content', media];
-    const validate = ajv.getSchema(`document#/${[...pointer, 'schema'].map(escaped).join('/')}`);
-    if (!validate) return [`${operation} ${status} has no schema for ${media}`];
-    if (validate(body)) return [];
-    return (validate.errors ?? []).map(
-      (error) => `${operation} ${status}${error.instancePath} ${error.message}`,
-    );
+    const faults = check([...pointer, 'schema'], body);
+    if (!faults) return [`${operation} ${status} has no schema for ${media}`];
+    return faults.map((fault) => `${operation} ${status}${fault}`);
   };
 }
 

@@ -42,4 +42,5 @@ export const ConditionalGet = (example = EXAMPLE) =>
 
 /** Documents the preconditions of a write. `required` applies to `If-Match`. */
 export const ApiPreconditions = ({ required = false, example = EXAMPLE } = {}) =>
-  applyDecorators(ApiHeader({ ...ifMatch(example), required }), ApiHeader(ifNoneMatch('*')));
+  // Swagger UI sends the example of a required header, and every record matches this one.
+  applyDecorators(ApiHeader({ ...ifMatch(required ? '*' : example), required }), ApiHeader(ifNoneMatch('*')));

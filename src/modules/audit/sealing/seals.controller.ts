@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiConflictResponse, ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConflictResponse, ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Requires } from '../../../common/authorization/policy.decorator.js';
 import { ErrorResponse } from '../../../common/errors/error.response.js';
@@ -13,6 +13,14 @@ import { toVerdictResponse, VerdictResponse } from '../dto/verdict.response.js';
 import { VerifyTrailDto } from '../dto/verify-audit-log.dto.js';
 import { SealsService } from './seals.service.js';
 import { Repeatable } from '../../../platform/idempotency/idempotency.decorator.js';
+
+const VERIFY_EXAMPLES = {
+  all: { summary: 'The whole audit log', value: {} },
+  range: {
+    summary: 'The seals of a time range',
+    value: { from: '2026-01-01T12:00:00.000Z', to: '2026-01-02T12:00:00.000Z' },
+  },
+};
 
 @ApiTags('audit')
 @Controller('api/audit')
@@ -67,6 +75,7 @@ export class SealsController {
   @Post('verify')
   @Repeatable()
   @HttpCode(200)
+  @ApiBody({ type: VerifyTrailDto, examples: VERIFY_EXAMPLES })
   @ApiOkResponse({ type: VerdictResponse })
   async verifyAuditLog(@Body() body: VerifyTrailDto): Promise<VerdictResponse> {
     return toVerdictResponse(await this.seals.verify(body));

@@ -58,7 +58,7 @@ export class ChangePasswordHandler implements ICommandHandler<ChangePassword> {
       const session = await this.sessions.start({ id: user.id, passwordHash: hash }, origin);
       // The user was disabled meanwhile. A session started now would come alive when the user is enabled
       // again.
-      if (!session) throw unauthorized(true);
+      if (!session) throw unauthorized('ended');
       return session;
     });
     return this.tokens.issuePair(user, started);

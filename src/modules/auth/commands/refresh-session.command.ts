@@ -32,4 +32,4 @@ export class RefreshSessionHandler implements ICommandHandler<RefreshSession> {
 }
 
 /** Refuses like a bearer token, although a refresh token is none. */
-const refused = (): AppError => unauthorized(true, 'The refresh token is not valid');
+const refused = (): AppError => unauthorized('invalid', 'The refresh token is not valid');

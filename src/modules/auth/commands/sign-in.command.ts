@@ -88,7 +88,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
       // Counts like a wrong password, so that a user who may not sign in cannot be told apart.
       await attempt.fail();
       await this.recordRefusal(user, reasonOf(user, matches));
-      throw unauthorized(false, 'The email address or the password is wrong');
+      throw unauthorized(null, 'The email address or the password is wrong');
     }
     await this.renewHash(user, guess.password);
     const started = await this.start(attempt, user, origin);

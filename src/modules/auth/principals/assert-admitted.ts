@@ -12,11 +12,11 @@ import { normalizeId } from '../../../common/ids.js';
  */
 export function assertAdmitted(
   policy: Policy | undefined,
-  { principal, rejected }: RequestContext['caller'],
+  { principal, refusal }: RequestContext['caller'],
   request: Request,
 ): void {
   if (policy?.kind === 'public') return;
-  if (!principal) throw unauthorized(rejected);
+  if (!principal) throw unauthorized(refusal);
   if (!policy) throw new AppError('FORBIDDEN');
   if (admits(policy, principal)) return;
   if (policy.kind !== 'self-or-permission') throw new AppError('FORBIDDEN');

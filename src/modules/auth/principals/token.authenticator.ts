@@ -2,21 +2,31 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
 import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
+import type { TokenRefusal } from '../../../common/authorization/principal.types.js';
 import type { VerifiedToken } from './verified-token.cache.js';
+
+/** Why a token alone is refused, whatever became of its session. */
+type TokenFault = Exclude<TokenRefusal, 'ended'>;
 
 /** Verifies the access token of a request with Passport. Never refuses a request: the policy does. */
 @Injectable()
 export class TokenAuthenticator extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
-  /** Returns null for a token that is not valid. */
-  async verify(context: ExecutionContext): Promise<VerifiedToken | null> {
+  /** Returns what is wrong with a token that is refused. */
+  async verify(context: ExecutionContext): Promise<VerifiedToken | TokenFault> {
     await super.canActivate(context);
-    return (context.switchToHttp().getRequest<Request>().user ?? null) as VerifiedToken | null;
+    return context.switchToHttp().getRequest<Request>().user as VerifiedToken | TokenFault;
   }
 
   /** Rethrows internal errors, which must not look like a refused token. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the method of AuthGuard has this parameter, and an override must accept the same calls
-  override handleRequest<Result>(error: unknown, bearer: VerifiedToken | false): Result {
+  override handleRequest<Result>(error: unknown, bearer: VerifiedToken | false, reason: unknown): Result {
     if (error) throw error;
-    return (bearer || null) as Result;
+    return (bearer || faultFor(reason)) as Result;
   }
 }
+
+/** Names an expiry only for a signature of ours, because jsonwebtoken checks the signature first. */
+const faultFor = (reason: unknown): TokenFault =>
+  typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'TokenExpiredError'
+    ? 'expired'
+    : 'invalid';

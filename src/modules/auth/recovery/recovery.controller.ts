@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiConflictResponse, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../../common/authorization/policy.decorator.js';
 import { ErrorResponse } from '../../../common/errors/error.response.js';
+import { ApiPasswordRefusal } from '../../../common/validation/text.decorators.js';
 import { IgnoresIdempotencyKey } from '../../../platform/idempotency/idempotency.decorator.js';
 import { SignInLimited } from '../../../platform/rate-limit/tier.policy.js';
 import { EmailDto, ResetPasswordDto } from '../dto/recovery.dto.js';
@@ -31,6 +32,7 @@ export class RecoveryController {
   @SignInLimited()
   @HttpCode(204)
   @ApiNoContentResponse()
+  @ApiPasswordRefusal()
   @ApiConflictResponse({ type: ErrorResponse, description: 'Another request changed the password' })
   resetPassword(@Body() body: ResetPasswordDto): Promise<void> {
     return this.recovery.resetPassword(body.token, body.new_password);

@@ -100,7 +100,7 @@ export class SessionsService {
    * @throws AppError `UNAUTHORIZED` when the session has ended since the request began
    */
   async lockForShare({ userId, sessionId }: Principal): Promise<void> {
-    if (!(await this.sessions.lockForShare(sessionId, userId))) throw unauthorized(true);
+    if (!(await this.sessions.lockForShare(sessionId, userId))) throw unauthorized('ended');
   }
 
   async list(userId: string, query: PageQuery): Promise<Page<Session>> {

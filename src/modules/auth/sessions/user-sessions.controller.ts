@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param, Query, Req, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiNoContentResponse, ApiNotFoundResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiNotFoundResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../../common/context/caller.decorator.js';
 import { Requires } from '../../../common/authorization/policy.decorator.js';
@@ -55,7 +55,6 @@ export class UserSessionsController {
   @Delete(':session_id')
   @Requires('sessions:revoke')
   @HttpCode(204)
-  @ApiParam({ name: 'session_id', schema: { type: 'string', format: 'uuid' } })
   @ApiNoContentResponse()
   @ApiNotFoundResponse({
     type: ErrorResponse,

@@ -1,5 +1,11 @@
 import type { AppError } from '../../../common/errors/app.error.js';
 import { errorEnvelope } from '../../../common/errors/error-body.js';
+import type {
+  ExportCompletionResponse,
+  ExportLastLineResponse,
+  ExportProgressResponse,
+  ExportStartResponse,
+} from '../dto/export-events.response.js';
 import { csvText } from './csv.js';
 import type { Encoding } from '../sources/row-source.types.js';
 
@@ -13,16 +19,8 @@ export const MEDIA_TYPES: Readonly<Record<ExportFormat, string>> = {
   csv: 'text/csv',
 };
 
-export interface ExportHead {
-  readonly export_id: string;
-  readonly snapshot_at: string;
-  readonly total_estimate: number;
-}
-
-export interface Completion {
-  readonly count: number;
-  readonly sha256: string;
-}
+export type ExportHead = Readonly<ExportStartResponse>;
+export type Completion = Readonly<ExportCompletionResponse>;
 
 /** The output format of an export. An empty string sends nothing. */
 export interface ExportEncoding {
@@ -58,7 +56,8 @@ function serverSentEvents(rowEvent: string): ExportEncoding {
       row: Buffer.from('\ndata: '),
       after: Buffer.from('\n'),
     },
-    progress: (count, totalEstimate) => event('progress', { count, total_estimate: totalEstimate }),
+    progress: (count, totalEstimate) =>
+      event('progress', { count, total_estimate: totalEstimate } satisfies ExportProgressResponse),
     complete: (completion) => event('complete', completion),
     error: (error, requestId) => event('error', errorEnvelope(error, requestId)),
     keepAlive: ': keep-alive\n\n',
@@ -71,7 +70,7 @@ const NDJSON: ExportEncoding = {
   lineEnd: Buffer.from('\n'),
   wrap: null,
   progress: () => '',
-  complete: (completion) => `${JSON.stringify({ _complete: completion })}\n`,
+  complete: (completion) => `${JSON.stringify({ _complete: completion } satisfies ExportLastLineResponse)}\n`,
   error: (error, requestId) => `${JSON.stringify(errorEnvelope(error, requestId))}\n`,
   keepAlive: '',
 };

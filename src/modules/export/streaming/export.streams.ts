@@ -157,7 +157,7 @@ export class ExportStreams {
     if (performance.now() > until) return exportTooOld();
     try {
       const principal = await this.principals.find(caller.userId, caller.sessionId);
-      if (!principal) return unauthorized(true);
+      if (!principal) return unauthorized('ended');
       return needs.every((permission) => principal.permissions.has(permission))
         ? null
         : new AppError('FORBIDDEN');

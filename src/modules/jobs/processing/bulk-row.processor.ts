@@ -150,7 +150,7 @@ function asCaller<T>(
       traceId: null,
       origin: null,
       signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]),
-      caller: { principal, rejected: false },
+      caller: { principal, refusal: null },
     },
     work,
   );

@@ -37,7 +37,7 @@ export class CreateResourceHandler implements ICommandHandler<CreateResource> {
     return this.unitOfWork.run(async () => {
       // Locks the user's row, because a name stored after an erasure would never be erased.
       const statuses = await this.users.findStatuses([caller.userId], { hold: true });
-      if (statuses.get(caller.userId) !== 'active') throw unauthorized(true);
+      if (statuses.get(caller.userId) !== 'active') throw unauthorized('ended');
       const resource = await this.repository.insert(made);
       await this.history.recordCreated(resource);
       return resource;

@@ -17,9 +17,10 @@ export class CreateUserDto {
   @IsEmailAddress()
   email: string;
 
-  /** Required for a sign-up. A holder of `users:write` may leave it out, so that the user is invited by mail to choose one */
   @IsOptionalProperty()
-  @IsPassword()
+  @IsPassword(
+    'Required for a sign-up. A holder of `users:write` may leave it out, so that the user is invited by mail to choose one.',
+  )
   @ApiProperty({ required: false })
   password?: string;
 

@@ -20,6 +20,6 @@ export class UpdateMeDto extends RenameDto {
 export class UpdateUserDto extends RenameDto {
   @IsOptionalProperty()
   @IsIn(['active', 'disabled'])
-  @ApiPropertyOptional({ enum: ['active', 'disabled'], example: 'disabled' })
+  @ApiPropertyOptional({ enum: ['active', 'disabled'], example: 'active' })
   status?: 'active' | 'disabled';
 }

@@ -9,7 +9,7 @@ import { readRefused } from './formats/refused.js';
 import { HashFault, type Reading, type StoredHash } from './hash.types.js';
 
 /** The maximum number of characters of a hash. The longest accepted formats have about 400. */
-const MAX_CHARS = 1024;
+export const MAX_HASH_LENGTH = 1024;
 
 /** The readers of the formats, which tell each other's apart by their beginnings. */
 const READERS: readonly ((text: string) => Reading | null)[] = [
@@ -28,7 +28,7 @@ const READERS: readonly ((text: string) => Reading | null)[] = [
  * that gives its password away or that is too expensive to verify.
  */
 export function readStoredHash(text: string): Reading {
-  if (text.length > MAX_CHARS) return new HashFault(`is longer than ${MAX_CHARS} characters`);
+  if (text.length > MAX_HASH_LENGTH) return new HashFault(`is longer than ${MAX_HASH_LENGTH} characters`);
   for (const read of READERS) {
     const found = read(text);
     if (found) return found;

@@ -1,20 +1,25 @@
 import { Readable } from 'node:stream';
-import { applyDecorators, Logger, StreamableFile } from '@nestjs/common';
-import { ApiOkResponse } from '@nestjs/swagger';
+import { applyDecorators, Logger, StreamableFile, type Type } from '@nestjs/common';
+import { ApiExtraModels, ApiOkResponse } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { requestContext } from '../../../common/context/request-context.js';
 import { errorEnvelope } from '../../../common/errors/error-body.js';
+import { ErrorResponse } from '../../../common/errors/error.response.js';
+import { eventsOf } from '../../../common/http/sequence-schema.js';
 import { toAppError } from './error-answer.js';
 
 /** A server-sent event. A comment only shows that the connection is open. */
 export type ServerEvent = { readonly event: string; readonly data: object } | 'comment';
 
-/** Documents a response of server-sent events. */
-export const ApiEventStream = (example: string) =>
+/** Documents a response of server-sent events: the models of their `data` by the names of the events. */
+export const ApiEventStream = (events: Readonly<Record<string, Type>>, example: string) =>
   applyDecorators(
+    ApiExtraModels(...Object.values(events)),
     ApiOkResponse({
       description: 'Server-sent events',
-      content: { 'text/event-stream': { schema: { type: 'string' }, example } },
+      content: {
+        'text/event-stream': { schema: eventsOf({ ...events, error: ErrorResponse }), example },
+      },
     }),
   );
 

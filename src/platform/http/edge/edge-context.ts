@@ -16,7 +16,7 @@ export class EdgeContext implements RequestContext {
   readonly traceId: string | null;
   readonly origin: RequestContext['origin'];
   readonly startedAt = performance.now();
-  caller: RequestContext['caller'] = { principal: null, rejected: false };
+  caller: RequestContext['caller'] = { principal: null, refusal: null };
   /** Null until the request is routed. */
   route: RouteFacts | null = null;
   /**

@@ -7,6 +7,8 @@ import { settled } from '../../support/app/settled.js';
 import { PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { createUserWith, read } from '../../support/builders/users.js';
 
+const INVITED = /^You are invited to Gatehouse$/;
+
 let app: TestApp;
 beforeAll(async () => {
   app = await TestApp.create();
@@ -17,10 +19,14 @@ const importedIds = async (...emails: string[]): Promise<string[]> => {
   const { results } = await imported(app, NDJSON, ndjson(...emails.map((email) => ({ email }))));
   return results.map(({ id = '' }) => id);
 };
+const setPassword = async (token: string, password: string): Promise<void> => {
+  await app.request('post', '/api/auth/password/reset').send({ token, new_password: password }).expect(204);
+};
+const invitationsTo = (to: string) =>
+  app.nest.get(Mailer).sent.filter((mail) => mail.to === to && INVITED.test(mail.subject));
 const reset = async (email: string, password: string): Promise<void> => {
   const { text } = await mailTo(app, email, /password/i);
-  const token = tokenIn(text);
-  await app.request('post', '/api/auth/password/reset').send({ token, new_password: password }).expect(204);
+  await setPassword(tokenIn(text), password);
 };
 
 describe('the batch action send_reset', () => {
@@ -72,5 +78,51 @@ describe('the batch action send_reset', () => {
       .as(other, 'post', '/api/users/batch')
       .send({ action: 'send_reset', user_ids: ids });
     expect(answer.status).toBe(403);
+  });
+});
+
+describe('the batch action send_invitation', () => {
+  it('invites imported users to set a password, which confirms their addresses', async () => {
+    const emails = ['one@invited.example', 'two@invited.example'];
+    const ids = await importedIds(...emails);
+    const { job, results } = await batch(app, { action: 'send_invitation', user_ids: ids });
+    expect(job).toMatchObject({ type: 'users.send_invitation', done: 2, failed: 0 });
+    expect(results.map(({ status }) => status)).toEqual(['ok', 'ok']);
+    for (const [place, email] of emails.entries()) {
+      const { text } = await mailTo(app, email, INVITED);
+      await setPassword(tokenIn(text), PASSWORD);
+      await signIn(app.url, email, PASSWORD);
+      expect((await read(app, ids[place] ?? '')).email_verified).toBe(true);
+    }
+    const entries = await app.as(app.admin, 'get', `/api/audit?target_id=${ids[0]}&action=user.invite`);
+    expect(entries.body).toMatchObject([
+      { actor: { id: app.admin.id }, request_id: job.id, outcome: 'success' },
+    ]);
+  });
+
+  it('fails for a user with a password, for a disabled one and for one above the caller', async () => {
+    const [invited = '', disabled = ''] = await importedIds('guest@state.example', 'barred@state.example');
+    await app.as(app.admin, 'patch', `/api/users/${disabled}`).send({ status: 'disabled' }).expect(200);
+    const settledUser = await app.createUser();
+    const writer = await createUserWith(app, ['users:write']);
+    const userIds = [settledUser.id, disabled, app.admin.id, invited];
+    const { results } = await batch(app, { action: 'send_invitation', user_ids: userIds }, writer);
+    expect(results.map(({ status, error }) => error?.code ?? status)).toEqual([
+      'CONFLICT',
+      'CONFLICT',
+      'FORBIDDEN',
+      'ok',
+    ]);
+    expect(results[0]?.error?.message).toContain('has a password');
+    expect(await mailTo(app, 'guest@state.example', INVITED)).toBeDefined();
+    expect(invitationsTo(settledUser.email)).toEqual([]);
+  });
+
+  it('mails nobody in a dry run', async () => {
+    const ids = await importedIds('dry@invited.example');
+    const { job } = await batch(app, { action: 'send_invitation', user_ids: ids, dry_run: true });
+    expect(job).toMatchObject({ done: 1 });
+    await settled(app.database);
+    expect(invitationsTo('dry@invited.example')).toEqual([]);
   });
 });

@@ -17,3 +17,17 @@ export class SendResetAction implements UserAction {
     await this.commands.execute(new SendPasswordMail(id, 'set-password', caller));
   }
 }
+
+@Injectable()
+export class SendInvitationAction implements UserAction {
+  readonly name = 'send_invitation';
+  readonly type = 'users.send_invitation';
+  readonly permission = 'users:write';
+  readonly takesRole = false;
+
+  constructor(private readonly commands: CommandBus) {}
+
+  async run(id: string, { caller }: BulkContext): Promise<void> {
+    await this.commands.execute(new SendPasswordMail(id, 'invitation', caller));
+  }
+}

@@ -1,0 +1,60 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { MAX_EMAIL_LENGTH } from '../../../common/email-address.js';
+import { MAX_LOCALE_LENGTH } from '../../../common/locale.js';
+import { MAX_NAME_LENGTH } from '../../../common/validation/text.decorators.js';
+import { MAX_HASH_LENGTH } from '../../../platform/crypto/passwords/stored-hash.js';
+import { ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
+import { MAX_ROLES_OF_USER } from '../../users/dto/set-roles.dto.js';
+import type { ImportField } from '../import-fields.js';
+
+const MAX_TIME_LENGTH = 35;
+
+/**
+ * A user of an imported file, for the OpenAPI document only: rows are read by `parseImportRow`, which accepts more
+ * spellings. The compiler reports a field that is missing here.
+ */
+export class ImportRowDto implements Record<ImportField, unknown> {
+  @ApiProperty({ format: 'email', maxLength: MAX_EMAIL_LENGTH, example: 'grace@example.com' })
+  email: string;
+
+  /** Defaults to the part of the address before the @. Null and an empty text mean that a property is absent */
+  @ApiPropertyOptional({ minLength: 1, maxLength: MAX_NAME_LENGTH, example: 'Grace Hopper' })
+  name: string;
+
+  /** A language tag (BCP 47) for the mails to the user */
+  @ApiPropertyOptional({ maxLength: MAX_LOCALE_LENGTH, example: 'en' })
+  locale: string;
+
+  /** The hash as the other system wrote it. Without one, the user has no password until a reset */
+  @ApiPropertyOptional({
+    maxLength: MAX_HASH_LENGTH,
+    example: '$2b$10$kfvKFT1BQwOo/3V2LDFL8eE2d6g4evuSB1Qu09UbKjXepJBAzJkjW',
+  })
+  password_hash: string;
+
+  /** True for an address that is known to be the user's. `t`, `f`, `yes`, `no`, `1` and `0` are understood too */
+  @ApiPropertyOptional({ default: false, example: true })
+  email_verified: boolean;
+
+  @ApiPropertyOptional({ enum: ['active', 'disabled'], default: 'active', example: 'active' })
+  status: string;
+
+  /** The roles, or a text with the roles separated by `,`, `;` or `|` */
+  @ApiPropertyOptional({
+    type: 'array',
+    items: { type: 'string', pattern: ROLE_NAME.source },
+    minItems: 1,
+    maxItems: MAX_ROLES_OF_USER,
+    default: ['user'],
+    example: ['user'],
+  })
+  roles: string[];
+
+  /** The time of creation in the other system, which must not be in the future */
+  @ApiPropertyOptional({
+    format: 'date-time',
+    maxLength: MAX_TIME_LENGTH,
+    example: '2026-01-01T12:00:00.000Z',
+  })
+  created_at: string;
+}
