@@ -8,15 +8,18 @@ import { ImportRowDto } from './import-row.dto.js';
 const GRACE = { email: 'grace.hopper@example.com', name: 'Grace Hopper', roles: ['user'] };
 const ALAN = { email: 'alan.turing@example.com', name: 'Alan Turing', email_verified: true };
 
-/** The file of users in each form, for the OpenAPI document. */
+/**
+ * The file of users in each form, for the OpenAPI document. Swagger UI prefills the first one, and lets people choose a
+ * file in place of NDJSON.
+ */
 export const importBody = {
-  [NDJSON]: {
-    schema: { ...ndjsonOf(ImportRowDto), maxLength: MAX_BODY_BYTES },
-    example: `${JSON.stringify(GRACE)}\n${JSON.stringify(ALAN)}\n`,
-  },
   [JSON_ARRAY]: {
     schema: { type: 'array', maxItems: MAX_LINES, items: { $ref: getSchemaPath(ImportRowDto) } },
     example: [GRACE, ALAN],
+  },
+  [NDJSON]: {
+    schema: { ...ndjsonOf(ImportRowDto), maxLength: MAX_BODY_BYTES },
+    example: `${JSON.stringify(GRACE)}\n${JSON.stringify(ALAN)}\n`,
   },
   [CSV]: {
     schema: { type: 'string', maxLength: MAX_BODY_BYTES },
