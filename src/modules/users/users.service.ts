@@ -9,7 +9,7 @@ import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { replayUser } from './history/replay-user.js';
-import { assertVisible } from './user-rules.js';
+import { assertVisible, isVisible } from './user-rules.js';
 import { UserAuthorityPolicy } from './user-authority.policy.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
@@ -87,6 +87,23 @@ export class UsersService {
   async findByEmail(email: string): Promise<User | null> {
     const emailKey = findCanonicalEmail(email);
     return emailKey === null ? null : this.repository.findByEmail(emailKey);
+  }
+
+  /** Finds the id of the user with this address. Returns null for a user whom the caller may not see. */
+  async findVisibleId(email: string, caller: Principal): Promise<string | null> {
+    const user = await this.findByEmail(email);
+    return user && isVisible(user, caller) ? user.id : null;
+  }
+
+  /**
+   * Returns the addresses, by id, of those users whom the caller may read. At most a few hundred ids at once.
+   */
+  async findReadableEmails(
+    ids: readonly string[],
+    { permissions }: Principal,
+  ): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0 || !permissions.has('users:read')) return new Map();
+    return this.repository.findEmails(ids, { withDeleted: permissions.has('users:delete') });
   }
 
   /** Records the sign-in once the unit of work commits. */
