@@ -12,7 +12,7 @@ export type EncryptedEntry = Omit<AuditEntry, 'epoch' | 'xid' | 'seq'>;
 const COLUMNS = `id, occurred_at AS "occurredAt", actor_type AS "actorType", actor_id AS "actorId",
   session_id AS "sessionId", action, target_type AS "targetType", target_id AS "targetId", outcome,
   request_id AS "requestId", trace_id AS "traceId", origin_key AS "originKey", origin_sealed AS "originEncrypted",
-  changes_key AS "changesKey", changes_sealed AS "changesEncrypted"`;
+  changes_key AS "changesKey", changes_sealed AS "changesEncrypted", reason, ip_digest AS "ipDigest"`;
 
 const NEWEST_FIRST = 'ORDER BY occurred_at DESC, id DESC';
 

@@ -5,11 +5,7 @@ import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeKey, decodeCursor, encodeCursor, type PageKey } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
-import {
-  type AuditChanges,
-  type AuditDetails,
-  unpackDetails,
-} from '../../platform/audit-log/audit-details.js';
+import { type AuditChanges, type AuditDetails, detailsOf } from '../../platform/audit-log/audit-details.js';
 import { auditEncryptionPurpose, AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UserEncryptionKeys } from '../../platform/crypto/user-encryption-keys.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
@@ -21,7 +17,7 @@ import type { ListAuditDto } from './dto/list-audit.dto.js';
 import { type EmailsById, EntryEmailsReader, targetUserOf } from './entry-emails.reader.js';
 
 /** An entry with its decrypted values. They are null once the user concerned is erased. */
-export interface DecryptedEntry extends EncryptedEntry, AuditDetails {
+export interface DecryptedEntry extends Omit<EncryptedEntry, keyof AuditDetails>, AuditDetails {
   readonly origin: RequestOrigin | null;
   /** The addresses of actor and target as of now. Null for a user whom the reader may not read. */
   readonly actorEmail: string | null;
@@ -131,7 +127,7 @@ export class AuditService {
       originEncrypted,
       auditEncryptionPurpose(id, 'origin'),
     );
-    const details = await this.decryptValue<AuditChanges>(
+    const changes = await this.decryptValue<AuditChanges>(
       changesKey,
       changesEncrypted,
       auditEncryptionPurpose(id, 'changes'),
@@ -139,7 +135,7 @@ export class AuditService {
     return {
       ...entry,
       origin,
-      ...unpackDetails(details, auditReasons),
+      ...detailsOf({ changes, reason: entry.reason }, auditReasons),
       actorEmail: emails.get(entry.actorId ?? '') ?? null,
       targetEmail: emails.get(targetUserOf(entry) ?? '') ?? null,
     };

@@ -6,7 +6,7 @@ import type { Cipher } from '../crypto/cipher.service.js';
 import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 import type { ActorType, AuditAction, AuditOutcome, AuditReason } from './audit.types.js';
-import { type AuditChanges, packDetails } from './audit-details.js';
+import type { AuditChanges } from './audit-details.js';
 
 export interface AuditActor {
   readonly type: ActorType;
@@ -45,26 +45,27 @@ interface EncryptedValue {
 }
 
 const COLUMNS = `id, occurred_at, actor_type, actor_id, session_id, action, target_type, target_id,
-                 outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed`;
+                 outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed, reason`;
 
 const INSERT = prepared(
   `INSERT INTO audit_entries (${COLUMNS})
-   VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+   VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 );
 
 const INSERT_ALL = prepared(
   `INSERT INTO audit_entries (epoch, ${COLUMNS})
    SELECT (SELECT current_epoch()), id, clock_timestamp(), actor_type, actor_id, session_id, action, target_type,
-          target_id, outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed
+          target_id, outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed, reason
    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-               $10::text[], $11::uuid[], $12::bytea[], $13::uuid[], $14::bytea[])
+               $10::text[], $11::uuid[], $12::bytea[], $13::uuid[], $14::bytea[], $15::text[])
         WITH ORDINALITY AS entry (id, actor_type, actor_id, session_id, action, target_type, target_id, outcome,
-                                  request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed, place)
+                                  request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed,
+                                  reason, place)
    ORDER BY place`,
 );
 
 /** The types of the values of one entry, in the order of {@link COLUMNS} without the time. */
-const VALUE_TYPES = 'uuid text uuid uuid text text text text text text uuid bytea uuid bytea'.split(
+const VALUE_TYPES = 'uuid text uuid uuid text text text text text text uuid bytea uuid bytea text'.split(
   ' ',
 ) as readonly string[];
 
@@ -124,7 +125,7 @@ export class AuditLog {
       uncached: who.type === 'anonymous',
       made,
     });
-    const changed = await this.encrypt(packDetails(fact), about, {
+    const changed = await this.encrypt(fact.changes, about, {
       purpose: auditEncryptionPurpose(id, 'changes'),
       uncached: false,
       made,
@@ -144,6 +145,7 @@ export class AuditLog {
       origin.encrypted,
       changed.key,
       changed.encrypted,
+      fact.reason ?? null,
     ];
   }
 
