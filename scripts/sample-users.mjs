@@ -94,9 +94,12 @@ const INSERT = `
   FROM made
   ORDER BY n`;
 
-/** Selects the highest number in the addresses of earlier runs, so that no number repeats. */
+/**
+ * Selects the highest number in the addresses of earlier runs, so that no number repeats. Their numbers follow a name.
+ * A longer number, such as a time in milliseconds, belongs to other users, and so does one after a hyphen.
+ */
 const LAST_NUMBER = `
-  SELECT coalesce(max(substring(email_key FROM '(\\d{1,12})@[^@]*\\mexample(?:\\.\\w+)?$')::bigint), 0)::integer AS last FROM users`;
+  SELECT coalesce(max(substring(email_key FROM '[^\\d-](\\d{1,10})@[^@]*\\mexample(?:\\.\\w+)?$')::bigint), 0) AS last FROM users`;
 
 const SPAN_MS = 2 * 365 * 86_400_000;
 
@@ -110,7 +113,7 @@ export async function addSampleUsers(client, { users, passwordHash, progress = (
   await client.query(`SET synchronous_commit = off; SET gin_pending_list_limit = '32MB'`);
   await client.query(PREPARE, [PARTS]);
   const { rows } = await client.query(LAST_NUMBER);
-  const first = rows[0].last + 1;
+  const first = Number(rows[0].last) + 1;
   const stepMs = SPAN_MS / users;
   const startMs = Date.now() - SPAN_MS;
   for (let done = 0; done < users;) {

@@ -22,6 +22,7 @@ import { releaseStartMemory } from './platform/lifecycle/start-memory.js';
 import { lacksPretty } from './platform/logging/logger-options.js';
 import { ServiceLogger } from './platform/logging/service.logger.js';
 import { startWarnings } from './platform/logging/start.logger.js';
+import { loadTemplates } from './platform/mail/read-templates.js';
 import { MetricsRegistry } from './platform/metrics/metrics.registry.js';
 import { serveDocumentation } from './platform/openapi/openapi.js';
 import type { Start } from './platform/startup/start-service.js';
@@ -86,6 +87,8 @@ async function prepareDatabase({ config, embedded }: OpenDatabase): Promise<Open
   const warn = startWarnings(config);
   logProcessWarnings(warn);
   if (config.NODE_ENV === 'production' && !embedded) warnOfUnverifiedServers(config, warn);
+  // The service reads the templates again. A fault must show before the start changes the database.
+  if (config.MAIL_TEMPLATES_DIR !== undefined) loadTemplates(config.MAIL_TEMPLATES_DIR);
   await assertFirstStart(config);
   await migrate(config, warn);
   return embedded ? config : adaptToPooler(config, warn);

@@ -26,7 +26,7 @@ const CALM_MS = 8_000;
 const QUICK_CALM_MS = 500;
 const MEGABYTE = 1024 * 1024;
 
-const COPY = `COPY (SELECT id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at
+const COPY = `COPY (SELECT id, email, name, locale, status, roles, email_verified, version, last_login_at, created_at, updated_at
   FROM users WHERE status <> 'deleted') TO STDOUT`;
 
 /** @type {import('../harness/benchmark.mjs').Benchmark} */

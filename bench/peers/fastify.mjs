@@ -15,6 +15,7 @@ const USER = {
     id: text,
     email: text,
     name: text,
+    locale: text,
     status: text,
     roles: { type: 'array', items: text },
     email_verified: { type: 'boolean' },

@@ -3,7 +3,7 @@
 import pg from 'pg';
 
 const COLUMNS =
-  'id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at';
+  'id, email, name, locale, status, roles, email_verified, version, last_login_at, created_at, updated_at';
 
 /** The user of the caller. Named, so that PostgreSQL parses it once for each connection. */
 export const ME = { name: 'me', text: `SELECT ${COLUMNS} FROM users WHERE id = $1` };

@@ -3,7 +3,11 @@ import { request as requestHttps } from 'node:https';
 import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { json, text } from 'node:stream/consumers';
-import { CliError, EXIT_CODES } from './cli.error.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CliError, EXIT_CODES, usageError } from './cli.error.js';
+import type { LoginStore, Tokens } from './login/login.store.js';
+import { printStatus } from './output/console-output.js';
+import { USER_AGENT } from './user-agent.js';
 
 /**
  * The time in ms after which a silent connection counts as dead. A stream sends rows, or a comment every 30
@@ -12,21 +16,32 @@ import { CliError, EXIT_CODES } from './cli.error.js';
 const IDLE_TIMEOUT_MS = 120_000;
 /** The maximum number of characters shown of an unparsed error response. */
 const MAX_ERROR_TEXT = 500;
+/** The longest wait for the rate limit, in seconds, and the maximum number of waits for one request. */
+const MAX_WAIT_SECONDS = 60;
+const MAX_WAITS = 5;
+/** The time in ms before its end at which an access token is renewed, so that it lasts for the next request. */
+const RENEW_BEFORE_MS = 60_000;
 
 export interface Credentials {
+  /** An access token, for use when no address is given. */
   readonly token?: string | undefined;
   readonly email?: string | undefined;
   readonly password?: string | undefined;
+  /** The tokens of earlier logins, for use when neither a token nor an address is given. */
+  readonly logins?: LoginStore | undefined;
 }
 
 export interface Page<T> {
   readonly items: readonly T[];
   readonly next: string | null;
+  /** The number of rows of the whole list, if the request asked for it. */
+  readonly total: { readonly count: number; readonly isExact: boolean } | null;
 }
 
-interface Tokens {
+interface TokenResponse {
   readonly access_token: string;
   readonly refresh_token: string;
+  readonly expires_in: number;
 }
 
 export interface ApiRequest {
@@ -41,6 +56,8 @@ export interface ApiRequest {
 /** Calls the service's public API with the given credentials. */
 export class ApiClient {
   private tokens: Tokens | null = null;
+  /** True if the tokens come from a login, which this client must not end. */
+  private isLogin = false;
 
   constructor(
     private readonly url: URL,
@@ -60,7 +77,10 @@ export class ApiClient {
   async page<T>(path: string): Promise<Page<T>> {
     const answer = await this.stream({ path });
     const [, next = null] = /<([^>]+)>; rel="next"/.exec(String(answer.headers.link)) ?? [];
-    return { items: (await json(answer)) as T[], next };
+    const { 'x-total-count': exact, 'x-total-estimate': estimate } = answer.headers;
+    const counted = exact ?? estimate;
+    const total = counted === undefined ? null : { count: Number(counted), isExact: exact !== undefined };
+    return { items: (await json(answer)) as T[], next, total };
   }
 
   /** Returns the ETag of a record as the service sent it. @throws CliError when the response has none */
@@ -72,41 +92,106 @@ export class ApiClient {
     return etag;
   }
 
-  /** Sends a request and returns the response as a stream. On 401, refreshes the tokens and retries once. */
+  /**
+   * Sends a request and returns the response as a stream. On 401, refreshes the tokens and retries once. On 429, waits
+   * as long as the service asks for, up to a minute.
+   */
   async stream(request: ApiRequest): Promise<IncomingMessage> {
-    const answer = await this.send(request, await this.accessToken());
+    const answer = await this.sendPatiently(request);
     if (answer.statusCode !== 401 || !this.tokens || request.stream) return assertAccepted(answer);
     answer.resume();
     await this.refresh(this.tokens);
-    return assertAccepted(await this.send(request, await this.accessToken()));
+    return assertAccepted(await this.sendPatiently(request));
   }
 
-  /** Ends the session that this client opened. */
+  /** Ends the session that this client opened. Keeps that of a login. */
   async signOut(): Promise<void> {
-    if (!this.tokens) return;
+    if (!this.tokens || this.isLogin) return;
     const { access_token: token } = this.tokens;
     this.tokens = null;
     (await this.send({ method: 'POST', path: '/api/auth/logout' }, token)).resume();
   }
 
+  /** Signs in and keeps the tokens for later commands. */
+  async logIn(email: string, password: string): Promise<void> {
+    await this.credentials.logins?.save(
+      this.url.origin,
+      await this.requestTokens('/api/auth/login', { email, password }),
+    );
+  }
+
+  /** Ends the session of the login and forgets its tokens. @returns false if there was none */
+  async logOut(): Promise<boolean> {
+    const { logins } = this.credentials;
+    const found = await logins?.find(this.url.origin);
+    if (!logins || !found) return false;
+    this.isLogin = true;
+    try {
+      const { access_token: token } = await this.renewed(found);
+      await assertAccepted(await this.send({ method: 'POST', path: '/api/auth/logout' }, token));
+    } catch (error) {
+      // The session may have ended long ago.
+      if (!isRefusal(error)) throw error;
+    }
+    await logins.remove(this.url.origin);
+    return true;
+  }
+
+  private async sendPatiently(request: ApiRequest): Promise<IncomingMessage> {
+    for (let waits = 0; ; waits++) {
+      const answer = await this.send(request, await this.accessToken());
+      const seconds = Number(answer.headers['retry-after'] ?? Infinity);
+      const isLimited = answer.statusCode === 429 && seconds <= MAX_WAIT_SECONDS;
+      if (!isLimited || waits === MAX_WAITS || request.stream) return answer;
+      answer.resume();
+      printStatus(`the rate limit is reached, waiting ${seconds} s`);
+      await sleep(seconds * 1000);
+    }
+  }
+
   private async accessToken(): Promise<string> {
     const { token, email, password } = this.credentials;
-    if (token !== undefined) return token;
-    if (email === undefined || password === undefined) {
-      throw new CliError('set GATEHOUSE_TOKEN, or pass --email and set GATEHOUSE_PASSWORD', EXIT_CODES.usage);
-    }
+    if (token !== undefined && email === undefined) return token;
+    if (email === undefined) return (await this.loginTokens()).access_token;
+    if (password === undefined) throw usageError('--email requires GATEHOUSE_PASSWORD');
     this.tokens ??= await this.requestTokens('/api/auth/login', { email, password });
     return this.tokens.access_token;
   }
 
-  private async refresh({ refresh_token }: Tokens): Promise<void> {
-    this.tokens = await this.requestTokens('/api/auth/refresh', { refresh_token });
+  private async loginTokens(): Promise<Tokens> {
+    const found = this.tokens ?? (await this.credentials.logins?.find(this.url.origin));
+    if (!found)
+      throw usageError(
+        'sign in with gatehouse login, set GATEHOUSE_TOKEN, or pass --email and set GATEHOUSE_PASSWORD',
+      );
+    this.isLogin = true;
+    this.tokens = found;
+    return this.renewed(found);
+  }
+
+  /** Renews the tokens if they are about to expire. */
+  private async renewed(tokens: Tokens): Promise<Tokens> {
+    if (tokens.expires_at - Date.now() > RENEW_BEFORE_MS) return tokens;
+    return this.refresh(tokens);
+  }
+
+  private async refresh({ refresh_token }: Tokens): Promise<Tokens> {
+    try {
+      this.tokens = await this.requestTokens('/api/auth/refresh', { refresh_token });
+    } catch (error) {
+      if (!this.isLogin || !isRefusal(error)) throw error;
+      throw new CliError('the login has ended: sign in again with gatehouse login', EXIT_CODES.refused, {
+        cause: error,
+      });
+    }
+    if (this.isLogin) await this.credentials.logins?.save(this.url.origin, this.tokens);
+    return this.tokens;
   }
 
   private async requestTokens(path: string, body: object): Promise<Tokens> {
-    return (await json(
-      await assertAccepted(await this.send({ method: 'POST', path, body }, null)),
-    )) as Tokens;
+    const answer = await assertAccepted(await this.send({ method: 'POST', path, body }, null));
+    const { access_token, refresh_token, expires_in } = (await json(answer)) as TokenResponse;
+    return { access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
   }
 
   private send({ method = 'GET', path, headers, body, stream }: ApiRequest, token: string | null) {
@@ -114,8 +199,9 @@ export class ApiClient {
     const request = this.url.protocol === 'https:' ? requestHttps : requestHttp;
     return new Promise<IncomingMessage>((resolve, reject) => {
       const fail = (cause: unknown) => {
+        if (cause instanceof CliError) return reject(cause);
         const reason = cause instanceof Error ? cause.message : String(cause);
-        reject(
+        return reject(
           new CliError(`${this.url.origin} could not be reached: ${reason}`, EXIT_CODES.unreachable, {
             cause,
           }),
@@ -124,6 +210,7 @@ export class ApiClient {
       const outgoing = request(new URL(path, this.url), {
         method,
         headers: {
+          'User-Agent': USER_AGENT,
           ...(token !== null && { Authorization: `Bearer ${token}` }),
           ...(sent !== undefined && {
             'Content-Type': 'application/json',
@@ -141,6 +228,9 @@ export class ApiClient {
     });
   }
 }
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof CliError && error.exitCode === EXIT_CODES.refused;
 
 /** Returns a successful response. @throws CliError with the service's error message otherwise */
 async function assertAccepted(answer: IncomingMessage): Promise<IncomingMessage> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from './api.client.js';
 import { CliError, EXIT_CODES } from './cli.error.js';
-import { printResult, ProgressReporter, printStatus } from './console-output.js';
+import { printResult, ProgressReporter, printStatus } from './output/console-output.js';
 
 const POLL_INTERVAL_MS = 500;
 /** The maximum number of failed rows to print. The rest are only counted. */
@@ -23,6 +23,23 @@ interface Result {
 
 /** Waits for a job and prints the rows that failed. @throws CliError unless every row succeeded */
 export async function followJob(client: ApiClient, id: string): Promise<void> {
+  const job = await waitForJob(client, id);
+  printResult(`job ${id}: ${job.status}, ${job.done} done, ${job.failed} failed`);
+  if (job.failed > 0) await printFailures(client, job);
+  if (job.failed > 0 || job.status !== 'succeeded') {
+    throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT_CODES.failed);
+  }
+}
+
+/** Waits for a job of one row. @throws CliError with the error of the row unless it succeeded */
+export async function awaitOnlyRow(client: ApiClient, id: string): Promise<void> {
+  const { status, done } = await waitForJob(client, id);
+  const [row] = await client.json<Result[]>({ path: `/api/jobs/${id}/results?limit=1` });
+  if (row?.error) throw new CliError(`${row.error.code}: ${row.error.message}`, EXIT_CODES.failed);
+  if (done !== 1) throw new CliError(`the job ended as ${status}`, EXIT_CODES.failed);
+}
+
+async function waitForJob(client: ApiClient, id: string): Promise<Job> {
   let job = await readJob(client, id);
   const progress = new ProgressReporter('rows', job.total ?? 0);
   while (job.status === 'queued' || job.status === 'running') {
@@ -31,11 +48,7 @@ export async function followJob(client: ApiClient, id: string): Promise<void> {
     progress.update(job.done + job.failed, job.total ?? 0);
   }
   progress.end();
-  printResult(`job ${id}: ${job.status}, ${job.done} done, ${job.failed} failed`);
-  if (job.failed > 0) await printFailures(client, job);
-  if (job.failed > 0 || job.status !== 'succeeded') {
-    throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT_CODES.failed);
-  }
+  return job;
 }
 
 async function printFailures(client: ApiClient, { id, failed }: Job): Promise<void> {

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { findCanonicalEmail } from '../common/email-address.js';
 import { codePointLength } from '../common/text.js';
 import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './address-formats.js';
+import { linkTemplate, productName, sender } from './mail-formats.js';
+import { bearerSecret, masterKey } from './secret-formats.js';
 
 /**
  * An environment variable of the service. The table in docs/reference/configuration.md is generated from
@@ -81,40 +83,6 @@ const networks = z.string().transform((value, context) => {
   }
   return list.filter((network) => network !== null);
 });
-const SAMPLE = 'must be random, but this looks like a sample value';
-const PLACEHOLDER =
-  /(?:change|replace|insert|fill).{0,6}(?:me|this|it|here)(?![a-z])|placeholder|example|sample|your[-_ ]/i;
-const MIN_DISTINCT = 8;
-
-/**
- * Returns true if a secret consists of few distinct values or mostly counts up or down. A random one never
- * does.
- */
-function looksLikeSample(secret: Uint8Array): boolean {
-  if (new Set(secret).size < MIN_DISTINCT) return true;
-  const steps = Array.from(secret.subarray(1), (byte, index) => byte - (secret[index] ?? 0));
-  return [1, -1].some((step) => steps.filter((each) => each === step).length > steps.length / 2);
-}
-
-const masterKey = z.string().transform((value, context) => {
-  const key = Buffer.from(value, 'base64');
-  const canonical = key.toString('base64').replace(/=+$/, '') === value.replace(/=+$/, '');
-  if (key.length !== 32 || !canonical) {
-    context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 (openssl rand -base64 32)' });
-  } else if (looksLikeSample(key)) {
-    context.addIssue({ code: 'custom', message: SAMPLE });
-  }
-  return key;
-});
-
-const bearerSecret = z
-  .string()
-  .min(16, 'must have at least 16 characters')
-  .refine(
-    (value) => value.length < 16 || !(PLACEHOLDER.test(value) || looksLikeSample(Buffer.from(value))),
-    SAMPLE,
-  );
-
 const row = <T>(variable: Variable<T>): Variable<T> => variable;
 
 export const variables = {
@@ -291,6 +259,12 @@ export const variables = {
     description:
       'Requests per minute from one address (IPv6: one /64 network) to sign-in, sign-up, refresh and recovery, with or without a token; 0 disables the limit',
   }),
+  RATE_LIMIT_INTROSPECT: row({
+    schema: wholeNumber(0, 1_000_000),
+    default: '6000',
+    description:
+      'Requests per minute from one user to `POST /api/auth/introspect`, which count in no other limit; 0 disables the limit',
+  }),
   REDIS_URL: row({
     schema: redisUrl.optional(),
     secret: true,
@@ -323,6 +297,35 @@ export const variables = {
     schema: text.optional(),
     description:
       'Folder for mails without `SMTP_URL`, one `.eml` file each. Defaults to `mail` in `DATA_DIR`',
+  }),
+  MAIL_FROM: row({
+    schema: sender.optional(),
+    description:
+      'Sender of mails, as an address or as `Name <address>`. Without a name, `PRODUCT_NAME` is the name. Defaults to `no-reply` at the host of `PUBLIC_URL`',
+  }),
+  PRODUCT_NAME: row({
+    schema: productName,
+    default: 'Gatehouse',
+    description: 'Name of the product in mails. Passwords must not contain it',
+  }),
+  MAIL_LINK_VERIFY: row({
+    schema: linkTemplate.optional(),
+    description:
+      'Page of the front end that confirms an address, with `{token}` for the code. Without it mails contain only the code',
+  }),
+  MAIL_LINK_RESET: row({
+    schema: linkTemplate.optional(),
+    description: 'Page of the front end that sets a new password, with `{token}` for the code',
+  }),
+  MAIL_LINK_INVITE: row({
+    schema: linkTemplate.optional(),
+    description:
+      'Page of the front end on which an invited user chooses a password, with `{token}` for the code. Defaults to `MAIL_LINK_RESET`',
+  }),
+  MAIL_TEMPLATES_DIR: row({
+    schema: text.optional(),
+    description:
+      'Folder with templates that replace the shipped mails or add languages; see [Mails](../guides/mails.md). A faulty template fails the start',
   }),
   LOG_LEVEL: row({
     schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),

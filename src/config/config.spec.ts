@@ -217,6 +217,18 @@ describe('readConfig', () => {
     { DATABASE_URL: 'postgres://a:%zz@localhost/x' },
     { ADMIN_EMAIL: 'somebody' },
     { ADMIN_PASSWORD: 'short' },
+    { PRODUCT_NAME: 'x'.repeat(65) },
+    { PRODUCT_NAME: 'a\nb' },
+    { MAIL_FROM: 'nobody' },
+    { MAIL_FROM: 'A <a@b.example> B' },
+    { MAIL_FROM: 'A <a@b.example>, C <c@d.example>' },
+    { MAIL_FROM: 'A\r\nBcc: x@y.example <a@b.example>' },
+    { MAIL_LINK_VERIFY: 'https://a.example/verify' },
+    { MAIL_LINK_RESET: 'javascript:alert({token})' },
+    { MAIL_LINK_INVITE: 'https://{token}.example/' },
+    { MAIL_LINK_INVITE: 'https://user:{token}@a.example/' },
+    { MAIL_LINK_INVITE: 'https://a.example/{token}/{id}' },
+    { MAIL_LINK_INVITE: `https://a.example/{token}${'x'.repeat(2000)}` },
   ])('names the variable at fault in %j', (environment) => {
     const [name = ''] = Object.keys(environment);
     expect(faultsOf(environment)).toEqual([expect.stringMatching(new RegExp(`^${name} must `))]);

@@ -1,9 +1,11 @@
+import { propertyDescriptions } from './property-descriptions.js';
 import type { ApiDescription } from '../platform/openapi/openapi.js';
 
 /** The part of the OpenAPI document that describes the API as a whole. Controllers name one of the tags by `@ApiTags`. */
 export const apiDescription: ApiDescription = {
   description:
     'Accounts, sign-in and roles. Sign in with `POST /api/auth/login`, then enter the `access_token` under **Authorize**.',
+  meanings: propertyDescriptions,
   tags: [
     { name: 'auth', description: 'Sign-in, sessions and account recovery' },
     { name: 'users', description: 'Accounts' },

@@ -60,7 +60,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'modules/auth: users': 'a sign-in and a principal are each read in one statement, together with the user',
   'modules/export: users': 'an export reads users and their former images as of one moment',
   'modules/roles: users': 'a role may only change if the caller ranks above every user who has it',
-  'modules/user-imports: jobs': 'chunks are deleted once their job is gone',
+  'modules/user-imports: jobs':
+    'chunks are deleted once their job is gone, and their rejected rows a day after its end',
   'modules/users: roles':
     'the row of the admin role is the lock for changes that could leave no administrator',
 };

@@ -6,7 +6,7 @@ import { SigningKeysService } from '../../src/modules/auth/signing-keys/signing-
 import { TokensService } from '../../src/modules/auth/sessions/tokens.service.js';
 import { sealed } from '../support/builders/audit.js';
 import { expectEnvelope } from '../support/http/envelope.js';
-import { endedJobOf } from '../support/builders/jobs.js';
+import { endedImportOf } from '../support/builders/imports.js';
 import { type ResourceBody, resourcesOf } from '../support/builders/resources.js';
 import { type Answer, bearer, closeConnections, send } from '../support/http/send.js';
 import { type TestUser, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
@@ -47,6 +47,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'PATCH /api/users/me': ['            401    in   in    in      in      in ', WRONG],
   'GET /api/users/{id}': ['            401    in   404   404     in      in '],
   'PATCH /api/users/{id}': ['          401    403  403   403     403     in ', WRONG],
+  'PUT /api/users/{id}/email': ['      401    403  403   403     403     in ', WRONG],
+  'POST /api/users/{id}/password-reset': ['401  403  403   403     403     in '],
   'PUT /api/users/{id}/roles': ['      401    403  403   403     403     in ', WRONG],
   'DELETE /api/users/{id}': ['         401    in   404   404     404     in ', WRONG_VERSION],
   'POST /api/users/{id}/restore': ['   401    403  403   403     403     in '],
@@ -54,6 +56,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/users/{id}/data': ['       401    in   404   404     404     in '],
   'GET /api/users/{id}/sessions': ['   401    403  403   403     403     in '],
   'DELETE /api/users/{id}/sessions': ['401    403  403   403     403     in ', ENDS],
+  'DELETE /api/users/{id}/sessions/{session_id}': ['401 403 403 403 403 in ', ENDS],
   'GET /api/users/{id}/events': ['     401    in   404   404     in      in '],
   'GET /api/events': ['                401    403  403   403     in      in '],
   'GET /api/audit': ['                 401    403  403   403     in      in '],
@@ -63,8 +66,11 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/roles': ['                 401    in   in    in      in      in '],
   'GET /api/roles/{name}': ['          401    in   in    in      in      in '],
   'PUT /api/roles/{name}': ['          401    403  403   403     403     in ', WRONG],
+  'DELETE /api/roles/{name}': ['       401    403  403   403     403     in '],
   'POST /api/auth/login': ['           in     in   in    in      in      in ', WRONG],
   'POST /api/auth/refresh': ['         in     in   in    in      in      in ', WRONG],
+  'POST /api/auth/introspect': ['      401    403  403   403     403     in ', WRONG],
+  'POST /api/auth/revoke': ['          in     in   in    in      in      in ', WRONG],
   'POST /api/auth/logout': ['          401    in   in    in      in      in ', ENDS],
   'GET /api/auth/sessions': ['         401    in   in    in      in      in '],
   'DELETE /api/auth/sessions': ['      401    in   in    in      in      in ', ENDS],
@@ -89,9 +95,12 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/jobs': ['                  401    in   in    in      in      in '],
   'GET /api/jobs/{id}': ['             401    in   404   404     404     in '],
   'GET /api/jobs/{id}/results': ['     401    in   404   404     404     in '],
+  'GET /api/jobs/{id}/rejected': ['    401    in   404   404     404     in '],
   'GET /api/jobs/{id}/stream': ['      401    in   404   404     404     in '],
   'DELETE /api/jobs/{id}': ['          401    in   404   404     404     in '],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
+  'GET /.well-known/oauth-authorization-server': [' in in in in in in '],
+  'GET /.well-known/openid-configuration': ['       in in in in in in '],
   'GET /': ['                          in     in   in    in      in      in '],
   'GET /api': ['                       in     in   in    in      in      in '],
   'GET /health': ['                    in     in   in    in      in      in '],
@@ -138,7 +147,7 @@ describe('authorization', () => {
     entryId = entry.id;
     await sealed(app, [entryId]);
     [{ id: resourceId }] = (await resourcesOf(app, user('user'), 1)) as [ResourceBody];
-    jobId = await endedJobOf(app, user('user'));
+    jobId = await endedImportOf(app, user('user'));
     users.set('expired', { ...user('expired'), token: expiredToken(user('expired')) });
   });
   afterAll(() => {
@@ -161,7 +170,10 @@ describe('authorization', () => {
       app.nest.get(JwtService, { strict: false }),
       app.nest.get(SigningKeysService),
     );
-    return tokens.issueAccess({ id: of.id, email: of.email, roles: ['user'] }, claimsOf(of).sid);
+    return tokens.issueAccess(
+      { id: of.id, email: of.email, emailVerified: false, roles: ['user'] },
+      claimsOf(of).sid,
+    );
   }
 
   async function ask(name: string, caller: Caller, { body, headers }: Request): Promise<Answer> {
@@ -173,6 +185,7 @@ describe('authorization', () => {
       .replace('/resources/{id}', `/resources/${resourceId}`)
       .replace('/jobs/{id}', `/jobs/${jobId}`)
       .replace('{id}', idOf('user'))
+      .replace('{session_id}', claimsOf(user('user')).sid)
       .replace('{name}', 'auditor');
     const authorization = caller === 'nobody' ? {} : bearer(user(caller));
     return send(app.url, { method, path, headers: { ...authorization, ...headers }, body });

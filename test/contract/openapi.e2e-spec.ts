@@ -12,19 +12,24 @@ import {
   type Operation,
   operationsOf,
   operationsThatTell,
-  resolveSchema,
   type Response as OpenApiResponse,
-  type Schema,
   withoutBounds,
+  withResponses,
 } from '../support/docs/openapi-document.js';
 import { Instance } from '../support/app/instance.js';
 import { askAboutSeals } from '../support/builders/audit.js';
 import { askAboutHistory } from '../support/http/history-answers.js';
 import { askAboutJobs } from '../support/http/job-answers.js';
 import { askAboutResources } from '../support/builders/resources.js';
-import { askAboutMail, askAboutSessions, askToResetPassword } from '../support/http/auth-answers.js';
+import {
+  askAboutSessions,
+  askToChangeEmail,
+  askToConfirmEmail,
+  askToResetPassword,
+} from '../support/http/auth-answers.js';
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
+import { lacksExample } from '../support/docs/examples.js';
 import { routesOf } from '../support/docs/routes.js';
 import type { TestDatabase } from '../support/database/test-database.js';
 
@@ -41,7 +46,10 @@ const OPEN = new Set([
   'POST /api/auth/password/reset',
   'POST /api/auth/email/verify',
   'POST /api/auth/email/resend',
+  'POST /api/auth/revoke',
   'GET /.well-known/jwks.json',
+  'GET /.well-known/oauth-authorization-server',
+  'GET /.well-known/openid-configuration',
   'GET /health',
   'GET /health/live',
   'GET /health/ready',
@@ -54,6 +62,7 @@ describe('the OpenAPI document', () => {
   let app: TestApp;
   let instance: Instance;
   let text: string;
+  /** With the shared responses in place of the references to them. */
   let document: Document;
 
   beforeAll(async () => {
@@ -69,7 +78,7 @@ describe('the OpenAPI document', () => {
       },
     });
     text = (await supertest(instance.url).get('/openapi.json').expect(200)).text;
-    document = JSON.parse(text) as Document;
+    document = withResponses(JSON.parse(text) as Document);
   });
   afterAll(async () => {
     await instance?.stop();
@@ -142,7 +151,7 @@ describe('the OpenAPI document', () => {
         const expected = codes.filter(([, row]) => String(row.status) === status).map(([code]) => code);
         expect([name, status, shown]).toEqual([name, status, expect.arrayContaining(expected)]);
         expect([name, status, shown.length > 0]).toEqual([name, status, true]);
-        expect(content).toHaveProperty(['application/problem+json', 'examples']);
+        expect([name, status, Object.keys(content ?? {})]).toEqual([name, status, ['application/json']]);
       }
     }
   });
@@ -256,30 +265,6 @@ describe('the OpenAPI document', () => {
 const securityOf = (name: string) =>
   OPEN.has(name) ? [] : [{ [name === 'GET /metrics' ? 'metrics' : 'bearer']: [] }];
 
-function lacksExample(document: Document, { responses }: Operation): boolean {
-  return Object.entries(responses).some(([status, { content }]) => {
-    if (!status.startsWith('2')) return false;
-    if (status === '204' || (status === '202' && !content)) return content !== undefined;
-    const media = Object.values(content ?? {});
-    return (
-      media.length === 0 || media.some((each) => !each.schema || !hasExample(document, each.schema, each))
-    );
-  });
-}
-
-function hasExample(
-  document: Document,
-  schema: Schema,
-  media: { example?: unknown; examples?: object },
-): boolean {
-  if (media.example !== undefined || media.examples !== undefined) return true;
-  const { example, items, properties } = resolveSchema(document, schema);
-  if (example !== undefined) return true;
-  if (items) return hasExample(document, items, {});
-  const all = Object.values(properties ?? {});
-  return all.length > 0 && all.every((property) => hasExample(document, property, {}));
-}
-
 /** Returns the additional properties of later versions of the response, with their examples. */
 function loginExtras(document: Document): object {
   const known = ['access_token', 'token_type', 'expires_in'];
@@ -306,7 +291,9 @@ async function realAnswers(url: string, database: TestDatabase) {
   const admin = await signIn(url, ADMIN.email, ADMIN.password);
   const ask = async (operation: string, given: Asked = {}) => {
     const [method = '', pattern = ''] = operation.split(' ');
-    const path = pattern.replace(/\{\w+\}/, given.key ?? '') + (given.query ?? '');
+    const path =
+      pattern.replace(/\{\w+\}/, given.key ?? '').replace('{session_id}', given.session ?? '') +
+      (given.query ?? '');
     const request = supertest(url)[method.toLowerCase() as 'get'](path);
     const token = 'token' in given ? given.token : admin.token;
     if (token !== undefined) void request.auth(token, { type: 'bearer' });
@@ -321,7 +308,11 @@ async function realAnswers(url: string, database: TestDatabase) {
   for (const probe of ['', '/live', '/ready', '/startup'])
     await ask(`GET /health${probe}`, { token: undefined });
   for (const route of ['GET /', 'GET /api', 'GET /metrics']) await ask(route, { token: undefined });
-  await ask('GET /.well-known/jwks.json', { token: undefined });
+  for (const name of ['jwks.json', 'oauth-authorization-server', 'openid-configuration'])
+    await ask(`GET /.well-known/${name}`, { token: undefined });
+  const { token } = await signIn(url, ADMIN.email, ADMIN.password);
+  await ask('POST /api/auth/introspect', { body: { token } });
+  await ask('POST /api/auth/revoke', { body: { token }, token: undefined });
   await ask('GET /health', { query: '?unknown=1', token: undefined });
 
   // The reset sets PASSWORD, so the password must differ until then.
@@ -337,6 +328,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('POST /api/users', { ...once, body: person });
   await ask('POST /api/users', { body: { email: 'no' } });
   await ask('POST /api/users', { body: 'text', headers: { 'content-type': 'text/plain' } });
+  await askToConfirmEmail(ask, MAIL_DIR, person.email);
   await askToResetPassword(ask, MAIL_DIR, person.email);
   await ask('POST /api/auth/login', { body: { email: person.email, password: PASSWORD }, token: undefined });
   await ask('POST /api/auth/login', {
@@ -345,7 +337,12 @@ async function realAnswers(url: string, database: TestDatabase) {
   });
 
   const some = await signIn(url, person.email, PASSWORD);
-  await askAboutMail(ask, MAIL_DIR, some);
+  // The reset has confirmed the address, so that nothing would be mailed.
+  await ask('PUT /api/users/{id}/email', { ...user, body: { email: person.email, verified: false } });
+  await ask('PUT /api/users/{id}/email', { ...user, body: { email: ADMIN.email } });
+  await ask('POST /api/users/{id}/password-reset', user);
+  await ask('POST /api/users/{id}/password-reset', { ...user, token: some.token });
+  await askToChangeEmail(ask, some);
   await askAboutSessions(ask, some, id);
   await askAboutResources(ask, { id, token: some.token });
   await askAboutJobs(ask, { id, token: some.token });
@@ -358,11 +355,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('PATCH /api/users/me', { token: some.token, body: {}, headers: { 'If-Match': '"99"' } });
   const read = await ask('GET /api/users/{id}', user);
   await ask('GET /api/users/{id}', { ...user, headers: { 'If-None-Match': read.get('etag') ?? '' } });
-  await ask('GET /api/users/{id}', {
-    ...user,
-    headers: { Accept: 'application/problem+json' },
-    key: 'no-id',
-  });
+  await ask('GET /api/users/{id}', { ...user, key: 'no-id' });
   await ask('GET /api/users/{id}', { key: admin.id, token: some.token });
   await ask('PATCH /api/users/{id}', { ...user, body: { status: 'disabled' } });
   await ask('PATCH /api/users/{id}', { key: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10', body: {} });
@@ -384,6 +377,9 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('PUT /api/roles/{name}', { key: 'support', body: { permissions: ['users:read'] } });
   await ask('GET /api/roles/{name}', { key: 'support' });
   await ask('GET /api/roles/{name}', { key: 'support', headers: { 'If-Match': '"another.1"' } });
+  await ask('DELETE /api/roles/{name}', { key: 'support' });
+  await ask('DELETE /api/roles/{name}', { key: 'support' });
+  await ask('DELETE /api/roles/{name}', { key: 'admin' });
   await ask('PUT /api/roles/{name}', { key: 'admin', body: { permissions: [] } });
   await ask('PUT /api/roles/{name}', { key: 'Not a role', body: { permissions: [] } });
   return answers;
@@ -392,6 +388,8 @@ async function realAnswers(url: string, database: TestDatabase) {
 interface Asked {
   /** The value of the path parameter. */
   readonly key?: string;
+  /** The value of the path parameter `session_id`. */
+  readonly session?: string;
   readonly query?: string;
   readonly body?: object | string;
   readonly headers?: Record<string, string>;

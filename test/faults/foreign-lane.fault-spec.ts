@@ -31,6 +31,10 @@ const GUESSES: Readonly<Record<string, Guesses>> = {
     count: 8,
     hash: '$2b$14$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy',
   },
+  'eight of the most expensive sha512-crypt': {
+    count: 8,
+    hash: `$6$rounds=1000000$saltsaltsaltsalt$${'.'.repeat(86)}`,
+  },
   'eight of the most expensive scrypt': { count: 8, hash: `$scrypt$ln=17,r=8,p=2$${SALT}$${DIGEST}` },
 };
 

@@ -38,6 +38,8 @@ class User {
   email: string;
   @Column('text')
   name: string;
+  @Column('text')
+  locale: string;
   @Exclude()
   @Column('text', { name: 'password_hash', nullable: true })
   passwordHash: string | null;

@@ -4,7 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../api.client.js';
 import { CliError, EXIT_CODES, usageError } from '../cli.error.js';
-import { ProgressReporter, printStatus } from '../console-output.js';
+import { defineCommand } from '../command-line/command.types.js';
+import { parseFilters } from '../command-line/flag-values.js';
+import { ProgressReporter, printStatus } from '../output/console-output.js';
 import { PartFile, type ResumePoint } from '../part-file.js';
 import { RecordSplitter } from '../record.splitter.js';
 
@@ -18,7 +20,7 @@ const LAST_LINE = /^\{"(?:_complete|error)":/;
 /** The error codes of temporary failures. After any other error, a retry is pointless. */
 const TRANSIENT_CODES: ReadonlySet<string> = new Set(['OVERLOADED', 'DB_ERROR', 'INTERNAL_ERROR', 'TIMEOUT']);
 
-export interface ExportOptions {
+interface ExportOptions {
   readonly kind: string;
   readonly format: 'ndjson' | 'csv';
   /** The query parameters apart from the format. */
@@ -48,16 +50,31 @@ interface Completion {
   readonly sha256: string;
 }
 
+/** Exports users or the audit log. */
+export const exportCommand = defineCommand({
+  name: 'export',
+  summary: 'Export users or the audit log. The same command again resumes an interrupted export',
+  args: ['users|audit'],
+  flags: ['output', 'format', 'fields', 'filter', 'restart'],
+  run: async ({ client, args: [kind = ''], flags }) => {
+    const { output, format = 'ndjson', restart = false } = flags;
+    if (output === undefined) throw usageError('export requires --output');
+    if (format !== 'ndjson' && format !== 'csv') throw usageError('--format must be ndjson or csv');
+    if (output === '-' && restart) throw usageError('--restart requires a file');
+    const interrupted = new AbortController();
+    // The first SIGINT keeps the rows received so far. A second one kills the process at once.
+    process.once('SIGINT', () => interrupted.abort());
+    const options = { kind, format, filters: parseFilters(flags), output, restart } as const;
+    await runExport(client, options, interrupted.signal);
+  },
+});
+
 /**
  * Runs an export to completion over as many connections as needed. An export that cannot complete resumes
  * when the user repeats the same command.
  * @throws CliError, also when the received rows do not match the checksum
  */
-export async function runExport(
-  client: ApiClient,
-  options: ExportOptions,
-  interrupted: AbortSignal,
-): Promise<void> {
+async function runExport(client: ApiClient, options: ExportOptions, interrupted: AbortSignal): Promise<void> {
   const { kind, format, filters, output } = options;
   if (kind !== 'users' && kind !== 'audit') throw usageError('export requires users or audit');
   const asked = `${kind}?${new URLSearchParams([['format', format], ...filters]).toString()}`;

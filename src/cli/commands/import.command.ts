@@ -1,32 +1,38 @@
-import { createReadStream } from 'node:fs';
-import type { ApiClient } from '../api.client.js';
+import { open } from 'node:fs/promises';
+import { compose, type Readable } from 'node:stream';
 import { usageError } from '../cli.error.js';
+import { defineCommand } from '../command-line/command.types.js';
 import { followJob } from '../follow-job.js';
-import { printResult } from '../console-output.js';
+import { FirebaseRows, readFirebaseParameters } from '../firebase-rows.js';
+import { printResult, printStatus } from '../output/console-output.js';
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = { ndjson: 'application/x-ndjson', csv: 'text/csv' };
 
-export interface ImportOptions {
-  /** The input file. `-` is standard input. */
-  readonly file: string;
-  /** The format. Defaults to the file's extension. */
-  readonly format?: string | undefined;
-  /** Waits for the end of the job if true. */
-  readonly wait: boolean;
-}
-
-/** Uploads users to import. @throws CliError when some could not be imported */
-export async function runImport(client: ApiClient, { file, format, wait }: ImportOptions): Promise<void> {
-  const type = MEDIA_TYPES[format ?? file.split('.').at(-1) ?? ''];
-  if (type === undefined) throw usageError('--format must be ndjson or csv');
-  const stream = file === '-' ? process.stdin : createReadStream(file);
-  const headers = { 'Content-Type': type };
-  const job = await client.json<{ id: string }>({
-    method: 'POST',
-    path: '/api/users/import',
-    headers,
-    stream,
-  });
-  if (wait) await followJob(client, job.id);
-  else printResult(`job ${job.id}`);
-}
+/** Uploads users to import. The format defaults to the file's extension. */
+export const importCommand = defineCommand({
+  name: 'import',
+  aliases: ['users import'],
+  summary: 'Import users from FILE; "-" is standard input',
+  args: ['FILE'],
+  flags: ['format', 'firebase-params', 'wait'],
+  run: async ({ client, args: [file = ''], flags }) => {
+    const { format, wait = true, 'firebase-params': parameters } = flags;
+    const firebase =
+      parameters === undefined ? null : new FirebaseRows(await readFirebaseParameters(parameters));
+    const type = MEDIA_TYPES[firebase ? 'ndjson' : (format ?? file.split('.').at(-1) ?? '')];
+    if (type === undefined) throw usageError('--format must be ndjson or csv');
+    // Opens the file first, so that a missing one is reported before anything is sent.
+    const source: Readable = file === '-' ? process.stdin : (await open(file)).createReadStream();
+    const headers = { 'Content-Type': type };
+    const job = await client.json<{ id: string }>({
+      method: 'POST',
+      path: '/api/users/import',
+      headers,
+      stream: firebase ? compose(source, firebase) : source,
+    });
+    if (firebase && firebase.skipped > 0)
+      printStatus(`${firebase.skipped} users without an address were left out`);
+    if (wait) await followJob(client, job.id);
+    else printResult(`job ${job.id}`);
+  },
+});

@@ -1,7 +1,12 @@
-import type { ApiClient, Page } from '../api.client.js';
+import type { ApiClient } from '../api.client.js';
 import { usageError } from '../cli.error.js';
-import { printResult } from '../console-output.js';
-import { followJob } from '../follow-job.js';
+import { type Command, defineCommand } from '../command-line/command.types.js';
+import { parseFilters } from '../command-line/flag-values.js';
+import { findUserId, findUserIds, userPath } from '../find-user.js';
+import { awaitOnlyRow, followJob } from '../follow-job.js';
+import { printResult } from '../output/console-output.js';
+import { LIST_FLAGS, printList } from '../output/print-list.js';
+import { type Column, RecordPrinter } from '../output/print-records.js';
 
 interface User {
   readonly id: string;
@@ -11,86 +16,163 @@ interface User {
   readonly roles: readonly string[];
 }
 
-export interface UsersOptions {
-  readonly query: URLSearchParams;
-  readonly limit: number;
-  readonly json: boolean;
-  readonly dryRun: boolean;
+/** A change of one user that the service can also try out, as a batch of one row. */
+interface Change {
+  readonly action: 'enable' | 'disable' | 'delete' | 'restore';
+  readonly summary: string;
+  /** The request that makes the change. */
+  readonly request: (id: string) => {
+    readonly method: string;
+    readonly path: string;
+    readonly body?: object;
+  };
+}
+
+interface Batch {
+  readonly action: string;
+  readonly user_ids: readonly string[];
   readonly role?: string | undefined;
-  /** The password of a user to create. */
-  readonly newPassword?: string | undefined;
+  readonly dry_run?: boolean | undefined;
 }
 
-type Action = (client: ApiClient, given: readonly string[], options: UsersOptions) => Promise<void>;
+/** The actions that end sessions or take something away. */
+const DESTRUCTIVE = new Set(['disable', 'delete', 'revoke_role', 'revoke_sessions']);
 
-const setStatus =
-  (status: 'active' | 'disabled'): Action =>
-  async (client, [id], options) =>
-    show(await client.json<User>({ method: 'PATCH', path: pathOf(id), body: { status } }), options);
+const columns: readonly Column<User>[] = [
+  { title: 'ID', value: ({ id }) => id },
+  { title: 'STATUS', value: ({ status }) => status },
+  { title: 'EMAIL', value: ({ email }) => email },
+  { title: 'ROLES', value: ({ roles }) => roles.join(',') },
+  { title: 'NAME', value: ({ name }) => name },
+];
 
-const actions: Readonly<Record<string, Action>> = {
-  list,
-  show: async (client, [id], options) => show(await client.json<User>({ path: pathOf(id) }), options),
-  create: async (client, [email, name], options) => {
-    const password = options.newPassword;
-    if (password === undefined)
-      throw usageError('set GATEHOUSE_NEW_PASSWORD to the password of the new user');
-    const body = { email, name, password };
-    show(await client.json<User>({ method: 'POST', path: '/api/users', body }), options);
+const changes: readonly Change[] = [
+  {
+    action: 'enable',
+    summary: 'Enable a disabled user',
+    request: (id) => ({ method: 'PATCH', path: userPath(id), body: { status: 'active' } }),
   },
-  enable: setStatus('active'),
-  disable: setStatus('disabled'),
-  delete: (client, [id]) => client.json({ method: 'DELETE', path: pathOf(id) }),
-  restore: async (client, [id], options) =>
-    show(await client.json<User>({ method: 'POST', path: `${pathOf(id)}/restore` }), options),
-  roles: async (client, [id, ...roles], options) => {
-    const headers = { 'If-Match': await client.etag(pathOf(id)) };
-    const asked = { method: 'PUT', path: `${pathOf(id)}/roles`, headers, body: { roles } };
-    show(await client.json<User>(asked), options);
+  {
+    action: 'disable',
+    summary: 'Disable a user, which ends the user’s sessions',
+    request: (id) => ({ method: 'PATCH', path: userPath(id), body: { status: 'disabled' } }),
   },
-  batch: async (client, [action, ...ids], { role, dryRun }) => {
-    const body = {
-      action,
-      user_ids: ids,
-      ...(role !== undefined && { role }),
-      ...(dryRun && { dry_run: true }),
-    };
-    const job = await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body });
-    await followJob(client, job.id);
+  {
+    action: 'delete',
+    summary: 'Delete a user, who can be restored for 30 days',
+    request: (id) => ({ method: 'DELETE', path: userPath(id) }),
   },
-};
+  {
+    action: 'restore',
+    summary: 'Restore a deleted user',
+    request: (id) => ({ method: 'POST', path: `${userPath(id)}/restore` }),
+  },
+];
 
-export const userActions = Object.keys(actions);
+const changeCommands = changes.map(({ action, summary, request }) =>
+  defineCommand({
+    name: `users ${action}`,
+    summary,
+    args: ['USER'],
+    flags: ['dry-run', 'json'],
+    ...(DESTRUCTIVE.has(action) && {
+      confirmation: ({ args: [user], flags }) => (flags['dry-run'] ? null : `${action} ${user}?`),
+    }),
+    run: async ({ client, args: [user = ''], flags: { json, 'dry-run': isDryRun } }) => {
+      const id = await findUserId(client, user, { isDeleted: action === 'restore' });
+      if (isDryRun) return tryOut(client, { action, id, json });
+      const changed = await client.json<User | undefined>(request(id));
+      if (changed) show(changed, json);
+      else if (json) printResult(JSON.stringify({ id, status: 'deleted' }));
+    },
+  }),
+);
 
-/** Runs one of the user commands. @throws CliError */
-export async function runUsers(
+export const userCommands: readonly Command[] = [
+  defineCommand({
+    name: 'users list',
+    summary: 'List or search users, such as --filter search=love --filter sort=email',
+    args: [],
+    flags: [...LIST_FLAGS, 'filter'],
+    run: (input) => {
+      const filters = parseFilters(input.flags);
+      const list = { path: '/api/users', noun: 'users', total: 'exact', columns, filters } as const;
+      return printList<User>(input, list);
+    },
+  }),
+  defineCommand({
+    name: 'users show',
+    summary: 'Show a user',
+    args: ['USER'],
+    flags: ['json'],
+    run: async ({ client, args: [user = ''], flags }) =>
+      show(await client.json<User>({ path: userPath(await findUserId(client, user)) }), flags.json),
+  }),
+  defineCommand({
+    name: 'users create',
+    summary: 'Create a user with the password in GATEHOUSE_NEW_PASSWORD',
+    args: ['EMAIL', 'NAME'],
+    flags: ['json'],
+    run: async ({ client, args: [email, name], flags, env }) => {
+      const password = env['GATEHOUSE_NEW_PASSWORD'];
+      if (password === undefined)
+        throw usageError('set GATEHOUSE_NEW_PASSWORD to the password of the new user');
+      const body = { email, name, password };
+      show(await client.json<User>({ method: 'POST', path: '/api/users', body }), flags.json);
+    },
+  }),
+  ...changeCommands,
+  defineCommand({
+    name: 'users erase',
+    aliases: ['erase'],
+    summary: 'Make the personal data of a deleted user unreadable for ever',
+    args: ['USER'],
+    flags: [],
+    confirmation: ({ args: [user] }) => `erase ${user} for ever?`,
+    run: async ({ client, args: [user = ''] }) => {
+      const id = await findUserId(client, user, { isDeleted: true });
+      await client.json({ method: 'POST', path: `${userPath(id)}/erase` });
+    },
+  }),
+  defineCommand({
+    name: 'users roles',
+    summary: 'Replace the roles of a user',
+    args: ['USER', 'ROLE...'],
+    flags: ['json'],
+    run: async ({ client, args: [user = '', ...roles], flags }) => {
+      const path = userPath(await findUserId(client, user));
+      const headers = { 'If-Match': await client.etag(path) };
+      const asked = { method: 'PUT', path: `${path}/roles`, headers, body: { roles } };
+      show(await client.json<User>(asked), flags.json);
+    },
+  }),
+  defineCommand({
+    name: 'users batch',
+    summary: 'Apply one action to many users, such as disable, delete, grant_role or revoke_sessions',
+    args: ['ACTION', 'USER...'],
+    flags: ['role', 'dry-run'],
+    confirmation: ({ args: [action = '', ...users], flags }) =>
+      DESTRUCTIVE.has(action) && !flags['dry-run'] ? `${action} for ${users.length} users?` : null,
+    run: async ({ client, args: [action = '', ...users], flags: { role, 'dry-run': isDryRun } }) => {
+      const ids = await findUserIds(client, users, { isDeleted: action === 'restore' });
+      const body: Batch = { action, user_ids: ids, role, dry_run: isDryRun };
+      await followJob(client, await createBatch(client, body));
+    },
+  }),
+];
+
+/** Has the service try out a change of one user. @throws CliError with the reason why it would fail */
+async function tryOut(
   client: ApiClient,
-  [what = '', ...given]: readonly string[],
-  options: UsersOptions,
+  { action, id, json }: { action: string; id: string; json: boolean | undefined },
 ): Promise<void> {
-  const act = actions[what];
-  if (!act) throw usageError(`users requires one of ${userActions.join(', ')}`);
-  await act(client, given, options);
+  await awaitOnlyRow(client, await createBatch(client, { action, user_ids: [id], dry_run: true }));
+  printResult(json ? JSON.stringify({ id, would: action }) : `dry run: would ${action} ${id}`);
 }
 
-async function list(client: ApiClient, _given: readonly string[], options: UsersOptions): Promise<void> {
-  const { query, limit } = options;
-  query.set('limit', String(Math.min(limit, 100)));
-  let left = limit;
-  for (let path: string | null = `/api/users?${query.toString()}`; path !== null && left > 0;) {
-    const { items, next }: Page<User> = await client.page<User>(path);
-    for (const user of items.slice(0, left)) show(user, options);
-    left -= items.length;
-    path = next;
-  }
+/** @returns the id of the job */
+async function createBatch(client: ApiClient, body: Batch): Promise<string> {
+  return (await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body })).id;
 }
 
-function show(user: User, { json }: UsersOptions): void {
-  const { id, email, name, status, roles } = user;
-  printResult(json ? JSON.stringify(user) : [id, status, email, roles.join(','), name].join('\t'));
-}
-
-function pathOf(id: string | undefined): string {
-  if (!id) throw usageError('the id of the user is missing');
-  return `/api/users/${encodeURIComponent(id)}`;
-}
+const show = (user: User, json = false): void => new RecordPrinter(columns, json).print([user]);

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { ApiClient, Page } from '../api.client.js';
-import { CliError, EXIT_CODES } from '../cli.error.js';
-import { printResult } from '../console-output.js';
+import { CliError, EXIT_CODES, usageError } from '../cli.error.js';
+import { defineCommand } from '../command-line/command.types.js';
+import { printResult } from '../output/console-output.js';
 
 /**
  * The maximum number of pages of 100 seals to search for the saved one. One seal per second fills them in
@@ -21,32 +22,40 @@ interface Seal {
   readonly hash: string;
 }
 
-export interface VerifyOptions {
-  /** The file of a head saved earlier, which the audit log must still contain. */
-  readonly head?: string | undefined;
-  /** The file in which to save the current head. */
-  readonly saveHead?: string | undefined;
-}
+/** Has the service verify its audit log, and compares the log with a saved head. */
+export const verifyCommand = defineCommand({
+  name: 'verify',
+  summary: 'Verify the audit log, also against a saved head',
+  args: [],
+  flags: ['head', 'save-head'],
+  run: async ({ client, flags: { head, 'save-head': saveHead } }) => {
+    const kept = head === undefined ? null : await readHead(head);
+    const verdict = await client.json<Verdict>({ method: 'POST', path: '/api/audit/verify', body: {} });
+    const { valid, entries, seals, first_fault: fault } = verdict;
+    if (!valid) throw new CliError(`INVALID: ${fault?.kind}: ${fault?.message}`, EXIT_CODES.failed);
+    printResult(`VALID: ${seals} seals over ${entries} entries`);
+    if (kept) {
+      await assertHeadUnchanged(client, kept);
+      printResult(`seal ${kept.number} matches the saved head`);
+    }
+    if (saveHead !== undefined) {
+      const latest = await client.json<Seal>({ path: '/api/audit/seals/latest' });
+      await writeFile(saveHead, `${JSON.stringify(latest)}\n`);
+      printResult(`seal ${latest.number} saved to ${saveHead}`);
+    }
+  },
+});
 
-/**
- * Has the service verify its audit log, and compares the log with a saved head.
- * @throws CliError when they differ
- */
-export async function runVerify(client: ApiClient, { head, saveHead }: VerifyOptions): Promise<void> {
-  const verdict = await client.json<Verdict>({ method: 'POST', path: '/api/audit/verify', body: {} });
-  const { valid, entries, seals, first_fault: fault } = verdict;
-  if (!valid) throw new CliError(`INVALID: ${fault?.kind}: ${fault?.message}`, EXIT_CODES.failed);
-  printResult(`VALID: ${seals} seals over ${entries} entries`);
-  if (head !== undefined) {
-    const kept = JSON.parse(await readFile(head, 'utf8')) as Seal;
-    await assertHeadUnchanged(client, kept);
-    printResult(`seal ${kept.number} matches the saved head`);
+/** @throws CliError when the file contains no head */
+async function readHead(path: string): Promise<Seal> {
+  const text = await readFile(path, 'utf8');
+  try {
+    const { number, hash } = JSON.parse(text) as Seal;
+    if (Number.isSafeInteger(number) && typeof hash === 'string') return { number, hash };
+  } catch {
+    // The file is no JSON, which the error below says.
   }
-  if (saveHead !== undefined) {
-    const latest = await client.json<Seal>({ path: '/api/audit/seals/latest' });
-    await writeFile(saveHead, `${JSON.stringify(latest)}\n`);
-    printResult(`seal ${latest.number} saved to ${saveHead}`);
-  }
+  throw usageError(`${path} is not a head saved with --save-head`);
 }
 
 async function assertHeadUnchanged(client: ApiClient, kept: Seal): Promise<void> {

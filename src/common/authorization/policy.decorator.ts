@@ -1,6 +1,7 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import {
   ApiBearerAuth,
+  ApiExtension,
   ApiForbiddenResponse,
   ApiNotFoundResponse,
   ApiUnauthorizedResponse,
@@ -17,13 +18,16 @@ export type Policy =
   | { readonly kind: 'self-or-permission'; readonly permission: Permission };
 
 export const POLICY_METADATA = 'gatehouse:policy';
+/** Carries the policy to the OpenAPI document, which says it in words. Removed before the document is served. */
+export const POLICY_EXTENSION = 'x-policy';
 
 /** Returns the policy that the handler or else its controller declares. */
 export const declaredPolicy = (handler: object, controller: object): Policy | undefined =>
   (Reflect.getMetadata(POLICY_METADATA, handler) ?? Reflect.getMetadata(POLICY_METADATA, controller)) as
     Policy | undefined;
 
-const declare = (policy: Policy) => SetMetadata(POLICY_METADATA, policy);
+const declare = (policy: Policy) =>
+  applyDecorators(SetMetadata(POLICY_METADATA, policy), ApiExtension(POLICY_EXTENSION, policy));
 const closed = (policy: Policy) =>
   applyDecorators(
     declare(policy),

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { errorCodes } from './error-codes.js';
 
-class ErrorDetailResponse {
+export class ErrorDetailResponse {
   @ApiProperty({ example: 'email' })
   field: string;
 
@@ -27,29 +27,4 @@ class ErrorFactsResponse {
 export class ErrorResponse {
   @ApiProperty()
   error: ErrorFactsResponse;
-}
-
-/** The same information as RFC 9457 problem details, for `Accept: application/problem+json`. */
-export class ProblemResponse {
-  @ApiProperty({ example: 'about:blank' })
-  type: string;
-
-  /** The reason phrase of the status */
-  @ApiProperty({ example: 'Bad Request' })
-  title: string;
-
-  @ApiProperty({ type: 'integer', minimum: 400, maximum: 599, example: 400 })
-  status: number;
-
-  @ApiProperty({ example: 'email must be an email' })
-  detail: string;
-
-  @ApiProperty({ enum: Object.keys(errorCodes), example: 'VALIDATION_ERROR' })
-  code: string;
-
-  @ApiProperty({ example: '01890a5d-ac96-774b-bcce-b302099a8057' })
-  request_id: string;
-
-  @ApiProperty({ type: [ErrorDetailResponse], required: false })
-  errors?: ErrorDetailResponse[];
 }

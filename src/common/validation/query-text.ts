@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors/app.error.js';
 import { isUnsafeKey, unsafeTextFault } from './json-text.js';
 
@@ -9,28 +10,45 @@ import { isUnsafeKey, unsafeTextFault } from './json-text.js';
  */
 export function parseQuery(url: string): Record<string, string> {
   const start = url.indexOf('?');
-  const query: Record<string, string> = {};
-  if (start < 0) return query;
-  for (const pair of url.slice(start + 1).split('&')) {
-    if (pair === '') continue;
-    const equals = pair.indexOf('=');
-    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
-    const value = equals < 0 ? '' : decode(pair.slice(equals + 1));
-    if (isUnsafeKey(name) || unsafeTextFault(name)) {
-      throw AppError.invalid('query', 'query must not contain a forbidden parameter name');
-    }
-    if (Object.hasOwn(query, name)) throw AppError.invalid(name, `${name} must be given only once`);
-    const fault = unsafeTextFault(value);
-    if (fault) throw AppError.invalid(name, `${name} ${fault}`);
-    query[name] = value;
-  }
-  return query;
+  return start < 0 ? {} : parsePairs(url.slice(start + 1), 'query');
 }
 
-function decode(text: string): string {
+/**
+ * Parses a body of the type `application/x-www-form-urlencoded` in the same way.
+ * @throws AppError `VALIDATION_ERROR`
+ */
+export function parseForm(body: Buffer): Record<string, string> {
+  if (!isUtf8(body)) throw notDecodable('body');
+  return parsePairs(body.toString('utf8'), 'body');
+}
+
+type Whole = 'query' | 'body';
+
+function parsePairs(text: string, whole: Whole): Record<string, string> {
+  const pairs: Record<string, string> = {};
+  for (const pair of text.split('&')) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    const name = decode(equals < 0 ? pair : pair.slice(0, equals), whole);
+    const value = equals < 0 ? '' : decode(pair.slice(equals + 1), whole);
+    if (isUnsafeKey(name) || unsafeTextFault(name)) {
+      throw AppError.invalid(whole, `${whole} must not contain a forbidden parameter name`);
+    }
+    if (Object.hasOwn(pairs, name)) throw AppError.invalid(name, `${name} must be given only once`);
+    const fault = unsafeTextFault(value);
+    if (fault) throw AppError.invalid(name, `${name} ${fault}`);
+    pairs[name] = value;
+  }
+  return pairs;
+}
+
+function decode(text: string, whole: Whole): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
-    throw AppError.invalid('query', 'query must be percent-encoded UTF-8');
+    throw notDecodable(whole);
   }
 }
+
+const notDecodable = (whole: Whole): AppError =>
+  AppError.invalid(whole, `${whole} must be percent-encoded UTF-8`);

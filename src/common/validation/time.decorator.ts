@@ -22,20 +22,23 @@ export function IsTime(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ format: 'date-time', maxLength: MAX_LENGTH, example: '2026-01-01T12:00:00.000Z' }),
     Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? (toUtc(trimText(value)) ?? value) : value,
+      typeof value === 'string' ? (parseTime(trimText(value)) ?? value) : value,
     ),
     ValidateBy({
       name: 'isTime',
       validator: {
-        validate: (value: unknown) => typeof value === 'string' && toUtc(value) !== null,
+        validate: (value: unknown) => typeof value === 'string' && parseTime(value) !== null,
         defaultMessage: (args) => `${args?.property} must be an RFC 3339 time`,
       },
     }),
   );
 }
 
-/** Returns null for an invalid time. Date.parse alone would turn 30 February into 2 March. */
-function toUtc(text: string): string | null {
+/**
+ * Returns an RFC 3339 time in UTC with milliseconds, or null for an invalid time. Date.parse alone would turn 30
+ * February into 2 March.
+ */
+export function parseTime(text: string): string | null {
   const day = RFC_3339.exec(text)?.[1];
   const time = Date.parse(text.toUpperCase());
   if (day === undefined || Number.isNaN(time)) return null;

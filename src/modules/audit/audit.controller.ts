@@ -21,7 +21,7 @@ export class AuditController {
   @Get()
   @Requires('audit:read')
   @ApiPage(AuditEntryResponse)
-  async list(
+  async listAuditEntries(
     @Query() query: ListAuditDto,
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -35,7 +35,10 @@ export class AuditController {
   @Requires('audit:read')
   @ApiOkResponse({ type: AuditEntryResponse })
   @ApiNotFoundResponse({ type: ErrorResponse })
-  async read(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<AuditEntryResponse> {
+  async readAuditEntry(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+  ): Promise<AuditEntryResponse> {
     return toAuditEntryResponse(await this.audit.get(id, caller));
   }
 }

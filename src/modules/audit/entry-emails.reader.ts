@@ -15,9 +15,10 @@ export class EntryEmailsReader {
   constructor(private readonly users: UsersService) {}
 
   /** Returns the addresses of the actors and targets whom the caller may read. */
-  find(entries: readonly EncryptedEntry[], caller: Principal): Promise<EmailsById> {
+  async find(entries: readonly EncryptedEntry[], caller: Principal): Promise<EmailsById> {
+    if (!caller.permissions.has('users:read')) return new Map();
     const ids = entries.flatMap((entry) => [entry.actorId, targetUserOf(entry)]).filter((id) => id !== null);
-    return this.users.findReadableEmails([...new Set(ids)], caller);
+    return this.users.findVisibleEmails([...new Set(ids)], caller);
   }
 }
 

@@ -29,6 +29,7 @@ export class AuthListener {
   @OnDomainEvent(userEventTypes.restored)
   @OnDomainEvent(userEventTypes.passwordChanged)
   @OnDomainEvent(userEventTypes.emailConfirmed)
+  @OnDomainEvent(userEventTypes.emailChanged)
   async expireTokens({ userId }: UserEvent): Promise<void> {
     await this.recovery.expireTokens(userId);
   }
@@ -44,17 +45,26 @@ export class AuthListener {
   }
 
   @OnDomainEvent(userEventTypes.created)
-  async greet({ userId, email }: UserEvent): Promise<void> {
-    await this.mails.sendVerification({ id: userId, email });
+  async greet({ userId, after, mail }: UserEvent): Promise<void> {
+    const user = { id: userId, ...after };
+    if (mail === 'usual') await this.mails.sendVerification(user);
+    if (mail === 'invitation') await this.mails.sendToken('invitation', user, after.email);
+  }
+
+  @OnDomainEvent(userEventTypes.emailChanged)
+  async mailChangedAddress({ userId, after, before }: UserEvent): Promise<void> {
+    await this.mails.notifyEmailChanged(userId, before, after);
   }
 
   @OnDomainEvent(userEventTypes.passwordChanged)
-  async mailNewPassword({ userId }: UserEvent): Promise<void> {
-    await this.mails.notifyPasswordChanged(userId);
+  async mailNewPassword({ userId, mail }: UserEvent): Promise<void> {
+    if (mail === 'usual') await this.mails.notifyPasswordChanged(userId);
   }
 
   @OnDomainEvent(userEventTypes.created)
   @OnDomainEvent(userEventTypes.emailConfirmed)
+  @OnDomainEvent(userEventTypes.emailUnconfirmed)
+  @OnDomainEvent(userEventTypes.emailChanged)
   @OnDomainEvent(userEventTypes.disabled)
   @OnDomainEvent(userEventTypes.enabled)
   @OnDomainEvent(userEventTypes.deleted)

@@ -15,15 +15,21 @@ import { ChangePasswordHandler } from './commands/change-password.command.js';
 import { EndSessionHandler } from './commands/end-session.command.js';
 import { EndSessionsHandler } from './commands/end-sessions.command.js';
 import { RefreshSessionHandler } from './commands/refresh-session.command.js';
+import { SendPasswordMailHandler } from './commands/send-password-mail.command.js';
 import { SignInHandler } from './commands/sign-in.command.js';
 import { SignOutUserHandler } from './commands/sign-out-user.command.js';
 import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
+import { AdminRecoveryService } from './recovery/admin-recovery.service.js';
+import { UserRecoveryController } from './recovery/user-recovery.controller.js';
 import { RecoveryService } from './recovery/recovery.service.js';
 import { AuthListener } from './auth.listener.js';
 import { AuthController } from './auth.controller.js';
 import { EmailController } from './recovery/email.controller.js';
 import { JwksController } from './signing-keys/jwks.controller.js';
+import { DiscoveryController } from './discovery/discovery.controller.js';
+import { IntrospectionController } from './introspection/introspection.controller.js';
+import { IntrospectionService } from './introspection/introspection.service.js';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
 import { PasswordFormatSampler } from './sign-in/password-format.sampler.js';
 import { PasswordFormatsRepository } from './sign-in/password-formats.repository.js';
@@ -53,6 +59,7 @@ const commands = [
   EndSessionsHandler,
   SignOutUserHandler,
   ChangePasswordHandler,
+  SendPasswordMailHandler,
 ];
 
 @Module({
@@ -67,13 +74,17 @@ const commands = [
     AuthController,
     RecoveryController,
     EmailController,
+    UserRecoveryController,
     SessionsController,
     UserSessionsController,
     JwksController,
+    DiscoveryController,
+    IntrospectionController,
   ],
   providers: [
     AuthListener,
     RecoveryService,
+    AdminRecoveryService,
     UserMailsService,
     SessionsCleanup,
     OneTimeTokensRepository,
@@ -90,6 +101,7 @@ const commands = [
     PrincipalCache,
     PrincipalsRepository,
     TokensService,
+    IntrospectionService,
     AccessTokenStrategy,
     TokenAuthenticator,
     VerifiedTokenCache,

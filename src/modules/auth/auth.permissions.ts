@@ -1,1 +1,1 @@
-export const authPermissions = ['sessions:revoke'] as const;
+export const authPermissions = ['sessions:revoke', 'tokens:introspect'] as const;

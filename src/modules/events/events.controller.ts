@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires, SelfOr } from '../../common/authorization/policy.decorator.js';
@@ -34,16 +34,11 @@ const ApiEvents = () =>
 export class EventsController {
   constructor(private readonly events: EventsService) {}
 
-  // Generated clients name their method after the operation.
-  @ApiOperation({
-    operationId: 'Feed_all',
-    summary:
-      'Returns events, oldest first. A reader that follows positions receives every event exactly once.',
-  })
+  /** Returns events, oldest first. A reader that follows positions receives every event exactly once. */
   @Get('events')
   @Requires('events:read')
   @ApiEvents()
-  async all(
+  async listEvents(
     @Query() query: ListEventsDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
@@ -51,15 +46,11 @@ export class EventsController {
     return send(await this.events.list(query), request, response);
   }
 
-  // Generated clients name their method after the operation.
-  @ApiOperation({
-    operationId: 'Feed_ofAccount',
-    summary: 'Returns the events of one user in the same order.',
-  })
+  /** Returns the events of one user in the same order. */
   @Get('users/:id/events')
   @SelfOr('events:read')
   @ApiEvents()
-  async listOfUser(
+  async listUserEvents(
     @Param('id', IdPipe) id: string,
     @Query() query: ListEventsDto,
     @Caller() caller: Principal,

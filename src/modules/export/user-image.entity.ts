@@ -34,6 +34,9 @@ export class UserImage {
   searchKey: string;
 
   @Column('text')
+  locale: string;
+
+  @Column('text')
   status: string;
 
   @Column('text', { array: true })

@@ -4,7 +4,7 @@ import { AppError } from '../../common/errors/app.error.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
-import type { Job } from './job-registry.service.js';
+import { type Job, publicType } from './job-registry.service.js';
 import { JobWorker } from './processing/job.worker.js';
 import { JobsRepository } from './storage/jobs.repository.js';
 
@@ -41,7 +41,7 @@ export class JobCreationService {
       action: 'job.create',
       target: { type: 'job', id },
       changes: {
-        type: { from: null, to: type },
+        type: { from: null, to: publicType(type) },
         total: { from: null, to: total },
         dry_run: { from: null, to: dryRun },
       },

@@ -44,10 +44,29 @@ export interface RowResult {
   readonly status: RowStatus;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
+  /** The number of the row's line in the file, for a job that has one. */
+  readonly line?: number | null;
+  /** The address of the row, for a job whose rows have one and a caller who may see it. */
+  readonly email?: string | null;
+  /** The action on the row, for a job with several. */
+  readonly action?: RowAction | null;
+}
+
+export const rowActions = ['created', 'updated', 'unchanged', 'skipped'] as const;
+export type RowAction = (typeof rowActions)[number];
+
+/** The rejected rows of a job as a file, for their owner to fix and send again. */
+export interface RejectedFile {
+  /** The `Content-Type`. */
+  readonly type: string;
+  readonly filename: string;
+  readonly content: AsyncGenerator<Buffer>;
 }
 
 export interface ResultPage {
   readonly jobId: string;
+  /** The caller who reads the results. */
+  readonly caller: Principal;
   /** The status to select, or null for every status. */
   readonly status: RowStatus | null;
   /** The index after which the page starts. -1 starts at the first row. */
@@ -75,7 +94,15 @@ export interface JobKind {
   /** Returns rows with a result, in row order. */
   findResults(page: ResultPage): Promise<RowResult[]>;
   countResults(jobId: string, status: RowStatus | null): Promise<number>;
+  /** Opens the rejected rows of a job that has ended; null once they are deleted. Not every kind keeps them. */
+  openRejected?(job: Job): Promise<RejectedFile | null>;
 }
+
+/**
+ * Returns the job type as clients see it. A number after a slash is the version of what the job has stored.
+ * Instances that do not know that version must not claim the job.
+ */
+export const publicType = (type: string): string => type.replace(/\/\d+$/, '');
 
 export interface BulkContext {
   /** The job's owner with the owner's current permissions. */

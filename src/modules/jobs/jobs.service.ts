@@ -9,8 +9,8 @@ import {
   type PageQuery,
 } from '../../common/pagination/page-query.dto.js';
 import type { ListResultsDto } from './dto/list-results.dto.js';
-import { type Job, JobRegistry, type RowResult } from './job-registry.service.js';
-import { assertVisible, mayManage } from './job.policy.js';
+import { type Job, JobRegistry, type RejectedFile, type RowResult } from './job-registry.service.js';
+import { assertVisible, hasEnded, mayManage } from './job.policy.js';
 import { JobsRepository } from './storage/jobs.repository.js';
 
 /** Answers queries about jobs. Commands make the changes. */
@@ -51,13 +51,32 @@ export class JobsService {
     const scope = { list: 'results', job: id, status: status ?? undefined };
     const after = query.cursor === undefined ? -1 : indexOf(decodeCursor(query.cursor, scope).key);
     const kind = this.registry.find(type);
-    const rows = (await kind?.findResults({ jobId: id, status, after, limit: limit + 1, offset })) ?? [];
+    const wanted = { jobId: id, caller, status, after, limit: limit + 1, offset };
+    const rows = (await kind?.findResults(wanted)) ?? [];
     return toPage(
       rows,
       query,
       (last) => encodeCursor({ key: String(last.index), id }, scope),
       async () => (await kind?.countResults(id, status)) ?? 0,
     );
+  }
+
+  /**
+   * Opens the rejected rows of a job as a file. They contain personal data, so that `jobs:manage` alone does
+   * not show those of another user's job.
+   * @throws AppError `NOT_FOUND` when there are none to keep or they are deleted, `FORBIDDEN`, `CONFLICT` while
+   * the job runs
+   */
+  async openRejected(id: string, caller: Principal): Promise<RejectedFile> {
+    const job = await this.get(id, caller);
+    const kind = this.registry.find(job.type);
+    if (!kind?.openRejected) throw new AppError('NOT_FOUND', { message: 'This job keeps no rejected rows' });
+    if (job.ownerId !== caller.userId && !caller.permissions.has('users:write'))
+      throw new AppError('FORBIDDEN');
+    if (!hasEnded(job)) throw new AppError('CONFLICT', { message: 'This job has not ended yet' });
+    const file = await kind.openRejected(job);
+    if (!file) throw new AppError('NOT_FOUND', { message: 'The rejected rows are no longer kept' });
+    return file;
   }
 }
 

@@ -26,7 +26,7 @@ export class PersonalDataController {
     type: PersonalDataResponse,
     headers: { 'Content-Disposition': { schema: { type: 'string' } } },
   })
-  async read(
+  async readPersonalData(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @Req() request: Request,

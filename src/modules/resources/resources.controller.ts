@@ -51,7 +51,7 @@ export class ResourcesController {
   @Repeatable()
   @Versioned()
   @ApiCreatedResponse({ type: ResourceResponse, headers: { Location: { schema: { type: 'string' } } } })
-  async create(
+  async createResource(
     @Body() body: CreateResourceDto,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,
@@ -68,7 +68,7 @@ export class ResourcesController {
     type: ErrorResponse,
     description: `The resources of another user require \`resources:transfer\``,
   })
-  async list(
+  async listResources(
     @Query() query: ListResourcesDto,
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -82,7 +82,10 @@ export class ResourcesController {
   @Get(':id')
   @ConditionalGet()
   @ApiOkResponse({ type: ResourceResponse })
-  async read(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<ResourceResponse> {
+  async readResource(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+  ): Promise<ResourceResponse> {
     return toResourceResponse(await this.resources.get(id, caller));
   }
 
@@ -91,7 +94,7 @@ export class ResourcesController {
   @HttpCode(204)
   @ApiPreconditions()
   @ApiNoContentResponse()
-  async delete(
+  async deleteResource(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @WritePreconditions() condition: Preconditions | null,
@@ -116,7 +119,10 @@ export class ResourcesController {
     type: ErrorResponse,
     description: `A resource does not exist or does not belong to the giver. Nothing was transferred`,
   })
-  async transfer(@Body() body: TransferResourcesDto, @Caller() caller: Principal): Promise<TransferResponse> {
+  async transferResources(
+    @Body() body: TransferResourcesDto,
+    @Caller() caller: Principal,
+  ): Promise<TransferResponse> {
     const { count, eventId } = await this.commands.execute(new TransferResources(body, caller));
     return { transferred: count, event_id: eventId };
   }

@@ -1,1 +1,1 @@
-export const roleAuditActions = ['role.update'] as const;
+export const roleAuditActions = ['role.update', 'role.delete'] as const;

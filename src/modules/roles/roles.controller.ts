@@ -1,5 +1,12 @@
-import { Body, Controller, Get, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiConflictResponse, ApiNotFoundResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiConflictResponse,
+  ApiNoContentResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires, SignedIn } from '../../common/authorization/policy.decorator.js';
@@ -38,7 +45,7 @@ export class RolesController {
   @Get()
   @SignedIn()
   @ApiPage(RoleResponse)
-  async list(
+  async listRoles(
     @Query() query: PageQuery,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
@@ -54,7 +61,7 @@ export class RolesController {
   @ConditionalGet(EXAMPLE_TAG)
   @ApiOkResponse({ type: RoleResponse })
   @ApiNotFoundResponse({ type: ErrorResponse })
-  async read(@Param('name', RoleNamePipe) name: string): Promise<RoleResponse> {
+  async readRole(@Param('name', RoleNamePipe) name: string): Promise<RoleResponse> {
     return toRoleResponse(await this.roles.get(name));
   }
 
@@ -69,7 +76,7 @@ export class RolesController {
     type: ErrorResponse,
     description: 'The role ships with the product and cannot be changed',
   })
-  async put(
+  async putRole(
     @Param('name', RoleNamePipe) name: string,
     @Body() body: PutRoleDto,
     @Caller() caller: Principal,
@@ -77,5 +84,24 @@ export class RolesController {
   ): Promise<RoleResponse> {
     const { permissions } = body;
     return toRoleResponse(await this.roles.put({ name, permissions, caller, condition }));
+  }
+
+  /** Deletes a role that no user has. Shipped roles cannot be deleted. */
+  @Delete(':name')
+  @Requires('roles:grant')
+  @HttpCode(204)
+  @ApiParam(NAME_PARAM)
+  @ApiPreconditions({ example: EXAMPLE_TAG })
+  @ApiNoContentResponse()
+  @ApiNotFoundResponse({ type: ErrorResponse })
+  @ApiConflictResponse({
+    type: ErrorResponse,
+    description: 'A user has the role, or it ships with the product',
+  })
+  deleteRole(
+    @Param('name', RoleNamePipe) name: string,
+    @WritePreconditions() condition: Preconditions | null,
+  ): Promise<void> {
+    return this.roles.delete(name, condition);
   }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { DeletedRole } from './deleted-role.entity.js';
 import { Role } from './role.entity.js';
 import { RolesController } from './roles.controller.js';
 import { RolesRepository } from './roles.repository.js';
@@ -7,7 +8,7 @@ import { RolesService } from './roles.service.js';
 import { RolePermission } from './role-permission.entity.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Role, RolePermission])],
+  imports: [TypeOrmModule.forFeature([Role, RolePermission, DeletedRole])],
   controllers: [RolesController],
   providers: [RolesService, RolesRepository],
   exports: [RolesService],

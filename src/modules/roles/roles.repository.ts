@@ -11,6 +11,9 @@ export interface RoleWithPermissions {
   readonly permissions: Permission[];
 }
 
+/** The number of deleted roles whose versions are remembered. Clients hold no ETag for that long. */
+const MAX_DELETED_ROLES = 1000;
+
 const WITH_PERMISSIONS = `
   SELECT name, shipped, version,
          ARRAY(SELECT permission FROM role_permissions WHERE role = roles.name ORDER BY permission) AS permissions
@@ -89,9 +92,39 @@ export class RolesRepository {
     await this.sql.execute('LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE');
   }
 
-  /** Inserts a role without permissions in version 0. Setting its permissions makes version 1. */
+  /**
+   * Inserts a role without permissions in version 0, or in the last version of a deleted role with the same name.
+   * Setting its permissions makes the next version. So no ETag ever stands for two states.
+   */
   async insert(name: string): Promise<void> {
-    await this.roles.insert({ name, version: 0 });
+    await this.sql.execute(
+      `INSERT INTO roles (name, version)
+       SELECT $1, coalesce((SELECT version FROM deleted_roles WHERE name = $1), 0)`,
+      [name],
+    );
+  }
+
+  /** Deletes the role with its permissions, and remembers its version. */
+  async delete(name: string): Promise<void> {
+    await this.sql.execute(
+      `WITH deleted AS (DELETE FROM roles WHERE name = $1 RETURNING name, version)
+       INSERT INTO deleted_roles (name, version) SELECT name, version FROM deleted
+       ON CONFLICT (name) DO UPDATE SET version = excluded.version, deleted_at = clock_timestamp()`,
+      [name],
+    );
+    await this.sql.execute(
+      `DELETE FROM deleted_roles WHERE name IN (SELECT name FROM deleted_roles ORDER BY deleted_at DESC OFFSET $1)`,
+      [MAX_DELETED_ROLES],
+    );
+  }
+
+  /** Returns true if a user has the role, whatever the user's status. */
+  async isAssigned(name: string): Promise<boolean> {
+    const row = await this.sql.maybeOne<object>(
+      `SELECT 1 FROM users WHERE roles @> ARRAY[$1] AND roles <> ARRAY['user'] LIMIT 1`,
+      [name],
+    );
+    return row !== null;
   }
 
   /** Replaces the permissions of a role and raises its version. The caller has locked the table. */

@@ -95,6 +95,31 @@ export class RolesService {
   }
 
   /**
+   * Deletes a role that no user has. Waits for transactions that are granting it; later ones find it gone.
+   * @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED`
+   * @throws AppError `CONFLICT` for a role that ships with the product, or that a user has
+   */
+  async delete(name: string, condition: Preconditions | null): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      await this.repository.lockTable();
+      await this.repository.lockForUpdate(name);
+      const role = await this.get(name);
+      condition?.assertWrite(role);
+      if (role.shipped)
+        throw new AppError('CONFLICT', { message: 'This role ships with the product and cannot be deleted' });
+      if (await this.repository.isAssigned(name))
+        throw new AppError('CONFLICT', { message: 'A user has this role. Take it from every user first' });
+      await this.repository.delete(name);
+      await this.audit.record({
+        action: 'role.delete',
+        target: { type: 'role', id: name },
+        changes: { permissions: { from: role.permissions, to: null } },
+      });
+      await this.events.publish(new RoleChanged(name));
+    });
+  }
+
+  /**
    * Checks that the caller may grant these roles. Locks their permissions until the unit of work ends.
    * @throws AppError `VALIDATION_ERROR` for an unknown role, `FORBIDDEN` for a role with a permission that
    * the caller lacks

@@ -8,6 +8,7 @@ export const userActionNames = [
   'grant_role',
   'revoke_role',
   'revoke_sessions',
+  'send_reset',
 ] as const;
 export type UserActionName = (typeof userActionNames)[number];
 

@@ -22,7 +22,7 @@ export class UserBatchesController {
   @HttpCode(202)
   @ApiJob()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
-  async create(
+  async createBatch(
     @Body() body: UserBatchDto,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,

@@ -6,6 +6,7 @@ import { UsersModule } from '../users/users.module.js';
 import { DeleteUsersAction, RestoreUsersAction } from './actions/deletion.actions.js';
 import { RevokeSessionsAction } from './actions/revoke-sessions.action.js';
 import { GrantRoleAction, RevokeRoleAction } from './actions/role.actions.js';
+import { SendResetAction } from './actions/send-reset.action.js';
 import { DisableUsersAction, EnableUsersAction } from './actions/set-status.actions.js';
 import { USER_ACTIONS, type UserAction } from './user-action.types.js';
 import { UserBatchesController } from './user-batches.controller.js';
@@ -19,6 +20,7 @@ const actions = [
   GrantRoleAction,
   RevokeRoleAction,
   RevokeSessionsAction,
+  SendResetAction,
 ];
 
 @Module({

@@ -1,13 +1,29 @@
+import { removeFormulaPrefix } from '../../common/csv-formula.js';
 import { AppError } from '../../common/errors/app.error.js';
+import { importFields, isKnownField } from './import-fields.js';
+import { type Delimiter, delimiters } from './line.splitter.js';
+import { hintFor, unknownNameFault } from './unknown-field.js';
 
-const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/gy;
+/** Matches a field and what follows it. */
+const FIELDS: Readonly<Record<Delimiter, RegExp>> = {
+  ',': /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/gy,
+  ';': /(?:"((?:[^"]|"")*)"|([^";]*))(;|$)/gy,
+  '\t': /(?:"((?:[^"]|"")*)"|([^"\t]*))(\t|$)/gy,
+};
+
+/** The first record, which names the columns. */
+export interface CsvHeader {
+  readonly columns: readonly string[];
+  readonly delimiter: Delimiter;
+}
 
 /** Parses the fields of one record (RFC 4180) in linear time. Returns null for an invalid record. */
-export function parseCsvFields(record: string): string[] | null {
+export function parseCsvFields(record: string, delimiter: Delimiter): string[] | null {
   const fields: string[] = [];
-  FIELD.lastIndex = 0;
+  const pattern = FIELDS[delimiter];
+  pattern.lastIndex = 0;
   for (;;) {
-    const match = FIELD.exec(record);
+    const match = pattern.exec(record);
     if (!match) return null;
     const [, quoted, plain = '', separator] = match;
     fields.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
@@ -15,28 +31,39 @@ export function parseCsvFields(record: string): string[] | null {
   }
 }
 
-/** The columns that an import accepts. */
-const COLUMNS = ['email', 'name', 'password_hash', 'email_verified', 'status', 'roles'] as const;
-
-/** Validates the header, whose columns may come in any order. @throws AppError `VALIDATION_ERROR` */
-export function parseCsvHeader(fields: readonly string[] | null): readonly string[] {
-  const columns = (fields ?? []).map((column) => column.trim());
-  const unknown = columns.find((column) => !(COLUMNS as readonly string[]).includes(column));
-  // The message does not name the unknown column: without a header, it could be personal data of the first
-  // user.
-  if (fields === null || unknown !== undefined) {
-    throw AppError.invalid('body', `line 1: the header may contain only the columns ${COLUMNS.join(', ')}`);
+/**
+ * Validates the header, whose columns may come in any order and case. The delimiter is the one that splits it
+ * into the most fields. Null stands for text that cannot be read.
+ * @throws AppError `VALIDATION_ERROR`
+ */
+export function parseCsvHeader(record: string | null): CsvHeader {
+  const readings = delimiters.flatMap((delimiter) => {
+    const fields = record === null ? null : parseCsvFields(record, delimiter);
+    if (!fields) return [];
+    const names = fields.map((column) => column.trim());
+    return [{ delimiter, names, columns: names.map((name) => name.toLowerCase()) }];
+  });
+  const header = readings.toSorted((a, b) => b.columns.length - a.columns.length)[0];
+  // Without a known column this is no header, and its text could be personal data of the first user.
+  if (!header?.columns.some((column) => isKnownField(column) || hintFor(column, importFields) !== null)) {
+    throw AppError.invalid(
+      'body',
+      `line 1: the header may contain only the columns ${importFields.join(', ')}`,
+    );
   }
-  if (new Set(columns).size < columns.length)
+  const unknown = header.names.find((name) => !isKnownField(name.toLowerCase()));
+  if (unknown !== undefined)
+    throw AppError.invalid('body', `line 1: ${unknownNameFault('column', unknown, importFields)}`);
+  if (new Set(header.columns).size < header.columns.length)
     throw AppError.invalid('body', 'line 1: the header must not contain a column twice');
-  const missing = ['email', 'name'].find((column) => !columns.includes(column));
-  if (missing !== undefined)
-    throw AppError.invalid('body', `line 1: the header must contain the column ${missing}`);
-  return columns;
+  if (!header.columns.includes('email'))
+    throw AppError.invalid('body', 'line 1: the header must contain the column email');
+  return header;
 }
 
 /**
- * Returns the record as a JSON row and omits empty fields.
+ * Returns the record as a JSON row and omits empty fields. Removes the prefix that an export puts before
+ * formulas.
  * @returns null when the number of fields is wrong
  */
 export function toImportRecord(
@@ -46,14 +73,12 @@ export function toImportRecord(
   if (fields.length !== columns.length) return null;
   return Object.fromEntries(
     columns.flatMap((column, place) => {
-      const text = fields[place] ?? '';
-      return text === '' ? [] : [[column, valueOf(column, text)]];
+      const text = removeFormulaPrefix(fields[place] ?? '');
+      return isAbsent(column, text) ? [] : [[column, text]];
     }),
   );
 }
 
-function valueOf(column: string, text: string): unknown {
-  if (column === 'roles') return text.split(/[;|]/).map((role) => role.trim());
-  if (column === 'email_verified') return { true: true, false: false }[text.toLowerCase()] ?? text;
-  return text;
-}
+/** Treats the word `null` as absent where it can be nothing else: it may be somebody's name. */
+const isAbsent = (column: string, text: string): boolean =>
+  text === '' || (column !== 'email' && column !== 'name' && text.toLowerCase() === 'null');

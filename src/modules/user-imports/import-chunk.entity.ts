@@ -27,7 +27,7 @@ export class ImportChunk {
   @Column('integer')
   failed: number;
 
-  /** One for each line; null for a line that failed. */
+  /** One for each line; null for a line that failed, or that a dry run would create. */
   @Column('uuid', { name: 'item_ids', array: true, nullable: true })
   itemIds: (string | null)[] | null;
 
@@ -36,6 +36,18 @@ export class ImportChunk {
 
   @Column('text', { name: 'error_messages', array: true, nullable: true })
   errorMessages: (string | null)[] | null;
+
+  /** The number of each line in the file, from 1; null for a chunk settled by release 0.1.0. */
+  @Column('integer', { name: 'line_numbers', array: true, nullable: true })
+  lineNumbers: number[] | null;
+
+  /** The action on each line; null when every user was created. */
+  @Column('text', { array: true, nullable: true })
+  actions: (string | null)[] | null;
+
+  /** The encrypted rows that led to no user, kept for a day after the end of the job. */
+  @Column('bytea', { nullable: true })
+  rejected: Buffer | null;
 
   @Column({ type: 'timestamptz', name: 'staged_at', precision: 3 })
   stagedAt: Date;

@@ -1,37 +1,55 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../common/errors/app.error.js';
-import { parseJsonBody } from '../../common/validation/json-text.js';
-import { type ImportRow, parseImportRow } from './parse-import-row.js';
-import { toImportRecord, parseCsvFields, parseCsvHeader } from './csv-record.js';
-import { type Line, LineSplitter, OpenQuotesError } from './line.splitter.js';
+import { BodyDecoder } from './body.decoder.js';
+import { type CsvHeader, parseCsvHeader } from './csv-record.js';
+import { JsonArraySplitter } from './json-array.splitter.js';
+import { type Line, LineSplitter, OpenQuotesError, TOO_LONG } from './line.splitter.js';
 
 export const NDJSON = 'application/x-ndjson';
+export const JSON_ARRAY = 'application/json';
 export const CSV = 'text/csv';
+/** The media types of a file of users. */
+export const importTypes = [NDJSON, JSON_ARRAY, CSV] as const;
+export type ImportType = (typeof importTypes)[number];
 
-/** A row of the body with its line number, which appears in the row's error message. */
-export interface NumberedRow {
-  readonly line: number;
-  readonly row: ImportRow;
+/** The type of a file, and the header of CSV. Contains no personal data. */
+export interface ImportForm {
+  readonly type: ImportType;
+  /** Null for JSON, and for CSV before the first line. */
+  readonly header: CsvHeader | null;
 }
 
-/** Parses a streamed body line by line. In CSV the first line names the columns. */
-export class ImportReader {
-  private readonly splitter: LineSplitter;
-  private columns: readonly string[] | null = null;
+/** The beginning of the last line of an NDJSON export, which is not a user. */
+const COMPLETION = Buffer.from('{"_complete":');
+const NOTHING = Buffer.alloc(0);
 
-  constructor(private readonly isCsv: boolean) {
-    this.splitter = new LineSplitter(isCsv);
+/** Splits a streamed body into the lines that hold a user. In CSV the first line names the columns. */
+export class ImportReader {
+  private readonly decoder = new BodyDecoder();
+  private readonly lines: LineSplitter | null;
+  private readonly splitter: LineSplitter | JsonArraySplitter;
+  private header: CsvHeader | null = null;
+
+  constructor(private readonly type: ImportType) {
+    this.lines = type === JSON_ARRAY ? null : new LineSplitter(type === CSV);
+    this.splitter = this.lines ?? new JsonArraySplitter();
+  }
+
+  get form(): ImportForm {
+    return { type: this.type, header: this.header };
   }
 
   /**
-   * Yields the rows completed by this chunk.
+   * Yields the lines completed by this chunk. A line that cannot hold a user has a fault; the bytes of one that
+   * is too long are left out.
    * @throws AppError `VALIDATION_ERROR` for a body in another format
    */
-  *push(chunk: Buffer, isLast: boolean): Generator<NumberedRow> {
+  *push(chunk: Buffer, isLast: boolean): Generator<Line> {
     try {
-      for (const line of this.splitter.push(chunk, isLast)) {
-        if (this.isCsv && this.columns === null) this.columns = parseCsvHeader(headerFields(line));
-        else yield { line: line.number, row: line.fault ?? this.rowOf(line.bytes) };
+      for (const line of this.splitter.push(this.decoder.push(chunk, isLast), isLast)) {
+        if (this.type === CSV && this.header === null) this.readHeader(line);
+        else if (line.fault === TOO_LONG) yield { ...line, bytes: NOTHING };
+        else if (!this.isCompletion(line)) yield line;
       }
     } catch (error) {
       if (!(error instanceof OpenQuotesError)) throw error;
@@ -39,51 +57,12 @@ export class ImportReader {
     }
   }
 
-  private rowOf(bytes: Buffer): ImportRow {
-    return this.columns ? csvRow(this.columns, bytes) : jsonRow(bytes);
+  private readHeader({ bytes, fault }: Line): void {
+    this.header = parseCsvHeader(fault === null && isUtf8(bytes) ? bytes.toString() : null);
+    if (this.lines) this.lines.delimiter = this.header.delimiter;
   }
-}
 
-const headerFields = ({ bytes, fault }: Line): string[] | null =>
-  fault === null && isUtf8(bytes) ? parseCsvFields(bytes.toString()) : null;
-
-function csvRow(columns: readonly string[], bytes: Buffer): ImportRow {
-  if (!isUtf8(bytes)) return 'must be valid UTF-8';
-  const fields = parseCsvFields(bytes.toString());
-  if (!fields) return 'must be valid CSV; quote a field that contains a quote';
-  const record = toImportRecord(columns, fields);
-  return record ? parseImportRow(record) : `must have ${columns.length} fields, like the header`;
-}
-
-function jsonRow(bytes: Buffer): ImportRow {
-  let given: unknown;
-  try {
-    given = parseJsonBody(bytes);
-  } catch (error) {
-    if (error instanceof AppError) return error.message.replace(/^body /, '');
-    throw error;
+  private isCompletion({ bytes }: Line): boolean {
+    return this.type === NDJSON && bytes.subarray(0, COMPLETION.length).equals(COMPLETION);
   }
-  if (hasDuplicateName(bytes.toString(), given)) return 'must not contain a property twice';
-  return parseImportRow(given);
-}
-
-/** Detects duplicate property names, because JSON.parse silently keeps the last one. */
-function hasDuplicateName(text: string, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  let depth = 0;
-  let names = 0;
-  for (let at = 0; at < text.length; at++) {
-    const char = text.charCodeAt(at);
-    if (char === 0x22) at = closingQuote(text, at);
-    else if (char === 0x7b || char === 0x5b) depth++;
-    else if (char === 0x7d || char === 0x5d) depth--;
-    else if (char === 0x3a && depth === 1) names++;
-  }
-  return names > Object.keys(value).length;
-}
-
-function closingQuote(text: string, opening: number): number {
-  let at = opening + 1;
-  while (at < text.length && text.charCodeAt(at) !== 0x22) at += text.charCodeAt(at) === 0x5c ? 2 : 1;
-  return at;
 }

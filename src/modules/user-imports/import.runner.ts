@@ -1,17 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { CommandBus } from '@nestjs/cqrs';
-import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
-import { AppError } from '../../common/errors/app.error.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
+import { SignerKeysService } from '../../platform/crypto/passwords/signer-keys.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { Job } from '../jobs/job-registry.service.js';
 import { JobWithdrawalService } from '../jobs/job-withdrawal.service.js';
-import { RolesService } from '../roles/roles.service.js';
-import { type ImportedUser, ImportUsers } from '../users/commands/import-users.command.js';
-import type { NumberedRow } from './import.reader.js';
 import { ImportChunksRepository, type ImportChunkKey } from './import-chunks.repository.js';
-import { ImportStaging } from './import-staging.service.js';
+import { parametersOf } from './import-options.js';
+import { ImportStaging, type StagedRow } from './import-staging.service.js';
+import { type ImportedRow, ImportWriter } from './import.writer.js';
+import { RejectedRows } from './rejected-rows.service.js';
 
 /**
  * The number of a job's chunks imported at once, each with a connection. The other connections stay free for
@@ -22,13 +20,11 @@ const PAGE = 50;
 /** The time limit of one chunk in ms. PostgreSQL ends longer transactions. */
 const CHUNK_TIMEOUT_MS = 20_000;
 
-/** A line that may be imported, or the error that forbids it. */
-type CheckedRow = { readonly line: number } & (
-  { readonly user: ImportedUser } | { readonly error: AppError }
-);
+/** The error that rolls back the rows of a dry run. */
+class DryRunRollback extends Error {}
 
 /**
- * Imports the staged lines. Creates the users of a chunk and stores their results in one unit of work, so a
+ * Imports the staged lines. Writes the users of a chunk and stores their results in one unit of work, so a
  * crash leaves both or neither.
  */
 @Injectable()
@@ -36,9 +32,10 @@ export class ImportRunner {
   constructor(
     private readonly chunks: ImportChunksRepository,
     private readonly staging: ImportStaging,
+    private readonly writer: ImportWriter,
+    private readonly rejected: RejectedRows,
     private readonly withdrawals: JobWithdrawalService,
-    private readonly roles: RolesService,
-    private readonly commands: CommandBus,
+    private readonly signerKeys: SignerKeysService,
     private readonly audit: AuditLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -82,7 +79,8 @@ export class ImportRunner {
    * user as actor and the job as request id.
    */
   private async settle(job: Job, chunk: ImportChunkKey, signal: AbortSignal): Promise<void> {
-    const rows = await this.staging.readChunk(chunk);
+    const parameters = parametersOf(job);
+    const rows = await this.staging.readChunk(chunk, parameters?.form ?? null);
     if (!rows) return;
     const caller = await this.withdrawals.findCaller(job);
     const context = {
@@ -92,72 +90,61 @@ export class ImportRunner {
       signal: AbortSignal.any([signal, AbortSignal.timeout(CHUNK_TIMEOUT_MS)]),
       caller: { principal: caller, rejected: false },
     };
+    // Checks roles in the transaction that grants them. The lock keeps their permissions unchanged until
+    // commit.
+    const write = async () =>
+      this.writer.write(
+        await this.withoutSignerKeys(job.id, rows),
+        caller,
+        parameters?.on_conflict ?? 'fail',
+      );
     await requestContext.run(context, async () => {
+      const rehearsed = job.dryRun ? await this.rehearse(write) : null;
       await this.unitOfWork.run(async () => {
-        // Checks roles in the transaction that grants them. The lock keeps their permissions unchanged until
-        // commit.
-        if (await this.chunks.lockOpen(chunk)) await this.import(chunk, await this.checkRows(rows, caller));
+        if (await this.chunks.lockOpen(chunk)) await this.record(chunk, rehearsed ?? (await write()));
       });
     });
   }
 
-  private async import(chunk: ImportChunkKey, judged: readonly CheckedRow[]): Promise<void> {
-    const users = judged.flatMap((each) => ('user' in each ? [each.user] : []));
-    const ids = (await this.commands.execute(new ImportUsers(users))).values();
-    const results = judged.map((each) => {
-      const id = 'user' in each ? (ids.next().value ?? null) : null;
-      return { line: each.line, id, error: 'error' in each ? each.error : EMAIL_TAKEN };
+  /** Writes the rows and rolls them back, for a dry run. Created users have no id, because they do not exist. */
+  private async rehearse(write: () => Promise<ImportedRow[]>): Promise<ImportedRow[]> {
+    let rows: ImportedRow[] = [];
+    try {
+      await this.unitOfWork.run(async () => {
+        rows = await write();
+        throw new DryRunRollback();
+      });
+    } catch (error) {
+      if (!(error instanceof DryRunRollback)) throw error;
+    }
+    return rows.map((row) => (row.action === 'created' ? { ...row, id: null } : row));
+  }
+
+  /** Stores the keys that hashes carry apart from the users. */
+  private async withoutSignerKeys(jobId: string, rows: readonly StagedRow[]): Promise<readonly StagedRow[]> {
+    const hashes = rows.map(({ row }) => (typeof row === 'string' ? null : row.passwordHash));
+    const detached = await this.signerKeys.detach(jobId, hashes);
+    if (detached.size === 0) return rows;
+    return rows.map((each) => {
+      if (typeof each.row === 'string') return each;
+      const passwordHash = detached.get(each.row.passwordHash ?? '') ?? each.row.passwordHash;
+      return { ...each, row: { ...each.row, passwordHash } };
     });
-    if (judged.some((each) => 'error' in each && each.error.denied)) {
+  }
+
+  /** Stores the results. A denied permission leaves an audit entry, as in a single request. */
+  private async record(chunk: ImportChunkKey, rows: readonly ImportedRow[]): Promise<void> {
+    if (rows.some(({ error }) => error?.denied)) {
       const target = { type: 'job', id: chunk.jobId };
       await this.audit.record({ action: 'permission.check', target, outcome: 'denied' });
     }
-    const ofFailed = <T>(value: (each: (typeof results)[number]) => T): (T | null)[] =>
-      results.map((each) => (each.id === null ? value(each) : null));
     await this.chunks.settle(chunk, {
-      itemIds: results.map(({ id }) => id),
-      errorCodes: ofFailed(({ error }) => error.code),
-      errorMessages: ofFailed(({ line, error }) => `line ${line}: ${error.message}`),
+      itemIds: rows.map(({ id }) => id),
+      lineNumbers: rows.map(({ line }) => line),
+      actions: rows.map(({ action }) => action),
+      errorCodes: rows.map(({ error }) => error?.code ?? null),
+      errorMessages: rows.map(({ line, error }) => error && `line ${line}: ${error.message}`),
+      rejected: this.rejected.encrypt(chunk, rows),
     });
   }
-
-  private async checkRows(rows: readonly NumberedRow[], caller: Principal | null): Promise<CheckedRow[]> {
-    const known = new Map<string, AppError | null>();
-    const judged: CheckedRow[] = [];
-    for (const { line, row } of rows) {
-      if (typeof row === 'string') {
-        judged.push({ line, error: new AppError('VALIDATION_ERROR', { message: row }) });
-        continue;
-      }
-      const key = row.roles.join();
-      let refusal = known.get(key);
-      if (refusal === undefined) known.set(key, (refusal = await this.roleFault(row.roles, caller)));
-      judged.push(refusal ? { line, error: refusal } : { line, user: row });
-    }
-    return judged;
-  }
-
-  /**
-   * Returns the reason to refuse these roles, or null. The default role `user` needs no permission. The
-   * others follow the rules of `PUT /api/users/{id}/roles`.
-   */
-  private async roleFault(roles: readonly string[], caller: Principal | null): Promise<AppError | null> {
-    if (!caller?.permissions.has('users:write')) {
-      const message = 'The user who requested this job no longer has the permission';
-      return new AppError('FORBIDDEN', { message, denied: false });
-    }
-    const granted = roles.filter((role) => role !== 'user');
-    if (granted.length === 0) return null;
-    if (!caller.permissions.has('roles:grant'))
-      return new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
-    try {
-      await this.roles.assertGrantable(granted, caller);
-      return null;
-    } catch (error) {
-      if (error instanceof AppError && error.status < 500) return error;
-      throw error;
-    }
-  }
 }
-
-const EMAIL_TAKEN = new AppError('CONFLICT', { message: 'This email address is taken' });

@@ -9,7 +9,7 @@ import { ImportChunksRepository } from './import-chunks.repository.js';
  */
 const STAGING_RETENTION_HOURS = 22;
 
-/** Discards staged lines that were never imported, and deletes the results of deleted jobs. */
+/** Discards staged lines that were never imported, rejected rows after a day, and the results of deleted jobs. */
 @Injectable()
 export class ImportsCleanup implements OnModuleInit {
   constructor(
@@ -23,6 +23,7 @@ export class ImportsCleanup implements OnModuleInit {
 
   async run(): Promise<void> {
     await deleteInBatches((limit) => this.chunks.skipStagedBefore(STAGING_RETENTION_HOURS, limit));
+    await deleteInBatches((limit) => this.chunks.deleteRejected(limit));
     await deleteInBatches((limit) => this.chunks.deleteWithoutJob(STAGING_RETENTION_HOURS, limit));
   }
 }

@@ -11,10 +11,18 @@ const MAX_OPEN_QUOTES = 1000;
 const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
-const COMMA = 0x2c;
 const BOM = Buffer.of(0xef, 0xbb, 0xbf);
 
-/** A record of the body: a line, or in CSV several lines when quoted fields contain line breaks. */
+export const TOO_LONG = `is longer than ${MAX_LINE_BYTES} bytes`;
+
+/** The characters that may separate the fields of CSV. The header shows which one does. */
+export const delimiters = [',', ';', '\t'] as const;
+export type Delimiter = (typeof delimiters)[number];
+
+/**
+ * A record of the body: a line, several lines of CSV when quoted fields contain line breaks, or an element of a
+ * JSON array.
+ */
 export interface Line {
   /** The number of its first line, from 1. */
   readonly number: number;
@@ -38,8 +46,15 @@ export class LineSplitter {
   private atStart = true;
   private skipping = false;
   private openQuotes = 0;
+  /** Marks every possible delimiter until the header is read. */
+  private isDelimiter = byteTable(delimiters.join(''));
 
   constructor(private readonly isCsv: boolean) {}
+
+  /** Sets the delimiter for the records after the header. */
+  set delimiter(delimiter: Delimiter) {
+    this.isDelimiter = byteTable(delimiter);
+  }
 
   /** Yields the records completed by this chunk, without blank ones. `isLastMember` marks the end of the body. */
   *push(chunk: Buffer, isLast: boolean): Generator<Line> {
@@ -74,7 +89,7 @@ export class LineSplitter {
     if (this.skipping) return { end: firstEnd, fault: TOO_LONG };
     if (firstEnd - start > MAX_LINE_BYTES) return { end: firstEnd, fault: TOO_LONG };
     if (!this.isCsv) return { end: hasEnd ? firstEnd : null, fault: null };
-    const end = recordEnd(bytes, start);
+    const end = recordEnd(bytes, start, this.isDelimiter);
     if (end !== null && end - start <= MAX_LINE_BYTES) {
       return { end: end < bytes.length || isLast ? end : null, fault: null };
     }
@@ -85,27 +100,32 @@ export class LineSplitter {
   }
 }
 
-const TOO_LONG = `is longer than ${MAX_LINE_BYTES} bytes`;
-
 /**
  * Finds the end of a CSV record (RFC 4180): the first line break outside quotes, or the end of the bytes.
  * Returns null inside quotes.
  */
-function recordEnd(bytes: Buffer, start: number): number | null {
+function recordEnd(bytes: Buffer, start: number, isDelimiter: Uint8Array): number | null {
   let quoted = false;
   let fieldStarts = true;
   const limit = Math.min(bytes.length, start + MAX_LINE_BYTES + 1);
   for (let at = start; at < limit; at++) {
-    const byte = bytes[at];
+    const byte = bytes[at]!;
     if (quoted) {
       // A doubled quote is an escaped quote.
       if (byte === QUOTE && bytes[at + 1] === QUOTE) at++;
       else if (byte === QUOTE) quoted = false;
     } else if (byte === LF) return at;
     else if (byte === QUOTE && fieldStarts) quoted = true;
-    fieldStarts = byte === COMMA;
+    fieldStarts = isDelimiter[byte] === 1;
   }
   return quoted ? null : limit;
+}
+
+/** Returns 1 at the place of each byte of the text. */
+function byteTable(text: string): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of Buffer.from(text)) table[byte] = 1;
+  return table;
 }
 
 const trimCarriageReturn = (line: Buffer): Buffer => (line.at(-1) === CR ? line.subarray(0, -1) : line);

@@ -1,60 +1,104 @@
-import { findCanonicalEmail } from '../../common/email-address.js';
-import { trimText } from '../../common/text.js';
+import { findCanonicalEmail, isShortEnough } from '../../common/email-address.js';
+import { canonicalLocale } from '../../common/locale.js';
+import { hasControlCharacters, trimText } from '../../common/text.js';
 import { unsafeTextFault } from '../../common/validation/json-text.js';
+import { LOCALE_FAULT } from '../../common/validation/locale.decorator.js';
 import { emailFault, nameFault } from '../../common/validation/text.decorators.js';
-import { parseStoredHash } from '../../platform/crypto/passwords/stored-hash.js';
+import { HashFault } from '../../platform/crypto/passwords/hash.types.js';
+import { readImportedHash } from '../../platform/crypto/passwords/imported-hash.js';
+import { parseTime } from '../../common/validation/time.decorator.js';
 import { ROLE_NAME, ROLE_NAME_RULE } from '../roles/dto/role-name.decorator.js';
 import type { ImportedUser } from '../users/commands/import-users.command.js';
 import { MAX_ROLES_OF_USER } from '../users/dto/set-roles.dto.js';
+import { type ImportField, importFields, isKnownField } from './import-fields.js';
+import { unknownNameFault } from './unknown-field.js';
 
-const KNOWN_FIELDS: ReadonlySet<string> = new Set([
-  'email',
-  'name',
-  'password_hash',
-  'email_verified',
-  'status',
-  'roles',
-]);
+/** The time in ms by which the clock of another system may be ahead. */
+const CLOCK_TOLERANCE_MS = 60_000;
 
 /** A line of the body: the user to import, or the fault as text. */
 export type ImportRow = ImportedUser | string;
 
 type RawRow = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Partial<Record<ImportField, unknown>>>;
+
+/** The spellings of a boolean in other systems, in lower case. */
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  t: true,
+  yes: true,
+  y: true,
+  1: true,
+  false: false,
+  f: false,
+  no: false,
+  n: false,
+  0: false,
+};
+/** Separates the roles in a text. */
+const BETWEEN_ROLES = /[,;|]/;
 
 /** Validates a row by the rules for users created one by one. The fault never contains submitted values. */
-export function parseImportRow(given: unknown): ImportRow {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'must be a JSON object';
-  const row = given as RawRow;
-  const fault = faultOf(row);
+export function parseImportRow(row: RawRow): ImportRow {
+  const unknown = Object.keys(row).find((name) => !isKnownField(name));
+  if (unknown !== undefined) return unknownNameFault('property', unknown, importFields);
+  const fields = normalized(row);
+  const fault = faultOf(fields);
   if (fault !== null) return fault;
-  const email = trimText(row['email'] as string);
+  const hash = fields.password_hash === undefined ? null : readImportedHash(fields.password_hash);
+  if (hash instanceof HashFault) return `password_hash ${hash.reason}`;
+  const email = trimText(fields.email as string);
+  const { name, locale, roles, status, created_at: time } = fields;
   return {
     email,
     emailKey: findCanonicalEmail(email) ?? '',
-    name: trimText(row['name'] as string),
-    passwordHash: (row['password_hash'] as string | undefined) ?? null,
-    emailVerified: row['email_verified'] === true,
-    disabled: row['status'] === 'disabled',
-    roles: ((row['roles'] as string[] | undefined) ?? ['user']).toSorted(),
+    name: name === undefined ? null : trimText(name as string),
+    locale: locale === undefined ? null : canonicalLocale(locale as string),
+    passwordHash: hash,
+    emailVerified: (fields.email_verified as boolean | undefined) ?? null,
+    disabled: status === undefined ? null : status === 'disabled',
+    roles: (roles as string[] | undefined)?.toSorted() ?? null,
+    createdAt: time === undefined ? null : parseTime(time as string),
   };
 }
 
-function faultOf({
-  email,
-  name,
-  password_hash: hash,
-  email_verified: verified,
-  status,
-  roles,
-  ...more
-}: RawRow) {
-  if (Object.keys(more).length > 0) return `may contain only ${[...KNOWN_FIELDS].join(', ')}`;
+/** Returns the address of a row as given, even if the row is faulty. Null for text that no address can be. */
+export function findGivenEmail({ email }: RawRow): string | null {
+  if (typeof email !== 'string' || !isShortEnough(email) || hasControlCharacters(email)) return null;
+  return trimText(email) || null;
+}
+
+/** Omits what is absent, and converts the spellings of other systems. Leaves what it cannot convert. */
+function normalized(row: RawRow): Fields {
+  const fields: Partial<Record<ImportField, unknown>> = {};
+  for (const field of importFields) {
+    const value = row[field];
+    if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) continue;
+    fields[field] = converters[field]?.(value) ?? value;
+  }
+  return fields;
+}
+
+/** Each returns undefined for a value that it cannot convert. */
+const converters: Readonly<Partial<Record<ImportField, (value: unknown) => unknown>>> = {
+  email_verified: (value) =>
+    typeof value === 'string' || typeof value === 'number'
+      ? BOOLEANS[String(value).trim().toLowerCase()]
+      : undefined,
+  status: (value) => (typeof value === 'string' ? value.trim().toLowerCase() : undefined),
+  roles: (value) =>
+    typeof value === 'string' ? value.split(BETWEEN_ROLES).map((role) => role.trim()) : undefined,
+  created_at: (value) => (typeof value === 'string' ? value.trim().replace(' ', 'T') : undefined),
+};
+
+function faultOf(fields: Fields): string | null {
+  const { email, name, locale, email_verified: verified, status, roles, created_at: time } = fields;
   if (typeof email !== 'string') return 'email must be an email';
-  if (typeof name !== 'string') return 'name must be a string';
+  if (name !== undefined && typeof name !== 'string') return 'name must be a string';
   const faults = [
     ['email', unsafeTextFault(email) ?? emailFault(trimText(email))],
-    ['name', unsafeTextFault(name) ?? nameFault(trimText(name))],
-    ['password_hash', hashFault(hash)],
+    ['name', name === undefined ? null : (unsafeTextFault(name) ?? nameFault(trimText(name)))],
+    ['locale', localeFault(locale)],
     [
       'email_verified',
       verified === undefined || typeof verified === 'boolean' ? null : 'must be true or false',
@@ -64,16 +108,22 @@ function faultOf({
       [undefined, 'active', 'disabled'].includes(status as string) ? null : 'must be active or disabled',
     ],
     ['roles', rolesFault(roles)],
+    ['created_at', timeFault(time)],
   ] as const;
   const found = faults.find(([, fault]) => fault !== null);
   return found ? `${found[0]} ${found[1]}` : null;
 }
 
-function hashFault(hash: unknown): string | null {
-  if (hash === undefined) return null;
-  return typeof hash === 'string' && parseStoredHash(hash) !== null
-    ? null
-    : 'must be an argon2, bcrypt, scrypt or pbkdf2 hash whose cost is within the limits';
+function localeFault(locale: unknown): string | null {
+  if (locale === undefined) return null;
+  return typeof locale === 'string' && canonicalLocale(locale) !== null ? null : LOCALE_FAULT;
+}
+
+function timeFault(time: unknown): string | null {
+  if (time === undefined) return null;
+  const at = typeof time === 'string' ? parseTime(time) : null;
+  if (at === null) return 'must be an RFC 3339 time';
+  return Date.parse(at) > Date.now() + CLOCK_TOLERANCE_MS ? 'must not be in the future' : null;
 }
 
 function rolesFault(roles: unknown): string | null {

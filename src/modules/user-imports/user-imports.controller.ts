@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConflictResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
@@ -8,9 +8,9 @@ import { ErrorResponse } from '../../common/errors/error.response.js';
 import { StreamedBody } from '../../platform/http/body/streamed-body.decorator.js';
 import { KeyDecidesAlone } from '../../platform/idempotency/idempotency.decorator.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
-import { CSV, NDJSON } from './import.reader.js';
-import { MAX_LINE_BYTES } from './line.splitter.js';
-import { MAX_LINES } from './import-staging.service.js';
+import { ImportQueryDto } from './dto/import-query.dto.js';
+import { importTypes } from './import.reader.js';
+import { MAX_BODY_BYTES } from './import-staging.service.js';
 import { UserImportsService } from './user-imports.service.js';
 
 @ApiTags('users')
@@ -19,23 +19,26 @@ export class UserImportsController {
   constructor(private readonly imports: UserImportsService) {}
 
   /**
-   * Imports a file of up to a million users as a job, which starts once the upload is complete. Each line is
-   * a row: `{email, name, password_hash?, email_verified?, status?, roles?}`. A CSV file has these columns by
-   * name, with roles separated by `;` or `|`. A bad line or a taken address fails on its own. Sends no mail.
+   * Imports a file of up to a million users as a job, which starts once the upload is complete. Each line of
+   * NDJSON, or element of a JSON array, is a row: `{email, name?, password_hash?, email_verified?, status?,
+   * roles?, created_at?}`. A CSV file has these columns by name, with roles separated by `;` or `|`. The file
+   * is in UTF-8 or UTF-16, plain or compressed with gzip. A bad line or a taken address fails on its own.
+   * Sends no mail.
    */
   @Post('import')
   @Requires('users:write')
-  @StreamedBody(NDJSON, CSV)
+  @StreamedBody(...importTypes)
   @KeyDecidesAlone()
   @HttpCode(202)
-  @ApiBody({ schema: { type: 'string', maxLength: MAX_LINES * MAX_LINE_BYTES } })
+  @ApiBody({ schema: { type: 'string', maxLength: MAX_BODY_BYTES } })
   @ApiJob()
   @ApiConflictResponse({ type: ErrorResponse, description: 'The caller has too many unfinished jobs' })
-  async create(
+  async importUsers(
     @Req() request: Request,
+    @Query() query: ImportQueryDto,
     @Caller() caller: Principal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<JobResponse> {
-    return sendJob(await this.imports.receive(request, caller), response);
+    return sendJob(await this.imports.receive(request, query, caller), response);
   }
 }

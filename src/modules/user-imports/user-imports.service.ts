@@ -7,18 +7,21 @@ import { newId } from '../../common/ids.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
-import { plainType, streamedBody } from '../../platform/http/body/streamed-body.decorator.js';
+import { streamedBody, streamedType } from '../../platform/http/body/streamed-body.decorator.js';
 import { IdempotencyClaimsService } from '../../platform/idempotency/idempotency-claims.service.js';
 import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
 import { jobAnswer } from '../jobs/dto/job.response.js';
 import { type Job, JobRegistry } from '../jobs/job-registry.service.js';
 import { JobCreationService } from '../jobs/job-creation.service.js';
-import { CSV } from './import.reader.js';
+import type { ImportQueryDto } from './dto/import-query.dto.js';
+import { FORMER_IMPORT_JOB_TYPE, IMPORT_JOB_TYPE, type ImportParameters } from './import-options.js';
+import type { ImportType } from './import.reader.js';
+import { ImportResults } from './import-results.service.js';
+import { RejectedRows } from './rejected-rows.service.js';
 import { ImportChunksRepository } from './import-chunks.repository.js';
 import { ImportRunner } from './import.runner.js';
 import { ImportStaging } from './import-staging.service.js';
 
-const TYPE = 'users.import';
 /** The maximum number of concurrent uploads to this instance. */
 const MAX_UPLOADS = 4;
 
@@ -34,20 +37,25 @@ export class UserImportsService implements OnModuleInit {
     private readonly chunks: ImportChunksRepository,
     private readonly staging: ImportStaging,
     private readonly runner: ImportRunner,
+    private readonly results: ImportResults,
+    private readonly rejected: RejectedRows,
     private readonly claims: IdempotencyClaimsService,
     private readonly unitOfWork: UnitOfWork,
     private readonly lifecycle: LifecycleService,
   ) {}
 
   onModuleInit(): void {
-    this.registry.register({
-      type: TYPE,
-      perform: (job, signal) => this.runner.perform(job, signal),
-      count: ({ id }) => this.chunks.count(id),
-      skipOpen: ({ id }) => this.chunks.skipOpen(id),
-      findResults: (page) => this.chunks.findResults(page),
-      countResults: (jobId, status) => this.chunks.countResults(jobId, status),
-    });
+    for (const type of [IMPORT_JOB_TYPE, FORMER_IMPORT_JOB_TYPE]) {
+      this.registry.register({
+        type,
+        perform: (job, signal) => this.runner.perform(job, signal),
+        count: ({ id }) => this.chunks.count(id),
+        skipOpen: ({ id }) => this.chunks.skipOpen(id),
+        findResults: (page) => this.results.findPage(page),
+        countResults: (jobId, status) => this.chunks.countResults(jobId, status),
+        openRejected: (job) => this.rejected.open(job),
+      });
+    }
   }
 
   /**
@@ -56,7 +64,7 @@ export class UserImportsService implements OnModuleInit {
    * @throws AppError `VALIDATION_ERROR`, `PAYLOAD_TOO_LARGE`, `CONFLICT`, `OVERLOADED`, or `TIMEOUT` when no
    * bytes arrive
    */
-  async receive(request: Request, caller: Principal): Promise<Job> {
+  async receive(request: Request, options: ImportQueryDto, caller: Principal): Promise<Job> {
     if (this.uploads >= MAX_UPLOADS) throw new AppError('OVERLOADED');
     this.uploads++;
     const left = new AbortController();
@@ -64,7 +72,7 @@ export class UserImportsService implements OnModuleInit {
     request.once('close', () => request.complete || leave());
     try {
       const context = requestContext.current();
-      const work = () => this.stage(request, caller);
+      const work = () => this.stage(request, options, caller);
       // An upload may take as long as bytes arrive, so the request timeout does not apply.
       return await (context
         ? requestContext.run(requestContext.withSignal(context, left.signal), work)
@@ -74,7 +82,11 @@ export class UserImportsService implements OnModuleInit {
     }
   }
 
-  private async stage(request: Request, caller: Principal): Promise<Job> {
+  private async stage(
+    request: Request,
+    { dry_run: dryRun = false, on_conflict: policy = 'fail' }: ImportQueryDto,
+    caller: Principal,
+  ): Promise<Job> {
     const id = newId();
     await this.jobCreation.assertBelowLimit(caller);
     try {
@@ -82,15 +94,21 @@ export class UserImportsService implements OnModuleInit {
         idleMs: this.config.REQUEST_TIMEOUT_MS,
         stopping: this.lifecycle.stopping,
       });
-      const total = await this.staging.stage(id, body, plainType(request) === CSV);
+      // The gate has checked the type.
+      const { lines: total, form } = await this.staging.stage(id, body, streamedType(request) as ImportType);
       if (total === 0) throw AppError.invalid('body', 'body must contain at least one user');
       return await this.unitOfWork.run(async () => {
         // The clean-up may have discarded lines staged too long ago.
         if ((await this.chunks.countLines(id)) !== total) throw new AppError('TIMEOUT');
-        const job = await this.jobCreation.create(
-          { id, type: TYPE, total, dryRun: false, parameters: {} },
-          caller,
-        );
+        const parameters: ImportParameters = { form, on_conflict: policy };
+        const wanted = {
+          id,
+          type: IMPORT_JOB_TYPE,
+          total,
+          dryRun,
+          parameters: { ...parameters },
+        };
+        const job = await this.jobCreation.create(wanted, caller);
         await this.claims.bind(jobAnswer(job));
         return job;
       });

@@ -31,7 +31,7 @@ export class MeController {
   @SignedIn()
   @ConditionalGet()
   @ApiOkResponse({ type: UserResponse })
-  async read(@Caller() caller: Principal): Promise<UserResponse> {
+  async readMe(@Caller() caller: Principal): Promise<UserResponse> {
     return toUserResponse(await this.users.get(caller.userId, caller));
   }
 
@@ -41,7 +41,7 @@ export class MeController {
   @Versioned()
   @ApiPreconditions()
   @ApiOkResponse({ type: UserResponse })
-  async update(
+  async updateMe(
     @Body() body: UpdateMeDto,
     @Caller() caller: Principal,
     @WritePreconditions() condition: Preconditions | null,

@@ -2,20 +2,33 @@ import { Injectable } from '@nestjs/common';
 import { canonicalEmail } from '../../common/email-address.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { newId } from '../../common/ids.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from './history/user.history.js';
-import type { CreateUserDto } from './dto/create-user.dto.js';
-import { userEventTypes } from './events/user.event.js';
+import { type UserEventMail, userEventTypes } from './events/user.event.js';
 import { checkPassword } from './passwords/password.policy.js';
 import { userSortKeys } from './listing/user-sort-keys.js';
 import type { User } from './user.entity.js';
 import { type NewUser, UsersRepository } from './users.repository.js';
 
+/** The data of a user who is about to be registered. */
+export interface Registration {
+  readonly email: string;
+  readonly name: string;
+  /** Null for a user who chooses a password later. */
+  readonly password: string | null;
+  readonly locale: string;
+  readonly roles: readonly string[];
+  readonly emailVerified?: boolean;
+}
+
 /** Registers new users. */
 @Injectable()
 export class UserRegistration {
   constructor(
+    @InjectConfig() private readonly config: Config,
     private readonly repository: UsersRepository,
     private readonly hasher: PasswordHasher,
     private readonly history: UserHistory,
@@ -26,25 +39,33 @@ export class UserRegistration {
    * Hashes the password before any row is locked or connection taken, because hashing is slow.
    * @throws AppError `VALIDATION_ERROR`
    */
-  async prepare(input: CreateUserDto, roles: string[]): Promise<NewUser> {
-    const refusal = checkPassword(input);
+  async prepare({ email, name, password, locale, ...rights }: Registration): Promise<NewUser> {
+    const product = this.config.PRODUCT_NAME;
+    const refusal = password === null ? null : checkPassword({ email, name, password, product });
     if (refusal) throw AppError.invalid('password', refusal);
     return {
       id: newId(),
-      ...userSortKeys(input.name, input.email),
-      email: input.email,
-      emailKey: canonicalEmail(input.email),
-      name: input.name,
-      passwordHash: await this.unitOfWork.outside(() => this.hasher.hash(input.password)),
-      roles,
+      ...userSortKeys(name, email),
+      email,
+      emailKey: canonicalEmail(email),
+      name,
+      locale,
+      passwordHash:
+        password === null ? null : await this.unitOfWork.outside(() => this.hasher.hash(password)),
+      roles: rights.roles.toSorted(),
+      emailVerified: rights.emailVerified ?? false,
     };
   }
 
-  /** Inserts the user within a unit of work. @throws AppError `CONFLICT` when the address is taken */
-  async insert(user: NewUser): Promise<User> {
+  /**
+   * Inserts the user within a unit of work.
+   * @param mail the mail that the user gets
+   * @throws AppError `CONFLICT` when the address is taken
+   */
+  async insert(user: NewUser, mail: UserEventMail = 'usual'): Promise<User> {
     const inserted = await this.repository.insert(user);
     if (!inserted) throw new AppError('CONFLICT', { message: 'This email address is taken' });
-    await this.history.record(null, inserted, [userEventTypes.created]);
+    await this.history.record(null, inserted, [userEventTypes.created], { mail });
     return inserted;
   }
 }

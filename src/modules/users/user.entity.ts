@@ -5,7 +5,7 @@ export const userStatuses = ['active', 'disabled', 'deleted'] as const;
 export type UserStatus = (typeof userStatuses)[number];
 
 /** The columns that a query of users returns, under the names of the entity's properties, for hand-written statements. */
-export const USER_COLUMNS = `id, email, email_key AS "emailKey", name, name_key AS "nameKey", roles,
+export const USER_COLUMNS = `id, email, email_key AS "emailKey", name, name_key AS "nameKey", locale, roles,
   email_verified AS "emailVerified", disabled, deleted_at AS "deletedAt", status, version,
   last_login_at AS "lastLoginAt", created_at AS "createdAt", updated_at AS "updatedAt"`;
 
@@ -40,6 +40,13 @@ export class User {
   /** A PHC string, or null until a password is set. */
   @Column('text', { name: 'password_hash', nullable: true, select: false })
   passwordHash: string | null;
+
+  /** The end of a one-time password, in the past once it was used; null for a password that does not expire. */
+  @Column({ type: 'timestamptz', name: 'password_expires_at', precision: 3, nullable: true, select: false })
+  passwordExpiresAt: Date | null;
+  /** The language in which the service writes to the user, as a canonical language tag. */
+  @Column('text', { default: 'en' })
+  locale: string;
 
   @Column('text', { array: true })
   roles: string[];

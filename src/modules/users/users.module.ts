@@ -10,8 +10,11 @@ import { CreateUserHandler } from './commands/create-user.command.js';
 import { DeleteUserHandler } from './commands/delete-user.command.js';
 import { EraseUserHandler } from './commands/erase-user.command.js';
 import { ImportUsersHandler } from './commands/import-users.command.js';
+import { MergeImportedUsersHandler } from './commands/merge-imported-users.command.js';
+import { RecoverAdministratorHandler } from './commands/recover-administrator.command.js';
 import { ReplacePasswordHandler } from './commands/replace-password.command.js';
 import { RestoreUserHandler } from './commands/restore-user.command.js';
+import { SetEmailHandler } from './commands/set-email.command.js';
 import { SetRolesHandler } from './commands/set-roles.command.js';
 import { UpdateUserHandler } from './commands/update-user.command.js';
 import { VerifyEmailHandler } from './commands/verify-email.command.js';
@@ -36,7 +39,9 @@ const commands = [
   CreateUserHandler,
   CreateFirstAdministratorHandler,
   ImportUsersHandler,
+  MergeImportedUsersHandler,
   UpdateUserHandler,
+  SetEmailHandler,
   SetRolesHandler,
   DeleteUserHandler,
   RestoreUserHandler,
@@ -44,6 +49,7 @@ const commands = [
   VerifyEmailHandler,
   ChangeEmailHandler,
   ReplacePasswordHandler,
+  RecoverAdministratorHandler,
 ];
 
 @Module({

@@ -21,28 +21,50 @@ const EMAIL_CONSTRAINT = 'users_email_key_key';
 
 export type NewUser = Pick<
   User,
-  'id' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'searchKey' | 'passwordHash' | 'roles'
+  | 'id'
+  | 'email'
+  | 'emailKey'
+  | 'name'
+  | 'nameKey'
+  | 'searchKey'
+  | 'locale'
+  | 'passwordHash'
+  | 'roles'
+  | 'emailVerified'
 >;
-export type ImportedUser = NewUser & Pick<User, 'emailVerified' | 'disabled'>;
+export type ImportedUser = NewUser &
+  Pick<User, 'disabled'> & {
+    /** In ISO 8601; null for the time of the insert. */
+    readonly createdAt: string | null;
+  };
 export type InsertedUser = Pick<User, 'id' | 'updatedAt'>;
 export type UserChanges = Partial<
   Pick<
     User,
-    'name' | 'nameKey' | 'searchKey' | 'disabled' | 'roles' | 'email' | 'emailKey' | 'emailVerified'
+    | 'name'
+    | 'nameKey'
+    | 'searchKey'
+    | 'locale'
+    | 'disabled'
+    | 'roles'
+    | 'email'
+    | 'emailKey'
+    | 'emailVerified'
   > & { deleted: boolean }
 >;
 
 /** Hides erased users. Their placeholder address is not a valid one, so no caller can look it up. */
 const NOT_ERASED = { erasedAt: IsNull() };
-/** Joins roles with commas, which role names cannot contain. */
+/** Joins roles with commas, which role names cannot contain. LEAST ignores null. */
 const INSERT_ALL = prepared(
   `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
-                      changed_epoch)
+                      created_at, locale, changed_epoch)
    SELECT id, email, email_key, name, name_key, search_key, password_hash, string_to_array(roles, ','),
-          email_verified, disabled, (SELECT current_epoch())
+          email_verified, disabled, least(created_at, clock_timestamp()), locale, (SELECT current_epoch())
    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-               $9::boolean[], $10::boolean[])
-        AS given (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled)
+               $9::boolean[], $10::boolean[], $11::timestamptz[], $12::text[])
+        AS given (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
+                  created_at, locale)
    ORDER BY email_key COLLATE "C"
    ON CONFLICT (email_key) DO NOTHING
    RETURNING id, updated_at AS "updatedAt"`,
@@ -61,6 +83,10 @@ const FIND_FOR_UPDATE = prepared(
   `SELECT ${USER_COLUMNS} FROM users WHERE id = $1 AND erased_at IS NULL FOR UPDATE`,
 );
 
+const ACTIVE_ADMIN = `roles @> ARRAY['admin'] AND roles <> ARRAY['user'] AND status = 'active'`;
+/** Selects users who can sign in again and again. A password is the only way in; further ways belong here. */
+const CAN_SIGN_IN = 'password_hash IS NOT NULL AND password_expires_at IS NULL';
+
 /** A null leaves its column as it is, so that one constant text serves every change. */
 const UPDATE = prepared(
   `UPDATE users
@@ -68,6 +94,7 @@ const UPDATE = prepared(
        email = coalesce($6, email), email_key = coalesce($7, email_key),
        email_verified = coalesce($8, email_verified), roles = coalesce($9, roles), disabled = coalesce($10, disabled),
        deleted_at = CASE $11::boolean WHEN true THEN clock_timestamp() WHEN false THEN NULL ELSE deleted_at END,
+       locale = coalesce($12, locale),
        version = version + $2, updated_at = clock_timestamp()
    WHERE id = $1
    RETURNING ${USER_COLUMNS}`,
@@ -114,6 +141,8 @@ export class UsersRepository {
       users.map(({ roles }) => roles.join()),
       users.map(({ emailVerified }) => emailVerified),
       users.map(({ disabled }) => disabled),
+      users.map(({ createdAt }) => createdAt),
+      users.map(({ locale }) => locale),
     ]);
   }
 
@@ -128,6 +157,15 @@ export class UsersRepository {
 
   findByEmail(emailKey: string): Promise<User | null> {
     return this.users.findOneBy({ emailKey, ...NOT_ERASED });
+  }
+
+  /** Returns the users with these canonical addresses, in id order. */
+  findByEmails(emailKeys: readonly string[]): Promise<Pick<User, 'id' | 'emailKey' | 'status'>[]> {
+    return this.sql.rows(
+      `SELECT id, email_key AS "emailKey", status FROM users
+       WHERE email_key = ANY ($1::text[]) AND erased_at IS NULL ORDER BY id`,
+      [emailKeys],
+    );
   }
 
   findByIdWithPassword(id: string): Promise<User | null> {
@@ -159,13 +197,62 @@ export class UsersRepository {
     return rows.length === 0 ? null : returnedEntity(this.users, rows);
   }
 
+  /** Gives a locked user a password for one sign-in within `lifetimeSeconds`, and raises the version. */
+  async setOneTimePassword({ id }: User, passwordHash: string, lifetimeSeconds: number): Promise<User> {
+    const rows = await this.sql.rows<object>(
+      `UPDATE users SET password_hash = $2, password_expires_at = clock_timestamp() + make_interval(secs => $3::integer),
+              version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 RETURNING *`,
+      [id, passwordHash, lifetimeSeconds],
+    );
+    return returnedEntity(this.users, rows);
+  }
+
+  /**
+   * Uses up a one-time password. When sign-ins race, one of them gets it. The hash stays, because a change of the
+   * password asks for the current one.
+   * @returns false when it was used, has expired or was replaced
+   */
+  async spendOneTimePassword(id: string, passwordHash: string | null): Promise<boolean> {
+    const spent = await this.sql.affected(
+      `UPDATE users SET password_expires_at = clock_timestamp()
+       WHERE id = $1 AND password_hash = $2 AND password_expires_at > clock_timestamp()`,
+      [id, passwordHash],
+    );
+    return spent > 0;
+  }
+
+  /**
+   * Stores a first hash and raises the version.
+   * @returns null when the user has a password
+   */
+  async setFirstPassword({ id }: User, passwordHash: string): Promise<User | null> {
+    return this.sql.maybeOne<User>(
+      `UPDATE users SET password_hash = $2, version = version + 1, updated_at = clock_timestamp()
+       WHERE id = $1 AND password_hash IS NULL RETURNING ${USER_COLUMNS}`,
+      [id, passwordHash],
+    );
+  }
+
   /**
    * Writes `changes` to a locked row and raises its version by `versions`.
    * @returns null when the address is taken
    */
   async update({ id }: User, changes: UserChanges, versions: number): Promise<User | null> {
-    const { name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted } = changes;
-    const values = [name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted];
+    const { name, nameKey, searchKey, email, emailKey, emailVerified, roles, disabled, deleted, locale } =
+      changes;
+    const values = [
+      name,
+      nameKey,
+      searchKey,
+      email,
+      emailKey,
+      emailVerified,
+      roles,
+      disabled,
+      deleted,
+      locale,
+    ];
     try {
       return await this.sql.one<User>(UPDATE, [id, versions, ...values]);
     } catch (error) {
@@ -181,7 +268,7 @@ export class UsersRepository {
   async erase(user: User): Promise<User> {
     const rows = await this.sql.rows<object>(
       `UPDATE users SET email = 'erased:' || id, email_key = 'erased:' || id, name = '', name_key = '', search_key = '',
-              password_hash = NULL, roles = ARRAY['user'], email_verified = false, last_login_at = NULL,
+              password_hash = NULL, roles = ARRAY['user'], email_verified = false, last_login_at = NULL, locale = 'en',
               disabled = false, deleted_at = coalesce(deleted_at, clock_timestamp()), erased_at = clock_timestamp(),
               version = version + 1, updated_at = clock_timestamp()
        WHERE id = $1 RETURNING *`,
@@ -270,11 +357,19 @@ export class UsersRepository {
     await this.sql.defer(`SELECT 1 FROM roles WHERE name = 'admin' FOR NO KEY UPDATE`);
   }
 
-  async existsActiveAdmin(exceptId: string | null): Promise<boolean> {
+  /** Returns true if an active admin other than `exceptId` exists, also one who cannot sign in. */
+  existsActiveAdmin(exceptId: string | null): Promise<boolean> {
+    return this.existsOther(exceptId, ACTIVE_ADMIN);
+  }
+
+  /** Returns true if an active admin other than `exceptId` can sign in. */
+  existsAdminWhoCanSignIn(exceptId: string | null): Promise<boolean> {
+    return this.existsOther(exceptId, `${ACTIVE_ADMIN} AND ${CAN_SIGN_IN}`);
+  }
+
+  private async existsOther(exceptId: string | null, condition: string): Promise<boolean> {
     const row = await this.sql.maybeOne<object>(
-      `SELECT 1 FROM users
-       WHERE roles @> ARRAY['admin'] AND roles <> ARRAY['user'] AND status = 'active' AND id IS DISTINCT FROM $1
-       LIMIT 1`,
+      `SELECT 1 FROM users WHERE ${condition} AND id IS DISTINCT FROM $1 LIMIT 1`,
       [exceptId],
     );
     return row !== null;

@@ -5,6 +5,8 @@ import { AppError } from '../../common/errors/app.error.js';
 import { assertTimeKey, decodeCursor, encodeCursor } from '../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../common/pagination/page-query.dto.js';
+import type { Config } from '../../config/config.js';
+import { InjectConfig } from '../../config/config.module.js';
 import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
@@ -27,6 +29,7 @@ const BEFORE_HISTORY_MESSAGE = 'The state at that time is unknown because the us
 @Injectable()
 export class UsersService {
   constructor(
+    @InjectConfig() private readonly config: Config,
     private readonly repository: UsersRepository,
     private readonly hasher: PasswordHasher,
     private readonly unitOfWork: UnitOfWork,
@@ -80,6 +83,8 @@ export class UsersService {
     if (!rebuilt && at >= createdAt) throw new AppError('NOT_FOUND', { message: BEFORE_HISTORY_MESSAGE });
     const hidden = rebuilt?.status === 'deleted' && !caller.permissions.has('users:delete');
     if (!rebuilt || hidden) throw new AppError('NOT_FOUND');
+    // An imported user may be older than its first event.
+    rebuilt.created_at = createdAt.toISOString();
     return rebuilt;
   }
 
@@ -96,13 +101,14 @@ export class UsersService {
   }
 
   /**
-   * Returns the addresses, by id, of those users whom the caller may read. At most a few hundred ids at once.
+   * Returns the addresses, by id, of a page of users, without those whom the caller may not see. The caller must be
+   * allowed to read users.
    */
-  async findReadableEmails(
+  async findVisibleEmails(
     ids: readonly string[],
     { permissions }: Principal,
   ): Promise<ReadonlyMap<string, string>> {
-    if (ids.length === 0 || !permissions.has('users:read')) return new Map();
+    if (ids.length === 0) return new Map();
     return this.repository.findEmails(ids, { withDeleted: permissions.has('users:delete') });
   }
 
@@ -156,12 +162,23 @@ export class UsersService {
    * @throws AppError `VALIDATION_ERROR` for `field` if the policy refuses it or it is the current one
    */
   async hashPassword(password: string, user: User, field: string): Promise<string> {
-    const refusal = checkPassword({ password, email: user.email, name: user.name }, field);
+    const refusal = checkPassword(
+      { password, email: user.email, name: user.name, product: this.config.PRODUCT_NAME },
+      field,
+    );
     if (refusal) throw AppError.invalid(field, refusal);
     const guess = { password, address: user.emailKey };
     if (user.passwordHash !== null && (await this.hasher.matches(guess, user.passwordHash)))
       throw AppError.invalid(field, `${field} must not be the current password`);
     return this.hasher.hash(password);
+  }
+
+  /**
+   * Uses up a one-time password. When sign-ins race, one of them gets it.
+   * @returns false when it was used, has expired or was replaced
+   */
+  spendOneTimePassword(id: string, passwordHash: string | null): Promise<boolean> {
+    return this.repository.spendOneTimePassword(id, passwordHash);
   }
 
   /** Stores a new hash of the same password. The user does not change. */

@@ -7,12 +7,14 @@ import { DecoyHashesService } from './passwords/decoy-hashes.service.js';
 import { KeyedDigestService } from './keyed-digest.service.js';
 import { readMasterKey } from './read-master-key.js';
 import { PasswordHasher } from './passwords/password.hasher.js';
+import { PasswordSignerKey } from './passwords/password-signer-key.entity.js';
+import { SignerKeysService } from './passwords/signer-keys.service.js';
 import { MASTER_KEY, Cipher } from './cipher.service.js';
 import { UserEncryptionKey } from './user-encryption-key.entity.js';
 
 @Global()
 @Module({
-  imports: [TypeOrmModule.forFeature([UserEncryptionKey])],
+  imports: [TypeOrmModule.forFeature([UserEncryptionKey, PasswordSignerKey])],
   providers: [
     {
       provide: MASTER_KEY,
@@ -22,9 +24,17 @@ import { UserEncryptionKey } from './user-encryption-key.entity.js';
     Cipher,
     KeyedDigestService,
     DecoyHashesService,
+    SignerKeysService,
     PasswordHasher,
     UserEncryptionKeys,
   ],
-  exports: [Cipher, KeyedDigestService, DecoyHashesService, PasswordHasher, UserEncryptionKeys],
+  exports: [
+    Cipher,
+    KeyedDigestService,
+    DecoyHashesService,
+    SignerKeysService,
+    PasswordHasher,
+    UserEncryptionKeys,
+  ],
 })
 export class CryptoModule {}

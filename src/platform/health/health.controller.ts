@@ -22,7 +22,7 @@ export class HealthController {
   @HealthCheck({ noCache: false, swaggerDocumentation: false })
   @ApiOkResponse({ type: FullHealthResponse })
   @ApiServiceUnavailableResponse({ type: FullHealthResponse, description: 'A check failed' })
-  async all(@Res({ passthrough: true }) response: Response): Promise<FullHealthReport> {
+  async checkHealth(@Res({ passthrough: true }) response: Response): Promise<FullHealthReport> {
     return answer(healthReport('/health', await this.readiness.state()), response);
   }
 
@@ -30,7 +30,7 @@ export class HealthController {
   @Get('live')
   @Public()
   @HealthCheck()
-  live(@Res({ passthrough: true }) response: Response): HealthReport {
+  checkLiveness(@Res({ passthrough: true }) response: Response): HealthReport {
     return answer(healthReport('/health/live', this.readiness.stateWithoutDatabase()), response);
   }
 
@@ -38,7 +38,7 @@ export class HealthController {
   @Get('ready')
   @Public()
   @HealthCheck()
-  async ready(@Res({ passthrough: true }) response: Response): Promise<HealthReport> {
+  async checkReadiness(@Res({ passthrough: true }) response: Response): Promise<HealthReport> {
     return answer(healthReport('/health/ready', await this.readiness.state()), response);
   }
 
@@ -46,7 +46,7 @@ export class HealthController {
   @Get('startup')
   @Public()
   @HealthCheck()
-  startup(@Res({ passthrough: true }) response: Response): HealthReport {
+  checkStartup(@Res({ passthrough: true }) response: Response): HealthReport {
     return answer(healthReport('/health/startup', this.readiness.stateWithoutDatabase()), response);
   }
 }

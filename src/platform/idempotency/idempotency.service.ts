@@ -29,16 +29,17 @@ export class IdempotencyService {
     private readonly events: EventStore,
   ) {}
 
-  /** Identifies a request. With `byKeyAlone`, its query and body do not matter. */
+  /** Identifies a request. With `byKeyAlone`, its body does not matter. */
   identify(request: RawBodyRequest<Request>, key: string, byKeyAlone = false): KeyedRequest {
     const userId = requestContext.current()?.caller.principal?.userId;
     const caller = userId === undefined ? `address:${clientAddress(request.ip ?? '')}` : `account:${userId}`;
     // Normalised as the router does, so that every spelling is the same route.
     const path = request.path.toLowerCase().replace(/\/+$/, '');
     const [, query = ''] = /\?(.*)$/.exec(request.originalUrl) ?? [];
+    const keyed = query === '' ? [] : [query];
     return {
       scope: this.digest.digest('idempotency:scope', [caller, request.method, path, key]),
-      content: this.digest.digest('idempotency:content', byKeyAlone ? [] : [query, request.rawBody ?? '']),
+      content: this.digest.digest('idempotency:content', byKeyAlone ? keyed : [query, request.rawBody ?? '']),
     };
   }
 

@@ -24,7 +24,10 @@ export class IndexController {
   @Operational()
   @ApiOkResponse({ type: IndexResponse })
   @ApiFoundResponse({ description: 'Redirects a browser to the documentation' })
-  root(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
+  describeService(
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): IndexResponse | undefined {
     return this.answer(request, response);
   }
 
@@ -33,7 +36,10 @@ export class IndexController {
   @Public()
   @ApiOkResponse({ type: IndexResponse })
   @ApiFoundResponse({ description: 'Redirects a browser to the documentation' })
-  api(@Req() request: Request, @Res({ passthrough: true }) response: Response): IndexResponse | undefined {
+  describeApi(
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): IndexResponse | undefined {
     return this.answer(request, response);
   }
 

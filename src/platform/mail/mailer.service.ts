@@ -10,6 +10,8 @@ export interface Mail {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** Absent in mails that an earlier version of the service has queued. */
+  readonly html?: string;
 }
 
 type Deliver = (mail: Mail) => Promise<void>;
@@ -90,8 +92,12 @@ export class Mailer implements OnModuleDestroy {
     if (this.sent.length > MAX_IN_MEMORY) this.sent.shift();
   };
 
-  private get sender(): string {
-    return `Gatehouse <no-reply@${new URL(this.config.PUBLIC_URL).hostname}>`;
+  private get sender(): { readonly name: string; readonly address: string } {
+    const { MAIL_FROM, PRODUCT_NAME, PUBLIC_URL } = this.config;
+    return {
+      name: MAIL_FROM?.name ?? PRODUCT_NAME,
+      address: MAIL_FROM?.address ?? `no-reply@${new URL(PUBLIC_URL).hostname}`,
+    };
   }
 }
 

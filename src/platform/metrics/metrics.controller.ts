@@ -29,7 +29,10 @@ export class MetricsController {
   })
   @ApiUnauthorizedResponse({ type: ErrorResponse, description: 'The metrics token is missing or wrong' })
   @Header('Cache-Control', 'no-store')
-  async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
+  async readMetrics(
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
     assertMetricsToken(request.headers.authorization, this.config.METRICS_TOKEN);
     const { contentType, text } = await this.registry.read();
     response.set('Content-Type', contentType);

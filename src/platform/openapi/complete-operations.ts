@@ -1,9 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { type Policy, POLICY_EXTENSION } from '../../common/authorization/policy.decorator.js';
 import { AppError } from '../../common/errors/app.error.js';
-import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../common/errors/error-body.js';
+import { errorEnvelope } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 import { VERSIONED } from '../../common/http/preconditions/versioned.decorator.js';
+import { describeAccess } from './describe-access.js';
 import {
   type IdempotencyKeyUse,
   KEY_HEADER,
@@ -14,10 +16,11 @@ import {
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 type Parameter = NonNullable<Operation['parameters']>[number];
+type ResponseObject = Exclude<Operation['responses'][string], undefined | { $ref: string }>;
+type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const ERROR_SCHEMA = { $ref: '#/components/schemas/ErrorResponse' };
-const PROBLEM_SCHEMA = { $ref: '#/components/schemas/ProblemResponse' };
 const REQUEST_ID = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 /** The schema of every `{id}` in a path, as enforced by IdPipe. */
 const ID_SCHEMA = { type: 'string', format: 'uuid', example: REQUEST_ID } as const;
@@ -30,35 +33,160 @@ const REPLAYED = {
   description: 'Present when this is a replayed response',
   schema: { type: 'string', pattern: '^true$', example: 'true' },
 } as const;
-const RETRY_AFTER = {
-  description: `Seconds to wait while a request with this ${KEY_HEADER} is still running`,
-  schema: { type: 'integer', minimum: 1 },
+const RETRY_AFTER = { description: 'Seconds to wait', schema: { type: 'integer', minimum: 1 } } as const;
+
+/** The headers that many responses have. The document holds each once. */
+const sharedHeaders = {
+  'X-Request-Id': {
+    description: 'The id of the request: the one that it was sent with, or a new one',
+    schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
+  },
+  'RateLimit-Policy': {
+    description:
+      'The limit that the request counts in: its name, the quota `q` and the window `w` in seconds',
+    schema: { type: 'string' },
+  },
+  RateLimit: {
+    description: 'What is left of the quota (`r`), and the seconds until the window ends (`t`)',
+    schema: { type: 'string' },
+  },
 } as const;
+type SharedHeader = keyof typeof sharedHeaders;
+const headerRef = (name: SharedHeader) => ({ $ref: `#/components/headers/${name}` });
+
+/** The headers that tell a client what to do about an error. */
+const headersOfErrors: Readonly<Partial<Record<number, Record<string, object>>>> = {
+  401: {
+    'WWW-Authenticate': {
+      description: '`Bearer`, with `error="invalid_token"` when a token was sent',
+      schema: { type: 'string' },
+    },
+  },
+  405: { Allow: { description: 'The methods of this path', schema: { type: 'string' } } },
+  429: { 'Retry-After': RETRY_AFTER },
+  503: { 'Retry-After': RETRY_AFTER },
+};
 
 /**
- * Adds what controllers need not repeat: the security of public routes, the format of path IDs, and
- * Idempotency-Key. Also adds the errors of validation, preconditions, overload and timeouts, with examples.
+ * Adds what controllers need not repeat: who may call a route, the security of public routes, the format of path IDs,
+ * and Idempotency-Key. Also adds the errors of validation, limits, preconditions, overload and timeouts, with examples.
+ * The document holds responses and headers that many routes have once, as components. `meanings` describes parameters
+ * and properties by their names, where they have no description of their own.
  */
-export function completeOperations(document: OpenAPIObject): OpenAPIObject {
+export function completeOperations(
+  document: OpenAPIObject,
+  meanings: Readonly<Record<string, string>>,
+): OpenAPIObject {
+  const components = (document.components ??= {});
+  components.headers = { ...sharedHeaders };
+  const shared = new SharedResponses();
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of METHODS) {
       const operation = item[method];
       if (!operation) continue;
       operation.security ??= [];
+      describeOperation(operation);
       completeIds(operation);
+      completeParameters(operation, meanings);
       const keyUse = takeKeyUse(operation);
       if (method === 'post' && keyUse !== 'ignored') addIdempotency(operation, keyUse === 'decides-alone');
       for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
       addEntityTag(operation);
-      describeResponses(operation);
+      describeResponses(operation, path.startsWith('/api/'));
+      shared.take(operation);
     }
   }
+  components.responses = shared.all;
+  for (const schema of Object.values(components.schemas ?? {})) describeProperties(schema, meanings);
   return document;
 }
 
+/** Keeps the first sentence of the comment as summary. The description says the rest, and who may call the route. */
+function describeOperation(operation: Operation): void {
+  const marked = operation as Operation & { [POLICY_EXTENSION]?: Policy };
+  const policy = marked[POLICY_EXTENSION];
+  delete marked[POLICY_EXTENSION];
+  const [, first = '', rest = ''] = /^(.+?[.!])(?:\s+(.*))?$/s.exec(operation.summary ?? '') ?? [];
+  operation.summary = (first || (operation.summary ?? '')).replace(/\.$/, '');
+  operation.description = [rest, operation.description, describeAccess(policy)].filter(Boolean).join('\n\n');
+}
+
+/**
+ * Describes parameters whose name says what they mean. Removes the examples of those that may be left out, because
+ * Swagger UI would send them.
+ */
+function completeParameters(
+  { parameters = [] }: Operation,
+  meanings: Readonly<Record<string, string>>,
+): void {
+  for (const each of parameters) {
+    if ('$ref' in each) continue;
+    const meaning = meanings[each.name];
+    if (meaning !== undefined) each.description ??= meaning;
+    if (each.required) continue;
+    delete each.example;
+    if (each.schema && !('$ref' in each.schema)) delete each.schema.example;
+  }
+}
+
+function describeProperties(schema: Schema, meanings: Readonly<Record<string, string>>): void {
+  if ('$ref' in schema) return;
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const meaning = meanings[name];
+    if (meaning !== undefined && !('$ref' in property)) property.description ??= meaning;
+  }
+}
+
+/** The responses to refusals. Those of one status that differ in their descriptions alone share a component. */
+class SharedResponses {
+  readonly all: Record<string, ResponseObject> = {};
+  private readonly names = new Map<string, string>();
+
+  take(operation: Operation): void {
+    for (const [status, response] of Object.entries(operation.responses)) {
+      if (!response || '$ref' in response || !isError(response)) continue;
+      const { description, ...rest } = response;
+      const name = this.nameOf(status, rest);
+      // OpenAPI 3.1 lets a reference describe what it refers to.
+      const isUsual = description === this.all[name]?.description;
+      operation.responses[status] = {
+        $ref: `#/components/responses/${name}`,
+        ...(!isUsual && { description }),
+      };
+    }
+  }
+
+  private nameOf(status: string, rest: Omit<ResponseObject, 'description'>): string {
+    const { headers = {}, content: media = {} } = rest;
+    const content = JSON.stringify([status, headers, media]);
+    const known = this.names.get(content);
+    if (known !== undefined) return known;
+    const usual = (STATUS_CODES[status] ?? status).replaceAll(/[^A-Za-z]/g, '');
+    const limit = 'RateLimit' in headers ? '' : 'Unlimited';
+    const retry = status === '409' && 'Retry-After' in headers ? 'WhileRunning' : '';
+    const name = `${usual}${limit}${retry}`;
+    if (name in this.all) throw new Error(`two responses would be named ${name}`);
+    this.names.set(content, name);
+    this.all[name] = { description: defaultMessage(Number(status)), ...rest };
+    return name;
+  }
+}
+
+const isError = ({ content }: ResponseObject): boolean => {
+  const schema = content?.['application/json']?.schema;
+  return schema !== undefined && '$ref' in schema && schema.$ref === ERROR_SCHEMA.$ref;
+};
+
+const defaultMessage = (status: number): string => {
+  const [code] = codesOf(status);
+  return code ? errorCodes[code].message : (STATUS_CODES[status] ?? '');
+};
+
 function completeIds(operation: Operation): void {
   const id = parameter(operation, 'path', 'id');
-  if (id) id.schema = ID_SCHEMA;
+  if (!id) return;
+  id.schema = ID_SCHEMA;
+  id.description ??= 'The id of the record';
 }
 
 /** Returns what the route declares, and removes the mark. */
@@ -87,7 +215,6 @@ function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
         minLength: 1,
         maxLength: MAX_KEY_LENGTH,
         pattern: '^[!-~]+$',
-        example: REQUEST_ID,
       },
     },
   ];
@@ -122,6 +249,7 @@ function errorsOf(path: string, method: (typeof METHODS)[number], operation: Ope
     ...(ifMatch?.required ? (['PRECONDITION_REQUIRED'] as const) : []),
     // A body is read and checked even where none is expected.
     ...(method === 'get' ? [] : (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const)),
+    'RATE_LIMITED',
     'INTERNAL_ERROR',
     'OVERLOADED',
     'TIMEOUT',
@@ -142,21 +270,25 @@ function addResponse(operation: Operation, code: ErrorCode): void {
   };
 }
 
-function describeResponses(operation: Operation): void {
+function describeResponses(operation: Operation, isLimited: boolean): void {
   for (const [status, response] of Object.entries(operation.responses)) {
     if (!response || '$ref' in response) continue;
     response.description ||= STATUS_CODES[status] ?? '';
-    const media = response.content?.['application/json'];
-    if (!media?.schema || !('$ref' in media.schema) || media.schema.$ref !== ERROR_SCHEMA.$ref) continue;
-    const codes = codesOf(Number(status));
-    media.examples = examples(codes, errorEnvelope, Number(status));
-    response.content = {
-      ...response.content,
-      [PROBLEM_JSON]: {
-        schema: PROBLEM_SCHEMA,
-        examples: examples(codes, problemDetails, Number(status)),
-      },
+    const error = isError(response);
+    const names: SharedHeader[] = isLimited
+      ? ['X-Request-Id', 'RateLimit-Policy', 'RateLimit']
+      : ['X-Request-Id'];
+    const headers = {
+      ...Object.fromEntries(names.map((name) => [name, headerRef(name)])),
+      ...response.headers,
+      ...(error && headersOfErrors[Number(status)]),
     };
+    // In one order, so that equal responses share a component.
+    response.headers = Object.fromEntries(
+      Object.entries(headers).toSorted(([one], [other]) => (one < other ? -1 : 1)),
+    );
+    const media = response.content?.['application/json'];
+    if (error && media) media.examples = examplesOf(Number(status));
   }
 }
 
@@ -166,8 +298,10 @@ function codesOf(status: number): ErrorCode[] {
   return status === 503 ? [...codes, 'DB_ERROR'] : codes;
 }
 
-const examples = (codes: ErrorCode[], make: (error: AppError, requestId: string) => object, status: number) =>
-  Object.fromEntries(codes.map((code) => [code, { value: make(exampleOf(code, status), REQUEST_ID) }]));
+const examplesOf = (status: number) =>
+  Object.fromEntries(
+    codesOf(status).map((code) => [code, { value: errorEnvelope(exampleOf(code, status), REQUEST_ID) }]),
+  );
 
 const exampleOf = (code: ErrorCode, status: number): AppError =>
   code === 'VALIDATION_ERROR'

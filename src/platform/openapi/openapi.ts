@@ -1,35 +1,47 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { ErrorResponse, ProblemResponse } from '../../common/errors/error.response.js';
+import { ErrorResponse } from '../../common/errors/error.response.js';
 import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { completeOperations } from './complete-operations.js';
 
+/** Says once what holds for the errors of every route. */
+const ERRORS = `Every error has the same form: \`{"error": {"code", "message", "request_id", "details"}}\`. With
+\`Accept: application/problem+json\` the same facts are sent as RFC 9457: \`{"type", "title", "status", "detail", "code", "request_id", "errors"}\`.
+[The document as JSON](/openapi.json)`;
+
 /** The part of the document that the application supplies. */
 export interface ApiDescription {
   readonly description: string;
+  /** The meaning of parameters and properties that mean the same wherever they occur, by their names. */
+  readonly meanings: Readonly<Record<string, string>>;
   readonly tags: readonly { readonly name: string; readonly description: string }[];
 }
 
 /** Serves the OpenAPI 3.1 document at `/openapi.json` and Swagger UI at `/docs`. */
 export function serveDocumentation(app: NestExpressApplication, config: Config, api: ApiDescription): void {
   if (!config.DOCS) return;
-  SwaggerModule.setup('docs', app, () => openApiDocument(app, api), {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app, config, api), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'Gatehouse – Swagger UI',
-    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true, filter: true },
   });
 }
 
-export function openApiDocument(app: NestExpressApplication, api: ApiDescription): OpenAPIObject {
+export function openApiDocument(
+  app: NestExpressApplication,
+  { PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>,
+  api: ApiDescription,
+): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Gatehouse')
-    .setDescription(api.description)
+    .setDescription(`${api.description}\n\n${ERRORS}`)
     .setVersion(buildInfo.version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
-    .addServer('/', 'This instance')
+    .addServer(PUBLIC_URL, 'PUBLIC_URL')
+    .addServer('/', 'The instance that served this document')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .addSecurity('metrics', {
       type: 'http',
@@ -39,8 +51,9 @@ export function openApiDocument(app: NestExpressApplication, api: ApiDescription
   for (const { name, description } of api.tags) builder.addTag(name, description);
   builder.addTag('operations', 'Probes and metrics');
   const document = SwaggerModule.createDocument(app, builder.build(), {
-    extraModels: [ErrorResponse, ProblemResponse],
-    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+    extraModels: [ErrorResponse],
+    // Generated clients name their functions after the handlers.
+    operationIdFactory: (_, handler) => handler,
   });
-  return completeOperations(document);
+  return completeOperations(document, api.meanings);
 }

@@ -11,7 +11,7 @@ import { limitOf, type Tier, tierFor, WINDOW_MS } from './tier.policy.js';
 
 /**
  * Limits requests with one bucket per caller across all routes: the user's with a valid access token, else the network's.
- * Sign-in, sign-up, refresh and recovery have a separate bucket for each network. The headers follow
+ * Sign-in, sign-up, refresh and recovery have a separate bucket for each network, and introspection one for each user. The headers follow
  * draft-ietf-httpapi-ratelimit-headers.
  */
 @Injectable()
@@ -58,6 +58,7 @@ function applyLimit(bucket: RateLimitResult, { tier, limit, response }: Limited)
 }
 
 function bucketOf(tier: Tier, principal: Principal | null, request: Request): string {
+  if (principal && tier === 'introspect') return `introspect:${principal.userId}`;
   if (principal && tier !== 'sign_in') return `account:${principal.userId}`;
   const network = clientNetwork(request.ip ?? '');
   return tier === 'sign_in' ? `sign-in:${network}` : `network:${network}`;

@@ -4,16 +4,23 @@ import type { Config } from '../../config/config.js';
 
 export const WINDOW_MS = 60_000;
 
-export type Tier = 'anonymous' | 'authenticated' | 'premium' | 'sign_in';
+export type Tier = 'anonymous' | 'authenticated' | 'premium' | 'sign_in' | 'introspect';
 
-const SIGN_IN_LIMITED = 'gatehouse:sign-in-limited';
+const OWN_TIER = 'gatehouse:own-tier';
+
+const limitedAs = (tier: Tier) => SetMetadata(OWN_TIER, tier);
 
 /** Counts every request to the route in the sign-in bucket of its network, with or without a token. */
-export const SignInLimited = () => SetMetadata(SIGN_IN_LIMITED, true);
+export const SignInLimited = () => limitedAs('sign_in');
+
+/** Counts requests with a valid token in a bucket of their own for each user. */
+export const IntrospectLimited = () => limitedAs('introspect');
 
 /** Returns the tier of a request: that of its route if it has its own bucket, else that of its caller. */
-export const tierFor = (context: ExecutionContext, principal: Principal | null): Tier =>
-  Reflect.getMetadata(SIGN_IN_LIMITED, context.getHandler()) === true ? 'sign_in' : tierOf(principal);
+export function tierFor(context: ExecutionContext, principal: Principal | null): Tier {
+  const own = Reflect.getMetadata(OWN_TIER, context.getHandler()) as Tier | undefined;
+  return own === 'sign_in' || (own !== undefined && principal) ? own : tierOf(principal);
+}
 
 const PREMIUM_ROLES: ReadonlySet<string> = new Set(['premium', 'admin']);
 
@@ -28,6 +35,7 @@ const LIMITS = {
   authenticated: 'RATE_LIMIT_AUTHENTICATED',
   premium: 'RATE_LIMIT_PREMIUM',
   sign_in: 'RATE_LIMIT_SIGN_IN',
+  introspect: 'RATE_LIMIT_INTROSPECT',
 } as const satisfies Record<Tier, keyof Config>;
 
 /** Returns the maximum number of requests in a window; 0 means unlimited. */

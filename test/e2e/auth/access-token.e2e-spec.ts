@@ -65,6 +65,8 @@ describe('access tokens', () => {
     expect(claims).toEqual({
       sub: user.id,
       email: user.email,
+      email_verified: false,
+      client_id: 'gatehouse',
       roles: expect.arrayContaining(['user', 'premium']),
       exp: Number(claims['iat']) + 900,
       iat: expect.any(Number),

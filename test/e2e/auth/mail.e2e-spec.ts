@@ -387,7 +387,9 @@ describe('mail delivery', () => {
       const mails = await Promise.all((await files()).map((file) => readFile(join(folder, file), 'utf8')));
       const mail = mails.find((text) => text.includes(`To: ${user.email}`)) ?? '';
       expect(mail).toMatch(/^From: Gatehouse <no-reply@localhost>\r$/m);
+      expect(mail).toMatch(/^Content-Type: multipart\/alternative;/m);
       expect(mail).toMatch(/^Content-Type: text\/plain; charset=utf-8\r$/m);
+      expect(mail).toMatch(/^Content-Type: text\/html; charset=utf-8\r$/m);
     } finally {
       await app.close();
       await rm(folder, { recursive: true });

@@ -2,6 +2,12 @@ import { pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { argon2d, argon2i, argon2id, hash as argon2 } from 'argon2';
 import { hash as bcrypt } from 'bcrypt';
+import { PasswordFormatSampler } from '../../../src/modules/auth/sign-in/password-format.sampler.js';
+import { DecoyHashesService } from '../../../src/platform/crypto/passwords/decoy-hashes.service.js';
+import { formatOf } from '../../../src/platform/crypto/passwords/hash-cost.js';
+import { readImportedHash } from '../../../src/platform/crypto/passwords/imported-hash.js';
+import { parseStoredHash } from '../../../src/platform/crypto/passwords/stored-hash.js';
+import { knownHashes } from '../../support/builders/known-hashes.js';
 import { ANY_NETWORK, login } from '../../support/builders/guesses.js';
 import { closeConnections } from '../../support/http/send.js';
 import { TestApp } from '../../support/app/test-app.js';
@@ -36,6 +42,13 @@ const FORMATS: Readonly<Record<string, () => string | Promise<string>>> = {
   'argon2id in several lanes': () => argon2(PASSWORD, { memoryCost: 8192, timeCost: 3, parallelism: 4 }),
   'argon2id of version 1.0': () => argon2(PASSWORD, { ...weak, type: argon2id, version: 16 }),
 };
+
+/** Returns the text that an import stores for a hash. */
+function storedAs(exported: unknown): string {
+  const text = readImportedHash(exported);
+  if (typeof text !== 'string') throw new Error('the hash is refused');
+  return text;
+}
 
 describe('a password hash from another system', () => {
   let app: TestApp;
@@ -75,6 +88,41 @@ describe('a password hash from another system', () => {
     expect((await login(app, { email, password: PASSWORD.normalize('NFC') })).status).toBe(200);
     expect((await login(app, { email, password: `${PASSWORD}!` })).status).toBe(401);
     expect(await stored(id)).toBe(renewed);
+  });
+
+  it.each(knownHashes.filter(({ password }) => !/\p{Cc}/u.test(password)))(
+    'lets its owner sign in, and is then renewed: $exported ($source)',
+    async ({ password, exported }) => {
+      const { id, email } = await createUserWithHash(storedAs(exported));
+      expect((await login(app, { email, password: `${password}!` })).status).toBe(401);
+      expect(await stored(id)).toBe(storedAs(exported));
+      expect((await login(app, { email, password })).status).toBe(200);
+      expect(await stored(id)).toMatch(TODAY);
+      expect((await login(app, { email, password })).status).toBe(200);
+    },
+  );
+
+  it('is imitated for unknown addresses, whatever its spelling', async () => {
+    const sampler = app.nest.get(PasswordFormatSampler);
+    const decoys = app.nest.get(DecoyHashesService);
+    for (const text of knownHashes.map(({ exported }) => storedAs(exported))) {
+      await app.database.query('UPDATE users SET password_hash = $1', [text]);
+      await sampler.refresh();
+      const hash = parseStoredHash(text);
+      expect([text, formatOf(decoys.forAddress('nobody@example.com'))]).toEqual([
+        text,
+        hash && formatOf(hash),
+      ]);
+    }
+  });
+
+  it('of WordPress is not renewed while the password is typed with spaces that WordPress ignored', async () => {
+    const padded = knownHashes.find(({ password }) => password === 'padded');
+    const { id, email } = await createUserWithHash(storedAs(padded?.exported));
+    expect((await login(app, { email, password: ' padded ' })).status).toBe(200);
+    expect(await stored(id)).toBe(padded?.exported);
+    expect((await login(app, { email, password: 'padded' })).status).toBe(200);
+    expect(await stored(id)).toMatch(TODAY);
   });
 
   it('ends no session on renewal', async () => {

@@ -6,7 +6,8 @@ import { Cli, type CliRun, noTerminal } from '../../support/app/cli.js';
 import { addRows } from '../../support/builders/export-rows.js';
 import { linesOf, runExport } from '../../support/builders/exports.js';
 import { LimitedPath } from '../../support/faults/limited-path.js';
-import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { FIREBASE_END, FIREBASE_KEY } from '../../support/builders/known-hashes.js';
+import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, NOBODY } from '../../support/builders/users.js';
 import { wherePossible } from '../../support/app/where-possible.js';
@@ -139,10 +140,10 @@ describe('gatehouse users', () => {
     const listed = await run('users', 'list', '--limit', '150', '--json', '--filter', 'sort=email');
     expect(listed.stdout.trim().split('\n')).toHaveLength(150);
     const { id } = await app.createUser();
-    expect((await run('users', 'disable', id)).stdout).toContain(`${id}\tdisabled\t`);
+    expect((await run('users', 'disable', id, '--yes')).stdout).toContain(`${id}\tdisabled\t`);
     expect((await run('users', 'enable', id)).code).toBe(0);
     expect((await run('users', 'roles', id, 'admin', 'user')).code).toBe(3);
-    expect(await run('users', 'delete', id)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await run('users', 'delete', id, '--yes')).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect((await run('users', 'restore', id)).stdout).toContain(`${id}\tactive\t`);
   });
 
@@ -155,7 +156,7 @@ describe('gatehouse users', () => {
 
   it('runs a batch and exits with 1 when a row has failed', async () => {
     const { id } = await app.createUser();
-    const batch = await run('users', 'batch', 'disable', id, NOBODY);
+    const batch = await run('users', 'batch', 'disable', id, NOBODY, '--yes');
     expect(batch).toMatchObject({ code: 1 });
     expect(batch.stdout).toContain('1 done, 1 failed');
     expect(batch.stderr).toContain('NOT_FOUND');
@@ -178,6 +179,41 @@ describe('gatehouse import', () => {
     expect(again).toMatchObject({ code: 1, stdout: expect.stringContaining('0 done, 3 failed') });
     expect(again.stderr).toContain('CONFLICT');
     expect((await run('import', join(folder, 'people.txt'))).code).toBe(2);
+  });
+
+  it('imports an export of Firebase with the passwords, given the parameters of the project', async () => {
+    const [file, parameters] = ['firebase.json', 'params.txt'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    const [, salt, passwordHash] = FIREBASE_END.split('$');
+    const ada = { localId: 'a', email: 'ada@firebase.example', emailVerified: true, salt, passwordHash };
+    const eve = { localId: 'e', email: 'eve@firebase.example', displayName: 'Eve {"', disabled: true };
+    const users = [
+      ada,
+      { localId: 'p', phoneNumber: '+1' },
+      { ...eve, providerUserInfo: [{ photoUrl: '}' }] },
+    ];
+    await writeFile(file, JSON.stringify({ users }, null, 2));
+    await writeFile(
+      parameters,
+      `hash_config {\n  algorithm: SCRYPT,\n  base64_signer_key: ${FIREBASE_KEY},\n  base64_salt_separator: Bw==,\n  rounds: 8,\n  mem_cost: 14,\n}\n`,
+    );
+    const ended = await run('users', 'import', file, '--firebase-params', parameters);
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('succeeded, 2 done, 0 failed') });
+    expect(ended.stderr).toContain('1 users without an address were left out');
+    expect(ended.stdout + ended.stderr).not.toContain(FIREBASE_KEY.slice(0, 12));
+    await signIn(app.url, ada.email, 'user1password');
+    const listed = await app.as(app.admin, 'get', '/api/users?search=firebase.example&sort=email');
+    expect(listed.body).toMatchObject([
+      { email: ada.email, name: 'ada', email_verified: true, status: 'active' },
+      { email: eve.email, name: 'Eve {"', email_verified: false, status: 'disabled' },
+    ]);
+    await writeFile(parameters, 'hash_config { algorithm: SCRYPT, rounds: 8 }');
+    expect(await run('users', 'import', file, '--firebase-params', parameters)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('has no base64_signer_key'),
+    });
   });
 });
 
@@ -221,5 +257,6 @@ describe('the exit code', () => {
     const { code, stdout } = await Cli.start(app.url, ['--help'], {}).end();
     expect(code).toBe(0);
     expect(stdout).toContain('export users|audit');
+    expect(stdout).toContain('sessions end-all [USER]');
   });
 });

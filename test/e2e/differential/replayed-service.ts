@@ -45,6 +45,7 @@ const ENVIRONMENTS: Readonly<Record<Group['service'], Readonly<Record<string, st
 };
 
 /** The longest transaction of another test, on the same database server. */
+const SENDS_EVENTS = /^GET \/api\/(?:events|users\/[^/]+\/(?:events|data))\b/;
 const SETTLED_WITHIN_MS = 60_000;
 
 /** A real process of the service with its own database, to which the steps of groups are sent. */
@@ -143,6 +144,8 @@ export class ReplayedService {
 
   private async ask(ask: Ask, apart = false): Promise<Sent> {
     const [method = ''] = ask.request.split(' ', 1);
+    // Open transactions of other tests hold back the events that such a route sends.
+    if (!apart && SENDS_EVENTS.test(ask.request)) await this.eventsAreSettled();
     const connection = apart ? await RawExchange.open(this.instance.url) : await this.openConnection();
     const { head, body } = this.bytesOf(ask);
     const expects = /^expect: 100-continue\r$/im.test(head);

@@ -67,6 +67,29 @@ export const addAccessLine =
     return addLog({ msg: 'request', ip: '127.0.0.1', duration_ms: '<ms>', ...facts })(text, title);
   };
 
+/** Matches the name of a user in all forms in which a status follows. */
+const NAMES: readonly (readonly [RegExp, string])[] = [
+  [/^( *)"name": (".*"),\n\1"status"/gm, '$1"name": $2,\n$1"locale": "en",\n$1"status"'],
+  [
+    /^( *)"name": \{\n( *)"from": null,\n *"to": (.*)\n\1\},\n\1"status"/gm,
+    '$1"name": {\n$2"from": null,\n$2"to": $3\n$1},\n$1"locale": {\n$2"from": null,\n$2"to": "en"\n$1},\n$1"status"',
+  ],
+  [/("name":"[^"]*"),"status"/g, '$1,"locale":"en","status"'],
+  [/("name":\{"from":null,"to":"[^"]*"\}),"status"/g, '$1,"locale":{"from":null,"to":"en"},"status"'],
+  [/^( *)id,email,name,status,/gm, '$1id,email,name,locale,status,'],
+  [/^( *<[\w.:]+>,[^,]*,[^,]*),(active|disabled|deleted),/gm, '$1,en,$2,'],
+];
+
+/** Replaces text wherever it occurs. */
+export const replaceText =
+  (recorded: string, wanted: string): Change =>
+  (text) =>
+    text.replaceAll(recorded, wanted);
+
+/** Adds the locale to each user. */
+export const addLocale: Change = (text) =>
+  NAMES.reduce((changed, [pattern, replacement]) => changed.replace(pattern, replacement), text);
+
 /** Restores the empty line at the end of a body, which a recording omits at the end of an exchange. */
 export const addEmptyLine: Change = (text) => `${text}\n`;
 

@@ -4,13 +4,16 @@ import {
   addEmptyLine,
   addEntryAddresses,
   addHeader,
+  addLocale,
   addLog,
   all,
   type Change,
   omitHeader,
   replaceHeader,
+  replaceText,
   underApi,
 } from './wanted-changes.js';
+import { importDifferences } from './wanted-import-differences.js';
 
 /** A difference from the recorded build that was made on purpose. */
 export interface WantedDifference {
@@ -136,6 +139,48 @@ const sharedRoundTrips: WantedDifference = {
   reason: 'the statements of a transaction share round trips, so a batch is measured once',
 };
 
+/** Users in all forms: bodies, lines of exports, and what changed in audit entries. */
+const locales: WantedDifference = {
+  exchanges: /./,
+  change: addLocale,
+  reason: 'users have a locale (docs/guides/mails.md)',
+};
+
+/** Lists of everything that is accepted, and of the methods of a path. */
+const additions: readonly WantedDifference[] = [
+  {
+    exchanges: /^exports: GET \/api\/export\/users\?fields=password as admin$/,
+    change: replaceText('id, email, name, status,', 'id, email, name, locale, status,'),
+    reason: 'exports contain the locale',
+  },
+  {
+    exchanges: /^jobs: POST \/api\/users\/import as admin: no header$/,
+    change: replaceText('columns email, name, password_hash,', 'columns email, name, locale, password_hash,'),
+    reason: 'imports read the locale',
+  },
+  {
+    exchanges: /^history: GET \/api\/audit\?action=nothing as admin$/,
+    change: all(
+      replaceText(
+        'user.update, user.disable,',
+        'user.update, user.invite, user.password_reset, user.email_change, user.disable,',
+      ),
+      replaceText('role.update, session.revoke,', 'role.update, role.delete, session.revoke,'),
+    ),
+    reason: 'administrators can do more, and all of it is audited',
+  },
+  {
+    exchanges: /^methods: OPTIONS \/api\/roles\/(?:auditor|support)$/,
+    change: replaceHeader('Allow: GET, HEAD, PUT', 'Allow: DELETE, GET, HEAD, PUT'),
+    reason: 'a role that nobody has can be deleted',
+  },
+  {
+    exchanges: /^methods: OPTIONS \/api\/users\/me\/email$/,
+    change: replaceHeader('Allow: POST', 'Allow: POST, PUT'),
+    reason: 'the path matches that of another user’s address too, for which `me` is not a valid id',
+  },
+];
+
 /** Readers of the feed can join it at its end or at a time, and are always told where to go on. */
 const joiningTheFeed: readonly WantedDifference[] = [
   {
@@ -169,13 +214,49 @@ const auditForPeople: readonly WantedDifference[] = [
   },
 ];
 
+/** The permission `tokens:introspect` and the metadata for other services. */
+const trustedTokens: readonly WantedDifference[] = [
+  {
+    exchanges: /: GET \/api\/roles/,
+    change: (text) =>
+      text
+        .replaceAll(
+          /( +)"sessions:revoke",\n(?=(?:.*\n){0,4} +"webhooks:manage")/g,
+          '$&$1"tokens:introspect",\n',
+        )
+        .replaceAll(/("name": "admin",(?:.*\n)+?.*"version": )1\b/g, '$12')
+        .replaceAll('"admin.1"', '"admin.2"'),
+    reason: 'the role admin has a new permission, and so a new version',
+  },
+  {
+    exchanges: /: PUT \/api\/roles\//,
+    change: (text) =>
+      text.replaceAll('sessions:revoke, audit:read', 'sessions:revoke, tokens:introspect, audit:read'),
+    reason: 'the message lists the new permission',
+  },
+];
+
+/** The recovery of an administrator is an audit action of its own. */
+const recoveringAdmins: readonly WantedDifference[] = [
+  {
+    exchanges: /^history: GET \/api\/audit\?action=nothing as admin$/,
+    change: (text) => text.replaceAll('user.erase, role.update', 'user.erase, user.recover, role.update'),
+    reason: 'the refusal of an unknown audit action names user.recover too',
+  },
+];
+
 /** Every wanted difference. The test fails for one that no longer applies. */
 export const wantedDifferences: readonly WantedDifference[] = [
+  ...recoveringAdmins,
   sharedRoundTrips,
+  locales,
+  ...additions,
   ...refusedInput,
   ...refusedAtTheEdge,
   ...documentationLines,
   ...answeredAtTheEdge,
   ...joiningTheFeed,
   ...auditForPeople,
+  ...trustedTokens,
+  ...importDifferences,
 ];

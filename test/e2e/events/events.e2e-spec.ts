@@ -61,6 +61,7 @@ describe('the history of a user', () => {
         {
           email: 'ada@history.example',
           name: 'Ada',
+          locale: 'en',
           status: 'active',
           roles: ['user'],
           email_verified: false,

@@ -12,6 +12,7 @@ import { ChangePassword } from '../../../src/modules/auth/commands/change-passwo
 import { EndSession } from '../../../src/modules/auth/commands/end-session.command.js';
 import { EndSessions } from '../../../src/modules/auth/commands/end-sessions.command.js';
 import { RefreshSession } from '../../../src/modules/auth/commands/refresh-session.command.js';
+import { SendPasswordMail } from '../../../src/modules/auth/commands/send-password-mail.command.js';
 import { SignIn } from '../../../src/modules/auth/commands/sign-in.command.js';
 import { SignOutUser } from '../../../src/modules/auth/commands/sign-out-user.command.js';
 import { SessionsService, type StartedSession } from '../../../src/modules/auth/sessions/sessions.service.js';
@@ -27,10 +28,13 @@ import { CreateFirstAdministrator } from '../../../src/modules/users/commands/cr
 import { CreateUser } from '../../../src/modules/users/commands/create-user.command.js';
 import { DeleteUser } from '../../../src/modules/users/commands/delete-user.command.js';
 import { EraseUser } from '../../../src/modules/users/commands/erase-user.command.js';
+import { MergeImportedUsers } from '../../../src/modules/users/commands/merge-imported-users.command.js';
 import { type ImportedUser, ImportUsers } from '../../../src/modules/users/commands/import-users.command.js';
+import { RecoverAdministrator } from '../../../src/modules/users/commands/recover-administrator.command.js';
 import { ReplacePassword } from '../../../src/modules/users/commands/replace-password.command.js';
 import { RestoreUser } from '../../../src/modules/users/commands/restore-user.command.js';
 import { SignInAttemptsService } from '../../../src/modules/auth/sign-in/sign-in-attempts.service.js';
+import { SetEmail } from '../../../src/modules/users/commands/set-email.command.js';
 import { SetRoles } from '../../../src/modules/users/commands/set-roles.command.js';
 import { UpdateUser } from '../../../src/modules/users/commands/update-user.command.js';
 import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.command.js';
@@ -127,12 +131,24 @@ const foreign = (): ImportedUser => ({
   emailVerified: true,
   disabled: false,
   roles: ['user'],
+  createdAt: null,
 });
 
 /** One instance per command that makes it do everything it can. */
 const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | ICommand])[] = [
-  [CreateUser, () => new CreateUser({ email: address(), name: 'Ada', password: PASSWORD })],
+  [
+    CreateUser,
+    () => new CreateUser({ email: address(), name: 'Ada', password: PASSWORD, roles: ['premium'] }, caller),
+  ],
   [ImportUsers, () => new ImportUsers([foreign(), foreign()])],
+  [
+    MergeImportedUsers,
+    async () => {
+      const { email } = await app.createUser();
+      const user = { ...foreign(), email, emailKey: email, roles: ['premium', 'user'], disabled: true };
+      return new MergeImportedUsers([user], 'update', caller);
+    },
+  ],
   [
     UpdateUser,
     async () =>
@@ -143,6 +159,8 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
     async () =>
       new SetRoles((await app.createUser()).id, ['premium', 'user'], caller, Preconditions.anyVersion),
   ],
+  [SetEmail, async () => new SetEmail((await app.createUser()).id, { email: address() }, caller, null)],
+  [SendPasswordMail, async () => new SendPasswordMail((await app.createUser()).id, 'set-password', caller)],
   [DeleteUser, async () => new DeleteUser((await app.createUser()).id, caller, null)],
   [RestoreUser, async () => new RestoreUser(await deleted(), caller)],
   [EraseUser, async () => new EraseUser(await deleted(makeResource), caller)],
@@ -179,6 +197,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
       return new EndSession((await startSession(user)).sessionId, user.id, 'auth.logout');
     },
   ],
+  [SendPasswordMail, async () => new SendPasswordMail((await app.createUser()).id, 'set-password', caller)],
   [SignOutUser, async () => new SignOutUser((await app.createUser()).id, caller)],
   [EndSessions, async () => new EndSessions((await app.createUser()).id, null, 'session.revoke')],
   [
@@ -196,6 +215,14 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   [CreateBulkJob, createJob],
   [CancelJob, async () => new CancelJob((await execute<Job>(createJob())).id, caller)],
   // The last one, because it needs a service without an administrator.
+  [
+    RecoverAdministrator,
+    async () => {
+      const user = await userOf(await app.createUser());
+      const hash = await app.nest.get(UsersService).hashPassword(OTHER_PASSWORD, user, 'password');
+      return new RecoverAdministrator(user.email, hash);
+    },
+  ],
   [
     CreateFirstAdministrator,
     async () => {

@@ -49,7 +49,7 @@ class Oracle {
 
   async end(): Promise<UserBody[]> {
     const { rows } = await this.client.query<UserBody>(
-      `SELECT id, email, name, status, roles, email_verified, version, last_login_at, created_at, updated_at
+      `SELECT id, email, name, locale, status, roles, email_verified, version, last_login_at, created_at, updated_at
        FROM users WHERE status <> 'deleted' ORDER BY id`,
     );
     await this.client.query('ROLLBACK');

@@ -89,6 +89,7 @@ describe('an interrupted export', () => {
     'disabled = NOT disabled',
     `email = 'another@example.com'`,
     `name = name || '!'`,
+    `locale = 'de'`,
     `roles = ARRAY['premium']`,
     'version = version + 1',
     `deleted_at = clock_timestamp()`,

@@ -155,6 +155,7 @@ describe('a batch request', () => {
     ['grant_role', 'roles:grant', { role: 'user' }],
     ['revoke_role', 'roles:grant', { role: 'user' }],
     ['revoke_sessions', 'sessions:revoke', {}],
+    ['send_reset', 'users:write', {}],
   ];
 
   it.each(needs)('with action %s requires %s', async (action, permission, more) => {

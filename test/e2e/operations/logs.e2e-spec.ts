@@ -4,6 +4,7 @@ import supertest from 'supertest';
 import { Instance } from '../../support/app/instance.js';
 import { MASTER_KEY } from '../../support/app/secrets.js';
 import { ADMIN, signIn } from '../../support/app/test-app.js';
+import { FIREBASE, FIREBASE_KEY } from '../../support/builders/known-hashes.js';
 import { logIn, type Pair, refreshed } from '../../support/builders/sessions.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 
@@ -81,8 +82,10 @@ describe('the log of a process in production', () => {
     const hash = `$2b$10$${'h'.repeat(21)}e${'h'.repeat(30)}m`;
     const file = JSON.stringify({ email: 'from.a.file@example.com', name: 'File', password_hash: hash });
     const sent = client.post('/api/users/import').auth(token, { type: 'bearer' });
-    await sent.set('Content-Type', 'application/x-ndjson').send(`${file}\n${file}\n{${hash}`).expect(202);
-    secrets.push(hash, 'from.a.file');
+    const firebase = JSON.stringify({ email: 'of.firebase@example.com', name: 'F', password_hash: FIREBASE });
+    const lines = [file, file, firebase, firebase.replace('m=14', 'm=99'), `{${hash}`];
+    await sent.set('Content-Type', 'application/x-ndjson').send(lines.join('\n')).expect(202);
+    secrets.push(hash, 'from.a.file', 'of.firebase', FIREBASE_KEY.slice(0, 20));
     await database.query(`ALTER TABLE users ADD CONSTRAINT broken CHECK (name <> 'Broken Row') NOT VALID`);
     const broken = { email: 'broken.row@example.com', password: PERSON.password, name: 'Broken Row' };
     await client.post('/api/users').set('X-Request-Id', ids.failed).send(broken).expect(500);

@@ -133,6 +133,10 @@ describe('a start that fails because of its environment', () => {
       faultOf({ DATA_DIR: '/proc/nope', MASTER_KEY: '' }),
       faultOf(embedded),
     ]);
+    const templates = faultOf({ MAIL_TEMPLATES_DIR: '/proc/nope' });
+    expect(await templates).toMatch(
+      /: MAIL_TEMPLATES_DIR: \/proc\/nope cannot be read as a folder \(ENOENT\)$/,
+    );
     for (const fault of [isFile, cannotBe]) {
       expect(fault).toMatch(/: MAIL_DIR must be a folder that the service can create/);
     }

@@ -22,7 +22,14 @@ import { TestApp } from '../../support/app/test-app.js';
 const ID = randomUUID();
 const PIECE = { jobId: ID, firstIndex: 0 };
 const PAGE = { ownerId: ID, limit: 2, offset: 1, after: { key: '2026-01-01T00:00:00.000Z', id: ID } };
-const RESULTS = { itemIds: [ID, null], errorCodes: [null, 'CONFLICT'], errorMessages: [null, 'taken'] };
+const RESULTS = {
+  itemIds: [ID, null],
+  lineNumbers: [1, 2],
+  actions: ['updated', null],
+  errorCodes: [null, 'CONFLICT'],
+  errorMessages: [null, 'taken'],
+  rejected: Buffer.alloc(1),
+};
 const TOKEN = { purpose: 'verify-email', userId: ID, email: 'a@example.com' } as const;
 const JOB = {
   id: ID,

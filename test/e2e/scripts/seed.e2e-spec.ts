@@ -45,6 +45,25 @@ describe('npm run seed', () => {
     expect(rows).toHaveLength(11_500);
   });
 
+  it.each(['fe-1795752526748@example.com', 'a.b1795752526748@example.com', 'a.b9999999999@example.com'])(
+    'adds users to a database that holds %s',
+    async (email) => {
+      const other = await TestDatabase.create();
+      try {
+        await other.query(
+          `INSERT INTO users (id, email, email_key, name, name_key, search_key, roles)
+           VALUES (gen_random_uuid(), $1, $1, 'Other', 'other', $1, '{user}')`,
+          [email],
+        );
+        const { stderr } = await seed('20', other.addresses);
+        expect(stderr).toContain('added 20 users');
+        expect(await other.query('SELECT FROM users')).toHaveLength(21);
+      } finally {
+        await other.drop();
+      }
+    },
+  );
+
   it('writes the derived columns exactly as the service would', () => {
     const derived = rows.map(({ email_key, name_key, search_key }) => ({ email_key, name_key, search_key }));
     const expected = rows.map(({ name, email }) => {

@@ -56,6 +56,23 @@ const ways = {
   'restores them': ['deleted', (id: string) => app.as(caller, 'post', `/api/users/${id}/restore`)],
   'erases them': ['deleted', (id: string) => app.as(caller, 'post', `/api/users/${id}/erase`)],
   'signs them out': ['active', (id: string) => app.as(caller, 'delete', `/api/users/${id}/sessions`)],
+  'ends one of their sessions': [
+    'active',
+    async (id: string) => {
+      const [session] = (await app.as(app.admin, 'get', `/api/users/${id}/sessions`)).body as {
+        id: string;
+      }[];
+      return app.as(caller, 'delete', `/api/users/${id}/sessions/${session?.id}`);
+    },
+  ],
+  'sends them a password reset': [
+    'active',
+    (id: string) => app.as(caller, 'post', `/api/users/${id}/password-reset`),
+  ],
+  'changes their address': [
+    'active',
+    (id: string) => asCaller('put', `/api/users/${id}/email`).send({ email: `moved-${id}@example.com` }),
+  ],
   'reads all data held about them': [
     'active',
     (id: string) => app.as(caller, 'get', `/api/users/${id}/data`),

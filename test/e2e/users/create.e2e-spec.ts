@@ -34,6 +34,7 @@ describe('POST /api/users', () => {
       id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
       email: 'whole@example.com',
       name: 'Ada Lovelace',
+      locale: 'en',
       status: 'active',
       roles: ['user'],
       email_verified: false,

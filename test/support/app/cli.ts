@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { until } from './until.js';
 
 const MAIN = 'dist/src/cli/main.js';
 
@@ -25,6 +26,7 @@ export class Cli {
     process.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
   }
 
+  /** Starts without the logins of the person who runs the tests. */
   static start(url: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
     return Cli.spawn(process.execPath, [MAIN, ...args], { GATEHOUSE_URL: url, ...env });
   }
@@ -35,11 +37,17 @@ export class Cli {
     return Cli.spawn('script', ['-qec', command, '/dev/null'], { GATEHOUSE_URL: url, ...env });
   }
 
+  /** Types a line on the terminal once the client has asked for it. */
+  async answer(question: RegExp, line: string): Promise<void> {
+    await until(() => question.test(this.stdout), 10_000, String(question));
+    this.process.stdin?.write(`${line}\n`);
+  }
+
   private static spawn(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
     return new Cli(
       spawn(file, args, {
-        env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...env },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', XDG_CONFIG_HOME: '/nonexistent', ...env },
+        stdio: [file === 'script' ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       }),
     );
   }

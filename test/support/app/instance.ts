@@ -20,6 +20,8 @@ export interface InstanceOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The entry point; by default the built service itself. */
   readonly entry?: string;
+  /** The arguments of the entry point. */
+  readonly args?: readonly string[];
   /** A command with its arguments that runs the service and must become its process. */
   readonly under?: readonly string[];
 }
@@ -44,9 +46,14 @@ export class Instance {
   }
 
   /** Does not wait until it serves. */
-  static async spawn({ env, entry = 'dist/src/main.js', under = [] }: InstanceOptions): Promise<Instance> {
+  static async spawn({
+    env,
+    entry = 'dist/src/main.js',
+    args = [],
+    under = [],
+  }: InstanceOptions): Promise<Instance> {
     const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-instance-'));
-    const [command, ...parameters] = [...under, process.execPath, ...NODE_FLAGS, resolve(entry)];
+    const [command, ...parameters] = [...under, process.execPath, ...NODE_FLAGS, resolve(entry), ...args];
     const child = spawn(command ?? '', parameters, {
       // Where no developer keeps an .env.
       cwd: dataDir,

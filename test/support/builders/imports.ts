@@ -5,14 +5,20 @@ import { type JobBody, jobEnded, type ResultBody, resultsOf } from './jobs.js';
 import type { TestUser, TestApp } from '../app/test-app.js';
 
 export const NDJSON = 'application/x-ndjson';
+export const JSON_ARRAY = 'application/json';
 export const CSV = 'text/csv';
 
 export const ndjson = (...rows: readonly unknown[]): string =>
   rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
 
 /** Sends a file, by default as the administrator. */
-export const sendFile = (app: TestApp, type: string, body: string | Buffer, by: TestUser = app.admin) =>
-  app.as(by, 'post', '/api/users/import').set('Content-Type', type).send(body);
+export const sendFile = (
+  app: TestApp,
+  type: string,
+  body: string | Buffer,
+  by: TestUser = app.admin,
+  query = '',
+) => app.as(by, 'post', `/api/users/import${query}`).set('Content-Type', type).send(body);
 
 /** Runs an import to completion. */
 export async function imported(
@@ -40,4 +46,14 @@ export async function foreignHashes(password: string): Promise<Record<string, st
     scrypt: `$scrypt$ln=4,r=8,p=1$${base64(salt)}$${base64(scryptSync(password, salt, 32, { N: 16, r: 8, p: 1 }))}`,
     pbkdf2: `$pbkdf2-sha256$i=1000$${base64(salt)}$${base64(pbkdf2Sync(password, salt, 1000, 32, 'sha256'))}`,
   };
+}
+
+/**
+ * Creates a finished import with a rejected row that belongs to a user who need not be allowed to start one.
+ * @returns its ID
+ */
+export async function endedImportOf(app: TestApp, owner: TestUser): Promise<string> {
+  const { job } = await imported(app, NDJSON, ndjson({ email: 'not an address' }));
+  await app.database.query('UPDATE jobs SET owner_id = $2 WHERE id = $1', [job.id, owner.id]);
+  return job.id;
 }

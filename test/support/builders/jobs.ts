@@ -23,6 +23,9 @@ export interface JobBody {
 export interface ResultBody {
   readonly index: number;
   readonly id?: string;
+  readonly line?: number;
+  readonly email?: string;
+  readonly action?: string;
   readonly status: RowStatus;
   readonly error?: { readonly code: string; readonly message: string };
 }

@@ -7,6 +7,7 @@ export interface UserBody {
   readonly id: string;
   readonly email: string;
   readonly name: string;
+  readonly locale: string;
   readonly status: 'active' | 'disabled' | 'deleted';
   readonly roles: string[];
   readonly email_verified: boolean;

@@ -4,6 +4,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 /** The parts of an OpenAPI 3.1 document that the contract tests read. */
 export interface Schema {
   readonly $ref?: string;
+  readonly description?: string;
+  readonly allOf?: readonly Schema[];
   readonly type?: string | readonly string[];
   readonly format?: string;
   readonly pattern?: string;
@@ -25,6 +27,7 @@ export interface Media {
 }
 
 export interface Response {
+  readonly $ref?: string;
   readonly description: string;
   readonly headers?: Readonly<Record<string, unknown>>;
   readonly content?: Readonly<Record<string, Media>>;
@@ -32,6 +35,9 @@ export interface Response {
 
 export interface Parameter {
   readonly name: string;
+  readonly description?: string;
+  readonly required?: boolean;
+  readonly example?: unknown;
   readonly in: 'path' | 'query' | 'header';
   readonly schema: Schema;
 }
@@ -50,7 +56,10 @@ export interface Operation {
 export interface Document {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    readonly responses: Readonly<Record<string, Response>>;
+  };
 }
 
 /** Returns every operation of the document with its name, such as `GET /api/users/{id}`. */
@@ -61,6 +70,23 @@ export function operationsOf(document: Document): [name: string, operation: Oper
       operation,
     ]),
   );
+}
+
+/** Returns the document with each shared response in the place where a route refers to it. */
+export function withResponses(document: Document): Document {
+  const resolved = (response: Response): Response => {
+    const { $ref, ...own } = response;
+    if ($ref === undefined) return response;
+    const found = document.components.responses[$ref.replace('#/components/responses/', '')];
+    if (!found) throw new Error(`${$ref} is not in the document`);
+    return { ...found, ...own };
+  };
+  const mapped = <From, To>(entries: Readonly<Record<string, From>>, map: (value: From) => To) =>
+    Object.fromEntries(Object.entries(entries).map(([key, value]) => [key, map(value)]));
+  const paths = mapped(document.paths, (item) =>
+    mapped(item, (operation) => ({ ...operation, responses: mapped(operation.responses, resolved) })),
+  );
+  return { ...document, paths };
 }
 
 export function resolveSchema(document: Document, schema: Schema): Schema {

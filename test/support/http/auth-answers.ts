@@ -3,6 +3,7 @@ import { mailsIn, tokenInFolder } from '../builders/mails.js';
 
 interface Asked {
   readonly key?: string;
+  readonly session?: string;
   readonly query?: string;
   readonly body?: object;
   readonly token?: string;
@@ -15,14 +16,18 @@ interface Pair {
   readonly refresh_token: string;
 }
 
-/** Calls the routes that send mail. `folder` is the service's MAIL_DIR. Leaves the user unchanged. */
-export async function askAboutMail(ask: Ask, folder: string, { email, token }: TestUser): Promise<void> {
+/** Confirms the address of a user. `folder` is the service's MAIL_DIR. */
+export async function askToConfirmEmail(ask: Ask, folder: string, email: string): Promise<void> {
   const nobody = { token: undefined };
   const known = await mailsIn(folder);
   await ask('POST /api/auth/email/resend', { body: { email }, ...nobody });
   const confirm = await tokenInFolder(folder, email, 'Confirm your email address', known);
   await ask('POST /api/auth/email/verify', { body: { token: confirm }, ...nobody });
   await ask('POST /api/auth/email/verify', { body: { token: confirm }, ...nobody });
+}
+
+/** Asks for a change of the address, and leaves it unchanged. */
+export async function askToChangeEmail(ask: Ask, { token }: TestUser): Promise<void> {
   await ask('POST /api/users/me/email', { body: { new_email: 'x@example.com', password: PASSWORD }, token });
   await ask('POST /api/users/me/email', { body: { new_email: 'x@example.com', password: 'no' }, token });
 }
@@ -65,5 +70,9 @@ export async function askAboutSessions(ask: Ask, some: TestUser, id: string): Pr
   await ask('PUT /api/auth/password', { ...change, body: { ...passwords, current_password: 'wrong' } });
   await ask('PUT /api/auth/password', change);
   await ask('PUT /api/auth/password', change);
+  const one = await ask('GET /api/users/{id}/sessions', { key: changing });
+  const [{ id: session }] = one.body as [{ id: string }];
+  await ask('DELETE /api/users/{id}/sessions/{session_id}', { key: changing, session });
+  await ask('DELETE /api/users/{id}/sessions/{session_id}', { key: changing, session });
   await ask('DELETE /api/users/{id}/sessions', { key: changing });
 }

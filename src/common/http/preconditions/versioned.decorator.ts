@@ -17,18 +17,29 @@ export const isVersioned = (handler: object): boolean => Reflect.getMetadata(IS_
 
 const EXAMPLE = '"0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.3"';
 
+const ifMatch = (example: string) => ({
+  name: 'If-Match',
+  description: 'The ETag that the record must have, as received, or `*`. Otherwise the response is 412',
+  schema: { type: 'string' as const, example },
+});
+
+const ifNoneMatch = (example: string) => ({
+  name: 'If-None-Match',
+  required: false,
+  description:
+    'ETags that the record must not have, or `*`. A read of one of them is answered by 304, a write by 412',
+  schema: { type: 'string' as const, example },
+});
+
 /** Marks a versioned read and documents its conditional GET. */
 export const ConditionalGet = (example = EXAMPLE) =>
   applyDecorators(
     Versioned(),
-    ApiHeader({ name: 'If-Match', required: false, schema: { type: 'string', example } }),
-    ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example } }),
+    ApiHeader({ ...ifMatch(example), required: false }),
+    ApiHeader(ifNoneMatch(example)),
     ApiResponse({ status: 304, description: 'The version named in If-None-Match is the current one' }),
   );
 
 /** Documents the preconditions of a write. `required` applies to `If-Match`. */
 export const ApiPreconditions = ({ required = false, example = EXAMPLE } = {}) =>
-  applyDecorators(
-    ApiHeader({ name: 'If-Match', required, schema: { type: 'string', example } }),
-    ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string', example: '*' } }),
-  );
+  applyDecorators(ApiHeader({ ...ifMatch(example), required }), ApiHeader(ifNoneMatch('*')));

@@ -23,7 +23,7 @@ export class SealsController {
   /** Lists the seals of the audit log, newest first. */
   @Get('seals')
   @ApiPage(SealResponse)
-  async list(
+  async listSeals(
     @Query() query: PageQuery,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
@@ -40,7 +40,7 @@ export class SealsController {
     type: ErrorResponse,
     description: 'The latest seal is signed by an unknown key',
   })
-  async latest(): Promise<SealHeadResponse> {
+  async readLatestSeal(): Promise<SealHeadResponse> {
     const { seal, key } = await this.seals.getHead();
     return toSealHeadResponse(seal, key);
   }
@@ -55,7 +55,7 @@ export class SealsController {
     type: ErrorResponse,
     description: 'The entry is not sealed yet (with `Retry-After`), or differs from its sealed hash',
   })
-  async prove(@Param('id', IdPipe) id: string): Promise<ProofResponse> {
+  async proveAuditEntry(@Param('id', IdPipe) id: string): Promise<ProofResponse> {
     return toProofResponse(await this.seals.prove(id));
   }
 
@@ -68,7 +68,7 @@ export class SealsController {
   @Repeatable()
   @HttpCode(200)
   @ApiOkResponse({ type: VerdictResponse })
-  async verify(@Body() body: VerifyTrailDto): Promise<VerdictResponse> {
+  async verifyAuditLog(@Body() body: VerifyTrailDto): Promise<VerdictResponse> {
     return toVerdictResponse(await this.seals.verify(body));
   }
 }

@@ -1,4 +1,5 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { NewAuditEntry } from '../../../platform/audit-log/audit-log.service.js';
 import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
@@ -13,6 +14,8 @@ export class EndSession extends Command<boolean> {
     readonly sessionId: string,
     readonly userId: string,
     readonly action: Extract<AuditAction, 'auth.logout' | 'session.revoke'>,
+    /** The actor of the audit entry; by default the caller. */
+    readonly actor?: NewAuditEntry['actor'],
   ) {
     super();
   }
@@ -28,10 +31,10 @@ export class EndSessionHandler implements ICommandHandler<EndSession> {
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  execute({ sessionId, userId, action }: EndSession): Promise<boolean> {
+  execute({ sessionId, userId, action, actor }: EndSession): Promise<boolean> {
     return this.unitOfWork.run(async () => {
       if (!(await this.sessions.deleteOfUser(sessionId, userId))) return false;
-      await this.history.recordEnded([sessionId], userId, action);
+      await this.history.recordEnded([sessionId], userId, action, actor);
       await this.principals.invalidate([sessionId]);
       // A logout does not cancel work that was requested in the session.
       if (action !== 'auth.logout') await this.events.publish(new SessionsRevoked(userId, { sessionId }));

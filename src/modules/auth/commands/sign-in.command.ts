@@ -84,7 +84,7 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     origin: RequestOrigin,
   ): Promise<TokenResponse> {
     const matches = await attempt.judge(this.hasher.matches(guess, user?.passwordHash ?? null));
-    if (!user || !matches || user.status !== 'active') {
+    if (!user || !matches || user.status !== 'active' || user.isPasswordExpired) {
       // Counts like a wrong password, so that a user who may not sign in cannot be told apart.
       await attempt.fail();
       await this.recordRefusal(user, reasonOf(user, matches));
@@ -108,6 +108,8 @@ export class SignInHandler implements ICommandHandler<SignIn> {
     origin: RequestOrigin,
   ): Promise<StartedSession | null> {
     return this.unitOfWork.run(async () => {
+      if (user.hasOneTimePassword && !(await this.users.spendOneTimePassword(user.id, user.passwordHash)))
+        return null;
       const session = await this.sessions.start(user, origin);
       if (!session) return null;
       this.users.recordSignIn(user.id, session.at);
@@ -137,7 +139,9 @@ export class SignInHandler implements ICommandHandler<SignIn> {
    * succeeded.
    */
   private async renewHash(user: ClaimedUser, password: string): Promise<void> {
-    if (user.passwordHash === null || !this.hasher.shouldRenew(user.passwordHash, password)) return;
+    // A new hash would make a one-time password permanent.
+    if (user.passwordHash === null || user.hasOneTimePassword) return;
+    if (!this.hasher.shouldRenew(user.passwordHash, password)) return;
     try {
       const renewed = await this.hasher.hash(password);
       await this.users.renewPasswordHash(user.id, user.passwordHash, renewed);
@@ -150,5 +154,5 @@ export class SignInHandler implements ICommandHandler<SignIn> {
 
 function reasonOf(user: ClaimedUser | null, matches: boolean): SignInRefusal {
   if (!user) return 'unknown_user';
-  return matches ? 'disabled' : 'wrong_password';
+  return matches && !user.isPasswordExpired ? 'disabled' : 'wrong_password';
 }

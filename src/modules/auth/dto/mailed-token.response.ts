@@ -1,9 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { tokenPurposes } from '../recovery/one-time-token.entity.js';
 import type { MailedToken } from '../recovery/one-time-tokens.repository.js';
 
 /** A token that was mailed, without the token itself. */
 export class MailedTokenResponse {
-  @ApiProperty({ enum: ['verify-email', 'change-email', 'reset-password'], example: 'verify-email' })
+  @ApiProperty({ enum: tokenPurposes, example: 'verify-email' })
   purpose: string;
 
   /** @example ada@example.com */

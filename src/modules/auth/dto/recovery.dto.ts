@@ -12,7 +12,10 @@ export class EmailDto {
 }
 
 export class TokenDto {
-  /** @example pK1bqL0kXyq2bQ6i8fYv3aJm9tRwZcE4uHnD7sGx5Vo */
+  /**
+   * A mailed code. Case, hyphens and spaces do not matter
+   * @example 7K3-QXM-9D2-R4T-BW8-Y6P-HF0-N5C-JE1-V7G-2SA
+   */
   @IsText(1, MAX_TOKEN_LENGTH)
   token: string;
 }

@@ -31,7 +31,7 @@ export class EmailController {
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiConflictResponse({ type: ErrorResponse, description: 'Another user has taken the new address' })
-  verify(@Body() body: TokenDto): Promise<void> {
+  verifyEmail(@Body() body: TokenDto): Promise<void> {
     return this.recovery.confirmEmail(body.token);
   }
 
@@ -42,7 +42,7 @@ export class EmailController {
   @IgnoresIdempotencyKey()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'The same response for every address' })
-  resend(@Body() body: EmailDto): Promise<void> {
+  resendVerification(@Body() body: EmailDto): Promise<void> {
     return this.recovery.resendVerification(body.email);
   }
 

@@ -1,6 +1,14 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-export type TokenPurpose = 'verify-email' | 'change-email' | 'reset-password';
+export const tokenPurposes = [
+  'verify-email',
+  'change-email',
+  'reset-password',
+  'set-password',
+  'invitation',
+] as const;
+/** The purpose of a token. An administrator sends tokens for the last two. */
+export type TokenPurpose = (typeof tokenPurposes)[number];
 
 /** A token that was sent by email, kept as its hash. */
 @Entity('one_time_tokens')

@@ -1,19 +1,22 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Not, Raw } from 'typeorm';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { canonicalCode, newCode } from './mailed-code.js';
 import { OneTimeToken, type TokenPurpose } from './one-time-token.entity.js';
 
 /**
- * The lifetime of a token in seconds. A token that signs its holder in gets ten minutes (ASVS 5.0, 6.5.5).
+ * The lifetime of a token in seconds. A token that sets a password gets ten minutes if its user has just asked for
+ * it (ASVS 5.0, 6.5.5), and longer if an administrator has, because the user does not expect it.
  */
 const LIFETIME_SECONDS: Readonly<Record<TokenPurpose, number>> = {
   'verify-email': 86_400,
   'change-email': 3600,
   'reset-password': 600,
+  'set-password': 86_400,
+  invitation: 7 * 86_400,
 };
-const TOKEN_BYTES = 32;
 /** The number of mails per user, purpose and hour, regardless of who requests them. */
 const MAX_MAILS_PER_HOUR = 5;
 
@@ -37,8 +40,8 @@ export interface MailedToken {
   readonly expiresAt: Date;
 }
 
-/** More tokens than one user can have, given the hourly limit per purpose and a lifetime of at most a day. */
-const MAX_TOKENS_PER_USER = 1000;
+/** More tokens than one user can have, given the hourly limit per purpose and the lifetimes. */
+const MAX_TOKENS_PER_USER = 1500;
 
 /** Compares with the clock of the database. */
 const LATER_THAN_NOW = Raw((column) => `${column} > clock_timestamp()`);
@@ -70,7 +73,7 @@ export class OneTimeTokensRepository {
     await this.sql.defer('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `one_time_tokens:${userId}`,
     ]);
-    const token = randomBytes(TOKEN_BYTES).toString('base64url');
+    const token = newCode();
     const issued = await this.sql.affected(
       `INSERT INTO one_time_tokens (hash, purpose, user_id, email, session_id, created_at, expires_at)
        SELECT $1, $2, $3, $4, $7, at, at + make_interval(secs => $5::integer) FROM clock_timestamp() AS at
@@ -162,4 +165,4 @@ export class OneTimeTokensRepository {
   }
 }
 
-const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
+const digest = (token: string): Buffer => createHash('sha256').update(canonicalCode(token)).digest();

@@ -21,7 +21,7 @@ export class RecoveryController {
   @SignInLimited()
   @HttpCode(202)
   @ApiAcceptedResponse({ description: 'The same response for every address' })
-  forgot(@Body() body: EmailDto): Promise<void> {
+  forgotPassword(@Body() body: EmailDto): Promise<void> {
     return this.recovery.forgotPassword(body.email);
   }
 
@@ -32,7 +32,7 @@ export class RecoveryController {
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiConflictResponse({ type: ErrorResponse, description: 'Another request changed the password' })
-  reset(@Body() body: ResetPasswordDto): Promise<void> {
+  resetPassword(@Body() body: ResetPasswordDto): Promise<void> {
     return this.recovery.resetPassword(body.token, body.new_password);
   }
 }

@@ -14,8 +14,13 @@ import { UserMailsService } from './user-mails.service.js';
 import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 import type { ChangeEmailDto } from '../dto/change-email.dto.js';
 import type { WhichSessions } from '../events/sessions-revoked.event.js';
+import type { TokenPurpose } from './one-time-token.entity.js';
 import { type MailedToken, OneTimeTokensRepository } from './one-time-tokens.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
+
+const TOO_MANY_CHANGES = 'Too many email changes were requested; confirm the last one or try again later';
+/** The purposes of the tokens that set a password. */
+const SETS_PASSWORD: readonly TokenPurpose[] = ['reset-password', 'set-password', 'invitation'];
 
 type EmailChangeInput = Awaited<ReturnType<UsersService['getWithPassword']>>;
 
@@ -43,12 +48,13 @@ export class RecoveryService {
   }
 
   /**
-   * Sets a new password. The token is used in the same transaction, so a refused password leaves it valid.
+   * Sets a new password, and confirms the address that the token was mailed to. The token is used in the same
+   * transaction, so a refused password leaves it valid.
    * Clears the failures of the user, because guesses at the old password must not delay the new one.
    * @throws AppError `VALIDATION_ERROR` for a token or a password that is not accepted
    */
   async resetPassword(token: string, password: string): Promise<void> {
-    const granted = await this.tokens.find(token, ['reset-password']);
+    const granted = await this.tokens.find(token, SETS_PASSWORD);
     if (!granted) throw invalidToken();
     const user = await this.users.getWithPassword(granted.userId);
     // The token proves access to its address, which may no longer be the user's address.
@@ -56,9 +62,10 @@ export class RecoveryService {
     const hash = await this.users.hashPassword(password, user, 'new_password');
     await this.unitOfWork.run(async () => {
       await this.users.lockActive(user.id);
-      if (!(await this.tokens.use(token, ['reset-password']))) throw invalidToken();
+      if (!(await this.tokens.use(token, [granted.purpose]))) throw invalidToken();
       await this.throttle.forgetFailures(user.emailKey, user.id);
       await this.commands.execute(new ReplacePassword(user, hash, 'auth.password_reset'));
+      await this.commands.execute(new VerifyEmail(user.id, granted.email));
     });
   }
 
@@ -88,9 +95,9 @@ export class RecoveryService {
       await this.users.lockActive(user.id);
       await this.sessions.lockForShare(caller);
       if (!(await this.mails.sendToken('change-email', user, input.new_email, caller.sessionId))) {
-        throw await this.tooManyMails(user.id);
+        throw await this.mails.tooMany('change-email', user.id, TOO_MANY_CHANGES);
       }
-      await this.mails.send('email-change-requested', user);
+      await this.mails.sendNotice('email-change-requested', user);
       await this.audit.record({ action: 'auth.email_change', target: { type: 'user', id: user.id } });
     });
   }
@@ -118,14 +125,6 @@ export class RecoveryService {
 
   async deleteTokens(userId: string): Promise<void> {
     await this.tokens.deleteOfUser(userId);
-  }
-
-  private async tooManyMails(userId: string): Promise<AppError> {
-    const seconds = await this.tokens.secondsUntilNext(userId, 'change-email');
-    return new AppError('RATE_LIMITED', {
-      message: 'Too many email changes were requested; confirm the last one or try again later',
-      headers: { 'Retry-After': String(seconds) },
-    });
   }
 
   private async assertPassword(

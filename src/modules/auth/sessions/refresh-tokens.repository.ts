@@ -29,6 +29,7 @@ export interface LiveToken {
 /** The successor of a live token, and its user. */
 export interface Rotated extends RefreshClaims {
   readonly email: string;
+  readonly emailVerified: boolean;
   readonly roles: string[];
 }
 
@@ -37,7 +38,7 @@ const LOCK_SESSION = prepared('SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE')
 
 const ROTATE = prepared(
   `WITH presented AS (
-     SELECT token.jti, token.session_id, users.email, users.roles
+     SELECT token.jti, token.session_id, users.email, users.email_verified, users.roles
      FROM sessions JOIN refresh_tokens AS token ON token.session_id = sessions.id JOIN users ON users.id = user_id
      WHERE token.jti = $1 AND sessions.id = $2 AND user_id = $3
        AND sessions.expires_at > clock_timestamp() AND spent_at IS NULL AND status = 'active'),
@@ -59,7 +60,7 @@ const ROTATE = prepared(
      WHERE refresh_tokens.session_id = presented.session_id
        AND spent_at < clock_timestamp() - make_interval(secs => $6::float8)),
    audited AS (${insertAuditEntryFrom('next', 7)})
-   SELECT next.jti, iat, exp, email, roles FROM next, presented`,
+   SELECT next.jti, iat, exp, email, email_verified AS "emailVerified", roles FROM next, presented`,
 );
 
 @Injectable()

@@ -60,12 +60,13 @@ export class SessionHistory {
 
   /**
    * Records ended sessions. `action` names the audit entry; null writes none because the entry of the cause
-   * exists.
+   * exists. `actor` is by default the caller.
    */
   async recordEnded(
     sessionIds: readonly string[],
     userId: string,
     action: AuditAction | null,
+    actor?: NewAuditEntry['actor'],
   ): Promise<void> {
     if (sessionIds.length === 0) return;
     const type = sessionEventTypes.revoked;
@@ -78,7 +79,8 @@ export class SessionHistory {
         data: { session_id: id },
       })),
     );
-    if (action !== null) await this.audit.record({ action, target: userTarget(userId) });
+    if (action !== null)
+      await this.audit.record({ action, target: userTarget(userId), ...(actor && { actor }) });
     for (const id of sessionIds) this.log.logChange(type, { user_id: userId, session_id: id });
   }
 

@@ -28,7 +28,7 @@ export class SessionsController {
   @Get()
   @SignedIn()
   @ApiPage(SessionResponse)
-  async list(
+  async listSessions(
     @Query() query: PageQuery,
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -47,7 +47,7 @@ export class SessionsController {
     type: ErrorResponse,
     description: 'The session does not exist, has ended, or belongs to another user',
   })
-  async end(@Param('id', IdPipe) id: string, @Caller() { userId }: Principal): Promise<void> {
+  async endSession(@Param('id', IdPipe) id: string, @Caller() { userId }: Principal): Promise<void> {
     const ended = await this.commands.execute(new EndSession(id, userId, 'session.revoke'));
     if (!ended) throw new AppError('NOT_FOUND', { denied: true });
   }
@@ -57,7 +57,7 @@ export class SessionsController {
   @SignedIn()
   @HttpCode(204)
   @ApiNoContentResponse()
-  endOthers(@Caller() caller: Principal): Promise<void> {
+  endOtherSessions(@Caller() caller: Principal): Promise<void> {
     return this.commands.execute(new EndSessions(caller.userId, caller.sessionId, 'session.revoke'));
   }
 }

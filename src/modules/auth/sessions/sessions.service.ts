@@ -146,8 +146,14 @@ export class SessionsService {
         return successor;
       });
       if (!rotated) return null;
-      const { email, roles, ...next } = rotated;
-      return { outcome: 'rotated', userId, sessionId, next, user: { id: userId, email, roles } };
+      const { email, emailVerified, roles, ...next } = rotated;
+      return {
+        outcome: 'rotated',
+        userId,
+        sessionId,
+        next,
+        user: { id: userId, email, emailVerified, roles },
+      };
     } catch (error) {
       if (isStatementLost(error)) return null;
       throw error;

@@ -1,6 +1,9 @@
 /** The only accepted algorithm. The service chooses it, never the token (RFC 8725, 3.1). */
 export const SIGNING_ALGORITHM = 'ES256';
 
+/** The `client_id` of every token (RFC 9068, 2.2), until other clients can be registered. */
+export const CLIENT_ID = 'gatehouse';
+
 interface TokenKind {
   /** The `typ` header (RFC 8725, 3.11). */
   readonly type: string;

@@ -7,13 +7,21 @@ import { InjectConfig } from '../../../config/config.module.js';
 import type { TokenResponse } from '../dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
 import { SigningKeysService } from '../signing-keys/signing-keys.service.js';
-import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
+import type { VerifiedToken } from '../principals/verified-token.cache.js';
+import { CLIENT_ID, SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
 
 /** The user that a token is issued for. */
 export interface Subject {
   readonly id: string;
   readonly email: string;
+  readonly emailVerified: boolean;
   readonly roles: readonly string[];
+}
+
+/** The claims of a verified access token that name its user and session, and all of them as they stand in it. */
+export interface PresentedAccess extends VerifiedToken {
+  readonly exp: number;
+  readonly claims: Readonly<Record<string, unknown>>;
 }
 
 /** A session with its one live refresh token. */
@@ -53,13 +61,19 @@ export class TokensService {
   }
 
   /**
-   * Issues an access token. The `roles` and `email` claims serve other services. This service reads rights
-   * from the user's row, not from the claims.
+   * Issues an access token. The claims about the user serve other services. This service reads rights from the
+   * user's row, not from the claims.
    */
   issueAccess(subject: Subject, sessionId: string): string {
     const { kid, privateKey } = this.keys.signingKey('access');
     return this.jwt.sign(
-      { email: subject.email, roles: subject.roles, sid: sessionId },
+      {
+        email: subject.email,
+        email_verified: subject.emailVerified,
+        roles: subject.roles,
+        sid: sessionId,
+        client_id: CLIENT_ID,
+      },
       {
         algorithm: SIGNING_ALGORITHM,
         privateKey,
@@ -91,21 +105,36 @@ export class TokensService {
 
   /** Returns null unless the token is one of our refresh tokens and has not expired. */
   verifyRefresh(token: string): PresentedRefresh | null {
+    const claims = this.verify(token, 'refresh', (kid) => this.findRefreshKey(kid));
+    const jti = canonicalId(claims?.['jti']);
+    const named = claims && namedBy(claims);
+    return jti !== null && named ? { jti, ...named } : null;
+  }
+
+  /** Returns null unless the token is one of our access tokens and has not expired. Its session may have ended. */
+  verifyAccess(token: string): PresentedAccess | null {
+    const claims = this.verify(token, 'access', (kid) => this.keys.findPublicKey(kid, 'access'));
+    const named = claims && namedBy(claims);
+    const exp = claims?.['exp'];
+    return claims && named && typeof exp === 'number' ? { ...named, exp, claims } : null;
+  }
+
+  private verify(
+    token: string,
+    kind: keyof typeof tokenKinds,
+    findKey: (kid: unknown) => KeyObject | null,
+  ): Record<string, unknown> | null {
     const { kid, typ } = tokenHeader(token);
-    const publicKey = typ === tokenKinds.refresh.type ? this.findRefreshKey(kid) : null;
+    const publicKey = typ === tokenKinds[kind].type ? findKey(kid) : null;
     if (!publicKey) return null;
     try {
-      const claims = this.jwt.verify<Record<string, unknown>>(token, {
+      return this.jwt.verify<Record<string, unknown>>(token, {
         // jsonwebtoken accepts a KeyObject and is fastest with one, but its types only allow strings.
         publicKey: publicKey as unknown as string,
         algorithms: [SIGNING_ALGORITHM],
         issuer: this.config.PUBLIC_URL,
-        audience: tokenKinds.refresh.audience,
+        audience: tokenKinds[kind].audience,
       });
-      const jti = canonicalId(claims['jti']);
-      const sessionId = canonicalId(claims['sid']);
-      const userId = canonicalId(claims['sub']);
-      return jti !== null && sessionId !== null && userId !== null ? { jti, sessionId, userId } : null;
     } catch {
       return null;
     }
@@ -118,4 +147,11 @@ export class TokensService {
   private findRefreshKey(kid: unknown): KeyObject | null {
     return this.keys.findPublicKey(kid, 'refresh') ?? this.keys.findPublicKey(kid, 'access');
   }
+}
+
+/** Returns the user and the session that the claims of any token name. */
+function namedBy(claims: Readonly<Record<string, unknown>>): VerifiedToken | null {
+  const userId = canonicalId(claims['sub']);
+  const sessionId = canonicalId(claims['sid']);
+  return userId !== null && sessionId !== null ? { userId, sessionId } : null;
 }

@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param, Query, Req, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiNoContentResponse, ApiNotFoundResponse, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiNotFoundResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Caller } from '../../../common/context/caller.decorator.js';
 import { Requires } from '../../../common/authorization/policy.decorator.js';
@@ -29,7 +29,7 @@ export class UserSessionsController {
   @Requires('sessions:revoke')
   @ApiPage(SessionResponse)
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist' })
-  async list(
+  async listUserSessions(
     @Param('id', IdPipe) id: string,
     @Query() query: PageQuery,
     @Caller() caller: Principal,
@@ -47,7 +47,25 @@ export class UserSessionsController {
   @HttpCode(204)
   @ApiNoContentResponse()
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist' })
-  async endAll(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
+  async endUserSessions(@Param('id', IdPipe) id: string, @Caller() caller: Principal): Promise<void> {
     await this.commands.execute(new SignOutUser(id, caller));
+  }
+
+  /** Ends one session of another user. */
+  @Delete(':session_id')
+  @Requires('sessions:revoke')
+  @HttpCode(204)
+  @ApiParam({ name: 'session_id', schema: { type: 'string', format: 'uuid' } })
+  @ApiNoContentResponse()
+  @ApiNotFoundResponse({
+    type: ErrorResponse,
+    description: 'The user does not exist, or the session has ended or belongs to another user',
+  })
+  async endUserSession(
+    @Param('id', IdPipe) id: string,
+    @Param('session_id', IdPipe) sessionId: string,
+    @Caller() caller: Principal,
+  ): Promise<void> {
+    await this.commands.execute(new SignOutUser(id, caller, sessionId));
   }
 }

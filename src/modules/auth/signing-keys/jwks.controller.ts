@@ -16,7 +16,7 @@ export class JwksController {
   @Public()
   @Header('Cache-Control', 'public, max-age=300')
   @ApiOkResponse({ type: JwksResponse })
-  read(): JwksResponse {
+  readSigningKeys(): JwksResponse {
     return { keys: this.keys.jwks };
   }
 }

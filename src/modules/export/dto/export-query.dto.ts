@@ -47,6 +47,10 @@ export function IsFields(names: readonly string[]): PropertyDecorator {
         defaultMessage: (args) => `${args?.property} ${fault(args?.value)}`,
       },
     }),
-    ApiPropertyOptional({ type: String, maxLength: names.join().length, example: names.slice(0, 2).join() }),
+    ApiPropertyOptional({
+      type: String,
+      maxLength: names.join().length,
+      description: `The fields of each row, separated by commas. All of them by default: ${names.join(', ')}`,
+    }),
   );
 }

@@ -1,13 +1,13 @@
-/** Matches text that a spreadsheet would treat as a formula. */
-const FORMULA = /^[=+\-@\t\r\0]/;
+import { prefixFormula } from '../../../common/csv-formula.js';
+
 const SPECIAL = /[",\r\n]/;
 
 /**
  * Formats text as a CSV field (RFC 4180). Prefixes a formula with an apostrophe so that no spreadsheet runs
- * it.
+ * it. An import removes the prefix.
  */
 export function csvText(text: string): string {
-  const cell = FORMULA.test(text) ? `'${text}` : text;
+  const cell = prefixFormula(text);
   return SPECIAL.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 

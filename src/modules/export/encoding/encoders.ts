@@ -29,11 +29,11 @@ const Z = 0x5a;
 const HEX = Buffer.from('0123456789abcdef');
 const [TRUE, FALSE] = [Buffer.from('true'), Buffer.from('false')] as const;
 
-/** The bytes that need quoting in a CSV field. The second table adds those that start a formula. */
+/** The bytes that need quoting in a CSV field. The second table adds those that a formula or its prefix starts with. */
 const CSV_SPECIAL = new Uint8Array(256);
 for (const byte of Buffer.from('",\r\n')) CSV_SPECIAL[byte] = 1;
 const CSV_SPECIAL_FIRST = CSV_SPECIAL.slice();
-for (const byte of Buffer.from('=+-@\t\0')) CSV_SPECIAL_FIRST[byte] = 1;
+for (const byte of Buffer.from(`'=+-@\t\0`)) CSV_SPECIAL_FIRST[byte] = 1;
 
 export const quoted =
   (encode: Encode): Encode =>

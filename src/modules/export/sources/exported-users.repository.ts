@@ -39,7 +39,7 @@ const BOUND = prepared(
  * The columns that filters use and that are sent. `last_login_at` and `email_key` are separate because images
  * lack them.
  */
-const COLUMNS = `id, email, name, search_key, status, roles, email_verified, version, created_at, updated_at`;
+const COLUMNS = `id, email, name, locale, search_key, status, roles, email_verified, version, created_at, updated_at`;
 
 /**
  * Reads users as of a snapshot, over the pool and outside any unit of work. COPY takes no parameters, so all values are

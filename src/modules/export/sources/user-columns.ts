@@ -31,6 +31,7 @@ const columns: Readonly<Record<keyof UserResponse, Column>> = {
   id: { json: quoted(uuid), csv: uuid },
   email: TEXT,
   name: TEXT,
+  locale: { json: quoted(bareText), csv: bareText },
   status: { json: quoted(bareText), csv: bareText },
   roles: {
     json: array('[', quoted(bareText), ',', ']'),

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiProperty } from '@nestjs/swagger';
 import type { Response } from 'express';
 import type { Answer } from '../../../platform/http/answers/prepare-answer.js';
-import { type Job, jobStatuses, type JobStatus } from '../job-registry.service.js';
+import { type Job, jobStatuses, type JobStatus, publicType } from '../job-registry.service.js';
 
 /** A job as the API returns it. */
 export class JobResponse {
@@ -42,7 +42,7 @@ export class JobResponse {
 export function toJobResponse(job: Job): JobResponse {
   return {
     id: job.id,
-    type: job.type,
+    type: publicType(job.type),
     status: job.status,
     total: job.total,
     done: job.done,

@@ -2,7 +2,7 @@ import type { DomainEvent } from '../../../platform/domain-events/domain-events.
 
 export const roleEventTypes = { changed: 'role.changed' } as const;
 
-/** A new role, or a change of its permissions, published in the transaction that makes it. */
+/** A new role, a deleted one, or a change of its permissions, published in the transaction that makes it. */
 export class RoleChanged implements DomainEvent {
   readonly type = roleEventTypes.changed;
 

@@ -1,7 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { ADMIN } from '../user-rules.js';
-import type { CreateUserDto } from '../dto/create-user.dto.js';
+import type { SignUpDto } from '../dto/sign-up.dto.js';
 import { UserRegistration } from '../user-registration.service.js';
 import type { User } from '../user.entity.js';
 import { UsersRepository } from '../users.repository.js';
@@ -11,7 +12,7 @@ import { UsersRepository } from '../users.repository.js';
  * once, exactly one creates it.
  */
 export class CreateFirstAdministrator extends Command<User | null> {
-  constructor(readonly input: CreateUserDto) {
+  constructor(readonly input: SignUpDto) {
     super();
   }
 }
@@ -25,7 +26,13 @@ export class CreateFirstAdministratorHandler implements ICommandHandler<CreateFi
   ) {}
 
   async execute({ input }: CreateFirstAdministrator): Promise<User | null> {
-    const user = await this.registration.prepare(input, [ADMIN, 'user']);
+    const user = await this.registration.prepare({
+      email: input.email,
+      name: input.name,
+      password: input.password,
+      locale: DEFAULT_LOCALE,
+      roles: [ADMIN, 'user'],
+    });
     return this.unitOfWork.run(async () => {
       await this.repository.lockAdmins();
       return (await this.repository.existsActiveAdmin(null)) ? null : this.registration.insert(user);

@@ -1,12 +1,28 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import { AppError } from '../../../common/errors/app.error.js';
+import { preferredLanguage } from '../../../common/locale.js';
+import { MailTemplates } from '../../../platform/mail/mail-templates.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { RolesService } from '../../roles/roles.service.js';
 import type { CreateUserDto } from '../dto/create-user.dto.js';
+import type { UserEventMail } from '../events/user.event.js';
 import { UserRegistration } from '../user-registration.service.js';
 import type { User } from '../user.entity.js';
+import { DEFAULT_ROLE } from '../user-rules.js';
 
-/** Registers a user. @throws AppError `CONFLICT` when the address is taken */
+/**
+ * Registers a user. A user without a password is invited by mail.
+ * @throws AppError `CONFLICT` when the address is taken, `FORBIDDEN` for roles that the caller may not grant
+ */
 export class CreateUser extends Command<User> {
-  constructor(readonly input: CreateUserDto) {
+  constructor(
+    readonly input: CreateUserDto,
+    /** Null for a person who signs up. */
+    readonly caller: Principal | null,
+    /** An `Accept-Language` header. It chooses the user's language if the input names none. */
+    readonly languages?: string,
+  ) {
     super();
   }
 }
@@ -15,11 +31,45 @@ export class CreateUser extends Command<User> {
 export class CreateUserHandler implements ICommandHandler<CreateUser> {
   constructor(
     private readonly registration: UserRegistration,
+    private readonly roles: RolesService,
+    private readonly templates: MailTemplates,
     private readonly unitOfWork: UnitOfWork,
   ) {}
 
-  async execute({ input }: CreateUser): Promise<User> {
-    const user = await this.registration.prepare(input, ['user']);
-    return this.unitOfWork.run(() => this.registration.insert(user));
+  async execute({ input, caller, languages }: CreateUser): Promise<User> {
+    const roles = input.roles ?? [DEFAULT_ROLE];
+    // Refuses before it hashes. What it finds is checked again in the transaction that grants the roles.
+    await this.assertGrantable(roles, caller);
+    const user = await this.registration.prepare({
+      email: input.email,
+      name: input.name,
+      password: input.password ?? null,
+      locale: input.locale ?? preferredLanguage(languages, this.templates.languages),
+      roles,
+      emailVerified: input.email_verified ?? false,
+    });
+    return this.unitOfWork.run(async () => {
+      await this.assertGrantable(roles, caller);
+      return this.registration.insert(user, mailFor(input));
+    });
   }
+
+  private async assertGrantable(roles: readonly string[], caller: Principal | null): Promise<void> {
+    const granted = roles.filter((role) => role !== DEFAULT_ROLE);
+    if (granted.length === 0) return;
+    if (!caller?.permissions.has('roles:grant')) {
+      throw new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
+    }
+    await this.roles.assertGrantable(granted, caller);
+  }
+}
+
+function mailFor({
+  password,
+  email_verified: isVerified,
+  send_invitation: invites,
+}: CreateUserDto): UserEventMail {
+  if (invites === false) return 'none';
+  if (password === undefined) return 'invitation';
+  return isVerified === true ? 'none' : 'usual';
 }

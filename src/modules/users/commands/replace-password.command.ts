@@ -33,7 +33,11 @@ export class ReplacePasswordHandler implements ICommandHandler<ReplacePassword> 
       const before = await this.repository.findByIdForUpdate(user.id);
       const after = before && (await this.repository.replacePassword(user, passwordHash));
       if (!after) throw new AppError('CONFLICT', { message: 'The password was changed in the meantime' });
-      await this.history.record(before, after, [userEventTypes.passwordChanged], action);
+      await this.history.record(before, after, [userEventTypes.passwordChanged], {
+        action,
+        // The first password of an invited or imported user replaces nothing that the user would have to defend.
+        mail: user.passwordHash === null ? 'none' : 'usual',
+      });
     });
   }
 }

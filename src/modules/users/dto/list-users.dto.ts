@@ -26,12 +26,14 @@ export class ListUsersDto extends PageQuery {
   @ApiPropertyOptional({ enum: userStatuses })
   status?: UserStatus;
 
+  /** A role that the users must have */
   @IsOptionalProperty()
   @Trimmed()
   @IsRoleName()
   @ApiPropertyOptional({ pattern: ROLE_NAME.source, example: 'admin' })
   role?: string;
 
+  /** The order, with `-` for descending */
   @IsOptionalProperty()
   @IsIn(userSorts)
   @ApiPropertyOptional({ enum: userSorts, default: 'created_at' })

@@ -13,6 +13,12 @@ export class UserResponse {
   /** @example "Ada Lovelace" */
   name: string;
 
+  /**
+   * The language of the mails to the user
+   * @example en
+   */
+  locale: string;
+
   @ApiProperty({ enum: userStatuses, example: 'active' })
   status: UserStatus;
 
@@ -43,6 +49,7 @@ export function toUserResponse(user: User): UserResponse {
     id: user.id,
     email: user.email,
     name: user.name,
+    locale: user.locale,
     status: user.status,
     roles: user.roles,
     email_verified: user.emailVerified,

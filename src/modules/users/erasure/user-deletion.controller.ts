@@ -41,7 +41,7 @@ export class UserDeletionController {
     description: 'The user holds a permission that the caller does not hold',
   })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The user is the last active admin' })
-  async delete(
+  async deleteUser(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @WritePreconditions() condition: Preconditions | null,
@@ -61,7 +61,7 @@ export class UserDeletionController {
     type: ErrorResponse,
     description: 'The user is not deleted, or was deleted too long ago',
   })
-  async restore(
+  async restoreUser(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @WritePreconditions() condition: Preconditions | null,
@@ -80,7 +80,7 @@ export class UserDeletionController {
   })
   @ApiNotFoundResponse({ type: ErrorResponse, description: 'The user does not exist or is erased' })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The user is not deleted' })
-  async erase(
+  async eraseUser(
     @Param('id', IdPipe) id: string,
     @Caller() caller: Principal,
     @WritePreconditions() condition: Preconditions | null,

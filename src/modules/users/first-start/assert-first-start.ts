@@ -14,14 +14,14 @@ interface Starting extends Config {
  * @throws ConfigError when the first administrator is needed and cannot be created
  */
 export async function assertFirstStart(config: Starting): Promise<void> {
-  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, NODE_ENV } = config;
+  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, PRODUCT_NAME: product, NODE_ENV } = config;
   if (password === undefined && NODE_ENV !== 'production') return;
   // Asks first, because most starts find an administrator and the check reads the list of common passwords.
   if (!(await needsAdministrator(config))) return;
   const fault =
     password === undefined
       ? ADMIN_PASSWORD_REQUIRED
-      : checkPassword({ password, email, name: FIRST_ADMINISTRATOR_NAME }, 'ADMIN_PASSWORD');
+      : checkPassword({ password, email, name: FIRST_ADMINISTRATOR_NAME, product }, 'ADMIN_PASSWORD');
   if (fault !== null) throw new ConfigError([fault]);
 }
 

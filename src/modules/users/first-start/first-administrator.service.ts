@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { validate } from 'class-validator';
 import { AppError } from '../../../common/errors/app.error.js';
@@ -9,7 +9,7 @@ import { ADMIN_PASSWORD_REQUIRED, type Config, ConfigError } from '../../../conf
 import { InjectConfig } from '../../../config/config.module.js';
 import { FIRST_ADMINISTRATOR_NAME } from '../user-rules.js';
 import { CreateFirstAdministrator } from '../commands/create-first-administrator.command.js';
-import { CreateUserDto } from '../dto/create-user.dto.js';
+import { SignUpDto } from '../dto/sign-up.dto.js';
 import { UsersRepository } from '../users.repository.js';
 
 const GENERATED_PASSWORD_BYTES = 18;
@@ -31,6 +31,8 @@ export interface CreatedAdministrator {
 /** Creates the first admin, because without one no other admin can be created. */
 @Injectable()
 export class FirstAdministratorService {
+  private readonly logger = new Logger(FirstAdministratorService.name);
+
   constructor(
     @InjectConfig() private readonly config: Config,
     private readonly commands: CommandBus,
@@ -39,16 +41,30 @@ export class FirstAdministratorService {
 
   /**
    * Creates the administrator unless an active admin exists. When several instances start at once, exactly
-   * one creates it.
+   * one creates it. Warns when nobody can use `ADMIN_PASSWORD`, or sign in as an admin.
    * @returns null when an active admin exists
    * @throws ConfigError when ADMIN_EMAIL or ADMIN_PASSWORD cannot be used
    */
   async ensure(): Promise<CreatedAdministrator | null> {
-    if (await this.repository.existsActiveAdmin(null)) return null;
+    if (await this.repository.existsActiveAdmin(null)) {
+      await this.warnOfSettings();
+      return null;
+    }
     const generated = this.config.ADMIN_PASSWORD === undefined ? this.generatePassword() : null;
     const administrator = await this.checkedAdministrator(this.config.ADMIN_PASSWORD ?? generated);
     const created = await this.create(administrator);
     return created ? { email: administrator.email, generatedPassword: generated } : null;
+  }
+
+  private async warnOfSettings(): Promise<void> {
+    if (this.config.ADMIN_PASSWORD !== undefined) {
+      this.logger.warn(
+        'ADMIN_PASSWORD has no effect because an admin exists. Remove it from the environment',
+      );
+    }
+    if (!(await this.repository.existsAdminWhoCanSignIn(null))) {
+      this.logger.warn('no active admin can sign in. Run npm run admin:recover -- <email>');
+    }
   }
 
   private generatePassword(): string {
@@ -58,8 +74,8 @@ export class FirstAdministratorService {
     return randomBytes(GENERATED_PASSWORD_BYTES).toString('base64url');
   }
 
-  private async checkedAdministrator(password: string | null): Promise<CreateUserDto> {
-    const administrator = Object.assign(new CreateUserDto(), {
+  private async checkedAdministrator(password: string | null): Promise<SignUpDto> {
+    const administrator = Object.assign(new SignUpDto(), {
       email: trimText(this.config.ADMIN_EMAIL),
       password,
       name: FIRST_ADMINISTRATOR_NAME,
@@ -69,7 +85,7 @@ export class FirstAdministratorService {
     throw new ConfigError(faults.map(({ property }) => `ADMIN_${property.toUpperCase()} is not valid`));
   }
 
-  private async create(administrator: CreateUserDto): Promise<boolean> {
+  private async create(administrator: SignUpDto): Promise<boolean> {
     try {
       return (await this.commands.execute(new CreateFirstAdministrator(administrator))) !== null;
     } catch (error) {

@@ -21,6 +21,7 @@ describe('replaying the events of a user', () => {
     expect(replayUser([event(1, FACTS), event(2, { name: 'B' }), event(3, { status: 'disabled' })])).toEqual({
       id: USER_ID,
       ...FACTS,
+      locale: 'en',
       name: 'B',
       status: 'disabled',
       version: 3,
@@ -28,6 +29,11 @@ describe('replaying the events of a user', () => {
       created_at: new Date(1).toISOString(),
       updated_at: new Date(3).toISOString(),
     });
+  });
+
+  it('takes the locale from the last event that carries one', () => {
+    const events = [event(1, { ...FACTS, locale: 'de' }), event(2, { name: 'B' })];
+    expect(replayUser(events)).toMatchObject({ name: 'B', locale: 'de' });
   });
 
   it.each<[string, StoredEvent[]]>([

@@ -5,13 +5,15 @@ import { UserEncryptionKeys } from '../../../platform/crypto/user-encryption-key
 import { EventStore } from '../../../platform/event-store/event-store.js';
 import { DomainEventsService } from '../../../platform/domain-events/domain-events.service.js';
 import { type UserState, changesOf, eventData } from './user-event-data.js';
-import { UserEvent, type UserEventType, userEventTypes } from '../events/user.event.js';
+import { UserEvent, type UserEventMail, type UserEventType, userEventTypes } from '../events/user.event.js';
 import type { User } from '../user.entity.js';
 
 const actions: Readonly<Record<UserEventType, AuditAction>> = {
   [userEventTypes.created]: 'user.create',
   [userEventTypes.updated]: 'user.update',
   [userEventTypes.emailConfirmed]: 'user.update',
+  [userEventTypes.emailUnconfirmed]: 'user.update',
+  [userEventTypes.emailChanged]: 'user.email_change',
   [userEventTypes.disabled]: 'user.disable',
   [userEventTypes.enabled]: 'user.enable',
   [userEventTypes.deleted]: 'user.delete',
@@ -20,6 +22,12 @@ const actions: Readonly<Record<UserEventType, AuditAction>> = {
   [userEventTypes.rolesChanged]: 'user.roles_change',
   [userEventTypes.passwordChanged]: 'auth.password_change',
 };
+
+interface RecordOptions {
+  /** Replaces the default audit action of the event type. */
+  readonly action?: AuditAction;
+  readonly mail?: UserEventMail;
+}
 
 /** A user that this unit of work has just inserted. */
 export type CreatedUser = UserState & Pick<User, 'id' | 'updatedAt'>;
@@ -36,9 +44,20 @@ export class UserHistory {
 
   /**
    * Stores events, audit entries and notifications of one change, in its unit of work. The change has raised
-   * the version by one for each of `types`. `action` replaces the default audit action of the event type.
+   * the version by one for each of `types`.
    */
   async record(
+    before: User | null,
+    after: User,
+    types: readonly UserEventType[],
+    { action, mail = 'usual' }: RecordOptions = {},
+  ): Promise<void> {
+    await this.recordSilently(before, after, types, action);
+    for (const type of types) await this.events.publish(new UserEvent(type, after.id, after, before, mail));
+  }
+
+  /** Records a change like `record`, but publishes no domain events, because no listener must send mail. */
+  async recordSilently(
     before: User | null,
     after: User,
     types: readonly UserEventType[],
@@ -54,7 +73,7 @@ export class UserHistory {
         version: first + index,
         subject: id,
         occurredAt,
-        data: eventData(type, after),
+        data: eventData(type, before, after),
       })),
       keys,
     );
@@ -65,7 +84,6 @@ export class UserHistory {
         keys,
       );
     }
-    for (const type of types) await this.events.publish(new UserEvent(type, id, after.email));
   }
 
   /**
@@ -81,7 +99,7 @@ export class UserHistory {
       version: 1,
       subject: user.id,
       occurredAt: user.updatedAt,
-      data: eventData(type, user),
+      data: eventData(type, null, user),
     }));
     await this.store.append(events, keys);
     const entries = users.map((user) => ({

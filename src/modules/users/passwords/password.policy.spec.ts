@@ -5,8 +5,9 @@ import * as fc from 'fast-check';
 import { codePointLength, foldCase } from '../../../common/text.js';
 import { checkPassword } from './password.policy.js';
 
-const person = { email: 'test@example.com', name: 'Test User' };
-const nobody = { email: 'abc@example.com', name: 'Bo' };
+const product = 'Gatehouse';
+const person = { product, email: 'test@example.com', name: 'Test User' };
+const nobody = { product, email: 'abc@example.com', name: 'Bo' };
 const COMMON = 'password must not be a commonly used one';
 
 describe('checkPassword', () => {
@@ -146,7 +147,7 @@ describe('checkPassword', () => {
   it('refuses the local part of the address in any case and composition', () => {
     const refusal = 'password must not contain the name in the email address';
     const email = 'Ren\u00e9e.K@example.com';
-    expect(checkPassword({ email, name: 'Bo', password: 'xx-RENE\u0301E.k-xx' })).toBe(refusal);
+    expect(checkPassword({ product, email, name: 'Bo', password: 'xx-RENE\u0301E.k-xx' })).toBe(refusal);
     expect(checkPassword({ ...person, password: 'my1stTEST!!' })).toBe(refusal);
   });
 
@@ -162,7 +163,7 @@ describe('checkPassword', () => {
     ['istanbul', 'xx-İSTANBUL-xx'],
     ['zażółć', 'zazolc-7719'],
   ])('refuses the local part %j in the disguise %j', (local, password) => {
-    expect(checkPassword({ email: `${local}@example.com`, name: 'Bo', password })).toBe(
+    expect(checkPassword({ product, email: `${local}@example.com`, name: 'Bo', password })).toBe(
       'password must not contain the name in the email address',
     );
     expect(checkPassword({ ...nobody, name: `Bo ${local.replaceAll('.', '')}`, password })).toBe(
@@ -188,7 +189,12 @@ describe('checkPassword', () => {
 
   it('accepts words shorter than 4 code points', () => {
     expect(
-      checkPassword({ email: 'abc@example.com', name: 'Ann 😀😀😀', password: 'abc-ann-😀😀😀-xyz' }),
+      checkPassword({
+        product,
+        email: 'abc@example.com',
+        name: 'Ann 😀😀😀',
+        password: 'abc-ann-😀😀😀-xyz',
+      }),
     ).toBeNull();
   });
 

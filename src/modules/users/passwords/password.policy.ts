@@ -2,7 +2,6 @@ import { codePointLength, foldCase } from '../../../common/text.js';
 import { isCommonPassword } from './common-passwords.js';
 import { containsDisguised, undisguised, withoutSeparators } from './look-alikes.js';
 
-const PRODUCT_NAME = 'gatehouse';
 /** The minimum word length in code points. Shorter words occur in too many passwords by chance. */
 const MIN_WORD_LENGTH = 4;
 const WORD_BREAKS = /[^\p{L}\p{M}\p{N}]+/u;
@@ -11,6 +10,8 @@ export interface ChosenPassword {
   readonly password: string;
   readonly email: string;
   readonly name: string;
+  /** The name of the product (`PRODUCT_NAME`). */
+  readonly product: string;
 }
 
 /**
@@ -19,8 +20,11 @@ export interface ChosenPassword {
  * Imposes no composition rules (NIST SP 800-63B-4, 3.1.1.2), because a decorated common password stays easy
  * to guess.
  */
-export function checkPassword({ password, email, name }: ChosenPassword, field = 'password'): string | null {
-  if (containsWord(password, [PRODUCT_NAME])) return `${field} must not contain the name of the product`;
+export function checkPassword(
+  { password, email, name, product }: ChosenPassword,
+  field = 'password',
+): string | null {
+  if (containsWord(password, [product])) return `${field} must not contain the name of the product`;
   if (containsWord(password, [localPart(email)]))
     return `${field} must not contain the name in the email address`;
   if (containsWord(password, name.split(WORD_BREAKS))) return `${field} must not contain a word of the name`;

@@ -1,13 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { formatOf, OWN_PARAMETERS } from './hash-cost.js';
 import { KeyedDigestService } from '../keyed-digest.service.js';
-import { parseStoredHash, type StoredHash } from './stored-hash.js';
+import type { StoredHash } from './hash.types.js';
+import { parseStoredHash } from './stored-hash.js';
 
 /** A stored hash without salt and digest, and the number of users who have such a hash. */
 export interface FormatCount {
-  /** The text before the dollar sign of the salt. */
+  /**
+   * The text before the dollar sign of the salt. For a format without a sign there, the part that every hash
+   * with the same parameters shares.
+   */
   readonly prefix: string;
-  /** The number of base64 characters in the digest, without padding. */
+  /** The number of characters after the last dollar sign, without padding. */
   readonly digestLength: number;
   readonly users: number;
 }
@@ -23,7 +27,13 @@ const MIN_SHARE = 0.01;
 /** A smaller change in shares changes no decoy, so that an address keeps its format. */
 const STEADY_SHARE = 0.02;
 const DRAW_BYTES = 6;
-const SALT = 'A'.repeat(22);
+/** The characters of salt and digest of bcrypt, and of phpass. */
+const BCRYPT_CHARS = 53;
+const PHPASS_CHARS = 30;
+/** The beginning of a hash that encodes all bytes at once: the name of Spring Security, or base64 of ASP.NET. */
+const BLOB = /^(?:\{[^{}]*\}|A[A-Za-z\d+/]*)$/;
+/** Short enough for `crypt(3)`, and long enough for argon2. */
+const SALT = 'A'.repeat(16);
 const OWN_PREFIX = `$${OWN_PARAMETERS.type}$v=${OWN_PARAMETERS.version}$m=${OWN_PARAMETERS.memoryKib},t=${OWN_PARAMETERS.passes},p=${OWN_PARAMETERS.lanes}`;
 
 /**
@@ -81,9 +91,20 @@ function decoysOf(counts: readonly FormatCount[], current: readonly Decoy[]): De
 }
 
 /** Returns a hash of that format, or null when such a hash is never verified. */
-function sampleOf({ prefix, digestLength }: Omit<FormatCount, 'users'>): StoredHash | null {
-  const rest = prefix.startsWith('$2') ? '.'.repeat(53) : `${SALT}$${'A'.repeat(digestLength)}`;
-  return parseStoredHash(`${prefix}$${rest}`);
+function sampleOf(format: Omit<FormatCount, 'users'>): StoredHash | null {
+  // The last character of a digest carries fewer bits, and which one means zero depends on the alphabet.
+  return parseStoredHash(spellingOf(format, 'A')) ?? parseStoredHash(spellingOf(format, '.'));
+}
+
+/** Returns the text of a hash of that format whose salt and digest consist of one character. */
+function spellingOf({ prefix, digestLength }: Omit<FormatCount, 'users'>, character: string): string {
+  const fill = (count: number) => character.repeat(Math.max(count, 0));
+  if (/\$2[a-z]?\$\d\d$/.test(prefix)) return `${prefix}$${'.'.repeat(BCRYPT_CHARS)}`;
+  if (/^\$[PH]\$.$/.test(prefix)) return prefix + fill(PHPASS_CHARS);
+  const [, n, r, p] = /^scrypt\$(\d+)\$(\d+)\$(\d+)$/.exec(prefix) ?? [];
+  if (n !== undefined) return `scrypt$${n}$${SALT}$${r}$${p}$${fill(digestLength)}`;
+  if (BLOB.test(prefix)) return prefix + fill(digestLength - prefix.length);
+  return `${prefix}$${SALT}$${fill(digestLength)}`;
 }
 
 const areAlike = (a: readonly Decoy[], b: readonly Decoy[]): boolean =>

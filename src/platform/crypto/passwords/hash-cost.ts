@@ -1,4 +1,5 @@
-import { blocksOf, type StoredHash } from './stored-hash.js';
+import { blocksOf } from './formats/limits.js';
+import type { StoredHash } from './hash.types.js';
 
 /** The parameters of our own hashes, OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 export const OWN_PARAMETERS = {
@@ -21,17 +22,33 @@ const EQUIVALENT = {
   /** The product N * r * p. */
   scrypt: 103_000,
   /** Iterations multiplied by blocks of output. */
+  sha1: 200_000,
   sha256: 145_000,
   sha512: 65_000,
+  /** Rounds for a password of usual length. */
+  shaCrypt: { sha256: 24_000, sha512: 19_000 },
+  /** Rounds for a password of usual length. */
+  phpass: 24_000,
 } as const;
 
 /** Returns the cost of a verification, where one of our own hashes costs 1. */
 export function relativeCost(hash: StoredHash): number {
-  if (hash.algorithm === 'argon2') return (hash.memoryKib * hash.passes) / EQUIVALENT.argon2;
-  if (hash.algorithm === 'bcrypt') return 2 ** hash.cost / EQUIVALENT.bcrypt;
-  if (hash.algorithm === 'scrypt')
-    return (2 ** hash.logN * hash.blockSize * hash.parallelism) / EQUIVALENT.scrypt;
-  return (hash.iterations * blocksOf(hash.hash, hash.digest)) / EQUIVALENT[hash.hash];
+  switch (hash.algorithm) {
+    case 'argon2':
+      return (hash.memoryKib * hash.passes) / EQUIVALENT.argon2;
+    case 'bcrypt':
+      return 2 ** hash.cost / EQUIVALENT.bcrypt;
+    case 'scrypt':
+      return (2 ** hash.logN * hash.blockSize * hash.parallelism) / EQUIVALENT.scrypt;
+    case 'pbkdf2':
+      return (hash.iterations * blocksOf(hash.hash, hash.digest)) / EQUIVALENT[hash.hash];
+    case 'sha-crypt':
+      return hash.rounds / EQUIVALENT.shaCrypt[hash.hash];
+    case 'phpass':
+      return 2 ** hash.logRounds / EQUIVALENT.phpass;
+    default:
+      return (2 ** hash.logN * hash.blockSize) / EQUIVALENT.scrypt;
+  }
 }
 
 /** Tells whether the hash has the parameters with which this service hashes passwords. */
@@ -55,9 +72,20 @@ export function formatOf(hash: StoredHash): string {
 }
 
 function parametersOf(hash: StoredHash): (string | number)[] {
-  if (hash.algorithm === 'argon2')
-    return [hash.type, hash.version, hash.memoryKib, hash.passes, hash.lanes, hash.digest.length];
-  if (hash.algorithm === 'bcrypt') return [hash.algorithm, hash.cost];
-  if (hash.algorithm === 'scrypt') return [hash.algorithm, hash.logN, hash.blockSize, hash.parallelism];
-  return [hash.algorithm, hash.hash, hash.iterations, hash.digest.length];
+  switch (hash.algorithm) {
+    case 'argon2':
+      return [hash.type, hash.version, hash.memoryKib, hash.passes, hash.lanes, hash.digest.length];
+    case 'bcrypt':
+      return [hash.algorithm, hash.cost];
+    case 'scrypt':
+      return [hash.algorithm, hash.logN, hash.blockSize, hash.parallelism];
+    case 'pbkdf2':
+      return [hash.algorithm, hash.hash, hash.iterations, hash.digest.length];
+    case 'sha-crypt':
+      return [hash.algorithm, hash.hash, hash.rounds];
+    case 'phpass':
+      return [hash.algorithm, hash.logRounds];
+    default:
+      return [hash.algorithm, hash.logN, hash.blockSize];
+  }
 }

@@ -3,11 +3,13 @@ import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { PasswordMetrics } from '../../metrics/password.metrics.js';
 import { DecoyHashesService } from './decoy-hashes.service.js';
-import { BCRYPT_BYTES, verifyArgon2InPool } from './verify-foreign-hash.js';
+import { BCRYPT_BYTES, trimLikePhp, verifyArgon2InPool } from './verify-foreign-hash.js';
 import { isOwn, relativeCost } from './hash-cost.js';
 import { hashPassword } from './own-hash.js';
 import { PasswordQueue } from './password.queue.js';
-import { parseStoredHash, type StoredHash } from './stored-hash.js';
+import type { StoredHash } from './hash.types.js';
+import { SignerKeysService } from './signer-keys.service.js';
+import { parseStoredHash } from './stored-hash.js';
 import { VerifierPool } from './verifier.pool.js';
 
 /** The number of waiting hashes for each running one: about two seconds of work. */
@@ -53,6 +55,7 @@ export class PasswordHasher implements OnModuleDestroy {
   constructor(
     @InjectConfig() { PASSWORD_CONCURRENCY: concurrency }: Config,
     private readonly decoys: DecoyHashesService,
+    private readonly signerKeys: SignerKeysService,
     metrics: PasswordMetrics,
   ) {
     this.own = new PasswordQueue('own', { concurrency, waitingCost: concurrency * QUEUE_PER_LANE }, metrics);
@@ -78,8 +81,9 @@ export class PasswordHasher implements OnModuleDestroy {
   async matches({ password, address }: PresentedPassword, stored: string | null): Promise<boolean> {
     const decoy = this.decoys.forAddress(address);
     const hashed = stored === null ? null : parseStoredHash(stored);
-    const matches = await this.verify(hashed ?? decoy, spellingsOf(password));
-    return matches && hashed !== null;
+    const { hash, isComplete } = await this.signerKeys.complete(hashed ?? decoy);
+    const matches = await this.verify(hash, spellingsOf(password));
+    return matches && isComplete && hashed !== null;
   }
 
   /**
@@ -89,7 +93,10 @@ export class PasswordHasher implements OnModuleDestroy {
   shouldRenew(stored: string, password: string): boolean {
     const hashed = parseStoredHash(stored);
     if (!hashed || isOwn(hashed)) return false;
-    return hashed.algorithm !== 'bcrypt' || spellingsOf(password).every(isReadWholeByBcrypt);
+    if (hashed.algorithm !== 'bcrypt' || hashed.prehash === 'django') return true;
+    // Its owner may know the password without the spaces that WordPress ignored this time.
+    if (hashed.prehash === 'wordpress') return password === trimLikePhp(password);
+    return spellingsOf(password).every(isReadWholeByBcrypt);
   }
 
   private verify(hashed: StoredHash, spellings: readonly string[]): Promise<boolean> {

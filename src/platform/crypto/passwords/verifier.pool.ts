@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { StoredHash } from './stored-hash.js';
+import type { StoredHash } from './hash.types.js';
 
 export interface Verification {
   readonly hash: StoredHash;

@@ -6,12 +6,15 @@ import { InjectConfig } from '../../../config/config.module.js';
 import { LifecycleService } from '../../lifecycle/lifecycle.service.js';
 import { continueBody } from '../server/expect-header.js';
 import type { RouteFacts } from '../route-facts.js';
+import { FORM_TYPE } from './form-body.decorator.js';
 import { boundRestOfBody } from './drain-refused-body.js';
 import { assertStreamable, plainType } from './streamed-body.decorator.js';
 import { UploadStop } from './upload-stop.js';
 
 /** The maximum number of body bytes that an anonymous caller can make the service hold in memory. */
 const PUBLIC_BODY_LIMIT_BYTES = 100_000;
+/** The maximum number of bytes of a form. It holds a token and little more. */
+const FORM_LIMIT_BYTES = 16_000;
 
 /**
  * Reads bodies. The service must neither read nor reject a body before it knows that the route exists and the caller may
@@ -39,7 +42,7 @@ export class BodyReader {
       assertStreamable(request, route.streamedTypes);
       return null;
     }
-    return isSent(request) ? this.readSent(request, this.limitOf(route)) : null;
+    return isSent(request) ? this.readSent(request, route) : null;
   }
 
   private limitOf({ policy }: RouteFacts): number {
@@ -47,9 +50,12 @@ export class BodyReader {
     return policy?.kind === 'public' ? Math.min(limit, PUBLIC_BODY_LIMIT_BYTES) : limit;
   }
 
-  private async readSent(request: RawBodyRequest<Request>, limit: number): Promise<void> {
+  private async readSent(request: RawBodyRequest<Request>, route: RouteFacts): Promise<void> {
+    const type = plainType(request);
+    const isForm = route.acceptsForm && type === FORM_TYPE;
+    const limit = isForm ? Math.min(this.limitOf(route), FORM_LIMIT_BYTES) : this.limitOf(route);
     if (Number(request.get('content-length')) > limit) throw new AppError('PAYLOAD_TOO_LARGE');
-    if (plainType(request) !== 'application/json') throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    if (!isForm && type !== 'application/json') throw new AppError('UNSUPPORTED_MEDIA_TYPE');
     const stop = new UploadStop(this.lifecycle.stopping);
     try {
       request.rawBody = await stop.raceWith(readBytes(request, limit));

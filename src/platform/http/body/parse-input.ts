@@ -2,7 +2,9 @@ import type { RawBodyRequest } from '@nestjs/common';
 import type { Request } from 'express';
 import { AppError } from '../../../common/errors/app.error.js';
 import { parseJsonBody } from '../../../common/validation/json-text.js';
-import { parseQuery } from '../../../common/validation/query-text.js';
+import { parseForm, parseQuery } from '../../../common/validation/query-text.js';
+import { FORM_TYPE } from './form-body.decorator.js';
+import { plainType } from './streamed-body.decorator.js';
 import type { RouteFacts } from '../route-facts.js';
 
 /**
@@ -24,7 +26,8 @@ function readQuery(request: Request, route: RouteFacts): void {
 
 function readBody(request: RawBodyRequest<Request>, route: RouteFacts): void {
   const { rawBody } = request;
-  request.body = rawBody?.length ? parseJsonBody(rawBody) : undefined;
+  const isForm = route.acceptsForm && plainType(request) === FORM_TYPE;
+  request.body = rawBody?.length ? (isForm ? parseForm(rawBody) : parseJsonBody(rawBody)) : undefined;
   if (!route.takesBody && !isEmpty(request.body)) {
     throw AppError.invalid('body', 'body is not allowed on this route: leave it out');
   }

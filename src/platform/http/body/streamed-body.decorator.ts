@@ -5,13 +5,17 @@ import { AppError } from '../../../common/errors/app.error.js';
 import { parseUtf8MediaType } from '../../../common/http/media-type.js';
 import { withTimeout } from '../../../common/with-timeout.js';
 import { continueBody } from '../server/expect-header.js';
+import { expandGzip } from './expand-gzip.js';
 import { UploadStop } from './upload-stop.js';
 
+/** The encodings that the byte order mark of a streamed body may show. */
+const UTF_16 = ['utf-16le', 'utf-16be'];
+const TYPES = new Intl.ListFormat('en-GB', { type: 'disjunction' });
 const STREAMED_BODY = 'gatehouse:streamed-body';
 
 /**
- * Accepts a body of any length, but only of these types. The handler reads it and has more than the usual
- * request time.
+ * Accepts a body of any length, but only of these types, in UTF-8 or UTF-16, and plain or compressed with gzip.
+ * The handler reads it, bounds it, and has more than the usual request time.
  */
 export const StreamedBody = (...types: string[]) =>
   applyDecorators(SetMetadata(STREAMED_BODY, types), ApiConsumes(...types));
@@ -26,14 +30,28 @@ export function plainType(request: Request): string | null {
   return encoding === 'identity' ? parseUtf8MediaType(request.get('content-type') ?? '') : null;
 }
 
+const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip']);
+
+/** Returns true for a body that is compressed with gzip. */
+const isGzip = (request: Request): boolean =>
+  GZIP.has(request.get('content-encoding')?.trim().toLowerCase() ?? '');
+
+/** Returns the media type of a streamed body, or null when its encoding is not accepted. */
+export function streamedType(request: Request): string | null {
+  const encoding = request.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== 'identity' && !isGzip(request)) return null;
+  return parseUtf8MediaType(request.get('content-type') ?? '', UTF_16);
+}
+
 /**
  * Rejects any other type.
  * @throws AppError `UNSUPPORTED_MEDIA_TYPE`
  */
 export function assertStreamable(request: Request, types: readonly string[]): void {
-  const type = plainType(request);
+  const type = streamedType(request);
   if (type !== null && types.includes(type)) return;
-  const message = `Send the body as ${types.join(' or ')} in UTF-8, uncompressed`;
+  const wanted = TYPES.format(types);
+  const message = `Send the body as ${wanted} in UTF-8 or UTF-16, plain or compressed with gzip`;
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', { message });
 }
 
@@ -46,12 +64,17 @@ export interface BodyTimeouts {
 }
 
 /**
- * Yields the body's bytes as they arrive and reads only as much as is consumed. After an error the rest stays
+ * Yields the body's bytes as they arrive, expanded, and reads only as much as is consumed. After an error the rest stays
  * unread, and the response can still be sent.
  * @throws AppError `TIMEOUT` when nothing arrives for `idleMs`, `OVERLOADED` when the service stops,
- * `VALIDATION_ERROR` when the client aborts the upload
+ * `VALIDATION_ERROR` when the client aborts the upload, and the errors of {@link expandGzip}
  */
-export async function* streamedBody(request: Request, patience: BodyTimeouts): AsyncGenerator<Buffer> {
+export function streamedBody(request: Request, patience: BodyTimeouts): AsyncGenerator<Buffer> {
+  const body = receivedBody(request, patience);
+  return isGzip(request) ? expandGzip(body) : body;
+}
+
+async function* receivedBody(request: Request, patience: BodyTimeouts): AsyncGenerator<Buffer> {
   continueBody(request);
   const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
   const stop = new UploadStop(patience.stopping);

@@ -106,7 +106,7 @@ export const paths: Group = {
       '/health/live/x',
       '/.well-known/',
       '/.well-known/jwks.json?x=1',
-      '/.well-known/openid-configuration',
+      '/.well-known/security.txt',
       '/api/roles/USER',
       `/api/${'a'.repeat(2000)}`,
     ].map((path): Ask => ({ request: `GET ${path}`, as: 'ada' })),

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import type { ResultPage, RowResult } from '../jobs/job-registry.service.js';
+import { UsersService } from '../users/users.service.js';
+import { ImportChunksRepository } from './import-chunks.repository.js';
+import { RejectedRows } from './rejected-rows.service.js';
+
+/** Returns the results of imports, with the address of each row. */
+@Injectable()
+export class ImportResults {
+  constructor(
+    private readonly chunks: ImportChunksRepository,
+    private readonly rejected: RejectedRows,
+    private readonly users: UsersService,
+  ) {}
+
+  /**
+   * Returns a page. The address of a row that led to a user is that user's current one, so that an erased user
+   * leaves none; the others are known for a day. A caller who may not read users gets no addresses.
+   */
+  async findPage(page: ResultPage): Promise<RowResult[]> {
+    const rows = await this.chunks.findResults(page);
+    const { caller } = page;
+    if (!caller.permissions.has('users:read') && !caller.permissions.has('users:write')) return rows;
+    const ids = rows.flatMap(({ itemId }) => itemId ?? []);
+    const addresses = await this.users.findVisibleEmails(ids, caller);
+    const withoutUser = rows.filter(({ itemId, status }) => itemId === null && status !== 'skipped');
+    const chunks = new Set(withoutUser.map(({ firstIndex }) => firstIndex));
+    const others = await this.rejected.findEmails(page.jobId, [...chunks]);
+    return rows.map((row) => ({
+      ...row,
+      email: (row.itemId === null ? others.get(row.index) : addresses.get(row.itemId)) ?? null,
+    }));
+  }
+}

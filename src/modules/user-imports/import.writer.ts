@@ -1,0 +1,136 @@
+import { Injectable } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import { AppError } from '../../common/errors/app.error.js';
+import { RolesService } from '../roles/roles.service.js';
+import { DEFAULT_ROLES, type ImportedUser, ImportUsers } from '../users/commands/import-users.command.js';
+import { MergeImportedUsers, type MergeResult } from '../users/commands/merge-imported-users.command.js';
+import type { ConflictPolicy } from './import-options.js';
+import type { StagedRow } from './import-staging.service.js';
+
+export type ImportAction = 'created' | 'updated' | 'unchanged' | 'skipped';
+
+/** The result of a row. Exactly one of `action` and `error` is set. */
+export interface ImportedRow extends Pick<StagedRow, 'line' | 'email' | 'bytes'> {
+  readonly id: string | null;
+  readonly action: ImportAction | null;
+  readonly error: AppError | null;
+}
+
+/** A row before anything is written: its user if it is valid, and the error that forbids creating that user. */
+interface CheckedRow {
+  readonly user: ImportedUser | null;
+  readonly error: AppError | null;
+}
+
+/** Writes the rows of one chunk, in the unit of work that also stores their results. */
+@Injectable()
+export class ImportWriter {
+  constructor(
+    private readonly roles: RolesService,
+    private readonly commands: CommandBus,
+  ) {}
+
+  /**
+   * Creates the users of the rows, and handles those that exist by `policy`. Acts as `caller`; null stands for
+   * an owner who may no longer act.
+   */
+  async write(
+    rows: readonly StagedRow[],
+    caller: Principal | null,
+    policy: ConflictPolicy,
+  ): Promise<ImportedRow[]> {
+    const checked = await this.check(rows, caller);
+    const created = await this.create(checked);
+    const merged = await this.merge(checked, created, { caller, policy });
+    return rows.map(({ line, email, bytes }, place) => {
+      const id = created.get(place);
+      if (id !== undefined) return { line, email, bytes, id, action: 'created', error: null };
+      const result = merged(place);
+      if ('error' in result) return { line, email, bytes, id: null, action: null, error: result.error };
+      return { line, email, bytes, ...result, error: null };
+    });
+  }
+
+  /** Creates the users that may be created. @returns their ids by place, without those whose address is taken */
+  private async create(checked: readonly CheckedRow[]): Promise<Map<number, string>> {
+    const wanted = [...checked.entries()].flatMap(([place, { user, error }]) =>
+      user && !error ? [{ place, user }] : [],
+    );
+    const ids = await this.commands.execute(new ImportUsers(wanted.map(({ user }) => user)));
+    return new Map(
+      wanted.flatMap(({ place }, index) => {
+        const id = ids[index] ?? null;
+        return id === null ? [] : [[place, id] as const];
+      }),
+    );
+  }
+
+  /** Handles the rows that created no user. @returns the result of each, by place */
+  private async merge(
+    checked: readonly CheckedRow[],
+    created: ReadonlyMap<number, string>,
+    { caller, policy }: { readonly caller: Principal | null; readonly policy: ConflictPolicy },
+  ): Promise<(place: number) => MergeResult> {
+    const left = [...checked.entries()].flatMap(([place, { user }]) =>
+      user && !created.has(place) ? [{ place, user }] : [],
+    );
+    const results =
+      caller === null || policy === 'fail' || left.length === 0
+        ? []
+        : await this.commands.execute(
+            new MergeImportedUsers(
+              left.map(({ user }) => user),
+              policy,
+              caller,
+            ),
+          );
+    const byPlace = new Map(left.map(({ place }, index) => [place, results[index] ?? null]));
+    return (place) => byPlace.get(place) ?? { error: checked[place]?.error ?? EMAIL_TAKEN };
+  }
+
+  private async check(rows: readonly StagedRow[], caller: Principal | null): Promise<CheckedRow[]> {
+    const known = new Map<string, AppError | null>();
+    const checked: CheckedRow[] = [];
+    for (const { row } of rows) {
+      if (typeof row === 'string') {
+        checked.push({ user: null, error: new AppError('VALIDATION_ERROR', { message: row }) });
+        continue;
+      }
+      if (!caller?.permissions.has('users:write')) {
+        checked.push({ user: null, error: WITHDRAWN });
+        continue;
+      }
+      const roles = row.roles ?? DEFAULT_ROLES;
+      const key = roles.join();
+      let error = known.get(key);
+      if (error === undefined) known.set(key, (error = await this.findRoleFault(roles, caller)));
+      checked.push({ user: row, error });
+    }
+    return checked;
+  }
+
+  /**
+   * Returns the reason to refuse these roles, or null. The default role `user` needs no permission. The
+   * others follow the rules of `PUT /api/users/{id}/roles`.
+   */
+  private async findRoleFault(roles: readonly string[], caller: Principal): Promise<AppError | null> {
+    const granted = roles.filter((role) => !DEFAULT_ROLES.includes(role));
+    if (granted.length === 0) return null;
+    if (!caller.permissions.has('roles:grant'))
+      return new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
+    try {
+      await this.roles.assertGrantable(granted, caller);
+      return null;
+    } catch (error) {
+      if (error instanceof AppError && error.status < 500) return error;
+      throw error;
+    }
+  }
+}
+
+const EMAIL_TAKEN = new AppError('CONFLICT', { message: 'This email address is taken' });
+const WITHDRAWN = new AppError('FORBIDDEN', {
+  message: 'The user who requested this job no longer has the permission',
+  denied: false,
+});

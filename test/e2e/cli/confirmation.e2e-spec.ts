@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { arityOf, type Command } from '../../../src/cli/command-line/command.types.js';
+import { commands } from '../../../src/cli/command-table.js';
+import { Cli, type CliRun, noTerminal } from '../../support/app/cli.js';
+import { TestApp } from '../../support/app/test-app.js';
+import { wherePossible } from '../../support/app/where-possible.js';
+import { read } from '../../support/builders/users.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app.close());
+
+const env = () => ({ GATEHOUSE_TOKEN: app.admin.token });
+const run = (...args: string[]): Promise<CliRun> => Cli.start(app.url, args, env()).end();
+
+/** The commands that destroy something, whatever their arguments. */
+const DESTRUCTIVE = [
+  'users disable',
+  'users delete',
+  'users erase',
+  'users batch',
+  'sessions end',
+  'sessions end-all',
+  'jobs cancel',
+];
+
+const lineOf = (command: Command): string[] => [
+  ...command.name.split(' '),
+  ...(command.name === 'users batch'
+    ? ['delete', 'id']
+    : Array.from({ length: arityOf(command).least }, () => 'id')),
+];
+
+describe('a destructive command', () => {
+  const destructive = commands
+    .filter(({ confirmation }) => confirmation)
+    .map((each) => [each.name, each] as const);
+
+  it('is one of these', () => {
+    expect(destructive.map(([name]) => name).toSorted()).toEqual(DESTRUCTIVE.toSorted());
+  });
+
+  it.each(destructive)('is refused without --yes where nobody can answer: %s', async (name, command) => {
+    // A service that cannot be reached would make the exit code 4.
+    const ended = await Cli.start('http://127.0.0.1:1', lineOf(command), env()).end();
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain(`${name} must be confirmed: pass --yes`);
+    const confirmed = await Cli.start('http://127.0.0.1:1', [...lineOf(command), '--yes'], env()).end();
+    expect(confirmed.code).toBe(4);
+  });
+
+  it('runs with --yes', async () => {
+    const { id, email } = await app.createUser();
+    expect(await run('users', 'delete', email, '--yes')).toMatchObject({ code: 0, stderr: '' });
+    expect(await read(app, id)).toMatchObject({ status: 'deleted' });
+    expect(await run('erase', email, '-y')).toMatchObject({ code: 0, stderr: '' });
+    expect((await app.as(app.admin, 'get', `/api/users/${id}`)).status).toBe(404);
+  });
+
+  wherePossible(noTerminal, 'a question on a terminal', () => {
+    it.each([
+      ['y', 0, 'deleted'],
+      ['n', 1, 'active'],
+      ['', 1, 'active'],
+    ])('asks on a terminal, and takes the answer "%s"', async (answer, code, status) => {
+      const { id, email } = await app.createUser();
+      const cli = Cli.startOnTerminal(app.url, ['users', 'delete', email], env());
+      await cli.answer(/delete \S+\? \[y\/N\]/, answer);
+      const ended = await cli.end();
+      expect(ended.code).toBe(code);
+      expect(await read(app, id)).toMatchObject({ status });
+      if (code === 1) expect(ended.stdout).toContain('nothing was changed');
+    });
+  });
+});

@@ -1,0 +1,58 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CSV, imported, JSON_ARRAY, NDJSON, sendFile } from '../../support/builders/imports.js';
+import { type JobBody, jobEnded } from '../../support/builders/jobs.js';
+import { TestApp } from '../../support/app/test-app.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await TestApp.create();
+});
+afterAll(() => app?.close());
+
+const people = (count: number, domain: string) =>
+  Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
+const pieces = (where: string) => app.database.query(`SELECT 1 FROM import_pieces WHERE ${where}`);
+const countOf = async (domain: string): Promise<number> =>
+  (await app.database.query('SELECT 1 FROM users WHERE email LIKE $1', [`%@${domain}`])).length;
+
+describe('an import', () => {
+  it('reads JSON arrays, other delimiters, UTF-16 and gzip', async () => {
+    const rows = (domain: string) => people(1100, domain);
+    const array = JSON.stringify(rows('array.form.example'), null, 2);
+    const tabs = [
+      'NAME\tEmail',
+      ...rows('tabs.form.example').map(({ email, name }) => `${name}\t${email}`),
+    ].join('\r\n');
+    const semicolons = rows('packed.form.example').map(({ email, name }) => `"${email}";${name}`);
+    const packed = gzipSync(['eMail;Name', ...semicolons].join('\n'));
+    expect((await imported(app, JSON_ARRAY, array)).job).toMatchObject({ total: 1100, done: 1100 });
+    const utf16 = Buffer.from(`\ufeff${tabs}`, 'utf16le');
+    expect((await imported(app, `${CSV}; charset=utf-16`, utf16)).job).toMatchObject({
+      total: 1100,
+      done: 1100,
+    });
+    const answer = await sendFile(app, CSV, packed).set('Content-Encoding', 'gzip');
+    expect(answer.status).toBe(202);
+    expect(await jobEnded(app, (answer.body as JobBody).id)).toMatchObject({ total: 1100, done: 1100 });
+    expect(await countOf('packed.form.example')).toBe(1100);
+  });
+
+  it('refuses gzip that expands too far or is broken, and keeps nothing of it', async () => {
+    const line = `${JSON.stringify({ email: 'bomb@bomb.example', name: 'B' })}\n`;
+    const bomb = gzipSync(line.repeat(400_000));
+    const send = (body: Buffer) => sendFile(app, NDJSON, body).set('Content-Encoding', 'gzip');
+    expect((await send(bomb)).body).toMatchObject({ error: { code: 'PAYLOAD_TOO_LARGE' } });
+    for (const body of [Buffer.from(line), gzipSync(line).subarray(0, -3)])
+      expect((await send(body)).body).toMatchObject({
+        error: { code: 'VALIDATION_ERROR', message: 'body must be valid gzip' },
+      });
+    expect(await pieces('status IS NULL')).toEqual([]);
+  });
+
+  it('names a user without a name by the address', async () => {
+    const { results } = await imported(app, CSV, 'email\nada.l@named.example');
+    const [row] = await app.database.query('SELECT name FROM users WHERE id = $1', [results[0]?.id]);
+    expect(row).toEqual({ name: 'ada.l' });
+  });
+});
