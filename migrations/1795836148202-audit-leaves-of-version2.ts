@@ -10,16 +10,16 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  */
 export class AuditLeavesOfVersion21795836148202 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    // Every write has an audit entry. A lock that has to wait would stop them all behind it, so it is tried briefly.
+    // Every write has an audit entry, and would queue behind a lock that waits. So it is tried briefly, for a minute.
     await runner.query(`
       DO $$ BEGIN
         SET LOCAL lock_timeout = '250ms';
-        FOR attempt IN 1..240 LOOP
+        FOR attempt IN 1..120 LOOP
           BEGIN
             ALTER TABLE audit_entries ADD COLUMN reason text COLLATE "C", ADD COLUMN ip_digest bytea;
             RETURN;
           EXCEPTION WHEN lock_not_available THEN
-            IF attempt = 240 THEN RAISE; END IF;
+            IF attempt = 120 THEN RAISE; END IF;
             PERFORM pg_sleep(0.25);
           END;
         END LOOP;

@@ -25,8 +25,8 @@ export class AuditEntriesRepository {
   ) {}
 
   /**
-   * Returns entries newest first. Reads each action, and each side of a user, in the order of its own index. One
-   * condition for several would sort all their entries.
+   * Returns entries newest first. Reads each action and each side of a user, or else each digest of an IP address, in the
+   * order of its own index. One condition for several would sort all their entries.
    */
   findPage(
     filters: AuditFilters,
@@ -35,11 +35,10 @@ export class AuditEntriesRepository {
     const { values, add } = new Parameters();
     const shared = commonConditions(filters, add);
     if (after) shared.push(`(occurred_at, id) < (${add(after.key)}::timestamptz, ${add(after.id)}::uuid)`);
-    const longest = add(limit + offset);
-    const branches = branchesOf(filters, add).map(
-      (own) =>
-        `(SELECT * FROM audit_entries WHERE ${[...shared, ...own].join(' AND ')} ${NEWEST_FIRST} LIMIT ${longest})`,
-    );
+    const longest = `LIMIT ${add(limit + offset)}`;
+    const source = pageSource(filters, add, longest);
+    const sets = filters.ipDigests ? [setConditions(filters, add)] : branchesOf(filters, add);
+    const branches = sets.map((own) => source([...shared, ...own].join(' AND ')));
     return this.sql.rows(
       `SELECT ${COLUMNS} FROM (${branches.join(' UNION ALL ')}) AS found
        ${NEWEST_FIRST} LIMIT ${add(limit)} OFFSET ${add(offset)}`,
@@ -136,6 +135,24 @@ const sidesOf = (user: string): string[] => [
   `target_id = ${user}::uuid::text AND actor_id IS DISTINCT FROM ${user}::uuid`,
 ];
 
+/**
+ * Returns a function that selects the newest entries with these conditions. For an IP address it selects them for each
+ * digest. No time may narrow a digest: the planner would take its entries to be few, and sort them all.
+ */
+function pageSource(
+  { ipDigests }: AuditFilters,
+  add: AddParameter,
+  limit: string,
+): (conditions: string) => string {
+  const select = (conditions: string) =>
+    `(SELECT * FROM audit_entries WHERE ${conditions} ${NEWEST_FIRST} ${limit})`;
+  if (!ipDigests) return select;
+  const digests = `unnest(${add(ipDigests)}::bytea[]) AS ip (digest)`;
+  return (conditions) =>
+    `(SELECT entry.* FROM ${digests} CROSS JOIN LATERAL ${select(`ip_digest = ip.digest AND ${conditions}`)} AS entry
+      ${NEWEST_FIRST} ${limit})`;
+}
+
 function userConditions(userId: string | null | undefined, add: AddParameter): string[] {
   if (userId === undefined) return [];
   return userId === null ? ['false'] : sidesOf(add(userId));
@@ -152,12 +169,21 @@ function branchesOf({ userId, actions }: AuditFilters, add: AddParameter): strin
   );
 }
 
-/** Returns the conditions of a statement that does not need the order of an index. */
+/** Returns the conditions on several values, for a statement that does not need the order of their indexes. */
+function setConditions({ userId, actions }: AuditFilters, add: AddParameter): string[] {
+  const sides = userConditions(userId, add);
+  return [
+    ...(sides.length === 0 ? [] : [`(${sides.join(' OR ')})`]),
+    ...(actions === undefined ? [] : [`action = ANY (${add(actions)}::text[])`]),
+  ];
+}
+
+/** Returns all conditions, for a statement that does not need the order of an index. */
 function allConditions(filters: AuditFilters, add: AddParameter): string[] {
-  const sides = userConditions(filters.userId, add);
+  const { ipDigests } = filters;
   return [
     ...commonConditions(filters, add),
-    ...(sides.length === 0 ? [] : [`(${sides.join(' OR ')})`]),
-    ...(filters.actions === undefined ? [] : [`action = ANY (${add(filters.actions)}::text[])`]),
+    ...setConditions(filters, add),
+    ...(ipDigests === undefined ? [] : [`ip_digest = ANY (${add(ipDigests)}::bytea[])`]),
   ];
 }

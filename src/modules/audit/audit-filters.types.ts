@@ -6,6 +6,8 @@ export interface AuditFilters {
   readonly userId?: string | null | undefined;
   /** Distinct actions. All actions without them. */
   readonly actions?: readonly string[] | undefined;
+  /** The digests of an IP address, one for each of its users. Empty for an address that nobody used. */
+  readonly ipDigests?: readonly Buffer[] | undefined;
   readonly outcome?: string | undefined;
   /** The time range. `from` is inclusive, `to` exclusive. */
   readonly from?: string | undefined;

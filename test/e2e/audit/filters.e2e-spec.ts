@@ -1,15 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AuditEntriesRepository } from '../../../src/modules/audit/audit-entries.repository.js';
-import type { AuditFilters } from '../../../src/modules/audit/audit-filters.types.js';
 import { auditActions } from '../../../src/modules/audit-actions.js';
-import { SqlRunner } from '../../../src/platform/database/sql.runner.js';
-import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
+import { AUDIT_PAGE, rowsReadBy } from '../../support/builders/audit-plans.js';
 import { eventsOf, linesOf, runExport } from '../../support/builders/exports.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { createUserWith, nextPage, signUp } from '../../support/builders/users.js';
-
-const PAGE = 20;
 
 interface EntryBody {
   readonly id: string;
@@ -106,33 +101,10 @@ describe('the filter by several actions', () => {
        FROM generate_series(1, 20_000) AS n`,
     );
     await app.database.query('ANALYZE audit_entries');
-    const nodes = await rowsReadBy({ actions: ['key.rotate', 'job.create', 'role.update'] });
-    expect(Math.max(...nodes)).toBeLessThanOrEqual(2 * PAGE);
+    const nodes = await rowsReadBy(app, { actions: ['key.rotate', 'job.create', 'role.update'] });
+    expect(Math.max(...nodes)).toBeLessThanOrEqual(2 * AUDIT_PAGE);
   });
 });
-
-interface PlanNode {
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: readonly PlanNode[];
-}
-
-/** Runs the statement of a page and returns the number of rows that each node of its plan read or handed on. */
-async function rowsReadBy(filters: AuditFilters): Promise<number[]> {
-  const sql = new SqlRunner(app.dataSource);
-  const rows = sql.rows.bind(sql);
-  sql.rows = <Row>(statement: string, values?: readonly unknown[]) =>
-    rows<Row>(`EXPLAIN (ANALYZE, FORMAT JSON) ${statement}`, values);
-  const entriesOf = new AuditEntriesRepository(app.nest.get(UnitOfWork), sql);
-  const [answer] = await entriesOf.findPage(filters, { limit: PAGE, offset: 0, after: null });
-  const [{ Plan: root }] = (answer as unknown as { 'QUERY PLAN': [{ Plan: PlanNode }] })['QUERY PLAN'];
-  const rowsOf = (node: PlanNode): number[] => [
-    (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'],
-    ...(node.Plans ?? []).flatMap(rowsOf),
-  ];
-  return rowsOf(root);
-}
 
 describe('the filter by email', () => {
   it('returns what the user did and what was done to the user, each entry once', async () => {

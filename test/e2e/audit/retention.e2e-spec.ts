@@ -53,6 +53,11 @@ beforeAll(async () => {
   );
   february = await writeAt('2020-02-10', '2020-02-11');
   march = await writeAt('2020-03-10', '2020-03-11');
+  await own.query(
+    `INSERT INTO audit_ip_users (ip, month, user_id, digest)
+     SELECT '\\x01', month::date, $1, '\\x02' FROM unnest($2::text[]) AS month`,
+    [NOBODY, ['2020-01-01', '2020-02-01', '2020-03-01']],
+  );
 });
 afterAll(async () => {
   await app.close();
@@ -196,6 +201,14 @@ describe('a month past its retention', () => {
     await get(`${march[0]}/proof`).expect(200);
     expect(await verify({ to: '2000-01-01T00:00:00Z' })).toMatchObject({ valid: true });
     await expect(drop('2020-01')).rejects.toThrow('does not exist');
+  });
+
+  it('is dropped with what leads from IP addresses to its entries', async () => {
+    const left = await own.query<{ month: string }>(
+      `SELECT to_char(month, 'YYYY-MM') AS month FROM audit_ip_users WHERE user_id = $1`,
+      [NOBODY],
+    );
+    expect(left).toEqual([{ month: '2020-03' }]);
   });
 
   it('is located in its seals when other entries of them are gone', async () => {

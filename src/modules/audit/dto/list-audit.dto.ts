@@ -9,6 +9,7 @@ import {
   IsText,
   Trimmed,
 } from '../../../common/validation/text.decorators.js';
+import { IsIpAddress } from '../../../common/validation/ip-address.decorator.js';
 import { IsListOf } from '../../../common/validation/text-list.decorator.js';
 import { IsTime } from '../../../common/validation/time.decorator.js';
 import {
@@ -40,6 +41,11 @@ export class AuditFilterQuery {
   @IsEmailAddress()
   @ApiPropertyOptional({ format: 'email', maxLength: MAX_EMAIL_LENGTH })
   email?: string;
+
+  /** The IP address of the request. Finds no entries of release 0.1.0 and of erased users */
+  @IsOptionalProperty()
+  @IsIpAddress()
+  ip?: string;
 
   /** The actions to list, separated by commas */
   @IsOptionalProperty()
