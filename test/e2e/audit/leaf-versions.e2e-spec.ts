@@ -107,6 +107,11 @@ describe('beside an instance of the previous release', () => {
   });
 
   it('its seal over an entry with a reason is refused, and one over other entries is not', async () => {
+    const before = await own.query<{ id: string }>('SELECT id FROM audit_entries');
+    await sealed(
+      app,
+      before.map(({ id }) => id),
+    );
     const lock = await HeldLock.take(own.url, 'SELECT pg_advisory_xact_lock($1)', [SEAL_LOCK]);
     try {
       const [plain = ''] = await writeEntries(own);
