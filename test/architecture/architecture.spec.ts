@@ -44,7 +44,8 @@ const BROKEN: readonly (readonly [rule: string, from: string, to: string])[] = [
     'src/modules/export/a.ts',
     'src/modules/users/b.ts',
   ],
-  ['listeners-see-only-events', 'src/modules/audit/a.ts', 'src/modules/users/users.service.ts'],
+  ['listeners-see-only-events', 'src/modules/webhooks/a.ts', 'src/modules/users/users.service.ts'],
+  ['audit-sees-only-users-and-events', 'src/modules/audit/a.ts', 'src/modules/roles/roles.service.ts'],
   ['the-client-knows-only-the-contract', 'src/cli/a.ts', 'src/common/b.ts'],
   ['no-cycles', 'src/common/c.ts', 'src/common/d.ts'],
 ];

@@ -104,6 +104,7 @@ describe('a migration', () => {
   it.each([
     ['CREATE INDEX by_name ON users (name)', 'CONCURRENTLY'],
     ['CREATE UNIQUE INDEX by_name ON users USING btree (name)', 'CONCURRENTLY'],
+    ['CREATE INDEX by_name ON ONLY users (name)', 'CONCURRENTLY'],
     ['CREATE INDEX CONCURRENTLY by_name ON users (name)', 'transaction = false'],
     ['ALTER TABLE users ADD COLUMN age integer NOT NULL', 'has a default'],
     ['ALTER TABLE users ADD COLUMN a text DEFAULT 1, ADD COLUMN b text NOT NULL', 'has a default'],
@@ -130,6 +131,7 @@ describe('a migration', () => {
     ['ALTER TABLE users ADD COLUMN age integer NOT NULL DEFAULT 0'],
     ['ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID'],
     ['ALTER TABLE users VALIDATE CONSTRAINT c'],
+    ['CREATE INDEX by_outcome ON ONLY audit_entries (outcome)'],
     ['-- contract: unread since 1.1.0\nALTER TABLE users DROP COLUMN name'],
     ['CREATE TABLE more (id uuid NOT NULL)', 'CREATE INDEX more_id ON more (id)'],
   ])('passes with: %s', (...up) => {

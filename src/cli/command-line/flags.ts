@@ -43,6 +43,8 @@ export const FLAGS = {
     value: 'TARGET',
     help: 'only entries about this user, by id or address, or another id',
   },
+  action: { type: 'string', value: 'A,B', help: 'only entries of these actions' },
+  ip: { type: 'string', value: 'ADDRESS', help: 'only entries of requests from this IP address' },
   role: { type: 'string', value: 'NAME', help: 'role to grant or revoke' },
   locale: { type: 'string', value: 'TAG', help: 'language of the mails to the user, such as de' },
   verified: {

@@ -36,14 +36,16 @@ const columns: readonly Column<Entry>[] = [
 export const auditCommands: readonly Command[] = [
   defineCommand({
     name: 'audit list',
-    summary: 'List audit entries, newest first, such as --filter action=auth.login',
+    summary: 'List audit entries, newest first, such as --action auth.login',
     args: [],
-    flags: [...LIST_FLAGS, 'filter', 'actor', 'target'],
+    flags: [...LIST_FLAGS, 'filter', 'actor', 'target', 'action', 'ip'],
     run: async (input) => {
-      const { actor, target } = input.flags;
+      const { actor, target, action, ip } = input.flags;
       const filters = parseFilters(input.flags);
       if (actor !== undefined) filters.set('actor_id', await findUserId(input.client, actor));
       if (target !== undefined) filters.set('target_id', await findUserId(input.client, target));
+      if (action !== undefined) filters.set('action', action);
+      if (ip !== undefined) filters.set('ip', ip);
       const list = { path: '/api/audit', noun: 'entries', total: 'estimate', columns, filters } as const;
       await printList<Entry>(input, list);
     },

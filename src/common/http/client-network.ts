@@ -32,6 +32,12 @@ export function clientAddress(forwarded: string): string {
   return address;
 }
 
+/** Returns the canonical spelling of an IP address as people write it, or null for other text. */
+export const findAddress = (text: string): string | null => parseAddress(text)?.toString() ?? null;
+
+/** Returns true unless the proxy of the client sent no usable address, or the request has none. */
+export const isClientAddress = (address: string): boolean => address !== UNKNOWN && address !== '';
+
 /**
  * Returns the part of the address that a client cannot change at will: an IPv4 address, or the /64 network of
  * an IPv6 address. Every household gets a whole /64 (RFC 6177).

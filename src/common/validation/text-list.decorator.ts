@@ -4,6 +4,9 @@ import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 import { codePointLength, hasControlCharacters, trimText } from '../text.js';
 
+/** Tells generated clients to join the values with commas, and not to send the parameter once for each. */
+const IN_ONE_PARAMETER = { style: 'form', explode: false } as const;
+
 interface ListBounds {
   readonly maxItems: number;
   /** In code points. */
@@ -21,9 +24,7 @@ export function IsTextList({ maxItems, maxLength }: ListBounds): PropertyDecorat
     codePointLength(item) <= maxLength &&
     !hasControlCharacters(item);
   return applyDecorators(
-    Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? [...new Set(value.split(',').map((item) => trimText(item)))] : value,
-    ),
+    SplitAtCommas(),
     ValidateBy({
       name: 'isTextList',
       validator: {
@@ -36,3 +37,31 @@ export function IsTextList({ maxItems, maxLength }: ListBounds): PropertyDecorat
     ApiPropertyOptional({ type: String, maxLength: maxItems * (maxLength + 1) }),
   );
 }
+
+/** Accepts one or more of the given texts separated by commas, like {@link IsTextList}. */
+export function IsListOf(texts: readonly string[]): PropertyDecorator {
+  const known: ReadonlySet<unknown> = new Set(texts);
+  return applyDecorators(
+    SplitAtCommas(),
+    ValidateBy({
+      name: 'isListOf',
+      validator: {
+        validate: (value: unknown) => Array.isArray(value) && value.every((item) => known.has(item)),
+        defaultMessage: (args) =>
+          `${args?.property} must be one or more of the following values, separated by commas: ${texts.join(', ')}`,
+      },
+    }),
+    ApiPropertyOptional({
+      enum: [...texts],
+      isArray: true,
+      maxItems: texts.length,
+      ...IN_ONE_PARAMETER,
+    }),
+  );
+}
+
+/** Splits a text at its commas into distinct trimmed texts. */
+const SplitAtCommas = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? [...new Set(value.split(',').map((item) => trimText(item)))] : value,
+  );

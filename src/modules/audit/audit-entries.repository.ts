@@ -4,16 +4,7 @@ import { AuditEntry } from '../../platform/audit-log/audit-entry.entity.js';
 import { estimateRows } from '../../platform/database/estimate-rows.js';
 import { SqlRunner } from '../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
-
-export interface AuditFilters {
-  readonly actor_id?: string;
-  readonly target_id?: string;
-  readonly action?: string;
-  readonly outcome?: string;
-  /** The time range. `from` is inclusive, `to` exclusive. */
-  readonly from?: string;
-  readonly to?: string;
-}
+import type { AuditFilters } from './audit-filters.types.js';
 
 /** An audit entry as stored, with its personal values encrypted. */
 export type EncryptedEntry = Omit<AuditEntry, 'epoch' | 'xid' | 'seq'>;
@@ -21,16 +12,9 @@ export type EncryptedEntry = Omit<AuditEntry, 'epoch' | 'xid' | 'seq'>;
 const COLUMNS = `id, occurred_at AS "occurredAt", actor_type AS "actorType", actor_id AS "actorId",
   session_id AS "sessionId", action, target_type AS "targetType", target_id AS "targetId", outcome,
   request_id AS "requestId", trace_id AS "traceId", origin_key AS "originKey", origin_sealed AS "originEncrypted",
-  changes_key AS "changesKey", changes_sealed AS "changesEncrypted"`;
+  changes_key AS "changesKey", changes_sealed AS "changesEncrypted", reason, ip_digest AS "ipDigest"`;
 
-const CONDITIONS: Readonly<Record<keyof AuditFilters, string>> = {
-  actor_id: 'actor_id = ?::uuid',
-  target_id: 'target_id = ?',
-  action: 'action = ?',
-  outcome: 'outcome = ?',
-  from: 'occurred_at >= ?::timestamptz',
-  to: 'occurred_at < ?::timestamptz',
-};
+const NEWEST_FIRST = 'ORDER BY occurred_at DESC, id DESC';
 
 /** Reads the audit log, which AuditLog writes. */
 @Injectable()
@@ -40,20 +24,24 @@ export class AuditEntriesRepository {
     private readonly sql: SqlRunner,
   ) {}
 
-  /** Returns entries newest first. */
+  /**
+   * Returns entries newest first. Reads each action and each side of a user, or else each digest of an IP address, in the
+   * order of its own index. One condition for several would sort all their entries.
+   */
   findPage(
     filters: AuditFilters,
-    page: { limit: number; offset: number; after: PageKey | null },
+    { limit, offset, after }: { limit: number; offset: number; after: PageKey | null },
   ): Promise<EncryptedEntry[]> {
-    const { conditions, values } = where(filters);
-    if (page.after) {
-      values.push(page.after.key, page.after.id);
-      conditions.push(`(occurred_at, id) < ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
-    }
-    values.push(page.limit, page.offset);
+    const { values, add } = new Parameters();
+    const shared = commonConditions(filters, add);
+    if (after) shared.push(`(occurred_at, id) < (${add(after.key)}::timestamptz, ${add(after.id)}::uuid)`);
+    const longest = `LIMIT ${add(limit + offset)}`;
+    const source = pageSource(filters, add, longest);
+    const sets = filters.ipDigests ? [setConditions(filters, add)] : branchesOf(filters, add);
+    const branches = sets.map((own) => source([...shared, ...own].join(' AND ')));
     return this.sql.rows(
-      `SELECT ${COLUMNS} FROM audit_entries WHERE ${conditions.join(' AND ')}
-       ORDER BY occurred_at DESC, id DESC LIMIT $${values.length - 1} OFFSET $${values.length}`,
+      `SELECT ${COLUMNS} FROM (${branches.join(' UNION ALL ')}) AS found
+       ${NEWEST_FIRST} LIMIT ${add(limit)} OFFSET ${add(offset)}`,
       values,
     );
   }
@@ -63,12 +51,9 @@ export class AuditEntriesRepository {
     const older = before ? 'AND (occurred_at, id) < ($3::timestamptz, $4::uuid)' : '';
     // Each half uses its own index.
     const half = (condition: string) =>
-      `(SELECT * FROM audit_entries WHERE ${condition} ${older} ORDER BY occurred_at DESC, id DESC LIMIT $2)`;
+      `(SELECT * FROM audit_entries WHERE ${condition} ${older} ${NEWEST_FIRST} LIMIT $2)`;
     return this.sql.rows(
-      `SELECT ${COLUMNS} FROM (
-         ${half('actor_id = $1::uuid')} UNION ALL
-         ${half('target_id = $1::uuid::text AND actor_id IS DISTINCT FROM $1::uuid')}
-       ) AS about ORDER BY occurred_at DESC, id DESC LIMIT $2`,
+      `SELECT ${COLUMNS} FROM (${sidesOf('$1').map(half).join(' UNION ALL ')}) AS about ${NEWEST_FIRST} LIMIT $2`,
       [userId, limit, ...(before ? [before.key, before.id] : [])],
     );
   }
@@ -82,14 +67,14 @@ export class AuditEntriesRepository {
     filters: AuditFilters,
     { after, limit }: { after: string; limit: number },
   ): Promise<EncryptedEntry[]> {
-    const { conditions, values } = where(filters);
-    const next = (value: unknown) => `$${values.push(value)}`;
-    conditions.push(
-      `id > ${next(after)}::uuid`,
-      `(epoch < ${next(epoch)}::integer OR pg_visible_in_snapshot(xid, ${next(snapshot)}::pg_snapshot))`,
-    );
+    const { values, add } = new Parameters();
+    const conditions = [
+      ...allConditions(filters, add),
+      `id > ${add(after)}::uuid`,
+      `(epoch < ${add(epoch)}::integer OR pg_visible_in_snapshot(xid, ${add(snapshot)}::pg_snapshot))`,
+    ];
     return this.sql.rows(
-      `SELECT ${COLUMNS} FROM audit_entries WHERE ${conditions.join(' AND ')} ORDER BY id LIMIT ${next(limit)}`,
+      `SELECT ${COLUMNS} FROM audit_entries WHERE ${conditions.join(' AND ')} ORDER BY id LIMIT ${add(limit)}`,
       values,
     );
   }
@@ -105,7 +90,8 @@ export class AuditEntriesRepository {
   }
 
   async count(filters: AuditFilters): Promise<number> {
-    const { conditions, values } = where(filters);
+    const { values, add } = new Parameters();
+    const conditions = allConditions(filters, add);
     const row = await this.sql.one<{ entries: number }>(
       `SELECT count(*)::integer AS entries FROM audit_entries WHERE ${conditions.join(' AND ')}`,
       values,
@@ -114,18 +100,90 @@ export class AuditEntriesRepository {
   }
 
   estimate(filters: AuditFilters): Promise<number> {
-    const { conditions, values } = where(filters);
-    const sql = `SELECT 1 FROM audit_entries WHERE ${conditions.join(' AND ')}`;
+    const { values, add } = new Parameters();
+    const sql = `SELECT 1 FROM audit_entries WHERE ${allConditions(filters, add).join(' AND ')}`;
     return estimateRows(this.sql, sql, values);
   }
 }
 
-function where(filters: AuditFilters): { conditions: string[]; values: unknown[] } {
-  const given = (Object.keys(CONDITIONS) as (keyof AuditFilters)[]).filter(
-    (name) => filters[name] !== undefined,
+/** The parameters of a statement. `add` returns the place of a new one. */
+class Parameters {
+  readonly values: unknown[] = [];
+  readonly add = (value: unknown): string => `$${this.values.push(value)}`;
+}
+
+type AddParameter = Parameters['add'];
+
+/** Returns the conditions on one value each. */
+function commonConditions(
+  { actorId, targetId, outcome, from, to }: AuditFilters,
+  add: AddParameter,
+): string[] {
+  return [
+    'true',
+    ...(actorId === undefined ? [] : [`actor_id = ${add(actorId)}::uuid`]),
+    ...(targetId === undefined ? [] : [`target_id = ${add(targetId)}`]),
+    ...(outcome === undefined ? [] : [`outcome = ${add(outcome)}`]),
+    ...(from === undefined ? [] : [`occurred_at >= ${add(from)}::timestamptz`]),
+    ...(to === undefined ? [] : [`occurred_at < ${add(to)}::timestamptz`]),
+  ];
+}
+
+/** Returns the conditions that together match the entries by or on a user, each entry once. */
+const sidesOf = (user: string): string[] => [
+  `actor_id = ${user}::uuid`,
+  `target_id = ${user}::uuid::text AND actor_id IS DISTINCT FROM ${user}::uuid`,
+];
+
+/**
+ * Returns a function that selects the newest entries with these conditions. For an IP address it selects them for each
+ * digest. No time may narrow a digest: the planner would take its entries to be few, and sort them all.
+ */
+function pageSource(
+  { ipDigests }: AuditFilters,
+  add: AddParameter,
+  limit: string,
+): (conditions: string) => string {
+  const select = (conditions: string) =>
+    `(SELECT * FROM audit_entries WHERE ${conditions} ${NEWEST_FIRST} ${limit})`;
+  if (!ipDigests) return select;
+  const digests = `unnest(${add(ipDigests)}::bytea[]) AS ip (digest)`;
+  return (conditions) =>
+    `(SELECT entry.* FROM ${digests} CROSS JOIN LATERAL ${select(`ip_digest = ip.digest AND ${conditions}`)} AS entry
+      ${NEWEST_FIRST} ${limit})`;
+}
+
+function userConditions(userId: string | null | undefined, add: AddParameter): string[] {
+  if (userId === undefined) return [];
+  return userId === null ? ['false'] : sidesOf(add(userId));
+}
+
+/** Returns the conditions on several values, as sets that match no entry twice. */
+function branchesOf({ userId, actions }: AuditFilters, add: AddParameter): string[][] {
+  const sides = userConditions(userId, add);
+  const each = (actions ?? []).map((action) => `action = ${add(action)}`);
+  return [sides, each].reduce<string[][]>(
+    (branches, choices) =>
+      choices.length === 0 ? branches : branches.flatMap((own) => choices.map((one) => [...own, one])),
+    [[]],
   );
-  return {
-    conditions: ['true', ...given.map((name, index) => CONDITIONS[name].replace('?', `$${index + 1}`))],
-    values: given.map((name) => filters[name]),
-  };
+}
+
+/** Returns the conditions on several values, for a statement that does not need the order of their indexes. */
+function setConditions({ userId, actions }: AuditFilters, add: AddParameter): string[] {
+  const sides = userConditions(userId, add);
+  return [
+    ...(sides.length === 0 ? [] : [`(${sides.join(' OR ')})`]),
+    ...(actions === undefined ? [] : [`action = ANY (${add(actions)}::text[])`]),
+  ];
+}
+
+/** Returns all conditions, for a statement that does not need the order of an index. */
+function allConditions(filters: AuditFilters, add: AddParameter): string[] {
+  const { ipDigests } = filters;
+  return [
+    ...commonConditions(filters, add),
+    ...setConditions(filters, add),
+    ...(ipDigests === undefined ? [] : [`ip_digest = ANY (${add(ipDigests)}::bytea[])`]),
+  ];
 }

@@ -2,6 +2,8 @@ import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Requires } from '../../common/authorization/policy.decorator.js';
+import type { Principal } from '../../common/authorization/principal.types.js';
+import { Caller } from '../../common/context/caller.decorator.js';
 import { ErrorResponse } from '../../common/errors/error.response.js';
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { sendPage } from '../../common/pagination/page.js';
@@ -21,10 +23,11 @@ export class AuditController {
   @ApiPage(AuditEntryResponse)
   async listAuditEntries(
     @Query() query: ListAuditDto,
+    @Caller() caller: Principal,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AuditEntryResponse[]> {
-    return sendPage(await this.audit.list(query), request, response).map(toAuditEntryResponse);
+    return sendPage(await this.audit.list(query, caller), request, response).map(toAuditEntryResponse);
   }
 
   /** Returns one audit entry. Reading it also creates an entry. */
@@ -32,7 +35,10 @@ export class AuditController {
   @Requires('audit:read')
   @ApiOkResponse({ type: AuditEntryResponse })
   @ApiNotFoundResponse({ type: ErrorResponse })
-  async readAuditEntry(@Param('id', IdPipe) id: string): Promise<AuditEntryResponse> {
-    return toAuditEntryResponse(await this.audit.get(id));
+  async readAuditEntry(
+    @Param('id', IdPipe) id: string,
+    @Caller() caller: Principal,
+  ): Promise<AuditEntryResponse> {
+    return toAuditEntryResponse(await this.audit.get(id, caller));
   }
 }

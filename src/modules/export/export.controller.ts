@@ -5,8 +5,8 @@ import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires } from '../../common/authorization/policy.decorator.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
-import { assertTimeRange } from '../../common/validation/time.decorator.js';
 import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js';
+import { AuditFiltersService } from '../audit/audit-filters.service.js';
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { UserResponse } from '../users/dto/user.response.js';
 import { ApiExport } from './api-export.decorator.js';
@@ -25,6 +25,7 @@ export class ExportController {
     private readonly exports: ExportService,
     private readonly users: UsersSource,
     private readonly audit: AuditSource,
+    private readonly filters: AuditFiltersService,
   ) {}
 
   /** Exports every user as of this moment, in id order. The export can be resumed for 24 hours. */
@@ -65,18 +66,18 @@ export class ExportController {
     @Caller() caller: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    assertTimeRange(query);
-    const { actor_id, target_id, action, outcome, from, to, fields = auditFields } = query;
-    const filters = { actor_id, target_id, action, outcome, from, to };
+    const { filters, scope } = await this.filters.resolve(query, caller);
+    const { fields = auditFields } = query;
     await this.exports.send(
       {
         kind: 'audit',
         rowEvent: 'entry',
-        filters,
+        filters: scope,
         fields: auditFields.filter((field) => fields.includes(field)),
-        needs: ['export:run'],
+        // Rows show addresses of users while their reader may read users.
+        needs: caller.permissions.has('users:read') ? ['export:run', 'users:read'] : ['export:run'],
         source: (moment, selected, encoding) =>
-          this.audit.select({ moment, filters, fields: selected, encoding }),
+          this.audit.select({ moment, filters, fields: selected, encoding }, caller),
         estimate: () => this.audit.estimate(filters),
       },
       query,

@@ -56,7 +56,7 @@ export class PersonalDataService {
         { name: 'resources', items: () => this.resourcesOf(id) },
         { name: 'transfers', items: () => this.eventsOf(id, resourceEventTypes.transferred) },
         { name: 'events', items: () => this.eventsOf(id) },
-        { name: 'audit_entries', items: () => this.entriesOf(id) },
+        { name: 'audit_entries', items: () => this.entriesOf(user) },
       ];
     });
   }
@@ -93,10 +93,10 @@ export class PersonalDataService {
     } while (after);
   }
 
-  private async *entriesOf(id: string) {
+  private async *entriesOf(user: { readonly id: string; readonly email: string }) {
     let before: PageKey | null = null;
     do {
-      const entries = await this.audit.findAbout(id, before, PAGE);
+      const entries = await this.audit.findAbout(user, before, PAGE);
       yield entries.map(toAuditEntryResponse);
       const last = entries.length < PAGE ? undefined : entries.at(-1);
       before = last ? { key: last.occurredAt.toISOString(), id: last.id } : null;

@@ -19,10 +19,10 @@ export class ImportResults {
    */
   async findPage(page: ResultPage): Promise<RowResult[]> {
     const rows = await this.chunks.findResults(page);
-    const { permissions } = page.caller;
-    if (!permissions.has('users:read') && !permissions.has('users:write')) return rows;
+    const { caller } = page;
+    if (!caller.permissions.has('users:read') && !caller.permissions.has('users:write')) return rows;
     const ids = rows.flatMap(({ itemId }) => itemId ?? []);
-    const addresses = await this.users.findAddresses(ids, permissions.has('users:delete'));
+    const addresses = await this.users.findVisibleEmails(ids, caller);
     const withoutUser = rows.filter(({ itemId, status }) => itemId === null && status !== 'skipped');
     const chunks = new Set(withoutUser.map(({ firstIndex }) => firstIndex));
     const others = await this.rejected.findEmails(page.jobId, [...chunks]);

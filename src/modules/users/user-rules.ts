@@ -9,13 +9,16 @@ export const FIRST_ADMINISTRATOR_NAME = 'Administrator';
 /** The number of days during which a deleted user can be restored. Afterwards the service erases the user. */
 export const RESTORABLE_DAYS = 30;
 
+/** Returns false for a deleted user and a caller without `users:delete`. */
+export const isVisible = (user: User, caller: Principal): boolean =>
+  user.status !== 'deleted' || caller.permissions.has('users:delete');
+
 /**
  * Returns the user. Hides a deleted user from callers without `users:delete`.
  * @throws AppError `NOT_FOUND`
  */
 export function assertVisible(user: User | null, caller: Principal): User {
-  const hidden = user?.status === 'deleted' && !caller.permissions.has('users:delete');
-  if (!user || hidden) throw new AppError('NOT_FOUND');
+  if (!user || !isVisible(user, caller)) throw new AppError('NOT_FOUND');
   return user;
 }
 

@@ -74,6 +74,11 @@ const FIND_ALL = prepared(
   `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
 );
 
+const FIND_EMAILS = prepared(
+  `SELECT id, email FROM users
+   WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL AND ($2::boolean OR status <> 'deleted')`,
+);
+
 const FIND_FOR_UPDATE = prepared(
   `SELECT ${USER_COLUMNS} FROM users WHERE id = $1 AND erased_at IS NULL FOR UPDATE`,
 );
@@ -300,14 +305,6 @@ export class UsersRepository {
     await this.sql.execute('SELECT sample_accounts_anew()');
   }
 
-  /** Returns the address and status of each existing user. */
-  findAddresses(ids: readonly string[]): Promise<Pick<User, 'id' | 'email' | 'status'>[]> {
-    return this.sql.rows(
-      'SELECT id, email, status FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL',
-      [ids],
-    );
-  }
-
   /**
    * Returns the status of each existing user. With `hold`, locks the rows (`FOR SHARE`) in id order until the
    * unit of work ends.
@@ -318,6 +315,15 @@ export class UsersRepository {
       [ids],
     );
     return new Map(rows.map(({ id, status }) => [id, status]));
+  }
+
+  /** Returns the addresses by id, without those of erased users. */
+  async findEmails(
+    ids: readonly string[],
+    { withDeleted }: { withDeleted: boolean },
+  ): Promise<Map<string, string>> {
+    const rows = await this.sql.rows<Pick<User, 'id' | 'email'>>(FIND_EMAILS, [ids, withDeleted]);
+    return new Map(rows.map(({ id, email }) => [id, email]));
   }
 
   /** Changes neither `version` nor `updated_at`. Locks in id order, as every multi-row lock does. */

@@ -11,7 +11,7 @@ import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
 import { replayUser } from './history/replay-user.js';
-import { assertVisible } from './user-rules.js';
+import { assertVisible, isVisible } from './user-rules.js';
 import { UserAuthorityPolicy } from './user-authority.policy.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
@@ -94,11 +94,22 @@ export class UsersService {
     return emailKey === null ? null : this.repository.findByEmail(emailKey);
   }
 
-  /** Returns the address of each of these users whom the caller may see. */
-  async findAddresses(ids: readonly string[], seesDeleted: boolean): Promise<Map<string, string>> {
-    const users = await this.repository.findAddresses(ids);
-    const visible = users.filter(({ status }) => status !== 'deleted' || seesDeleted);
-    return new Map(visible.map(({ id, email }) => [id, email]));
+  /** Finds the id of the user with this address. Returns null for a user whom the caller may not see. */
+  async findVisibleId(email: string, caller: Principal): Promise<string | null> {
+    const user = await this.findByEmail(email);
+    return user && isVisible(user, caller) ? user.id : null;
+  }
+
+  /**
+   * Returns the addresses, by id, of a page of users, without those whom the caller may not see. The caller must be
+   * allowed to read users.
+   */
+  async findVisibleEmails(
+    ids: readonly string[],
+    { permissions }: Principal,
+  ): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0) return new Map();
+    return this.repository.findEmails(ids, { withDeleted: permissions.has('users:delete') });
   }
 
   /** Records the sign-in once the unit of work commits. */

@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { XID8 } from '../database/column-types.js';
-import type { ActorType, AuditAction, AuditOutcome } from './audit.types.js';
+import type { ActorType, AuditAction, AuditOutcome, AuditReason } from './audit.types.js';
 
 /** An audit entry as stored. The table is partitioned by month and has no primary key. */
 @Entity('audit_entries')
@@ -60,4 +60,12 @@ export class AuditEntry {
 
   @Column('bytea', { name: 'changes_sealed', nullable: true })
   changesEncrypted: Buffer | null;
+
+  /** The reason of a refusal. Entries of the first release have it among their changes. */
+  @Column('text', { nullable: true })
+  reason: AuditReason | null;
+
+  /** The digest of the IP address under the key of `originKey`'s user. */
+  @Column('bytea', { name: 'ip_digest', nullable: true })
+  ipDigest: Buffer | null;
 }

@@ -1,12 +1,19 @@
 import { Injectable } from '@nestjs/common';
-import { requestContext } from '../../common/context/request-context.js';
+import { type RequestOrigin, requestContext } from '../../common/context/request-context.js';
+import { isClientAddress } from '../../common/http/client-network.js';
 import { newId, NIL_UUID } from '../../common/ids.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
 import type { Cipher } from '../crypto/cipher.service.js';
-import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
 import type { ActorType, AuditAction, AuditOutcome, AuditReason } from './audit.types.js';
-import { type AuditChanges, packDetails } from './audit-details.js';
+import type { AuditChanges } from './audit-details.js';
+import {
+  ENTRY_COLUMNS,
+  INSERT_ENTRIES,
+  INSERT_ENTRY,
+  INSERT_ENTRY_AND_IP_USE,
+} from './audit-entry.statements.js';
+import { AuditIpUsers, type IpOfEntry, type IpUse } from './audit-ip-users.service.js';
 
 export interface AuditActor {
   readonly type: ActorType;
@@ -44,43 +51,16 @@ interface EncryptedValue {
   readonly encrypted: Buffer | null;
 }
 
-const COLUMNS = `id, occurred_at, actor_type, actor_id, session_id, action, target_type, target_id,
-                 outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed`;
+const NOTHING: EncryptedValue = { key: null, encrypted: null };
 
-const INSERT = prepared(
-  `INSERT INTO audit_entries (${COLUMNS})
-   VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-);
+type Keys = ReadonlyMap<string, Cipher>;
 
-const INSERT_ALL = prepared(
-  `INSERT INTO audit_entries (epoch, ${COLUMNS})
-   SELECT (SELECT current_epoch()), id, clock_timestamp(), actor_type, actor_id, session_id, action, target_type,
-          target_id, outcome, request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed
-   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-               $10::text[], $11::uuid[], $12::bytea[], $13::uuid[], $14::bytea[])
-        WITH ORDINALITY AS entry (id, actor_type, actor_id, session_id, action, target_type, target_id, outcome,
-                                  request_id, trace_id, origin_key, origin_sealed, changes_key, changes_sealed, place)
-   ORDER BY place`,
-);
-
-/** The types of the values of one entry, in the order of {@link COLUMNS} without the time. */
-const VALUE_TYPES = 'uuid text uuid uuid text text text text text text uuid bytea uuid bytea'.split(
-  ' ',
-) as readonly string[];
-
-/**
- * Returns an INSERT that writes one entry for each row of `source`, for use inside a larger statement. Its
- * parameters, those of `AuditLog.valuesOf`, begin at number `first`.
- */
-export function insertAuditEntryFrom(source: string, first: number): string {
-  const [id, ...others] = VALUE_TYPES.map((type, index) => `$${first + index}::${type}`);
-  return `INSERT INTO audit_entries (${COLUMNS}) SELECT ${id}, clock_timestamp(), ${others.join(', ')} FROM ${source}`;
-}
-
-interface EncryptionOptions {
-  readonly purpose: string;
-  readonly uncached: boolean;
-  readonly made?: ReadonlyMap<string, Cipher> | undefined;
+/** An entry to write. */
+export interface PreparedEntry {
+  /** The values in the order of {@link ENTRY_COLUMNS}. */
+  readonly values: readonly unknown[];
+  /** The use that `AuditLog.storeIpUse` stores; null when it is known to be stored. */
+  readonly ipUse: IpUse | null;
 }
 
 /**
@@ -93,6 +73,7 @@ export class AuditLog {
   constructor(
     private readonly sql: SqlRunner,
     private readonly keys: UserEncryptionKeys,
+    private readonly ipUsers: AuditIpUsers,
   ) {}
 
   /**
@@ -100,36 +81,40 @@ export class AuditLog {
    * users created in this unit of work.
    */
   async record(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<void> {
-    await this.sql.defer(INSERT, await this.valuesOf(fact, made));
+    const { values, ipUse } = await this.prepare(fact, made);
+    if (!ipUse) return this.sql.defer(INSERT_ENTRY, values);
+    await this.sql.defer(INSERT_ENTRY_AND_IP_USE, [...values, ipUse.ip, ipUse.month]);
+    this.ipUsers.remember(ipUse);
   }
 
   /** Writes several entries like `record`, in one statement. */
   async recordAll(facts: readonly NewAuditEntry[], made: ReadonlyMap<string, Cipher>): Promise<void> {
-    const rows: unknown[][] = [];
-    for (const fact of facts) rows.push(await this.valuesOf(fact, made));
-    if (rows.length === 0) return;
-    const columns = (rows[0] ?? []).map((_, column) => rows.map((row) => row[column]));
-    await this.sql.defer(INSERT_ALL, columns);
+    if (facts.length === 0) return;
+    const entries: PreparedEntry[] = [];
+    for (const fact of facts) entries.push(await this.prepare(fact, made));
+    // One row for all entries of a caller. Those of several users come in the order in which everybody inserts them.
+    const uses = new Map(entries.map((entry) => [entry.ipUse?.name ?? '', entry]));
+    for (const [, entry] of [...uses].toSorted(([a], [b]) => (a < b ? -1 : 1))) await this.storeIpUse(entry);
+    await this.sql.defer(
+      INSERT_ENTRIES,
+      ENTRY_COLUMNS.map((_, column) => entries.map(({ values }) => values[column])),
+    );
   }
 
-  /** Returns the values of an entry for `insertAuditEntryFrom`. */
-  async valuesOf(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<unknown[]> {
+  /** Prepares an entry for `insertAuditEntryFrom`. Call `storeIpUse` in the unit of work that writes it. */
+  async prepare(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<PreparedEntry> {
     const { action, target, outcome = 'success', actor } = fact;
     const id = newId();
     const context = requestContext.current();
     const who = actor ?? actorOf(context);
     const about = fact.about ?? (target?.type === USER ? target.id : NIL_UUID);
-    const origin = await this.encrypt(context?.origin ?? undefined, who.id ?? about, {
-      purpose: auditEncryptionPurpose(id, 'origin'),
+    const origin = await this.encryptOrigin(context?.origin ?? null, who.id ?? about, {
+      id,
       uncached: who.type === 'anonymous',
       made,
     });
-    const changed = await this.encrypt(packDetails(fact), about, {
-      purpose: auditEncryptionPurpose(id, 'changes'),
-      uncached: false,
-      made,
-    });
-    return [
+    const changed = await this.encryptChanges(fact.changes, about, { id, made });
+    const values: unknown[] = [
       id,
       who.type,
       who.id,
@@ -144,26 +129,57 @@ export class AuditLog {
       origin.encrypted,
       changed.key,
       changed.encrypted,
+      fact.reason ?? null,
+      origin.ip?.digest ?? null,
     ];
+    return { values, ipUse: origin.ip?.use ?? null };
+  }
+
+  /** Stores what leads from the IP address to an entry that another statement writes. */
+  async storeIpUse({ ipUse }: PreparedEntry): Promise<void> {
+    if (ipUse) await this.ipUsers.add(ipUse);
   }
 
   /**
-   * Encrypts a value. For anonymous callers the key is always looked up, because an unknown address must not
-   * take less time than a known one.
+   * Encrypts the origin and makes the digest of its address. For anonymous callers the key is always looked up, because
+   * an unknown address must not take less time than a known one.
    */
-  private async encrypt(
-    value: object | undefined,
+  private async encryptOrigin(
+    origin: RequestOrigin | null,
     userId: string,
-    { purpose, uncached: anew, made }: EncryptionOptions,
-  ): Promise<EncryptedValue> {
-    if (!value) return { key: null, encrypted: null };
-    const known = made?.get(userId);
+    { id, uncached, made }: { id: string; uncached: boolean; made: Keys | undefined },
+  ): Promise<EncryptedValue & { ip: IpOfEntry | null }> {
+    if (!origin) return { ...NOTHING, ip: null };
     const cipher =
-      known ??
-      (anew ? await this.keys.uncachedEncryptionCipher(userId) : await this.keys.encryptionCipher(userId));
-    return { key: userId, encrypted: cipher?.encrypt(Buffer.from(JSON.stringify(value)), purpose) ?? null };
+      made?.get(userId) ??
+      (uncached
+        ? await this.keys.uncachedEncryptionCipher(userId)
+        : await this.keys.encryptionCipher(userId));
+    if (!cipher) return { key: userId, encrypted: null, ip: null };
+    const { ip } = origin;
+    return {
+      key: userId,
+      encrypted: encryptJson(cipher, origin, auditEncryptionPurpose(id, 'origin')),
+      ip: isClientAddress(ip) ? this.ipUsers.digestFor(cipher, { userId, ip, uncached }) : null,
+    };
+  }
+
+  private async encryptChanges(
+    changes: AuditChanges | undefined,
+    userId: string,
+    { id, made }: { id: string; made: Keys | undefined },
+  ): Promise<EncryptedValue> {
+    if (!changes) return NOTHING;
+    const cipher = made?.get(userId) ?? (await this.keys.encryptionCipher(userId));
+    return {
+      key: userId,
+      encrypted: cipher && encryptJson(cipher, changes, auditEncryptionPurpose(id, 'changes')),
+    };
   }
 }
+
+const encryptJson = (cipher: Cipher, value: object, purpose: string): Buffer =>
+  cipher.encrypt(Buffer.from(JSON.stringify(value)), purpose);
 
 export const auditEncryptionPurpose = (id: string, field: 'origin' | 'changes'): string =>
   `audit:${id}:${field}`;

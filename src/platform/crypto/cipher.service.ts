@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { nextRandomBytes } from '../../common/random-bytes.js';
+import { deriveKey, keyedDigest } from './keyed-digest.js';
 
 export const MASTER_KEY = Symbol('MasterKey');
 
@@ -25,6 +26,14 @@ export class Cipher {
     // Adds nothing in this mode, and the tag exists only afterwards.
     aes.final();
     return Buffer.concat([FORMAT_BYTE, nonce, aes.getAuthTag(), encrypted]);
+  }
+
+  /**
+   * Returns a digest of the text that nobody can compute or check without this key. The key of the digest is
+   * derived, so it encrypts nothing.
+   */
+  digest(text: string, purpose: string): Buffer {
+    return keyedDigest(deriveKey(this.key, purpose), [text]);
   }
 
   /**

@@ -1,8 +1,6 @@
-import { createHmac, hkdfSync } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { MASTER_KEY } from './cipher.service.js';
-
-const KEY_BYTES = 32;
+import { deriveKey, keyedDigest } from './keyed-digest.js';
 
 /**
  * Computes digests (HMAC-SHA-256) of values that must not be guessable from them, such as a body that holds a
@@ -17,18 +15,13 @@ export class KeyedDigestService {
 
   /** Returns the digest of the parts. Part boundaries count: `['ab', 'c']` and `['a', 'bc']` differ. */
   digest(purpose: string, parts: readonly (string | Buffer)[]): Buffer {
-    const hmac = createHmac('sha256', this.keyOf(purpose));
-    for (const part of parts) {
-      const bytes = Buffer.from(part);
-      hmac.update(`${bytes.length}:`).update(bytes);
-    }
-    return hmac.digest();
+    return keyedDigest(this.keyOf(purpose), parts);
   }
 
   private keyOf(purpose: string): Buffer {
     const known = this.keys.get(purpose);
     if (known) return known;
-    const key = Buffer.from(hkdfSync('sha256', this.masterKey, Buffer.alloc(0), purpose, KEY_BYTES));
+    const key = deriveKey(this.masterKey, purpose);
     this.keys.set(purpose, key);
     return key;
   }

@@ -33,6 +33,12 @@ export class PeriodicTask {
     return this.running;
   }
 
+  /** Waits for the run in progress and runs once more, unless that one failed or the task has stopped. */
+  async runOnceMore(): Promise<void> {
+    await this.running;
+    if (!this.failing && !this.stopped) await this.run();
+  }
+
   /** Ends the interval and waits for the run in progress. */
   async stop(): Promise<void> {
     this.stopped = true;

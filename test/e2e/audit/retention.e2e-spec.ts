@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Permission } from '../../../src/common/authorization/permissions.js';
 import { AuditKeysService } from '../../../src/modules/audit/sealing/audit-keys.service.js';
 import { AuditRetentionService } from '../../../src/modules/audit/retention/audit-retention.service.js';
 import { formatLeaves, signRetention } from '../../../src/modules/audit/proofs/retention-statement.js';
@@ -17,6 +18,7 @@ import type { SealBody } from '../../support/builders/seal-client.js';
 import { Tampering } from '../../support/database/tampering.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
+import { NOBODY } from '../../support/builders/users.js';
 import { verifyAuditLogFile, exportAuditLog } from '../../support/builders/audit-log-commands.js';
 
 const KEPT_MONTHS = 12;
@@ -51,6 +53,11 @@ beforeAll(async () => {
   );
   february = await writeAt('2020-02-10', '2020-02-11');
   march = await writeAt('2020-03-10', '2020-03-11');
+  await own.query(
+    `INSERT INTO audit_ip_users (ip, month, user_id, digest)
+     SELECT '\\x01', month::date, $1, '\\x02' FROM unnest($2::text[]) AS month`,
+    [NOBODY, ['2020-01-01', '2020-02-01', '2020-03-01']],
+  );
 });
 afterAll(async () => {
   await app.close();
@@ -103,7 +110,9 @@ async function expectNotWhole(cursor: string): Promise<void> {
   }
   // Like an export that is in progress.
   const moment = { epoch: 1, snapshot: '1:1:', monthsDropped: 0 };
-  const source = app.nest.get(AuditSource).select({ moment, filters: {}, fields: ['id'], encoding: 'csv' });
+  const selection = { moment, filters: {}, fields: ['id'], encoding: 'csv' } as const;
+  const reader = { userId: app.admin.id, sessionId: NOBODY, roles: [], permissions: new Set<Permission>() };
+  const source = app.nest.get(AuditSource).select(selection, reader);
   await expect(source.read(START_OFFSET.id, 1)).rejects.toMatchObject({ code: 'CONFLICT' });
   const anew = await runExport({ url: app.url, user: app.admin, path: EXPORT });
   const path = `${EXPORT}&after=${String(anew.headers['x-export-cursor'])}`;
@@ -192,6 +201,14 @@ describe('a month past its retention', () => {
     await get(`${march[0]}/proof`).expect(200);
     expect(await verify({ to: '2000-01-01T00:00:00Z' })).toMatchObject({ valid: true });
     await expect(drop('2020-01')).rejects.toThrow('does not exist');
+  });
+
+  it('is dropped with what leads from IP addresses to its entries', async () => {
+    const left = await own.query<{ month: string }>(
+      `SELECT to_char(month, 'YYYY-MM') AS month FROM audit_ip_users WHERE user_id = $1`,
+      [NOBODY],
+    );
+    expect(left).toEqual([{ month: '2020-03' }]);
   });
 
   it('is located in its seals when other entries of them are gone', async () => {

@@ -49,10 +49,10 @@ describe('audit entries of sign-ins', () => {
     await app.request('post', '/api/auth/logout').auth(pair.access_token, { type: 'bearer' }).expect(204);
     const entries = await told({ target_id: id });
     expect(entries.map(({ action, outcome, actor }) => [action, outcome, actor])).toEqual([
-      ['auth.login', 'success', { type: 'user', id, session_id: sid }],
-      ['auth.login', 'denied', { type: 'anonymous', id: null, session_id: null }],
-      ['auth.refresh', 'success', { type: 'user', id, session_id: sid }],
-      ['auth.logout', 'success', { type: 'user', id, session_id: sid }],
+      ['auth.login', 'success', { type: 'user', id, session_id: sid, email }],
+      ['auth.login', 'denied', { type: 'anonymous', id: null, session_id: null, email: null }],
+      ['auth.refresh', 'success', { type: 'user', id, session_id: sid, email }],
+      ['auth.logout', 'success', { type: 'user', id, session_id: sid, email }],
     ]);
     expect(entries[1]?.user_agent).toBe('tests of the trail');
     expect(await eventsOf(id)).toEqual([

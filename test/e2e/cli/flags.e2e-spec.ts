@@ -88,8 +88,12 @@ async function auditList(): Promise<string[]> {
   for (const name of ['Renamed', 'Administrator'])
     await app.as(app.admin, 'patch', '/api/users/me').send({ name }).expect(200);
   const { id } = app.admin;
-  const cursor = await cursorOf(`/api/audit?outcome=success&actor_id=${id}&target_id=${id}`);
-  return [...LIST, cursor, '--filter', 'outcome=success', '--actor', id, '--target', id];
+  const [action, ip] = ['user.update', '127.0.0.1'];
+  const cursor = await cursorOf(
+    `/api/audit?outcome=success&actor_id=${id}&target_id=${id}&action=${action}&ip=${ip}`,
+  );
+  const flags = ['--actor', id, '--target', id, '--action', action, '--ip', ip];
+  return [...LIST, cursor, '--filter', 'outcome=success', ...flags];
 }
 
 /** For each command with flags of its own, a line that gives all of them. */

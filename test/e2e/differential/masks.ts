@@ -21,6 +21,8 @@ const REPLACED: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/("commit": ?)"(?:[0-9a-f]{40}(?:-dirty)?|unknown)"/, '$1<commit>'],
   [/("schema": ?)"\d{13}"/g, '$1<schema>'],
   [/("responseTime": ?)\d+/g, '$1<ms>'],
+  // The address beside the id of an actor or a target.
+  [/("email": ?)(?:null|"[^"]*")(?=\s*\},\s*"(?:action|outcome)":)/g, '$1<address>'],
 ];
 /** The encoded form of an audit entry, in which parts could look like other values. */
 const LEAF = /("leaf_data": ?)"[\w+/=]+"/;

@@ -93,6 +93,17 @@ export const addLocale: Change = (text) =>
 /** Restores the empty line at the end of a body, which a recording omits at the end of an exchange. */
 export const addEmptyLine: Change = (text) => `${text}\n`;
 
+/** Adds the addresses beside the ids of the actor and the target of each audit entry, in bodies and lines alike. */
+export const addEntryAddresses: Change = (text) =>
+  text
+    .replace(/(\s*)"session_id"(: ?)(null|"[^"]*")(\s*)\}(?=,\s*"action":)/g, withAddress('session_id'))
+    .replace(/(\s*)"id"(: ?)("[^"]*")(\s*)\}(?=,\s*"outcome":)/g, withAddress('id'));
+
+const withAddress =
+  (last: string) =>
+  (_: string, indent: string, colon: string, value: string, end: string): string =>
+    `${indent}"${last}"${colon}${value},${indent}"email"${colon}<address>${end}}`;
+
 /** Applies the change only to paths under /api. */
 export const underApi =
   (change: Change): Change =>

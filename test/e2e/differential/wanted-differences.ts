@@ -2,6 +2,7 @@ import {
   addAccessLine,
   addCorsWarning,
   addEmptyLine,
+  addEntryAddresses,
   addHeader,
   addLocale,
   addLog,
@@ -196,6 +197,24 @@ const joiningTheFeed: readonly WantedDifference[] = [
   },
 ];
 
+/** People read the audit log by address, and look for several actions at once. */
+const auditForPeople: readonly WantedDifference[] = [
+  {
+    exchanges: /./,
+    change: addEntryAddresses,
+    reason: 'an entry shows the addresses of its users to callers who may read them',
+  },
+  {
+    exchanges: /^history: GET \/api\/audit\?action=nothing as admin$/,
+    change: (text) =>
+      text.replaceAll(
+        'must be one of the following values:',
+        'must be one or more of the following values, separated by commas:',
+      ),
+    reason: 'the filter takes several actions',
+  },
+];
+
 /** The permission `tokens:introspect` and the metadata for other services. */
 const trustedTokens: readonly WantedDifference[] = [
   {
@@ -238,6 +257,7 @@ export const wantedDifferences: readonly WantedDifference[] = [
   ...documentationLines,
   ...answeredAtTheEdge,
   ...joiningTheFeed,
+  ...auditForPeople,
   ...trustedTokens,
   ...importDifferences,
   ...refusalDifferences,

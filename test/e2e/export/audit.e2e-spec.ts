@@ -29,7 +29,8 @@ let exporter: TestUser;
 beforeAll(async () => {
   here = await TestApp.create();
   there = await TestApp.create({ database: here.database });
-  exporter = await createUserWith(here, ['export:run']);
+  // May read the same addresses as the administrator, whose list is compared with the export.
+  exporter = await createUserWith(here, ['export:run', 'users:read', 'users:delete']);
   await writeEntries(here.database, ENTRIES);
   for (const [i, agent] of AGENTS.entries()) {
     const { id } = await signUp(here, 'Somebody', `agent-${i}@export.example`);

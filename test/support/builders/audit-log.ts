@@ -30,6 +30,8 @@ export const entryAt = (seq: number, more: Partial<StoredEntry> = {}): StoredEnt
   origin_sealed: randomBytes(20),
   changes_key: null,
   changes_sealed: null,
+  reason: null,
+  ip_digest: null,
   ...more,
 });
 

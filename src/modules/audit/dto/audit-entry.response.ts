@@ -23,6 +23,10 @@ class AuditActorResponse {
 
   @ApiProperty({ type: String, format: 'uuid', nullable: true, example: ID })
   session_id: string | null;
+
+  /** The current address of the user. Null unless the caller may read that user */
+  @ApiProperty({ type: String, nullable: true, example: 'ada@example.com' })
+  email: string | null;
 }
 
 class AuditTargetResponse {
@@ -31,6 +35,10 @@ class AuditTargetResponse {
 
   /** @example 0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10 */
   id: string;
+
+  /** The current address if the target is a user whom the caller may read, and null otherwise */
+  @ApiProperty({ type: String, nullable: true, example: 'ada@example.com' })
+  email: string | null;
 }
 
 /** An audit entry. Its personal values are null once the user they belong to is erased. */
@@ -46,7 +54,11 @@ export class AuditEntryResponse {
   @ApiProperty({ enum: auditActions, example: 'user.update' })
   action: AuditAction;
 
-  @ApiProperty({ type: AuditTargetResponse, nullable: true, example: { type: 'user', id: ID } })
+  @ApiProperty({
+    type: AuditTargetResponse,
+    nullable: true,
+    example: { type: 'user', id: ID, email: 'ada@example.com' },
+  })
   target: AuditTargetResponse | null;
 
   @ApiProperty({ enum: auditOutcomes, example: 'success' })
@@ -84,9 +96,17 @@ export function toAuditEntryResponse(entry: DecryptedEntry): AuditEntryResponse 
   return {
     id: entry.id,
     occurred_at: entry.occurredAt.toISOString(),
-    actor: { type: entry.actorType, id: entry.actorId, session_id: entry.sessionId },
+    actor: {
+      type: entry.actorType,
+      id: entry.actorId,
+      session_id: entry.sessionId,
+      email: entry.actorEmail,
+    },
     action: entry.action,
-    target: targetType === null || targetId === null ? null : { type: targetType, id: targetId },
+    target:
+      targetType === null || targetId === null
+        ? null
+        : { type: targetType, id: targetId, email: entry.targetEmail },
     outcome: entry.outcome,
     changes: entry.changes,
     ip: origin?.ip ?? null,

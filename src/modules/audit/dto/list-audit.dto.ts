@@ -1,8 +1,16 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { PageQuery } from '../../../common/pagination/page-query.dto.js';
 import { IsId } from '../../../common/validation/id.decorator.js';
-import { IsOptionalProperty, IsText, Trimmed } from '../../../common/validation/text.decorators.js';
+import { MAX_EMAIL_LENGTH } from '../../../common/email-address.js';
+import {
+  IsEmailAddress,
+  IsOptionalProperty,
+  IsText,
+  Trimmed,
+} from '../../../common/validation/text.decorators.js';
+import { IsIpAddress } from '../../../common/validation/ip-address.decorator.js';
+import { IsListOf } from '../../../common/validation/text-list.decorator.js';
 import { IsTime } from '../../../common/validation/time.decorator.js';
 import {
   type AuditAction,
@@ -13,7 +21,8 @@ import { auditActions } from '../../audit-actions.js';
 
 const MAX_TARGET_LENGTH = 200;
 
-export class ListAuditDto extends PageQuery {
+/** The filters of the list and of the export. */
+export class AuditFilterQuery {
   /** The id of the user who acted */
   @IsOptionalProperty()
   @IsId()
@@ -27,11 +36,21 @@ export class ListAuditDto extends PageQuery {
   @ApiPropertyOptional({ maxLength: MAX_TARGET_LENGTH })
   target_id?: string;
 
+  /** The email address of a user who acted or was acted on. Requires `users:read` */
   @IsOptionalProperty()
-  @Trimmed()
-  @IsIn(auditActions)
-  @ApiPropertyOptional({ enum: auditActions })
-  action?: AuditAction;
+  @IsEmailAddress()
+  @ApiPropertyOptional({ format: 'email', maxLength: MAX_EMAIL_LENGTH })
+  email?: string;
+
+  /** The IP address of the request. Finds no entries of release 0.1.0 and of erased users */
+  @IsOptionalProperty()
+  @IsIpAddress()
+  ip?: string;
+
+  /** The actions to list, separated by commas */
+  @IsOptionalProperty()
+  @IsListOf(auditActions)
+  action?: AuditAction[];
 
   @IsOptionalProperty()
   @Trimmed()
@@ -49,3 +68,5 @@ export class ListAuditDto extends PageQuery {
   @IsTime()
   to?: string;
 }
+
+export class ListAuditDto extends IntersectionType(PageQuery, AuditFilterQuery) {}

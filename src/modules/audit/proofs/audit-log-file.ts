@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { AuditJwk } from './key-set.js';
-import { type ColumnKind, entryColumns, type StoredEntry } from './leaf.js';
+import { type ColumnKind, entryColumns, laterColumns, type StoredEntry } from './leaf.js';
 import { formatLeaves, MAX_RETENTIONS, parseLeaves, type Retention } from './retention-statement.js';
 import { MAX_ENTRIES_PER_SEAL, splitHashes, type StoredSeal } from './seal.js';
 import type { SealedBlock } from './verify-audit-log.js';
@@ -10,11 +10,12 @@ import type { SealedBlock } from './verify-audit-log.js';
 /*
  * The format of an exported audit log: NDJSON. The first line is the header `{format, version, keys}`. Then comes
  * one line `{"retention": {...}}` for each month that may be absent. The other lines are entries and seals. An entry
- * `{"entry": {...}}` holds every column as stored (bytes in base64). A seal `{"seal": {...}}` follows the entries
- * that it covers. No seal covers the entries after the last seal.
+ * `{"entry": {...}}` holds every column as stored (bytes in base64), but for columns of later versions that are null. A
+ * seal `{"seal": {...}}` follows the entries that it covers. No seal covers the entries after the last seal. A file of
+ * version 1 has no columns of later versions.
  */
 const FORMAT = 'gatehouse-audit-trail';
-const VERSION = 1;
+const VERSION = 2;
 
 /** Reports the line at which the file is damaged or is not an exported audit log. */
 export class AuditLogFileError extends Error {
@@ -53,8 +54,11 @@ const columnSchemas: Readonly<Record<ColumnKind, z.ZodType>> = {
 };
 const entrySchema = z.strictObject({
   ...Object.fromEntries(entryColumns.map(([name, kind]) => [name, columnSchemas[kind].nullable()])),
+  ...Object.fromEntries(laterColumns.map(([name, kind]) => [name, columnSchemas[kind].optional()])),
   epoch: whole,
 });
+const isLater: ReadonlySet<string> = new Set(laterColumns.map(([name]) => name));
+const NO_LATER_VALUES = Object.fromEntries(laterColumns.map(([name]) => [name, null]));
 const position = z.strictObject({ epoch: whole, xid: decimal, seq: decimal });
 const sealSchema = z.strictObject({
   number: whole,
@@ -90,7 +94,7 @@ const retentionSchema = z.strictObject({
 });
 const headerSchema = z.strictObject({
   format: z.literal(FORMAT),
-  version: z.literal(VERSION),
+  version: z.literal([1, VERSION]),
   keys: z.array(
     z.strictObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }),
   ),
@@ -103,13 +107,23 @@ export async function* auditLogLines({ keys, retentions, blocks }: AuditLogConte
   yield line({ format: FORMAT, version: VERSION, keys });
   for (const retention of retentions) yield line({ retention: retentionSchema.encode(retention) });
   for await (const { entries, seal } of blocks) {
-    for (const entry of entries) yield line({ entry: entrySchema.encode(entry) });
+    for (const entry of entries) yield line({ entry: entrySchema.encode(withoutNulls(entry)) });
     if (seal) {
       const leafHashes = Buffer.concat(seal.leafHashes);
       yield line({ seal: sealSchema.encode({ ...seal, leafHashes }) });
     }
   }
 }
+
+/** Leaves out the columns of later versions that are null, so that an entry of version 1 has the same line as before. */
+const withoutNulls = ({ epoch, ...others }: StoredEntry) => ({
+  epoch,
+  ...Object.fromEntries(
+    Object.entries(others).filter(([name, value]) => value !== null || !isLater.has(name)),
+  ),
+});
+
+const withNulls = (entry: object): StoredEntry => ({ ...NO_LATER_VALUES, ...(entry as StoredEntry) });
 
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
@@ -172,7 +186,7 @@ async function* blocksOf(lines: AsyncIterable<NumberedLine>): AsyncGenerator<Sea
   for await (const { number, value } of lines) {
     const read = lineSchema.safeParse(value);
     if (!read.success) throw new AuditLogFileError(`line ${number} is neither an entry nor a seal`);
-    if ('entry' in read.data) entries.push(read.data.entry as unknown as StoredEntry);
+    if ('entry' in read.data) entries.push(withNulls(read.data.entry));
     // Reads one entry more than a seal can hold, which is enough to detect too many.
     const full = entries.length > MAX_ENTRIES_PER_SEAL + 1;
     if (!('seal' in read.data) && !full) continue;

@@ -1,7 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { entryAt } from '../../../../test/support/builders/audit-log.js';
-import { type ColumnKind, type EntryColumn, entryColumns, leafData, type StoredEntry } from './leaf.js';
+import {
+  type ColumnKind,
+  type EntryColumn,
+  entryColumns,
+  laterColumns,
+  leafData,
+  type StoredEntry,
+} from './leaf.js';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((each) => each.isWellFormed());
 const values: Readonly<Record<ColumnKind, fc.Arbitrary<unknown>>> = {
@@ -16,9 +23,9 @@ const anyEntry = fc.record(
   Object.fromEntries(entryColumns.map(([name, kind]) => [name, fc.option(values[kind])])),
 ) as unknown as fc.Arbitrary<StoredEntry>;
 
-/** Decodes the output of `leafData`, following only its documented format. */
+/** Decodes the output of `leafData`, following only its documented format. Version 1 lacks the later columns. */
 function decode(data: Buffer): (string | null)[] {
-  expect(data[0]).toBe(1);
+  expect([1, 2]).toContain(data[0]);
   const fields: (string | null)[] = [];
   for (let at = 1; at < data.length;) {
     const length = data.readUInt32BE(at);
@@ -29,6 +36,7 @@ function decode(data: Buffer): (string | null)[] {
       at += length;
     }
   }
+  if (data[0] === 1) fields.push(...laterColumns.map(() => null));
   return fields;
 }
 
@@ -65,7 +73,7 @@ describe('leafData', () => {
     expect(leafData(none)).not.toEqual(leafData({ ...none, trace_id: '' }));
   });
 
-  it('never changes its format, because later releases must verify old seals', () => {
+  describe('never changes its format, because later releases must verify old seals', () => {
     const entry = entryAt(7, {
       id: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10',
       actor_id: null,
@@ -75,10 +83,17 @@ describe('leafData', () => {
     const nothing = 'ffffffff';
     const field = (value: string) =>
       value.length.toString(16).padStart(8, '0') + Buffer.from(value).toString('hex');
-    expect(leafData(entry).toString('hex')).toBe(
-      `01${field('1')}${field('700')}${field('7')}000000100192f1c48a4e7c319d523f6f0c2b7a10` +
-        `${field('2026-01-01T00:00:00.007Z')}${field('user')}${nothing}${nothing}${field('auth.login')}` +
-        `${nothing}${nothing}${field('success')}${field('request-7')}${nothing}${nothing}00000002abcd${nothing}${nothing}`,
-    );
+    const first =
+      `${field('1')}${field('700')}${field('7')}000000100192f1c48a4e7c319d523f6f0c2b7a10` +
+      `${field('2026-01-01T00:00:00.007Z')}${field('user')}${nothing}${nothing}${field('auth.login')}` +
+      `${nothing}${nothing}${field('success')}${field('request-7')}${nothing}${nothing}00000002abcd${nothing}${nothing}`;
+
+    it.each<[string, Partial<StoredEntry>, string]>([
+      ['of version 1 without later values', {}, `01${first}`],
+      ['with a reason', { reason: 'disabled' }, `02${first}${field('disabled')}${nothing}`],
+      ['with a digest', { ip_digest: Buffer.from('ef', 'hex') }, `02${first}${nothing}00000001ef`],
+    ])('%s', (_, later, bytes) => {
+      expect(leafData({ ...entry, ...later }).toString('hex')).toBe(bytes);
+    });
   });
 });

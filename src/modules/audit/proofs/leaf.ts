@@ -20,13 +20,17 @@ export interface StoredEntry extends EventPosition {
   readonly origin_sealed: Buffer | null;
   readonly changes_key: string | null;
   readonly changes_sealed: Buffer | null;
+  readonly reason: string | null;
+  readonly ip_digest: Buffer | null;
 }
 
 export type EntryColumn = keyof StoredEntry;
 export type ColumnKind = 'number' | 'uuid' | 'time' | 'text' | 'bytes';
 
-/** All columns in the order of their bytes. Changing this table requires a new {@link VERSION}. */
-export const entryColumns: readonly (readonly [EntryColumn, ColumnKind])[] = [
+type Columns = readonly (readonly [EntryColumn, ColumnKind])[];
+
+/** The columns of every leaf in the order of their bytes. */
+const firstColumns: Columns = [
   ['epoch', 'number'],
   ['xid', 'number'],
   ['seq', 'number'],
@@ -47,14 +51,31 @@ export const entryColumns: readonly (readonly [EntryColumn, ColumnKind])[] = [
   ['changes_sealed', 'bytes'],
 ];
 
-const VERSION = Buffer.of(1);
+/** The columns that only leaves of version 2 have, after the others. */
+export const laterColumns: Columns = [
+  ['reason', 'text'],
+  ['ip_digest', 'bytes'],
+];
+
+/** All columns. Another one requires another version of leaves. */
+export const entryColumns: Columns = [...firstColumns, ...laterColumns];
+
+/** The newest version of leaves that this release writes. */
+export const LEAF_VERSION = 2;
+const [FIRST_VERSION, SECOND_VERSION] = [Buffer.of(1), Buffer.of(LEAF_VERSION)];
 /** The number of entries hashed before yielding to other work, which takes a few milliseconds. */
 const HASH_BATCH = 500;
 
-/** Returns the bytes of an entry that form its leaf. No two entries have the same bytes. */
+/**
+ * Returns the bytes of an entry that form its leaf. No two entries have the same bytes. An entry has version 1 if all
+ * columns that this version lacks are null, as in entries of earlier releases. So a value that is added later changes
+ * the version too, and with it the hash.
+ */
 export function leafData(entry: StoredEntry): Buffer {
-  const fields = entryColumns.map(([column, kind]) => fieldOf(entry[column], kind));
-  return Buffer.concat([VERSION, encodeFields(fields)]);
+  const isFirst = laterColumns.every(([column]) => entry[column] === null);
+  const columns = isFirst ? firstColumns : entryColumns;
+  const fields = columns.map(([column, kind]) => fieldOf(entry[column], kind));
+  return Buffer.concat([isFirst ? FIRST_VERSION : SECOND_VERSION, encodeFields(fields)]);
 }
 
 export const leafHash = (entry: StoredEntry): Buffer => hashLeaf(leafData(entry));

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
+import { AuditIpUsers } from '../../../platform/audit-log/audit-ip-users.service.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { TaskWorker } from '../../../platform/queue/task.worker.js';
@@ -47,6 +48,7 @@ export class AuditRetentionService implements OnModuleInit {
     private readonly seals: SealsRepository,
     private readonly retentions: RetentionsRepository,
     private readonly auditLog: AuditLogReader,
+    private readonly ipUsers: AuditIpUsers,
   ) {
     this.keptMonths = config.AUDIT_RETENTION_MONTHS;
   }
@@ -77,6 +79,7 @@ export class AuditRetentionService implements OnModuleInit {
 
   private async drop(month: string, keptMonths: number): Promise<void> {
     await this.retentions.drop(month, keptMonths);
+    await this.ipUsers.deleteDropped(month);
     this.logger.log(`dropped the month ${month} of the audit log`);
   }
 

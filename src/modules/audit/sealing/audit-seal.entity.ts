@@ -39,6 +39,10 @@ export class AuditSeal {
   @Column('bytea')
   signature: Buffer;
 
+  /** The newest version of leaves that the sealer knew. */
+  @Column('smallint', { name: 'leaf_version' })
+  leafVersion: number;
+
   /** 32 bytes for each entry. */
   @Column('bytea', { name: 'leaf_hashes', select: false })
   leafHashes: Buffer;

@@ -29,8 +29,13 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
     this.task.start();
   }
 
-  onModuleDestroy(): Promise<void> {
-    return this.task.stop();
+  /**
+   * Seals what this instance wrote last. After a rollback only instances of the previous release run, and they cannot
+   * seal entries that have a reason or a digest.
+   */
+  async onModuleDestroy(): Promise<void> {
+    await this.task.runOnceMore();
+    await this.task.stop();
   }
 
   /** Seals until no settled entry is left. A caller joins the round in progress. */

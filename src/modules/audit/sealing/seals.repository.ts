@@ -4,6 +4,7 @@ import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { AuditSeal } from './audit-seal.entity.js';
 import type { EventPosition } from '../../../common/event-position.js';
+import { LEAF_VERSION } from '../proofs/leaf.js';
 import { MAX_ENTRIES_PER_SEAL, type Seal, splitHashes, type StoredSeal } from '../proofs/seal.js';
 
 /** The number of seals read at once. With few entries each, they stay far below the entry limit. */
@@ -18,7 +19,7 @@ const SEAL_LOCK = 0x7365616c;
  */
 const SEAL_TIMEOUT = '5s';
 
-type SealRow = Omit<AuditSeal, 'leafHashes'>;
+type SealRow = Omit<AuditSeal, 'leafHashes' | 'leafVersion'>;
 
 @Injectable()
 export class SealsRepository {
@@ -128,6 +129,7 @@ export class SealsRepository {
       ...seal,
       ...position,
       number: String(number),
+      leafVersion: LEAF_VERSION,
       leafHashes: Buffer.concat(leafHashes),
     });
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { insertAuditEntryFrom } from '../../../platform/audit-log/audit-log.service.js';
+import { insertAuditEntryFrom } from '../../../platform/audit-log/audit-entry.statements.js';
 import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 

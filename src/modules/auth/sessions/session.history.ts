@@ -1,7 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOrigin } from '../../../common/context/request-context.js';
 import type { AuditAction } from '../../../platform/audit-log/audit.types.js';
-import { AuditLog, type NewAuditEntry } from '../../../platform/audit-log/audit-log.service.js';
+import {
+  AuditLog,
+  type NewAuditEntry,
+  type PreparedEntry,
+} from '../../../platform/audit-log/audit-log.service.js';
 import { EventStore } from '../../../platform/event-store/event-store.js';
 import { sessionEventTypes } from '../events/sessions-revoked.event.js';
 import { SecurityLog } from './security.log.js';
@@ -49,9 +53,14 @@ export class SessionHistory {
     this.logRefreshed(sessionId, userId);
   }
 
-  /** Returns the values of the audit entry of a refresh, for the statement that does both. */
-  refreshValues(sessionId: string, userId: string): Promise<unknown[]> {
-    return this.audit.valuesOf(refreshEntry(sessionId, userId));
+  /** Prepares the audit entry of a refresh, for the statement that does both. */
+  prepareRefreshed(sessionId: string, userId: string): Promise<PreparedEntry> {
+    return this.audit.prepare(refreshEntry(sessionId, userId));
+  }
+
+  /** Stores what belongs to a prepared entry, in the unit of work of the statement that writes it. */
+  beforeRefresh(entry: PreparedEntry): Promise<void> {
+    return this.audit.storeIpUse(entry);
   }
 
   logRefreshed(sessionId: string, userId: string): void {

@@ -134,14 +134,15 @@ export class SessionsService {
    */
   private async rotateLive(token: PresentedRefresh): Promise<Rotation | null> {
     const { sessionId, userId } = token;
-    const audit = await this.history.refreshValues(sessionId, userId);
+    const entry = await this.history.prepareRefreshed(sessionId, userId);
     const lifetimes = {
       idleSeconds: this.config.REFRESH_TOKEN_TTL_SECONDS,
       keepSpentSeconds: this.keepSpentSeconds,
     };
     try {
       const rotated = await this.unitOfWork.runStatement(async () => {
-        const successor = await this.tokens.rotate(token, newId(), lifetimes, audit);
+        await this.history.beforeRefresh(entry);
+        const successor = await this.tokens.rotate(token, newId(), lifetimes, entry.values);
         if (successor) this.history.logRefreshed(sessionId, userId);
         return successor;
       });

@@ -1,19 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../../common/authorization/principal.types.js';
+import type { AuditFilters } from '../../audit/audit-filters.types.js';
 import { AuditService } from '../../audit/audit.service.js';
 import { type AuditEntryResponse, toAuditEntryResponse } from '../../audit/dto/audit-entry.response.js';
 import type { ByteWriter } from '../encoding/byte.writer.js';
 import { csvValue } from '../encoding/csv.js';
 import type { Encoding, RowBatch, RowSource, Selection } from './row-source.types.js';
 import { exportTooOld } from '../export-too-old.error.js';
-
-export interface AuditExportFilters {
-  readonly actor_id?: string;
-  readonly target_id?: string;
-  readonly action?: string;
-  readonly outcome?: string;
-  readonly from?: string;
-  readonly to?: string;
-}
 
 /**
  * The maximum number of rows in a batch. Smaller than for users, because each entry is decrypted in
@@ -46,11 +39,12 @@ export const auditFields: readonly AuditField[] = [
 export class AuditSource {
   constructor(private readonly audit: AuditService) {}
 
-  select({ moment, filters, fields, encoding }: Selection<AuditExportFilters>): RowSource {
+  /** Returns the rows with the addresses that `caller` may read, as of sending. */
+  select({ moment, filters, fields, encoding }: Selection<AuditFilters>, caller: Principal): RowSource {
     return {
       maxRows: MAX_ROWS,
       read: async (after: string, limit: number): Promise<RowBatch> => {
-        const entries = await this.audit.findInSnapshot(moment, filters, { after, limit });
+        const entries = await this.audit.findInSnapshot(moment, filters, { after, limit, caller });
         // Checks after the read, because a month dropped during it would otherwise go unnoticed.
         if ((await this.audit.countDroppedMonths()) !== moment.monthsDropped) throw exportTooOld();
         const upTo = entries.length < limit ? null : (entries.at(-1)?.id ?? null);
@@ -59,7 +53,7 @@ export class AuditSource {
     };
   }
 
-  estimate(filters: AuditExportFilters): Promise<number> {
+  estimate(filters: AuditFilters): Promise<number> {
     return this.audit.estimate(filters);
   }
 }

@@ -2,6 +2,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
 import { AppError } from '../../../common/errors/app.error.js';
 import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
+import { AuditIpUsers } from '../../../platform/audit-log/audit-ip-users.service.js';
 import { UserEncryptionKeys } from '../../../platform/crypto/user-encryption-keys.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from '../history/user.history.js';
@@ -38,6 +39,7 @@ export class EraseUserHandler implements ICommandHandler<EraseUser> {
     private readonly repository: UsersRepository,
     private readonly authority: UserAuthorityPolicy,
     private readonly keys: UserEncryptionKeys,
+    private readonly auditIps: AuditIpUsers,
     private readonly history: UserHistory,
     private readonly log: ErasureLog,
     private readonly unitOfWork: UnitOfWork,
@@ -55,6 +57,8 @@ export class EraseUserHandler implements ICommandHandler<EraseUser> {
       }
       const erased = await this.repository.erase(user);
       await this.keys.destroy(id);
+      // After the key, whose lock ends every write that still uses it.
+      await this.auditIps.deleteOfUser(id);
       await this.history.record(user, erased, [userEventTypes.erased]);
       await this.log.enqueue(id, erased.updatedAt);
     });
