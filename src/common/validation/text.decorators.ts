@@ -14,7 +14,7 @@ export const MAX_NAME_LENGTH = 100;
  */
 export const MIN_PASSWORD_LENGTH = 8;
 export const MAX_PASSWORD_LENGTH = 128;
-/** What the format and the password policy ask of a new password, for the OpenAPI document. */
+/** The demands of the format and of the password policy on a new password, for the OpenAPI document. */
 const PASSWORD_RULES = `${MIN_PASSWORD_LENGTH} to ${MAX_PASSWORD_LENGTH} characters, counted as code points after NFC, without control characters. Must not be common, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and usual disguises make no difference`;
 /**
  * The maximum number of UTF-16 units that one NFC character can come from (UAX 15, maximum expansion of NFD).

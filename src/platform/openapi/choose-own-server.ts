@@ -1,4 +1,4 @@
-/** What the page of Swagger UI offers. */
+/** The part of Swagger UI that its page offers to scripts. */
 declare const window: {
   readonly location: { readonly origin: string };
   readonly ui: {

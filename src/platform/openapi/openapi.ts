@@ -30,6 +30,8 @@ export function serveDocumentation(app: NestExpressApplication, config: Config, 
       persistAuthorization: true,
       displayRequestDuration: true,
       filter: true,
+      // The closed list of schemas costs a fifth of the time until the first route is shown.
+      defaultModelsExpandDepth: 0,
       onComplete: chooseOwnServer,
     },
   });
