@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** By how much the old generation of the heap may grow before it is collected, in percent of what was left of it. */
+/** The growth of the old generation, in percent of what the last collection left of it, after which it is collected. */
 const GARBAGE_PERCENT = 30;
 
 /**

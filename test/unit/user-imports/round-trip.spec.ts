@@ -39,6 +39,7 @@ const exported = ({ email, name }: { email: string; name: string }) => ({
   id: ID,
   email,
   name,
+  locale: 'de',
   status: 'disabled',
   roles: ['premium', 'user'],
   email_verified: true,
@@ -71,6 +72,7 @@ const expected = (given: readonly { email: string; name: string }[]) =>
     expect.objectContaining({
       email,
       name,
+      locale: 'de',
       disabled: true,
       roles: ['premium', 'user'],
       emailVerified: true,
