@@ -69,13 +69,10 @@ export async function logIn(url: string, email: string, password = PASSWORD): Pr
 }
 
 export const presentRefresh = (url: string, token: string): Promise<Response> =>
-  supertest(url)
-    .post('/api/auth/refresh')
-    .send({ refresh_token: token })
-    .then((answer) => answer);
+  patiently(() => supertest(url).post('/api/auth/refresh').send({ refresh_token: token }));
 
 export async function refreshed(url: string, token: string): Promise<Pair> {
-  const answer = await patiently(() => presentRefresh(url, token));
+  const answer = await presentRefresh(url, token);
   if (answer.status !== 200) throw new Error(`refreshing answered ${answer.status}: ${answer.text}`);
   return answer.body as Pair;
 }
