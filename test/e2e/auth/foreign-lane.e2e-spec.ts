@@ -38,10 +38,14 @@ describe('foreign password hashes', () => {
   it('do not block a sign-in with our own hash, whose wait has its own metric', async () => {
     const { email } = await app.createUser();
     const guessed = await Promise.all(DEAREST.map(createUserWithHash));
-    const waited = await metric('gatehouse_password_queue_wait_seconds_count', 'foreign');
+    const ended = async () =>
+      (await metric('gatehouse_password_queue_wait_seconds_count', 'foreign')) +
+      (await metric('gatehouse_password_queue_rejected_total', 'foreign'));
+    const before = await ended();
     let refused = 0;
     const guesses = guessed.map(async (each) => {
-      expect((await login(app, { email: each })).status).toBe(401);
+      // On a busy machine the threads of low priority may take over 5 s for a hash, and those that wait are refused.
+      expect([401, 503]).toContain((await login(app, { email: each })).status);
       refused++;
     });
     await until(
@@ -51,10 +55,7 @@ describe('foreign password hashes', () => {
     expect(refused).toBeLessThan(DEAREST.length);
     expect(await metric('gatehouse_password_queue_depth', 'own')).toBe(0);
     await Promise.all(guesses);
-    expect(await metric('gatehouse_password_queue_wait_seconds_count', 'foreign')).toBe(
-      waited + DEAREST.length,
-    );
-    expect(await metric('gatehouse_password_queue_rejected_total', 'foreign')).toBe(0);
+    expect(await ended()).toBe(before + DEAREST.length);
   });
 
   it('of the highest cost do not block cheap ones when their clients disconnect', async () => {

@@ -14,7 +14,7 @@ const ROUTES: readonly (readonly [path: string, allow: string])[] = [
   [`/api/users/${NOBODY}/roles`, 'PUT'],
   [`/api/users/${NOBODY}/restore`, 'POST'],
   ['/api/roles', 'GET, HEAD'],
-  ['/api/roles/support', 'GET, HEAD, PUT'],
+  ['/api/roles/support', 'DELETE, GET, HEAD, PUT'],
   ['/api/auth/login', 'POST'],
   ['/.well-known/jwks.json', 'GET, HEAD'],
   ['/health', 'GET, HEAD'],
