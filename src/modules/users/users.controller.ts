@@ -159,6 +159,7 @@ export class UsersController {
   ): Promise<UserResponse> {
     return toUserResponse(await this.commands.execute(new SetRoles(id, body.roles, caller, condition)));
   }
+
   /**
    * Changes the email address of a user, or marks it as confirmed. Withdraws the codes that were mailed to the user, and
    * tells the former address. An address that is not confirmed gets a mail to confirm it.

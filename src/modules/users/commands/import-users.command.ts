@@ -13,7 +13,7 @@ export interface ImportedUser {
   readonly emailKey: string;
   /** Defaults to the local part of the address. */
   readonly name: string | null;
-  /** Defaults to `en`. Absent in rows that an earlier version of the service has staged. */
+  /** Defaults to `en`. Absent in rows that an earlier version of the service staged. */
   readonly locale?: string | null;
   /** The stored hash, or null for a user without a password until a reset. */
   readonly passwordHash: string | null;
