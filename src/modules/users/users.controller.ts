@@ -161,8 +161,8 @@ export class UsersController {
   }
 
   /**
-   * Changes the email address of a user, or marks it as confirmed. Withdraws the codes that were mailed to the user, and
-   * tells the former address. An address that is not confirmed gets a mail to confirm it.
+   * Changes the email address of another user, or marks an address as confirmed. Expires the codes that were mailed to
+   * the user, and notifies the former address. An address that is not confirmed gets a mail to confirm it.
    */
   @Put(':id/email')
   @Requires('users:write')
