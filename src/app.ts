@@ -88,7 +88,7 @@ async function prepareDatabase({ config, embedded }: OpenDatabase): Promise<Open
   const warn = startWarnings(config);
   logProcessWarnings(warn);
   if (config.NODE_ENV === 'production' && !embedded) warnOfUnverifiedServers(config, warn);
-  // The service reads the templates again. A fault must show before the start changes the database.
+  // Reports faulty templates before the start changes the database. `MailTemplates` reads them again.
   if (config.MAIL_TEMPLATES_DIR !== undefined) loadTemplates(config.MAIL_TEMPLATES_DIR);
   await assertFirstStart(config);
   await migrate(config, warn);

@@ -77,7 +77,7 @@ function nameOf({ index, line, email, id }: Result): string {
   return `${line === undefined ? `row ${index}` : `line ${line}`}${what ? ` (${what})` : ''}`;
 }
 
-/** Rows that were skipped count neither as done nor as failed. */
+/** Returns the counts of a job. A skipped row counts neither as done nor as failed. */
 function countsOf({ total, done, failed }: Job): string {
   const skipped = (total ?? 0) - done - failed;
   return `${done} done, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;

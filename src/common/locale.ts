@@ -1,13 +1,13 @@
-/** The locale of a user who has not chosen one, and the language of mails that exist in no other. */
+/** The locale of a user who has not chosen one. Every mail exists in this language. */
 export const DEFAULT_LOCALE = 'en';
-/** The length that every registered language tag fits (RFC 5646, 4.4.1). */
+/** The maximum number of characters of a locale. Every registered language tag fits (RFC 5646, 4.4.1). */
 export const MAX_LOCALE_LENGTH = 35;
 
-/** The number of ranges of an `Accept-Language` header that are read, more than any browser sends. */
+/** The maximum number of ranges that are read from an `Accept-Language` header. Browsers send fewer. */
 const MAX_RANGES = 20;
 const RANGE = /^([a-z\d-]{1,35}|\*)(?:\s*;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/i;
 
-/** Returns the tag in its canonical spelling (BCP 47); null for text that is not a language tag. */
+/** Returns the tag in its canonical spelling (BCP 47), or null for text that is not a language tag. */
 export function canonicalLocale(tag: string): string | null {
   if (tag.length > MAX_LOCALE_LENGTH) return null;
   try {
@@ -35,7 +35,7 @@ export function findLanguage(tag: string, available: readonly string[]): string 
 }
 
 /**
- * Returns the language that the client prefers, by an `Accept-Language` header.
+ * Returns the available language that an `Accept-Language` header prefers.
  * @returns the default when the header is absent, malformed or names no available language
  */
 export function preferredLanguage(header: string | undefined, available: readonly string[]): string {

@@ -325,7 +325,7 @@ export const variables = {
   MAIL_TEMPLATES_DIR: row({
     schema: text.optional(),
     description:
-      'Folder with templates that replace the shipped mails or add languages; see [Mails](../guides/mails.md). A faulty template fails the start',
+      'Folder with templates that replace the shipped mails or add languages; see [Mails](../guides/mails.md). The service does not start with a faulty template',
   }),
   LOG_LEVEL: row({
     schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),

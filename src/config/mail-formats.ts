@@ -9,7 +9,7 @@ const MAX_SENDER_NAME_LENGTH = 100;
 /** A display name, with or without quotes, and an address in angle brackets. */
 const NAMED_ADDRESS = /^(?:"([^"\\]*)"\s*|([^"<>]*))<([^<>\s]+)>$/;
 
-/** The name of the product. */
+/** Accepts the name of the product. */
 export const productName = z
   .string()
   .transform((value) => value.trim())
@@ -17,7 +17,7 @@ export const productName = z
     (value) => value !== '' && codePointLength(value) <= MAX_PRODUCT_NAME_LENGTH && !/\p{Cc}/u.test(value),
     `must have 1 to ${MAX_PRODUCT_NAME_LENGTH} characters and no control characters`,
   );
-/** The sender of mails, as an address or as `Name <address>`. */
+/** Parses the sender of mails, given as an address or as `Name <address>`. */
 export const sender = z.string().transform((value, context) => {
   const parsed = parseSender(value);
   if (parsed === null)
@@ -27,7 +27,7 @@ export const sender = z.string().transform((value, context) => {
     });
   return parsed ?? { name: null, address: '' };
 });
-/** The address of a page, with a place for a token. */
+/** Accepts the address of a page with the placeholder `{token}`. */
 export const linkTemplate = z
   .string()
   .refine(
@@ -35,7 +35,7 @@ export const linkTemplate = z
     'must be an http(s):// address with {token} in its path, query or fragment, such as https://app.example.com/reset?token={token}',
   );
 
-/** The sender of mails. */
+/** The sender of mails. Without a name, mails show `PRODUCT_NAME`. */
 export interface Sender {
   readonly name: string | null;
   readonly address: string;
@@ -52,7 +52,7 @@ function parseSender(value: string): Sender | null {
   return { name: name === '' ? null : name, address };
 }
 
-/** Returns true for a page whose path, query or fragment has the place `{token}`. */
+/** Returns true for a page whose path, query or fragment has the placeholder `{token}`. */
 function isLinkTemplate(value: string): boolean {
   const filled = value.replaceAll('{token}', 'token');
   if (filled === value || value.length > MAX_LINK_LENGTH || /[\s{}]/.test(filled)) return false;

@@ -130,13 +130,16 @@ function callersOf(policy: RouteFacts['policy']): string {
 /** The meaning of each event and its `data`. An event that is not stored has none. */
 const eventMeanings: Readonly<Record<string, readonly [occurs: string, data: string]>> = {
   'user.created': [
-    'A user signed up or was imported',
+    'A user signed up, was added or was imported',
     '`email`, `name`, `locale`, `status`, `roles`, `email_verified`',
   ],
-  'user.updated': ['The name or the language changed', 'what changed of `name`, `locale`'],
+  'user.updated': ['The name or the language changed', 'those of `name`, `locale` that changed'],
   'user.email_confirmed': ['An address was confirmed or changed', '`email`, `email_verified`'],
   'user.email_unconfirmed': ['An import marked an address as not confirmed', '`email_verified`'],
-  'user.email_changed': ['An administrator changed an address', '`email`, `email_verified`'],
+  'user.email_changed': [
+    'An administrator changed an address or its confirmation',
+    '`email`, `email_verified`',
+  ],
   'user.disabled': ['A user was disabled', '`status`'],
   'user.enabled': ['A user was enabled', '`status`'],
   'user.deleted': ['A user was deleted; it can be restored for 30 days', '`status`'],
@@ -177,9 +180,9 @@ const auditActionMeanings: Readonly<Record<AuditAction, string>> = {
   'auth.reuse_detected': 'A refresh token was presented again after the grace period',
   'user.create': 'A user was created or imported',
   'user.update': 'A name or language changed, or an address was confirmed or changed by the user',
-  'user.invite': 'A user without a password was invited again',
+  'user.invite': 'An administrator had an invitation mailed to a user without a password',
   'user.password_reset': 'An administrator had a password reset mailed to a user',
-  'user.email_change': 'An administrator changed the address of a user',
+  'user.email_change': 'An administrator changed the address of a user, or marked it as not confirmed',
   'user.disable': 'A user was disabled',
   'user.enable': 'A user was enabled',
   'user.roles_change': 'The roles of a user changed',

@@ -47,7 +47,7 @@ export const importCommand = defineCommand({
   },
 });
 
-/** @throws CliError for an unknown policy, before the file is sent */
+/** Returns the query of the upload. @throws CliError for an unknown policy, before anything is sent */
 function queryOf(isDryRun: boolean, onConflict: string | undefined): string {
   if (onConflict !== undefined && !CONFLICT_POLICIES.includes(onConflict))
     throw usageError('--on-conflict must be fail, skip or update');

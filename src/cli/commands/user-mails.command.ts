@@ -3,7 +3,7 @@ import { findUserId, userPath } from '../find-user.js';
 import { printStatus } from '../output/console-output.js';
 import { printUser, type User } from '../output/print-user.js';
 
-/** The commands that have the service mail a user a link and a code. */
+/** The commands that make the service mail something to a user. */
 export const userMailCommands: readonly Command[] = [
   defineCommand({
     name: 'users invite',
@@ -28,7 +28,7 @@ export const userMailCommands: readonly Command[] = [
   }),
   defineCommand({
     name: 'users set-email',
-    summary: 'Change the address of a user, or confirm it with --verified; tells the former address',
+    summary: 'Change the address of a user, or confirm it with --verified; notifies the former address',
     args: ['USER', 'EMAIL'],
     flags: ['verified', 'json'],
     run: async ({ client, args: [user = '', email], flags: { verified, json } }) => {

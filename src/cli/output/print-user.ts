@@ -1,5 +1,6 @@
 import { type Column, RecordPrinter } from './print-records.js';
 
+/** The properties of a user that the client prints. */
 export interface User {
   readonly id: string;
   readonly email: string;

@@ -1,6 +1,9 @@
 import type { Permission } from './permissions.js';
 
-/** Why a request with an access token has no caller: the token is none of ours, has expired, or its session has ended. */
+/**
+ * The reason why a request with an access token has no caller. The token is `invalid` if this service did not sign it,
+ * `expired` after its lifetime, and `ended` after its session.
+ */
 export type TokenRefusal = 'invalid' | 'expired' | 'ended';
 
 /** The authenticated caller of a request. */

@@ -24,7 +24,7 @@ export interface RequestContext {
    * has not started may be dropped.
    */
   readonly clientGone?: AbortSignal | undefined;
-  /** The authenticated caller. `refusal` is null when there is one, and when the request has no token. */
+  /** The authenticated caller. `refusal` is null when the request has a caller or no token. */
   caller: { readonly principal: Principal | null; readonly refusal: TokenRefusal | null };
 }
 

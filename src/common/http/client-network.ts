@@ -32,10 +32,10 @@ export function clientAddress(forwarded: string): string {
   return address;
 }
 
-/** Returns the canonical spelling of an IP address as people write it, or null for other text. */
-export const findAddress = (text: string): string | null => parseAddress(text)?.toString() ?? null;
+/** Returns the canonical spelling of an IP address that a person typed, or null for other text. */
+export const findCanonicalAddress = (text: string): string | null => parseAddress(text)?.toString() ?? null;
 
-/** Returns true unless the proxy of the client sent no usable address, or the request has none. */
+/** Returns false when the proxy of the client sent no usable address or the request has none. */
 export const isClientAddress = (address: string): boolean => address !== UNKNOWN && address !== '';
 
 /**

@@ -2,8 +2,8 @@ import type { Type } from '@nestjs/common';
 import { getSchemaPath } from '@nestjs/swagger';
 
 /**
- * The schema of text that holds JSON (JSON Schema 2020-12, 8). OpenAPI 3.1 has no word for a sequence, so `contentSchema`
- * describes it as a list, which is how OpenAPI 3.2 models one.
+ * The schema of text that holds JSON (JSON Schema 2020-12, 8). OpenAPI 3.1 cannot describe a sequence, so `contentSchema`
+ * describes it as a list, as OpenAPI 3.2 does.
  */
 export interface SequenceSchema {
   readonly type: 'string';

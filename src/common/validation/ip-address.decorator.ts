@@ -2,10 +2,10 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
-import { findAddress } from '../http/client-network.js';
+import { findCanonicalAddress } from '../http/client-network.js';
 import { trimText } from '../text.js';
 
-/** The number of characters of the longest address: IPv6 with an embedded IPv4 address and the name of an interface. */
+/** The maximum number of characters, enough for IPv6 with an embedded IPv4 address and the name of an interface. */
 const MAX_LENGTH = 64;
 
 /** Accepts an IPv4 or IPv6 address and converts it to its canonical spelling, so that addresses can be compared. */
@@ -24,4 +24,4 @@ export function IsIpAddress(): PropertyDecorator {
 }
 
 const canonical = (value: unknown): string | null =>
-  typeof value === 'string' && value.length <= MAX_LENGTH ? findAddress(trimText(value)) : null;
+  typeof value === 'string' && value.length <= MAX_LENGTH ? findCanonicalAddress(trimText(value)) : null;

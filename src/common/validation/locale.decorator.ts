@@ -6,7 +6,7 @@ import { canonicalLocale, MAX_LOCALE_LENGTH } from '../locale.js';
 
 export const LOCALE_FAULT = 'must be a language tag such as en or de-AT';
 
-/** Accepts a language tag (BCP 47) and brings it into its canonical spelling. */
+/** Accepts a language tag (BCP 47) and converts it to its canonical spelling. */
 export function IsLocale(): PropertyDecorator {
   return applyDecorators(
     ApiProperty({ maxLength: MAX_LOCALE_LENGTH, example: 'de' }),

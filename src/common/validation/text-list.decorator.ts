@@ -4,7 +4,7 @@ import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 import { codePointLength, hasControlCharacters, trimText } from '../text.js';
 
-/** Tells generated clients to join the values with commas, and not to send the parameter once for each. */
+/** Tells generated clients to join the values with commas instead of repeating the parameter. */
 const IN_ONE_PARAMETER = { style: 'form', explode: false } as const;
 
 interface ListBounds {

@@ -33,7 +33,7 @@ function describe(error: ValidationError, path: string): ErrorDetail[] {
   return [...own, ...(error.children ?? []).flatMap((child) => describe(child, field))];
 }
 
-/** A property that may be left out is not checked when it is, so a missing one that has an error is required. */
+/** Returns the message of an error. Absent optional properties are not checked, so an absent one here is required. */
 function messageOf({ property, value }: ValidationError, rule: string, message: string): string {
   if (rule === 'whitelistValidation') return `${property} is not a known property`;
   return value === undefined ? `${property} is required` : message;

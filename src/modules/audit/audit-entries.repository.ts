@@ -25,8 +25,8 @@ export class AuditEntriesRepository {
   ) {}
 
   /**
-   * Returns entries newest first. Reads each action and each side of a user, or else each digest of an IP address, in the
-   * order of its own index. One condition for several would sort all their entries.
+   * Returns entries newest first. Reads the entries of each action and each side of a user, or of each digest of an IP
+   * address, in the order of an index. With one condition over several values, PostgreSQL would sort all their entries.
    */
   findPage(
     filters: AuditFilters,
@@ -35,8 +35,8 @@ export class AuditEntriesRepository {
     const { values, add } = new Parameters();
     const shared = commonConditions(filters, add);
     if (after) shared.push(`(occurred_at, id) < (${add(after.key)}::timestamptz, ${add(after.id)}::uuid)`);
-    const longest = `LIMIT ${add(limit + offset)}`;
-    const source = pageSource(filters, add, longest);
+    const branchLimit = `LIMIT ${add(limit + offset)}`;
+    const source = pageSource(filters, add, branchLimit);
     const sets = filters.ipDigests ? [setConditions(filters, add)] : branchesOf(filters, add);
     const branches = sets.map((own) => source([...shared, ...own].join(' AND ')));
     return this.sql.rows(
@@ -106,7 +106,7 @@ export class AuditEntriesRepository {
   }
 }
 
-/** The parameters of a statement. `add` returns the place of a new one. */
+/** The parameters of a statement. `add` returns the placeholder of a new one, such as `$1`. */
 class Parameters {
   readonly values: unknown[] = [];
   readonly add = (value: unknown): string => `$${this.values.push(value)}`;
@@ -136,8 +136,9 @@ const sidesOf = (user: string): string[] => [
 ];
 
 /**
- * Returns a function that selects the newest entries with these conditions. For an IP address it selects them for each
- * digest. No time may narrow a digest: the planner would take its entries to be few, and sort them all.
+ * Returns a function that makes the query for the newest entries with given conditions. For an IP address the query
+ * reads them digest by digest. No digest may have a time range of its own, because the planner would then expect few
+ * entries and sort them all.
  */
 function pageSource(
   { ipDigests }: AuditFilters,
@@ -158,7 +159,7 @@ function userConditions(userId: string | null | undefined, add: AddParameter): s
   return userId === null ? ['false'] : sidesOf(add(userId));
 }
 
-/** Returns the conditions on several values, as sets that match no entry twice. */
+/** Returns the conditions on several values as disjoint sets, so that no entry matches twice. */
 function branchesOf({ userId, actions }: AuditFilters, add: AddParameter): string[][] {
   const sides = userConditions(userId, add);
   const each = (actions ?? []).map((action) => `action = ${add(action)}`);

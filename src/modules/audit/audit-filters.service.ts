@@ -8,8 +8,8 @@ import type { ResolvedFilters } from './audit-filters.types.js';
 import type { AuditFilterQuery } from './dto/list-audit.dto.js';
 
 /**
- * The maximum number of users whose entries a search by IP address looks through. Each costs a look-up in the index of
- * each month, of some microseconds.
+ * The maximum number of users whose entries a search by IP address reads. Each user costs an index lookup of a few
+ * microseconds per month.
  */
 const MAX_USERS_OF_IP = 10_000;
 
@@ -45,7 +45,7 @@ export class AuditFiltersService {
       scope: {
         actor_id,
         target_id,
-        // The id and not the address, so that a cursor does not continue with the entries of somebody else.
+        // The id and not the address, because the address may belong to another user by the next page.
         user_id: userId === null ? 'none' : userId,
         ip,
         action: action?.toSorted().join(),

@@ -19,7 +19,7 @@ import { type EmailsById, EntryEmailsReader, targetUserOf } from './entry-emails
 /** An entry with its decrypted values. They are null once the user concerned is erased. */
 export interface DecryptedEntry extends Omit<EncryptedEntry, keyof AuditDetails>, AuditDetails {
   readonly origin: RequestOrigin | null;
-  /** The addresses of actor and target as of now. Null for a user whom the reader may not read. */
+  /** The current addresses of actor and target. Null for a user whom the caller may not read. */
   readonly actorEmail: string | null;
   readonly targetEmail: string | null;
 }

@@ -7,8 +7,8 @@ import type { EncryptedEntry } from './audit-entries.repository.js';
 export type EmailsById = ReadonlyMap<string, string>;
 
 /**
- * Reads the addresses that are shown beside the ids in entries. They are never stored there, because an entry cannot
- * be changed when its user is erased.
+ * Reads the addresses that are shown beside the ids in entries. Entries never contain them, because an entry cannot be
+ * changed when its user is erased.
  */
 @Injectable()
 export class EntryEmailsReader {
@@ -22,6 +22,6 @@ export class EntryEmailsReader {
   }
 }
 
-/** Returns the id of the user whom the action was on, or null when it was on something else. */
+/** Returns the id of the user whom the action concerned, or null for another kind of target. */
 export const targetUserOf = ({ targetType, targetId }: EncryptedEntry): string | null =>
   targetType === 'user' ? targetId : null;

@@ -64,7 +64,7 @@ export class GateGuard implements CanActivate {
     return this.setCaller(arrival, await this.principals.find(known.userId, known.sessionId), 'ended');
   }
 
-  /** Takes null for a caller who was refused, and the reason. */
+  /** Sets the caller. Without a principal, sets the reason why the token was refused. */
   private setCaller(
     arrival: Arrival,
     principal: Principal | null,

@@ -3,6 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires } from '../../common/authorization/policy.decorator.js';
+import type { Permission } from '../../common/authorization/permissions.js';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js';
@@ -74,8 +75,7 @@ export class ExportController {
         rowEvent: 'entry',
         filters: scope,
         fields: auditFields.filter((field) => fields.includes(field)),
-        // Rows show addresses of users while their reader may read users.
-        needs: caller.permissions.has('users:read') ? ['export:run', 'users:read'] : ['export:run'],
+        needs: ['export:run', ...addressPermissions(caller)],
         source: (moment, selected, encoding) =>
           this.audit.select({ moment, filters, fields: selected, encoding }, caller),
         estimate: () => this.audit.estimate(filters),
@@ -85,4 +85,10 @@ export class ExportController {
       response,
     );
   }
+}
+
+/** Returns the permissions with which rows show addresses of users. The export ends when the caller loses one. */
+function addressPermissions({ permissions }: Principal): Permission[] {
+  if (!permissions.has('users:read')) return [];
+  return permissions.has('users:delete') ? ['users:read', 'users:delete'] : ['users:read'];
 }

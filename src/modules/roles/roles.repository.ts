@@ -11,7 +11,7 @@ export interface RoleWithPermissions {
   readonly permissions: Permission[];
 }
 
-/** The number of deleted roles whose versions are remembered. Clients hold no ETag for that long. */
+/** The maximum number of deleted roles whose versions are kept. No client holds an ETag for that many deletions. */
 const MAX_DELETED_ROLES = 1000;
 
 const WITH_PERMISSIONS = `
@@ -94,7 +94,7 @@ export class RolesRepository {
 
   /**
    * Inserts a role without permissions in version 0, or in the last version of a deleted role with the same name.
-   * Setting its permissions makes the next version. So no ETag ever stands for two states.
+   * Setting its permissions makes the next version, so that no ETag ever identifies two states.
    */
   async insert(name: string): Promise<void> {
     await this.sql.execute(
@@ -104,7 +104,7 @@ export class RolesRepository {
     );
   }
 
-  /** Deletes the role with its permissions, and remembers its version. */
+  /** Deletes the role with its permissions, and keeps its version in `deleted_roles`. */
   async delete(name: string): Promise<void> {
     await this.sql.execute(
       `WITH deleted AS (DELETE FROM roles WHERE name = $1 RETURNING name, version)

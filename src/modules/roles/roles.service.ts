@@ -95,7 +95,7 @@ export class RolesService {
   }
 
   /**
-   * Deletes a role that no user has. Waits for transactions that are granting it; later ones find it gone.
+   * Deletes a role that no user has. Waits for transactions that are granting it. Later ones refuse it as unknown.
    * @throws AppError `NOT_FOUND`, `PRECONDITION_FAILED`
    * @throws AppError `CONFLICT` for a role that ships with the product, or that a user has
    */
@@ -108,7 +108,7 @@ export class RolesService {
       if (role.shipped)
         throw new AppError('CONFLICT', { message: 'This role ships with the product and cannot be deleted' });
       if (await this.repository.isAssigned(name))
-        throw new AppError('CONFLICT', { message: 'A user has this role. Take it from every user first' });
+        throw new AppError('CONFLICT', { message: 'A user has this role. Revoke it from every user first' });
       await this.repository.delete(name);
       await this.audit.record({
         action: 'role.delete',

@@ -5,8 +5,8 @@ import { CreateUserDto } from './dto/create-user.dto.js';
 import { SignUpDto } from './dto/sign-up.dto.js';
 
 /**
- * Validates a new user by what the caller may decide: a holder of `users:write` may leave out the password and
- * set more than a person who signs up.
+ * Validates a new user by the rules for the caller. A holder of `users:write` may leave out the password and set more
+ * than a person who signs up.
  */
 @Injectable()
 export class CreateUserPipe implements PipeTransform<unknown, Promise<SignUpDto | CreateUserDto>> {

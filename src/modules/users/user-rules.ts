@@ -3,13 +3,13 @@ import { AppError } from '../../common/errors/app.error.js';
 import type { User } from './user.entity.js';
 
 export const ADMIN = 'admin';
-/** The role of a user to whom nobody has given another one. Granting it requires no permission. */
+/** The role of a new user for whom no roles were given. Granting it requires no permission. */
 export const DEFAULT_ROLE = 'user';
 export const FIRST_ADMINISTRATOR_NAME = 'Administrator';
 /** The number of days during which a deleted user can be restored. Afterwards the service erases the user. */
 export const RESTORABLE_DAYS = 30;
 
-/** Returns false for a deleted user and a caller without `users:delete`. */
+/** Returns false if the user is deleted and the caller lacks `users:delete`. */
 export const isVisible = (user: User, caller: Principal): boolean =>
   user.status !== 'deleted' || caller.permissions.has('users:delete');
 

@@ -159,9 +159,10 @@ export class UsersController {
   ): Promise<UserResponse> {
     return toUserResponse(await this.commands.execute(new SetRoles(id, body.roles, caller, condition)));
   }
+
   /**
-   * Changes the email address of a user, or marks it as confirmed. Withdraws the codes that were mailed to the user, and
-   * tells the former address. An address that is not confirmed gets a mail to confirm it.
+   * Changes the email address of another user, or marks an address as confirmed. Expires the codes that were mailed to
+   * the user, and notifies the former address. An address that is not confirmed gets a mail to confirm it.
    */
   @Put(':id/email')
   @Requires('users:write')

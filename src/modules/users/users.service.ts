@@ -101,8 +101,8 @@ export class UsersService {
   }
 
   /**
-   * Returns the addresses, by id, of a page of users, without those whom the caller may not see. The caller must be
-   * allowed to read users.
+   * Returns the addresses by user id, except those of users whom the caller may not see. Call it with at most a page of
+   * ids, and for a caller who may read users.
    */
   async findVisibleEmails(
     ids: readonly string[],

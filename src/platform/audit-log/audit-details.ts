@@ -10,8 +10,8 @@ export interface AuditDetails {
 }
 
 /**
- * Returns the details of a stored entry. An entry of the first release has its reason among the changes, as a change
- * from nothing. `reasons` are those that such an entry can have.
+ * Returns the details of a stored entry. An entry of the first release stores its reason as a change from null.
+ * `reasons` lists the reasons that such an entry can have.
  */
 export function detailsOf(stored: AuditDetails, reasons: readonly AuditReason[]): AuditDetails {
   if (stored.reason !== null || stored.changes === null) return stored;

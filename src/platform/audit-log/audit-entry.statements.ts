@@ -1,6 +1,6 @@
 import { prepared } from '../database/driver/statements/prepared.js';
 
-/** The columns whose values `AuditLog` prepares, in the order of these values, with their types. */
+/** The columns of a prepared entry with their types, in the order of its values. */
 const TYPED_COLUMNS = [
   ['id', 'uuid'],
   ['actor_type', 'text'],
@@ -40,7 +40,7 @@ function parameterOf(column: (typeof TYPED_COLUMNS)[number][0]): string {
 export const insertAuditEntryFrom = (source: string, first: number): string =>
   `INSERT INTO audit_entries (occurred_at, ${COLUMNS}) SELECT clock_timestamp(), ${parametersFrom(first)} FROM ${source}`;
 
-/** The places of the values of a use in a statement. */
+/** The SQL expressions of the values to insert. */
 interface IpUseValues {
   readonly ip: string;
   readonly month: string;
@@ -49,8 +49,8 @@ interface IpUseValues {
 }
 
 /**
- * Returns an INSERT of the use of an IP address, unless it is stored or its user is erased. It holds the key
- * (`FOR SHARE`), so that an erasure either finds the row or prevents it. It locks nothing when the row exists.
+ * Returns an INSERT of the use of an IP address. It inserts nothing if the use is stored or the user is erased. It locks
+ * the key (`FOR SHARE`), so that an erasure either finds the row or prevents it. It locks nothing when the row exists.
  */
 export function insertIpUse({ ip, month, userId, digest }: IpUseValues): string {
   return `INSERT INTO audit_ip_users (ip, month, user_id, digest)
@@ -66,7 +66,7 @@ export const INSERT_ENTRY = prepared(
   `INSERT INTO audit_entries (occurred_at, ${COLUMNS}) VALUES (clock_timestamp(), ${parametersFrom(1)})`,
 );
 
-/** Stores the use of an IP address too, from two more values: the digest to look it up, and the month. */
+/** Inserts an entry and the use of its IP address. Takes two more values: the lookup digest and the month. */
 export const INSERT_ENTRY_AND_IP_USE = prepared(
   `WITH used AS (${insertIpUse({
     ip: `$${ENTRY_COLUMNS.length + 1}::bytea`,
@@ -77,7 +77,7 @@ export const INSERT_ENTRY_AND_IP_USE = prepared(
    ${INSERT_ENTRY}`,
 );
 
-/** Takes an array for each column. */
+/** Inserts several entries. Takes an array for each column. */
 export const INSERT_ENTRIES = prepared(
   `INSERT INTO audit_entries (epoch, occurred_at, ${COLUMNS})
    SELECT (SELECT current_epoch()), clock_timestamp(), ${COLUMNS}

@@ -3,7 +3,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 /** The use of an IP address by a user in one month. It leads from the address to the digests in audit entries. */
 @Entity('audit_ip_users')
 export class AuditIpUser {
-  /** The digest of the address under a key that the master key determines. */
+  /** The digest of the address under a key that is derived from the master key. */
   @PrimaryColumn('bytea')
   ip: Buffer;
 

@@ -10,8 +10,9 @@ import { UnitOfWork } from '../database/transactions/unit-of-work.js';
 const PURPOSE = 'audit-ip';
 /** The length of a digest. Two addresses have the same one by chance with a probability of 2⁻¹²⁸. */
 const DIGEST_BYTES = 16;
+/** The maximum number of uses in memory. */
 const MAX_REMEMBERED = 20_000;
-/** An address is written again after this time, because a failover may have lost what was remembered. */
+/** The time in ms after which a use is stored again, because a failover may have lost its row. */
 const REMEMBERED_MS = 10 * 60_000;
 /** The maximum number of rows that one statement deletes, which takes well under a second. */
 const DELETED_AT_ONCE = 10_000;
@@ -20,7 +21,10 @@ const INSERT = prepared(
   insertIpUse({ ip: '$1::bytea', month: '$2::date', userId: '$3::uuid', digest: '$4::bytea' }),
 );
 
-/** Months are of the clock of an instance, and the times of entries of the database's. A day covers the difference. */
+/**
+ * Months come from the clock of an instance, but the times of entries from the clock of the database. The margin of a
+ * day covers the difference.
+ */
 const FIND = `
    SELECT DISTINCT digest FROM audit_ip_users
    WHERE ip = $1::bytea AND ($2::uuid IS NULL OR user_id = $2)
@@ -36,18 +40,18 @@ const DELETE_DROPPED = `
                          WHERE inhparent = 'audit_entries'::regclass)
      LIMIT $2))`;
 
-/** The use of an IP address that is perhaps not stored yet. */
+/** The use of an IP address, which may not be stored yet. */
 export interface IpUse {
   readonly ip: Buffer;
   readonly month: string;
   readonly userId: string;
   readonly digest: Buffer;
-  /** Identifies the use in memory. */
+  /** The key of the use in memory. */
   readonly name: string;
 }
 
 export interface IpOfEntry {
-  /** The digest for the entry. */
+  /** The digest to write into the entry. */
   readonly digest: Buffer;
   /** The use to store together with the entry; null for one that is known to be stored. */
   readonly use: IpUse | null;
@@ -56,7 +60,7 @@ export interface IpOfEntry {
 export interface IpSearch {
   /** The address in its canonical spelling. */
   readonly ip: string;
-  /** The user who acted. All users without it. */
+  /** The user who acted; undefined for all users. */
   readonly userId?: string | undefined;
   /** The time range. `from` is inclusive, `to` exclusive. */
   readonly from?: string | undefined;
@@ -66,8 +70,8 @@ export interface IpSearch {
 /**
  * Makes the digests of IP addresses in audit entries, and finds them by address. An entry cannot be changed when its
  * user is erased, so its digest is made with the key of that user. A row for each month leads from an address to the
- * digests of its users. Erasure deletes these rows and destroys the key, and then nobody can tell which address a
- * digest is of.
+ * digests of its users. Erasure deletes these rows and destroys the key. Afterwards no digest of the user can be traced
+ * to an address.
  */
 @Injectable()
 export class AuditIpUsers {
@@ -81,8 +85,8 @@ export class AuditIpUsers {
   ) {}
 
   /**
-   * Makes the digest of an address for an entry of the user whose key `cipher` has. `uncached` makes it again even if it
-   * is known, so that it takes equally long.
+   * Makes the digest of an address for an entry under the user key of `cipher`. With `uncached`, makes it even if it is
+   * known, so that the time does not reveal that the user exists.
    */
   digestFor(
     cipher: Cipher,
@@ -103,7 +107,7 @@ export class AuditIpUsers {
     this.remember(use);
   }
 
-  /** Remembers a use that a statement of the current unit of work, or one outside any, has stored. */
+  /** Remembers a stored use, once the current unit of work commits or at once outside one. */
   remember({ name, digest }: IpUse): void {
     this.unitOfWork.afterCommitOrNow(() => this.stored.set(name, digest));
   }
@@ -115,12 +119,12 @@ export class AuditIpUsers {
     return rows.map(({ digest }) => digest);
   }
 
-  /** Deletes everything about a user, in the unit of work that has destroyed the key. */
+  /** Deletes all uses by a user. Call it in the unit of work that has destroyed the key. */
   async deleteOfUser(userId: string): Promise<void> {
     await this.sql.execute('DELETE FROM audit_ip_users WHERE user_id = $1', [userId]);
   }
 
-  /** Deletes what led to entries of this month (`YYYY-MM`) and of earlier ones, which the audit log no longer has. */
+  /** Deletes the uses in this month (`YYYY-MM`) and in earlier ones, if the audit log no longer has the month. */
   async deleteDropped(month: string): Promise<void> {
     let deleted: number;
     do {

@@ -51,7 +51,7 @@ interface EncryptedValue {
   readonly encrypted: Buffer | null;
 }
 
-const NOTHING: EncryptedValue = { key: null, encrypted: null };
+const NO_VALUE: EncryptedValue = { key: null, encrypted: null };
 
 type Keys = ReadonlyMap<string, Cipher>;
 
@@ -92,7 +92,7 @@ export class AuditLog {
     if (facts.length === 0) return;
     const entries: PreparedEntry[] = [];
     for (const fact of facts) entries.push(await this.prepare(fact, made));
-    // One row for all entries of a caller. Those of several users come in the order in which everybody inserts them.
+    // One row serves all entries of a caller. Bulk inserts lock rows in this order, so that they cannot deadlock.
     const uses = new Map(entries.map((entry) => [entry.ipUse?.name ?? '', entry]));
     for (const [, entry] of [...uses].toSorted(([a], [b]) => (a < b ? -1 : 1))) await this.storeIpUse(entry);
     await this.sql.defer(
@@ -135,7 +135,7 @@ export class AuditLog {
     return { values, ipUse: origin.ip?.use ?? null };
   }
 
-  /** Stores what leads from the IP address to an entry that another statement writes. */
+  /** Stores the use of the IP address of a prepared entry. The search by address needs it to find the entry. */
   async storeIpUse({ ipUse }: PreparedEntry): Promise<void> {
     if (ipUse) await this.ipUsers.add(ipUse);
   }
@@ -149,7 +149,7 @@ export class AuditLog {
     userId: string,
     { id, uncached, made }: { id: string; uncached: boolean; made: Keys | undefined },
   ): Promise<EncryptedValue & { ip: IpOfEntry | null }> {
-    if (!origin) return { ...NOTHING, ip: null };
+    if (!origin) return { ...NO_VALUE, ip: null };
     const cipher =
       made?.get(userId) ??
       (uncached
@@ -169,7 +169,7 @@ export class AuditLog {
     userId: string,
     { id, made }: { id: string; made: Keys | undefined },
   ): Promise<EncryptedValue> {
-    if (!changes) return NOTHING;
+    if (!changes) return NO_VALUE;
     const cipher = made?.get(userId) ?? (await this.keys.encryptionCipher(userId));
     return {
       key: userId,

@@ -29,8 +29,8 @@ export class Cipher {
   }
 
   /**
-   * Returns a digest of the text that nobody can compute or check without this key. The key of the digest is
-   * derived, so it encrypts nothing.
+   * Returns a digest of the text that cannot be computed or checked without this key. Uses a derived key, so that no
+   * key both encrypts and makes digests.
    */
   digest(text: string, purpose: string): Buffer {
     return keyedDigest(deriveKey(this.key, purpose), [text]);

@@ -2,7 +2,7 @@ import { createHmac, hkdfSync } from 'node:crypto';
 
 const KEY_BYTES = 32;
 
-/** Derives a key for one purpose from another key (RFC 5869). Keys of different purposes tell nothing about each other. */
+/** Derives a key for one purpose from another key (RFC 5869). The key of one purpose does not reveal that of another. */
 export const deriveKey = (key: Buffer, purpose: string): Buffer =>
   Buffer.from(hkdfSync('sha256', key, Buffer.alloc(0), purpose, KEY_BYTES));
 

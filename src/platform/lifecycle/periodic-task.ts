@@ -33,7 +33,7 @@ export class PeriodicTask {
     return this.running;
   }
 
-  /** Waits for the run in progress and runs once more, unless that one failed or the task has stopped. */
+  /** Waits for the run in progress and runs again, unless the last run failed or the task has stopped. */
   async runOnceMore(): Promise<void> {
     await this.running;
     if (!this.failing && !this.stopped) await this.run();

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** The growth of the old generation, in percent of what the last collection left of it, after which it is collected. */
+/** The growth after which V8 collects the old generation, in percent of its size after the last collection. */
 const GARBAGE_PERCENT = 30;
 
 /**

@@ -13,14 +13,14 @@ export const mailTemplateNames = [
 ] as const;
 export type MailTemplateName = (typeof mailTemplateNames)[number];
 
-/** The values of one mail. A null stands for a value that this mail does not have. */
+/** The values of one mail, with null for a value that the mail lacks. */
 export interface MailValues {
   readonly product: string;
   /** The address of the service. */
   readonly url: string;
-  /** The link that does what the mail asks for. */
+  /** The link to the page that uses the code. */
   readonly link: string | null;
-  /** The code that does the same where the link cannot be opened. */
+  /** The code to type on that page if the link cannot be opened. */
   readonly token: string | null;
 }
 
@@ -28,7 +28,7 @@ const VALUE_NAMES: ReadonlySet<string> = new Set<keyof MailValues>(['product', '
 const LAYOUT_NAMES: ReadonlySet<string> = new Set(['product', 'url', 'language', 'subject', 'content']);
 const MAX_SUBJECT_LENGTH = 200;
 const PLACEHOLDER = /\{\{(\w+)\}\}/g;
-/** A line that consists of one value, which HTML shows in a form of its own. */
+/** A line that consists of one placeholder, which HTML shows as a button, a code or a link. */
 const LONE = /^\{\{(link|token|url)\}\}$/;
 
 const BUTTON =
@@ -41,11 +41,11 @@ type Values = Readonly<Record<string, string | null>>;
 export const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 
-/** Replaces each `{{name}}` in one pass, so that a value is never read as a template. */
-const fill = (template: string, values: Values, spell: (value: string) => string = String): string =>
-  template.replaceAll(PLACEHOLDER, (_, name: string) => spell(values[name] ?? ''));
+/** Replaces each placeholder in one pass, so that a placeholder in a value is never replaced. */
+const fill = (template: string, values: Values, encode: (value: string) => string = String): string =>
+  template.replaceAll(PLACEHOLDER, (_, name: string) => encode(values[name] ?? ''));
 
-/** A mail as a template: the first line is the subject, an empty line follows, then paragraphs. */
+/** The template of a mail. The first line of its source is the subject. After an empty line follow the paragraphs. */
 export class MailTemplate {
   private readonly subject: string;
   private readonly paragraphs: readonly string[];
@@ -60,7 +60,7 @@ export class MailTemplate {
       .filter((paragraph) => paragraph !== '');
   }
 
-  /** @returns the reason why no mail can be written from this, or null */
+  /** The reason why the template cannot be used, or null. */
   get fault(): string | null {
     if (this.subject === '') return 'must begin with the subject';
     if (codePointLength(this.subject) > MAX_SUBJECT_LENGTH)
@@ -73,14 +73,14 @@ export class MailTemplate {
     return fill(this.subject, { ...values });
   }
 
-  /** Leaves out each paragraph with a value that this mail does not have. */
+  /** Returns the text part. Omits each paragraph with a value that the mail lacks. */
   textWith(values: MailValues): string {
     return `${this.paragraphsWith(values)
       .map((paragraph) => fill(paragraph, { ...values }))
       .join('\n\n')}\n`;
   }
 
-  /** Writes the same paragraphs as HTML. The line above a link becomes the text of a button. */
+  /** Returns the same paragraphs as HTML. The line above a link becomes the text of a button. */
   htmlWith(values: MailValues): string {
     return this.paragraphsWith(values)
       .map((paragraph) => `<p>${paragraphHtml(paragraph, { ...values })}</p>`)
@@ -95,26 +95,29 @@ export class MailTemplate {
   }
 }
 
-/** An HTML page with values in it: the frame of every mail, or one mail of an operator's own. */
+/** An HTML page with placeholders: the layout of every mail, or an operator's page for one mail. */
 export class HtmlTemplate {
   constructor(private readonly source: string) {}
 
+  /** Returns the reason why the page cannot be one mail, or null. */
   faultAsMail(): string | null {
     return unknownName(this.source, new Set([...VALUE_NAMES, 'language', 'subject']));
   }
 
+  /** Returns the reason why the page cannot be the layout, or null. */
   faultAsLayout(): string | null {
     if (!this.source.includes('{{content}}')) return 'must contain {{content}}';
     return unknownName(this.source, LAYOUT_NAMES);
   }
 
-  /** @param content HTML, which is the one value that is not escaped */
+  /** Fills the page. @param content HTML, the only value that is not escaped */
   with(values: Values, content = ''): string {
     const [before = '', ...after] = this.source.split('{{content}}');
     return [before, ...after].map((part) => fill(part, values, escapeHtml)).join(content);
   }
 }
 
+/** Returns a fault that names the first unknown placeholder, or null. */
 function unknownName(source: string, known: ReadonlySet<string>): string | null {
   const unknown = [...source.matchAll(PLACEHOLDER)].find(([, name = '']) => !known.has(name))?.[0];
   if (unknown === undefined) return null;

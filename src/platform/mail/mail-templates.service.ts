@@ -12,21 +12,21 @@ export interface WrittenMail {
   readonly html: string;
 }
 
-/** Writes mails in the language of their reader, from the shipped templates and those of the operator. */
+/** Writes mails in the language of their recipient, from the shipped templates and those of the operator. */
 @Injectable()
 export class MailTemplates {
   private readonly files: TemplateFiles;
   /** The languages in which at least one mail exists. */
   readonly languages: readonly string[];
 
-  /** @throws ConfigError when `MAIL_TEMPLATES_DIR` holds something else than templates */
+  /** @throws ConfigError when `MAIL_TEMPLATES_DIR` holds anything but valid templates */
   constructor(@InjectConfig() { MAIL_TEMPLATES_DIR }: Config) {
     const { files, languages } = loadTemplates(MAIL_TEMPLATES_DIR);
     this.files = files;
     this.languages = languages;
   }
 
-  /** Writes the mail in the language that fits the locale. A mail that has no translation is in English. */
+  /** Writes the mail in the language that fits the locale best, or in English if it has no translation. */
   write(name: MailTemplateName, locale: string, values: MailValues): WrittenMail {
     const written = this.languages.filter((language) => this.files.has(`${language}/${name}.txt`));
     const language = findLanguage(locale, written) ?? DEFAULT_LOCALE;

@@ -10,7 +10,7 @@ export interface Mail {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
-  /** Absent in mails that an earlier version of the service has queued. */
+  /** Absent in mails that an earlier version of the service queued. */
   readonly html?: string;
 }
 

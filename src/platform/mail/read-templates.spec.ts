@@ -36,8 +36,8 @@ describe('a folder of mail templates', () => {
   });
 
   it.each<[string, string, string | Buffer, RegExp]>([
-    ['a mistyped mail', 'de/invitaton.txt', MAIL, /^de\/invitaton\.txt is none of the mails .*invitation/],
-    ['another kind of file', 'de/invitation.md', MAIL, /^de\/invitation\.md is none of the mails/],
+    ['a mistyped mail', 'de/invitaton.txt', MAIL, /^de\/invitaton\.txt must be named after a mail, .*invitation/],
+    ['another kind of file', 'de/invitation.md', MAIL, /^de\/invitation\.md must be named after a mail/],
     ['a mail without language', 'invitation.txt', MAIL, /^invitation\.txt must be layout\.html or a folder/],
     ['a name that is no language', 'german_de/invitation.txt', MAIL, /^german_de must be layout\.html or/],
     ['an unusual spelling of a language', 'DE/invitation.txt', MAIL, /^DE must be layout\.html or/],

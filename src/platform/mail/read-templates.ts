@@ -5,7 +5,7 @@ import { canonicalLocale } from '../../common/locale.js';
 import { ConfigError } from '../../config/config.js';
 import { HtmlTemplate, MailTemplate, mailTemplateNames } from './mail-template.js';
 
-/** The maximum size of a template in bytes. Each mail in the queue holds what it makes. */
+/** The maximum size of a template in bytes. Every queued mail holds a filled copy. */
 const MAX_TEMPLATE_BYTES = 65_536;
 const MAX_LANGUAGES = 100;
 const LAYOUT = 'layout.html';
@@ -42,7 +42,7 @@ export function loadTemplates(own: string | undefined): Omit<ReadTemplates, 'fau
   return { files, languages: [...new Set([...shipped.languages, ...(added?.languages ?? [])])] };
 }
 
-/** Reads a folder that holds `layout.html` and one folder per language. Ignores files that begin with a dot. */
+/** Reads a folder that holds `layout.html` and one folder per language. Ignores files whose names begin with a dot. */
 export function readTemplates(folder: string): ReadTemplates {
   const files = new Map<string, string>();
   const languages: string[] = [];
@@ -80,7 +80,7 @@ function readTemplate(folder: string, path: string): { readonly text: string } |
   const file = path.slice(path.indexOf('/') + 1);
   const name = /^(.+)\.(?:txt|html)$/.exec(file)?.[1] ?? '';
   if (path !== LAYOUT && !names.includes(name))
-    return { fault: `is none of the mails ${names.join(', ')}, each as .txt or .html` };
+    return { fault: `must be named after a mail, as .txt or .html: ${names.join(', ')}` };
   let text: string;
   try {
     const { size } = statSync(join(folder, path));

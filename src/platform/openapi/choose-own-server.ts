@@ -1,4 +1,4 @@
-/** The part of Swagger UI that its page offers to scripts. */
+/** The part of Swagger UI's page that this function uses. */
 declare const window: {
   readonly location: { readonly origin: string };
   readonly ui: {
@@ -8,8 +8,9 @@ declare const window: {
 };
 
 /**
- * Selects the second server, which is the page's own, when the page was opened under another address than `PUBLIC_URL`:
- * a browser would refuse its requests to the first one. Runs in the browser, where nothing else of this module exists.
+ * Selects the second server, which is the page's own origin, when the page was opened under another origin than
+ * `PUBLIC_URL`, because a browser would refuse its requests to the first one. Runs in the browser, where nothing else of
+ * this module exists.
  */
 export function chooseOwnServer(): void {
   const servers = window.ui.specSelectors.specJson();

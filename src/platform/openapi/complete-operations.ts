@@ -186,7 +186,7 @@ const defaultMessage = (status: number): string => {
   return code ? errorCodes[code].message : (STATUS_CODES[status] ?? '');
 };
 
-/** Swagger UI sends nothing for a required parameter without an example. */
+/** Gives each id in the path a schema with an example, without which Swagger UI sends no request. */
 function completeIds({ parameters = [] }: Operation): void {
   for (const each of parameters) {
     if ('$ref' in each || each.in !== 'path' || !ID_NAME.test(each.name)) continue;
@@ -195,7 +195,7 @@ function completeIds({ parameters = [] }: Operation): void {
   }
 }
 
-/** Takes the body that the route declares for each media type, and removes the mark. */
+/** Moves the body that the route declares for each media type to its place, and removes the mark. */
 function completeBody(operation: Operation): void {
   const marked = operation as Operation & { [BODY_CONTENT]?: BodyContent };
   const content = marked[BODY_CONTENT];

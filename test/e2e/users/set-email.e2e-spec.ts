@@ -124,6 +124,15 @@ describe('PUT /api/users/{id}/email', () => {
     expect((await set(user.id, { email: freshEmail() })).status).toBe(404);
   });
 
+  it('answers 403 to callers who change their own address without their password', async () => {
+    const caller = await createUserWith(app, ['users:write']);
+    const answer = await set(caller.id, { email: freshEmail(), verified: true }, caller);
+    expect([answer.status, answer.body]).toMatchObject([403, { error: { code: 'FORBIDDEN' } }]);
+    expect(await read(app, caller.id)).toMatchObject({ email: caller.email, email_verified: false });
+    await set(caller.id, { email: caller.email, verified: true }, caller).expect(200);
+    expect(await read(app, caller.id)).toMatchObject({ email: caller.email, email_verified: true });
+  });
+
   it('gives a contested address to one user', async () => {
     const users = await Promise.all(Array.from({ length: 5 }, () => app.createUser()));
     const email = freshEmail();

@@ -10,7 +10,7 @@ import { freePort } from '../http/free-port.js';
 import { type Document, operationsOf } from './openapi-document.js';
 import { type ShownOperation, SwaggerUi } from './swagger-ui.js';
 
-/** Where the pictures of routes stay after a run. */
+/** The folder in which the pictures of routes remain after a run. */
 const SCREENSHOTS = resolve('screenshots/swagger-ui');
 
 /** A running service whose documentation a browser opens. */

@@ -2,9 +2,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ElementHandle, Page } from 'puppeteer-core';
 
-/** The longest wait for something that Swagger UI shows, in ms: seconds on a busy machine. */
+/** The maximum wait in ms for something that Swagger UI shows, which takes seconds on a busy machine. */
 const WAIT_MS = 60_000;
-/** The longest wait for an answer, in ms. */
+/** The maximum wait in ms for an answer. */
 const ANSWER_MS = 20_000;
 
 /** An operation as Swagger UI finds it. */
@@ -85,12 +85,12 @@ export class SwaggerUi {
     this.shownTag = tag;
   }
 
-  /** The address of the server that requests go to. */
+  /** Returns the address of the server that requests go to. */
   async selectedServer(): Promise<string> {
     return String(await this.page.evaluate(`window.ui.oas3Selectors.selectedServer()`));
   }
 
-  /** The addresses of the links that are visible on the page. */
+  /** Returns the addresses of the links on the page. */
   async links(): Promise<readonly string[]> {
     return (await this.page.evaluate(
       `[...document.querySelectorAll('a[href]')].map((link) => link.getAttribute('href'))`,

@@ -10,7 +10,7 @@ import type { SealedBlock } from './verify-audit-log.js';
 /*
  * The format of an exported audit log: NDJSON. The first line is the header `{format, version, keys}`. Then comes
  * one line `{"retention": {...}}` for each month that may be absent. The other lines are entries and seals. An entry
- * `{"entry": {...}}` holds every column as stored (bytes in base64), but for columns of later versions that are null. A
+ * `{"entry": {...}}` holds every column as stored (bytes in base64), except columns of later versions that are null. A
  * seal `{"seal": {...}}` follows the entries that it covers. No seal covers the entries after the last seal. A file of
  * version 1 has no columns of later versions.
  */
@@ -57,7 +57,7 @@ const entrySchema = z.strictObject({
   ...Object.fromEntries(laterColumns.map(([name, kind]) => [name, columnSchemas[kind].optional()])),
   epoch: whole,
 });
-const isLater: ReadonlySet<string> = new Set(laterColumns.map(([name]) => name));
+const laterNames: ReadonlySet<string> = new Set(laterColumns.map(([name]) => name));
 const NO_LATER_VALUES = Object.fromEntries(laterColumns.map(([name]) => [name, null]));
 const position = z.strictObject({ epoch: whole, xid: decimal, seq: decimal });
 const sealSchema = z.strictObject({
@@ -119,7 +119,7 @@ export async function* auditLogLines({ keys, retentions, blocks }: AuditLogConte
 const withoutNulls = ({ epoch, ...others }: StoredEntry) => ({
   epoch,
   ...Object.fromEntries(
-    Object.entries(others).filter(([name, value]) => value !== null || !isLater.has(name)),
+    Object.entries(others).filter(([name, value]) => value !== null || !laterNames.has(name)),
   ),
 });
 

@@ -57,7 +57,7 @@ export const laterColumns: Columns = [
   ['ip_digest', 'bytes'],
 ];
 
-/** All columns. Another one requires another version of leaves. */
+/** All columns. A further column requires a further version of leaves. */
 export const entryColumns: Columns = [...firstColumns, ...laterColumns];
 
 /** The newest version of leaves that this release writes. */
@@ -68,8 +68,8 @@ const HASH_BATCH = 500;
 
 /**
  * Returns the bytes of an entry that form its leaf. No two entries have the same bytes. An entry has version 1 if all
- * columns that this version lacks are null, as in entries of earlier releases. So a value that is added later changes
- * the version too, and with it the hash.
+ * columns that this version lacks are null, as in entries of earlier releases. Adding a value to a stored entry therefore
+ * changes its version and its hash.
  */
 export function leafData(entry: StoredEntry): Buffer {
   const isFirst = laterColumns.every(([column]) => entry[column] === null);

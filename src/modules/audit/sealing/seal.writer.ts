@@ -30,8 +30,8 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Seals what this instance wrote last. After a rollback only instances of the previous release run, and they cannot
-   * seal entries that have a reason or a digest.
+   * Seals the last entries of this instance. After a rollback only instances of the previous release run, and they
+   * cannot seal entries with a reason or a digest.
    */
   async onModuleDestroy(): Promise<void> {
     await this.task.runOnceMore();

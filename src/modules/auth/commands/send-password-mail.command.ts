@@ -6,7 +6,7 @@ import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work
 import { UsersService } from '../../users/users.service.js';
 import { UserMailsService } from '../recovery/user-mails.service.js';
 
-/** A mail that lets a user set a password: a reset, or an invitation of a user who has none. */
+/** A mail with which a user sets a password: a reset, or an invitation for a user who has no password. */
 export type PasswordMail = 'set-password' | 'invitation';
 
 const ACTIONS = { 'set-password': 'user.password_reset', invitation: 'user.invite' } as const;

@@ -5,13 +5,13 @@ import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
 import type { TokenRefusal } from '../../../common/authorization/principal.types.js';
 import type { VerifiedToken } from './verified-token.cache.js';
 
-/** Why a token alone is refused, whatever became of its session. */
+/** The reason why a token is refused before its session is looked up. */
 type TokenFault = Exclude<TokenRefusal, 'ended'>;
 
 /** Verifies the access token of a request with Passport. Never refuses a request: the policy does. */
 @Injectable()
 export class TokenAuthenticator extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
-  /** Returns what is wrong with a token that is refused. */
+  /** Returns the verified token, or the reason why it is refused. */
   async verify(context: ExecutionContext): Promise<VerifiedToken | TokenFault> {
     await super.canActivate(context);
     return context.switchToHttp().getRequest<Request>().user as VerifiedToken | TokenFault;
@@ -25,7 +25,7 @@ export class TokenAuthenticator extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
   }
 }
 
-/** Names an expiry only for a signature of ours, because jsonwebtoken checks the signature first. */
+/** Returns `expired` only for a token that this service signed, because jsonwebtoken checks the signature first. */
 const faultFor = (reason: unknown): TokenFault =>
   typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'TokenExpiredError'
     ? 'expired'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 /** Digits and capitals without I, L, O and U, which are easily misread (Crockford's base 32). */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-/** 165 bits. With its hyphens a code is as long as the tokens of earlier versions. */
+/** The number of random characters, for 165 bits. With hyphens a code is as long as the tokens of earlier versions. */
 const CHARACTERS = 33;
 const CODE = new RegExp(`^[${ALPHABET}]{${CHARACTERS}}$`);
 const EVERY_THREE = /.{3}(?=.)/g;
@@ -14,8 +14,8 @@ export function newCode(): string {
 }
 
 /**
- * Returns the code as it was mailed, for a code that was typed in another case, without hyphens, or with the
- * letters that look like 0 and 1. Returns other text, such as a token of an earlier version, as it is.
+ * Returns the code as it was mailed. The user may have typed it in another case, without hyphens, or with the letters
+ * that look like 0 and 1. Returns other text, such as a token of an earlier version, unchanged.
  */
 export function canonicalCode(given: string): string {
   const characters = given

@@ -7,7 +7,7 @@ export const tokenPurposes = [
   'set-password',
   'invitation',
 ] as const;
-/** The purpose of a token. An administrator sends tokens for the last two. */
+/** The purpose of a token. Only an administrator has tokens sent for `set-password` and `invitation`. */
 export type TokenPurpose = (typeof tokenPurposes)[number];
 
 /** A token that was sent by email, kept as its hash. */

@@ -19,7 +19,7 @@ const MAIL_REQUESTED_TASK = 'auth.mail-requested';
 
 type MailLink = 'MAIL_LINK_VERIFY' | 'MAIL_LINK_RESET' | 'MAIL_LINK_INVITE';
 
-/** The page of the front end that uses the token of a mail, by the variables that may name it. */
+/** The variables that may name the page of the front end for a token, in order of preference. */
 const LINKS: Readonly<Record<TokenPurpose, readonly MailLink[]>> = {
   'verify-email': ['MAIL_LINK_VERIFY'],
   'change-email': ['MAIL_LINK_VERIFY'],
@@ -38,8 +38,8 @@ interface MailRequest {
   readonly email: string;
 }
 
-/** The reader of a mail. */
-export interface Recipient {
+/** The recipient of a mail. */
+interface Recipient {
   readonly id: string;
   readonly email: string;
   readonly locale: string;
@@ -108,8 +108,8 @@ export class UserMailsService implements OnModuleInit {
   }
 
   /**
-   * Tells the former address that an administrator has changed it, unless the new one reaches the same mailbox. Asks
-   * the new one for a confirmation if it needs one.
+   * Tells the former address that an administrator has changed it, unless the new one reaches the same mailbox. Mails
+   * the new one a code to confirm it, unless it is confirmed.
    */
   async notifyEmailChanged(id: string, before: UserFacts | null, after: UserFacts): Promise<void> {
     if (before && before.emailKey !== after.emailKey)

@@ -58,8 +58,8 @@ export class SessionHistory {
     return this.audit.prepare(refreshEntry(sessionId, userId));
   }
 
-  /** Stores what belongs to a prepared entry, in the unit of work of the statement that writes it. */
-  beforeRefresh(entry: PreparedEntry): Promise<void> {
+  /** Stores the use of the IP address of a prepared entry. Call it in the unit of work that writes the entry. */
+  storeIpUse(entry: PreparedEntry): Promise<void> {
     return this.audit.storeIpUse(entry);
   }
 

@@ -141,7 +141,7 @@ export class SessionsService {
     };
     try {
       const rotated = await this.unitOfWork.runStatement(async () => {
-        await this.history.beforeRefresh(entry);
+        await this.history.storeIpUse(entry);
         const successor = await this.tokens.rotate(token, newId(), lifetimes, entry.values);
         if (successor) this.history.logRefreshed(sessionId, userId);
         return successor;

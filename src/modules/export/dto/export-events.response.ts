@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 
 const SHA_256 = 'b5d4045c3f466fa91fe2cc6abe79232a1a57cdf104f7a26e716e0a1e2789df78';
 
-/** The event `start` of an export, which begins every connection. */
+/** The event `start` of an export, the first of every connection. */
 export class ExportStartResponse {
   /** The id of the export, which stays the same when it is resumed */
   @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
@@ -28,7 +28,7 @@ export class ExportProgressResponse {
   total_estimate: number;
 }
 
-/** The event `complete`, which only a complete export has. */
+/** The event `complete`, which ends a complete export. */
 export class ExportCompletionResponse {
   /** The number of rows of the whole export, including those of earlier connections */
   @ApiProperty({ type: 'integer', minimum: 0, example: 1000 })

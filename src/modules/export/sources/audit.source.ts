@@ -39,7 +39,7 @@ export const auditFields: readonly AuditField[] = [
 export class AuditSource {
   constructor(private readonly audit: AuditService) {}
 
-  /** Returns the rows with the addresses that `caller` may read, as of sending. */
+  /** Selects the rows, with the current addresses of the users whom `caller` may read. */
   select({ moment, filters, fields, encoding }: Selection<AuditFilters>, caller: Principal): RowSource {
     return {
       maxRows: MAX_ROWS,

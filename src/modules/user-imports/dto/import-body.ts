@@ -9,8 +9,8 @@ const GRACE = { email: 'grace.hopper@example.com', name: 'Grace Hopper', roles: 
 const ALAN = { email: 'alan.turing@example.com', name: 'Alan Turing', email_verified: true };
 
 /**
- * The file of users in each form, for the OpenAPI document. Swagger UI prefills the first one, and lets people choose a
- * file in place of NDJSON.
+ * The file of users in each format, for the OpenAPI document. Swagger UI prefills the first one. For NDJSON it offers a
+ * choice of files instead.
  */
 export const importBody = {
   [JSON_ARRAY]: {

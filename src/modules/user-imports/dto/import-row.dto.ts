@@ -10,8 +10,8 @@ import type { ImportField } from '../import-fields.js';
 const MAX_TIME_LENGTH = 35;
 
 /**
- * A user of an imported file, for the OpenAPI document only: rows are read by `parseImportRow`, which accepts more
- * spellings. The compiler reports a field that is missing here.
+ * A user of an imported file, for the OpenAPI document only. `parseImportRow` reads the rows and accepts more spellings.
+ * The compiler reports a field that is missing here.
  */
 export class ImportRowDto implements Record<ImportField, unknown> {
   @ApiProperty({ format: 'email', maxLength: MAX_EMAIL_LENGTH, example: 'grace@example.com' })

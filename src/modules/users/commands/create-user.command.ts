@@ -38,7 +38,7 @@ export class CreateUserHandler implements ICommandHandler<CreateUser> {
 
   async execute({ input, caller, languages }: CreateUser): Promise<User> {
     const roles = input.roles ?? [DEFAULT_ROLE];
-    // Refuses before it hashes. What it finds is checked again in the transaction that grants the roles.
+    // Refuses before the slow hash. The transaction that grants the roles checks again.
     await this.assertGrantable(roles, caller);
     const user = await this.registration.prepare({
       email: input.email,

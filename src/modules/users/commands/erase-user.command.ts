@@ -57,7 +57,7 @@ export class EraseUserHandler implements ICommandHandler<EraseUser> {
       }
       const erased = await this.repository.erase(user);
       await this.keys.destroy(id);
-      // After the key, whose lock ends every write that still uses it.
+      // Comes after the key, because its destruction waits for every write that still uses it.
       await this.auditIps.deleteOfUser(id);
       await this.history.record(user, erased, [userEventTypes.erased]);
       await this.log.enqueue(id, erased.updatedAt);

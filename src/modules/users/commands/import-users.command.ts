@@ -4,6 +4,7 @@ import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from '../history/user.history.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
+import { DEFAULT_ROLE } from '../user-rules.js';
 import { UsersRepository } from '../users.repository.js';
 
 /** A user taken from another system, already validated. Null stands for a value that was not given. */
@@ -13,7 +14,7 @@ export interface ImportedUser {
   readonly emailKey: string;
   /** Defaults to the local part of the address. */
   readonly name: string | null;
-  /** Defaults to `en`. Absent in rows that an earlier version of the service has staged. */
+  /** Defaults to `en`. Absent in rows that an earlier version of the service staged. */
   readonly locale?: string | null;
   /** The stored hash, or null for a user without a password until a reset. */
   readonly passwordHash: string | null;
@@ -28,7 +29,7 @@ export interface ImportedUser {
 }
 
 /** The roles of an imported user without any. Granting them needs no permission. */
-export const DEFAULT_ROLES: readonly string[] = ['user'];
+export const DEFAULT_ROLES: readonly string[] = [DEFAULT_ROLE];
 
 /**
  * Imports a batch of some hundred users without hashing passwords or sending mail.

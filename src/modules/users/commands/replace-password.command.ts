@@ -35,7 +35,7 @@ export class ReplacePasswordHandler implements ICommandHandler<ReplacePassword> 
       if (!after) throw new AppError('CONFLICT', { message: 'The password was changed in the meantime' });
       await this.history.record(before, after, [userEventTypes.passwordChanged], {
         action,
-        // The first password of an invited or imported user replaces nothing that the user would have to defend.
+        // The first password of an invited or imported user replaces no other one, so the user needs no warning.
         mail: user.passwordHash === null ? 'none' : 'usual',
       });
     });
