@@ -36,7 +36,12 @@ describe('a folder of mail templates', () => {
   });
 
   it.each<[string, string, string | Buffer, RegExp]>([
-    ['a mistyped mail', 'de/invitaton.txt', MAIL, /^de\/invitaton\.txt must be named after a mail, .*invitation/],
+    [
+      'a mistyped mail',
+      'de/invitaton.txt',
+      MAIL,
+      /^de\/invitaton\.txt must be named after a mail, .*invitation/,
+    ],
     ['another kind of file', 'de/invitation.md', MAIL, /^de\/invitation\.md must be named after a mail/],
     ['a mail without language', 'invitation.txt', MAIL, /^invitation\.txt must be layout\.html or a folder/],
     ['a name that is no language', 'german_de/invitation.txt', MAIL, /^german_de must be layout\.html or/],

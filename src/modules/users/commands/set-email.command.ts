@@ -10,8 +10,7 @@ import type { User } from '../user.entity.js';
 import { assertNotDeleted } from '../user-rules.js';
 import { type UserChange, UserWriter } from '../user.writer.js';
 
-const OWN_ADDRESS =
-  'To change your own address, use POST /api/users/me/email, which requires your password';
+const OWN_ADDRESS = 'To change your own address, use POST /api/users/me/email, which requires your password';
 
 /**
  * Changes the address of a user on behalf of an administrator, or marks it as confirmed.
