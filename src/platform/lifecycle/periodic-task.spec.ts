@@ -83,6 +83,25 @@ describe('PeriodicTask', () => {
     expect(runs).toHaveLength(1);
   });
 
+  it('runs a last time when it finishes, once, and not after a failure', async () => {
+    const finished = task.finish();
+    await intervals(1);
+    lastRun().resolve();
+    await finished;
+    await task.finish();
+    expect([runs.length, task.stopping]).toEqual([1, true]);
+
+    let attempts = 0;
+    const failing = new PeriodicTask(
+      INTERVAL_MS,
+      () => Promise.reject(new Error(`attempt ${++attempts}`)),
+      () => {},
+    );
+    await failing.run();
+    await failing.finish();
+    expect(attempts).toBe(1);
+  });
+
   it('runs outside of the request that asks for it', async () => {
     const seen: unknown[] = [];
     const outside = new PeriodicTask(

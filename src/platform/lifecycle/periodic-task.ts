@@ -33,17 +33,18 @@ export class PeriodicTask {
     return this.running;
   }
 
-  /** Waits for the run in progress and runs again, unless the last run failed or the task has stopped. */
-  async runOnceMore(): Promise<void> {
-    await this.running;
-    if (!this.failing && !this.stopped) await this.run();
-  }
-
   /** Ends the interval and waits for the run in progress. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);
     await this.running;
+  }
+
+  /** Stops, and runs a last time unless the run before failed or the task had already stopped. */
+  async finish(): Promise<void> {
+    const wasStopped = this.stopped;
+    await this.stop();
+    if (!wasStopped && !this.failing) await this.run();
   }
 
   private async attempt(): Promise<void> {

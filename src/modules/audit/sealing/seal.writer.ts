@@ -31,11 +31,10 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Seals the last entries of this instance. After a rollback only instances of the previous release run, and they
-   * cannot seal entries with a reason or a digest.
+   * cannot seal entries with a reason or a digest. One seal at most, so that a backlog does not delay the shutdown.
    */
-  async onModuleDestroy(): Promise<void> {
-    await this.task.runOnceMore();
-    await this.task.stop();
+  onModuleDestroy(): Promise<void> {
+    return this.task.finish();
   }
 
   /** Seals until no settled entry is left. A caller joins the round in progress. */
@@ -44,11 +43,12 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
   }
 
   private async sealAll(): Promise<void> {
-    for (let full = true; full && !this.task.stopping;) {
+    let full: boolean;
+    do {
       const sealed = await this.sealing.sealNext();
       if (sealed?.head) this.logHead(sealed.head);
       full = sealed?.entries === MAX_ENTRIES_PER_SEAL;
-    }
+    } while (full && !this.task.stopping);
   }
 
   /**
