@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
@@ -11,9 +12,10 @@ import { CliError, EXIT_CODES } from './cli.error.js';
  */
 export async function saveAnswer(answer: IncomingMessage, output: string): Promise<void> {
   if (output === '-') return receive(answer, process.stdout, { end: false });
-  const part = `${output}.part`;
+  // A new file, because one that is there would keep its mode, and its link if it is one.
+  const part = `${output}.${randomUUID()}.part`;
   try {
-    await receive(answer, createWriteStream(part, { mode: 0o600 }));
+    await receive(answer, createWriteStream(part, { flags: 'wx', mode: 0o600 }));
     await rename(part, output);
   } catch (error) {
     await rm(part, { force: true });
