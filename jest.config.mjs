@@ -54,5 +54,6 @@ export default {
   // One more than there are cores, because many tests mostly wait: for a time limit, a lock or another process.
   maxWorkers: availableParallelism() + 1,
   workerIdleMemoryLimit: '700MB',
-  testTimeout: 30_000,
+  // A start of the service takes 3 s, and ten times as long beside the other workers of a busy machine. Some tests start several.
+  testTimeout: 60_000,
 };

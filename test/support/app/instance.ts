@@ -9,7 +9,7 @@ import { UNLIMITED } from './unlimited.js';
 import { until } from './until.js';
 
 /** Shorter than Jest's timeout of a test or a hook. Otherwise the test would end before it could clean up. */
-const WAIT_MS = 25_000;
+const WAIT_MS = 50_000;
 /**
  * The issuer of all instances of a test and of its TestApp, so that they accept each other's tokens on any
  * port.
