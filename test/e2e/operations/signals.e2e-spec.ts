@@ -15,7 +15,7 @@ import { UNLIMITED } from '../../support/app/unlimited.js';
 import { until } from '../../support/app/until.js';
 
 // Two tests create and stop their own database.
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const FOREVER_MS = '600000';
 const ALMOST_FOREVER_MS = '599999';

@@ -50,7 +50,7 @@ const MAIN = `
 `;
 
 // One test may run five starts of Node and as many compilations.
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 let root: string;
 const children: ChildProcess[] = [];

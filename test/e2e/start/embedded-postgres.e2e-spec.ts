@@ -21,7 +21,7 @@ import { expectStopped, Member, processes, serverPid } from '../../support/datab
 import { until } from '../../support/app/until.js';
 
 // A server usually starts, recovers and stops in well under a second, but not on every machine.
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = { uid: 65_534, gid: 65_534 };
