@@ -40,7 +40,7 @@ export const targets = {
   'storm.growth': { atMost: 200 },
   growth: { atMost: 1.5 },
   'memory.idle': { atMost: 150 },
-  'memory.peak': { atMost: 250, open: 'V8 lets garbage grow with the memory of the machine; see ADR 63' },
+  'memory.peak': { atMost: 250 },
   'memory.plateau': { atMost: 1.1 },
   'start.now': { atMost: 3000 },
   'start.embedded': { atMost: 3000 },
