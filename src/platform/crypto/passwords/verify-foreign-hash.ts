@@ -26,6 +26,8 @@ export const BCRYPT_BYTES = 72;
 const MIN_PADDING_KIB = 8;
 /** The key that separates WordPress's hashes from other uses of HMAC. */
 const WORDPRESS_KEY = 'wp-sha384';
+/** The characters that PHP's trim removes. */
+const PHP_SPACE = ' \n\r\t\v\0';
 const AES_KEY_BYTES = 32;
 const AES_BLOCK_BYTES = 16;
 const TYPES = { argon2d, argon2i, argon2id } as const;
@@ -76,9 +78,12 @@ function bcryptInput({ prehash }: BcryptHash, password: string): Buffer {
 }
 
 /** Trims the characters that PHP trims, as WordPress does before it hashes a password. */
-export const trimLikePhp = (text: string): string =>
-  // eslint-disable-next-line no-control-regex -- PHP trims these control characters
-  text.replaceAll(/^[ \n\r\t\v\0]+|[ \n\r\t\v\0]+$/g, '');
+export function trimLikePhp(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && PHP_SPACE.includes(text.charAt(start))) start++;
+  while (end > start && PHP_SPACE.includes(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
 
 function verifyScrypt({ logN, blockSize: r, parallelism: p, salt, digest }: ScryptHash, password: string) {
   const maxmem = 256 * r * (2 ** logN + p);
