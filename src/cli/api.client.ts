@@ -58,6 +58,7 @@ export class ApiClient {
   private tokens: Tokens | null = null;
   /** True if the tokens come from a login, which this client must not end. */
   private isLogin = false;
+  private isEnded = false;
 
   constructor(
     private readonly url: URL,
@@ -104,8 +105,12 @@ export class ApiClient {
     return assertAccepted(await this.sendPatiently(request));
   }
 
-  /** Ends the session that this client opened. Keeps that of a login. */
+  /**
+   * Ends the session that this client opened. Keeps that of a login. A command that was abandoned cannot sign in again
+   * afterwards.
+   */
   async signOut(): Promise<void> {
+    this.isEnded = true;
     if (!this.tokens || this.isLogin) return;
     const { access_token: token } = this.tokens;
     this.tokens = null;
@@ -150,6 +155,7 @@ export class ApiClient {
   }
 
   private async accessToken(): Promise<string> {
+    if (this.isEnded) throw new CliError('the command has ended', EXIT_CODES.failed);
     const { token, email, password } = this.credentials;
     if (token !== undefined && email === undefined) return token;
     if (email === undefined) return (await this.loginTokens()).access_token;

@@ -6,27 +6,29 @@ import { parseCommandLine } from './command-line/parse-command-line.js';
 import { commands } from './command-table.js';
 import { loginFileOf, LoginStore } from './login/login.store.js';
 import { printStatus } from './output/console-output.js';
+import { OutputLostError } from './output/output-lost.error.js';
 import { confirm } from './output/prompts.js';
+import { whileOutputLasts } from './output/standard-output.js';
 
 /** The environment, in which an empty value counts as absent. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
-
-// A reader such as head may leave before the end.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await run(process.argv.slice(2));
 } catch (thrown) {
   const error = describeFileError(thrown);
-  printStatus(error instanceof Error ? error.message : String(error));
-  process.exitCode = error instanceof CliError ? error.exitCode : EXIT_CODES.failed;
+  if (!(error instanceof OutputLostError && error.isReaderGone)) {
+    printStatus(error instanceof Error ? error.message : String(error));
+    process.exitCode = error instanceof CliError ? error.exitCode : EXIT_CODES.failed;
+  }
+  // The abandoned command may wait for its reader for ever.
+  if (error instanceof OutputLostError) process.exit();
 }
 
 async function run(given: readonly string[]): Promise<void> {
   const line = parseCommandLine(given, commands);
   if (line.kind === 'help') {
-    process.stdout.write(renderHelp(line.about, commands));
-    return;
+    return whileOutputLasts(async () => void process.stdout.write(renderHelp(line.about, commands)));
   }
   const { command, args, flags } = line;
   const question = command.confirmation?.(line) ?? null;
@@ -41,7 +43,7 @@ async function run(given: readonly string[]): Promise<void> {
     logins,
   });
   try {
-    await command.run({ client, args, flags, email, env });
+    await whileOutputLasts(() => command.run({ client, args, flags, email, env }));
   } finally {
     await client.signOut().catch(() => {});
   }

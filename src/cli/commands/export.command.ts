@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../api.client.js';
@@ -221,7 +220,8 @@ class StandardOutput implements Sink {
   resumePoint: ResumePoint | null = null;
 
   async add(bytes: Buffer, place: Omit<ResumePoint, 'bytes'>): Promise<void> {
-    if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
+    // Waits on when the output is lost, which ends the command elsewhere and is no reason to resume.
+    if (!process.stdout.write(bytes)) await new Promise((resolve) => process.stdout.once('drain', resolve));
     this.resumePoint = { ...place, bytes: 0 };
   }
 

@@ -26,9 +26,14 @@ export class Cli {
     process.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
   }
 
-  /** Starts without the logins of the person who runs the tests. */
-  static start(url: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
-    return Cli.spawn(process.execPath, [MAIN, ...args], { GATEHOUSE_URL: url, ...env });
+  /** Starts without the logins of the person who runs the tests. `output` is a file that takes the place of the pipe. */
+  static start(
+    url: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    output: number | 'pipe' = 'pipe',
+  ): Cli {
+    return Cli.spawn(process.execPath, [MAIN, ...args], { GATEHOUSE_URL: url, ...env }, output);
   }
 
   /** Starts the client on a terminal; all output is in `stdout`. The arguments must need no shell quoting. */
@@ -43,11 +48,16 @@ export class Cli {
     this.process.stdin?.write(`${line}\n`);
   }
 
-  private static spawn(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
+  private static spawn(
+    file: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    output: number | 'pipe' = 'pipe',
+  ): Cli {
     return new Cli(
       spawn(file, args, {
         env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', XDG_CONFIG_HOME: '/nonexistent', ...env },
-        stdio: [file === 'script' ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+        stdio: [file === 'script' ? 'pipe' : 'ignore', output, 'pipe'],
       }),
     );
   }
