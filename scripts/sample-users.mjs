@@ -88,7 +88,8 @@ const INSERT = `
               ELSE ARRAY['user'] END,
          state < 0.9,
          state < 0.01,
-         CASE WHEN state >= 0.99 THEN created_at + (now() - created_at) * spread END,
+         -- A running service erases users 30 days after their deletion.
+         CASE WHEN state >= 0.99 THEN greatest(created_at, now() - interval '29 days' * spread) END,
          CASE WHEN login < 0.7 THEN created_at + (now() - created_at) * spread END,
          created_at, created_at
   FROM made

@@ -6,6 +6,7 @@ import { version as versionOf } from 'uuid';
 import { canonicalEmail } from '../../../src/common/email-address.js';
 import { foldSearch } from '../../../src/common/text.js';
 import { userSortKeys } from '../../../src/modules/users/listing/user-sort-keys.js';
+import { RESTORABLE_DAYS } from '../../../src/modules/users/user-rules.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { MASTER_KEY } from '../../support/app/secrets.js';
 
@@ -22,6 +23,7 @@ interface Row {
   status: string;
   roles: string[];
   created_at: Date;
+  deleted_at: Date | null;
 }
 
 describe('npm run seed', () => {
@@ -85,6 +87,12 @@ describe('npm run seed', () => {
   it('creates users of every status and of every shipped role but admin', () => {
     expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['active', 'disabled', 'deleted']));
     expect(new Set(rows.flatMap(({ roles }) => roles))).toEqual(new Set(['user', 'premium', 'auditor']));
+  });
+
+  it('creates deleted users that can still be restored, so that a running service erases none', () => {
+    const deleted = rows.flatMap(({ deleted_at }) => (deleted_at ? [deleted_at.getTime()] : []));
+    expect(deleted).not.toEqual([]);
+    expect(Math.min(...deleted)).toBeGreaterThan(Date.now() - RESTORABLE_DAYS * 86_400_000);
   });
 
   it('prints the one password of all users', async () => {
