@@ -17,6 +17,8 @@ import { DomainEventsService } from '../../platform/domain-events/domain-events.
 import { RoleChanged } from './events/role-changed.event.js';
 import { RolesRepository, type RoleWithPermissions } from './roles.repository.js';
 
+/** The role of a new user for whom no roles were given. Granting it to a new user requires no permission. */
+export const DEFAULT_ROLE = 'user';
 /** The maximum number of roles, above any organization's needs. */
 const MAX_ROLES = 200;
 const ABOVE_CALLER = 'This user holds a permission that you do not hold';
@@ -120,11 +122,14 @@ export class RolesService {
   }
 
   /**
-   * Checks that the caller may grant these roles. Locks their permissions until the unit of work ends.
-   * @throws AppError `VALIDATION_ERROR` for an unknown role, `FORBIDDEN` for a role with a permission that
-   * the caller lacks
+   * Checks that the caller may change the roles of a user and grant these ones. Locks their permissions until the
+   * unit of work ends.
+   * @throws AppError `VALIDATION_ERROR` for an unknown role
+   * @throws AppError `FORBIDDEN` without `roles:grant`, or for a role with a permission that the caller lacks
    */
-  async assertGrantable(names: readonly string[], caller: Principal): Promise<void> {
+  async assertGrantable(names: readonly string[], caller: Principal | null): Promise<void> {
+    if (!caller?.permissions.has('roles:grant'))
+      throw new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
     if (names.length === 0) return;
     const roles = await this.findLocked(names);
     await this.assertHasPermissions(
@@ -133,6 +138,15 @@ export class RolesService {
     );
     const missing = names.find((name) => !roles.some((role) => role.name === name));
     if (missing !== undefined) throw AppError.invalid('roles', `roles contains the unknown role ${missing}`);
+  }
+
+  /**
+   * Checks that the caller may create a user with these roles. {@link DEFAULT_ROLE} requires no permission; the
+   * others must pass {@link assertGrantable}.
+   */
+  async assertGrantableToNewUser(names: readonly string[], caller: Principal | null): Promise<void> {
+    const granted = names.filter((name) => name !== DEFAULT_ROLE);
+    if (granted.length > 0) await this.assertGrantable(granted, caller);
   }
 
   /**

@@ -110,17 +110,10 @@ export class ImportWriter {
     return checked;
   }
 
-  /**
-   * Returns the reason to refuse these roles, or null. The default role `user` needs no permission. The
-   * others follow the rules of `PUT /api/users/{id}/roles`.
-   */
+  /** Returns the reason to refuse these roles, or null. The rules are those of `POST /api/users`. */
   private async findRoleFault(roles: readonly string[], caller: Principal): Promise<AppError | null> {
-    const granted = roles.filter((role) => !DEFAULT_ROLES.includes(role));
-    if (granted.length === 0) return null;
-    if (!caller.permissions.has('roles:grant'))
-      return new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
     try {
-      await this.roles.assertGrantable(granted, caller);
+      await this.roles.assertGrantableToNewUser(roles, caller);
       return null;
     } catch (error) {
       if (error instanceof AppError && error.status < 500) return error;

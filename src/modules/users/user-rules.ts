@@ -3,8 +3,6 @@ import { AppError } from '../../common/errors/app.error.js';
 import type { User } from './user.entity.js';
 
 export const ADMIN = 'admin';
-/** The role of a new user for whom no roles were given. Granting it requires no permission. */
-export const DEFAULT_ROLE = 'user';
 export const FIRST_ADMINISTRATOR_NAME = 'Administrator';
 /** The number of days during which a deleted user can be restored. Afterwards the service erases the user. */
 export const RESTORABLE_DAYS = 30;

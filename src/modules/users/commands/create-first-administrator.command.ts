@@ -1,6 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { DEFAULT_ROLE } from '../../roles/roles.service.js';
 import { ADMIN } from '../user-rules.js';
 import type { SignUpDto } from '../dto/sign-up.dto.js';
 import { UserRegistration } from '../user-registration.service.js';
@@ -31,7 +32,7 @@ export class CreateFirstAdministratorHandler implements ICommandHandler<CreateFi
       name: input.name,
       password: input.password,
       locale: DEFAULT_LOCALE,
-      roles: [ADMIN, 'user'],
+      roles: [ADMIN, DEFAULT_ROLE],
     });
     return this.unitOfWork.run(async () => {
       await this.repository.lockAdmins();

@@ -1,15 +1,13 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Principal } from '../../../common/authorization/principal.types.js';
-import { AppError } from '../../../common/errors/app.error.js';
 import { preferredLanguage } from '../../../common/locale.js';
 import { MailTemplates } from '../../../platform/mail/mail-templates.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
-import { RolesService } from '../../roles/roles.service.js';
+import { DEFAULT_ROLE, RolesService } from '../../roles/roles.service.js';
 import type { CreateUserDto } from '../dto/create-user.dto.js';
 import type { UserEventMail } from '../events/user.event.js';
 import { UserRegistration } from '../user-registration.service.js';
 import type { User } from '../user.entity.js';
-import { DEFAULT_ROLE } from '../user-rules.js';
 
 /**
  * Registers a user. A user without a password is invited by mail.
@@ -39,7 +37,7 @@ export class CreateUserHandler implements ICommandHandler<CreateUser> {
   async execute({ input, caller, languages }: CreateUser): Promise<User> {
     const roles = input.roles ?? [DEFAULT_ROLE];
     // Refuses before the slow hash. The transaction that grants the roles checks again.
-    await this.assertGrantable(roles, caller);
+    await this.roles.assertGrantableToNewUser(roles, caller);
     const user = await this.registration.prepare({
       email: input.email,
       name: input.name,
@@ -49,18 +47,9 @@ export class CreateUserHandler implements ICommandHandler<CreateUser> {
       emailVerified: input.email_verified ?? false,
     });
     return this.unitOfWork.run(async () => {
-      await this.assertGrantable(roles, caller);
+      await this.roles.assertGrantableToNewUser(roles, caller);
       return this.registration.insert(user, mailFor(input));
     });
-  }
-
-  private async assertGrantable(roles: readonly string[], caller: Principal | null): Promise<void> {
-    const granted = roles.filter((role) => role !== DEFAULT_ROLE);
-    if (granted.length === 0) return;
-    if (!caller?.permissions.has('roles:grant')) {
-      throw new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
-    }
-    await this.roles.assertGrantable(granted, caller);
   }
 }
 

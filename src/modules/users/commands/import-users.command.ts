@@ -2,9 +2,9 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { newId } from '../../../common/ids.js';
 import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { DEFAULT_ROLE } from '../../roles/roles.service.js';
 import { UserHistory } from '../history/user.history.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
-import { DEFAULT_ROLE } from '../user-rules.js';
 import { UsersRepository } from '../users.repository.js';
 
 /** A user taken from another system, already validated. Null stands for a value that was not given. */
@@ -28,7 +28,7 @@ export interface ImportedUser {
   readonly createdAt: string | null;
 }
 
-/** The roles of an imported user without any. Granting them needs no permission. */
+/** The roles of an imported user without any. */
 export const DEFAULT_ROLES: readonly string[] = [DEFAULT_ROLE];
 
 /**

@@ -102,22 +102,16 @@ export class MergeImportedUsersHandler implements ICommandHandler<MergeImportedU
         emailVerified,
       });
     if (roles.join() !== user.roles.join()) {
-      await this.assertGrantable(user, roles, caller);
+      await this.roles.assertGrantable(
+        roles.filter((role) => !user.roles.includes(role)),
+        caller,
+      );
       change(userEventTypes.rolesChanged, { roles: [...roles] });
     }
     if ((disabled && !user.disabled) || losesAdmin) await this.lastAdminPolicy.assertNotLast(user);
     if (disabled !== user.disabled)
       change(disabled ? userEventTypes.disabled : userEventTypes.enabled, { disabled });
     return events.length === 0 ? null : { changes: Object.assign({}, ...changes) as UserChanges, events };
-  }
-
-  private async assertGrantable(user: User, roles: readonly string[], caller: Principal): Promise<void> {
-    if (!caller.permissions.has('roles:grant'))
-      throw new AppError('FORBIDDEN', { message: 'roles requires the permission roles:grant' });
-    await this.roles.assertGrantable(
-      roles.filter((role) => !user.roles.includes(role)),
-      caller,
-    );
   }
 
   /** Sets the hash of a user without a password. @returns false when the user has one */

@@ -3,6 +3,7 @@ import { canonicalEmail } from '../../../common/email-address.js';
 import { newId } from '../../../common/ids.js';
 import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
+import { DEFAULT_ROLE } from '../../roles/roles.service.js';
 import { UserHistory } from '../history/user.history.js';
 import { userSortKeys } from '../listing/user-sort-keys.js';
 import { ADMIN, FIRST_ADMINISTRATOR_NAME } from '../user-rules.js';
@@ -66,7 +67,7 @@ export class RecoverAdministratorHandler implements ICommandHandler<RecoverAdmin
       locale: DEFAULT_LOCALE,
       emailVerified: false,
       passwordHash: null,
-      roles: [ADMIN, 'user'],
+      roles: [ADMIN, DEFAULT_ROLE],
     });
   }
 
