@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { requestContext } from '../../common/context/request-context.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { SignerKeysService } from '../../platform/crypto/passwords/signer-keys.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { Job } from '../jobs/job-registry.service.js';
 import { JobWithdrawalService } from '../jobs/job-withdrawal.service.js';
+import { dryRun } from '../jobs/processing/dry-run.js';
+import { runAsOwner } from '../jobs/processing/run-as-owner.js';
 import { ImportChunksRepository, type ImportChunkKey } from './import-chunks.repository.js';
 import { parametersOf } from './import-options.js';
 import { ImportStaging, type StagedRow } from './import-staging.service.js';
@@ -17,11 +18,6 @@ import { RejectedRows } from './rejected-rows.service.js';
  */
 const WRITERS = 2;
 const PAGE = 50;
-/** The time limit of one chunk in ms. PostgreSQL ends longer transactions. */
-const CHUNK_TIMEOUT_MS = 20_000;
-
-/** The error that rolls back the rows of a dry run. */
-class DryRunRollback extends Error {}
 
 /**
  * Imports the staged lines. Writes the users of a chunk and stores their results in one unit of work, so a
@@ -74,22 +70,12 @@ export class ImportRunner {
     }
   }
 
-  /**
-   * Acts as the user who requested the job, with that user's current permissions. The audit entries name the
-   * user as actor and the job as request id.
-   */
+  /** Acts as the user who requested the job, with that user's current permissions. */
   private async settle(job: Job, chunk: ImportChunkKey, signal: AbortSignal): Promise<void> {
     const parameters = parametersOf(job);
     const rows = await this.staging.readChunk(chunk, parameters?.form ?? null);
     if (!rows) return;
     const caller = await this.withdrawals.findCaller(job);
-    const context = {
-      requestId: job.id,
-      traceId: null,
-      origin: null,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(CHUNK_TIMEOUT_MS)]),
-      caller: { principal: caller, refusal: null },
-    };
     // Checks roles in the transaction that grants them. The lock keeps their permissions unchanged until
     // commit.
     const write = async () =>
@@ -98,7 +84,7 @@ export class ImportRunner {
         caller,
         parameters?.on_conflict ?? 'fail',
       );
-    await requestContext.run(context, async () => {
+    await runAsOwner(job, caller, signal, async () => {
       const rehearsed = job.dryRun ? await this.rehearse(write) : null;
       await this.unitOfWork.run(async () => {
         if (await this.chunks.lockOpen(chunk)) await this.record(chunk, rehearsed ?? (await write()));
@@ -108,15 +94,7 @@ export class ImportRunner {
 
   /** Writes the rows and rolls them back, for a dry run. Created users have no id, because they do not exist. */
   private async rehearse(write: () => Promise<ImportedRow[]>): Promise<ImportedRow[]> {
-    let rows: ImportedRow[] = [];
-    try {
-      await this.unitOfWork.run(async () => {
-        rows = await write();
-        throw new DryRunRollback();
-      });
-    } catch (error) {
-      if (!(error instanceof DryRunRollback)) throw error;
-    }
+    const rows = await dryRun(this.unitOfWork, write);
     return rows.map((row) => (row.action === 'created' ? { ...row, id: null } : row));
   }
 

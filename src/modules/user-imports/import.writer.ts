@@ -2,18 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
+import type { RowAction } from '../jobs/job-registry.service.js';
+import { ownerLacksPermission } from '../jobs/job.policy.js';
 import { RolesService } from '../roles/roles.service.js';
 import { DEFAULT_ROLES, type ImportedUser, ImportUsers } from '../users/commands/import-users.command.js';
 import { MergeImportedUsers, type MergeResult } from '../users/commands/merge-imported-users.command.js';
 import type { ConflictPolicy } from './import-options.js';
 import type { StagedRow } from './import-staging.service.js';
 
-export type ImportAction = 'created' | 'updated' | 'unchanged' | 'skipped';
-
 /** The result of a row. Exactly one of `action` and `error` is set. */
 export interface ImportedRow extends Pick<StagedRow, 'line' | 'email' | 'bytes'> {
   readonly id: string | null;
-  readonly action: ImportAction | null;
+  readonly action: RowAction | null;
   readonly error: AppError | null;
 }
 
@@ -98,7 +98,7 @@ export class ImportWriter {
         continue;
       }
       if (!caller?.permissions.has('users:write')) {
-        checked.push({ user: null, error: WITHDRAWN });
+        checked.push({ user: null, error: ownerLacksPermission() });
         continue;
       }
       const roles = row.roles ?? DEFAULT_ROLES;
@@ -123,7 +123,3 @@ export class ImportWriter {
 }
 
 const EMAIL_TAKEN = new AppError('CONFLICT', { message: 'This email address is taken' });
-const WITHDRAWN = new AppError('FORBIDDEN', {
-  message: 'The user who requested this job no longer has the permission',
-  denied: false,
-});

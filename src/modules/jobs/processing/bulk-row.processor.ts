@@ -1,18 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import type { Principal } from '../../../common/authorization/principal.types.js';
-import { requestContext } from '../../../common/context/request-context.js';
-import { AppError } from '../../../common/errors/app.error.js';
+import type { AppError } from '../../../common/errors/app.error.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { isTransient } from '../../../platform/database/database.errors.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
+import { dryRun } from './dry-run.js';
 import type { JobCallerCache } from './job-caller.cache.js';
+import { runAsOwner } from './run-as-owner.js';
+import { ownerLacksPermission } from '../job.policy.js';
 import type { BulkAction, Job } from '../job-registry.service.js';
 import { JobRowsRepository, type OpenRow } from '../storage/job-rows.repository.js';
 
-/** The time limit of one attempt. Shorter than the transaction time limit of the database. */
-const ATTEMPT_LIMIT_MS = 20_000;
 /**
  * The number of timeouts before a row fails. Another transaction may lock the row for long, and the job must
  * not wait forever.
@@ -35,8 +34,6 @@ interface RowTask {
 
 /** The error thrown when another worker has settled the row. It rolls back the work done here. */
 class AlreadySettledError extends Error {}
-/** The error that rolls back the changes of a dry run. */
-class DryRunRollback extends Error {}
 
 /**
  * Processes one row of a bulk job. The action and the row's result share one unit of work, so a crash leaves
@@ -82,31 +79,17 @@ export class BulkRowProcessor {
   }
 
   private async runAction(task: RowTask): Promise<void> {
-    const { job, action, row } = task;
+    const { job, action, row, signal } = task;
     const caller = await task.caller.current();
-    if (!caller?.permissions.has(action.permission)) {
-      const message = 'The user who requested this job no longer has the permission';
-      throw new AppError('FORBIDDEN', { message, denied: false });
-    }
-    await asCaller(task, caller, async () => {
-      if (job.dryRun) await this.dryRun(task, caller);
+    if (!caller?.permissions.has(action.permission)) throw ownerLacksPermission();
+    const run = () => action.run(row.itemId, { caller, parameters: job.parameters });
+    await runAsOwner(job, caller, signal, async () => {
+      if (job.dryRun) await dryRun(this.unitOfWork, run);
       await this.unitOfWork.run(async () => {
-        if (!job.dryRun) await action.run(row.itemId, { caller, parameters: job.parameters });
+        if (!job.dryRun) await run();
         await this.write(row, null);
       });
     });
-  }
-
-  /** Performs the action and rolls it back, for a dry run. */
-  private async dryRun({ job, action, row }: RowTask, caller: Principal): Promise<void> {
-    try {
-      await this.unitOfWork.run(async () => {
-        await action.run(row.itemId, { caller, parameters: job.parameters });
-        throw new DryRunRollback();
-      });
-    } catch (error) {
-      if (!(error instanceof DryRunRollback)) throw error;
-    }
   }
 
   /**
@@ -114,8 +97,8 @@ export class BulkRowProcessor {
    * single request.
    */
   private async fail(task: RowTask, refusal: AppError): Promise<void> {
-    const { job, row } = task;
-    await asCaller(task, await task.caller.current(), () =>
+    const { job, row, signal } = task;
+    await runAsOwner(job, await task.caller.current(), signal, () =>
       this.unitOfWork.run(async () => {
         const target = { type: 'job', id: job.id };
         if (refusal.denied)
@@ -136,24 +119,6 @@ function refusalOf(error: unknown, attempt: number): AppError | null {
   const refusal = toAppError(error);
   if (refusal.status === 504) return attempt >= MAX_TIMEOUTS ? refusal : null;
   return refusal.status === 503 ? null : refusal;
-}
-
-/** Runs the work as the principal. Audit entries name the user as actor and the job as request id. */
-function asCaller<T>(
-  { job, signal }: RowTask,
-  principal: Principal | null,
-  work: () => Promise<T>,
-): Promise<T> {
-  return requestContext.run(
-    {
-      requestId: job.id,
-      traceId: null,
-      origin: null,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]),
-      caller: { principal, refusal: null },
-    },
-    work,
-  );
 }
 
 async function pause(attempt: number, signal: AbortSignal): Promise<void> {
