@@ -6,20 +6,20 @@ import {
   IsPassword,
 } from '../../../common/validation/text.decorators.js';
 
+/**
+ * A user who signs up, for validation only. The OpenAPI document shows `CreateUserDto`, which describes these
+ * properties too.
+ */
 export class SignUpDto {
-  /** @example ada@example.com */
   @IsEmailAddress()
   email: string;
 
-  /** @example "correct horse battery" */
   @IsPassword()
   password: string;
 
-  /** @example "Ada Lovelace" */
   @IsName()
   name: string;
 
-  /** A language tag (BCP 47) for the mails to the user. Defaults to the language of `Accept-Language` that mails exist in, and otherwise to `en` */
   @IsOptionalProperty()
   @IsLocale()
   locale?: string;
