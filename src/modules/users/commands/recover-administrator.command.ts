@@ -1,11 +1,9 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { canonicalEmail } from '../../../common/email-address.js';
-import { newId } from '../../../common/ids.js';
 import { DEFAULT_LOCALE } from '../../../common/locale.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { DEFAULT_ROLE } from '../../roles/roles.service.js';
 import { UserHistory } from '../history/user.history.js';
-import { userSortKeys } from '../listing/user-sort-keys.js';
 import { ADMIN, FIRST_ADMINISTRATOR_NAME } from '../user-rules.js';
 import { type UserEventType, userEventTypes } from '../events/user.event.js';
 import type { User } from '../user.entity.js';
@@ -57,18 +55,15 @@ export class RecoverAdministratorHandler implements ICommandHandler<RecoverAdmin
     });
   }
 
-  private create(email: string): Promise<User> {
-    return this.registration.insert({
-      id: newId(),
-      ...userSortKeys(FIRST_ADMINISTRATOR_NAME, email),
+  private async create(email: string): Promise<User> {
+    const user = await this.registration.prepare({
       email,
-      emailKey: canonicalEmail(email),
       name: FIRST_ADMINISTRATOR_NAME,
+      password: null,
       locale: DEFAULT_LOCALE,
-      emailVerified: false,
-      passwordHash: null,
       roles: [ADMIN, DEFAULT_ROLE],
     });
+    return this.registration.insert(user);
   }
 
   private async reinstate(user: User): Promise<User> {

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { ACTIVE_ADMIN } from '../users.repository.js';
 
 /**
  * Returns true when startup must create the first administrator. Also works on a database without a schema.
@@ -8,8 +9,6 @@ export async function hasNoAdministrator(client: Client): Promise<boolean> {
     `SELECT to_regclass('public.users') IS NOT NULL AS made`,
   );
   if (tables[0]?.made !== true) return true;
-  const { rows } = await client.query(
-    `SELECT 1 FROM public.users WHERE roles @> ARRAY['admin'] AND roles <> ARRAY['user'] AND status = 'active' LIMIT 1`,
-  );
+  const { rows } = await client.query(`SELECT 1 FROM public.users WHERE ${ACTIVE_ADMIN} LIMIT 1`);
   return rows.length === 0;
 }
