@@ -58,7 +58,8 @@ export function parseCsvHeader(record: string | null): CsvHeader {
     throw AppError.invalid('body', 'line 1: the header must not contain a column twice');
   if (!header.columns.includes('email'))
     throw AppError.invalid('body', 'line 1: the header must contain the column email');
-  return header;
+  const { columns, delimiter } = header;
+  return { columns, delimiter };
 }
 
 /**
@@ -79,6 +80,6 @@ export function toImportRecord(
   );
 }
 
-/** Treats the word `null` as absent where it can be nothing else: it may be somebody's name. */
+/** Treats the word `null` as absent, except in an address or a name, because it may be somebody's name. */
 const isAbsent = (column: string, text: string): boolean =>
   text === '' || (column !== 'email' && column !== 'name' && text.toLowerCase() === 'null');
