@@ -14,11 +14,12 @@ import {
   ExportProgressResponse,
   ExportStartResponse,
 } from './dto/export-events.response.js';
+import { MAX_CURSOR_LENGTH } from './dto/export-query.dto.js';
 
 const CURSOR =
   '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10.0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a11.1.pZ0f0rJxJt3mO0zv9fP1Gw';
 const COMPLETE = `{"count":1,"sha256":"${'0'.repeat(64)}"}`;
-const CURSOR_SCHEMA = { type: 'string', maxLength: 200, example: CURSOR } as const;
+const CURSOR_SCHEMA = { type: 'string', maxLength: MAX_CURSOR_LENGTH, example: CURSOR } as const;
 
 /** Documents an export route: three formats of the same rows. JSON rows have the shape of `row`. */
 export const ApiExport = (row: Type, rowEvent: string) =>

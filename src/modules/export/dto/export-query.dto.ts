@@ -6,7 +6,7 @@ import { IsWholeNumber } from '../../../common/pagination/page-query.dto.js';
 import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
 import { type ExportFormat, exportFormats } from '../encoding/formats.js';
 
-const MAX_CURSOR_LENGTH = 200;
+export const MAX_CURSOR_LENGTH = 200;
 const MAX_ROWS = 999_999_999_999;
 
 /** The query parameters of every export. */
