@@ -44,6 +44,7 @@ export class User {
   /** The end of a one-time password, in the past once it was used; null for a password that does not expire. */
   @Column({ type: 'timestamptz', name: 'password_expires_at', precision: 3, nullable: true, select: false })
   passwordExpiresAt: Date | null;
+
   /** The language in which the service writes to the user, as a canonical language tag. */
   @Column('text', { default: 'en' })
   locale: string;

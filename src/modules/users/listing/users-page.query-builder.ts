@@ -36,8 +36,8 @@ const WALK_COST_FACTOR = 2;
 /** The share of the gathering cost that a walk may use for frequent values, which are expensive to gather. */
 const COST_SHARE_OF_GATHERING = 0.25;
 /**
- * The estimate beyond which a count would not end at {@link MAX_COUNTED_ROWS}: samples that show five times as many
- * rows are not mistaken by so much.
+ * The estimate above which the service does not count the rows. The samples are never wrong by a factor of five, so
+ * the number certainly exceeds {@link MAX_COUNTED_ROWS}.
  */
 const TRUSTED_ROWS = 5 * MAX_COUNTED_ROWS;
 const NOT_DELETED = `status <> 'deleted'`;
