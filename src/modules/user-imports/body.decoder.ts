@@ -1,6 +1,6 @@
 const LITTLE_ENDIAN = Buffer.of(0xff, 0xfe);
 const BIG_ENDIAN = Buffer.of(0xfe, 0xff);
-/** A byte that no UTF-8 text contains. It takes the place of what is not text, so that its row is refused. */
+/** A byte that no UTF-8 text contains. It replaces invalid UTF-16, so that the import rejects the row. */
 const INVALID = Buffer.of(0xff);
 const NOTHING = Buffer.alloc(0);
 const UNIT_BYTES = 2;

@@ -7,7 +7,7 @@ import type { JobCounts, ResultPage, RowResult, RowStatus } from '../jobs/job-re
 import { ImportChunk } from './import-chunk.entity.js';
 
 /** The time in hours after the end of a job during which its rejected rows are kept. */
-export const REJECTED_RETENTION_HOURS = 24;
+const REJECTED_RETENTION_HOURS = 24;
 
 /** A chunk of a job's lines that are imported together. */
 export interface ImportChunkKey {
@@ -182,7 +182,7 @@ export class ImportChunksRepository {
 
   /** Deletes rejected rows that are no longer kept. @returns the number of chunks */
   async deleteRejected(limit: number): Promise<number> {
-    return this.execute(
+    return this.sql.affected(
       `UPDATE import_pieces SET rejected = NULL WHERE (job_id, first_index) IN (
          SELECT job_id, first_index FROM import_pieces JOIN jobs ON jobs.id = job_id
          WHERE rejected IS NOT NULL AND finished_at < clock_timestamp() - make_interval(hours => $1)
@@ -198,7 +198,7 @@ export class ImportChunksRepository {
 
   /** Skips open chunks staged longer ago than `hours`. @returns the number of chunks */
   async skipStagedBefore(hours: number, limit: number): Promise<number> {
-    return this.execute(
+    return this.sql.affected(
       `UPDATE import_pieces SET status = 'skipped', sealed = NULL WHERE (job_id, first_index) IN (
          SELECT job_id, first_index FROM import_pieces
          WHERE staged_at < clock_timestamp() - make_interval(hours => $1) AND status IS NULL
@@ -209,17 +209,13 @@ export class ImportChunksRepository {
 
   /** Deletes old chunks of failed uploads and of deleted jobs. @returns the number of chunks */
   async deleteWithoutJob(hours: number, limit: number): Promise<number> {
-    return this.execute(
+    return this.sql.affected(
       `DELETE FROM import_pieces WHERE (job_id, first_index) IN (
          SELECT job_id, first_index FROM import_pieces AS piece
          WHERE staged_at < clock_timestamp() - make_interval(hours => $1)
            AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = piece.job_id) LIMIT $2)`,
       [hours, limit],
     );
-  }
-
-  private async execute(sql: string, values: unknown[]): Promise<number> {
-    return this.sql.affected(sql, values);
   }
 
   private get chunks() {

@@ -14,8 +14,7 @@ export const importFields = [
 export type ImportField = (typeof importFields)[number];
 
 /**
- * The properties that an export of users contains beside these. An import ignores them, so that it reads every
- * export. A new property of users must join one of the two lists; otherwise the compiler reports it.
+ * The other properties in an export of users. An import ignores them, so that it reads every export. A new property of users must join one of the two lists; otherwise the compiler reports it.
  */
 const readOnlyFields = {
   id: true,
@@ -26,9 +25,6 @@ const readOnlyFields = {
 
 const imported: ReadonlySet<string> = new Set(importFields);
 
-/** Returns true for a property that an import reads. */
-export const isImportField = (name: string): name is ImportField => imported.has(name);
-
 /** Returns true for a property that an import reads or ignores. */
 export const isKnownField = (name: string): boolean =>
-  isImportField(name) || Object.hasOwn(readOnlyFields, name);
+  imported.has(name) || Object.hasOwn(readOnlyFields, name);

@@ -26,13 +26,11 @@ const NOTHING = Buffer.alloc(0);
 /** Splits a streamed body into the lines that hold a user. In CSV the first line names the columns. */
 export class ImportReader {
   private readonly decoder = new BodyDecoder();
-  private readonly lines: LineSplitter | null;
   private readonly splitter: LineSplitter | JsonArraySplitter;
   private header: CsvHeader | null = null;
 
   constructor(private readonly type: ImportType) {
-    this.lines = type === JSON_ARRAY ? null : new LineSplitter(type === CSV);
-    this.splitter = this.lines ?? new JsonArraySplitter();
+    this.splitter = type === JSON_ARRAY ? new JsonArraySplitter() : new LineSplitter(type === CSV);
   }
 
   get form(): ImportForm {
@@ -59,7 +57,7 @@ export class ImportReader {
 
   private readHeader({ bytes, fault }: Line): void {
     this.header = parseCsvHeader(fault === null && isUtf8(bytes) ? bytes.toString() : null);
-    if (this.lines) this.lines.delimiter = this.header.delimiter;
+    if (this.splitter instanceof LineSplitter) this.splitter.delimiter = this.header.delimiter;
   }
 
   private isCompletion({ bytes }: Line): boolean {

@@ -56,7 +56,7 @@ export class LineSplitter {
     this.isDelimiter = byteTable(delimiter);
   }
 
-  /** Yields the records completed by this chunk, without blank ones. `isLastMember` marks the end of the body. */
+  /** Yields the records completed by this chunk, without blank ones. `isLast` marks the end of the body. */
   *push(chunk: Buffer, isLast: boolean): Generator<Line> {
     let bytes: Buffer = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     if (this.atStart && bytes.length < BOM.length && !isLast) {

@@ -62,13 +62,13 @@ export function parseImportRow(row: RawRow): ImportRow {
   };
 }
 
-/** Returns the address of a row as given, even if the row is faulty. Null for text that no address can be. */
+/** Returns the address of a row as given, even if the row is faulty. Returns null for text that cannot be an address. */
 export function findGivenEmail({ email }: RawRow): string | null {
   if (typeof email !== 'string' || !isShortEnough(email) || hasControlCharacters(email)) return null;
   return trimText(email) || null;
 }
 
-/** Omits what is absent, and converts the spellings of other systems. Leaves what it cannot convert. */
+/** Omits absent fields and converts the spellings of other systems. Leaves a value that it cannot convert unchanged. */
 function normalized(row: RawRow): Fields {
   const fields: Partial<Record<ImportField, unknown>> = {};
   for (const field of importFields) {

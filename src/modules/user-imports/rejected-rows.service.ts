@@ -16,7 +16,7 @@ const PAGE = 4;
 const EXTENSIONS = { [NDJSON]: 'ndjson', [JSON_ARRAY]: 'json', [CSV]: 'csv' } as const;
 const LF = Buffer.from('\n');
 
-/** A row without a user: its place in the chunk, its address, and the size of its line; -1 without a line. */
+/** A row without a user: its place in the chunk, its address, and the size of its line; 0 without a line. */
 type KeptHead = readonly [place: number, email: string | null, sizeBytes: number];
 
 interface KeptRow {
@@ -28,7 +28,7 @@ interface KeptRow {
 
 /**
  * Keeps the rows of an import that led to no user, encrypted with the master key, until a day after the job
- * ended. They are all that shows these addresses in the results, and the rejected ones can be downloaded.
+ * ended. The results show the addresses of these rows only until then. The rejected rows can be downloaded.
  */
 @Injectable()
 export class RejectedRows {
@@ -43,7 +43,7 @@ export class RejectedRows {
       id === null ? [{ place, email, bytes: error && bytes && bytes.length > 0 ? bytes : null }] : [],
     );
     if (kept.length === 0) return null;
-    const head = kept.map(({ place, email, bytes }): KeptHead => [place, email, bytes?.length ?? -1]);
+    const head = kept.map(({ place, email, bytes }): KeptHead => [place, email, bytes?.length ?? 0]);
     const packed = packBytes(
       head,
       kept.flatMap(({ bytes }) => bytes ?? []),
@@ -93,14 +93,11 @@ export class RejectedRows {
 
   private decrypt(jobId: string, { firstIndex, rejected }: RejectedChunk): KeptRow[] {
     const plain = this.cipher.decrypt(rejected, encryptionPurpose({ jobId, firstIndex }));
-    const { head, body } = unpackBytes(plain);
-    let at = 0;
-    return (head as readonly KeptHead[]).map(([place, email, sizeBytes]) => {
-      if (sizeBytes < 0) return { place, email, bytes: null };
-      const bytes = body.subarray(at, at + sizeBytes);
-      at += sizeBytes;
-      return { place, email, bytes };
-    });
+    return unpackBytes(plain, ([, , sizeBytes]: KeptHead) => sizeBytes).map(([[place, email], bytes]) => ({
+      place,
+      email,
+      bytes: bytes.length > 0 ? bytes : null,
+    }));
   }
 }
 

@@ -12,11 +12,9 @@ export const packLines = (lines: readonly Line[]): Buffer =>
 
 /** Returns the lines of {@link packLines}. Their bytes share the memory of `packed`. */
 export function unpackLines(packed: Buffer): Line[] {
-  const { head, body } = unpackBytes(packed);
-  let at = 0;
-  return (head as readonly LineHead[]).map(([number, sizeBytes, fault]) => {
-    const bytes = body.subarray(at, at + sizeBytes);
-    at += sizeBytes;
-    return { number, bytes, fault };
-  });
+  return unpackBytes(packed, ([, sizeBytes]: LineHead) => sizeBytes).map(([[number, , fault], bytes]) => ({
+    number,
+    bytes,
+    fault,
+  }));
 }

@@ -1,4 +1,4 @@
-/** The names of other systems, without case and signs, for what an import calls otherwise. */
+/** Maps the names that other systems use, in the form of {@link plainOf}, to the names that an import uses. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   mail: 'email',
   emailaddress: 'email',
@@ -26,7 +26,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   createdtimestamp: 'created_at',
 };
 const IDS: ReadonlySet<string> = new Set(['id', 'uid', 'uuid', 'userid', 'localid', 'sub']);
-/** The maximum number of typing errors in a near miss, and in one of a short name. */
+/** The maximum number of typing errors in a name that still gets a hint, and the maximum in a short name. */
 const MAX_ERRORS = 2;
 const MAX_ERRORS_OF_SHORT = 1;
 const SHORT = 5;
@@ -47,7 +47,7 @@ export function hintFor(name: string, known: readonly string[]): string | null {
   return meant === undefined ? null : `did you mean ${meant}?`;
 }
 
-/** Returns the fault of a file or row with an unknown name, which it shows if that can be no personal data. */
+/** Returns the fault of a file or row with an unknown name. Shows the name only if it cannot be personal data. */
 export function unknownNameFault(
   what: 'column' | 'property',
   name: string,
@@ -59,7 +59,7 @@ export function unknownNameFault(
   return `${isShown ? `${name} is no ${what} of an import` : `contains an unknown ${what}`}; it may contain only ${known.join(', ')}`;
 }
 
-/** Removes what spellings differ in: `E-Mail`, `passwordHash` and `password_hash`. */
+/** Returns the name in lower case without punctuation, so that `passwordHash` and `password_hash` compare equal. */
 const plainOf = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
 
 function isNear(plain: string, known: string): boolean {

@@ -100,14 +100,8 @@ export class UserImportsService implements OnModuleInit {
       return await this.unitOfWork.run(async () => {
         // The clean-up may have discarded lines staged too long ago.
         if ((await this.chunks.countLines(id)) !== total) throw new AppError('TIMEOUT');
-        const parameters: ImportParameters = { form, on_conflict: policy };
-        const wanted = {
-          id,
-          type: IMPORT_JOB_TYPE,
-          total,
-          dryRun,
-          parameters: { ...parameters },
-        };
+        const parameters = { form, on_conflict: policy } satisfies ImportParameters;
+        const wanted = { id, type: IMPORT_JOB_TYPE, total, dryRun, parameters };
         const job = await this.jobCreation.create(wanted, caller);
         await this.claims.bind(jobAnswer(job));
         return job;
