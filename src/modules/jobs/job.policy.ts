@@ -6,13 +6,6 @@ export const mayManage = (caller: Principal): boolean => caller.permissions.has(
 
 export const hasEnded = ({ finishedAt }: Job): boolean => finishedAt !== null;
 
-/** Creates the error of a row whose job's owner may no longer act. */
-export const ownerLacksPermission = (): AppError =>
-  new AppError('FORBIDDEN', {
-    message: 'The user who requested this job no longer has the permission',
-    denied: false,
-  });
-
 /**
  * Returns the job. Hides it from callers who neither own it nor hold `jobs:manage`.
  * @throws AppError `NOT_FOUND`

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
+import { JobAttemptsService } from './job-attempts.service.js';
 import { BulkActionsService } from './bulk-actions.service.js';
 import { BulkRowProcessor } from './processing/bulk-row.processor.js';
 import { BulkJobProcessor } from './processing/bulk-job.processor.js';
@@ -36,12 +37,20 @@ import { JobRow } from './storage/job-row.entity.js';
     JobsListener,
     JobsCleanup,
     JobCreationService,
+    JobAttemptsService,
     BulkActionsService,
     BulkJobProcessor,
     BulkRowProcessor,
     CreateBulkJobHandler,
     CancelJobHandler,
   ],
-  exports: [JobsService, JobRegistry, BulkActionsService, JobCreationService, JobWithdrawalService],
+  exports: [
+    JobsService,
+    JobRegistry,
+    BulkActionsService,
+    JobCreationService,
+    JobAttemptsService,
+    JobWithdrawalService,
+  ],
 })
 export class JobsModule {}

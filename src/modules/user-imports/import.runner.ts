@@ -2,10 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { SignerKeysService } from '../../platform/crypto/passwords/signer-keys.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
+import { JobAttemptsService } from '../jobs/job-attempts.service.js';
 import type { Job } from '../jobs/job-registry.service.js';
 import { JobWithdrawalService } from '../jobs/job-withdrawal.service.js';
-import { dryRun } from '../jobs/processing/dry-run.js';
-import { runAsOwner } from '../jobs/processing/run-as-owner.js';
 import { ImportChunksRepository, type ImportChunkKey } from './import-chunks.repository.js';
 import { parametersOf } from './import-options.js';
 import { ImportStaging, type StagedRow } from './import-staging.service.js';
@@ -30,6 +29,7 @@ export class ImportRunner {
     private readonly staging: ImportStaging,
     private readonly writer: ImportWriter,
     private readonly rejected: RejectedRows,
+    private readonly attempts: JobAttemptsService,
     private readonly withdrawals: JobWithdrawalService,
     private readonly signerKeys: SignerKeysService,
     private readonly audit: AuditLog,
@@ -84,7 +84,7 @@ export class ImportRunner {
         caller,
         parameters?.on_conflict ?? 'fail',
       );
-    await runAsOwner(job, caller, signal, async () => {
+    await this.attempts.runAsOwner(job, caller, signal, async () => {
       const rehearsed = job.dryRun ? await this.rehearse(write) : null;
       await this.unitOfWork.run(async () => {
         if (await this.chunks.lockOpen(chunk)) await this.record(chunk, rehearsed ?? (await write()));
@@ -94,7 +94,7 @@ export class ImportRunner {
 
   /** Writes the rows and rolls them back, for a dry run. Created users have no id, because they do not exist. */
   private async rehearse(write: () => Promise<ImportedRow[]>): Promise<ImportedRow[]> {
-    const rows = await dryRun(this.unitOfWork, write);
+    const rows = await this.attempts.dryRun(write);
     return rows.map((row) => (row.action === 'created' ? { ...row, id: null } : row));
   }
 

@@ -5,10 +5,8 @@ import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { isTransient } from '../../../platform/database/database.errors.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
-import { dryRun } from './dry-run.js';
 import type { JobCallerCache } from './job-caller.cache.js';
-import { runAsOwner } from './run-as-owner.js';
-import { ownerLacksPermission } from '../job.policy.js';
+import { JobAttemptsService, ownerLacksPermission } from '../job-attempts.service.js';
 import type { BulkAction, Job } from '../job-registry.service.js';
 import { JobRowsRepository, type OpenRow } from '../storage/job-rows.repository.js';
 
@@ -45,6 +43,7 @@ export class BulkRowProcessor {
 
   constructor(
     private readonly rows: JobRowsRepository,
+    private readonly attempts: JobAttemptsService,
     private readonly audit: AuditLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -83,8 +82,8 @@ export class BulkRowProcessor {
     const caller = await task.caller.current();
     if (!caller?.permissions.has(action.permission)) throw ownerLacksPermission();
     const run = () => action.run(row.itemId, { caller, parameters: job.parameters });
-    await runAsOwner(job, caller, signal, async () => {
-      if (job.dryRun) await dryRun(this.unitOfWork, run);
+    await this.attempts.runAsOwner(job, caller, signal, async () => {
+      if (job.dryRun) await this.attempts.dryRun(run);
       await this.unitOfWork.run(async () => {
         if (!job.dryRun) await run();
         await this.write(row, null);
@@ -98,7 +97,7 @@ export class BulkRowProcessor {
    */
   private async fail(task: RowTask, refusal: AppError): Promise<void> {
     const { job, row, signal } = task;
-    await runAsOwner(job, await task.caller.current(), signal, () =>
+    await this.attempts.runAsOwner(job, await task.caller.current(), signal, () =>
       this.unitOfWork.run(async () => {
         const target = { type: 'job', id: job.id };
         if (refusal.denied)
