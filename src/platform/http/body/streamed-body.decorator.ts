@@ -11,6 +11,7 @@ import { UploadStop } from './upload-stop.js';
 /** The encodings that the byte order mark of a streamed body may show. */
 const UTF_16 = ['utf-16le', 'utf-16be'];
 const TYPES = new Intl.ListFormat('en-GB', { type: 'disjunction' });
+const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip']);
 const STREAMED_BODY = 'gatehouse:streamed-body';
 
 /**
@@ -26,22 +27,20 @@ export const streamedTypes = (handler: object): readonly string[] | null =>
 
 /** Returns the media type of the body; null when the body is compressed or not in UTF-8. */
 export function plainType(request: Request): string | null {
-  const encoding = request.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
-  return encoding === 'identity' ? parseUtf8MediaType(request.get('content-type') ?? '') : null;
+  return isPlain(request) ? parseUtf8MediaType(request.get('content-type') ?? '') : null;
 }
-
-const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip']);
-
-/** Returns true for a body that is compressed with gzip. */
-const isGzip = (request: Request): boolean =>
-  GZIP.has(request.get('content-encoding')?.trim().toLowerCase() ?? '');
 
 /** Returns the media type of a streamed body, or null when its encoding is not accepted. */
 export function streamedType(request: Request): string | null {
-  const encoding = request.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
-  if (encoding !== 'identity' && !isGzip(request)) return null;
+  if (!isPlain(request) && !isGzip(request)) return null;
   return parseUtf8MediaType(request.get('content-type') ?? '', UTF_16);
 }
+
+const isPlain = (request: Request): boolean => encodingOf(request) === 'identity';
+const isGzip = (request: Request): boolean => GZIP.has(encodingOf(request));
+
+const encodingOf = (request: Request): string =>
+  request.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
 
 /**
  * Rejects any other type.
