@@ -15,7 +15,15 @@ import {
   REPLAYED_HEADER,
 } from '../idempotency/idempotency-key.js';
 
-type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+/** The extensions by which decorators mark an operation. {@link takeMark} keeps them out of the document. */
+interface Marks {
+  [POLICY_EXTENSION]?: Policy;
+  [BODY_CONTENT]?: BodyContent;
+  [KEY_USE_EXTENSION]?: IdempotencyKeyUse;
+  [VERSIONED]?: true;
+}
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & Marks;
 type Parameter = NonNullable<Operation['parameters']>[number];
 type ResponseObject = Exclude<Operation['responses'][string], undefined | { $ref: string }>;
 type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
@@ -92,7 +100,7 @@ export function completeOperations(
       completeIds(operation);
       completeBody(operation);
       completeParameters(operation, meanings);
-      const keyUse = takeKeyUse(operation);
+      const keyUse = takeMark(operation, KEY_USE_EXTENSION);
       if (method === 'post' && keyUse !== 'ignored') addIdempotency(operation, keyUse === 'decides-alone');
       for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
       addEntityTag(operation);
@@ -107,9 +115,7 @@ export function completeOperations(
 
 /** Keeps the first sentence of the comment as summary. The description says the rest, and who may call the route. */
 function describeOperation(operation: Operation): void {
-  const marked = operation as Operation & { [POLICY_EXTENSION]?: Policy };
-  const policy = marked[POLICY_EXTENSION];
-  delete marked[POLICY_EXTENSION];
+  const policy = takeMark(operation, POLICY_EXTENSION);
   const [, first = '', rest = ''] = /^(.+?[.!])(?:\s+(.*))?$/s.exec(operation.summary ?? '') ?? [];
   operation.summary = (first || (operation.summary ?? '')).replace(/\.$/, '');
   operation.description = [rest, operation.description, describeAccess(policy)].filter(Boolean).join('\n\n');
@@ -195,20 +201,17 @@ function completeIds({ parameters = [] }: Operation): void {
   }
 }
 
-/** Moves the body that the route declares for each media type to its place, and removes the mark. */
+/** Moves the body that the route declares for each media type to its place. */
 function completeBody(operation: Operation): void {
-  const marked = operation as Operation & { [BODY_CONTENT]?: BodyContent };
-  const content = marked[BODY_CONTENT];
-  delete marked[BODY_CONTENT];
+  const content = takeMark(operation, BODY_CONTENT);
   if (content) operation.requestBody = { required: true, content };
 }
 
-/** Returns what the route declares, and removes the mark. */
-function takeKeyUse(operation: Operation): IdempotencyKeyUse | undefined {
-  const marked = operation as Operation & { [KEY_USE_EXTENSION]?: IdempotencyKeyUse };
-  const use = marked[KEY_USE_EXTENSION];
-  delete marked[KEY_USE_EXTENSION];
-  return use;
+/** Removes a mark from the operation and returns it. */
+function takeMark<Name extends keyof Marks>(operation: Operation, name: Name): Operation[Name] {
+  const mark = operation[name];
+  delete operation[name];
+  return mark;
 }
 
 /**
@@ -243,9 +246,7 @@ function addIdempotency(operation: Operation, byKeyAlone: boolean): void {
 
 /** Adds the ETag header to responses with a versioned record and to the refusal of an unmet precondition. */
 function addEntityTag(operation: Operation): void {
-  const marked = operation as Operation & { [VERSIONED]?: true };
-  const tagged = marked[VERSIONED] ? /^(?:2\d\d|304|412)$/ : /^412$/;
-  delete marked[VERSIONED];
+  const tagged = takeMark(operation, VERSIONED) ? /^(?:2\d\d|304|412)$/ : /^412$/;
   for (const [status, response] of Object.entries(operation.responses)) {
     if (!response || '$ref' in response || !tagged.test(status)) continue;
     response.headers = { ...response.headers, ETag: ENTITY_TAG };
