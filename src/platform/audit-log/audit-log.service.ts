@@ -80,21 +80,21 @@ export class AuditLog {
    * Writes an entry in the current unit of work, or in its own statement outside one. `made` holds the keys of
    * users created in this unit of work.
    */
-  async record(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<void> {
+  async record(fact: NewAuditEntry, made?: Keys): Promise<void> {
     const { values, ipUse } = await this.prepare(fact, made);
     if (!ipUse) return this.sql.defer(INSERT_ENTRY, values);
     await this.sql.defer(INSERT_ENTRY_AND_IP_USE, [...values, ipUse.ip, ipUse.month]);
     this.ipUsers.remember(ipUse);
   }
 
-  /** Writes several entries like `record`, in one statement. */
-  async recordAll(facts: readonly NewAuditEntry[], made: ReadonlyMap<string, Cipher>): Promise<void> {
+  /** Writes several entries like `record`. One statement writes all entries, and one each new use of an address. */
+  async recordAll(facts: readonly NewAuditEntry[], made: Keys): Promise<void> {
     if (facts.length === 0) return;
     const entries: PreparedEntry[] = [];
     for (const fact of facts) entries.push(await this.prepare(fact, made));
     // One row serves all entries of a caller. Bulk inserts lock rows in this order, so that they cannot deadlock.
-    const uses = new Map(entries.map((entry) => [entry.ipUse?.name ?? '', entry]));
-    for (const [, entry] of [...uses].toSorted(([a], [b]) => (a < b ? -1 : 1))) await this.storeIpUse(entry);
+    const uses = new Map(entries.flatMap(({ ipUse }) => (ipUse ? [[ipUse.name, ipUse] as const] : [])));
+    for (const [, use] of [...uses].toSorted(([a], [b]) => (a < b ? -1 : 1))) await this.ipUsers.add(use);
     await this.sql.defer(
       INSERT_ENTRIES,
       ENTRY_COLUMNS.map((_, column) => entries.map(({ values }) => values[column])),
@@ -102,7 +102,7 @@ export class AuditLog {
   }
 
   /** Prepares an entry for `insertAuditEntryFrom`. Call `storeIpUse` in the unit of work that writes it. */
-  async prepare(fact: NewAuditEntry, made?: ReadonlyMap<string, Cipher>): Promise<PreparedEntry> {
+  async prepare(fact: NewAuditEntry, made?: Keys): Promise<PreparedEntry> {
     const { action, target, outcome = 'success', actor } = fact;
     const id = newId();
     const context = requestContext.current();
