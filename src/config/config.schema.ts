@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { findCanonicalEmail } from '../common/email-address.js';
-import { codePointLength } from '../common/text.js';
+import { codePointLength, hasControlCharacters } from '../common/text.js';
 import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './address-formats.js';
 import { linkTemplate, productName, sender } from './mail-formats.js';
 import { bearerSecret, masterKey } from './secret-formats.js';
@@ -55,7 +55,7 @@ const emailAddress = z
   .refine((value) => findCanonicalEmail(value.trim()) !== null, 'must be an email address');
 const password = z.string().refine((value) => {
   const length = codePointLength(value.normalize('NFC'));
-  return length >= 8 && length <= 128 && !/\p{Cc}/u.test(value);
+  return length >= 8 && length <= 128 && !hasControlCharacters(value);
 }, 'must have 8 to 128 characters and no control characters');
 const origins = z.string().transform((value, context) => {
   const list = listOf(value);

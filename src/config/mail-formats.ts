@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { findCanonicalEmail } from '../common/email-address.js';
-import { codePointLength } from '../common/text.js';
+import { codePointLength, hasControlCharacters } from '../common/text.js';
 import { isUrl } from './address-formats.js';
 
 const MAX_PRODUCT_NAME_LENGTH = 64;
@@ -14,7 +14,8 @@ export const productName = z
   .string()
   .transform((value) => value.trim())
   .refine(
-    (value) => value !== '' && codePointLength(value) <= MAX_PRODUCT_NAME_LENGTH && !/\p{Cc}/u.test(value),
+    (value) =>
+      value !== '' && codePointLength(value) <= MAX_PRODUCT_NAME_LENGTH && !hasControlCharacters(value),
     `must have 1 to ${MAX_PRODUCT_NAME_LENGTH} characters and no control characters`,
   );
 /** Parses the sender of mails, given as an address or as `Name <address>`. */
@@ -44,7 +45,7 @@ export interface Sender {
 /** Parses an address, alone or as `Name <address>`. Returns null for anything else. */
 function parseSender(value: string): Sender | null {
   const trimmed = value.trim();
-  if (/\p{Cc}/u.test(trimmed)) return null;
+  if (hasControlCharacters(trimmed)) return null;
   const [, quoted, plain, bracketed] = NAMED_ADDRESS.exec(trimmed) ?? [];
   const address = bracketed ?? trimmed;
   const name = (quoted ?? plain ?? '').trim();
