@@ -10,17 +10,20 @@ const MAX_SHOWN_FAILURES = 20;
 /** The type of the jobs whose rejected rows can be downloaded. */
 const IMPORT = 'users.import';
 
-interface Job {
+export interface Job {
   readonly id: string;
   readonly type: string;
   readonly status: string;
   readonly total: number | null;
   readonly done: number;
   readonly failed: number;
+  readonly created_at: string;
 }
 
-interface Result {
+/** The result of one row of a job. */
+export interface JobResult {
   readonly index: number;
+  readonly status: string;
   readonly id?: string | null;
   /** The line of the file and the address, in the results of an import. */
   readonly line?: number;
@@ -41,7 +44,7 @@ export async function followJob(client: ApiClient, id: string): Promise<void> {
 /** Waits for a job of one row. @throws CliError with the error of the row unless it succeeded */
 export async function awaitOnlyRow(client: ApiClient, id: string): Promise<void> {
   const { status, done } = await waitForJob(client, id);
-  const [row] = await client.json<Result[]>({ path: `/api/jobs/${id}/results?limit=1` });
+  const [row] = await client.json<JobResult[]>({ path: `${jobPath(id)}/results?limit=1` });
   if (row?.error) throw new CliError(`${row.error.code}: ${row.error.message}`, EXIT_CODES.failed);
   if (done !== 1) throw new CliError(`the job ended as ${status}`, EXIT_CODES.failed);
 }
@@ -59,8 +62,8 @@ async function waitForJob(client: ApiClient, id: string): Promise<Job> {
 }
 
 async function printFailures(client: ApiClient, { id, type, failed }: Job): Promise<void> {
-  const path = `/api/jobs/${id}/results?status=failed&limit=${MAX_SHOWN_FAILURES}`;
-  for (const row of await client.json<Result[]>({ path })) {
+  const path = `${jobPath(id)}/results?status=failed&limit=${MAX_SHOWN_FAILURES}`;
+  for (const row of await client.json<JobResult[]>({ path })) {
     printStatus(`${nameOf(row)}: ${row.error?.code}: ${row.error?.message}`);
   }
   if (failed > MAX_SHOWN_FAILURES)
@@ -72,7 +75,7 @@ async function printFailures(client: ApiClient, { id, type, failed }: Job): Prom
 }
 
 /** Names the row by its line in the file and its address if it has them, otherwise by its index and id. */
-function nameOf({ index, line, email, id }: Result): string {
+function nameOf({ index, line, email, id }: JobResult): string {
   const what = email ?? id;
   return `${line === undefined ? `row ${index}` : `line ${line}`}${what ? ` (${what})` : ''}`;
 }
@@ -83,5 +86,7 @@ function countsOf({ total, done, failed }: Job): string {
   return `${done} done, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
-const readJob = (client: ApiClient, id: string): Promise<Job> =>
-  client.json<Job>({ path: `/api/jobs/${id}` });
+export const jobPath = (id: string): string => `/api/jobs/${encodeURIComponent(id)}`;
+
+export const readJob = (client: ApiClient, id: string): Promise<Job> =>
+  client.json<Job>({ path: jobPath(id) });

@@ -1,26 +1,9 @@
 import { type Command, defineCommand } from '../command-line/command.types.js';
 import { parseFilters } from '../command-line/flag-values.js';
-import { followJob } from '../follow-job.js';
+import { followJob, type Job, jobPath, type JobResult, readJob } from '../follow-job.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
 import { type Column, RecordPrinter } from '../output/print-records.js';
 import { saveAnswer } from '../save-answer.js';
-
-interface Job {
-  readonly id: string;
-  readonly type: string;
-  readonly status: string;
-  readonly total: number | null;
-  readonly done: number;
-  readonly failed: number;
-  readonly created_at: string;
-}
-
-interface Row {
-  readonly index: number;
-  readonly id?: string;
-  readonly status: string;
-  readonly error?: { readonly code: string; readonly message: string };
-}
 
 const columns: readonly Column<Job>[] = [
   { title: 'ID', value: ({ id }) => id },
@@ -32,14 +15,13 @@ const columns: readonly Column<Job>[] = [
   { title: 'FAILED', value: ({ failed }) => failed },
 ];
 
-const rowColumns: readonly Column<Row>[] = [
+const rowColumns: readonly Column<JobResult>[] = [
   { title: 'ROW', value: ({ index }) => index },
   { title: 'STATUS', value: ({ status }) => status },
   { title: 'ID', value: ({ id }) => id ?? null },
   { title: 'ERROR', value: ({ error }) => (error ? `${error.code}: ${error.message}` : null) },
 ];
 
-const pathOf = (id: string): string => `/api/jobs/${encodeURIComponent(id)}`;
 const show = (job: Job, json = false): void => new RecordPrinter(columns, json).print([job]);
 
 export const jobCommands: readonly Command[] = [
@@ -55,8 +37,7 @@ export const jobCommands: readonly Command[] = [
     summary: 'Show the progress of a job',
     args: ['JOB'],
     flags: ['json'],
-    run: async ({ client, args: [id = ''], flags }) =>
-      show(await client.json<Job>({ path: pathOf(id) }), flags.json),
+    run: async ({ client, args: [id = ''], flags }) => show(await readJob(client, id), flags.json),
   }),
   defineCommand({
     name: 'jobs results',
@@ -64,9 +45,15 @@ export const jobCommands: readonly Command[] = [
     args: ['JOB'],
     flags: [...LIST_FLAGS, 'filter'],
     run: (input) => {
-      const path = `${pathOf(input.args[0] ?? '')}/results`;
+      const path = `${jobPath(input.args[0] ?? '')}/results`;
       const filters = parseFilters(input.flags);
-      return printList<Row>(input, { path, noun: 'rows', total: 'exact', columns: rowColumns, filters });
+      return printList<JobResult>(input, {
+        path,
+        noun: 'rows',
+        total: 'exact',
+        columns: rowColumns,
+        filters,
+      });
     },
   }),
   defineCommand({
@@ -76,7 +63,7 @@ export const jobCommands: readonly Command[] = [
     args: ['JOB'],
     flags: ['output'],
     run: async ({ client, args: [id = ''], flags: { output = '-' } }) =>
-      saveAnswer(await client.stream({ path: `${pathOf(id)}/rejected` }), output),
+      saveAnswer(await client.stream({ path: `${jobPath(id)}/rejected` }), output),
   }),
   defineCommand({
     name: 'jobs wait',
@@ -92,6 +79,6 @@ export const jobCommands: readonly Command[] = [
     flags: ['json'],
     confirmation: ({ args: [id] }) => `cancel the job ${id}?`,
     run: async ({ client, args: [id = ''], flags }) =>
-      show(await client.json<Job>({ method: 'DELETE', path: pathOf(id) }), flags.json),
+      show(await client.json<Job>({ method: 'DELETE', path: jobPath(id) }), flags.json),
   }),
 ];
