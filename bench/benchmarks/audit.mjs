@@ -19,9 +19,9 @@ const MONTHS = 24;
 const who = (n) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const [FREQUENT, RARE, NOBODY, MANY] = [who(1), who(2), who(3), who(50_000)];
 
-/** The address of the benchmark, under which the service has stored how it looks the address up. */
+/** The IP address from which the benchmark signs in. The sign-in stores its lookup digest. */
 const IP = '127.0.0.1';
-/** The number of users of that address in each month. */
+/** The number of users who used that address in each month. */
 const USERS_OF_IP = 1000;
 const EMAIL = 'frequent@bench.example';
 
@@ -75,7 +75,7 @@ const ACCOUNT = `
 const DIGEST = `
   CREATE FUNCTION pg_temp.digest(actor uuid) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT substr(sha256(uuid_send(actor)), 1, 16) $$`;
-/** Makes the frequent user and others users of the address of the benchmark, in every month. */
+/** Stores that the frequent user and others used the benchmark's address in every month. */
 const SHARE_IP = `
   INSERT INTO audit_ip_users (ip, month, user_id, digest)
   SELECT known.ip, month::date, actor, pg_temp.digest(actor)
