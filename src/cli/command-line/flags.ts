@@ -25,7 +25,7 @@ export const FLAGS = {
   'firebase-params': {
     type: 'string',
     value: 'FILE',
-    help: 'the password hash parameters of a Firebase project, whose `firebase auth:export --format=json` FILE is',
+    help: 'password hash parameters of a Firebase project; the users come from `firebase auth:export --format=json`',
   },
   'on-conflict': {
     type: 'string',
@@ -36,7 +36,7 @@ export const FLAGS = {
   head: { type: 'string', value: 'FILE', help: 'verify that the log contains the head saved in FILE' },
   'save-head': { type: 'string', value: 'FILE', help: 'save the current head to FILE' },
   limit: { type: 'string', value: 'N', help: 'maximum number of rows; default 20' },
-  cursor: { type: 'string', value: 'CURSOR', help: 'begin at the page that the previous one names' },
+  cursor: { type: 'string', value: 'CURSOR', help: 'begin at this cursor, which the previous page printed' },
   actor: { type: 'string', value: 'USER', help: 'only entries of this user, by id or address' },
   target: {
     type: 'string',
@@ -68,8 +68,6 @@ export type FlagValues = {
           : string)
     | undefined;
 };
-
-export const flagNames = Object.keys(FLAGS) as FlagName[];
 
 /** The flags that every command takes. */
 export const COMMON_FLAGS = ['url', 'email', 'help'] as const satisfies readonly FlagName[];

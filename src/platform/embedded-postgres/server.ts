@@ -12,7 +12,7 @@ import { CHILD_ENVIRONMENT, runProgram } from './run-program.js';
 import { openServerLog, reasonIn, type ServerLog } from './server-log.js';
 
 /** Also bounds the wait for a server that recovers from a crash or shuts down. */
-export const START_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_S = 30;
 const SIGNAL_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;

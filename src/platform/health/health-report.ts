@@ -26,7 +26,7 @@ export interface HealthReport {
 export type FullHealthReport = HealthReport & RunningBuild;
 
 /** The checks of each route. Liveness has none, because it depends only on the process. */
-export const CHECKS = {
+const CHECKS = {
   '/health': ['startup', 'serving', 'database'],
   '/health/live': [],
   '/health/ready': ['serving', 'database'],

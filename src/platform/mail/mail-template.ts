@@ -38,14 +38,14 @@ const CODE = 'font: 15px/1.6 ui-monospace, monospace; word-break: break-all';
 type Values = Readonly<Record<string, string | null>>;
 
 /** Escapes text for HTML, also within quoted attributes. */
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 
 /** Replaces each placeholder in one pass, so that a placeholder in a value is never replaced. */
 const fill = (template: string, values: Values, encode: (value: string) => string = String): string =>
   template.replaceAll(PLACEHOLDER, (_, name: string) => encode(values[name] ?? ''));
 
-/** The template of a mail. The first line of its source is the subject. After an empty line follow the paragraphs. */
+/** The template of a mail. The first line of its source is the subject. The paragraphs follow after an empty line. */
 export class MailTemplate {
   private readonly subject: string;
   private readonly paragraphs: readonly string[];

@@ -37,7 +37,7 @@ export function serveDocumentation(app: NestExpressApplication, config: Config, 
   });
 }
 
-export function openApiDocument(
+function openApiDocument(
   app: NestExpressApplication,
   { PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>,
   api: ApiDescription,

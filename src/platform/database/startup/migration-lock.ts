@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { DatabaseStartError } from './start-connection.js';
 
 /** The key of the advisory lock held during migration: "gate" in ASCII. */
-export const MIGRATION_LOCK = 0x67617465;
+const MIGRATION_LOCK = 0x67617465;
 const POLL_EVERY_MS = 100;
 const REPORT_AFTER_MS = 2000;
 const GIVE_UP_AFTER_MS = 120_000;

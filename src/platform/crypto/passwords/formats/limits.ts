@@ -45,7 +45,7 @@ export const SHORT_SALT: Range = { min: 4, max: 64 };
  * The allowed digest lengths, for formats without a fixed length. A shorter digest is easier to match by
  * chance.
  */
-export const DIGEST: Range = { min: 16, max: 64 };
+const DIGEST: Range = { min: 16, max: 64 };
 /** The digest lengths that known systems derive with PBKDF2: the output of either hash function. */
 const PBKDF2_DIGEST_BYTES: ReadonlySet<number> = new Set([32, 64]);
 const SHA1_BYTES = 20;
