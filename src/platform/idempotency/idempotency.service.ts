@@ -36,6 +36,7 @@ export class IdempotencyService {
     // Normalised as the router does, so that every spelling is the same route.
     const path = request.path.toLowerCase().replace(/\/+$/, '');
     const [, query = ''] = /\?(.*)$/.exec(request.originalUrl) ?? [];
+    // Without a query, the digest is the one that the release before stored.
     const keyed = query === '' ? [] : [query];
     return {
       scope: this.digest.digest('idempotency:scope', [caller, request.method, path, key]),

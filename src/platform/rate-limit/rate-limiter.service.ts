@@ -11,8 +11,8 @@ import { limitOf, type Tier, tierFor, WINDOW_MS } from './tier.policy.js';
 
 /**
  * Limits requests with one bucket per caller across all routes: the user's with a valid access token, else the network's.
- * Sign-in, sign-up, refresh and recovery have a separate bucket for each network, and introspection one for each user. The headers follow
- * draft-ietf-httpapi-ratelimit-headers.
+ * Sign-in, sign-up, refresh and recovery have a separate bucket for each network, and introspection has one for each user.
+ * The headers follow draft-ietf-httpapi-ratelimit-headers.
  */
 @Injectable()
 export class RateLimiter {

@@ -18,7 +18,7 @@ const INSERT = prepared(
    SELECT id, $2, sealed FROM unnest($1::uuid[], $3::bytea[]) AS given (id, sealed) ON CONFLICT DO NOTHING`,
 );
 
-/** A hash that can be verified. Without its key it has zeros instead, and a match means nothing. */
+/** A hash that can be verified. If its key is missing, it has zeros instead, and a match proves nothing. */
 export interface CompletedHash {
   readonly hash: StoredHash;
   readonly isComplete: boolean;
