@@ -9,10 +9,7 @@ import type { LoginStore, Tokens } from './login/login.store.js';
 import { printStatus } from './output/console-output.js';
 import { USER_AGENT } from './user-agent.js';
 
-/**
- * The time in ms after which a silent connection counts as dead. A stream sends rows, or a comment every 30
- * s.
- */
+/** The time in ms after which a silent connection counts as dead. A stream sends rows, or a comment every 30 s. */
 const IDLE_TIMEOUT_MS = 120_000;
 /** The maximum number of characters shown of an unparsed error response. */
 const MAX_ERROR_TEXT = 500;

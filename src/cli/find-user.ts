@@ -11,13 +11,13 @@ interface Found {
 }
 
 interface Options {
-  /** Looks among the deleted users instead of the others. */
+  /** Searches the deleted users instead of all others. */
   readonly isDeleted?: boolean;
 }
 
 /**
- * Returns the id of a user given by id or address. Only the very user with the address counts, because the search
- * also finds addresses that contain it.
+ * Returns the id of a user given by id or address. Accepts only the exact address, because the search also finds
+ * addresses that contain it.
  * @throws CliError when no user has the address
  */
 export async function findUserId(

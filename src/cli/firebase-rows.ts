@@ -8,7 +8,7 @@ const MAX_ROW_CHARS = 64 * 1024;
 const MAX_NAME_CHARS = 100;
 /** The beginnings of files that hold their users in a list. */
 const LIST = /^\ufeff?\s*(?:\{\s*"users"\s*:\s*\[|\[)/;
-/** The characters by which the beginning of a list can be told from that of a user. */
+/** The number of characters that suffice to tell the beginning of a list from that of a user. */
 const HEAD_CHARS = 256;
 
 /** The password hash parameters of a Firebase project. */

@@ -12,7 +12,7 @@ import { CliError, EXIT_CODES } from './cli.error.js';
  */
 export async function saveAnswer(answer: IncomingMessage, output: string): Promise<void> {
   if (output === '-') return receive(answer, process.stdout, { end: false });
-  // A new file, because one that is there would keep its mode, and its link if it is one.
+  // Replaces an existing file instead of writing into it, because it may be a link, or readable by others.
   const part = `${output}.${randomUUID()}.part`;
   try {
     await receive(answer, createWriteStream(part, { flags: 'wx', mode: 0o600 }));

@@ -25,7 +25,7 @@ interface Words {
 }
 
 /**
- * Reads a command line. Whatever it returns to run, the command has declared.
+ * Reads a command line. Returns only flags and arguments that the command declares.
  * @throws CliError for an unknown command, and for a flag or an argument that the command does not take
  */
 export function parseCommandLine(given: readonly string[], commands: readonly Command[]): CommandLine {

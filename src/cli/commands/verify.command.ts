@@ -53,7 +53,7 @@ async function readHead(path: string): Promise<Seal> {
     const { number, hash } = JSON.parse(text) as Seal;
     if (Number.isSafeInteger(number) && typeof hash === 'string') return { number, hash };
   } catch {
-    // The file is no JSON, which the error below says.
+    // The error below reports a file that is not JSON.
   }
   throw usageError(`${path} is not a head saved with --save-head`);
 }

@@ -1,3 +1,4 @@
+import type { Page } from '../api.client.js';
 import type { CommandInput } from '../command-line/command.types.js';
 import { parseLimit } from '../command-line/flag-values.js';
 import { printStatus } from './console-output.js';
@@ -21,7 +22,7 @@ export interface List<T> {
   readonly filters?: URLSearchParams;
 }
 
-/** Prints a list up to `--limit` rows, how many there are, and the cursor of the next page. */
+/** Prints up to `--limit` rows of a list, their total number, and the cursor of the next page. */
 export async function printList<T extends object>(
   { client, flags }: Pick<ListInput, 'client' | 'flags'>,
   { path, noun, total, columns, filters }: List<T>,
@@ -51,7 +52,7 @@ export async function printList<T extends object>(
   }
 }
 
-function countOf({ total }: { readonly total: { count: number; isExact: boolean } | null }): string {
+function countOf({ total }: Pick<Page<unknown>, 'total'>): string {
   return total ? ` of ${total.isExact ? '' : 'about '}${grouped(total.count)}` : '';
 }
 

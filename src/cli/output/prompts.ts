@@ -34,7 +34,7 @@ async function ask(question: string, output: NodeJS.WritableStream): Promise<str
   try {
     return await Promise.race([terminal.question(question), ended]);
   } finally {
-    // The input has ended for the race as well, which nobody waits for any more.
+    // Closing rejects `ended` too, and the race is over.
     ended.catch(() => {});
     terminal.close();
   }
