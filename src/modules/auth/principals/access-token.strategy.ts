@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import type { Request } from 'express';
 import { Strategy } from 'passport-jwt';
-import { canonicalId } from '../../../common/ids.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { bearerToken } from '../../../common/http/bearer-token.js';
 import { SigningKeysService } from '../signing-keys/signing-keys.service.js';
+import { readAccess, type TokenClaims } from '../sessions/token-claims.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from '../sessions/token-kinds.js';
 import { type VerifiedToken, VerifiedTokenCache } from './verified-token.cache.js';
 
@@ -42,12 +42,9 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN
   }
 
   /** @returns null for a token that lacks a claim that every access token has */
-  validate(request: Request, claims: Record<string, unknown>): VerifiedToken | null {
-    const userId = canonicalId(claims['sub']);
-    const sessionId = canonicalId(claims['sid']);
-    const { exp } = claims;
-    if (userId === null || sessionId === null || typeof exp !== 'number') return null;
-    this.verified.remember(bearerToken(request) ?? '', { userId, sessionId }, exp);
-    return { userId, sessionId };
+  validate(request: Request, claims: TokenClaims): VerifiedToken | null {
+    const access = readAccess(claims);
+    if (access) this.verified.remember(bearerToken(request) ?? '', access, access.exp);
+    return access;
   }
 }

@@ -4,6 +4,9 @@ export const SIGNING_ALGORITHM = 'ES256';
 /** The `client_id` of every token (RFC 9068, 2.2), until other clients can be registered. */
 export const CLIENT_ID = 'gatehouse';
 
+/** Far longer than any token that the service issues. */
+export const MAX_JWT_LENGTH = 4096;
+
 interface TokenKind {
   /** The `typ` header (RFC 8725, 3.11). */
   readonly type: string;

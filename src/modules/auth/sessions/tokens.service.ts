@@ -6,8 +6,10 @@ import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import type { TokenResponse } from '../dto/token.response.js';
 import type { RefreshClaims } from './refresh-tokens.repository.js';
+import type { KeyUse } from '../signing-keys/signing-keys.repository.js';
 import { SigningKeysService } from '../signing-keys/signing-keys.service.js';
 import type { VerifiedToken } from '../principals/verified-token.cache.js';
+import { readAccess, readSession, type TokenClaims } from './token-claims.js';
 import { CLIENT_ID, SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
 
 /** The user that a token is issued for. */
@@ -18,10 +20,10 @@ export interface Subject {
   readonly roles: readonly string[];
 }
 
-/** The claims of a verified access token that name its user and session, and all of them as they stand in it. */
+/** A verified access token: the claims that the service reads, and all of its claims. */
 export interface PresentedAccess extends VerifiedToken {
   readonly exp: number;
-  readonly claims: Readonly<Record<string, unknown>>;
+  readonly claims: TokenClaims;
 }
 
 /** A session with its one live refresh token. */
@@ -31,10 +33,8 @@ export interface LiveSession {
 }
 
 /** The claims of a verified refresh token. */
-export interface PresentedRefresh {
+export interface PresentedRefresh extends VerifiedToken {
   readonly jti: string;
-  readonly sessionId: string;
-  readonly userId: string;
 }
 
 /**
@@ -105,27 +105,22 @@ export class TokensService {
 
   /** Returns null unless the token is one of our refresh tokens and has not expired. */
   verifyRefresh(token: string): PresentedRefresh | null {
-    const claims = this.verify(token, 'refresh', (kid) => this.findRefreshKey(kid));
+    const claims = this.verify(token, 'refresh');
     const jti = canonicalId(claims?.['jti']);
-    const named = claims && namedBy(claims);
-    return jti !== null && named ? { jti, ...named } : null;
+    const session = claims && readSession(claims);
+    return jti !== null && session ? { jti, ...session } : null;
   }
 
   /** Returns null unless the token is one of our access tokens and has not expired. Its session may have ended. */
   verifyAccess(token: string): PresentedAccess | null {
-    const claims = this.verify(token, 'access', (kid) => this.keys.findPublicKey(kid, 'access'));
-    const named = claims && namedBy(claims);
-    const exp = claims?.['exp'];
-    return claims && named && typeof exp === 'number' ? { ...named, exp, claims } : null;
+    const claims = this.verify(token, 'access');
+    const access = claims && readAccess(claims);
+    return access && { ...access, claims };
   }
 
-  private verify(
-    token: string,
-    kind: keyof typeof tokenKinds,
-    findKey: (kid: unknown) => KeyObject | null,
-  ): Record<string, unknown> | null {
+  private verify(token: string, kind: KeyUse): TokenClaims | null {
     const { kid, typ } = tokenHeader(token);
-    const publicKey = typ === tokenKinds[kind].type ? findKey(kid) : null;
+    const publicKey = typ === tokenKinds[kind].type ? this.findKey(kid, kind) : null;
     if (!publicKey) return null;
     try {
       return this.jwt.verify<Record<string, unknown>>(token, {
@@ -141,17 +136,10 @@ export class TokensService {
   }
 
   /**
-   * Accepts access keys too, because earlier releases signed refresh tokens with them. Such a token is valid
-   * until it is spent.
+   * Accepts access keys for refresh tokens too, because earlier releases signed them with these keys. Such a
+   * token is valid until it is spent.
    */
-  private findRefreshKey(kid: unknown): KeyObject | null {
-    return this.keys.findPublicKey(kid, 'refresh') ?? this.keys.findPublicKey(kid, 'access');
+  private findKey(kid: unknown, kind: KeyUse): KeyObject | null {
+    return this.keys.findPublicKey(kid, kind) ?? this.keys.findPublicKey(kid, 'access');
   }
-}
-
-/** Returns the user and the session that the claims of any token name. */
-function namedBy(claims: Readonly<Record<string, unknown>>): VerifiedToken | null {
-  const userId = canonicalId(claims['sub']);
-  const sessionId = canonicalId(claims['sid']);
-  return userId !== null && sessionId !== null ? { userId, sessionId } : null;
 }

@@ -1,13 +1,12 @@
 import { IsOptionalProperty, IsText } from '../../../../common/validation/text.decorators.js';
+import { MAX_JWT_LENGTH } from '../../sessions/token-kinds.js';
 
-/** Far longer than any token that the service issues. */
-const MAX_TOKEN_LENGTH = 4096;
 const MAX_PARAMETER_LENGTH = 200;
 
 /** A token to introspect (RFC 7662, 2.1) or to revoke (RFC 7009, 2.1). */
 export class TokenRequestDto {
   /** @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkyIn0.c2ln */
-  @IsText(1, MAX_TOKEN_LENGTH)
+  @IsText(1, MAX_JWT_LENGTH)
   token: string;
 
   /** Ignored: the token itself tells its kind */

@@ -1,0 +1,18 @@
+import { canonicalId } from '../../../common/ids.js';
+import type { VerifiedToken } from '../principals/verified-token.cache.js';
+
+export type TokenClaims = Readonly<Record<string, unknown>>;
+
+/** Returns the user and the session in the claims of a token, or null if a claim is missing or is not an id. */
+export function readSession(claims: TokenClaims): VerifiedToken | null {
+  const userId = canonicalId(claims['sub']);
+  const sessionId = canonicalId(claims['sid']);
+  return userId !== null && sessionId !== null ? { userId, sessionId } : null;
+}
+
+/** Returns the same for an access token, with its expiry in seconds since 1970, which every access token has. */
+export function readAccess(claims: TokenClaims): (VerifiedToken & { readonly exp: number }) | null {
+  const session = readSession(claims);
+  const { exp } = claims;
+  return session && typeof exp === 'number' ? { ...session, exp } : null;
+}
