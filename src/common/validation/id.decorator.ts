@@ -3,6 +3,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
 import { normalizeId } from '../ids.js';
+import { ConvertedText } from './converted.decorator.js';
 
 const EXAMPLE = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 
@@ -10,14 +11,7 @@ const EXAMPLE = '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10';
 export function IsId(): PropertyDecorator {
   return applyDecorators(
     ApiProperty({ format: 'uuid', example: EXAMPLE }),
-    Transform(({ value }: { value: unknown }) => canonical(value)),
-    ValidateBy({
-      name: 'isId',
-      validator: {
-        validate: (value) => normalizeId(value) !== null,
-        defaultMessage: (args) => `${args?.property} must be a UUID`,
-      },
-    }),
+    ConvertedText({ name: 'isId', convert: normalizeId, fault: 'must be a UUID' }),
   );
 }
 
@@ -35,7 +29,9 @@ export function IsIdList(maximum: number): PropertyDecorator {
       uniqueItems: true,
       example: [EXAMPLE],
     }),
-    Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? value.map(canonical) : value)),
+    Transform(({ value }: { value: unknown }) =>
+      Array.isArray(value) ? value.map((item: unknown) => normalizeId(item) ?? item) : value,
+    ),
     ValidateBy({
       name: 'isIdList',
       validator: {
@@ -45,8 +41,6 @@ export function IsIdList(maximum: number): PropertyDecorator {
     }),
   );
 }
-
-const canonical = (value: unknown): unknown => normalizeId(value) ?? value;
 
 function faultOf(value: unknown, maximum: number): string | null {
   if (!Array.isArray(value)) return 'must be a list of UUIDs';

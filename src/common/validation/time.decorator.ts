@@ -1,9 +1,8 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { ValidateBy } from 'class-validator';
 import { trimText } from '../text.js';
 import { AppError } from '../errors/app.error.js';
+import { ConvertedText } from './converted.decorator.js';
 
 /** RFC 3339, section 5.6. Unlike ISO 8601 it does not allow 24:00. */
 const RFC_3339 =
@@ -21,15 +20,10 @@ const MAX_LENGTH = 35;
 export function IsTime(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ format: 'date-time', maxLength: MAX_LENGTH, example: '2026-01-01T12:00:00.000Z' }),
-    Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? (parseTime(trimText(value)) ?? value) : value,
-    ),
-    ValidateBy({
+    ConvertedText({
       name: 'isTime',
-      validator: {
-        validate: (value: unknown) => typeof value === 'string' && parseTime(value) !== null,
-        defaultMessage: (args) => `${args?.property} must be an RFC 3339 time`,
-      },
+      convert: (text) => parseTime(trimText(text)),
+      fault: 'must be an RFC 3339 time',
     }),
   );
 }
