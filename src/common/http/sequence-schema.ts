@@ -15,13 +15,8 @@ const refTo = (model: Type) => ({ $ref: getSchemaPath(model) });
 
 /** Returns the schema of newline-delimited JSON. Each line is one of the models. */
 export function ndjsonOf(...models: readonly Type[]): SequenceSchema {
-  const [only, ...others] = models.map(refTo);
-  const items = others.length === 0 ? only : { anyOf: models.map(refTo) };
-  return {
-    type: 'string',
-    contentMediaType: 'application/x-ndjson',
-    contentSchema: { type: 'array', items },
-  };
+  const lines = models.map(refTo);
+  return sequenceOf('application/x-ndjson', lines.length === 1 ? lines[0] : { anyOf: lines });
 }
 
 /** Returns the schema of server-sent events: the models of their `data` by the names of the events. */
@@ -35,9 +30,11 @@ export function eventsOf(events: Readonly<Record<string, Type>>): SequenceSchema
       data: { type: 'string', contentMediaType: 'application/json', contentSchema: refTo(model) },
     },
   }));
-  return {
-    type: 'string',
-    contentMediaType: 'text/event-stream',
-    contentSchema: { type: 'array', items: { anyOf } },
-  };
+  return sequenceOf('text/event-stream', { anyOf });
 }
+
+const sequenceOf = (contentMediaType: string, items: object | undefined): SequenceSchema => ({
+  type: 'string',
+  contentMediaType,
+  contentSchema: { type: 'array', items },
+});
