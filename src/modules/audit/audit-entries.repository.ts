@@ -35,10 +35,18 @@ export class AuditEntriesRepository {
     const { values, add } = new Parameters();
     const shared = commonConditions(filters, add);
     if (after) shared.push(`(occurred_at, id) < (${add(after.key)}::timestamptz, ${add(after.id)}::uuid)`);
-    const branchLimit = `LIMIT ${add(limit + offset)}`;
-    const source = pageSource(filters, add, branchLimit);
-    const sets = filters.ipDigests ? [setConditions(filters, add)] : branchesOf(filters, add);
-    const branches = sets.map((own) => source([...shared, ...own].join(' AND ')));
+    const newestFirst = `${NEWEST_FIRST} LIMIT ${add(limit + offset)}`;
+    const newest = (conditions: readonly string[]) =>
+      `(SELECT * FROM audit_entries WHERE ${[...conditions, ...shared].join(' AND ')} ${newestFirst})`;
+    const { ipDigests } = filters;
+    // No digest may have a time range of its own, because the planner would then expect few entries and sort them all.
+    const branches = ipDigests
+      ? [
+          `(SELECT entry.* FROM unnest(${add(ipDigests)}::bytea[]) AS ip (digest)
+            CROSS JOIN LATERAL ${newest(['ip_digest = ip.digest', ...setConditions(filters, add)])} AS entry
+            ${newestFirst})`,
+        ]
+      : branchesOf(filters, add).map(newest);
     return this.sql.rows(
       `SELECT ${COLUMNS} FROM (${branches.join(' UNION ALL ')}) AS found
        ${NEWEST_FIRST} LIMIT ${add(limit)} OFFSET ${add(offset)}`,
@@ -134,25 +142,6 @@ const sidesOf = (user: string): string[] => [
   `actor_id = ${user}::uuid`,
   `target_id = ${user}::uuid::text AND actor_id IS DISTINCT FROM ${user}::uuid`,
 ];
-
-/**
- * Returns a function that makes the query for the newest entries with given conditions. For an IP address the query
- * reads them digest by digest. No digest may have a time range of its own, because the planner would then expect few
- * entries and sort them all.
- */
-function pageSource(
-  { ipDigests }: AuditFilters,
-  add: AddParameter,
-  limit: string,
-): (conditions: string) => string {
-  const select = (conditions: string) =>
-    `(SELECT * FROM audit_entries WHERE ${conditions} ${NEWEST_FIRST} ${limit})`;
-  if (!ipDigests) return select;
-  const digests = `unnest(${add(ipDigests)}::bytea[]) AS ip (digest)`;
-  return (conditions) =>
-    `(SELECT entry.* FROM ${digests} CROSS JOIN LATERAL ${select(`ip_digest = ip.digest AND ${conditions}`)} AS entry
-      ${NEWEST_FIRST} ${limit})`;
-}
 
 function userConditions(userId: string | null | undefined, add: AddParameter): string[] {
   if (userId === undefined) return [];
