@@ -42,7 +42,7 @@ export class AuditFilterQuery {
   @ApiPropertyOptional({ format: 'email', maxLength: MAX_EMAIL_LENGTH })
   email?: string;
 
-  /** The IP address of the request. Finds no entries of release 0.1.0 and of erased users */
+  /** The IP address of the request. Finds no entries of release 0.1.0 or of erased users */
   @IsOptionalProperty()
   @IsIpAddress()
   ip?: string;

@@ -13,7 +13,7 @@ import { ServerMetadataResponse } from './server-metadata.response.js';
 export class DiscoveryController {
   constructor(@InjectConfig() private readonly config: Config) {}
 
-  /** Returns the issuer, the keys and the endpoints for other services (RFC 8414). */
+  /** Returns the metadata of the server: its issuer, keys and endpoints (RFC 8414). */
   @Get('oauth-authorization-server')
   @Public()
   @Header('Cache-Control', 'public, max-age=300')
@@ -22,7 +22,7 @@ export class DiscoveryController {
     return this.metadata();
   }
 
-  /** Returns the same metadata at the address where libraries of OpenID Connect look for it. */
+  /** Returns the metadata of the server at the path where OpenID Connect libraries look for it. */
   @Get('openid-configuration')
   @Public()
   @Header('Cache-Control', 'public, max-age=300')

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 
-/** Describes the tokens and their endpoints to clients and other services (RFC 8414). Names only what exists. */
+/** The metadata of the authorization server (RFC 8414), for clients and other services. */
 export class ServerMetadataResponse {
   /** The `iss` of every token */
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000' })
@@ -10,31 +10,31 @@ export class ServerMetadataResponse {
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000/.well-known/jwks.json' })
   jwks_uri: string;
 
-  /** Where services ask about access tokens */
+  /** The endpoint where services introspect access tokens */
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000/api/auth/introspect' })
   introspection_endpoint: string;
 
-  /** How those services show who they are: by an access token */
+  /** Services authenticate to that endpoint with an access token */
   @ApiProperty({ example: ['Bearer'] })
   introspection_endpoint_auth_methods_supported: string[];
 
-  /** Where clients give up their tokens */
+  /** The endpoint where clients revoke their tokens */
   @ApiProperty({ format: 'uri', example: 'http://localhost:3000/api/auth/revoke' })
   revocation_endpoint: string;
 
-  /** How those clients show who they are: the token is enough */
+  /** Clients do not authenticate to that endpoint, because the token is enough */
   @ApiProperty({ example: ['none'] })
   revocation_endpoint_auth_methods_supported: string[];
 
-  /** Empty: there is no authorization endpoint. RFC 8414 requires the list */
+  /** Empty, because the service has no authorization endpoint. RFC 8414 requires the list */
   @ApiProperty({ example: [] })
   response_types_supported: string[];
 
-  /** Empty: tokens come from `POST /api/auth/login`, which is no grant of OAuth */
+  /** Empty, because tokens come from `POST /api/auth/login`, which is not an OAuth grant */
   @ApiProperty({ example: [] })
   grant_types_supported: string[];
 
-  /** The algorithms that sign access tokens, under the name in which verifiers look for them */
+  /** The algorithms that sign access tokens. Verifiers look for them under this name */
   @ApiProperty({ example: ['ES256'] })
   id_token_signing_alg_values_supported: string[];
 }

@@ -15,7 +15,7 @@ import { IntrospectionService } from './introspection.service.js';
 export class IntrospectionController {
   constructor(private readonly introspection: IntrospectionService) {}
 
-  /** Tells whether an access token is valid now, and what its user may do (RFC 7662). */
+  /** Returns whether an access token is valid now, and the permissions of its user (RFC 7662). */
   @Post('introspect')
   @Requires('tokens:introspect')
   @IntrospectLimited()

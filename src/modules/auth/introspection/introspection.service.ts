@@ -8,7 +8,7 @@ import type { IntrospectionResponse } from './dto/introspection.response.js';
 
 const INACTIVE: IntrospectionResponse = { active: false };
 
-/** Tells other services what a token is worth at this moment, and takes back tokens that their holders give up. */
+/** Tells other services whether a token is valid now, and revokes tokens for their holders. */
 @Injectable()
 export class IntrospectionService {
   constructor(
@@ -18,9 +18,9 @@ export class IntrospectionService {
   ) {}
 
   /**
-   * Judges an access token like a request with it would be judged. The rights come from the principal cache, so a
-   * revocation counts as soon as on the routes of the API. Any other token is not active: other services must not accept
-   * refresh tokens.
+   * Judges an access token as the API would judge a request with it. The rights come from the principal cache, so a
+   * revocation takes effect as fast as on the routes of the API. Any other token is inactive, because other services
+   * must not accept refresh tokens.
    */
   async introspect(token: string): Promise<IntrospectionResponse> {
     const presented = this.tokens.verifyAccess(token);
@@ -45,8 +45,8 @@ export class IntrospectionService {
   }
 
   /**
-   * Ends the session of a valid access or refresh token. Does nothing for any other text. A spent refresh token counts
-   * too: its reuse would end the session anyway.
+   * Ends the session of a valid access or refresh token. Does nothing for any other text. Accepts a spent refresh token
+   * too, because its reuse would end the session anyway.
    */
   async revoke(token: string): Promise<void> {
     const presented = this.tokens.verifyRefresh(token) ?? this.tokens.verifyAccess(token);

@@ -20,7 +20,7 @@ import { SendPasswordMail } from '../commands/send-password-mail.command.js';
 export class UserRecoveryController {
   constructor(private readonly commands: CommandBus) {}
 
-  /** Mails another user a link and a code to set a new password. The present password works until then. */
+  /** Mails another user a link and a code to set a new password. The current password works until the user sets a new one. */
   @Post('password-reset')
   @Repeatable()
   @Requires('users:write')

@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 
-/** The state of an access token (RFC 7662, 2.2). One that is not active has no other property. */
+/** The state of an access token (RFC 7662, 2.2). An inactive token has no other property. */
 export class IntrospectionResponse {
-  /** True if the token is valid now: not expired, its session alive and its user active */
+  /** True if the token has not expired, its session is alive and its user is active */
   @ApiProperty({ example: true })
   active: boolean;
 

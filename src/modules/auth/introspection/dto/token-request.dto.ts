@@ -9,12 +9,12 @@ export class TokenRequestDto {
   @IsText(1, MAX_JWT_LENGTH)
   token: string;
 
-  /** Ignored: the token itself tells its kind */
+  /** Ignored, because the token itself shows its kind */
   @IsOptionalProperty()
   @IsText(0, MAX_PARAMETER_LENGTH)
   token_type_hint?: string;
 
-  /** Ignored: clients send it although it proves nothing */
+  /** Ignored. OAuth clients send it, but it proves nothing */
   @IsOptionalProperty()
   @IsText(0, MAX_PARAMETER_LENGTH)
   client_id?: string;
