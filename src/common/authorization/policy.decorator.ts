@@ -18,7 +18,7 @@ export type Policy =
   | { readonly kind: 'self-or-permission'; readonly permission: Permission };
 
 export const POLICY_METADATA = 'gatehouse:policy';
-/** Carries the policy to the OpenAPI document, which says it in words. Removed before the document is served. */
+/** Carries the policy to the OpenAPI document, which states it in words. Removed before the document is served. */
 export const POLICY_EXTENSION = 'x-policy';
 
 /** Returns the policy that the handler or else its controller declares. */

@@ -2,7 +2,7 @@ import type { Permission } from './permissions.js';
 
 /**
  * The reason why a request with an access token has no caller. The token is `invalid` if this service did not sign it,
- * `expired` after its lifetime, and `ended` after its session.
+ * `expired` after its own lifetime, and `ended` once its session has ended.
  */
 export type TokenRefusal = 'invalid' | 'expired' | 'ended';
 

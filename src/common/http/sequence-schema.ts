@@ -3,7 +3,7 @@ import { getSchemaPath } from '@nestjs/swagger';
 
 /**
  * The schema of text that holds JSON (JSON Schema 2020-12, 8). OpenAPI 3.1 cannot describe a sequence, so `contentSchema`
- * describes it as a list, as OpenAPI 3.2 does.
+ * describes the sequence as a list, as OpenAPI 3.2 does.
  */
 export interface SequenceSchema {
   readonly type: 'string';

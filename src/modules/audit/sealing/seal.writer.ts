@@ -31,7 +31,8 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Seals the last entries of this instance. After a rollback only instances of the previous release run, and they
-   * cannot seal entries with a reason or a digest. One seal at most, so that a backlog does not delay the shutdown.
+   * cannot seal entries with a reason or a digest. Writes one seal at most, so that a backlog does not delay
+   * the shutdown.
    */
   onModuleDestroy(): Promise<void> {
     return this.task.finish();

@@ -31,5 +31,5 @@ export class RefreshSessionHandler implements ICommandHandler<RefreshSession> {
   }
 }
 
-/** Refuses like a bearer token, although a refresh token is none. */
+/** Returns the refusal of an invalid bearer token, although a refresh token is not a bearer token. */
 const refused = (): AppError => unauthorized('invalid', 'The refresh token is not valid');

@@ -6,16 +6,17 @@ import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work
 import { UsersService } from '../../users/users.service.js';
 import { UserMailsService } from '../recovery/user-mails.service.js';
 
-/** A mail with which a user sets a password: a reset, or an invitation for a user who has no password. */
+/** A mail with a token to set a password: a reset, or an invitation for a user who has no password. */
 export type PasswordMail = 'set-password' | 'invitation';
 
 const ACTIONS = { 'set-password': 'user.password_reset', invitation: 'user.invite' } as const;
 
 /**
- * Mails another user a token to set a password, on behalf of a caller. The present password stays until then.
+ * Mails another user a token to set a password, on behalf of a caller. The current password works until the user
+ * sets a new one.
  * @throws AppError `NOT_FOUND`, or `FORBIDDEN` for a user who holds a permission that the caller does not hold
  * @throws AppError `CONFLICT` for a user who is not active, and for an invitation of a user with a password
- * @throws AppError `RATE_LIMITED` when the user has got too many such mails within an hour
+ * @throws AppError `RATE_LIMITED` when the user was sent too many such mails within an hour
  */
 export class SendPasswordMail extends Command<void> {
   constructor(

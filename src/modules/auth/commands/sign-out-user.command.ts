@@ -7,7 +7,7 @@ import { EndSession } from './end-session.command.js';
 import { EndSessions } from './end-sessions.command.js';
 
 /**
- * Ends one or every session of another user on behalf of a caller.
+ * Ends one session or every session of another user on behalf of a caller.
  * @throws AppError `NOT_FOUND`, also for a session that has ended or belongs to another user
  * @throws AppError `FORBIDDEN` for a user who holds a permission that the caller does not hold
  */

@@ -9,7 +9,7 @@ import { SignInThrottle } from '../sign-in/sign-in.throttle.js';
 
 const PASSWORD_BYTES = 18;
 
-/** Gives administrators access again, for an operator who has access to the database as its owner. */
+/** Restores the access of an administrator, for an operator who can connect as the owner of the database. */
 @Injectable()
 export class AdminRecoveryService {
   constructor(
@@ -21,7 +21,7 @@ export class AdminRecoveryService {
   ) {}
 
   /**
-   * Makes the user with this valid address an active admin, and creates the user if nobody has the address.
+   * Makes the user with this valid address an active admin, and creates the user if no user has the address.
    * @returns the one-time password, which is not stored
    */
   async recover(email: string): Promise<string> {

@@ -98,7 +98,7 @@ export class UserMailsService implements OnModuleInit {
     return new AppError('RATE_LIMITED', { message, headers: { 'Retry-After': String(seconds) } });
   }
 
-  /** Mails a notice, which asks for nothing. */
+  /** Mails a notice, which has no token and no link. */
   async sendNotice(name: MailTemplateName, user: Recipient): Promise<void> {
     await this.enqueue(name, user, { token: null, link: null });
   }

@@ -10,7 +10,10 @@ export function readSession(claims: TokenClaims): VerifiedToken | null {
   return userId !== null && sessionId !== null ? { userId, sessionId } : null;
 }
 
-/** Returns the same for an access token, with its expiry in seconds since 1970, which every access token has. */
+/**
+ * Returns the user, the session and the expiry (in seconds since 1970) in the claims of an access token. Returns null if
+ * a claim is missing or is not valid.
+ */
 export function readAccess(claims: TokenClaims): (VerifiedToken & { readonly exp: number }) | null {
   const session = readSession(claims);
   const { exp } = claims;

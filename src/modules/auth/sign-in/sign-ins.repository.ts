@@ -13,7 +13,7 @@ export interface ClaimedUser {
   passwordHash: string | null;
   /** True for a password that works for one sign-in and for a short time. */
   readonly hasOneTimePassword: boolean;
-  /** True once a one-time password was used or its time is over. */
+  /** True once a one-time password was used or has expired. */
   readonly isPasswordExpired: boolean;
 }
 
