@@ -82,7 +82,7 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
 
 /** Replaces text wherever it occurs. */
 export const replaceText =
-  (recorded: string, wanted: string): Change =>
+  (recorded: string | RegExp, wanted: string): Change =>
   (text) =>
     text.replaceAll(recorded, wanted);
 

@@ -1,22 +1,16 @@
-import { all, type Change } from './wanted-changes.js';
+import { all, type Change, replaceText } from './wanted-changes.js';
 import type { WantedDifference } from './wanted-differences.js';
 
 const MORE_FORMATS = 'an import also reads JSON arrays, UTF-16 and gzip';
 
-/** Replaces each part of the text that is there. */
-const replaceAll =
-  (...pairs: readonly (readonly [recorded: string | RegExp, wanted: string])[]): Change =>
-  (text) =>
-    pairs.reduce((changed, [recorded, wanted]) => changed.replaceAll(recorded, wanted), text);
-
 /** Turns the refusal of a media type into that of the body. */
 const refusedByContent = (message: string): Change =>
-  replaceAll(
-    ['415 Unsupported Media Type', '400 Bad Request'],
-    [/"status":415/g, '"status":400'],
-    ['"code":"UNSUPPORTED_MEDIA_TYPE"', '"code":"VALIDATION_ERROR","fields":["body"]'],
-    ['"code": "UNSUPPORTED_MEDIA_TYPE"', '"code": "VALIDATION_ERROR"'],
-    [
+  all(
+    replaceText('415 Unsupported Media Type', '400 Bad Request'),
+    replaceText('"status":415', '"status":400'),
+    replaceText('"code":"UNSUPPORTED_MEDIA_TYPE"', '"code":"VALIDATION_ERROR","fields":["body"]'),
+    replaceText('"code": "UNSUPPORTED_MEDIA_TYPE"', '"code": "VALIDATION_ERROR"'),
+    replaceText(
       /"message": "Send the body as .*",\n( +)"request_id": "<uuid:1>"/g,
       [
         `"message": "${message}",`,
@@ -28,29 +22,29 @@ const refusedByContent = (message: string): Change =>
         '$1 }',
         '$1]',
       ].join('\n'),
-    ],
+    ),
   );
 
 const fields = (before: string, ...lines: readonly string[]): Change =>
-  replaceAll([
+  replaceText(
     new RegExp(`( +)${before}`, 'g'),
     [...lines.map((line) => `$1${line},`), `$1${before}`].join('\n'),
-  ]);
+  );
 
 /** More formats, options and results of imports, and a new batch action. */
 export const importDifferences: readonly WantedDifference[] = [
   {
     exchanges: /^faults: POST \/api\/users\/import\?nothing=1 as admin: an unknown parameter$/,
-    change: replaceAll(['nothing is not known here', 'nothing is not a known property']),
+    change: replaceText('nothing is not known here', 'nothing is not a known property'),
     reason: 'an import takes parameters now',
   },
   {
     exchanges:
       /^(?:faults: POST \/api\/users\/import as admin: a form|jobs: POST \/api\/users\/import as admin: (?:Latin-1|no file))$/,
-    change: replaceAll([
+    change: replaceText(
       'application/x-ndjson or text/csv in UTF-8, uncompressed',
       'application/x-ndjson, application/json or text/csv in UTF-8 or UTF-16, plain or compressed with gzip',
-    ]),
+    ),
     reason: MORE_FORMATS,
   },
   {
@@ -67,12 +61,18 @@ export const importDifferences: readonly WantedDifference[] = [
   },
   {
     exchanges: /^jobs: POST \/api\/users\/import as admin: no header$/,
-    change: replaceAll(['email_verified, status, roles"', 'email_verified, status, roles, created_at"']),
-    reason: 'an import keeps the time of creation',
+    change: all(
+      replaceText('columns email, name, password_hash,', 'columns email, name, locale, password_hash,'),
+      replaceText('email_verified, status, roles"', 'email_verified, status, roles, created_at"'),
+    ),
+    reason: 'an import reads the locale and keeps the time of creation',
   },
   {
     exchanges: /^jobs: metrics$/,
-    change: replaceAll([/(import",status="400"\} )\+2/g, '$1+4'], [/(import",status="415"\} )\+4/g, '$1+2']),
+    change: all(
+      replaceText('import",status="400"} +2', 'import",status="400"} +4'),
+      replaceText('import",status="415"} +4', 'import",status="415"} +2'),
+    ),
     reason: MORE_FORMATS,
   },
   {
@@ -93,7 +93,7 @@ export const importDifferences: readonly WantedDifference[] = [
   },
   {
     exchanges: /^jobs: POST \/api\/users\/batch as admin: an unknown action$/,
-    change: replaceAll([/revoke_sessions"/g, 'revoke_sessions, send_reset, send_invitation"']),
+    change: replaceText('revoke_sessions"', 'revoke_sessions, send_reset, send_invitation"'),
     reason: 'the message lists the new actions',
   },
 ];

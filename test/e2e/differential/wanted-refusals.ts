@@ -23,13 +23,8 @@ export const refusalDifferences: readonly WantedDifference[] = [
   { exchanges: /^(?:callers|denials): /, change: sayingWhy('The access token is not valid'), reason: WHY },
   {
     exchanges:
-      /^(?:bodies: POST \/api\/users: no body|callers: .*: an invalid token on a public route that reads a body|cross-origin: POST \/api\/users: an origin|headers: .*: a problem with details|limits: POST \/api\/auth\/login: sign-in \d|paths: POST \/api\/users\/: a trailing slash|resources: POST \/api\/auth\/login: a key on a route that ignores it|sessions: .*: an empty body|wire: (?:a body, then another request|no length))$/,
-    change: (text) => text.replaceAll(/"(\w+) must be an? (?:string|email)"/g, '"$1 is required"'),
-    reason: 'a missing property is called required, not wrong',
-  },
-  {
-    exchanges: /^resources: POST \/api\/resources as ada: (?:a refusal with a key|the refusal again)$/,
-    change: replaceText('name must be a string', 'name is required'),
+      /^(?:bodies: POST \/api\/users: no body|callers: .*: an invalid token on a public route that reads a body|cross-origin: POST \/api\/users: an origin|headers: .*: a problem with details|limits: POST \/api\/auth\/login: sign-in \d|paths: POST \/api\/users\/: a trailing slash|resources: POST \/api\/(?:auth\/login: a key on a route that ignores it|resources as ada: (?:a refusal with a key|the refusal again))|sessions: .*: an empty body|wire: (?:a body, then another request|no length))$/,
+    change: replaceText(/"(\w+) must be an? (?:string|email)"/g, '"$1 is required"'),
     reason: 'a missing property is called required, not wrong',
   },
 ];
