@@ -65,9 +65,10 @@ function errorTable({ errorCodes }: ReferenceSources): string {
 
 const permissionMeanings: Readonly<Record<Permission, string>> = {
   'users:read': 'Read and list every user',
-  'users:write': 'Change and import users; disable and enable them in batches',
+  'users:write':
+    'Add, change and import users; mail them invitations and password resets; disable and enable them in batches',
   'users:delete': 'Delete, restore and erase users, see deleted users, and read anyone’s data package',
-  'roles:grant': 'Grant and revoke roles, and define roles',
+  'roles:grant': 'Grant and revoke roles, and define and delete roles',
   'sessions:revoke': 'List and end the sessions of other users',
   'tokens:introspect': 'Ask whether an access token is valid, and what its user may do',
   'audit:read': 'Read, prove and verify the audit log',
