@@ -8,6 +8,7 @@ import { sealed } from '../support/builders/audit.js';
 import { expectEnvelope } from '../support/http/envelope.js';
 import { endedImportOf } from '../support/builders/imports.js';
 import { type ResourceBody, resourcesOf } from '../support/builders/resources.js';
+import { sessionIdOf } from '../support/builders/sessions.js';
 import { type Answer, bearer, closeConnections, send } from '../support/http/send.js';
 import { type TestUser, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
 import { NOBODY } from '../support/builders/users.js';
@@ -117,9 +118,6 @@ function verdictOn(row: string, caller: Caller): Verdict {
   return (column < 0 ? verdicts[0] : verdicts[column]) ?? '401';
 }
 
-const claimsOf = ({ token }: TestUser): { sub: string; sid: string } =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string; sid: string };
-
 describe('authorization', () => {
   let app: TestApp;
   /** The id of an audit entry. */
@@ -172,20 +170,20 @@ describe('authorization', () => {
     );
     return tokens.issueAccess(
       { id: of.id, email: of.email, emailVerified: false, roles: ['user'] },
-      claimsOf(of).sid,
+      sessionIdOf(of),
     );
   }
 
   async function ask(name: string, caller: Caller, { body, headers }: Request): Promise<Answer> {
     const [method = '', pattern = ''] = name.split(' ');
-    const own = caller === 'nobody' ? NOBODY : claimsOf(user(caller)).sid;
+    const own = caller === 'nobody' ? NOBODY : sessionIdOf(user(caller));
     const path = pattern
       .replace('/sessions/{id}', `/sessions/${own}`)
       .replace('/audit/{id}', `/audit/${entryId}`)
       .replace('/resources/{id}', `/resources/${resourceId}`)
       .replace('/jobs/{id}', `/jobs/${jobId}`)
       .replace('{id}', idOf('user'))
-      .replace('{session_id}', claimsOf(user('user')).sid)
+      .replace('{session_id}', sessionIdOf(user('user')))
       .replace('{name}', 'auditor');
     const authorization = caller === 'nobody' ? {} : bearer(user(caller));
     return send(app.url, { method, path, headers: { ...authorization, ...headers }, body });

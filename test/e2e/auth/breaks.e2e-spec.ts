@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
 import { TaskQueue } from '../../../src/platform/queue/task.queue.js';
-import { Mailer } from '../../../src/platform/mail/mailer.service.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { CSV, sendFile } from '../../support/builders/imports.js';
 import { jobEnded, resultsOf, startBatch } from '../../support/builders/jobs.js';
-import { mailTo, tokenIn } from '../../support/builders/mails.js';
-import { whileChanging } from '../../support/builders/sessions.js';
+import { mailsSent, mailsTo, mailTo, tokenIn } from '../../support/builders/mails.js';
+import { sessionIdOf, whileChanging } from '../../support/builders/sessions.js';
 import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, read } from '../../support/builders/users.js';
@@ -19,15 +18,11 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const queueEmpty = () =>
-  until(async () => (await app.database.query('SELECT 1 FROM graphile_worker.jobs')).length === 0);
 let addresses = 0;
 const freshAddress = (): string => `wanted-${++addresses}@example.com`;
 const post = (path: string, body: object) => app.request('post', path).send(body);
 const confirm = (token: string) => post('/api/auth/email/verify', { token });
 const reset = (token: string) => post('/api/auth/password/reset', { token, new_password: NEW_PASSWORD });
-const sidOf = ({ token }: TestUser): string =>
-  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
 const askForChange = (user: TestUser, address: string) =>
   app.as(user, 'post', '/api/users/me/email').send({ new_email: address, password: PASSWORD });
@@ -65,7 +60,7 @@ describe('a pending change of email address', () => {
       app.as(user, 'post', '/api/auth/logout').expect(204),
     'the requesting session is ended from another one': async (user: TestUser) => {
       const other = await signIn(app.url, user.email, PASSWORD);
-      await app.as(other, 'delete', `/api/auth/sessions/${sidOf(user)}`).expect(204);
+      await app.as(other, 'delete', `/api/auth/sessions/${sessionIdOf(user)}`).expect(204);
     },
     'all other sessions are ended from another one': async (user: TestUser) => {
       const other = await signIn(app.url, user.email, PASSWORD);
@@ -102,7 +97,7 @@ describe('a pending change of email address', () => {
       start: () => [askForChange(user, address)],
     });
     expect(answer?.status).toBe(401);
-    expect(app.nest.get(Mailer).sent.filter(({ to }) => to === address)).toEqual([]);
+    expect(mailsTo(app, address)).toEqual([]);
   });
 
   it('is not confirmed while its session is being ended', async () => {
@@ -171,8 +166,8 @@ describe.each(Object.entries(shutOutAndLetInAgain))('a token mailed before the u
         [now],
       );
     });
-    await queueEmpty();
-    expect(app.nest.get(Mailer).sent.filter((mail) => mail.to === email)).toHaveLength(1);
+    await mailsSent(app);
+    expect(mailsTo(app, email)).toHaveLength(1);
     await pendingReset({ id, email, token: '' });
   });
 });
@@ -233,7 +228,7 @@ describe('a bulk job', () => {
     current = await signIn(app.url, asker.email, NEW_PASSWORD);
     const ended = await doneOf(current, async () => {
       const other = await signIn(app.url, asker.email, NEW_PASSWORD);
-      await app.as(other, 'delete', `/api/auth/sessions/${sidOf(current)}`).expect(204);
+      await app.as(other, 'delete', `/api/auth/sessions/${sessionIdOf(current)}`).expect(204);
     });
     expect([changed, ended]).toEqual([10, 10]);
   });

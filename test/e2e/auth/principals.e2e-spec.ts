@@ -12,15 +12,13 @@ import { statements, statementsOf } from '../../support/database/statements.js';
 import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
+import { sessionIdOf } from '../../support/builders/sessions.js';
 import { NOBODY } from '../../support/builders/users.js';
 import { wherePossible } from '../../support/app/where-possible.js';
 import { MASTER_KEY } from '../../support/app/secrets.js';
 
 /** Long enough for one request to start before it. A test that is late detects that. */
 const IN_A_MOMENT = `UPDATE sessions SET expires_at = clock_timestamp() + interval '2 s' WHERE id = $1`;
-
-const sessionOf = ({ token }: TestUser): string =>
-  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
 describe('principals', () => {
   let app: TestApp;
@@ -49,7 +47,7 @@ describe('principals', () => {
 
   /** Makes the session's next fill write, so that it waits for the lock between reading and storing. */
   async function holdFill(caller: TestUser): Promise<HeldLock> {
-    const values = [sessionOf(caller)];
+    const values = [sessionIdOf(caller)];
     await app.database.query(
       `UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = $1`,
       values,
@@ -172,9 +170,9 @@ describe('principals', () => {
     const started = performance.now();
     await until(async () => {
       await app.as(fresh, 'get', '/api/users/me').expect(200);
-      return entries.getRemainingTTL(sessionOf(fresh)) > 0;
+      return entries.getRemainingTTL(sessionIdOf(fresh)) > 0;
     });
-    const left = entries.getRemainingTTL(sessionOf(fresh));
+    const left = entries.getRemainingTTL(sessionIdOf(fresh));
     expect(left).toBeLessThanOrEqual(60_000);
     expect(left).toBeGreaterThanOrEqual(60_000 - (performance.now() - started));
   });
@@ -185,7 +183,7 @@ describe('principals', () => {
       app.database.query(
         `WITH moved AS (UPDATE sessions SET expires_at = now() + $2::interval WHERE id = $1)
          SELECT pg_notify('gatehouse_principals', $1::text)`,
-        [sessionOf(paused), interval],
+        [sessionIdOf(paused), interval],
       );
     const status = async () => (await app.as(paused, 'get', '/api/users/me')).status;
     await expiresIn('-1 hour');
@@ -196,7 +194,7 @@ describe('principals', () => {
 
   it('end with their session, to the millisecond', async () => {
     const brief = await app.createUser();
-    const id = sessionOf(brief);
+    const id = sessionIdOf(brief);
     await app.database.query(IN_A_MOMENT, [id]);
     const me = () => app.as(brief, 'get', '/api/users/me');
     expect((await me()).status).toBe(200);
@@ -207,7 +205,7 @@ describe('principals', () => {
 
   it('end with their session even after a slow read', async () => {
     const brief = await app.createUser();
-    const id = sessionOf(brief);
+    const id = sessionIdOf(brief);
     await app.database.query(IN_A_MOMENT, [id]);
     const held = await holdFill(brief);
     const me = () => app.as(brief, 'get', '/api/users/me').then(({ status }) => status);

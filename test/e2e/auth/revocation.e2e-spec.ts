@@ -4,6 +4,7 @@ import { HeldLock } from '../../support/database/held-lock.js';
 import { LEASE_MS, Pair } from '../../support/app/pair.js';
 import { prepareRoles, revocations, tryOut } from '../../support/faults/revocations.js';
 import { closeConnections } from '../../support/http/send.js';
+import { sessionIdOf } from '../../support/builders/sessions.js';
 import type { TestUser } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
@@ -38,7 +39,7 @@ describe('revocation on two instances', () => {
 
   it('is not undone by an earlier fill on the other instance', async () => {
     const user = await pair.createUser(address(), ['user', 'auditor']);
-    const sid = [sessionOf(user)];
+    const sid = [sessionIdOf(user)];
     await database.query(
       `UPDATE sessions SET last_seen_at = last_seen_at - interval '1 hour' WHERE id = $1`,
       sid,
@@ -160,6 +161,3 @@ describe('revocation on two instances', () => {
     });
   });
 });
-
-const sessionOf = ({ token }: TestUser): string =>
-  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;

@@ -5,6 +5,7 @@ import {
   type Pair,
   presentRefresh,
   refreshed,
+  sessionIdOf,
   type SessionBody,
   statusOf,
   whileChanging,
@@ -24,7 +25,6 @@ describe('sessions', () => {
     return app.close();
   });
 
-  const sidOf = ({ token }: { token: string }): string => claimsOf(token).sid;
   const login = (user: TestUser): Promise<Pair> => logIn(app.url, user.email);
   const list = async (user: TestUser, query = ''): Promise<SessionBody[]> => {
     const answer = await app.as(user, 'get', `/api/auth/sessions${query}`);
@@ -54,7 +54,7 @@ describe('sessions', () => {
       expect(await tokensOf(other)).toEqual(ALIVE);
       expect(
         await app.database.query('SELECT 1 FROM sessions WHERE id = $1', [
-          sidOf({ token: pair.access_token }),
+          sessionIdOf({ token: pair.access_token }),
         ]),
       ).toEqual([]);
     });
@@ -73,7 +73,7 @@ describe('sessions', () => {
       const user = await app.createUser();
       const answers = await whileChanging(
         app.database,
-        { sql: 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', values: [sidOf(user)] },
+        { sql: 'SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', values: [sessionIdOf(user)] },
         { start: () => [1, 2].map(() => app.as(user, 'post', '/api/auth/logout')) },
       );
       expect(answers.map(({ status }) => status)).toEqual([204, 204]);
@@ -104,7 +104,7 @@ describe('sessions', () => {
       const facts = { device: expect.any(String), ip: '127.0.0.1', created_at: time, expires_at: time };
       const lastSeen = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:00\.000Z$/);
       expect(sessions).toEqual([
-        { id: sidOf(user), ...facts, last_seen_at: lastSeen, current: true },
+        { id: sessionIdOf(user), ...facts, last_seen_at: lastSeen, current: true },
         { id: claimsOf(pair.access_token).sid, ...facts, last_seen_at: lastSeen, current: false },
       ]);
       for (const { created_at: created, expires_at: expires } of sessions) {
@@ -141,7 +141,7 @@ describe('sessions', () => {
       await app.database.query(
         `WITH aged AS (UPDATE sessions SET last_seen_at = last_seen_at - interval '10 minutes' WHERE id = $1)
          SELECT pg_notify('gatehouse_principals', $1::text)`,
-        [sidOf(user)],
+        [sessionIdOf(user)],
       );
       await until(async () => {
         const [now] = await list(user);
@@ -155,8 +155,8 @@ describe('sessions', () => {
       await app.database.query(`UPDATE sessions SET expires_at = now() WHERE id = $1`, [
         claimsOf(pair.access_token).sid,
       ]);
-      expect(idsOf(await list(user))).toEqual([sidOf(user)]);
-      expect(idsOf(await list(other))).toEqual([sidOf(other)]);
+      expect(idsOf(await list(user))).toEqual([sessionIdOf(user)]);
+      expect(idsOf(await list(other))).toEqual([sessionIdOf(other)]);
       const { sid } = claimsOf(pair.access_token);
       expect((await app.as(user, 'delete', `/api/auth/sessions/${sid}`)).status).toBe(404);
     });
@@ -235,7 +235,7 @@ describe('sessions', () => {
       const [user, other] = [await app.createUser(), await app.createUser()];
       await start(user.id, 150);
       await start(other.id, 2);
-      await seen(sidOf(user), '0 minutes');
+      await seen(sessionIdOf(user), '0 minutes');
       await login(user);
       expect(await idsAlive(user)).toHaveLength(100);
       expect(await idsAlive(other)).toHaveLength(3);
@@ -256,21 +256,23 @@ describe('sessions', () => {
 
     it('can end the current session', async () => {
       const user = await app.createUser();
-      await app.as(user, 'delete', `/api/auth/sessions/${sidOf(user)}`).expect(204);
+      await app.as(user, 'delete', `/api/auth/sessions/${sessionIdOf(user)}`).expect(204);
       expect(await statusOf(app.url, user.token)).toBe(401);
     });
 
     it('returns 404 for sessions of others, also to administrators, and 400 for an invalid id', async () => {
       const [user, other] = [await app.createUser(), await app.createUser()];
       const bodies = [];
-      for (const id of [sidOf(other), NOBODY]) {
+      for (const id of [sessionIdOf(other), NOBODY]) {
         const answer = await app.as(user, 'delete', `/api/auth/sessions/${id}`);
         expect(answer.status).toBe(404);
         const { error } = answer.body as { error: { code: string; message: string } };
         bodies.push([error.code, error.message]);
       }
       expect(bodies[0]).toEqual(bodies[1]);
-      expect((await app.as(app.admin, 'delete', `/api/auth/sessions/${sidOf(other)}`)).status).toBe(404);
+      expect((await app.as(app.admin, 'delete', `/api/auth/sessions/${sessionIdOf(other)}`)).status).toBe(
+        404,
+      );
       expect((await app.as(user, 'delete', '/api/auth/sessions/no-id')).status).toBe(
         (await app.as(app.admin, 'get', '/api/users/no-id')).status,
       );
@@ -285,7 +287,7 @@ describe('sessions', () => {
       for (const pair of others) expect(await statusOf(app.url, pair.access_token)).toBe(200);
       await app.as(user, 'delete', '/api/auth/sessions').expect(204);
       for (const pair of others) expect(await tokensOf(pair)).toEqual(DEAD);
-      expect(idsOf(await list(user))).toEqual([sidOf(user)]);
+      expect(idsOf(await list(user))).toEqual([sessionIdOf(user)]);
       expect(await statusOf(app.url, stranger.token)).toBe(200);
     });
   });
@@ -315,7 +317,7 @@ describe('sessions', () => {
       const revoker = await createUserWith(app, ['sessions:revoke']);
       const path = `/api/users/${revoker.id}/sessions`;
       expect((await app.as(revoker, 'get', path)).body).toMatchObject([
-        { id: sidOf(revoker), current: true },
+        { id: sessionIdOf(revoker), current: true },
       ]);
       await app.as(revoker, 'delete', path).expect(204);
       expect(await statusOf(app.url, revoker.token)).toBe(401);

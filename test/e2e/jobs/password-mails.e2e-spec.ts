@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Mailer } from '../../../src/platform/mail/mailer.service.js';
 import { imported, ndjson, NDJSON } from '../../support/builders/imports.js';
 import { batch } from '../../support/builders/jobs.js';
-import { mailTo, tokenIn } from '../../support/builders/mails.js';
+import { mailsSent, mailsTo, mailTo, tokenIn } from '../../support/builders/mails.js';
 import { settled } from '../../support/app/settled.js';
 import { PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { createUserWith, read } from '../../support/builders/users.js';
@@ -22,8 +21,7 @@ const importedIds = async (...emails: string[]): Promise<string[]> => {
 const setPassword = async (token: string, password: string): Promise<void> => {
   await app.request('post', '/api/auth/password/reset').send({ token, new_password: password }).expect(204);
 };
-const invitationsTo = (to: string) =>
-  app.nest.get(Mailer).sent.filter((mail) => mail.to === to && INVITED.test(mail.subject));
+const invitationsTo = (to: string) => mailsTo(app, to).filter(({ subject }) => INVITED.test(subject));
 const reset = async (email: string, password: string): Promise<void> => {
   const { text } = await mailTo(app, email, /password/i);
   await setPassword(tokenIn(text), password);
@@ -70,9 +68,8 @@ describe('the batch action send_reset', () => {
     const ids = await importedIds('dry@reset.example');
     const { job } = await batch(app, { action: 'send_reset', user_ids: ids, dry_run: true });
     expect(job).toMatchObject({ done: 1 });
-    await settled(app.database);
-    const { sent } = app.nest.get(Mailer);
-    expect(sent.filter(({ to }) => to === 'dry@reset.example')).toEqual([]);
+    await mailsSent(app);
+    expect(mailsTo(app, 'dry@reset.example')).toEqual([]);
     const other = await createUserWith(app, ['sessions:revoke']);
     const answer = await app
       .as(other, 'post', '/api/users/batch')

@@ -66,10 +66,9 @@ describe('GET /api/jobs/{id}/rejected', () => {
   });
 
   it('also keeps the rejected rows of a dry run', async () => {
-    const answer = await sendFile(app, NDJSON, ndjson({ email: 'no' }), app.admin, '?dry_run=true');
-    const job = await jobEnded(app, (answer.body as JobBody).id);
-    expect((await rejectedOf(job.id)).body).toBeDefined();
-    expect((await rejectedOf(job.id)).status).toBe(200);
+    const { job } = await imported(app, NDJSON, ndjson({ email: 'no' }), app.admin, '?dry_run=true');
+    const answer = await rejectedOf(job.id).buffer(true);
+    expect([answer.status, answer.text ?? String(answer.body)]).toEqual([200, '{"email":"no"}\n']);
   });
 
   it('is for the owner of the job, and for users:write with jobs:manage', async () => {

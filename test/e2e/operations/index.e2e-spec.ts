@@ -1,14 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../../support/http/free-port.js';
 import { Instance } from '../../support/app/instance.js';
+import { claimsOf } from '../../support/builders/sessions.js';
 import { bearer, send } from '../../support/http/send.js';
 import { MASTER_KEY } from '../../support/app/secrets.js';
 import { ADMIN, signIn, TestApp } from '../../support/app/test-app.js';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
-
-const claimsOf = (token: string): unknown =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
 describe('the root of the service', () => {
   let app: TestApp;

@@ -1,6 +1,14 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CSV, imported, JSON_ARRAY, NDJSON, sendFile } from '../../support/builders/imports.js';
+import {
+  countUsersAt,
+  CSV,
+  imported,
+  JSON_ARRAY,
+  NDJSON,
+  people,
+  sendFile,
+} from '../../support/builders/imports.js';
 import { type JobBody, jobEnded } from '../../support/builders/jobs.js';
 import { TestApp } from '../../support/app/test-app.js';
 
@@ -10,11 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-const people = (count: number, domain: string) =>
-  Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
 const pieces = (where: string) => app.database.query(`SELECT 1 FROM import_pieces WHERE ${where}`);
-const countOf = async (domain: string): Promise<number> =>
-  (await app.database.query('SELECT 1 FROM users WHERE email LIKE $1', [`%@${domain}`])).length;
 
 describe('an import', () => {
   it('reads JSON arrays, other delimiters, UTF-16 and gzip', async () => {
@@ -35,7 +39,7 @@ describe('an import', () => {
     const answer = await sendFile(app, CSV, packed).set('Content-Encoding', 'gzip');
     expect(answer.status).toBe(202);
     expect(await jobEnded(app, (answer.body as JobBody).id)).toMatchObject({ total: 1100, done: 1100 });
-    expect(await countOf('packed.form.example')).toBe(1100);
+    expect(await countUsersAt(app, 'packed.form.example')).toBe(1100);
   });
 
   it('refuses gzip that expands too far or is broken, and keeps nothing of it', async () => {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { login } from '../../support/builders/guesses.js';
 import { CSV, imported, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
 import { FIREBASE, FIREBASE_KEY, knownHashes } from '../../support/builders/known-hashes.js';
-import { jobEnded } from '../../support/builders/jobs.js';
 import { closeConnections } from '../../support/http/send.js';
 import { TestApp } from '../../support/app/test-app.js';
 
@@ -65,10 +64,10 @@ describe('the signer key of imported Firebase hashes', () => {
   });
 
   it('is not stored by a dry run', async () => {
-    const sent = app.as(app.admin, 'post', '/api/users/import?dry_run=true').set('Content-Type', NDJSON);
-    const { id } = (await sent.send(rowsOf('dry.example', FIREBASE))).body as { id: string };
-    expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', done: 1, failed: 0 });
-    expect(await keysOf(id)).toEqual([]);
+    const rows = rowsOf('dry.example', FIREBASE);
+    const { job } = await imported(app, NDJSON, rows, app.admin, '?dry_run=true');
+    expect(job).toMatchObject({ status: 'succeeded', done: 1, failed: 0 });
+    expect(await keysOf(job.id)).toEqual([]);
   });
 
   it('lets their owners sign in, after which the hash is ours', async () => {

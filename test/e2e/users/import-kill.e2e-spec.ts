@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { HeldLock } from '../../support/database/held-lock.js';
-import { ndjson, NDJSON } from '../../support/builders/imports.js';
+import { ndjson, NDJSON, people } from '../../support/builders/imports.js';
 import { Instance } from '../../support/app/instance.js';
 import { type JobBody, jobEnded } from '../../support/builders/jobs.js';
 import { MASTER_KEY } from '../../support/app/secrets.js';
@@ -13,9 +13,6 @@ beforeAll(async () => {
   app = await TestApp.create();
 });
 afterAll(() => app.close());
-
-const people = (count: number, domain: string) =>
-  Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
 
 it('another instance finishes an import whose instance is killed with -9, each line once', async () => {
   const env = {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash as bcrypt } from 'bcrypt';
 import { newId } from '../../../src/common/ids.js';
 import { Cipher } from '../../../src/platform/crypto/cipher.service.js';
-import { Mailer } from '../../../src/platform/mail/mailer.service.js';
 import { imported, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
-import { type JobBody, jobEnded, resultsOf } from '../../support/builders/jobs.js';
+import { jobEnded, resultsOf } from '../../support/builders/jobs.js';
+import { mailsSent, mailsTo } from '../../support/builders/mails.js';
 import { settled } from '../../support/app/settled.js';
 import { signIn, type TestUser, TestApp } from '../../support/app/test-app.js';
 import { createUserWith, read } from '../../support/builders/users.js';
@@ -15,12 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-const importAs = async (query: string, rows: readonly object[], by: TestUser = app.admin) => {
-  const answer = await sendFile(app, NDJSON, ndjson(...rows), by, query);
-  if (answer.status !== 202) throw new Error(`the import answered ${answer.status}: ${answer.text}`);
-  const job = await jobEnded(app, (answer.body as JobBody).id);
-  return { job, results: await resultsOf(app, job.id) };
-};
+const importAs = (query: string, rows: readonly object[], by?: TestUser) =>
+  imported(app, NDJSON, ndjson(...rows), by, query);
 /** Imports one row, and returns its result. */
 const importOne = async (query: string, row: object, by?: TestUser) =>
   (await importAs(query, [row], by)).results[0];
@@ -98,8 +94,8 @@ describe('an import that meets existing users', () => {
 
   it('updates them with on_conflict=update, with events and audit entries and without mail', async () => {
     const { id, email, token } = await app.createUser();
-    await settled(app.database);
-    const mails = app.nest.get(Mailer).sent.length;
+    await mailsSent(app);
+    const mails = mailsTo(app, email);
     const row = {
       email: email.toUpperCase(),
       name: 'Renamed',
@@ -140,8 +136,8 @@ describe('an import that meets existing users', () => {
       ]),
     );
     expect((await app.as({ id, email, token }, 'get', '/api/users/me')).status).toBe(401);
-    await settled(app.database);
-    expect(app.nest.get(Mailer).sent.length).toBe(mails);
+    await mailsSent(app);
+    expect(mailsTo(app, email)).toEqual(mails);
   });
 
   it('leaves what the row does not give, and reports a user that needs no change', async () => {

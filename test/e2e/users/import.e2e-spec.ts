@@ -5,12 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ImportsCleanup } from '../../../src/modules/user-imports/imports.cleanup.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import {
+  countUsersAt,
   CSV,
   foreignHashes,
   imported,
   JSON_ARRAY,
   ndjson,
   NDJSON,
+  people,
   sendFile,
 } from '../../support/builders/imports.js';
 import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/builders/jobs.js';
@@ -31,12 +33,8 @@ afterAll(async () => {
 });
 
 const statuses = (results: readonly { status: string }[]) => results.map(({ status }) => status);
-const people = (count: number, domain: string) =>
-  Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
 const pieces = (where = 'true') =>
   app.database.query<{ job_id: string }>(`SELECT job_id FROM import_pieces WHERE ${where}`);
-const countOf = async (domain: string): Promise<number> =>
-  (await app.database.query('SELECT 1 FROM users WHERE email LIKE $1', [`%@${domain}`])).length;
 
 describe('an import', () => {
   it('creates the users of an NDJSON file exactly as given, each with an event and an audit entry', async () => {
@@ -165,7 +163,7 @@ describe('an import', () => {
         { code: 'VALIDATION_ERROR', message: expect.stringMatching(`^line ${n + 2}: `) },
       ]);
     }
-    expect(await countOf('bad.example')).toBe(2);
+    expect(await countUsersAt(app, 'bad.example')).toBe(2);
   });
 
   it('reports addresses taken within the file or by other users, in any spelling', async () => {
@@ -270,7 +268,7 @@ describe('an import', () => {
     await staged(2);
     request.destroy();
     await staged(0);
-    expect([await jobs(), await countOf('broken.example')]).toEqual([before, 0]);
+    expect([await jobs(), await countUsersAt(app, 'broken.example')]).toEqual([before, 0]);
   });
 
   it('creates nobody from a chunk that was skipped while it waited for the lock, and counts none of it', async () => {
@@ -288,7 +286,7 @@ describe('an import', () => {
     const [job] = await whileChanging(app.database, skip, { start: () => [begin()] });
     const id = job?.id ?? '';
     expect(await jobEnded(app, id)).toMatchObject({ status: 'succeeded', total: 600, done: 100, failed: 0 });
-    expect(await countOf('skipped.example')).toBe(100);
+    expect(await countUsersAt(app, 'skipped.example')).toBe(100);
     const results = statuses(await resultsOf(app, id));
     expect([results.indexOf('ok'), results.lastIndexOf('skipped')]).toEqual([500, 499]);
   });
@@ -344,7 +342,7 @@ describe('an import', () => {
       expect(job.status).toBe('cancelled');
       expect(results).toHaveLength(1500);
       expect(statuses(results).filter((status) => status === 'ok')).toHaveLength(job.done);
-      expect(await countOf('held.example')).toBe(job.done);
+      expect(await countUsersAt(app, 'held.example')).toBe(job.done);
       expect(await pieces('sealed IS NOT NULL')).toEqual([]);
     } finally {
       await lock.release();

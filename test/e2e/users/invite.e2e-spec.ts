@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mailTo, tokenIn } from '../../support/builders/mails.js';
+import { mailsSent, mailsTo, mailTo, tokenIn } from '../../support/builders/mails.js';
 import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
-import { until } from '../../support/app/until.js';
 import { createUserWith, read, type UserBody } from '../../support/builders/users.js';
-import { Mailer } from '../../../src/platform/mail/mailer.service.js';
 
 const INVITED = /^You are invited to Gatehouse$/;
 
@@ -28,10 +26,6 @@ const create = (caller: TestUser, body: object) =>
   app.as(caller, 'post', '/api/users').send({ email: freshEmail(), name: 'Guest', ...body });
 const reset = (token: string, password = PASSWORD) =>
   post('/api/auth/password/reset', { token, new_password: password });
-const sentTo = (to: string) => app.nest.get(Mailer).sent.filter((mail) => mail.to === to);
-/** Waits until no mail is left in the queue. */
-const mailsSent = () =>
-  until(async () => (await app.database.query('SELECT 1 FROM graphile_worker.jobs')).length === 0);
 
 describe('POST /api/users by a holder of users:write', () => {
   it('invites a user without a password by a link and a code, which sets one and confirms the address', async () => {
@@ -52,9 +46,9 @@ describe('POST /api/users by a holder of users:write', () => {
     expect((await signIn(app.url, email, PASSWORD)).id).toBe(id);
     expect(await read(app, id)).toMatchObject({ email_verified: true });
     expect((await reset(token, 'a better horse battery')).status).toBe(400);
-    await mailsSent();
+    await mailsSent(app);
     // A first password replaces nothing, so nobody has to be warned.
-    expect(sentTo(email)).toHaveLength(1);
+    expect(mailsTo(app, email)).toHaveLength(1);
   });
 
   it('keeps the invitation for seven days', async () => {
@@ -69,8 +63,8 @@ describe('POST /api/users by a holder of users:write', () => {
   it('sends no mail with send_invitation: false', async () => {
     for (const body of [{}, { password: PASSWORD }]) {
       const { email } = (await create(writer, { ...body, send_invitation: false })).body as UserBody;
-      await mailsSent();
-      expect(sentTo(email)).toEqual([]);
+      await mailsSent(app);
+      expect(mailsTo(app, email)).toEqual([]);
     }
   });
 
@@ -80,8 +74,8 @@ describe('POST /api/users by a holder of users:write', () => {
     const known = (await create(writer, { password: PASSWORD, email_verified: true })).body as UserBody;
     expect(known.email_verified).toBe(true);
     await signIn(app.url, known.email, PASSWORD);
-    await mailsSent();
-    expect(sentTo(known.email)).toEqual([]);
+    await mailsSent(app);
+    expect(mailsTo(app, known.email)).toEqual([]);
   });
 
   it('writes the invitation in the language of the user', async () => {
@@ -167,8 +161,8 @@ describe('POST /api/users by a holder of users:write', () => {
     const once = () => create(writer, { email }).set('Idempotency-Key', `invite-${email}`);
     const [first, second] = [await once(), await once()];
     expect([first.status, second.status, second.text]).toEqual([201, 201, first.text]);
-    await mailsSent();
-    expect(sentTo(email)).toHaveLength(1);
+    await mailsSent(app);
+    expect(mailsTo(app, email)).toHaveLength(1);
   });
 });
 
@@ -212,7 +206,7 @@ describe('POST /api/users/{id}/password-reset', () => {
   it('answers 429 after five mails within an hour, whatever strangers have requested', async () => {
     const user = await app.createUser();
     for (let i = 0; i < 6; i++) await post('/api/auth/password/forgot', { email: user.email });
-    await mailsSent();
+    await mailsSent(app);
     for (let i = 0; i < 5; i++) await send(writer, user.id).expect(202);
     const answer = await send(writer, user.id);
     expect([answer.status, answer.body]).toMatchObject([429, { error: { code: 'RATE_LIMITED' } }]);

@@ -7,6 +7,7 @@ import type { Instance } from '../../support/app/instance.js';
 import { type TestUser, ADMIN, PASSWORD, signIn } from '../../support/app/test-app.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { until } from '../../support/app/until.js';
+import { sessionIdOf } from '../../support/builders/sessions.js';
 import type { UserBody } from '../../support/builders/users.js';
 import { startTwo } from '../../support/app/two-instances.js';
 
@@ -159,7 +160,7 @@ describe('two instances on one database', () => {
          SELECT pg_notify('gatehouse_principals', 'all')`,
         [
           [first.id, second.id],
-          [sessionOf(first), sessionOf(second)],
+          [sessionIdOf(first), sessionIdOf(second)],
         ],
       );
       const asAdmins = async () =>
@@ -172,9 +173,6 @@ describe('two instances on one database', () => {
         ).every(({ status }) => status === 200);
       await until(asAdmins);
     }
-
-    const sessionOf = ({ token }: TestUser): string =>
-      (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
     const activeAdmins = () =>
       database.query(

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Mailer } from '../../../src/platform/mail/mailer.service.js';
 import { settled } from '../../support/app/settled.js';
 import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
-import { until } from '../../support/app/until.js';
-import { mailTo, tokenIn } from '../../support/builders/mails.js';
+import { mailsSent, mailsTo, mailTo, tokenIn } from '../../support/builders/mails.js';
 import { createUserWith, read } from '../../support/builders/users.js';
 import { tagOf } from '../../support/http/entity-tags.js';
 
@@ -21,9 +19,6 @@ describe('PUT /api/users/{id}/email', () => {
   const set = (id: string, body: object, caller = writer) =>
     app.as(caller, 'put', `/api/users/${id}/email`).send(body);
   const post = (path: string, body: object) => app.request('post', path).send(body);
-  const sentTo = (to: string) => app.nest.get(Mailer).sent.filter((mail) => mail.to === to);
-  const mailsSent = () =>
-    until(async () => (await app.database.query('SELECT 1 FROM graphile_worker.jobs')).length === 0);
 
   it('changes the address at once, asks the new one for a confirmation and tells the old one', async () => {
     const user = await app.createUser();
@@ -71,8 +66,8 @@ describe('PUT /api/users/{id}/email', () => {
     expect((await at(before.updated_at)).body).toMatchObject({ email: user.email, email_verified: false });
     const now = await read(app, user.id);
     expect((await at(now.updated_at)).body).toMatchObject({ email, email_verified: true });
-    await mailsSent();
-    expect(sentTo(email)).toEqual([]);
+    await mailsSent(app);
+    expect(mailsTo(app, email)).toEqual([]);
   });
 
   it('confirms the present address, and changes nothing the second time', async () => {
@@ -81,8 +76,8 @@ describe('PUT /api/users/{id}/email', () => {
     expect(confirmed.body).toMatchObject({ email: user.email, email_verified: true });
     const again = await set(user.id, { email: user.email });
     expect([again.status, again.body]).toEqual([200, confirmed.body]);
-    await mailsSent();
-    expect(sentTo(user.email).map(({ subject }) => subject)).toEqual(['Confirm your email address']);
+    await mailsSent(app);
+    expect(mailsTo(app, user.email).map(({ subject }) => subject)).toEqual(['Confirm your email address']);
   });
 
   it('keeps the confirmation for another spelling of the address, and tells nobody', async () => {
@@ -91,8 +86,8 @@ describe('PUT /api/users/{id}/email', () => {
     const email = user.email.replace('s', 'S');
     const answer = await set(user.id, { email });
     expect(answer.body).toMatchObject({ email, email_verified: true });
-    await mailsSent();
-    expect(sentTo(user.email)).toHaveLength(1);
+    await mailsSent(app);
+    expect(mailsTo(app, user.email)).toHaveLength(1);
   });
 
   it('withdraws what was mailed before', async () => {

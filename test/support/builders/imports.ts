@@ -11,6 +11,14 @@ export const CSV = 'text/csv';
 export const ndjson = (...rows: readonly unknown[]): string =>
   rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
 
+/** Returns rows of users at that domain. */
+export const people = (count: number, domain: string) =>
+  Array.from({ length: count }, (_, n) => ({ email: `p${n}@${domain}`, name: `Person ${n}` }));
+
+/** Returns the number of users at that domain. */
+export const countUsersAt = async (app: TestApp, domain: string): Promise<number> =>
+  (await app.database.query('SELECT 1 FROM users WHERE email LIKE $1', [`%@${domain}`])).length;
+
 /** Sends a file, by default as the administrator. */
 export const sendFile = (
   app: TestApp,
@@ -26,8 +34,9 @@ export async function imported(
   type: string,
   body: string | Buffer,
   by: TestUser = app.admin,
+  query = '',
 ): Promise<{ job: JobBody; results: ResultBody[] }> {
-  const answer = await sendFile(app, type, body, by);
+  const answer = await sendFile(app, type, body, by, query);
   if (answer.status !== 202) throw new Error(`the import answered ${answer.status}: ${answer.text}`);
   const { id } = answer.body as JobBody;
   const job = await jobEnded(app, id);

@@ -6,10 +6,17 @@ import { until } from '../app/until.js';
 
 const TOKEN = /^[\w-]{43}$/m;
 
+/** Returns the mails to that address that have been sent. */
+export const mailsTo = (app: TestApp, to: string): Mail[] =>
+  app.nest.get(Mailer).sent.filter((mail) => mail.to === to);
+
+/** Waits until no task is left in the queue, and so no mail to send. */
+export const mailsSent = (app: TestApp): Promise<void> =>
+  until(async () => (await app.database.query('SELECT 1 FROM graphile_worker.jobs')).length === 0);
+
 /** Returns the newest mail with that subject to that address, once it has been sent. */
 export async function mailTo(app: TestApp, to: string, subject: RegExp, count = 1): Promise<Mail> {
-  const { sent } = app.nest.get(Mailer);
-  const matching = () => sent.filter((mail) => mail.to === to && subject.test(mail.subject));
+  const matching = () => mailsTo(app, to).filter((mail) => subject.test(mail.subject));
   await until(() => matching().length >= count);
   const mail = matching().at(-1);
   if (!mail) throw new Error('no such mail');

@@ -51,6 +51,7 @@ const part = (token: string, index: number): unknown =>
 
 export const headerOf = (token: string) => part(token, 0) as Record<string, unknown>;
 export const claimsOf = (token: string) => part(token, 1) as Claims;
+export const sessionIdOf = ({ token }: { readonly token: string }): string => claimsOf(token).sid;
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 

@@ -1,6 +1,7 @@
 import { LEASE_MS, type Pair, type InstanceName } from '../app/pair.js';
 import type { Answer } from '../http/send.js';
 import { PASSWORD, type TestUser } from '../app/test-app.js';
+import { sessionIdOf } from '../builders/sessions.js';
 import { until } from '../app/until.js';
 
 /**
@@ -14,8 +15,6 @@ export interface Revocation {
 }
 
 const NEW_PASSWORD = 'another horse battery';
-const sessionOf = ({ token }: TestUser): string =>
-  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }).sid;
 
 const ends = (revoke: Revocation['revoke']): Revocation => ({
   roles: ['user'],
@@ -34,7 +33,7 @@ const demotes = (roles: readonly string[], revoke: Revocation['revoke']): Revoca
 export const revocations = {
   logout: ends((pair, user) => pair.call('here', user, { method: 'POST', path: '/api/auth/logout' })),
   'the end of one session': ends((pair, user) =>
-    pair.call('here', user, { method: 'DELETE', path: `/api/auth/sessions/${sessionOf(user)}` }),
+    pair.call('here', user, { method: 'DELETE', path: `/api/auth/sessions/${sessionIdOf(user)}` }),
   ),
   'the end of all sessions by an administrator': ends((pair, user) =>
     pair.order({ method: 'DELETE', path: `/api/users/${user.id}/sessions` }),
