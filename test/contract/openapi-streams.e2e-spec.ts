@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import supertest from 'supertest';
 import { Instance } from '../support/app/instance.js';
 import { ADMIN, signIn } from '../support/app/test-app.js';
 import { until } from '../support/app/until.js';
+import { eventsOf } from '../support/builders/exports.js';
 import type { JobBody } from '../support/builders/jobs.js';
 import { TestDatabase } from '../support/database/test-database.js';
 import {
@@ -12,12 +12,6 @@ import {
   schemaChecker,
   withResponses,
 } from '../support/docs/openapi-document.js';
-
-function eventsIn(text: string): EventSourceMessage[] {
-  const events: EventSourceMessage[] = [];
-  createParser({ onEvent: (event) => events.push(event) }).feed(text);
-  return events;
-}
 
 /** The path of the schema of a sequence in a successful response. */
 const streamOf = (path: string, type: string) =>
@@ -68,7 +62,7 @@ describe('what the OpenAPI document says about streams and files', () => {
       (part, key) => (part as Record<string, unknown>)[key],
       document,
     ) as Schema;
-    return eventsIn(text).map(({ event, id, data }) => {
+    return eventsOf(text).map(({ event, id, data }) => {
       const index = anyOf.findIndex(({ properties }) => properties?.['event']?.const === event);
       const model = [...place, 'anyOf', index];
       expect([event, check(model, { event, ...(id !== undefined && { id }), data })]).toEqual([event, []]);

@@ -1,19 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sealed } from '../../support/builders/audit.js';
+import { type EntryBody, readEntries, sealed } from '../../support/builders/audit.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { createUserWith, NOBODY, nextPage, signUp } from '../../support/builders/users.js';
-
-interface EntryBody {
-  readonly id: string;
-  readonly occurred_at: string;
-  readonly actor: { readonly type: string; readonly id: string | null; readonly session_id: string | null };
-  readonly action: string;
-  readonly target: { readonly type: string; readonly id: string } | null;
-  readonly outcome: string;
-  readonly changes: unknown;
-  readonly ip: string | null;
-  readonly request_id: string | null;
-}
 
 let app: TestApp;
 beforeAll(async () => {
@@ -21,11 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-async function entries(query: Record<string, string>): Promise<EntryBody[]> {
-  const answer = await app.as(app.admin, 'get', '/api/audit').query(query);
-  if (answer.status !== 200) throw new Error(`the audit log returned ${answer.status}: ${answer.text}`);
-  return answer.body as EntryBody[];
-}
+const entries = (query: Record<string, string>) => readEntries(app, app.admin, query);
 
 describe('the audit log', () => {
   it('records the actor, the old and new values, and the request origin of a change', async () => {

@@ -1,19 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditActions } from '../../../src/modules/audit-actions.js';
+import { type EntryBody, listEntries, readEntries } from '../../support/builders/audit.js';
 import { AUDIT_PAGE, rowsReadBy } from '../../support/builders/audit-plans.js';
 import { eventsOf, linesOf, runExport } from '../../support/builders/exports.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
 import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { createUserWith, nextPage, signUp } from '../../support/builders/users.js';
-
-interface EntryBody {
-  readonly id: string;
-  readonly occurred_at: string;
-  readonly actor: { readonly id: string | null; readonly email: string | null };
-  readonly action: string;
-  readonly target: { readonly type: string; readonly id: string; readonly email: string | null } | null;
-  readonly outcome: string;
-}
 
 let app: TestApp;
 /** May read the audit log and users, may read users and the deleted ones, and may read nothing but the audit log. */
@@ -28,13 +20,8 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-const list = (query: Record<string, string>, caller = auditor) =>
-  app.as(caller, 'get', '/api/audit').query({ limit: '100', ...query });
-async function entries(query: Record<string, string>, caller = auditor): Promise<EntryBody[]> {
-  const answer = await list(query, caller);
-  if (answer.status !== 200) throw new Error(`the audit log returned ${answer.status}: ${answer.text}`);
-  return answer.body as EntryBody[];
-}
+const list = (query: Record<string, string>, caller = auditor) => listEntries(app, caller, query);
+const entries = (query: Record<string, string>, caller = auditor) => readEntries(app, caller, query);
 const exported = (query: string, user: TestUser) =>
   runExport({ url: app.url, user, path: `/api/export/audit?${query}` });
 

@@ -5,20 +5,12 @@ import { AuditIpUsers } from '../../../src/platform/audit-log/audit-ip-users.ser
 import { UserEncryptionKeys } from '../../../src/platform/crypto/user-encryption-keys.service.js';
 import { SqlRunner } from '../../../src/platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
-import { sealed } from '../../support/builders/audit.js';
+import { type EntryBody, listEntries, readEntries, sealed } from '../../support/builders/audit.js';
 import { AUDIT_PAGE, rowsReadBy } from '../../support/builders/audit-plans.js';
 import { linesOf, runExport } from '../../support/builders/exports.js';
 import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, nextPage } from '../../support/builders/users.js';
-
-interface EntryBody {
-  readonly id: string;
-  readonly action: string;
-  readonly outcome: string;
-  readonly ip: string | null;
-  readonly reason: string | null;
-}
 
 let app: TestApp;
 /** May read the audit log and nothing else. */
@@ -29,13 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-const list = (query: Record<string, string>) =>
-  app.as(auditor, 'get', '/api/audit').query({ limit: '100', ...query });
-async function entries(query: Record<string, string>): Promise<EntryBody[]> {
-  const answer = await list(query);
-  if (answer.status !== 200) throw new Error(`the audit log returned ${answer.status}: ${answer.text}`);
-  return answer.body as EntryBody[];
-}
+const list = (query: Record<string, string>) => listEntries(app, auditor, query);
+const entries = (query: Record<string, string>) => readEntries(app, auditor, query);
 const told = async (query: Record<string, string>) =>
   (await entries(query)).map(({ action, outcome }) => [action, outcome]);
 

@@ -8,17 +8,11 @@ import { UserEncryptionKeys } from '../../../src/platform/crypto/user-encryption
 import { TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { exportAuditLog, verifyAuditLogFile } from '../../support/builders/audit-log-commands.js';
-import { SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/builders/audit.js';
+import { type EntryBody, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/builders/audit.js';
 import { signUp } from '../../support/builders/users.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { Tampering } from '../../support/database/tampering.js';
 import { TestDatabase } from '../../support/database/test-database.js';
-
-interface EntryBody {
-  readonly id: string;
-  readonly reason: string | null;
-  readonly changes: unknown;
-}
 
 let own: TestDatabase;
 let app: TestApp;

@@ -1,16 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { EntryBody } from '../../support/builders/audit.js';
 import { mailTo } from '../../support/builders/mails.js';
 import { settled } from '../../support/app/settled.js';
 import { PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { claimsOf } from '../../support/builders/sessions.js';
 import { signUp } from '../../support/builders/users.js';
-
-interface EntryBody {
-  readonly actor: { readonly type: string; readonly id: string | null; readonly session_id: string | null };
-  readonly action: string;
-  readonly target: { readonly id: string } | null;
-  readonly outcome: string;
-  readonly user_agent: string | null;
-}
 
 let app: TestApp;
 beforeAll(async () => {
@@ -35,9 +29,6 @@ async function eventsOf(id: string): Promise<[type: string, data: Record<string,
 
 const login = (email: string, password = PASSWORD) =>
   app.request('post', '/api/auth/login').set('User-Agent', 'tests of the trail').send({ email, password });
-const claimsOf = (token: string) =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sid: string };
-
 describe('audit entries of sign-ins', () => {
   it('cover each success, refusal, refresh and end', async () => {
     const { id, email } = await signUp(app, 'Told', 'told@sign-in.example');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { arityOf, type Command } from '../../../src/cli/command-line/command.types.js';
 import { commands } from '../../../src/cli/command-table.js';
-import { Cli, type CliRun, noTerminal } from '../../support/app/cli.js';
+import { Cli, noTerminal } from '../../support/app/cli.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { wherePossible } from '../../support/app/where-possible.js';
 import { read } from '../../support/builders/users.js';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const env = () => ({ GATEHOUSE_TOKEN: app.admin.token });
-const run = (...args: string[]): Promise<CliRun> => Cli.start(app.url, args, env()).end();
+const run = (...args: string[]) => Cli.runAs(app.url, app.admin, args);
 
 /** The commands that destroy something, whatever their arguments. */
 const DESTRUCTIVE = [

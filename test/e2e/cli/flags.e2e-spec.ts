@@ -7,10 +7,11 @@ import type { Command } from '../../../src/cli/command-line/command.types.js';
 import type { FlagValues } from '../../../src/cli/command-line/flags.js';
 import { parseCommandLine } from '../../../src/cli/command-line/parse-command-line.js';
 import { commands } from '../../../src/cli/command-table.js';
-import { Cli, type CliRun } from '../../support/app/cli.js';
+import { Cli } from '../../support/app/cli.js';
 import { PASSWORD, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { endedImportOf } from '../../support/builders/imports.js';
+import { batch } from '../../support/builders/jobs.js';
 import { read } from '../../support/builders/users.js';
 
 let app: TestApp;
@@ -64,16 +65,10 @@ async function cursorOf(path: string): Promise<string> {
   return decodeURIComponent(cursor);
 }
 
-/** Creates a job with two rows. */
+/** Runs a job with two rows. */
 async function job(): Promise<string> {
-  const body = { action: 'enable', user_ids: [await target(), await target()] };
-  const created = await app.as(app.admin, 'post', '/api/users/batch').send(body);
-  const { id } = created.body as { id: string };
-  await until(async () => {
-    const { body: state } = await app.as(app.admin, 'get', `/api/jobs/${id}`);
-    return (state as { status: string }).status === 'succeeded';
-  });
-  return id;
+  const { job: ended } = await batch(app, { action: 'enable', user_ids: [await target(), await target()] });
+  return ended.id;
 }
 
 /** Creates a user with two sessions. */
@@ -203,8 +198,7 @@ describe('a flag that a command declares', () => {
 /** Without the last sign-in, which is written seconds after it. */
 const users = () => app.database.query(`SELECT to_jsonb(users) - 'last_login_at' FROM users ORDER BY id`);
 const unfinishedJobs = () => app.database.query('SELECT 1 FROM jobs WHERE finished_at IS NULL');
-const run = (...args: string[]): Promise<CliRun> =>
-  Cli.start(app.url, args, { GATEHOUSE_TOKEN: app.admin.token }).end();
+const run = (...args: string[]) => Cli.runAs(app.url, app.admin, args);
 
 describe('--dry-run', () => {
   const dry = everyCommand.filter(([, { flags }]) => flags.includes('dry-run'));

@@ -19,8 +19,7 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true });
 });
 
-const run = (...args: string[]): Promise<CliRun> =>
-  Cli.start(app.url, args, { GATEHOUSE_TOKEN: app.admin.token }).end();
+const run = (...args: string[]) => Cli.runAs(app.url, app.admin, args);
 const fileOf = async (name: string, content: string | Buffer): Promise<string> => {
   const file = join(folder, name);
   await writeFile(file, content);

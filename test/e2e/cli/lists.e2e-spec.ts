@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const env = () => ({ GATEHOUSE_TOKEN: app.admin.token });
-const run = (...args: string[]): Promise<CliRun> => Cli.start(app.url, args, env()).end();
+const run = (...args: string[]) => Cli.runAs(app.url, app.admin, args);
 const linesOf = ({ stdout }: CliRun): string[] => stdout.split('\n').filter((line) => line !== '');
 const idsOf = (ended: CliRun): string[] => linesOf(ended).map((line) => line.split('\t')[0] ?? '');
 

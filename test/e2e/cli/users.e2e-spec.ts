@@ -10,8 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const run = (...args: string[]): Promise<CliRun> =>
-  Cli.start(app.url, args, { GATEHOUSE_TOKEN: app.admin.token }).end();
+const run = (...args: string[]) => Cli.runAs(app.url, app.admin, args);
 const idIn = ({ stdout }: CliRun): string => stdout.split('\t')[0] ?? '';
 
 describe('gatehouse users invite', () => {

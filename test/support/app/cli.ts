@@ -36,6 +36,11 @@ export class Cli {
     return Cli.spawn(process.execPath, [MAIN, ...args], { GATEHOUSE_URL: url, ...env }, output);
   }
 
+  /** Runs a command of the user to its end. */
+  static runAs(url: string, { token }: { readonly token: string }, args: readonly string[]): Promise<CliRun> {
+    return Cli.start(url, args, { GATEHOUSE_TOKEN: token }).end();
+  }
+
   /** Starts the client on a terminal; all output is in `stdout`. The arguments must need no shell quoting. */
   static startOnTerminal(url: string, args: readonly string[], env: Readonly<Record<string, string>>): Cli {
     const command = [process.execPath, MAIN, ...args].join(' ');

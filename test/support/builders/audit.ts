@@ -1,11 +1,44 @@
 import { SealWriter } from '../../../src/modules/audit/sealing/seal.writer.js';
-import type { TestApp } from '../app/test-app.js';
+import type { TestApp, TestUser } from '../app/test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 import { until } from '../app/until.js';
 import { NOBODY } from './users.js';
 
 /** The advisory lock key of the sealer: "seal" in ASCII. */
 export const SEAL_LOCK = 0x7365616c;
+
+/** An audit entry as a client reads it. */
+export interface EntryBody {
+  readonly id: string;
+  readonly occurred_at: string;
+  readonly actor: {
+    readonly type: string;
+    readonly id: string | null;
+    readonly session_id: string | null;
+    readonly email: string | null;
+  };
+  readonly action: string;
+  readonly target: { readonly type: string; readonly id: string; readonly email: string | null } | null;
+  readonly outcome: string;
+  readonly reason: string | null;
+  readonly changes: unknown;
+  readonly ip: string | null;
+  readonly user_agent: string | null;
+  readonly request_id: string | null;
+}
+
+type Query = Readonly<Record<string, string>>;
+
+/** Requests up to 100 audit entries of the list. */
+export const listEntries = (app: TestApp, by: TestUser, query: Query) =>
+  app.as(by, 'get', '/api/audit').query({ limit: '100', ...query });
+
+/** Returns up to 100 audit entries, newest first. */
+export async function readEntries(app: TestApp, by: TestUser, query: Query): Promise<EntryBody[]> {
+  const answer = await listEntries(app, by, query);
+  if (answer.status !== 200) throw new Error(`the audit log returned ${answer.status}: ${answer.text}`);
+  return answer.body as EntryBody[];
+}
 
 export const ENTRY = `INSERT INTO audit_entries
   (id, occurred_at, actor_type, actor_id, action, outcome, request_id, origin_key, origin_sealed)
