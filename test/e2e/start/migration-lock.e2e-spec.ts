@@ -56,8 +56,10 @@ describe('the migration lock', () => {
     const env = { ...database.addresses, MASTER_KEY, LOG_LEVEL: 'warn', ADMIN_PASSWORD: ADMIN.password };
     const instance = await Instance.spawn({ env });
     try {
-      await instance.until(() => instance.stdout.includes('waiting for the migration lock'));
-      expect(JSON.parse(instance.stdout.split('\n')[0] ?? '')).toMatchObject({
+      const report = () =>
+        instance.stdout.split('\n').find((line) => line.includes('waiting for the migration lock'));
+      await instance.until(() => report() !== undefined);
+      expect(JSON.parse(report() ?? '')).toMatchObject({
         level: 'warn',
         context: 'Start',
         msg: expect.stringContaining('somebody who migrates'),
