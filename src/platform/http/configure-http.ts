@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.js';
 import { answerClientErrors } from './server/answer-client-errors.js';
 import { EdgeMiddleware } from './edge/edge.middleware.js';
 import { handleExpectHeaders } from './server/expect-header.js';
+import { keepClientAddresses } from './server/keep-client-addresses.js';
 import { OverloadMiddleware, type RequestListener } from './overload/overload.middleware.js';
 import { UnfinishedHeadsMonitor } from './server/unfinished-heads.monitor.js';
 
@@ -33,6 +34,7 @@ interface ExpressHandler {
 /** Sets up protection on the server itself, before a request object exists. */
 function guardServer(app: NestExpressApplication): void {
   const server: Server = app.getHttpServer();
+  keepClientAddresses(server);
   answerClientErrors(server);
   handleExpectHeaders(server);
   const express: Express = app.getHttpAdapter().getInstance();

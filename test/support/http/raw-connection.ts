@@ -41,6 +41,16 @@ export class RawConnection {
     if (!this.socket.destroyed) this.socket.write(data);
   }
 
+  /** Ends the connection with a reset, which discards what the service sends. */
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  /** True if nothing was received since the last response. */
+  get isSilent(): boolean {
+    return this.received.length === 0;
+  }
+
   /** Tells whether everything written has left this process. */
   get flushed(): boolean {
     return this.socket.writableLength === 0;
