@@ -3,7 +3,11 @@ import type { Request, Response } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import type { RequestContext } from '../../common/context/request-context.js';
 
-const PROBES = /^\/(?:health|metrics)(?:[/?]|$)/;
+const PROBES = /^\/(?:health|metrics)(?:\/|$)/;
+/** The scheme and authority of a target in absolute form (RFC 9112, 3.2.2). They may contain a password. */
+const AUTHORITY = /^\w+:\/\/[^/]*/;
+/** The beginning of a JWT, or a character of an address: neither belongs in a path, but clients make mistakes. */
+const PERSONAL = /@|%40|eyJ/i;
 
 /** The facts of an answered request that its line needs, besides its method and path. */
 export interface AccessRecord {
@@ -21,12 +25,13 @@ export class AccessLog {
   constructor(private readonly logger: PinoLogger) {}
 
   write(request: Request, response: Response, { context, route, durationMs }: AccessRecord): void {
-    if (PROBES.test(request.originalUrl)) return;
+    const path = pathOf(request.originalUrl);
+    if (PROBES.test(path)) return;
     const { principal } = context.caller;
     this.logger.logger[response.statusCode >= 500 ? 'warn' : 'info'](
       {
         method: request.method,
-        path: pathOf(request.originalUrl),
+        path,
         route,
         // A client that disconnected before the response began received no status.
         status: response.headersSent ? response.statusCode : undefined,
@@ -44,5 +49,8 @@ export class AccessLog {
 
 function pathOf(url: string): string {
   const query = url.indexOf('?');
-  return query < 0 ? url : url.slice(0, query);
+  const path = query < 0 ? url : url.slice(0, query);
+  if (path.startsWith('/') && !PERSONAL.test(path)) return path;
+  const masked = (segment: string) => (PERSONAL.test(segment) ? '[masked]' : segment);
+  return path.replace(AUTHORITY, '').split('/').map(masked).join('/');
 }

@@ -110,6 +110,14 @@ export const underApi =
   (text, title) =>
     /^\/api(?:\/|$)/.test(requestOf(text, title).path) ? change(text, title) : text;
 
+/** Adds `no-store` to a refusal that says nothing about caches. */
+export const keepOutOfCaches: Change = (text, title) => {
+  const isRefusal = /^< HTTP\/1\.1 4/m.test(text);
+  return isRefusal && !HEADERS.exec(text)?.[0].includes('< Cache-Control:')
+    ? addHeader('Cache-Control: no-store')(text, title)
+    : text;
+};
+
 /** Applies the changes in order. */
 export const all =
   (...changes: readonly Change[]): Change =>

@@ -198,6 +198,13 @@ describe('response headers', () => {
     });
   });
 
+  it('keep every error out of caches, also outside the API', async () => {
+    for (const [status, sent] of kinds().filter(([code]) => code >= 400)) {
+      const { headers } = await answerTo(sent);
+      expect([status, headers['cache-control']]).toEqual([status, expect.stringContaining('no-store')]);
+    }
+  });
+
   it('never contain a line break from the request', async () => {
     for (const path of [
       '/api/users?limit=1&search=%0d%0aX-Evil:%201',

@@ -65,14 +65,16 @@ describe('slow and ambiguous requests', () => {
       expect(open()).toHaveLength(MAX_HEADS);
     });
 
-    it('are refused after ten seconds when they follow a complete request', async () => {
+    it('are refused after ten seconds when they follow a complete request, and closed silently before a byte', async () => {
       // Otherwise Node would close the connection as idle before the ten seconds are over.
       const server: Server = app.nest.getHttpServer();
       server.keepAliveTimeout = 60_000;
       const connection = await opened(`${head('GET /health/live')}GET / HTTP/1.1\r\nHo`);
+      const silent = await opened('');
       expect((await connection.answer()).status).toBe(200);
       expectEnvelope(await connection.answer(12_000), 'VALIDATION_ERROR');
-      await until(() => connection.closed, 1000);
+      await until(() => connection.closed && silent.closed, 1000);
+      expect(silent.isSilent).toBe(true);
     }, 20_000);
 
     it('do not include idle connections, or responses and bodies in progress', async () => {

@@ -12,6 +12,7 @@ const METRICS_TOKEN = 'metrics-token-of-the-log-test';
 const PERSON = { email: 'ada.private@example.com', password: 'a secret of Ada 42', name: 'Ada Hidden' };
 const CHANGED = 'another secret of Ada 43';
 const WRONG = 'a wrong guess of Eve 17';
+const PATH_SECRET = 'secret-in-a-target';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -19,7 +20,15 @@ type Line = Readonly<Record<string, unknown>>;
 describe('the log of a process in production', () => {
   let database: TestDatabase;
   let instance: Instance;
-  const secrets: string[] = [MASTER_KEY, METRICS_TOKEN, ADMIN.password, PERSON.password, CHANGED, WRONG];
+  const secrets: string[] = [
+    MASTER_KEY,
+    METRICS_TOKEN,
+    ADMIN.password,
+    PERSON.password,
+    CHANGED,
+    WRONG,
+    PATH_SECRET,
+  ];
   const ids = { ok: 'log-test.ok', refused: 'log-test.refused', failed: 'log-test.failed' };
 
   beforeAll(async () => {
@@ -57,6 +66,10 @@ describe('the log of a process in production', () => {
       .expect(400);
     await client.post('/api/auth/login').send({ email: PERSON.email, password: WRONG }).expect(401);
     await client.get('/api/users/me').auth(token, { type: 'bearer' }).expect(200);
+    // Clients put secrets and addresses into paths by mistake.
+    await client.get(`/api/users/${token}`).auth(token, { type: 'bearer' }).expect(400);
+    await client.get(`/api/users/${PERSON.email}`).auth(token, { type: 'bearer' }).expect(400);
+    await raw(url, `GET http://somebody:${PATH_SECRET}@localhost/nothing HTTP/1.1\r\nHost: localhost\r\n`);
     await client.get('/api/users/me').auth(`${token}x`, { type: 'bearer' }).expect(401);
     await client.get(`/api/users/me?access_token=${token}`).set('X-Request-Id', ids.refused).expect(401);
     await client.get('/api/users?search=very-private-words').auth(token, { type: 'bearer' }).expect(200);

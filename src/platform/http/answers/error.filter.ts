@@ -42,6 +42,8 @@ export class ErrorFilter implements ExceptionFilter {
     }
     if (givesUpBody(error, request)) boundRestOfBody(request, response, true);
     else boundRestOfBody(request, response);
+    // Outside the API, nothing has set it. The type of the body depends on `Accept`, which caches would overlook.
+    if (!response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
     sendText(request, response, prepareAnswer(response, errorAnswer(error, request)) ?? '');
   }
 
@@ -75,6 +77,8 @@ export class ErrorFilter implements ExceptionFilter {
       this.refusals.inc({ reason: 'queue' satisfies RefusalReason });
       return;
     }
+    // Work ends so when its client leaves. The line of the request says that.
+    if (error.code === 'TIMEOUT' && EdgeContext.current()?.hasLeft) return;
     const { level } = errorCodes[error.code];
     const facts = { code: error.code, fields: error.details?.map((detail) => detail.field) };
     if (level === 'info') this.logger.info(facts, 'refused');

@@ -49,6 +49,11 @@ export class EdgeContext implements RequestContext {
     return this.timeoutAnswered;
   }
 
+  /** True once the client has closed the connection before it had a response. */
+  get hasLeft(): boolean {
+    return this.gone;
+  }
+
   get signal(): AbortSignal {
     this.lateController ??= controllerOf(this.late);
     return this.lateController.signal;

@@ -111,8 +111,15 @@ export class UnfinishedHeadsMonitor {
   }
 }
 
-/** Answers as for any other head that cannot be read. */
+/**
+ * Answers as for any other head that cannot be read. Closes a connection without a byte of a head silently, because a
+ * client that is about to use it would take the answer for that of its request.
+ */
 function refuse(server: Server, socket: Socket): void {
+  if (socket.bytesRead === 0) {
+    socket.destroy();
+    return;
+  }
   const error = new Error('The head did not arrive in time');
   server.emit('clientError', Object.assign(error, { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
 }
