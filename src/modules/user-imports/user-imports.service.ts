@@ -21,14 +21,12 @@ import { RejectedRows } from './rejected-rows.service.js';
 import { ImportChunksRepository } from './import-chunks.repository.js';
 import { ImportRunner } from './import.runner.js';
 import { ImportStaging } from './import-staging.service.js';
-
-/** The maximum number of concurrent uploads to this instance. */
-const MAX_UPLOADS = 4;
+import { UploadSlots } from './upload.slots.js';
 
 /** Receives uploaded files of users. */
 @Injectable()
 export class UserImportsService implements OnModuleInit {
-  private uploads = 0;
+  private readonly slots = new UploadSlots();
 
   constructor(
     @InjectConfig() private readonly config: Config,
@@ -59,27 +57,26 @@ export class UserImportsService implements OnModuleInit {
   }
 
   /**
-   * Stages the body and creates the job once all of it has arrived. Deletes everything staged if the upload
-   * fails.
+   * Stages the body and creates the job once all of it has arrived. Waits for a slot before it reads the body. Deletes
+   * everything staged if the upload fails.
    * @throws AppError `VALIDATION_ERROR`, `PAYLOAD_TOO_LARGE`, `CONFLICT`, `OVERLOADED`, or `TIMEOUT` when no
    * bytes arrive
    */
   async receive(request: Request, options: ImportQueryDto, caller: Principal): Promise<Job> {
-    if (this.uploads >= MAX_UPLOADS) throw new AppError('OVERLOADED');
-    this.uploads++;
+    const { clientGone } = requestContext.current() ?? {};
+    const { stopping } = this.lifecycle;
+    const abandoned = clientGone ? AbortSignal.any([clientGone, stopping]) : stopping;
+    return this.slots.run(caller.userId, abandoned, () => this.receiveInSlot(request, options, caller));
+  }
+
+  private async receiveInSlot(request: Request, options: ImportQueryDto, caller: Principal): Promise<Job> {
     const left = new AbortController();
     const leave = () => left.abort();
     request.once('close', () => request.complete || leave());
-    try {
-      const context = requestContext.current();
-      const work = () => this.stage(request, options, caller);
-      // An upload may take as long as bytes arrive, so the request timeout does not apply.
-      return await (context
-        ? requestContext.run(requestContext.withSignal(context, left.signal), work)
-        : work());
-    } finally {
-      this.uploads--;
-    }
+    const context = requestContext.current();
+    const work = () => this.stage(request, options, caller);
+    // An upload may take as long as bytes arrive, so the request timeout does not apply.
+    return context ? requestContext.run(requestContext.withSignal(context, left.signal), work) : work();
   }
 
   private async stage(

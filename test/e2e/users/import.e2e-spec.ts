@@ -1,10 +1,9 @@
-import { once } from 'node:events';
-import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ImportsCleanup } from '../../../src/modules/user-imports/imports.cleanup.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import {
+  beginUpload,
   countUsersAt,
   CSV,
   foreignHashes,
@@ -16,7 +15,7 @@ import {
   sendFile,
 } from '../../support/builders/imports.js';
 import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/builders/jobs.js';
-import { bearer, closeConnections } from '../../support/http/send.js';
+import { closeConnections } from '../../support/http/send.js';
 import { whileChanging } from '../../support/builders/sessions.js';
 import { settled } from '../../support/app/settled.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
@@ -250,15 +249,7 @@ describe('an import', () => {
   });
 
   const jobs = async () => (await app.as(app.admin, 'get', '/api/jobs?total=exact')).get('X-Total-Count');
-  /** Starts an upload that never continues. */
-  const begun = (url: string, text: string) => {
-    const headers = { ...bearer(app.admin), 'Content-Type': NDJSON };
-    const request = httpRequest(`${url}/api/users/import`, { method: 'POST', headers });
-    const answer = once(request, 'response') as Promise<[IncomingMessage]>;
-    answer.catch(() => {});
-    request.on('error', () => {}).write(`${text}\n`);
-    return { request, answer };
-  };
+  const begun = (url: string, text: string) => beginUpload(url, app.admin, text);
   const staged = (count: number) =>
     until(async () => (await pieces('status IS NULL')).length === count, 5000, `${count} staged pieces`);
 
@@ -289,21 +280,6 @@ describe('an import', () => {
     expect(await countUsersAt(app, 'skipped.example')).toBe(100);
     const results = statuses(await resultsOf(app, id));
     expect([results.indexOf('ok'), results.lastIndexOf('skipped')]).toEqual([500, 499]);
-  });
-
-  it('is refused while the maximum number of uploads is open, and accepted as soon as one ends', async () => {
-    const others = Array.from({ length: 4 }, (_, n) =>
-      begun(app.url, ndjson(...people(500, `u${n}.example`))),
-    );
-    await staged(4);
-    const refused = await sendFile(app, NDJSON, ndjson(...people(1, 'fifth.example')));
-    expect([refused.status, refused.body]).toMatchObject([503, { error: { code: 'OVERLOADED' } }]);
-    expect(refused.get('Retry-After')).toMatch(/^\d+$/);
-    others[0]?.request.destroy();
-    await staged(3);
-    expect((await imported(app, NDJSON, ndjson(...people(1, 'fifth.example')))).job.done).toBe(1);
-    for (const { request } of others) request.destroy();
-    await staged(0);
   });
 
   it('times out when the upload stalls, and leaves nothing behind', async () => {

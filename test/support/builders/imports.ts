@@ -1,8 +1,11 @@
 import { pbkdf2Sync, scryptSync } from 'node:crypto';
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { argon2id, hash as argon2 } from 'argon2';
 import { hash as bcrypt } from 'bcrypt';
 import { type JobBody, jobEnded, type ResultBody, resultsOf } from './jobs.js';
 import type { TestUser, TestApp } from '../app/test-app.js';
+import { bearer } from '../http/send.js';
 
 export const NDJSON = 'application/x-ndjson';
 export const JSON_ARRAY = 'application/json';
@@ -27,6 +30,28 @@ export const sendFile = (
   by: TestUser = app.admin,
   query = '',
 ) => app.as(by, 'post', `/api/users/import${query}`).set('Content-Type', type).send(body);
+
+/** An upload of NDJSON that has not ended. */
+export interface OpenUpload {
+  readonly request: ClientRequest;
+  /** Settles with the response. A test that does not wait for it need not handle its rejection. */
+  readonly answer: Promise<[IncomingMessage]>;
+}
+
+/** Starts an upload of NDJSON that never continues. */
+export function beginUpload(
+  url: string,
+  by: TestUser,
+  text: string,
+  more: Readonly<Record<string, string>> = {},
+): OpenUpload {
+  const headers = { ...bearer(by), 'Content-Type': NDJSON, ...more };
+  const request = httpRequest(`${url}/api/users/import`, { method: 'POST', headers });
+  const answer = once(request, 'response') as Promise<[IncomingMessage]>;
+  answer.catch(() => {});
+  request.on('error', () => {}).write(`${text}\n`);
+  return { request, answer };
+}
 
 /** Runs an import to completion. */
 export async function imported(
