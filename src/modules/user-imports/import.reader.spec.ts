@@ -209,6 +209,18 @@ describe('an import of a file as other programs write it', () => {
     expect(readAs(CSV, 'email,name\na@b.example,Null')).toMatchObject([{ name: 'Null' }]);
   });
 
+  it('ignores the last line of an export, and rejects a row with other properties beside its own', () => {
+    expect(readAs(NDJSON, '{"_complete":{"count":1,"sha256":"00"}}\n')).toEqual([]);
+    const unknown = expect.stringMatching(/^_complete is no property of an import; it may contain only email,/);
+    for (const line of [
+      '{"_complete":true,"email":"a@b.example"}',
+      '{"email":"a@b.example","_complete":true}',
+    ])
+      expect(readAs(NDJSON, line)).toEqual([unknown]);
+    for (const line of ['{"_complete":true', '{"_complete":true} {"email":"a@b.example"}'])
+      expect(readAs(NDJSON, line)).toEqual(['must be valid JSON']);
+  });
+
   it.each([['premium'], ['premium;user'], ['user, premium'], ['user|premium']])(
     'reads the roles %j',
     (roles) => {

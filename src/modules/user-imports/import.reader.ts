@@ -19,8 +19,10 @@ export interface ImportForm {
   readonly header: CsvHeader | null;
 }
 
-/** The beginning of the last line of an NDJSON export, which is not a user. */
-const COMPLETION = Buffer.from('{"_complete":');
+/** The only property of the last line of an NDJSON export, which is not a user. */
+const COMPLETION = '_complete';
+/** The beginning of that line. Other lines are not parsed here. */
+const COMPLETION_START = Buffer.from(`{"${COMPLETION}":`);
 const NOTHING = Buffer.alloc(0);
 
 /** Splits a streamed body into the lines that hold a user. In CSV the first line names the columns. */
@@ -61,6 +63,13 @@ export class ImportReader {
   }
 
   private isCompletion({ bytes }: Line): boolean {
-    return this.type === NDJSON && bytes.subarray(0, COMPLETION.length).equals(COMPLETION);
+    if (this.type !== NDJSON || !bytes.subarray(0, COMPLETION_START.length).equals(COMPLETION_START))
+      return false;
+    try {
+      const line = JSON.parse(bytes.toString()) as object;
+      return Object.keys(line).every((name) => name === COMPLETION);
+    } catch {
+      return false;
+    }
   }
 }
