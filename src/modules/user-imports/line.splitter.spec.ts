@@ -65,6 +65,50 @@ describe('the line splitter', () => {
     );
   });
 
+  it.each([false, true])(
+    'skips runs of blank lines and counts them, however the bytes are chunked (CSV: %s)',
+    (isCsv) => {
+      const blank = fc.constantFrom('\n', '\r\n', ' \n', '\t \r\n');
+      const runs = fc.array(fc.array(blank, { maxLength: 30 }), { minLength: 1, maxLength: 4 });
+      fc.assert(
+        fc.property(runs, places, (given, ends) => {
+          const body = Buffer.from(given.map((run) => `${run.join('')} a,b \r\n`).join(''));
+          const starts = given.map((_, place) =>
+            given.slice(0, place + 1).reduce((sum, run) => sum + run.length + 1, 0),
+          );
+          expect(told(cut(body, ends), isCsv)).toEqual(
+            starts.map((number) => ({ number, text: ' a,b ', fault: null })),
+          );
+        }),
+      );
+    },
+  );
+
+  it('reports a blank line that is too long', () => {
+    const long = ' '.repeat(MAX_LINE_BYTES + 1);
+    expect(told([Buffer.from(`\n${long}\n\nlast`)], false)).toMatchObject([
+      { number: 2, fault: TOO_LONG },
+      { number: 4, text: 'last', fault: null },
+    ]);
+  });
+
+  it.each(['\n', '\r\n', ' \n'])('takes blank lines %j about as fast as the bytes of users', (blank) => {
+    const bodyOf = (unit: string) => Buffer.from(unit.repeat(2 ** 20 / unit.length));
+    const bodies = [blank, `${'x'.repeat(63)}\n`].map(bodyOf);
+    const fastest = bodies.map(() => Infinity);
+    for (let round = 0; round < 5; round++) {
+      for (const [place, body] of bodies.entries()) {
+        const began = performance.now();
+        const lines = [...new LineSplitter(false).push(body, true)];
+        fastest[place] = Math.min(fastest[place] ?? 0, performance.now() - began);
+        expect(lines.length).toBe(place === 0 ? 0 : 2 ** 14);
+      }
+    }
+    const [blanks = 0, users = 0] = fastest;
+    // A step for each line takes forty times as long.
+    expect(blanks / users).toBeLessThan(8);
+  });
+
   it('yields whole CSV records with any text between their quotes', () => {
     const field = fc.string({ unit: fc.constantFrom('"', ',', '\n', '\r\n', 'a', ' '), maxLength: 8 });
     const record = fc

@@ -67,6 +67,7 @@ export class LineSplitter {
     this.atStart = false;
     let start = 0;
     while (start < bytes.length) {
+      if (!this.skipping) start = this.skipBlankLines(bytes, start);
       const { end, fault } = this.endOf(bytes, start, isLast);
       if (end === null) break;
       const line = trimCarriageReturn(bytes.subarray(start, Math.min(end, start + MAX_LINE_BYTES + 1)));
@@ -79,6 +80,24 @@ export class LineSplitter {
     }
     // A copy, because a subarray would keep the whole chunk in memory.
     this.rest = Buffer.from(bytes.subarray(start));
+  }
+
+  /**
+   * Returns the start of the first line that is not blank, or not complete. A body may consist of millions of
+   * blank lines, so that a line costs no more than its bytes.
+   */
+  private skipBlankLines(bytes: Buffer, from: number): number {
+    let start = from;
+    let { number } = this;
+    for (let at = from; at < bytes.length; at++) {
+      const byte = bytes[at]!;
+      if (byte === LF && at - start <= MAX_LINE_BYTES) {
+        start = at + 1;
+        number++;
+      } else if (!isBlankByte(byte) && !(byte === CR && bytes[at + 1] === LF)) break;
+    }
+    this.number = number;
+    return start;
   }
 
   /** Returns null as `end` when the record is incomplete. */
@@ -130,7 +149,9 @@ function byteTable(text: string): Uint8Array {
 
 const trimCarriageReturn = (line: Buffer): Buffer => (line.at(-1) === CR ? line.subarray(0, -1) : line);
 
-const isBlank = (line: Buffer): boolean => line.every((byte) => byte === 0x20 || byte === 0x09);
+const isBlankByte = (byte: number): boolean => byte === 0x20 || byte === 0x09;
+
+const isBlank = (line: Buffer): boolean => line.every(isBlankByte);
 
 function countLineBreaks(bytes: Buffer, from: number, to: number): number {
   let breaks = 0;

@@ -11,7 +11,7 @@ export const MAX_GZIP_RATIO = 100;
 /** The number of expanded bytes up to which the ratio is not judged, because short bodies can repeat a lot. */
 export const UNJUDGED_BYTES = 1024 * 1024;
 /** The number of expanded bytes in memory at once, per body. */
-export const EXPANDED_CHUNK_BYTES = 64 * 1024;
+const EXPANDED_CHUNK_BYTES = 64 * 1024;
 
 /**
  * Yields the expanded bytes of a gzip body as they arrive, in chunks of at most {@link EXPANDED_CHUNK_BYTES}.
