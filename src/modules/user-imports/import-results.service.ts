@@ -15,7 +15,8 @@ export class ImportResults {
 
   /**
    * Returns a page. The address of a row that led to a user is that user's current one, so that an erased user
-   * leaves none; the others are known for a day. A caller who may not read users gets no addresses.
+   * leaves none; the others are known for a day, or until the user with that address is erased. A caller who may not
+   * read users gets no addresses.
    */
   async findPage(page: ResultPage): Promise<RowResult[]> {
     const rows = await this.chunks.findResults(page);
@@ -24,8 +25,7 @@ export class ImportResults {
     const ids = rows.flatMap(({ itemId }) => itemId ?? []);
     const addresses = await this.users.findVisibleEmails(ids, caller);
     const withoutUser = rows.filter(({ itemId, status }) => itemId === null && status !== 'skipped');
-    const chunks = new Set(withoutUser.map(({ firstIndex }) => firstIndex));
-    const others = await this.rejected.findEmails(page.jobId, [...chunks]);
+    const others = await this.rejected.findEmails(page.jobId, withoutUser);
     return rows.map((row) => ({
       ...row,
       email: (row.itemId === null ? others.get(row.index) : addresses.get(row.itemId)) ?? null,

@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Principal } from '../../common/authorization/principal.types.js';
+import { findCanonicalEmail } from '../../common/email-address.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { ownerLacksPermission } from '../jobs/job-attempts.service.js';
 import type { RowAction } from '../jobs/job-registry.service.js';
 import { RolesService } from '../roles/roles.service.js';
 import { DEFAULT_ROLES, type ImportedUser, ImportUsers } from '../users/commands/import-users.command.js';
 import { MergeImportedUsers, type MergeResult } from '../users/commands/merge-imported-users.command.js';
+import { UsersService } from '../users/users.service.js';
 import type { ConflictPolicy } from './import-options.js';
 import type { StagedRow } from './import-staging.service.js';
 
@@ -15,6 +17,8 @@ export interface ImportedRow extends Pick<StagedRow, 'line' | 'email' | 'bytes'>
   readonly id: string | null;
   readonly action: RowAction | null;
   readonly error: AppError | null;
+  /** The user with the address of a failed row; null when nobody has it. */
+  readonly holderId: string | null;
 }
 
 /** A row before anything is written: its user if it is valid, and the error that forbids creating that user. */
@@ -28,6 +32,7 @@ interface CheckedRow {
 export class ImportWriter {
   constructor(
     private readonly roles: RolesService,
+    private readonly users: UsersService,
     private readonly commands: CommandBus,
   ) {}
 
@@ -43,13 +48,20 @@ export class ImportWriter {
     const checked = await this.check(rows, caller);
     const created = await this.create(checked);
     const merged = await this.merge(checked, created, { caller, policy });
-    return rows.map(({ line, email, bytes }, place) => {
+    const written = rows.map(({ line, email, bytes }, place): Omit<ImportedRow, 'holderId'> => {
       const id = created.get(place);
       if (id !== undefined) return { line, email, bytes, id, action: 'created', error: null };
       const result = merged(place);
       if ('error' in result) return { line, email, bytes, id: null, action: null, error: result.error };
       return { line, email, bytes, ...result, error: null };
     });
+    return this.withHolders(written);
+  }
+
+  private async withHolders(rows: readonly Omit<ImportedRow, 'holderId'>[]): Promise<ImportedRow[]> {
+    const keys = rows.map(({ error, email }) => (error && email !== null ? findCanonicalEmail(email) : null));
+    const holders = await this.users.findIdsByEmails([...new Set(keys.filter((key) => key !== null))]);
+    return rows.map((row, place) => ({ ...row, holderId: holders.get(keys[place] ?? '') ?? null }));
   }
 
   /** Creates the users that may be created. @returns their ids by place, without those whose address is taken */

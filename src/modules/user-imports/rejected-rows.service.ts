@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Cipher } from '../../platform/crypto/cipher.service.js';
 import type { Job, RejectedFile } from '../jobs/job-registry.service.js';
+import { UsersService } from '../users/users.service.js';
 import type { ImportedRow } from './import.writer.js';
 import { CSV, type ImportForm, JSON_ARRAY, NDJSON } from './import.reader.js';
 import {
   ImportChunksRepository,
   type ImportChunkKey,
+  type LineResult,
   type RejectedChunk,
 } from './import-chunks.repository.js';
 import { parametersOf } from './import-options.js';
@@ -16,34 +18,48 @@ const PAGE = 4;
 const EXTENSIONS = { [NDJSON]: 'ndjson', [JSON_ARRAY]: 'json', [CSV]: 'csv' } as const;
 const LF = Buffer.from('\n');
 
-/** A row without a user: its place in the chunk, its address, and the size of its line; 0 without a line. */
-type KeptHead = readonly [place: number, email: string | null, sizeBytes: number];
+/**
+ * A row without a user: its place in the chunk, its address, the size of its line (0 without a line), and the user who
+ * had the address. The previous release kept no such user.
+ */
+type KeptHead = readonly [place: number, email: string | null, sizeBytes: number, holderId?: string | null];
 
 interface KeptRow {
   readonly place: number;
   readonly email: string | null;
+  /** The user who had the address; null when nobody had it. */
+  readonly holderId: string | null;
   /** The bytes of the line; null for a row that was not rejected, or was too long. */
   readonly bytes: Buffer | null;
 }
 
 /**
  * Keeps the rows of an import that led to no user, encrypted with the master key, until a day after the job
- * ended. The results show the addresses of these rows only until then. The rejected rows can be downloaded.
+ * ended. The results show the addresses of these rows only until then. The rejected rows can be downloaded. Rows with
+ * the address of a user who has been erased since are not shown.
  */
 @Injectable()
 export class RejectedRows {
   constructor(
     private readonly chunks: ImportChunksRepository,
     private readonly cipher: Cipher,
+    private readonly users: UsersService,
   ) {}
 
   /** Encrypts the rows of a chunk that led to no user. Returns null when every row did. */
   encrypt(chunk: ImportChunkKey, rows: readonly ImportedRow[]): Buffer | null {
-    const kept = [...rows.entries()].flatMap(([place, { id, error, email, bytes }]) =>
-      id === null ? [{ place, email, bytes: error && bytes && bytes.length > 0 ? bytes : null }] : [],
+    const kept = [...rows.entries()].flatMap(([place, { id, error, email, holderId, bytes }]) =>
+      id === null
+        ? [{ place, email, holderId, bytes: error && bytes && bytes.length > 0 ? bytes : null }]
+        : [],
     );
     if (kept.length === 0) return null;
-    const head = kept.map(({ place, email, bytes }): KeptHead => [place, email, bytes?.length ?? 0]);
+    const head = kept.map(({ place, email, holderId, bytes }): KeptHead => [
+      place,
+      email,
+      bytes?.length ?? 0,
+      holderId,
+    ]);
     const packed = packBytes(
       head,
       kept.flatMap(({ bytes }) => bytes ?? []),
@@ -51,17 +67,20 @@ export class RejectedRows {
     return this.cipher.encrypt(packed, encryptionPurpose(chunk));
   }
 
-  /** Returns the addresses of rows without a user, by the index of the row. Empty once they are deleted. */
-  async findEmails(jobId: string, firstIndexes: readonly number[]): Promise<Map<number, string>> {
-    if (firstIndexes.length === 0) return new Map();
-    const chunks = await this.chunks.findRejected(jobId, firstIndexes);
-    return new Map(
-      chunks.flatMap((chunk) =>
-        this.decrypt(jobId, chunk).flatMap(({ place, email }) =>
-          email === null ? [] : [[chunk.firstIndex + place, email] as const],
-        ),
-      ),
+  /** Returns the addresses of those of the rows that led to no user, by index. Empty once they are deleted. */
+  async findEmails(jobId: string, rows: readonly LineResult[]): Promise<Map<number, string>> {
+    if (rows.length === 0) return new Map();
+    const wanted = new Set(rows.map(({ index }) => index));
+    const chunks = await this.chunks.findRejected(jobId, [
+      ...new Set(rows.map(({ firstIndex }) => firstIndex)),
+    ]);
+    const kept = chunks.flatMap((chunk) =>
+      this.decrypt(jobId, chunk)
+        .map((row) => ({ ...row, index: chunk.firstIndex + row.place }))
+        .filter(({ index }) => wanted.has(index)),
     );
+    const visible = await this.withoutErased(kept);
+    return new Map(visible.flatMap(({ index, email }) => (email === null ? [] : [[index, email] as const])));
   }
 
   /**
@@ -82,22 +101,31 @@ export class RejectedRows {
   private async *lines(jobId: string): AsyncGenerator<Buffer> {
     for (let after = -1; ;) {
       const page = await this.chunks.findRejectedAfter(jobId, after, PAGE);
-      for (const chunk of page) {
-        for (const { bytes } of this.decrypt(jobId, chunk)) if (bytes) yield bytes;
-      }
+      const rejected = page
+        .flatMap((chunk) => this.decrypt(jobId, chunk))
+        .filter(({ bytes }) => bytes !== null);
+      for (const { bytes } of await this.withoutErased(rejected)) if (bytes) yield bytes;
       const last = page.at(-1);
       if (!last) return;
       after = last.firstIndex;
     }
   }
 
+  private async withoutErased<T extends KeptRow>(rows: readonly T[]): Promise<T[]> {
+    const erased = await this.users.findErased([...new Set(rows.flatMap(({ holderId }) => holderId ?? []))]);
+    return rows.filter(({ holderId }) => holderId === null || !erased.has(holderId));
+  }
+
   private decrypt(jobId: string, { firstIndex, rejected }: RejectedChunk): KeptRow[] {
     const plain = this.cipher.decrypt(rejected, encryptionPurpose({ jobId, firstIndex }));
-    return unpackBytes(plain, ([, , sizeBytes]: KeptHead) => sizeBytes).map(([[place, email], bytes]) => ({
-      place,
-      email,
-      bytes: bytes.length > 0 ? bytes : null,
-    }));
+    return unpackBytes(plain, ([, , sizeBytes]: KeptHead) => sizeBytes).map(
+      ([[place, email, , holderId = null], bytes]) => ({
+        place,
+        email,
+        holderId,
+        bytes: bytes.length > 0 ? bytes : null,
+      }),
+    );
   }
 }
 

@@ -301,6 +301,15 @@ export class UsersRepository {
     return rows.map(({ id }) => id);
   }
 
+  /** Returns those of the given ids whose users are erased. */
+  async findErased(ids: readonly string[]): Promise<string[]> {
+    const rows = await this.sql.rows<{ id: string }>(
+      'SELECT id FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NOT NULL',
+      [ids],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** Resamples the planner statistics of the user tables, which removes samples of erased users. */
   async refreshStatistics(): Promise<void> {
     await this.sql.execute('SELECT sample_accounts_anew()');

@@ -112,6 +112,18 @@ export class UsersService {
     return this.repository.findEmails(ids, { withDeleted: permissions.has('users:delete') });
   }
 
+  /** Returns the ids of users, also deleted ones, by canonical address. */
+  async findIdsByEmails(emailKeys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (emailKeys.length === 0) return new Map();
+    const users = await this.repository.findByEmails(emailKeys);
+    return new Map(users.map(({ id, emailKey }) => [emailKey, id]));
+  }
+
+  /** Returns those of the given ids whose users are erased. */
+  async findErased(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set(ids.length === 0 ? [] : await this.repository.findErased(ids));
+  }
+
   /** Records the sign-in once the unit of work commits. */
   recordSignIn(id: string, at: Date): void {
     this.unitOfWork.afterCommit(() => this.lastLoginBuffer.add(id, at));

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { packBytes } from '../../../src/modules/user-imports/packed-bytes.js';
 import { ImportsCleanup } from '../../../src/modules/user-imports/imports.cleanup.js';
+import { Cipher } from '../../../src/platform/crypto/cipher.service.js';
 import { CSV, imported, JSON_ARRAY, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { batch, type JobBody, jobEnded, resultsOf } from '../../support/builders/jobs.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { until } from '../../support/app/until.js';
 import { createUserWith } from '../../support/builders/users.js';
 
 let app: TestApp;
@@ -125,5 +128,84 @@ describe('GET /api/jobs/{id}/rejected', () => {
     expect((await resultsOf(app, job.id))[0]).not.toHaveProperty('email');
     await cleanup();
     expect(await stored()).toEqual({ kept: false, plain: false });
+  });
+});
+
+describe('the rejected row of a user who has been erased since', () => {
+  const textOf = async (id: string): Promise<string> => {
+    const answer = await rejectedOf(id).buffer(true);
+    expect(answer.status).toBe(200);
+    return answer.text ?? String(answer.body);
+  };
+  const erase = async (id: string) => {
+    await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
+    await app.as(app.admin, 'post', `/api/users/${id}/erase`).expect(202);
+    await until(
+      async () =>
+        (await app.database.query('SELECT 1 FROM users WHERE id = $1 AND erased_at IS NOT NULL', [id]))
+          .length > 0,
+    );
+  };
+  const emailsOf = async (id: string) => (await resultsOf(app, id)).map(({ email }) => email);
+
+  it.each(['fail', 'skip', 'update'])(
+    'shows neither its address nor its line, whatever its fault (on_conflict=%s)',
+    async (policy) => {
+      const user = await app.createUser();
+      const other = await app.createUser();
+      const deleted = await app.createUser();
+      await app.as(app.admin, 'delete', `/api/users/${deleted.id}`).expect(204);
+      const lines = [
+        JSON.stringify({ email: deleted.email }),
+        JSON.stringify({ email: ` ${user.email.toUpperCase()}`, status: 'odd' }),
+        JSON.stringify({ email: other.email, roles: ['no-such-role'] }),
+        JSON.stringify({ email: `nobody-${policy}@rejected.example`, status: 'odd' }),
+      ];
+      const { job } = await imported(app, NDJSON, ndjson(...lines), app.admin, `?on_conflict=${policy}`);
+      const kept = lines.filter((_, place) => policy !== 'skip' || place !== 2);
+      expect(await textOf(job.id)).toBe(kept.map((line) => `${line}\n`).join(''));
+      await erase(user.id);
+      await app.as(app.admin, 'post', `/api/users/${deleted.id}/erase`).expect(202);
+      await until(async () => (await emailsOf(job.id))[0] === undefined);
+      expect(await textOf(job.id)).toBe(
+        kept
+          .slice(2)
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
+      expect(await emailsOf(job.id)).toEqual([
+        undefined,
+        undefined,
+        other.email,
+        `nobody-${policy}@rejected.example`,
+      ]);
+    },
+  );
+
+  it('shows neither after the user has changed the address', async () => {
+    const user = await app.createUser();
+    const { job } = await imported(app, JSON_ARRAY, JSON.stringify([{ email: user.email }]));
+    expect(await emailsOf(job.id)).toEqual([user.email]);
+    await app
+      .as(app.admin, 'put', `/api/users/${user.id}/email`)
+      .send({ email: 'moved@rejected.example' })
+      .expect(200);
+    expect(await emailsOf(job.id)).toEqual([user.email]);
+    await erase(user.id);
+    expect(await resultsOf(app, job.id)).toMatchObject([{ index: 0, error: { code: 'CONFLICT' } }]);
+    expect(await emailsOf(job.id)).toEqual([undefined]);
+    expect(await textOf(job.id)).toBe('[\n]\n');
+  });
+
+  it('is still read as the release before has kept it', async () => {
+    const line = '{"email":"former@rejected.example","status":"odd"}';
+    const { job } = await imported(app, NDJSON, line);
+    const former = packBytes([[0, 'former@rejected.example', line.length]], [Buffer.from(line)]);
+    await app.database.query('UPDATE import_pieces SET rejected = $2 WHERE job_id = $1', [
+      job.id,
+      app.nest.get(Cipher).encrypt(former, `import-rejected:${job.id}:0`),
+    ]);
+    expect(await emailsOf(job.id)).toEqual(['former@rejected.example']);
+    expect(await textOf(job.id)).toBe(`${line}\n`);
   });
 });
