@@ -65,6 +65,8 @@ export interface RejectedFile {
 
 export interface ResultPage {
   readonly jobId: string;
+  /** True for a job that changes nothing. */
+  readonly dryRun: boolean;
   /** The caller who reads the results. */
   readonly caller: Principal;
   /** The status to select, or null for every status. */

@@ -45,13 +45,13 @@ export class JobsService {
 
   /** Lists the results in row order, without rows that have none yet. @throws AppError `NOT_FOUND` */
   async results(id: string, query: ListResultsDto, caller: Principal): Promise<Page<RowResult>> {
-    const { type } = await this.get(id, caller);
+    const { type, dryRun } = await this.get(id, caller);
     assertOffsetOrCursor(query);
     const { limit = DEFAULT_LIMIT, offset = 0, status = null } = query;
     const scope = { list: 'results', job: id, status: status ?? undefined };
     const after = query.cursor === undefined ? -1 : indexOf(decodeCursor(query.cursor, scope).key);
     const kind = this.registry.find(type);
-    const wanted = { jobId: id, caller, status, after, limit: limit + 1, offset };
+    const wanted = { jobId: id, dryRun, caller, status, after, limit: limit + 1, offset };
     const rows = (await kind?.findResults(wanted)) ?? [];
     return toPage(
       rows,

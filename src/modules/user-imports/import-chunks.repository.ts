@@ -135,7 +135,13 @@ export class ImportChunksRepository {
    * Returns a page of results. Every chunk read contributes at least one line to it, so `limit + offset + 1`
    * chunks are enough.
    */
-  findResults({ jobId, status, after, limit, offset }: Omit<ResultPage, 'caller'>): Promise<LineResult[]> {
+  findResults({
+    jobId,
+    status,
+    after,
+    limit,
+    offset,
+  }: Omit<ResultPage, 'caller' | 'dryRun'>): Promise<LineResult[]> {
     const has = status === null ? 'lines' : COUNTS_BY[status];
     return this.sql.rows(
       `SELECT index, item_id AS "itemId", became AS status, error_code AS "errorCode", error_message AS "errorMessage",

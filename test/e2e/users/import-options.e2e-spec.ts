@@ -3,7 +3,7 @@ import { hash as bcrypt } from 'bcrypt';
 import { newId } from '../../../src/common/ids.js';
 import { Cipher } from '../../../src/platform/crypto/cipher.service.js';
 import { imported, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
-import { jobEnded, resultsOf } from '../../support/builders/jobs.js';
+import { jobEnded, type ResultBody, resultsOf } from '../../support/builders/jobs.js';
 import { mailsSent, mailsTo } from '../../support/builders/mails.js';
 import { settled } from '../../support/app/settled.js';
 import { signIn, type TestUser, TestApp } from '../../support/app/test-app.js';
@@ -275,6 +275,57 @@ describe('the results of an import', () => {
       if (answer.status >= 300) throw new Error(answer.text);
     });
     expect((await resultsOf(app, job.id))[0]).not.toHaveProperty('email');
+  });
+});
+
+describe('the addresses in the results of an import', () => {
+  /** Imports the rows as that caller, and returns the address of each result as the caller sees it. */
+  const emailsFor = async (by: TestUser, query: string, rows: readonly object[]) => {
+    const { job } = await importAs(query, rows, by);
+    const answer = await app.as(by, 'get', `/api/jobs/${job.id}/results?limit=100`);
+    return (answer.body as ResultBody[]).map(({ action, email }) => [action, email]);
+  };
+
+  it('are shown without users:read only for users whom the import has written', async () => {
+    const writer = await createUserWith(app, ['users:write']);
+    const reader = await createUserWith(app, ['users:write', 'users:read']);
+    for (const [by, isReader] of [
+      [writer, false],
+      [reader, true],
+    ] as const) {
+      const { email } = await app.createUser();
+      const rows = [{ email: email.toUpperCase() }, { email: `new@${by.id}.example` }];
+      const dry = [{ email, name: 'Renamed' }, { email: `dry@${by.id}.example` }];
+      const seen = isReader ? email : undefined;
+      expect(await emailsFor(by, '?on_conflict=skip', rows)).toEqual([
+        ['skipped', seen],
+        ['created', rows[1]?.email],
+      ]);
+      expect(await emailsFor(by, '?on_conflict=update', rows.slice(0, 1))).toEqual([['unchanged', seen]]);
+      expect(await emailsFor(by, '?on_conflict=update&dry_run=true', dry)).toEqual([
+        ['updated', seen],
+        ['created', dry[1]?.email],
+      ]);
+      expect(await emailsFor(by, '?on_conflict=update', dry.slice(0, 1))).toEqual([['updated', email]]);
+    }
+  });
+
+  it('do not follow a user whom the import left unchanged', async () => {
+    const writer = await createUserWith(app, ['users:write']);
+    const { id, email } = await app.createUser();
+    const { job } = await importAs('?on_conflict=skip', [{ email }], writer);
+    await app
+      .as(app.admin, 'put', `/api/users/${id}/email`)
+      .send({ email: 'followed@result.example' })
+      .expect(200);
+    const seenBy = async (by: TestUser) =>
+      ((await app.as(by, 'get', `/api/jobs/${job.id}/results`)).body as ResultBody[])[0]?.email;
+    expect(await seenBy(writer)).toBeUndefined();
+    const manager = await createUserWith(app, ['jobs:manage', 'users:read']);
+    expect(await seenBy(manager)).toBe('followed@result.example');
+    await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
+    expect(await seenBy(manager)).toBeUndefined();
+    expect(await seenBy(app.admin)).toBe('followed@result.example');
   });
 });
 

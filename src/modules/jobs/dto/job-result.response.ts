@@ -30,7 +30,8 @@ export class JobResultResponse {
   @ApiPropertyOptional({ type: 'integer', minimum: 1, example: 2 })
   line?: number;
 
-  /** The address of the imported row, for callers with `users:read` or `users:write`. Rows without a user have one for a day
+  /** The address of the imported row, for callers with `users:read` or `users:write`. Rows that changed no user show that of an existing one
+   * only with `users:read`. Rows without a user have one for a day
    * @example ada@example.com */
   email?: string;
 
