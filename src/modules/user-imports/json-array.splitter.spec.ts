@@ -90,6 +90,8 @@ describe('the splitter of a JSON array', () => {
     ['{"email":"a@b.example"}', /send one user per line/],
     ['[{} {}]', /line 1 lacks a comma/],
     ['[{},\n,{}]', /line 2 lacks a comma or a user/],
+    ['[{},\n]', /line 2 lacks a user after the comma/],
+    ['[,]', /line 1 lacks a comma or a user/],
     ['[{"a":1}', /not closed/],
     ['[{"a":"1}]', /not closed/],
     ['[{}]\n[{}]', /line 2 follows its end/],
@@ -97,7 +99,7 @@ describe('the splitter of a JSON array', () => {
     expect(refusalOf(body)).toMatch(message);
   });
 
-  it('accepts a comma after the last element', () => {
-    expect(split('[1,2,]').map(({ bytes }) => bytes.toString())).toEqual(['1', '2']);
+  it('accepts an empty array', () => {
+    for (const body of ['[]', ' [ \n ] ']) expect(split(body)).toEqual([]);
   });
 });

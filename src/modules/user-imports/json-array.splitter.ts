@@ -18,7 +18,8 @@ const isByteOrderMark = (byte: number): boolean => byte === 0xef || byte === 0xb
  * element at a time and an invalid element fails alone. An element that is too long is skipped and reported.
  */
 export class JsonArraySplitter {
-  private phase: 'start' | 'value' | 'element' | 'separator' | 'end' = 'start';
+  /** `first` stands before the first element, and `value` after a comma. */
+  private phase: 'start' | 'first' | 'value' | 'element' | 'separator' | 'end' = 'start';
   private number = 1;
   /** The element that is being read: its first line, nesting and bytes so far. */
   private elementLine = 1;
@@ -37,7 +38,7 @@ export class JsonArraySplitter {
     let start = 0;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at]!;
-      if (this.phase === 'value' && this.begins(byte)) start = at;
+      if ((this.phase === 'first' || this.phase === 'value') && this.begins(byte)) start = at;
       if (this.phase === 'element') {
         const end = this.endsAt(byte);
         if (end !== null) {
@@ -67,10 +68,12 @@ export class JsonArraySplitter {
     if (this.phase === 'start') {
       if (isByteOrderMark(byte)) return;
       if (byte !== ARRAY_START) throw notAnArray('send one user per line as application/x-ndjson');
-      this.phase = 'value';
+      this.phase = 'first';
     } else if (this.phase === 'end') throw notAnArray(`line ${this.number} follows its end`);
-    else if (byte === ARRAY_END) this.phase = 'end';
-    else if (this.phase === 'separator' && byte === COMMA) this.phase = 'value';
+    else if (byte === ARRAY_END) {
+      if (this.phase === 'value') throw notAnArray(`line ${this.number} lacks a user after the comma`);
+      this.phase = 'end';
+    } else if (this.phase === 'separator' && byte === COMMA) this.phase = 'value';
     else throw notAnArray(`line ${this.number} lacks a comma or a user`);
   }
 
