@@ -17,6 +17,11 @@ export class BodyDecoder {
   private encoding: Encoding | null = null;
   private rest: Buffer = NOTHING;
 
+  /** True once the body has shown that it is UTF-16. */
+  get isUtf16(): boolean {
+    return this.encoding === 'utf-16le' || this.encoding === 'utf-16be';
+  }
+
   /** Returns what this chunk completes. `isLast` marks the end of the body. */
   push(chunk: Buffer, isLast: boolean): Buffer {
     const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);

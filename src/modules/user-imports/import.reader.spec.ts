@@ -160,6 +160,21 @@ describe('an import of a file as other programs write it', () => {
     );
   });
 
+  it('names the encoding of a row that is not valid', () => {
+    const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le');
+    const broken = 'a\ud800@b.example';
+    const row = JSON.stringify({ email: 'x' }).replace('x', broken);
+    const good = '{"email":"a@b.example"}';
+    for (const bytes of [utf16(`${row}\n${good}`), utf16(`${row}\n${good}`).swap16()])
+      expect(readAs(NDJSON, bytes)).toMatchObject(['must be valid UTF-16', { email: 'a@b.example' }]);
+    expect(readAs(CSV, utf16(`email\n${broken}`))).toEqual(['must be valid UTF-16']);
+    expect(readAs(JSON_ARRAY, utf16(`[${row}]`))).toEqual(['must be valid UTF-16']);
+    expect(readAs(NDJSON, utf16(good).subarray(0, -1))).toEqual(['must be valid UTF-16']);
+    const latin1 = (text: string) => Buffer.from(text, 'latin1');
+    expect(readAs(NDJSON, latin1('{"email":"\xff@b.example"}'))).toEqual(['must be valid UTF-8']);
+    expect(readAs(CSV, latin1('email\n\xff@b.example'))).toEqual(['must be valid UTF-8']);
+  });
+
   it.each(['true', 't', '1', 'yes', 'TRUE', 'T', 'Yes'])('reads %s as true', (text) => {
     expect(readAs(CSV, `email,email_verified\na@b.example,${text}`)).toMatchObject([{ emailVerified: true }]);
     expect(readAs(NDJSON, JSON.stringify({ email: 'a@b.example', email_verified: text }))).toMatchObject([
@@ -211,7 +226,9 @@ describe('an import of a file as other programs write it', () => {
 
   it('ignores the last line of an export, and rejects a row with other properties beside its own', () => {
     expect(readAs(NDJSON, '{"_complete":{"count":1,"sha256":"00"}}\n')).toEqual([]);
-    const unknown = expect.stringMatching(/^_complete is no property of an import; it may contain only email,/);
+    const unknown = expect.stringMatching(
+      /^_complete is no property of an import; it may contain only email,/,
+    );
     for (const line of [
       '{"_complete":true,"email":"a@b.example"}',
       '{"email":"a@b.example","_complete":true}',

@@ -23,6 +23,8 @@ export interface ImportForm {
 const COMPLETION = '_complete';
 /** The beginning of that line. Other lines are not parsed here. */
 const COMPLETION_START = Buffer.from(`{"${COMPLETION}":`);
+/** The row reader judges UTF-8. It sees only what the decoder made of UTF-16. */
+const BROKEN_UTF16 = 'must be valid UTF-16';
 const NOTHING = Buffer.alloc(0);
 
 /** Splits a streamed body into the lines that hold a user. In CSV the first line names the columns. */
@@ -49,7 +51,8 @@ export class ImportReader {
       for (const line of this.splitter.push(this.decoder.push(chunk, isLast), isLast)) {
         if (this.type === CSV && this.header === null) this.readHeader(line);
         else if (line.fault === TOO_LONG) yield { ...line, bytes: NOTHING };
-        else if (!this.isCompletion(line)) yield line;
+        else if (!this.isCompletion(line))
+          yield this.isBrokenUtf16(line) ? { ...line, fault: BROKEN_UTF16 } : line;
       }
     } catch (error) {
       if (!(error instanceof OpenQuotesError)) throw error;
@@ -60,6 +63,10 @@ export class ImportReader {
   private readHeader({ bytes, fault }: Line): void {
     this.header = parseCsvHeader(fault === null && isUtf8(bytes) ? bytes.toString() : null);
     if (this.splitter instanceof LineSplitter) this.splitter.delimiter = this.header.delimiter;
+  }
+
+  private isBrokenUtf16({ bytes, fault }: Line): boolean {
+    return this.decoder.isUtf16 && fault === null && !isUtf8(bytes);
   }
 
   private isCompletion({ bytes }: Line): boolean {
