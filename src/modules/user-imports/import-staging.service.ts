@@ -11,10 +11,10 @@ import { packLines, unpackLines } from './staged-lines.js';
 /** The maximum number of lines in one import. */
 export const MAX_LINES = 1_000_000;
 /**
- * The maximum size of a body in bytes, after it is expanded. This is 2 KB for each of {@link MAX_LINES} users,
+ * The maximum size of a body in bytes, after it is expanded. This is 1 KB for each of {@link MAX_LINES} users,
  * several times what a user takes.
  */
-export const MAX_BODY_BYTES = 2 * 1024 ** 3;
+export const MAX_BODY_BYTES = 1024 ** 3;
 /** The number of lines imported in one transaction, which takes a fraction of a second. */
 const CHUNK_LINES = 500;
 /** The size in bytes from which a chunk is stored with fewer lines. It bounds the memory of an upload. */
@@ -63,7 +63,7 @@ export class ImportStaging {
     };
     const gather = async (received: Buffer, isLast: boolean) => {
       receivedBytes += received.length;
-      if (receivedBytes > MAX_BODY_BYTES) throw tooLarge(`${MAX_BODY_BYTES} bytes`);
+      if (receivedBytes > MAX_BODY_BYTES) throw tooLarge(`${MAX_BODY_BYTES / 1024 ** 3} GiB`);
       for (const line of reader.push(received, isLast)) {
         if (staged + gathered.length >= MAX_LINES) throw tooLarge(`${MAX_LINES} users`);
         gathered.push(line);

@@ -1,5 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newId } from '../../../src/common/ids.js';
+import { ImportStaging } from '../../../src/modules/user-imports/import-staging.service.js';
 import {
   countUsersAt,
   CSV,
@@ -51,6 +53,20 @@ describe('an import', () => {
       expect((await send(body)).body).toMatchObject({
         error: { code: 'VALIDATION_ERROR', message: 'body must be valid gzip' },
       });
+    expect(await pieces('status IS NULL')).toEqual([]);
+  });
+
+  it('refuses a body beyond 1 GiB and keeps nothing of it', async () => {
+    const part = Buffer.alloc(2 ** 20, 'x');
+    let parts = 0;
+    async function* body() {
+      for (; parts < 1030; parts++) yield part;
+    }
+    await expect(app.nest.get(ImportStaging).stage(newId(), body(), NDJSON)).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      message: 'An import may contain at most 1 GiB. Split the file',
+    });
+    expect(parts).toBe(1024);
     expect(await pieces('status IS NULL')).toEqual([]);
   });
 
