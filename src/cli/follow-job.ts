@@ -13,6 +13,8 @@ const IMPORT = 'users.import';
 export interface Job {
   readonly id: string;
   readonly type: string;
+  /** True if the job changes nothing. */
+  readonly dry_run: boolean;
   readonly status: string;
   readonly total: number | null;
   readonly done: number;
@@ -31,10 +33,15 @@ export interface JobResult {
   readonly error?: { readonly code: string; readonly message: string } | null;
 }
 
+/** Says of the job of a command with `--dry-run` that it changes nothing. */
+export function announceJob(isDryRun = false): void {
+  if (isDryRun) printStatus('dry run: the job changes nothing');
+}
+
 /** Waits for a job and prints the rows that failed. @throws CliError unless every row succeeded */
 export async function followJob(client: ApiClient, id: string): Promise<void> {
   const job = await waitForJob(client, id);
-  printResult(`job ${id}: ${job.status}, ${countsOf(job)}`);
+  printResult(`job ${id}: ${job.status}, ${countsOf(job)}${job.dry_run ? ' (dry run)' : ''}`);
   if (job.failed > 0) await printFailures(client, job);
   if (job.failed > 0 || job.status !== 'succeeded') {
     throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT_CODES.failed);

@@ -3,7 +3,7 @@ import { compose, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { usageError } from '../cli.error.js';
 import { defineCommand } from '../command-line/command.types.js';
-import { followJob } from '../follow-job.js';
+import { announceJob, followJob } from '../follow-job.js';
 import { FirebaseRows, readFirebaseParameters } from '../firebase-rows.js';
 import { printResult, printStatus } from '../output/console-output.js';
 
@@ -41,7 +41,7 @@ export const importCommand = defineCommand({
     });
     if (firebase && firebase.skipped > 0)
       printStatus(`${firebase.skipped} users without an address were left out`);
-    if (isDryRun) printStatus('dry run: the job changes nothing');
+    announceJob(isDryRun);
     if (wait) await followJob(client, job.id);
     else printResult(`job ${job.id}`);
   },

@@ -13,6 +13,7 @@ const columns: readonly Column<Job>[] = [
   { title: 'TOTAL', value: ({ total }) => total },
   { title: 'DONE', value: ({ done }) => done },
   { title: 'FAILED', value: ({ failed }) => failed },
+  { title: 'DRY RUN', value: (job) => (job.dry_run ? 'yes' : 'no') },
 ];
 
 const rowColumns: readonly Column<JobResult>[] = [

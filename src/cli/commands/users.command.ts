@@ -3,7 +3,7 @@ import { usageError } from '../cli.error.js';
 import { type Command, defineCommand } from '../command-line/command.types.js';
 import { parseFilters } from '../command-line/flag-values.js';
 import { findUserId, findUserIds, userPath } from '../find-user.js';
-import { awaitOnlyRow, followJob } from '../follow-job.js';
+import { announceJob, awaitOnlyRow, followJob } from '../follow-job.js';
 import { printResult } from '../output/console-output.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
 import { printUser, type User, userColumns } from '../output/print-user.js';
@@ -156,5 +156,7 @@ async function tryOut(
 
 /** @returns the id of the job */
 async function createBatch(client: ApiClient, body: Batch): Promise<string> {
-  return (await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body })).id;
+  const job = await client.json<{ id: string }>({ method: 'POST', path: '/api/users/batch', body });
+  announceJob(body.dry_run);
+  return job.id;
 }

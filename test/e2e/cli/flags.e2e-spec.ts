@@ -213,11 +213,23 @@ describe('--dry-run', () => {
     expect(await users()).toEqual(before);
   });
 
+  it('marks a batch that changes nothing, when it runs and ever after', async () => {
+    const ended = await run('users', 'batch', 'disable', await target(), '--dry-run');
+    expect(ended).toMatchObject({ code: 0, stderr: 'dry run: the job changes nothing\n' });
+    const [, id = ''] = /^job (\S+): succeeded, 1 done, 0 failed \(dry run\)\n$/.exec(ended.stdout) ?? [];
+    expect((await run('jobs', 'show', id)).stdout).toContain('\tusers.disable\tsucceeded\t1\t1\t0\tyes\n');
+    expect((await run('jobs', 'wait', id)).stdout).toBe(ended.stdout);
+  });
+
   it.each(['users delete', 'users disable'])('says what %s would do, or why it would fail', async (name) => {
     const id = await target();
     const [, action = ''] = name.split(' ');
     const ended = await run(...name.split(' '), id, '--dry-run');
-    expect(ended).toMatchObject({ code: 0, stdout: `dry run: would ${action} ${id}\n` });
+    expect(ended).toEqual({
+      code: 0,
+      stdout: `dry run: would ${action} ${id}\n`,
+      stderr: 'dry run: the job changes nothing\n',
+    });
     const refused = await run(...name.split(' '), app.admin.id, '--dry-run');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toContain('CONFLICT: This user is the last active admin');

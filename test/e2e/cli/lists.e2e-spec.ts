@@ -171,7 +171,7 @@ describe('commands for sessions, roles, jobs and the audit log', () => {
     const { id } = await app.createUser();
     const batch = await run('users', 'batch', 'enable', id);
     const job = /job (\S+):/.exec(batch.stdout)?.[1] ?? '';
-    expect((await run('jobs', 'show', job)).stdout).toContain('\tusers.enable\tsucceeded\t1\t1\t0\n');
+    expect((await run('jobs', 'show', job)).stdout).toContain('\tusers.enable\tsucceeded\t1\t1\t0\tno\n');
     expect((await run('jobs', 'results', job)).stdout).toBe(`0\tok\t${id}\t\n`);
     expect((await run('jobs', 'wait', job)).stdout).toBe(`job ${job}: succeeded, 1 done, 0 failed\n`);
     expect((await run('jobs', 'cancel', job, '--yes')).stdout).toContain('succeeded');

@@ -104,6 +104,16 @@ const withAddress =
   (_: string, indent: string, colon: string, value: string, end: string): string =>
     `${indent}"${last}"${colon}${value},${indent}"email"${colon}<address>${end}}`;
 
+const JOB = /("id": ?"([^"]*)",)(\s*)("type"(: ?)"users\.\w+",)(?=\s*"status")/g;
+
+/** Adds to each job whether it is a dry run, in bodies and events alike. */
+export const addDryRun: Change = (text) =>
+  text.replaceAll(
+    JOB,
+    (_, id: string, name: string, indent: string, type: string, colon: string) =>
+      `${id}${indent}${type}${indent}"dry_run"${colon}${name === '<dry.id>'},`,
+  );
+
 /** Applies the change only to paths under /api. */
 export const underApi =
   (change: Change): Change =>

@@ -1,6 +1,7 @@
 import {
   addAccessLine,
   addCorsWarning,
+  addDryRun,
   addEmptyLine,
   addEntryAddresses,
   addHeader,
@@ -204,6 +205,13 @@ const entryAddresses: WantedDifference = {
   reason: 'an entry shows the addresses of its users to callers who may read them',
 };
 
+/** Jobs in all forms. */
+const dryRuns: WantedDifference = {
+  exchanges: /./,
+  change: addDryRun,
+  reason: 'a job says whether it changes anything',
+};
+
 /** The permission `tokens:introspect` and the metadata for other services. */
 const trustedTokens: readonly WantedDifference[] = [
   {
@@ -248,6 +256,7 @@ export const wantedDifferences: readonly WantedDifference[] = [
   ...answeredAtTheEdge,
   ...joiningTheFeed,
   entryAddresses,
+  dryRuns,
   ...trustedTokens,
   ...importDifferences,
   ...refusalDifferences,

@@ -43,6 +43,7 @@ describe('a batch of users', () => {
     expect(answer.body).toEqual({
       id,
       type: 'users.disable',
+      dry_run: false,
       status: 'queued',
       total: 4,
       done: 0,
@@ -112,7 +113,7 @@ describe('a batch of users', () => {
       user_ids: who,
       dry_run: true,
     });
-    expect(job).toMatchObject({ status: 'succeeded', done: 2, failed: 1 });
+    expect(job).toMatchObject({ dry_run: true, status: 'succeeded', done: 2, failed: 1 });
     expect(results.map(({ status, error }) => error?.code ?? status)).toEqual(['ok', 'ok', 'NOT_FOUND']);
     expect(await eventsOf(ids)).toEqual([]);
     for (const id of ids) expect(await read(app, id)).toMatchObject({ version: 1, roles: ['user'] });

@@ -11,6 +11,7 @@ import { until } from '../app/until.js';
 export interface JobBody {
   readonly id: string;
   readonly type: string;
+  readonly dry_run: boolean;
   readonly status: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
   readonly total: number | null;
   readonly done: number;

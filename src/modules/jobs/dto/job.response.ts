@@ -13,6 +13,10 @@ export class JobResponse {
    * @example users.disable */
   type: string;
 
+  /** True if the job only tries out its work and changes nothing
+   * @example false */
+  dry_run: boolean;
+
   /** The status of the job. `succeeded` means that the job ran to completion, even if some rows failed. `failed` counts those rows */
   @ApiProperty({ enum: jobStatuses, example: 'running' })
   status: JobStatus;
@@ -43,6 +47,7 @@ export function toJobResponse(job: Job): JobResponse {
   return {
     id: job.id,
     type: publicType(job.type),
+    dry_run: job.dryRun,
     status: job.status,
     total: job.total,
     done: job.done,
