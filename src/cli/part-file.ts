@@ -1,5 +1,6 @@
-import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { CliError, EXIT_CODES } from './cli.error.js';
+import { access, constants, type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CliError, describeFileError, EXIT_CODES } from './cli.error.js';
 
 const SAVE_INTERVAL_MS = 1000;
 
@@ -27,13 +28,17 @@ export class PartFile {
 
   private constructor(
     private readonly path: string,
-    private readonly file: FileHandle,
+    /** Null until the first byte of a new file. */
+    private file: FileHandle | null,
     place: ResumePoint | null,
   ) {
     this.resumePoint = place;
   }
 
-  /** Opens or creates the file. @throws CliError when the existing one belongs to another query */
+  /**
+   * Opens an existing file to resume. A new one begins with its first byte, so that a refused export leaves no trace.
+   * @throws CliError when the existing one belongs to another query, or the folder cannot be written
+   */
   static async open(path: string, asked: string, restart: boolean): Promise<PartFile> {
     const place = restart ? null : await readResumePoint(resumePointPath(path));
     if (place && place.query !== asked) {
@@ -42,23 +47,29 @@ export class PartFile {
         EXIT_CODES.usage,
       );
     }
-    const file = await open(`${path}.part`, place ? 'r+' : 'w');
+    if (!place) {
+      await access(dirname(path), constants.W_OK);
+      return new PartFile(path, null, null);
+    }
+    const file = await open(`${path}.part`, 'r+');
     // Discards bytes after the last known resume point, because they are sent again.
-    await file.truncate(place?.bytes ?? 0);
+    await file.truncate(place.bytes);
     return new PartFile(path, file, place);
   }
 
   /** Appends complete rows of the connection that began at `cursor`. */
   async add(bytes: Buffer, place: Omit<ResumePoint, 'bytes'>): Promise<void> {
+    if (bytes.length === 0 && this.file === null) return;
     const at = this.resumePoint?.bytes ?? 0;
-    await this.file.write(bytes, 0, bytes.length, at);
+    const file = await this.begin();
+    await file.write(bytes, 0, bytes.length, at);
     this.resumePoint = { ...place, bytes: at + bytes.length };
     if (performance.now() - this.savedAt > SAVE_INTERVAL_MS) await this.saveResumePoint();
   }
 
   /** Flushes the rows before it saves the resume point. */
   async saveResumePoint(): Promise<void> {
-    if (!this.resumePoint) return;
+    if (!this.resumePoint || !this.file) return;
     this.savedAt = performance.now();
     await this.file.datasync();
     await writeFile(`${resumePointPath(this.path)}.new`, JSON.stringify(this.resumePoint), { mode: 0o600 });
@@ -67,15 +78,26 @@ export class PartFile {
 
   /** Renames the complete file to its final name. */
   async complete(): Promise<void> {
-    await this.file.datasync();
-    await this.file.close();
+    const file = await this.begin();
+    await file.datasync();
+    await file.close();
     await rename(`${this.path}.part`, this.path);
     await rm(resumePointPath(this.path), { force: true });
   }
 
   async close(): Promise<void> {
     await this.saveResumePoint();
-    await this.file.close();
+    await this.file?.close();
+  }
+
+  private async begin(): Promise<FileHandle> {
+    try {
+      this.file ??= await open(`${this.path}.part`, 'w');
+      return this.file;
+    } catch (error) {
+      // An error of the file is no lost connection, after which the export would go on.
+      throw describeFileError(error);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ApiClient } from '../api.client.js';
-import { COMMON_FLAGS, type FlagName, type FlagValues } from './flags.js';
+import { COMMON_FLAGS, type FlagName, type FlagText, type FlagValues } from './flags.js';
 
 /** The input of a command. */
 export interface CommandInput<F extends FlagName = FlagName> {
@@ -27,6 +27,8 @@ export interface Command<F extends FlagName = FlagName> {
   readonly args: readonly string[];
   /** The flags that the command honours, apart from {@link COMMON_FLAGS}. */
   readonly flags: readonly F[];
+  /** The help of flags that this command describes more precisely. */
+  readonly flagHelp?: Readonly<Partial<Record<F | (typeof COMMON_FLAGS)[number], FlagText>>>;
   /** False for a command that signs nobody in and so refuses `--email`. */
   readonly takesEmail?: false;
   /**

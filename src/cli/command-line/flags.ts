@@ -1,11 +1,15 @@
+/** The description of a flag in the help. */
+export interface FlagText {
+  /** The name of the value. */
+  readonly value?: string;
+  readonly help: string;
+}
+
 /** A flag of the command line. A name has one meaning in every command that declares it. */
-interface Flag {
+interface Flag extends FlagText {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
   readonly multiple?: true;
-  /** The name of the value in the help. */
-  readonly value?: string;
-  readonly help: string;
 }
 
 /** All flags. A command takes those that it declares, and refuses the others. */
@@ -18,7 +22,7 @@ export const FLAGS = {
   email: { type: 'string', value: 'ADDRESS', help: 'sign in as this user; requires GATEHOUSE_PASSWORD' },
   help: { type: 'boolean', short: 'h', help: 'print this help' },
   output: { type: 'string', short: 'o', value: 'FILE', help: 'write to FILE; "-" is standard output' },
-  format: { type: 'string', value: 'ndjson|csv|json', help: 'format of the file; an export cannot be json' },
+  format: { type: 'string', value: 'FORMAT', help: 'format of the file; default that of its name' },
   fields: { type: 'string', value: 'A,B', help: 'export only these fields' },
   filter: { type: 'string', multiple: true, value: 'NAME=VALUE', help: 'filter of the API; may be repeated' },
   restart: { type: 'boolean', help: 'discard the part of the file that is already there' },

@@ -1,4 +1,4 @@
-import { COMMON_FLAGS, FLAGS, type FlagName } from './flags.js';
+import { COMMON_FLAGS, FLAGS, type FlagName, type FlagText } from './flags.js';
 import { type Command, flagsOf } from './command.types.js';
 
 const EXIT_CODES_HELP = `exit codes: 0 success, 1 failure, 2 wrong usage, 3 not allowed, 4 service not reachable, 130 interrupted`;
@@ -13,7 +13,7 @@ export function renderHelp(about: readonly string[], commands: readonly Command[
 function helpAboutCommand(command: Command): string {
   const { summary, aliases = [] } = command;
   const also = aliases.length === 0 ? '' : ` (also: gatehouse ${aliases.join(', gatehouse ')})`;
-  return `${usageOf(command)}${also}\n\n  ${summary}\n\n${flagLines(flagsOf(command))}\n`;
+  return `${usageOf(command)}${also}\n\n  ${summary}\n\n${flagLines(flagsOf(command), command.flagHelp)}\n`;
 }
 
 function helpAboutGroup(group: string, commands: readonly Command[]): string {
@@ -34,13 +34,13 @@ const shortUsageOf = ({ name, args }: Command): string => [name, ...args].join('
 
 const usageOf = (command: Command): string => `gatehouse ${shortUsageOf(command)} [flags]`;
 
-function flagLines(names: readonly FlagName[]): string {
+function flagLines(names: readonly FlagName[], special: Command['flagHelp'] = {}): string {
   return alignColumns(
     names.map((name) => {
       const flag = FLAGS[name];
       const short = 'short' in flag ? `-${flag.short}, ` : '';
-      const value = 'value' in flag ? ` ${flag.value}` : '';
-      return [`${short}--${name}${value}`, flag.help];
+      const { value, help }: FlagText = { ...flag, ...special[name] };
+      return [`${short}--${name}${value === undefined ? '' : ` ${value}`}`, help];
     }),
   );
 }

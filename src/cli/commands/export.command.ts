@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../api.client.js';
 import { CliError, EXIT_CODES, usageError } from '../cli.error.js';
@@ -12,6 +13,11 @@ import { RecordSplitter } from '../record.splitter.js';
 /** The maximum number of consecutive attempts without progress. The pause doubles with each one. */
 const MAX_FRUITLESS_ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 250;
+const FORMATS = ['ndjson', 'csv'] as const;
+type Format = (typeof FORMATS)[number];
+const DEFAULT_FORMAT: Format = 'ndjson';
+/** The ends of names that promise what an export is not. */
+const OTHER_FORMATS: readonly string[] = ['json', 'gz'];
 const LINE_FEED = 0x0a;
 const COMPLETE = '_complete';
 /** Matches the final line of NDJSON, which is not a row. */
@@ -21,7 +27,7 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set(['OVERLOADED', 'DB_ERROR', 
 
 interface ExportOptions {
   readonly kind: string;
-  readonly format: 'ndjson' | 'csv';
+  readonly format: Format;
   /** The query parameters apart from the format. */
   readonly filters: URLSearchParams;
   /** The output file. `-` is standard output. */
@@ -55,11 +61,18 @@ export const exportCommand = defineCommand({
   summary: 'Export users or the audit log. The same command again resumes an interrupted export',
   args: ['users|audit'],
   flags: ['output', 'format', 'fields', 'filter', 'restart'],
+  flagHelp: {
+    format: {
+      value: FORMATS.join('|'),
+      help: `format of the file; default that of its name, otherwise ${DEFAULT_FORMAT}`,
+    },
+  },
   run: async ({ client, args: [kind = ''], flags }) => {
-    const { output, format = 'ndjson', restart = false } = flags;
+    const { output, restart = false } = flags;
+    if (kind !== 'users' && kind !== 'audit') throw usageError('export requires users or audit');
     if (output === undefined) throw usageError('export requires --output');
-    if (format !== 'ndjson' && format !== 'csv') throw usageError('--format must be ndjson or csv');
     if (output === '-' && restart) throw usageError('--restart requires a file');
+    const format = formatOf(output, flags.format);
     const interrupted = new AbortController();
     // The first SIGINT keeps the rows received so far. A second one kills the process at once.
     process.once('SIGINT', () => interrupted.abort());
@@ -68,6 +81,24 @@ export const exportCommand = defineCommand({
   },
 });
 
+const isFormat = (text: string): text is Format => (FORMATS as readonly string[]).includes(text);
+
+/**
+ * Returns the format to write, by default that of the file's name.
+ * @throws CliError for an unknown format, and for a name of another one
+ */
+function formatOf(output: string, given: string | undefined): Format {
+  if (given !== undefined && !isFormat(given)) throw usageError(`--format must be ${FORMATS.join(' or ')}`);
+  const extension = extname(output).slice(1).toLowerCase();
+  if (isFormat(extension) && given !== undefined && given !== extension)
+    throw usageError(`--format ${given} contradicts the name ${output}`);
+  if (OTHER_FORMATS.includes(extension))
+    throw usageError(
+      `an export is ${FORMATS.join(' or ')}, uncompressed, and not what the name ${output} says`,
+    );
+  return given ?? (isFormat(extension) ? extension : DEFAULT_FORMAT);
+}
+
 /**
  * Runs an export to completion over as many connections as needed. An export that cannot complete resumes
  * when the user repeats the same command.
@@ -75,7 +106,6 @@ export const exportCommand = defineCommand({
  */
 async function runExport(client: ApiClient, options: ExportOptions, interrupted: AbortSignal): Promise<void> {
   const { kind, format, filters, output } = options;
-  if (kind !== 'users' && kind !== 'audit') throw usageError('export requires users or audit');
   const asked = `${kind}?${new URLSearchParams([['format', format], ...filters]).toString()}`;
   const sink = output === '-' ? new StandardOutput() : await PartFile.open(output, asked, options.restart);
   if (sink.resumePoint) printStatus(`resuming after ${sink.resumePoint.rows} rows`);

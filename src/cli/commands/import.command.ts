@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { compose, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { usageError } from '../cli.error.js';
@@ -7,8 +8,9 @@ import { announceJob, followJob } from '../follow-job.js';
 import { FirebaseRows, readFirebaseParameters } from '../firebase-rows.js';
 import { printResult, printStatus } from '../output/console-output.js';
 
+const NDJSON = 'application/x-ndjson';
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
-  ndjson: 'application/x-ndjson',
+  ndjson: NDJSON,
   json: 'application/json',
   csv: 'text/csv',
 };
@@ -22,15 +24,19 @@ export const importCommand = defineCommand({
     'Import users from FILE.ndjson, FILE.json or FILE.csv, also compressed as .gz; "-" is standard input',
   args: ['FILE'],
   flags: ['format', 'dry-run', 'on-conflict', 'firebase-params', 'wait'],
+  flagHelp: {
+    format: {
+      value: Object.keys(MEDIA_TYPES).join('|'),
+      help: 'format of the file; default that of its name; required for standard input',
+    },
+  },
   run: async ({ client, args: [file = ''], flags }) => {
     const { format, wait = true, 'firebase-params': parameters, 'dry-run': isDryRun = false } = flags;
     const query = queryOf(isDryRun, flags['on-conflict']);
     const firebase =
       parameters === undefined ? null : new FirebaseRows(await readFirebaseParameters(parameters));
     const isCompressed = file.endsWith('.gz');
-    const extension = file.replace(/\.gz$/, '').split('.').at(-1) ?? '';
-    const type = MEDIA_TYPES[firebase ? 'ndjson' : (format ?? extension)];
-    if (type === undefined) throw usageError('--format must be ndjson, csv or json');
+    const type = firebase ? NDJSON : mediaTypeOf(file, format);
     // Opens the file first, so that a missing one is reported before anything is sent.
     const source: Readable = file === '-' ? process.stdin : (await open(file)).createReadStream();
     const job = await client.json<{ id: string }>({
@@ -46,6 +52,14 @@ export const importCommand = defineCommand({
     else printResult(`job ${job.id}`);
   },
 });
+
+/** @throws CliError for an unknown format, and for a name that tells none */
+function mediaTypeOf(file: string, format: string | undefined): string {
+  const type = MEDIA_TYPES[format ?? extname(file.replace(/\.gz$/, '')).slice(1)];
+  if (type !== undefined) return type;
+  if (format !== undefined) throw usageError(`--format must be ${Object.keys(MEDIA_TYPES).join(', ')}`);
+  throw usageError(`${file === '-' ? 'standard input' : `the name ${file}`} tells no format; pass --format`);
+}
 
 /** Returns the query of the upload. @throws CliError for an unknown policy, before anything is sent */
 function queryOf(isDryRun: boolean, onConflict: string | undefined): string {

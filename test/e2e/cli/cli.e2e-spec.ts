@@ -178,7 +178,13 @@ describe('gatehouse import', () => {
     const again = await run('import', file);
     expect(again).toMatchObject({ code: 1, stdout: expect.stringContaining('0 done, 3 failed') });
     expect(again.stderr).toContain('CONFLICT');
-    expect((await run('import', join(folder, 'people.txt'))).code).toBe(2);
+  });
+
+  it.each([
+    ['people.txt', 'the name people.txt tells no format; pass --format (see --help)\n'],
+    ['-', 'standard input tells no format; pass --format (see --help)\n'],
+  ])('asks for the format when the name tells none: %s', async (file, stderr) => {
+    expect(await run('import', file)).toEqual({ code: 2, stdout: '', stderr });
   });
 
   it('imports an export of Firebase with the passwords, given the parameters of the project', async () => {

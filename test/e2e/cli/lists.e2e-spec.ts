@@ -192,7 +192,7 @@ describe('a file that cannot be read', () => {
   it.each([
     [['import', 'missing.ndjson'], 'missing.ndjson: no such file or directory\n'],
     [['verify', '--head', 'missing.json'], 'missing.json: no such file or directory\n'],
-    [['export', 'users', '-o', 'missing/users.csv'], 'missing/users.csv.part: no such file or directory\n'],
+    [['export', 'users', '-o', 'missing/users.csv'], 'missing: no such file or directory\n'],
     [
       ['verify', '--head', 'package.json'],
       'package.json is not a head saved with --save-head (see --help)\n',
