@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
-import { type HeadFile, parseHeadFile } from '../modules/audit/proofs/head-file.js';
+import { getSystemErrorMessage, parseArgs } from 'node:util';
+import { DamagedHeadError, type HeadFile, parseHeadFile } from '../modules/audit/proofs/head-file.js';
 import { keySetOf } from '../modules/audit/proofs/key-set.js';
 import { readAuditLogFile } from '../modules/audit/proofs/audit-log-file.js';
 import { type AuditVerdict, verifyAuditLog } from '../modules/audit/proofs/verify-audit-log.js';
@@ -29,8 +29,14 @@ try {
   process.stdout.write(`${report(verdict, head)}\n`);
   if (!verdict.valid) process.exitCode = INVALID;
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${describe(error)}\n`);
   process.exitCode = UNREADABLE;
+}
+
+/** Names the file of an error of the file system, as the command-line client does. */
+function describe(error: unknown): string {
+  const { errno, path, message = String(error) } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  return errno === undefined || path === undefined ? message : `${path}: ${getSystemErrorMessage(errno)}`;
 }
 
 async function readHead(path: string): Promise<HeadFile> {
@@ -38,6 +44,7 @@ async function readHead(path: string): Promise<HeadFile> {
   try {
     return parseHeadFile(text);
   } catch (cause) {
+    if (cause instanceof DamagedHeadError) throw new Error(`${path}: ${cause.message}`, { cause });
     throw new Error(`${path} is not a response of GET /api/audit/seals/latest`, { cause });
   }
 }

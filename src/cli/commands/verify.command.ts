@@ -1,7 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { ApiClient, Page } from '../api.client.js';
-import { CliError, EXIT_CODES, usageError } from '../cli.error.js';
+import { CliError, EXIT_CODES } from '../cli.error.js';
 import { defineCommand } from '../command-line/command.types.js';
+import { readHead, type Seal } from '../head-file.js';
 import { printResult } from '../output/console-output.js';
 
 /**
@@ -15,11 +16,6 @@ interface Verdict {
   readonly entries: number;
   readonly seals: number;
   readonly first_fault?: { readonly kind: string; readonly message: string } | null;
-}
-
-interface Seal {
-  readonly number: number;
-  readonly hash: string;
 }
 
 /** Has the service verify its audit log, and compares the log with a saved head. */
@@ -45,18 +41,6 @@ export const verifyCommand = defineCommand({
     }
   },
 });
-
-/** @throws CliError when the file contains no head */
-async function readHead(path: string): Promise<Seal> {
-  const text = await readFile(path, 'utf8');
-  try {
-    const { number, hash } = JSON.parse(text) as Seal;
-    if (Number.isSafeInteger(number) && typeof hash === 'string') return { number, hash };
-  } catch {
-    // The error below reports a file that is not JSON.
-  }
-  throw usageError(`${path} is not a head saved with --save-head`);
-}
 
 async function assertHeadUnchanged(client: ApiClient, kept: Seal): Promise<void> {
   for (let page = 0, path: string | null = '/api/audit/seals?limit=100'; path && page < MAX_PAGES; page++) {

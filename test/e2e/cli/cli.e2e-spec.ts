@@ -10,6 +10,7 @@ import { FIREBASE_END, FIREBASE_KEY } from '../../support/builders/known-hashes.
 import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, NOBODY } from '../../support/builders/users.js';
+import type { SealBody } from '../../support/builders/seal-client.js';
 import { wherePossible } from '../../support/app/where-possible.js';
 
 const ROWS = 4000;
@@ -228,9 +229,21 @@ describe('gatehouse verify', () => {
     const head = join(folder, 'head.json');
     expect((await run('verify', '--save-head', head)).stdout).toMatch(/^VALID: .*\nseal \d+ saved to/);
     expect((await run('verify', '--head', head)).stdout).toContain('matches the saved head');
-    const kept = JSON.parse(await readFile(head, 'utf8')) as { hash: string };
-    await writeFile(head, JSON.stringify({ ...kept, hash: '0'.repeat(64) }));
-    expect(await run('verify', '--head', head)).toMatchObject({ code: 1 });
+    const { number } = JSON.parse(await readFile(head, 'utf8')) as SealBody;
+    await writeFile(head, JSON.stringify({ number, hash: '0'.repeat(64) }));
+    expect(await run('verify', '--head', head)).toMatchObject({
+      code: 1,
+      stderr: `INVALID: seal ${number} differs from the saved head\n`,
+    });
+  });
+
+  it('refuses a saved head whose root was changed', async () => {
+    const head = join(folder, 'damaged.json');
+    await run('verify', '--save-head', head);
+    const kept = JSON.parse(await readFile(head, 'utf8')) as SealBody;
+    await writeFile(head, JSON.stringify({ ...kept, root: kept.hash }));
+    const said = `${head}: the head file is damaged: its fields do not produce its hash\n`;
+    expect(await run('verify', '--head', head)).toEqual({ code: 2, stdout: '', stderr: said });
   });
 });
 

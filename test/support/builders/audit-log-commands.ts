@@ -7,9 +7,12 @@ import type { TestDatabase } from '../database/test-database.js';
  * @returns the path
  */
 export async function exportAuditLog({ url }: TestDatabase, path: string): Promise<string> {
-  await run('dist/src/operator/audit-export.js', [path], { DATABASE_URL: url, MASTER_KEY, NODE_ENV: 'test' });
+  await runAuditExport([path], { DATABASE_URL: url, MASTER_KEY, NODE_ENV: 'test' });
   return path;
 }
+
+export const runAuditExport = (args: string[], env: Record<string, string>) =>
+  run('dist/src/operator/audit-export.js', args, env);
 
 /** Runs `npm run audit:verify`, which has no database. */
 export const verifyAuditLogFile = (...args: string[]) => run('dist/src/operator/audit-verify.js', args, {});
