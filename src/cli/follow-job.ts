@@ -43,9 +43,9 @@ export async function followJob(client: ApiClient, id: string): Promise<void> {
   const job = await waitForJob(client, id);
   printResult(`job ${id}: ${job.status}, ${countsOf(job)}${job.dry_run ? ' (dry run)' : ''}`);
   if (job.failed > 0) await printFailures(client, job);
-  if (job.failed > 0 || job.status !== 'succeeded') {
-    throw new CliError(`the job did not complete successfully: ${job.failed} rows failed`, EXIT_CODES.failed);
-  }
+  if (job.status !== 'succeeded') throw new CliError(`the job ended as ${job.status}`, EXIT_CODES.failed);
+  if (job.failed > 0)
+    throw new CliError(`${job.failed} ${job.failed === 1 ? 'row' : 'rows'} failed`, EXIT_CODES.failed);
 }
 
 /** Waits for a job of one row. @throws CliError with the error of the row unless it succeeded */
@@ -71,7 +71,7 @@ async function waitForJob(client: ApiClient, id: string): Promise<Job> {
 async function printFailures(client: ApiClient, { id, type, failed }: Job): Promise<void> {
   const path = `${jobPath(id)}/results?status=failed&limit=${MAX_SHOWN_FAILURES}`;
   for (const row of await client.json<JobResult[]>({ path })) {
-    printStatus(`${nameOf(row)}: ${row.error?.code}: ${row.error?.message}`);
+    printStatus(`${nameOf(row)}: ${row.error?.code}: ${messageOf(row)}`);
   }
   if (failed > MAX_SHOWN_FAILURES)
     printStatus(
@@ -89,6 +89,13 @@ function nameOf({ index, line, email, id }: JobResult): string {
 
 /** Returns the counts of a job. A skipped row counts neither as done nor as failed. */
 function countsOf({ total, done, failed }: Job): string {
+/** Returns the message without the line that {@link nameOf} names. */
+function messageOf({ line, error }: JobResult): string {
+  const prefix = `line ${line}: `;
+  const message = error?.message ?? '';
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
   const skipped = (total ?? 0) - done - failed;
   return `${done} done, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }

@@ -47,8 +47,14 @@ describe('gatehouse import', () => {
     const file = await fileOf('dry.ndjson', '{"email":"dry@options.example"}\n{"email":"no address"}');
     const ended = await run('import', file, '--dry-run');
     expect(ended).toMatchObject({ code: 1, stdout: expect.stringContaining('1 done, 1 failed') });
-    expect(ended.stderr).toContain('dry run: the job changes nothing');
-    expect(ended.stderr).toContain('line 2 (no address): VALIDATION_ERROR');
+    const job = jobIn(ended);
+    expect(ended.stderr.split('\n')).toEqual([
+      'dry run: the job changes nothing',
+      'line 2 (no address): VALIDATION_ERROR: email must be an email',
+      `to correct the rejected rows: gatehouse jobs rejected ${job} --output FILE`,
+      '1 row failed',
+      '',
+    ]);
     expect(await nameOf('dry@options.example')).toBeUndefined();
   });
 
