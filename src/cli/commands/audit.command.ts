@@ -1,3 +1,4 @@
+import { usageError } from '../cli.error.js';
 import { type Command, defineCommand } from '../command-line/command.types.js';
 import { parseFilters } from '../command-line/flag-values.js';
 import { findUserId } from '../find-user.js';
@@ -18,8 +19,12 @@ interface Entry {
   readonly action: string;
   readonly target: Party | null;
   readonly outcome: string;
+  readonly reason: string | null;
   readonly ip: string | null;
 }
+
+/** The parameters of the flags that take a user. Other flags are named as their parameters. */
+const PARAMETERS: Readonly<Record<string, string>> = { actor: 'actor_id', target: 'target_id' };
 
 const nameOf = (party: Party | null): string | null => party && (party.email ?? party.id ?? party.type);
 
@@ -31,6 +36,7 @@ const columns: readonly Column<Entry>[] = [
   { title: 'TARGET', value: ({ target }) => nameOf(target) },
   { title: 'IP', value: ({ ip }) => ip },
   { title: 'ID', value: ({ id }) => id },
+  { title: 'REASON', value: ({ reason }) => reason },
 ];
 
 export const auditCommands: readonly Command[] = [
@@ -42,10 +48,17 @@ export const auditCommands: readonly Command[] = [
     run: async (input) => {
       const { actor, target, action, ip } = input.flags;
       const filters = parseFilters(input.flags);
-      if (actor !== undefined) filters.set('actor_id', await findUserId(input.client, actor));
-      if (target !== undefined) filters.set('target_id', await findUserId(input.client, target));
-      if (action !== undefined) filters.set('action', action);
-      if (ip !== undefined) filters.set('ip', ip);
+      const given = Object.entries({ actor, target, action, ip });
+      for (const [flag, value] of given) {
+        const name = PARAMETERS[flag] ?? flag;
+        if (value !== undefined && filters.has(name))
+          throw usageError(`--${flag} and --filter ${name} set the same filter`);
+      }
+      for (const [flag, value] of given) {
+        if (value === undefined) continue;
+        const name = PARAMETERS[flag];
+        filters.set(name ?? flag, name === undefined ? value : await findUserId(input.client, value));
+      }
       const list = { path: '/api/audit', noun: 'entries', total: 'estimate', columns, filters } as const;
       await printList<Entry>(input, list);
     },

@@ -103,6 +103,17 @@ describe('a list', () => {
     expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(said) });
   });
 
+  it.each([
+    ['--action', 'auth.login', 'action'],
+    ['--ip', '127.0.0.1', 'ip'],
+    ['--actor', 'nobody@cli.example', 'actor_id'],
+    ['--target', 'nobody@cli.example', 'target_id'],
+  ])('refuses %s beside the same filter', async (flag, value, name) => {
+    const ended = await run('audit', 'list', flag, value, '--filter', `${name}=${value}`);
+    const said = `${flag} and --filter ${name} set the same filter (see --help)\n`;
+    expect(ended).toEqual({ code: 2, stdout: '', stderr: said });
+  });
+
   it.each(['limit=3', 'cursor=x', 'total=exact'])(
     'refuses the filter %s, which a flag sets',
     async (filter) => {

@@ -112,6 +112,15 @@ describe('gatehouse sessions end', () => {
   });
 });
 
+describe('gatehouse audit list', () => {
+  it('ends with the reason of a refused sign-in', async () => {
+    const { id, email } = await app.createUser();
+    await app.request('post', '/api/auth/login').send({ email, password: 'not the password' }).expect(401);
+    const ended = await run('audit', 'list', '--target', id, '--action', 'auth.login');
+    expect(ended.stdout).toMatch(/\tfailure\t[^\n]*\twrong_password\n|\tdenied\t[^\n]*\twrong_password\n/);
+  });
+});
+
 describe('gatehouse roles delete', () => {
   it('deletes a role that nobody has, and says why it fails otherwise', async () => {
     await run('roles', 'set', 'temporary', 'users:read');
