@@ -38,6 +38,8 @@ export function announceJob(isDryRun = false): void {
   if (isDryRun) printStatus('dry run: the job changes nothing');
 }
 
+export const isOpen = ({ status }: Job): boolean => status === 'queued' || status === 'running';
+
 /** Waits for a job and prints the rows that failed. @throws CliError unless every row succeeded */
 export async function followJob(client: ApiClient, id: string): Promise<void> {
   const job = await waitForJob(client, id);
@@ -59,7 +61,7 @@ export async function awaitOnlyRow(client: ApiClient, id: string): Promise<void>
 async function waitForJob(client: ApiClient, id: string): Promise<Job> {
   let job = await readJob(client, id);
   const progress = new ProgressReporter('rows', job.total ?? 0);
-  while (job.status === 'queued' || job.status === 'running') {
+  while (isOpen(job)) {
     await sleep(POLL_INTERVAL_MS);
     job = await readJob(client, id);
     progress.update(job.done + job.failed, job.total ?? 0);
@@ -87,8 +89,6 @@ function nameOf({ index, line, email, id }: JobResult): string {
   return `${line === undefined ? `row ${index}` : `line ${line}`}${what ? ` (${what})` : ''}`;
 }
 
-/** Returns the counts of a job. A skipped row counts neither as done nor as failed. */
-function countsOf({ total, done, failed }: Job): string {
 /** Returns the message without the line that {@link nameOf} names. */
 function messageOf({ line, error }: JobResult): string {
   const prefix = `line ${line}: `;
@@ -96,6 +96,8 @@ function messageOf({ line, error }: JobResult): string {
   return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
+/** Returns the counts of a job. A skipped row counts neither as done nor as failed. */
+function countsOf({ total, done, failed }: Job): string {
   const skipped = (total ?? 0) - done - failed;
   return `${done} done, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }

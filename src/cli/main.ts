@@ -1,55 +1,7 @@
 #!/usr/bin/env node
-import { ApiClient } from './api.client.js';
-import { CliError, describeFileError, EXIT_CODES, usageError } from './cli.error.js';
-import { renderHelp } from './command-line/help.js';
-import { parseCommandLine } from './command-line/parse-command-line.js';
-import { commands } from './command-table.js';
-import { loginFileOf, LoginStore } from './login/login.store.js';
-import { printStatus } from './output/console-output.js';
-import { OutputLostError } from './output/output-lost.error.js';
-import { confirm } from './output/prompts.js';
-import { whileOutputLasts } from './output/standard-output.js';
+import { assertNodeVersion } from './node-version.js';
 
-/** The environment, in which an empty value counts as absent. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
-
-try {
-  await run(process.argv.slice(2));
-} catch (thrown) {
-  const error = describeFileError(thrown);
-  if (!(error instanceof OutputLostError && error.isReaderGone)) {
-    printStatus(error instanceof Error ? error.message : String(error));
-    process.exitCode = error instanceof CliError ? error.exitCode : EXIT_CODES.failed;
-  }
-  // The abandoned command may wait for its reader for ever.
-  if (error instanceof OutputLostError) process.exit();
-}
-
-async function run(given: readonly string[]): Promise<void> {
-  const line = parseCommandLine(given, commands);
-  if (line.kind === 'help') {
-    return whileOutputLasts(async () => void process.stdout.write(renderHelp(line.about, commands)));
-  }
-  const { command, args, flags } = line;
-  const question = command.confirmation?.(line) ?? null;
-  if (question !== null && !flags.yes) await confirm(question, command.name);
-  const { email } = flags;
-  const logins = new LoginStore(loginFileOf(env));
-  const url = parseAddress(flags.url ?? env['GATEHOUSE_URL'] ?? (await logins.currentUrl()));
-  const client = new ApiClient(url, {
-    token: env['GATEHOUSE_TOKEN'],
-    email,
-    password: env['GATEHOUSE_PASSWORD'],
-    logins,
-  });
-  try {
-    await whileOutputLasts(() => command.run({ client, args, flags, email, env }));
-  } finally {
-    await client.signOut().catch(() => {});
-  }
-}
-
-function parseAddress(text = 'http://127.0.0.1:3000'): URL {
-  if (!/^https?:/.test(text) || !URL.canParse(text)) throw usageError(`${text} is not a valid URL`);
-  return new URL(text);
-}
+assertNodeVersion();
+// Loads the client after the check, because an older Node.js cannot link its modules.
+const { runClient } = await import('./run-client.js');
+await runClient(process.argv.slice(2));

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 /** The files that name the version: of the build, and of the sources. */
 const FILES = ['../../build.json', '../../../package.json', '../../package.json'];
 
+export const VERSION = findVersion();
+
 /** The name of this client in the audit log and in lists of sessions. */
-export const USER_AGENT = `gatehouse-cli/${findVersion()}`;
+export const USER_AGENT = `gatehouse-cli/${VERSION}`;
 
 function findVersion(): string {
   for (const file of FILES) {

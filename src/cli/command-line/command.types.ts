@@ -36,6 +36,10 @@ export interface Command<F extends FlagName = FlagName> {
    * confirm, or null when this call destroys nothing.
    */
   readonly confirmation?: (given: Pick<CommandInput<F>, 'args' | 'flags'>) => string | null;
+  /** False for a command that works although the file of the logins is damaged. */
+  readonly readsLogins?: false;
+  /** Runs before the question, and fails if there is nothing to confirm, such as without the user. */
+  readonly check?: (input: CommandInput<F>) => Promise<unknown>;
   readonly run: (input: CommandInput<F>) => Promise<void>;
 }
 

@@ -22,8 +22,9 @@ function helpAboutGroup(group: string, commands: readonly Command[]): string {
   return [
     `gatehouse ${group === '' ? '' : `${group} `}<command> [flags]`,
     lines,
-    'gatehouse <command> --help prints the flags of a command. Every command takes:',
+    'gatehouse <command> --help prints the flags of a command. Every command takes these; logout does not take --email:',
     flagLines(COMMON_FLAGS),
+    'gatehouse --version prints the version of this client.',
     'USER is an id or an address. A list is a table on a terminal, and lines of tab-separated values elsewhere.',
     'Sign in once with gatehouse login, or set GATEHOUSE_TOKEN to an access token, or pass --email and set GATEHOUSE_PASSWORD.',
     `${EXIT_CODES_HELP}\n`,

@@ -93,6 +93,11 @@ describe('parseCommandLine', () => {
     expect(refusal(...line)).toContain(message);
   });
 
+  it('takes --version alone', () => {
+    expect(parse('--version')).toEqual({ kind: 'version' });
+    expect(refusal('users', 'list', '--version')).toContain('users list does not take --version');
+  });
+
   it('returns all values of a flag that may be repeated', () => {
     const line = parse('users', 'list', '--filter', 'a=1', '--filter', 'b=2');
     expect(line).toMatchObject({ flags: { filter: ['a=1', 'b=2'] } });

@@ -3,7 +3,7 @@ import { usageError } from '../cli.error.js';
 import { arityOf, type Command, flagsOf, namesOf } from './command.types.js';
 import { FLAGS, type FlagName, type FlagValues } from './flags.js';
 
-/** A command to run, or a request for help about a command or a group of commands. */
+/** A command to run, or a request for the version or for help about a command or a group of commands. */
 export type CommandLine =
   | {
       readonly kind: 'run';
@@ -11,7 +11,8 @@ export type CommandLine =
       readonly args: readonly string[];
       readonly flags: FlagValues;
     }
-  | { readonly kind: 'help'; readonly about: readonly string[] };
+  | { readonly kind: 'help'; readonly about: readonly string[] }
+  | { readonly kind: 'version' };
 
 /** A command and the words that named it. */
 interface Found {
@@ -31,6 +32,7 @@ interface Words {
 export function parseCommandLine(given: readonly string[], commands: readonly Command[]): CommandLine {
   const { words, values } = parseWords(given);
   const found = findCommand(words, commands);
+  if (values.version && words.length === 0) return { kind: 'version' };
   if (values.help || words.length === 0 || words[0] === 'help') {
     const about = words[0] === 'help' ? words.slice(1) : words;
     const named = findCommand(about, commands)?.command.name.split(' ') ?? about;

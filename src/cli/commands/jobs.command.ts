@@ -1,6 +1,7 @@
 import { type Command, defineCommand } from '../command-line/command.types.js';
 import { parseFilters } from '../command-line/flag-values.js';
-import { followJob, type Job, jobPath, type JobResult, readJob } from '../follow-job.js';
+import { followJob, isOpen, type Job, jobPath, type JobResult, readJob } from '../follow-job.js';
+import { printStatus } from '../output/console-output.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
 import { type Column, RecordPrinter } from '../output/print-records.js';
 import { saveAnswer } from '../save-answer.js';
@@ -63,8 +64,10 @@ export const jobCommands: readonly Command[] = [
       'Download the rejected rows of an import, to correct them and import them again; kept for 24 hours',
     args: ['JOB'],
     flags: ['output'],
-    run: async ({ client, args: [id = ''], flags: { output = '-' } }) =>
-      saveAnswer(await client.stream({ path: `${jobPath(id)}/rejected` }), output),
+    run: async ({ client, args: [id = ''], flags: { output = '-' } }) => {
+      await saveAnswer(await client.stream({ path: `${jobPath(id)}/rejected` }), output);
+      if (output !== '-') printStatus(`saved the rejected rows to ${output}`);
+    },
   }),
   defineCommand({
     name: 'jobs wait',
@@ -79,7 +82,12 @@ export const jobCommands: readonly Command[] = [
     args: ['JOB'],
     flags: ['json'],
     confirmation: ({ args: [id] }) => `cancel the job ${id}?`,
-    run: async ({ client, args: [id = ''], flags }) =>
-      show(await client.json<Job>({ method: 'DELETE', path: jobPath(id) }), flags.json),
+    check: ({ client, args: [id = ''] }) => readJob(client, id),
+    run: async ({ client, args: [id = ''], flags }) => {
+      const before = await readJob(client, id);
+      const job = await client.json<Job>({ method: 'DELETE', path: jobPath(id) });
+      show(job, flags.json);
+      if (!isOpen(before) || job.status !== 'cancelled') printStatus('the job had already ended');
+    },
   }),
 ];

@@ -1,4 +1,5 @@
 import { type Command, defineCommand } from '../command-line/command.types.js';
+import { printStatus } from '../output/console-output.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
 import { type Column, RecordPrinter } from '../output/print-records.js';
 
@@ -49,6 +50,10 @@ export const roleCommands: readonly Command[] = [
     args: ['ROLE'],
     flags: [],
     confirmation: ({ args: [name] }) => `delete the role ${name}?`,
-    run: ({ client, args: [name = ''] }) => client.json({ method: 'DELETE', path: pathOf(name) }),
+    check: ({ client, args: [name = ''] }) => client.json({ path: pathOf(name) }),
+    run: async ({ client, args: [name = ''] }) => {
+      await client.json({ method: 'DELETE', path: pathOf(name) });
+      printStatus(`deleted the role ${name}`);
+    },
   }),
 ];

@@ -1,6 +1,7 @@
 import type { ApiClient } from '../api.client.js';
 import { type Command, defineCommand } from '../command-line/command.types.js';
 import { findUserId, userPath } from '../find-user.js';
+import { printStatus } from '../output/console-output.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
 import type { Column } from '../output/print-records.js';
 
@@ -44,9 +45,11 @@ export const sessionCommands: readonly Command[] = [
     flags: [],
     confirmation: ({ args: [id, user] }) =>
       user === undefined ? `end the session ${id}?` : `end the session ${id} of ${user}?`,
+    check: ({ client, args: [, user] }) => sessionsPath(client, user),
     run: async ({ client, args: [id = '', user] }) => {
       const path = `${await sessionsPath(client, user)}/${encodeURIComponent(id)}`;
       await client.json({ method: 'DELETE', path });
+      printStatus(`ended the session ${id}`);
     },
   }),
   defineCommand({
@@ -56,8 +59,10 @@ export const sessionCommands: readonly Command[] = [
     flags: [],
     confirmation: ({ args: [user] }) =>
       user === undefined ? 'end your other sessions?' : `end all sessions of ${user}?`,
+    check: ({ client, args: [user] }) => sessionsPath(client, user),
     run: async ({ client, args: [user] }) => {
       await client.json({ method: 'DELETE', path: await sessionsPath(client, user) });
+      printStatus(user === undefined ? 'ended your other sessions' : `ended all sessions of ${user}`);
     },
   }),
 ];

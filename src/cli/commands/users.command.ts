@@ -4,7 +4,7 @@ import { type Command, defineCommand } from '../command-line/command.types.js';
 import { parseFilters } from '../command-line/flag-values.js';
 import { findUserId, findUserIds, userPath } from '../find-user.js';
 import { announceJob, awaitOnlyRow, followJob } from '../follow-job.js';
-import { printResult } from '../output/console-output.js';
+import { printResult, printStatus } from '../output/console-output.js';
 import { LIST_FLAGS, printList } from '../output/print-list.js';
 import { printUser, type User, userColumns } from '../output/print-user.js';
 
@@ -62,12 +62,14 @@ const changeCommands = changes.map(({ action, summary, request }) =>
     ...(DESTRUCTIVE.has(action) && {
       confirmation: ({ args: [user], flags }) => (flags['dry-run'] ? null : `${action} ${user}?`),
     }),
+    check: ({ client, args: [user = ''] }) => findUserId(client, user),
     run: async ({ client, args: [user = ''], flags: { json, 'dry-run': isDryRun } }) => {
       const id = await findUserId(client, user, { isDeleted: action === 'restore' });
       if (isDryRun) return tryOut(client, { action, id, json });
       const changed = await client.json<User | undefined>(request(id));
       if (changed) printUser(changed, json);
       else if (json) printResult(JSON.stringify({ id, status: 'deleted' }));
+      else printStatus(`deleted ${user}`);
     },
   }),
 );
@@ -113,9 +115,11 @@ export const userCommands: readonly Command[] = [
     args: ['USER'],
     flags: [],
     confirmation: ({ args: [user] }) => `erase ${user} for ever?`,
+    check: ({ client, args: [user = ''] }) => findUserId(client, user, { isDeleted: true }),
     run: async ({ client, args: [user = ''] }) => {
       const id = await findUserId(client, user, { isDeleted: true });
       await client.json({ method: 'POST', path: `${userPath(id)}/erase` });
+      printStatus(`erased ${user}`);
     },
   }),
   defineCommand({
@@ -137,6 +141,8 @@ export const userCommands: readonly Command[] = [
     flags: ['role', 'dry-run'],
     confirmation: ({ args: [action = '', ...users], flags }) =>
       DESTRUCTIVE.has(action) && !flags['dry-run'] ? `${action} for ${users.length} users?` : null,
+    // None of the actions that must be confirmed is for deleted users.
+    check: ({ client, args: [, ...users] }) => findUserIds(client, users),
     run: async ({ client, args: [action = '', ...users], flags: { role, 'dry-run': isDryRun } }) => {
       const ids = await findUserIds(client, users, { isDeleted: action === 'restore' });
       const body: Batch = { action, user_ids: ids, role, dry_run: isDryRun };

@@ -1,16 +1,17 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Cli, type CliRun, noTerminal } from '../../support/app/cli.js';
+import { Cli, type CliRun, MAIN, noTerminal } from '../../support/app/cli.js';
 import { addRows } from '../../support/builders/export-rows.js';
 import { linesOf, runExport } from '../../support/builders/exports.js';
 import { LimitedPath } from '../../support/faults/limited-path.js';
 import { FIREBASE_END, FIREBASE_KEY } from '../../support/builders/known-hashes.js';
 import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-import { createUserWith, NOBODY } from '../../support/builders/users.js';
 import type { SealBody } from '../../support/builders/seal-client.js';
+import { createUserWith, NOBODY } from '../../support/builders/users.js';
 import { wherePossible } from '../../support/app/where-possible.js';
 
 const ROWS = 4000;
@@ -144,7 +145,8 @@ describe('gatehouse users', () => {
     expect((await run('users', 'disable', id, '--yes')).stdout).toContain(`${id}\tdisabled\t`);
     expect((await run('users', 'enable', id)).code).toBe(0);
     expect((await run('users', 'roles', id, 'admin', 'user')).code).toBe(3);
-    expect(await run('users', 'delete', id, '--yes')).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    const deleted = { code: 0, stdout: '', stderr: `deleted ${id}\n` };
+    expect(await run('users', 'delete', id, '--yes')).toEqual(deleted);
     expect((await run('users', 'restore', id)).stdout).toContain(`${id}\tactive\t`);
   });
 
@@ -270,6 +272,39 @@ describe('the exit code', () => {
     ).end();
     expect(nowhere).toMatchObject({ code: 4, stdout: '' });
     for (const { stderr } of [refused, nowhere]) expect(stderr).not.toContain('not the password');
+  });
+
+  it.each([
+    ['localhost:4310', 'localhost:4310 is not a valid URL: it must begin with http:// or https://'],
+    [
+      'accounts.example.com',
+      'accounts.example.com is not a valid URL: it must begin with http:// or https://',
+    ],
+    ['ftp://127.0.0.1', 'ftp://127.0.0.1 is not a valid URL'],
+    ['http://', 'http:// is not a valid URL'],
+  ])('is 2 for the address %s', async (url, said) => {
+    const ended = await Cli.start(url, ['users', 'list'], {}).end();
+    expect(ended).toEqual({ code: 2, stdout: '', stderr: `${said} (see --help)\n` });
+  });
+
+  it('is 0 for --version, which prints that of the client', async () => {
+    const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+    const ended = await Cli.start(app.url, ['--version'], {}).end();
+    expect(ended).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('is 1 for a Node.js that is too old, which loads no more than the check', async () => {
+    const pretend = [
+      `import { registerHooks } from 'node:module'`,
+      `Object.defineProperty(process, 'versions', { value: { node: '20.20.2' } })`,
+      `registerHooks({ resolve: (name, context, next) => name === './run-client.js' ? null : next(name, context) })`,
+    ].join(';');
+    const args = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, MAIN, '--help'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([status, stdout]).toEqual([1, '']);
+    expect(stderr).toBe(
+      'gatehouse needs Node.js 24.15 or newer, but this is 20.20.2; npm run cli uses its own Node.js\n',
+    );
   });
 
   it('is 0 for --help, which prints the usage', async () => {

@@ -4,7 +4,7 @@ import { commands } from '../../../src/cli/command-table.js';
 import { Cli, noTerminal } from '../../support/app/cli.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { wherePossible } from '../../support/app/where-possible.js';
-import { read } from '../../support/builders/users.js';
+import { NOBODY, read } from '../../support/builders/users.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -54,9 +54,10 @@ describe('a destructive command', () => {
 
   it('runs with --yes', async () => {
     const { id, email } = await app.createUser();
-    expect(await run('users', 'delete', email, '--yes')).toMatchObject({ code: 0, stderr: '' });
+    const done = { code: 0, stdout: '' };
+    expect(await run('users', 'delete', email, '--yes')).toEqual({ ...done, stderr: `deleted ${email}\n` });
     expect(await read(app, id)).toMatchObject({ status: 'deleted' });
-    expect(await run('erase', email, '-y')).toMatchObject({ code: 0, stderr: '' });
+    expect(await run('erase', email, '-y')).toEqual({ ...done, stderr: `erased ${email}\n` });
     expect((await app.as(app.admin, 'get', `/api/users/${id}`)).status).toBe(404);
   });
 
@@ -73,6 +74,33 @@ describe('a destructive command', () => {
       expect(ended.code).toBe(code);
       expect(await read(app, id)).toMatchObject({ status });
       if (code === 1) expect(ended.stdout).toContain('nothing was changed');
+    });
+
+    it.each([
+      ['users disable', 'nobody@cli.example', 'no user has the address nobody@cli.example'],
+      ['users erase', 'nobody@cli.example', 'no deleted user has the address nobody@cli.example'],
+      ['users batch delete', 'nobody@cli.example', 'no user has the address nobody@cli.example'],
+      ['sessions end-all', 'nobody@cli.example', 'no user has the address nobody@cli.example'],
+      [`sessions end ${NOBODY}`, 'nobody@cli.example', 'no user has the address nobody@cli.example'],
+      ['roles delete', 'nothing', 'NOT_FOUND'],
+      ['jobs cancel', NOBODY, 'NOT_FOUND'],
+    ])('asks nothing when it cannot succeed: %s %s', async (command, name, said) => {
+      const args = [...command.split(' '), name];
+      const { code, stdout } = await Cli.startOnTerminal(app.url, args, env()).end();
+      expect([code, stdout]).toEqual([1, expect.stringContaining(said)]);
+      expect(stdout).not.toContain('[y/N]');
+    });
+
+    it.each([
+      ['Ctrl-C', '\u0003', 130, 'interrupted'],
+      ['Ctrl-D', '\u0004', 1, 'no answer was given'],
+    ])('ends at %s, with the message on a line of its own', async (_, key, code, said) => {
+      const cli = Cli.startOnTerminal(app.url, ['users', 'delete', app.admin.id], env());
+      await cli.type(/\[y\/N\]/, key);
+      expect(await cli.end()).toMatchObject({ code, stdout: expect.stringMatching(`\n${said}\r?\n$`) });
+      const signIn = Cli.startOnTerminal(app.url, ['login', '--email', app.admin.email], {});
+      await signIn.type(/Password:/, key);
+      expect(await signIn.end()).toMatchObject({ code, stdout: expect.stringMatching(`\n${said}\r?\n$`) });
     });
   });
 });

@@ -94,7 +94,8 @@ describe('gatehouse jobs rejected', () => {
     const job = jobIn(first);
     expect(first.stderr).toContain(`gatehouse jobs rejected ${job} --output FILE`);
     const output = join(folder, 'rejected.csv');
-    expect(await run('jobs', 'rejected', job, '--output', output)).toMatchObject({ code: 0, stdout: '' });
+    const saved = { code: 0, stdout: '', stderr: `saved the rejected rows to ${output}\n` };
+    expect(await run('jobs', 'rejected', job, '--output', output)).toEqual(saved);
     const rejected = await readFile(output, 'utf8');
     expect(rejected).toBe('email,name\nsecond at example,Second\n');
     // The rows may contain password hashes.

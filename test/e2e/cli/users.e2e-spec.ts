@@ -129,7 +129,11 @@ describe('gatehouse roles delete', () => {
     const held = await run('roles', 'delete', 'temporary', '--yes');
     expect(held).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^CONFLICT: /) });
     await run('users', 'roles', id, 'user');
-    expect(await run('roles', 'delete', 'temporary', '--yes')).toMatchObject({ code: 0, stderr: '' });
+    expect(await run('roles', 'delete', 'temporary', '--yes')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'deleted the role temporary\n',
+    });
     expect((await app.as(app.admin, 'get', '/api/roles/temporary')).status).toBe(404);
   });
 });

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { until } from './until.js';
 
-const MAIN = 'dist/src/cli/main.js';
+export const MAIN = 'dist/src/cli/main.js';
 
 /** The reason why commands cannot run on a terminal here; null when they can. */
 export const noTerminal: string | null = (() => {
@@ -48,9 +48,14 @@ export class Cli {
   }
 
   /** Types a line on the terminal once the client has asked for it. */
-  async answer(question: RegExp, line: string): Promise<void> {
+  answer(question: RegExp, line: string): Promise<void> {
+    return this.type(question, `${line}\n`);
+  }
+
+  /** Presses keys on the terminal once the client has asked. */
+  async type(question: RegExp, keys: string): Promise<void> {
     await until(() => question.test(this.stdout), 10_000, String(question));
-    this.process.stdin?.write(`${line}\n`);
+    this.process.stdin?.write(keys);
   }
 
   private static spawn(
