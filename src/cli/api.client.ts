@@ -35,6 +35,8 @@ export interface Page<T> {
   readonly total: { readonly count: number; readonly isExact: boolean } | null;
 }
 
+export type LogoutResult = 'ended' | 'absent' | 'damaged';
+
 interface TokenResponse {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -114,19 +116,22 @@ export class ApiClient {
     (await this.send({ method: 'POST', path: '/api/auth/logout' }, token)).resume();
   }
 
-  /** Signs in and keeps the tokens for later commands. */
+  /** Signs in and keeps the tokens for later commands. Ends the session of the login that it replaces, if it can. */
   async logIn(email: string, password: string): Promise<void> {
-    await this.credentials.logins?.save(
-      this.url.origin,
-      await this.requestTokens('/api/auth/login', { email, password }),
-    );
+    const tokens = await this.requestTokens('/api/auth/login', { email, password });
+    const replaced = await this.credentials.logins?.save(this.url.origin, tokens);
+    if (replaced) await this.endSession(replaced).catch(() => {});
   }
 
-  /** Ends the session of the login and forgets its tokens. @returns false if there was none */
-  async logOut(): Promise<boolean> {
+  /** Ends the session of the login and forgets its tokens. A damaged file of logins is removed, which ends no session. */
+  async logOut(): Promise<LogoutResult> {
     const { logins } = this.credentials;
+    if (await logins?.isDamaged()) {
+      await logins?.removeDamaged();
+      return 'damaged';
+    }
     const found = await logins?.find(this.url.origin);
-    if (!logins || !found) return false;
+    if (!logins || !found) return 'absent';
     this.isLogin = true;
     try {
       const { access_token: token } = await this.renewed(found);
@@ -136,7 +141,16 @@ export class ApiClient {
       if (!isRefusal(error)) throw error;
     }
     await logins.remove(this.url.origin);
-    return true;
+    return 'ended';
+  }
+
+  /** Ends a session that is not that of the saved login. */
+  private async endSession(tokens: Tokens): Promise<void> {
+    const { refresh_token } = tokens;
+    const { access_token } = isAboutToExpire(tokens)
+      ? await this.requestTokens('/api/auth/refresh', { refresh_token })
+      : tokens;
+    (await this.send({ method: 'POST', path: '/api/auth/logout' }, access_token)).resume();
   }
 
   private async sendPatiently(request: ApiRequest): Promise<IncomingMessage> {
@@ -163,19 +177,23 @@ export class ApiClient {
 
   private async loginTokens(): Promise<Tokens> {
     const found = this.tokens ?? (await this.credentials.logins?.find(this.url.origin));
-    if (!found)
-      throw usageError(
-        'sign in with gatehouse login, set GATEHOUSE_TOKEN, or pass --email and set GATEHOUSE_PASSWORD',
-      );
+    if (!found) throw await this.notSignedIn();
     this.isLogin = true;
     this.tokens = found;
     return this.renewed(found);
   }
 
+  private async notSignedIn(): Promise<CliError> {
+    const others = (await this.credentials.logins?.origins()) ?? [];
+    const where = `${this.url.origin}${others.length > 0 ? `, but to ${others.join(', ')}` : ''}`;
+    return usageError(
+      `not signed in to ${where}: sign in with gatehouse login, set GATEHOUSE_TOKEN, or pass --email and set GATEHOUSE_PASSWORD`,
+    );
+  }
+
   /** Renews the tokens if they are about to expire. */
   private async renewed(tokens: Tokens): Promise<Tokens> {
-    if (tokens.expires_at - Date.now() > RENEW_BEFORE_MS) return tokens;
-    return this.refresh(tokens);
+    return isAboutToExpire(tokens) ? this.refresh(tokens) : tokens;
   }
 
   private async refresh({ refresh_token }: Tokens): Promise<Tokens> {
@@ -231,6 +249,8 @@ export class ApiClient {
     });
   }
 }
+
+const isAboutToExpire = ({ expires_at: end }: Tokens): boolean => end - Date.now() <= RENEW_BEFORE_MS;
 
 const isRefusal = (error: unknown): boolean =>
   error instanceof CliError && error.exitCode === EXIT_CODES.refused;

@@ -1,5 +1,6 @@
 import { ApiClient } from './api.client.js';
 import { CliError, describeFileError, EXIT_CODES, usageError } from './cli.error.js';
+import type { Command } from './command-line/command.types.js';
 import { renderHelp } from './command-line/help.js';
 import { parseCommandLine } from './command-line/parse-command-line.js';
 import { commands } from './command-table.js';
@@ -39,7 +40,7 @@ async function run(given: readonly string[]): Promise<void> {
   if (question !== null && !canAsk()) throw usageError(`${command.name} must be confirmed: pass --yes`);
   const { email } = flags;
   const logins = new LoginStore(loginFileOf(env));
-  const url = parseAddress(flags.url ?? env['GATEHOUSE_URL'] ?? (await logins.currentUrl()));
+  const url = parseAddress(flags.url ?? env['GATEHOUSE_URL'] ?? (await lastUrl(command, logins)));
   const client = new ApiClient(url, {
     token: env['GATEHOUSE_TOKEN'],
     email,
@@ -58,6 +59,10 @@ async function run(given: readonly string[]): Promise<void> {
   } finally {
     await client.signOut().catch(() => {});
   }
+}
+
+async function lastUrl({ readsLogins }: Command, logins: LoginStore): Promise<string | undefined> {
+  return readsLogins === false && (await logins.isDamaged()) ? undefined : logins.currentUrl();
 }
 
 function parseAddress(text = 'http://127.0.0.1:3000'): URL {

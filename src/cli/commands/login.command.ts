@@ -1,14 +1,24 @@
+import type { LogoutResult } from '../api.client.js';
 import { usageError } from '../cli.error.js';
 import { type Command, defineCommand } from '../command-line/command.types.js';
 import { printStatus } from '../output/console-output.js';
 import { askLine, askSecret, canAsk } from '../output/prompts.js';
 
+const LOGOUT_RESULTS: Readonly<Record<LogoutResult, string>> = {
+  ended: 'signed out',
+  absent: 'you were not signed in',
+  damaged: 'the file of the logins was damaged and is removed; the sessions in it were not ended',
+};
+
 export const loginCommands: readonly Command[] = [
   defineCommand({
     name: 'login',
-    summary: 'Sign in and keep the tokens for later commands, in the user’s config directory',
+    summary:
+      'Sign in and keep the tokens for later commands; the password is asked for, or GATEHOUSE_PASSWORD',
     args: [],
     flags: [],
+    flagHelp: { email: { value: 'ADDRESS', help: 'sign in as this user; without it, a terminal asks' } },
+    readsLogins: false,
     run: async ({ client, email, env }) => {
       const address = email ?? (canAsk() ? await askLine('Email: ') : undefined);
       if (address === undefined) throw usageError('login requires --email');
@@ -20,10 +30,11 @@ export const loginCommands: readonly Command[] = [
   }),
   defineCommand({
     name: 'logout',
-    summary: 'End the session of the login and forget its tokens',
+    summary: 'End the session that login began at this service, and forget its tokens',
     args: [],
     flags: [],
     takesEmail: false,
-    run: async ({ client }) => printStatus((await client.logOut()) ? 'signed out' : 'you were not signed in'),
+    readsLogins: false,
+    run: async ({ client }) => printStatus(LOGOUT_RESULTS[await client.logOut()]),
   }),
 ];

@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CliError, EXIT_CODES } from '../cli.error.js';
+import { printStatus } from '../output/console-output.js';
 
 /** The permissions that nobody but the owner may have. */
 const OTHERS = 0o077;
@@ -21,6 +22,13 @@ interface Logins {
   readonly tokens: Readonly<Record<string, Tokens>>;
 }
 
+/** The file of the tokens is not one that this client has written. */
+class DamagedLoginsError extends CliError {
+  constructor(path: string, options?: ErrorOptions) {
+    super(`${path} is damaged: gatehouse login replaces it`, EXIT_CODES.failed, options);
+  }
+}
+
 /** Returns the file of the tokens in the user's config directory. */
 export function loginFileOf(env: Readonly<NodeJS.ProcessEnv>): string {
   const home = process.platform === 'win32' ? env['APPDATA'] : env['XDG_CONFIG_HOME'];
@@ -31,9 +39,14 @@ export function loginFileOf(env: Readonly<NodeJS.ProcessEnv>): string {
 export class LoginStore {
   constructor(private readonly path: string) {}
 
-  /** Returns the address of the service of the last login. */
+  /** Returns the address of the service of the last login. @throws CliError when the file is damaged */
   async currentUrl(): Promise<string | undefined> {
     return (await this.read())?.current;
+  }
+
+  /** Returns the origins of all services with tokens. */
+  async origins(): Promise<string[]> {
+    return Object.keys((await this.read())?.tokens ?? {});
   }
 
   /** Returns the tokens for the service. @throws CliError when other users may read the file */
@@ -41,9 +54,28 @@ export class LoginStore {
     return (await this.read())?.tokens[origin] ?? null;
   }
 
-  async save(origin: string, tokens: Tokens): Promise<void> {
-    const before = await this.read();
+  /** Saves the tokens, also in place of a damaged file. @returns the tokens for the service until now */
+  async save(origin: string, tokens: Tokens): Promise<Tokens | null> {
+    const isDamaged = await this.isDamaged();
+    const before = isDamaged ? null : await this.read();
     await this.write({ current: origin, tokens: { ...before?.tokens, [origin]: tokens } });
+    if (isDamaged) printStatus(`${this.path} was damaged and is replaced: other logins in it are lost`);
+    return before?.tokens[origin] ?? null;
+  }
+
+  async isDamaged(): Promise<boolean> {
+    try {
+      await this.read();
+      return false;
+    } catch (error) {
+      if (error instanceof DamagedLoginsError) return true;
+      throw error;
+    }
+  }
+
+  /** Removes a damaged file. */
+  async removeDamaged(): Promise<void> {
+    await rm(this.path);
   }
 
   async remove(origin: string): Promise<void> {
@@ -61,13 +93,12 @@ export class LoginStore {
           `other users may read ${this.path}: run chmod 600 ${this.path}`,
           EXIT_CODES.refused,
         );
-      return JSON.parse(await readFile(this.path, 'utf8')) as Logins;
+      const logins: unknown = JSON.parse(await readFile(this.path, 'utf8'));
+      if (isLogins(logins)) return logins;
+      throw new DamagedLoginsError(this.path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      if (error instanceof SyntaxError)
-        throw new CliError(`${this.path} is damaged: remove it and sign in again`, EXIT_CODES.failed, {
-          cause: error,
-        });
+      if (error instanceof SyntaxError) throw new DamagedLoginsError(this.path, { cause: error });
       throw error;
     }
   }
@@ -80,4 +111,15 @@ export class LoginStore {
     await writeFile(file, JSON.stringify(logins), { mode: 0o600, flag: 'wx' });
     await rename(file, this.path);
   }
+}
+
+function isLogins(content: unknown): content is Logins {
+  const { current, tokens } = (content ?? {}) as Partial<Logins>;
+  if (typeof current !== 'string' || typeof tokens !== 'object') return false;
+  return Object.values<Partial<Tokens> | null>({ ...tokens }).every(
+    (each) =>
+      typeof each?.access_token === 'string' &&
+      typeof each.refresh_token === 'string' &&
+      typeof each.expires_at === 'number',
+  );
 }

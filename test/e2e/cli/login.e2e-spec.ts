@@ -73,6 +73,52 @@ describe('gatehouse login', () => {
     expect((await run('roles', 'list')).code).toBe(0);
   });
 
+  it('ends the session that it replaces, also after the access token has expired', async () => {
+    await logIn();
+    const first = (await saved()).tokens[app.url]?.access_token ?? '';
+    await logIn();
+    expect((await app.as({ ...user, token: first }, 'get', '/api/users/me')).status).toBe(401);
+    await expire();
+    await logIn();
+    expect((await run('roles', 'list')).code).toBe(0);
+    // The other one is that of the token of this test.
+    expect(await sessions()).toHaveLength(2);
+  });
+
+  it('names the services with a login when there is none for this one', async () => {
+    await logIn();
+    const other = await Cli.start('http://127.0.0.1:1', ['users', 'list'], env()).end();
+    expect(other).toMatchObject({ code: 2, stdout: '' });
+    expect(other.stderr).toContain(`not signed in to http://127.0.0.1:1, but to ${app.url}: sign in with`);
+  });
+
+  it.each(['{"current":', '{"current":"x","tokens":{"x":{}}}'])(
+    'replaces a damaged file, which stops other commands: %s',
+    async (content) => {
+      await logIn();
+      await writeFile(file(), content);
+      expect(await run('users', 'list')).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `${file()} is damaged: gatehouse login replaces it\n`,
+      });
+      expect(await logIn()).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: `${file()} was damaged and is replaced: other logins in it are lost\nsigned in as ${user.email}\n`,
+      });
+      expect((await run('roles', 'list')).code).toBe(0);
+    },
+  );
+
+  it('leaves a damaged file when the password is wrong', async () => {
+    await logIn();
+    await writeFile(file(), 'damaged');
+    const wrong = { ...env(), GATEHOUSE_PASSWORD: 'not the password' };
+    expect((await Cli.start(app.url, ['login', '--email', user.email], wrong).end()).code).toBe(3);
+    expect(await readFile(file(), 'utf8')).toBe('damaged');
+  });
+
   it('refuses a wrong password, and keeps nothing', async () => {
     const wrong = { ...env(), GATEHOUSE_PASSWORD: 'not the password' };
     const ended = await Cli.start(app.url, ['login', '--email', user.email], wrong).end();
@@ -118,6 +164,15 @@ describe('gatehouse logout', () => {
     expect((await app.as({ ...user, token }, 'get', '/api/users/me')).status).toBe(401);
     expect((await saved()).tokens).toEqual({});
     expect(await run('logout')).toMatchObject({ code: 0, stderr: 'you were not signed in\n' });
+  });
+
+  it.each(['address of the service', ''])('removes a damaged file, given the %s', async (url) => {
+    await logIn();
+    await writeFile(file(), 'damaged');
+    const ended = await Cli.start(url === '' ? '' : app.url, ['logout'], env()).end();
+    const said = 'the file of the logins was damaged and is removed; the sessions in it were not ended\n';
+    expect(ended).toEqual({ code: 0, stdout: '', stderr: said });
+    await expect(stat(file())).rejects.toThrow('ENOENT');
   });
 
   it('forgets the tokens of a session that has ended', async () => {
