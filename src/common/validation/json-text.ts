@@ -26,10 +26,10 @@ const UNSAFE_KEYS: ReadonlySet<string> = new Set([
 /**
  * Parses one JSON body (RFC 8259). It is stricter than JSON.parse where lax parsing has led to attacks:
  * invalid UTF-8, lone surrogates, U+0000, nesting beyond {@link MAX_JSON_DEPTH}, and keys that reach a
- * prototype.
+ * prototype. With `anyText`, strings may contain any characters.
  * @throws AppError `VALIDATION_ERROR`
  */
-export function parseJsonBody(bytes: Buffer): unknown {
+export function parseJsonBody(bytes: Buffer, { anyText = false } = {}): unknown {
   if (!isUtf8(bytes)) throw AppError.invalid('body', 'body must be valid UTF-8');
   const text = bytes.toString('utf8');
   // Runs before parsing, so that a small body of brackets never becomes a deep structure.
@@ -42,7 +42,7 @@ export function parseJsonBody(bytes: Buffer): unknown {
   } catch (cause) {
     throw new AppError('VALIDATION_ERROR', { message: 'body must be valid JSON', cause });
   }
-  assertSafe(value, 'body', { left: MAX_JSON_VALUES });
+  assertSafe(value, 'body', { left: MAX_JSON_VALUES, anyText });
   return value;
 }
 
@@ -71,13 +71,19 @@ function isNestedDeeperThan(text: string, limit: number): boolean {
   return false;
 }
 
+interface Budget {
+  /** The number of values that may follow. */
+  left: number;
+  readonly anyText: boolean;
+}
+
 /** Checks a value recursively. The depth was checked before; `budget` bounds the total. */
-function assertSafe(value: unknown, field: string, budget: { left: number }): void {
+function assertSafe(value: unknown, field: string, budget: Budget): void {
   if (budget.left-- === 0) {
     throw AppError.invalid('body', `body must not contain more than ${MAX_JSON_VALUES} values`);
   }
   if (typeof value === 'string') {
-    const fault = unsafeTextFault(value);
+    const fault = budget.anyText ? null : unsafeTextFault(value);
     if (fault) throw AppError.invalid(field, `${field} ${fault}`);
   } else if (Array.isArray(value)) {
     if (value.length > MAX_JSON_ITEMS) {
@@ -89,11 +95,7 @@ function assertSafe(value: unknown, field: string, budget: { left: number }): vo
   }
 }
 
-function assertSafeProperties(
-  entries: readonly [string, unknown][],
-  field: string,
-  budget: { left: number },
-): void {
+function assertSafeProperties(entries: readonly [string, unknown][], field: string, budget: Budget): void {
   if (entries.length > MAX_JSON_PROPERTIES) {
     throw AppError.invalid(field, `${field} must not contain more than ${MAX_JSON_PROPERTIES} properties`);
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseQuery } from './query-text.js';
+import { parseForm, parseQuery } from './query-text.js';
 
 const safe = fc
   .string({ unit: 'grapheme', maxLength: 30 })
@@ -56,5 +56,30 @@ describe('parseQuery', () => {
     '%ud800=1',
   ])('rejects %s', (query) => {
     expect(() => parseQuery(`/path?${query}`)).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }));
+  });
+});
+
+describe('parseForm', () => {
+  const parse = (text: string) => parseForm(Buffer.from(text), ['a']);
+
+  it.each([
+    ['a=%00%0a', { a: '\0\n' }],
+    ['b=1&a=2&c=%00', { a: '2' }],
+    ['b=1', {}],
+  ])('reads only the wanted parameters of %s', (text, expected) => {
+    expect(parse(text)).toEqual(expected);
+  });
+
+  it.each([
+    ['a=1&a=2', 'a must be given only once'],
+    ['secret=1&secret=2', 'body must not contain a parameter twice'],
+    [
+      Array.from({ length: 101 }, (_, n) => `b${n}=`).join('&'),
+      'body must not contain more than 100 parameters',
+    ],
+    ['constructor=1', 'body must not contain a forbidden parameter name'],
+    ['%', 'body must be percent-encoded UTF-8'],
+  ])('rejects %s', (text, message) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR', message }));
   });
 });

@@ -42,6 +42,14 @@ export function IsOptionalProperty(): PropertyDecorator {
   );
 }
 
+/** Accepts any text. The limit of the body bounds its length. */
+export function IsAnyText(): PropertyDecorator {
+  return applyDecorators(
+    ApiProperty({ type: String }),
+    followsRule('isAnyText', () => null),
+  );
+}
+
 /** Accepts text within a range of code points, without control characters. The text stays as sent. */
 export function IsText(minimum: number, maximum: number): PropertyDecorator {
   return applyDecorators(

@@ -3,7 +3,7 @@ import { type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { type Policy, declaredPolicy } from '../../common/authorization/policy.decorator.js';
 import { isVersioned } from '../../common/http/preconditions/versioned.decorator.js';
 import { operationalRoute } from '../../common/http/operational.decorator.js';
-import { acceptsForm } from './body/form-body.decorator.js';
+import { formParameters } from './body/form-body.decorator.js';
 import { streamedTypes } from './body/streamed-body.decorator.js';
 
 /** The facts that a route declares, and those that its handler's signature shows. */
@@ -17,8 +17,8 @@ export interface RouteFacts {
   readonly ignoresQuery: boolean;
   /** The types of a body that the handler reads itself; null for a JSON body, which is read beforehand. */
   readonly streamedTypes: readonly string[] | null;
-  /** True when the body may be a form instead of JSON. */
-  readonly acceptsForm: boolean;
+  /** The parameters of a form that the handler reads; null for a route whose body must not be a form. */
+  readonly formParameters: readonly string[] | null;
   /** True when the response is a record with an ETag. */
   readonly isVersioned: boolean;
 }
@@ -57,7 +57,7 @@ function readFacts(handler: ReturnType<ExecutionContext['getHandler']>, controll
     takesQuery: kinds.includes(RouteParamtypes.QUERY),
     ignoresQuery: Reflect.getMetadata(IGNORES_QUERY, controller) === true,
     streamedTypes: streamedTypes(handler),
-    acceptsForm: acceptsForm(handler),
+    formParameters: formParameters(handler),
     isVersioned: isVersioned(handler),
   };
 }

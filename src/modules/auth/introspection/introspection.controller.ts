@@ -19,7 +19,7 @@ export class IntrospectionController {
   @Post('introspect')
   @Requires('tokens:introspect')
   @IntrospectLimited()
-  @AcceptsForm()
+  @AcceptsForm('token')
   @NoStore()
   @HttpCode(200)
   @ApiOkResponse({ type: IntrospectionResponse })
@@ -30,7 +30,7 @@ export class IntrospectionController {
   /** Ends the session of an access or refresh token (RFC 7009). A token that is not valid gets the same response. */
   @Post('revoke')
   @Public()
-  @AcceptsForm()
+  @AcceptsForm('token')
   @NoStore()
   @HttpCode(200)
   @ApiOkResponse({ description: 'The token is no longer valid' })

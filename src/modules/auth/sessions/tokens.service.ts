@@ -10,7 +10,7 @@ import type { KeyUse } from '../signing-keys/signing-keys.repository.js';
 import { SigningKeysService } from '../signing-keys/signing-keys.service.js';
 import type { VerifiedToken } from '../principals/verified-token.cache.js';
 import { readAccess, readSession, type TokenClaims } from './token-claims.js';
-import { CLIENT_ID, SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
+import { CLIENT_ID, MAX_JWT_LENGTH, SIGNING_ALGORITHM, tokenHeader, tokenKinds } from './token-kinds.js';
 
 /** The user that a token is issued for. */
 export interface Subject {
@@ -119,6 +119,7 @@ export class TokensService {
   }
 
   private verify(token: string, kind: KeyUse): TokenClaims | null {
+    if (token.length > MAX_JWT_LENGTH) return null;
     const { kid, typ } = tokenHeader(token);
     const publicKey = typ === tokenKinds[kind].type ? this.findKey(kid, kind) : null;
     if (!publicKey) return null;

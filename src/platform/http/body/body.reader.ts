@@ -52,7 +52,7 @@ export class BodyReader {
 
   private async readSent(request: RawBodyRequest<Request>, route: RouteFacts): Promise<void> {
     const type = plainType(request);
-    const isForm = route.acceptsForm && type === FORM_TYPE;
+    const isForm = route.formParameters !== null && type === FORM_TYPE;
     const limit = isForm ? Math.min(this.limitOf(route), FORM_LIMIT_BYTES) : this.limitOf(route);
     if (Number(request.get('content-length')) > limit) throw new AppError('PAYLOAD_TOO_LARGE');
     if (!isForm && type !== 'application/json') throw new AppError('UNSUPPORTED_MEDIA_TYPE');

@@ -25,9 +25,7 @@ function readQuery(request: Request, route: RouteFacts): void {
 }
 
 function readBody(request: RawBodyRequest<Request>, route: RouteFacts): void {
-  const { rawBody } = request;
-  const isForm = route.acceptsForm && plainType(request) === FORM_TYPE;
-  request.body = rawBody?.length ? (isForm ? parseForm(rawBody) : parseJsonBody(rawBody)) : undefined;
+  request.body = request.rawBody?.length ? parseBody(request, request.rawBody, route) : undefined;
   if (!route.takesBody && !isEmpty(request.body)) {
     throw AppError.invalid('body', 'body is not allowed on this route: leave it out');
   }
@@ -35,6 +33,11 @@ function readBody(request: RawBodyRequest<Request>, route: RouteFacts): void {
   if (route.takesBody && request.body !== undefined && !isObject(request.body)) {
     throw AppError.invalid('body', 'body must be a JSON object');
   }
+}
+
+function parseBody(request: Request, bytes: Buffer, { formParameters: wanted }: RouteFacts): unknown {
+  if (wanted && plainType(request) === FORM_TYPE) return parseForm(bytes, wanted);
+  return parseJsonBody(bytes, { anyText: wanted !== null });
 }
 
 const isObject = (body: unknown): boolean =>

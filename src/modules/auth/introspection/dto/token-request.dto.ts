@@ -1,21 +1,21 @@
-import { IsOptionalProperty, IsText } from '../../../../common/validation/text.decorators.js';
-import { MAX_JWT_LENGTH } from '../../sessions/token-kinds.js';
+import { IsAnyText, IsOptionalProperty } from '../../../../common/validation/text.decorators.js';
 
-const MAX_PARAMETER_LENGTH = 200;
-
-/** A token to introspect (RFC 7662, 2.1) or to revoke (RFC 7009, 2.1). */
+/**
+ * A token to introspect (RFC 7662, 2.1) or to revoke (RFC 7009, 2.1). Any text is judged, because a token that is not
+ * valid is no error of the caller, who received it from somebody else.
+ */
 export class TokenRequestDto {
   /** @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkyIn0.c2ln */
-  @IsText(1, MAX_JWT_LENGTH)
+  @IsAnyText()
   token: string;
 
   /** Ignored, because the token itself shows its kind */
   @IsOptionalProperty()
-  @IsText(0, MAX_PARAMETER_LENGTH)
+  @IsAnyText()
   token_type_hint?: string;
 
   /** Ignored. OAuth clients send it, but it proves nothing */
   @IsOptionalProperty()
-  @IsText(0, MAX_PARAMETER_LENGTH)
+  @IsAnyText()
   client_id?: string;
 }
