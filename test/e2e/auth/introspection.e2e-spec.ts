@@ -1,7 +1,10 @@
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import supertest from 'supertest';
+import { SigningKeysService } from '../../../src/modules/auth/signing-keys/signing-keys.service.js';
 import {
   claimsOf,
+  headerOf,
   logIn,
   type Pair,
   presentRefresh,
@@ -171,6 +174,39 @@ describe('POST /api/auth/revoke', () => {
     const { pair } = await signedIn();
     for (const token of ['x', 'a.b.c', pair.refresh_token, pair.refresh_token])
       expect((await revoke(token).expect(200)).text).toBe('');
+  });
+
+  describe('with an access token that has expired', () => {
+    const forged = (token: string, head: object, body: object, key: KeyObject | null = null): string => {
+      const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+      const claims = { ...claimsOf(token), exp: Math.floor(Date.now() / 1000) - 60, ...body };
+      const input = `${encode({ ...headerOf(token), ...head })}.${encode(claims)}`;
+      const ours = app.nest.get(SigningKeysService).signingKey('access').privateKey;
+      const options = { key: key ?? ours, dsaEncoding: 'ieee-p1363' } as const;
+      return `${input}.${sign('sha256', Buffer.from(input), options).toString('base64url')}`;
+    };
+
+    it('ends the session, although the token is inactive', async () => {
+      const { pair } = await signedIn();
+      const expired = forged(pair.access_token, {}, {});
+      expect((await introspect(expired)).body).toEqual({ active: false });
+      expect(await statusOf(app.url, pair.access_token)).toBe(200);
+      expect((await revoke(expired).expect(200)).text).toBe('');
+      expect(await statusOf(app.url, pair.access_token)).toBe(401);
+      expect((await presentRefresh(app.url, pair.refresh_token)).status).toBe(401);
+    });
+
+    it.each<[string, object, object, KeyObject | null]>([
+      ['is signed by another key', {}, {}, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey],
+      ['is signed by a key that is gone', { kid: 'gone' }, {}, null],
+      ['is of another type', { typ: 'JWT' }, {}, null],
+      ['is of another issuer', {}, { iss: 'http://localhost:3001' }, null],
+      ['is for another audience', {}, { aud: 'gatehouse:refresh' }, null],
+    ])('ends nothing when it %s', async (_, head, body, key) => {
+      const { pair } = await signedIn();
+      await revoke(forged(pair.access_token, head, body, key)).expect(200);
+      expect(await statusOf(app.url, pair.access_token)).toBe(200);
+    });
   });
 
   it.each(ODD_TOKENS)('returns 200 for a token that is %s', async (_, token) => {

@@ -27,7 +27,10 @@ export class IntrospectionController {
     return this.introspection.introspect(token);
   }
 
-  /** Ends the session of an access or refresh token (RFC 7009). A token that is not valid gets the same response. */
+  /**
+   * Ends the session of a refresh token, or of an access token, which may have expired (RFC 7009). Any other token gets
+   * the same response.
+   */
   @Post('revoke')
   @Public()
   @AcceptsForm('token')

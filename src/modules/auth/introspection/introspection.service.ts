@@ -45,11 +45,12 @@ export class IntrospectionService {
   }
 
   /**
-   * Ends the session of a valid access or refresh token. Does nothing for any other text. Accepts a spent refresh token
-   * too, because its reuse would end the session anyway.
+   * Ends the session of an access or refresh token. Does nothing for any other text. Accepts an access token that has
+   * expired, because its session goes on for weeks and its holder means the session. Accepts a spent refresh token too,
+   * because its reuse would end the session anyway.
    */
   async revoke(token: string): Promise<void> {
-    const presented = this.tokens.verifyRefresh(token) ?? this.tokens.verifyAccess(token);
+    const presented = this.tokens.verifyRefresh(token) ?? this.tokens.findSessionOfAccess(token);
     if (!presented) return;
     const { userId, sessionId } = presented;
     const actor = { type: 'user', id: userId, sessionId } as const;

@@ -118,7 +118,17 @@ export class TokensService {
     return access && { ...access, claims };
   }
 
-  private verify(token: string, kind: KeyUse): TokenClaims | null {
+  /** Returns the session of one of our access tokens, which may have expired. Its signing key must still be known. */
+  findSessionOfAccess(token: string): VerifiedToken | null {
+    const claims = this.verify(token, 'access', { ignoreExpiration: true });
+    return claims && readSession(claims);
+  }
+
+  private verify(
+    token: string,
+    kind: KeyUse,
+    options: { readonly ignoreExpiration?: boolean } = {},
+  ): TokenClaims | null {
     if (token.length > MAX_JWT_LENGTH) return null;
     const { kid, typ } = tokenHeader(token);
     const publicKey = typ === tokenKinds[kind].type ? this.findKey(kid, kind) : null;
@@ -130,6 +140,7 @@ export class TokensService {
         algorithms: [SIGNING_ALGORITHM],
         issuer: this.config.PUBLIC_URL,
         audience: tokenKinds[kind].audience,
+        ...options,
       });
     } catch {
       return null;
