@@ -6,6 +6,7 @@ import {
   foldSearch,
   hasControlCharacters,
   likePattern,
+  shownName,
   trimText,
 } from './text.js';
 
@@ -132,5 +133,14 @@ describe('foldSearch', () => {
       }),
       { numRuns: 3000 },
     );
+  });
+});
+
+describe('shownName', () => {
+  it('keeps names of up to 64 characters, and shortens longer ones to well-formed text', () => {
+    expect(shownName('a'.repeat(64))).toBe('a'.repeat(64));
+    expect(shownName('a'.repeat(65))).toBe(`${'a'.repeat(63)}…`);
+    const split = shownName(`${'a'.repeat(62)}😀😀`);
+    expect([split.length, split.isWellFormed()]).toEqual([64, true]);
   });
 });

@@ -46,3 +46,10 @@ export const foldSearch = (text: string): string =>
 
 /** Returns the SQL LIKE pattern (default escape character `\`) that matches text which contains this part. */
 export const likePattern = (part: string): string => `%${part.replace(/[\\%_]/g, '\\$&')}%`;
+
+/** The maximum number of characters of a name that a message repeats. */
+const MAX_SHOWN_LENGTH = 64;
+
+/** Returns a name that a client sent, shortened for a message. A whole body may have been taken for a name. */
+export const shownName = (name: string): string =>
+  name.length <= MAX_SHOWN_LENGTH ? name : `${name.slice(0, MAX_SHOWN_LENGTH - 1).toWellFormed()}…`;

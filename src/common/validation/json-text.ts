@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors/app.error.js';
+import { shownName } from '../text.js';
 
 /** The maximum nesting of arrays and objects in a body, including the outermost. */
 export const MAX_JSON_DEPTH = 32;
@@ -103,6 +104,6 @@ function assertSafeProperties(entries: readonly [string, unknown][], field: stri
     if (isUnsafeKey(key) || unsafeTextFault(key)) {
       throw AppError.invalid(field, `${field} must not contain a forbidden property name`);
     }
-    assertSafe(item, field === 'body' ? key : field, budget);
+    assertSafe(item, field === 'body' ? shownName(key) : field, budget);
   }
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors/app.error.js';
+import { shownName } from '../text.js';
 import { isUnsafeKey, unsafeTextFault } from './json-text.js';
 
 /** Far more parameters than a client of OAuth sends. */
@@ -42,9 +43,9 @@ type Whole = 'query' | 'body';
 function parsePairs(text: string): Record<string, string> {
   const pairs: Record<string, string> = {};
   for (const [name, value] of decodedPairs(text, 'query')) {
-    if (Object.hasOwn(pairs, name)) throw repeated(name);
+    if (Object.hasOwn(pairs, name)) throw repeated(shownName(name));
     const fault = unsafeTextFault(value);
-    if (fault) throw AppError.invalid(name, `${name} ${fault}`);
+    if (fault) throw AppError.invalid(shownName(name), `${shownName(name)} ${fault}`);
     pairs[name] = value;
   }
   return pairs;

@@ -1,5 +1,6 @@
 import { ValidationPipe, type ValidationError } from '@nestjs/common';
 import { AppError, type ErrorDetail } from '../errors/app.error.js';
+import { shownName } from '../text.js';
 
 /** The maximum number of errors in one response. A body can have one per item. */
 const MAX_DETAILS = 20;
@@ -25,7 +26,8 @@ function toAppError(errors: ValidationError[]): AppError {
 }
 
 function describe(error: ValidationError, path: string): ErrorDetail[] {
-  const field = path === '' ? error.property : `${path}.${error.property}`;
+  const name = shownName(error.property);
+  const field = path === '' ? name : `${path}.${name}`;
   const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
     field,
     message: messageOf(error, rule, message),
@@ -35,6 +37,6 @@ function describe(error: ValidationError, path: string): ErrorDetail[] {
 
 /** Returns the message of an error. Absent optional properties are not checked, so an absent one here is required. */
 function messageOf({ property, value }: ValidationError, rule: string, message: string): string {
-  if (rule === 'whitelistValidation') return `${property} is not a known property`;
+  if (rule === 'whitelistValidation') return `${shownName(property)} is not a known property`;
   return value === undefined ? `${property} is required` : message;
 }

@@ -264,6 +264,12 @@ describe('a form', () => {
     await send(`token=${'x'.repeat(16_000)}`).expect(413);
   });
 
+  it('is named by the refusal of any other type', async () => {
+    const answer = await send('token=a', 'text/plain').expect(415);
+    const message = `Send the body as application/json or ${FORM} in UTF-8, uncompressed`;
+    expect(answer.body).toMatchObject({ error: { code: 'UNSUPPORTED_MEDIA_TYPE', message } });
+  });
+
   it('is taken on these routes alone', async () => {
     const login = supertest(app.url).post('/api/auth/login').set('Content-Type', FORM);
     await login.send('email=a@example.com&password=secret').expect(415);

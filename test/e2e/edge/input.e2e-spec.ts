@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { forgeCursor } from '../../support/http/cursors.js';
 import { expectEnvelope } from '../../support/http/envelope.js';
-import { bearer, send, type Sent } from '../../support/http/send.js';
+import { type Answer, bearer, send, type Sent } from '../../support/http/send.js';
 import { type TestUser, PASSWORD, TestApp } from '../../support/app/test-app.js';
 
 /** Text that every text property rejects. */
@@ -108,6 +108,22 @@ describe('input', () => {
     ])('is rejected with an unknown sign-up property: %s', async (property) => {
       const error = expectEnvelope(await signUp({ ...valid, [property]: 'x' }), 'VALIDATION_ERROR');
       expect(error.details).toEqual([{ field: property, message: `${property} is not a known property` }]);
+    });
+
+    const long = 'n'.repeat(5000);
+    it.each<[string, () => Promise<Answer>]>([
+      ['an unknown property', () => signUp({ ...valid, [long]: 'x' })],
+      ['a property with U+0000', () => signUp({ ...valid, [long]: '\0' })],
+      ['a property with too many items', () => signUp({ ...valid, [long]: Array(10_001).fill(0) })],
+      ['an unknown parameter', () => list(`${long}=1`)],
+      ['a parameter that is given twice', () => list(`${long}=1&${long}=2`)],
+      ['a parameter with U+0000', () => list(`${long}=%00`)],
+      ['a parameter of a route that has none', () => asAdmin({ path: `/api/users/me?${long}=1` })],
+    ])('is rejected with a shortened name: %s', async (_, answered) => {
+      const shown = `${'n'.repeat(63)}…`;
+      const error = expectEnvelope(await answered(), 'VALIDATION_ERROR');
+      expect(error.message.startsWith(`${shown} `)).toBe(true);
+      expect(error.details).toEqual([{ field: shown, message: error.message }]);
     });
 
     it.each<[string, string, object]>([

@@ -55,7 +55,7 @@ export class BodyReader {
     const isForm = route.formParameters !== null && type === FORM_TYPE;
     const limit = isForm ? Math.min(this.limitOf(route), FORM_LIMIT_BYTES) : this.limitOf(route);
     if (Number(request.get('content-length')) > limit) throw new AppError('PAYLOAD_TOO_LARGE');
-    if (!isForm && type !== 'application/json') throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    if (!isForm && type !== 'application/json') throw unsupportedType(route);
     const stop = new UploadStop(this.lifecycle.stopping);
     try {
       request.rawBody = await stop.raceWith(readBytes(request, limit));
@@ -63,6 +63,13 @@ export class BodyReader {
       stop.dispose();
     }
   }
+}
+
+/** Returns the refusal of a body, which names every type that the route takes. */
+function unsupportedType({ formParameters }: RouteFacts): AppError {
+  if (formParameters === null) return new AppError('UNSUPPORTED_MEDIA_TYPE');
+  const message = `Send the body as application/json or ${FORM_TYPE} in UTF-8, uncompressed`;
+  return new AppError('UNSUPPORTED_MEDIA_TYPE', { message });
 }
 
 function isSent(request: Request): boolean {

@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import { AppError } from '../../../common/errors/app.error.js';
 import { parseJsonBody } from '../../../common/validation/json-text.js';
 import { parseForm, parseQuery } from '../../../common/validation/query-text.js';
+import { shownName } from '../../../common/text.js';
 import { FORM_TYPE } from './form-body.decorator.js';
 import { plainType } from './streamed-body.decorator.js';
 import type { RouteFacts } from '../route-facts.js';
@@ -18,7 +19,7 @@ export function parseInput(request: RawBodyRequest<Request>, route: RouteFacts):
 
 function readQuery(request: Request, route: RouteFacts): void {
   const query = parseQuery(request.originalUrl);
-  const [unknown] = route.takesQuery ? [] : Object.keys(query);
+  const [unknown] = route.takesQuery ? [] : Object.keys(query).map(shownName);
   if (unknown !== undefined) throw AppError.invalid(unknown, `${unknown} is not known here`);
   // Express parses `req.query` again, leniently, in a getter. This replaces it for the request.
   if (route.takesQuery) Object.defineProperty(request, 'query', { value: query, configurable: true });
