@@ -2,43 +2,15 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ValidateBy } from 'class-validator';
-import { codePointLength, hasControlCharacters, trimText } from '../text.js';
+import { trimText } from '../text.js';
 
 /** Tells generated clients to join the values with commas instead of repeating the parameter. */
 const IN_ONE_PARAMETER = { style: 'form', explode: false } as const;
 
-interface ListBounds {
-  readonly maxItems: number;
-  /** In code points. */
-  readonly maxLength: number;
-}
-
 /**
- * Accepts one or more texts separated by commas, in one query parameter. Trims each of them and drops
+ * Accepts one or more of the given texts separated by commas, in one query parameter. Trims each of them and drops
  * repetitions.
  */
-export function IsTextList({ maxItems, maxLength }: ListBounds): PropertyDecorator {
-  const isItem = (item: unknown) =>
-    typeof item === 'string' &&
-    item !== '' &&
-    codePointLength(item) <= maxLength &&
-    !hasControlCharacters(item);
-  return applyDecorators(
-    SplitAtCommas(),
-    ValidateBy({
-      name: 'isTextList',
-      validator: {
-        validate: (value: unknown) =>
-          Array.isArray(value) && value.length <= maxItems && value.every((item) => isItem(item)),
-        defaultMessage: (args) =>
-          `${args?.property} must be 1 to ${maxItems} texts of 1 to ${maxLength} characters, separated by commas`,
-      },
-    }),
-    ApiPropertyOptional({ type: String, maxLength: maxItems * (maxLength + 1) }),
-  );
-}
-
-/** Accepts one or more of the given texts separated by commas, like {@link IsTextList}. */
 export function IsListOf(texts: readonly string[]): PropertyDecorator {
   const known: ReadonlySet<unknown> = new Set(texts);
   return applyDecorators(

@@ -33,13 +33,10 @@ export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt'> {
 }
 
 export interface EventFilter {
-  /** At most {@link MAX_FILTER_TYPES} distinct types; all types without them. */
+  /** Distinct types; all types without them. Each costs a scan of its own, which ends at the limit of the page. */
   readonly types?: readonly string[];
   readonly subject?: string;
 }
-
-/** The maximum number of types of a filter. Each costs a scan of its own, which ends at the limit of the page. */
-export const MAX_FILTER_TYPES = 20;
 
 interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition {
   readonly encrypted: Buffer | null;

@@ -187,7 +187,7 @@ const additions: readonly WantedDifference[] = [
 const joiningTheFeed: readonly WantedDifference[] = [
   {
     exchanges:
-      /^(?:history: GET \/api\/events\?(?!after=1 |limit=0 )|history: GET \/api\/users\/<ada\.id>\/events|(?:first-reads|methods): (?:GET|HEAD) \/api\/(?:events|users\/<grace\.id>\/events) as admin$)/,
+      /^(?:history: GET \/api\/events\?(?!after=1 |limit=0 |type=nothing |limit=2&type=)|history: GET \/api\/users\/<ada\.id>\/events|(?:first-reads|methods): (?:GET|HEAD) \/api\/(?:events|users\/<grace\.id>\/events) as admin$)/,
     change: addHeader('X-Next-Position: <next position>'),
     reason: 'every page of the feed says where to go on',
   },

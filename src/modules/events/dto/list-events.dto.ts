@@ -2,12 +2,11 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ValidateBy } from 'class-validator';
 import { DEFAULT_LIMIT, IsWholeNumber, MAX_LIMIT } from '../../../common/pagination/page-query.dto.js';
 import { IsOptionalProperty } from '../../../common/validation/text.decorators.js';
-import { IsTextList } from '../../../common/validation/text-list.decorator.js';
+import { IsListOf } from '../../../common/validation/text-list.decorator.js';
 import { IsTime } from '../../../common/validation/time.decorator.js';
 import { parsePosition } from '../../../common/event-position.js';
-import { MAX_FILTER_TYPES } from '../../../platform/event-store/event-store.js';
+import { storedEventTypes } from '../../event-types.js';
 
-const MAX_TYPE_LENGTH = 100;
 /** The value of `after` that stands for the end of the feed. */
 export const LATEST = 'latest';
 
@@ -37,9 +36,9 @@ export class ListEventsDto {
   @IsTime()
   from?: string;
 
-  /** The types of the events to list, separated by commas */
+  /** The types of the events to list, separated by commas. Other types are refused, and there are no wildcards */
   @IsOptionalProperty()
-  @IsTextList({ maxItems: MAX_FILTER_TYPES, maxLength: MAX_TYPE_LENGTH })
+  @IsListOf(storedEventTypes)
   type?: string[];
 
   /** The number of events per page */
