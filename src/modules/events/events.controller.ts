@@ -22,7 +22,8 @@ const ApiEvents = () =>
         schema: { type: 'string' },
       },
       [NEXT_POSITION]: {
-        description: 'The position to continue from, also when the page is empty: the next `after`',
+        description:
+          'The position to continue from, also when the page is empty: the next `after`. It moves with the feed, also when no event matches the filter',
         schema: { type: 'string', pattern: '^\\d{43}$' },
       },
     },

@@ -3,6 +3,7 @@ import { AppError } from '../../common/errors/app.error.js';
 import {
   type EventPosition,
   formatPosition,
+  isAfter,
   parsePosition,
   START_POSITION,
 } from '../../common/event-position.js';
@@ -18,7 +19,10 @@ import { LATEST, type ListEventsDto } from './dto/list-events.dto.js';
 
 export interface EventPage {
   readonly events: readonly EventResponse[];
-  /** The position to continue from, also when the page is empty. */
+  /**
+   * The position to continue from: after the last event, or at the end of the feed when nothing up to there matches the
+   * filter. So a reader of rare events does not read the same part of the feed with each poll.
+   */
   readonly next: string;
   /** True if the next page has events already. */
   readonly hasMore: boolean;
@@ -47,17 +51,22 @@ export class EventsService {
   private async read(query: ListEventsDto, subject?: string): Promise<EventPage> {
     const { type: types, limit = DEFAULT_LIMIT } = query;
     const beginning = await this.beginningOf(query);
+    const isFiltered = types !== undefined || subject !== undefined;
+    // Read before the page. All wanted events up to this end are in the page then, unless there are more than its limit.
+    const end = isFiltered ? await this.store.findEnd() : beginning;
     // Fetches one event more than it returns, to learn whether a next page exists.
     const found = await this.store.findSettled(
       beginning,
       { ...(types && { types }), ...(subject !== undefined && { subject }) },
       limit + 1,
     );
-    const events = found.slice(0, limit).map(toEventResponse(this.config.PUBLIC_URL));
+    const hasMore = found.length > limit;
+    const shown = found.slice(0, limit);
+    const last = shown.at(-1)?.position ?? beginning;
     return {
-      events,
-      next: events.at(-1)?.position ?? formatPosition(beginning),
-      hasMore: found.length > limit,
+      events: shown.map(toEventResponse(this.config.PUBLIC_URL)),
+      next: formatPosition(!hasMore && isAfter(end, last) ? end : last),
+      hasMore,
     };
   }
 

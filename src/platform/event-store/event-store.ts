@@ -60,8 +60,10 @@ const FIND_TYPES = `
 const FIND_OF_SUBJECT = `
   SELECT ${COLUMNS} FROM events WHERE ${NEXT} AND subject = $6 AND ($5::text[] IS NULL OR type = ANY ($5))
   ORDER BY ${IN_ORDER} LIMIT $4`;
+/** The condition is {@link SETTLED} in the form of the index, so that no scan passes the events of a long transaction. */
 const FIND_END = `
-  SELECT epoch, xid::text, seq::text FROM events WHERE ${SETTLED}
+  SELECT epoch, xid::text, seq::text FROM events
+  WHERE (epoch, xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))
   ORDER BY events.epoch DESC, events.xid DESC, events.seq DESC LIMIT 1`;
 
 const INSERT = prepared(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { storedEventTypes } from '../../../src/modules/event-types.js';
 import { settled } from '../../support/app/settled.js';
 import { TestApp } from '../../support/app/test-app.js';
@@ -44,6 +45,40 @@ const sealed = () =>
         )
       ).length === 0,
   );
+
+/** Returns everything after the position, without a filter. */
+async function wholeFeed(after: string): Promise<EventBody[]> {
+  const events: EventBody[] = [];
+  for (let path: string | null = `/api/events?limit=100&after=${after}`; path !== null;) {
+    const answer = await get(path).expect(200);
+    events.push(...(answer.body as EventBody[]));
+    path = nextPage(answer);
+  }
+  return events;
+}
+
+/** Writes events in transactions of different lengths, every fourth of the rare type. @returns how many of these */
+async function writeEvents(writer: number, rare: string): Promise<number> {
+  const client = new pg.Client({ connectionString: app.database.url });
+  await client.connect();
+  let rares = 0;
+  for (let n = 0; n < 60; n++) {
+    const type = n % 4 === 0 ? rare : 'user.updated';
+    await client.query('BEGIN');
+    await client.query(
+      `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
+       SELECT gen_random_uuid(), $1, gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp()`,
+      [type],
+    );
+    // The transactions of the writers overlap, and end in another order than they began.
+    await client.query('SELECT pg_sleep($1)', [((n * (writer + 3)) % 7) / 200]);
+    const isKept = n % 10 !== 8;
+    await client.query(isKept ? 'COMMIT' : 'ROLLBACK');
+    if (isKept && type === rare) rares++;
+  }
+  await client.end();
+  return rares;
+}
 
 describe('a reader that joins the feed', () => {
   it('at its end gets no old event, and every event from then on', async () => {
@@ -113,16 +148,75 @@ describe('X-Next-Position', () => {
     await settledUser('continue@joining.example');
     const page = await get('/api/events?limit=2').expect(200);
     expect(next(page)).toBe((page.body as EventBody[])[1]?.position);
-    const empty = await get(`/api/events?type=session.reuse_detected&after=${next(page)}`).expect(200);
-    expect([empty.body, next(empty)]).toEqual([[], next(page)]);
-    const start = next(await get('/api/events?type=session.reuse_detected'));
-    expect((await get(`/api/events?after=${start}&limit=2`)).body).toEqual(page.body);
+    const filtered = await get('/api/events?type=user.created&limit=1').expect(200);
+    expect(next(filtered)).toBe((filtered.body as EventBody[])[0]?.position);
+    const end = next(await get('/api/events?after=latest'));
+    const empty = await get(`/api/events?after=${end}`).expect(200);
+    expect([empty.body, next(empty)]).toEqual([[], end]);
+    const future = '9'.repeat(4).padEnd(43, '0');
+    expect(next(await get(`/api/events?type=user.created&after=${future}`))).toBe(future);
+  });
+
+  it('moves to the end of the feed when no more events match a filter', async () => {
+    const id = await settledUser('moves@joining.example');
+    await settledUser('later@joining.example');
+    const end = next(await get('/api/events?after=latest'));
+    for (const path of ['/api/events?type=session.reuse_detected', `/api/users/${id}/events?limit=5`])
+      expect([path, next(await get(path).expect(200))]).toEqual([path, end]);
+  });
+
+  it('stays before the event of a transaction that commits late', async () => {
+    await settled(app.database);
+    const late = await HeldLock.take(
+      app.database.url,
+      `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
+       VALUES (gen_random_uuid(), 'user.restored', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp())`,
+    );
+    await signUp(app, 'Earlier', 'earlier@joining.example');
+    const path = '/api/events?type=user.restored';
+    const page = await get(path).expect(200);
+    expect(page.body).toEqual([]);
+    await late.query('COMMIT');
+    await late.release();
+    await settled(app.database);
+    expect((await get(`${path}&after=${next(page)}`)).body).toMatchObject([{ type: 'user.restored' }]);
+  });
+
+  it('skips and repeats nothing while transactions commit in any order', async () => {
+    const RARE = 'user.erased';
+    const path = `/api/events?type=${RARE}&limit=3`;
+    const start = next(await get('/api/events?after=latest'));
+    let writing = true;
+    const writers = Array.from({ length: 4 }, (_, writer) => writeEvents(writer, RARE));
+    const written = Promise.all(writers).finally(() => (writing = false));
+    const readers = Array.from({ length: 2 }, async () => {
+      const seen: string[] = [];
+      let at = start;
+      const poll = async () => {
+        const page = await get(`${path}&after=${at}`).expect(200);
+        seen.push(...(page.body as EventBody[]).map(({ position }) => position));
+        expect(next(page) >= at).toBe(true);
+        at = next(page);
+        return page;
+      };
+      while (writing) await poll();
+      await written;
+      await settled(app.database);
+      while (nextPage(await poll()) !== null);
+      return seen;
+    });
+    const committed = await written;
+    const seen = await Promise.all(readers);
+    const all = (await wholeFeed(start)).filter(({ type }) => type === RARE).map(({ position }) => position);
+    expect(all).toHaveLength(committed.reduce((sum, count) => sum + count, 0));
+    expect(all.length).toBeGreaterThan(20);
+    for (const positions of seen) expect(positions).toEqual(all);
   });
 
   it('is there for the events of one user too', async () => {
     const id = await settledUser('own@joining.example');
     const page = await get(`/api/users/${id}/events`).expect(200);
-    expect(next(page)).toBe((page.body as EventBody[]).at(-1)?.position);
+    expect(next(page) >= String((page.body as EventBody[]).at(-1)?.position)).toBe(true);
     const latest = await get(`/api/users/${id}/events?after=latest`).expect(200);
     expect([latest.body, next(latest) >= next(page)]).toEqual([[], true]);
   });
@@ -134,7 +228,7 @@ describe('a filter of several types', () => {
     await app.as(app.admin, 'patch', `/api/users/${id}`).send({ name: 'Renamed' }).expect(200);
     await app.as(app.admin, 'patch', `/api/users/${id}`).send({ status: 'disabled' }).expect(200);
     await settled(app.database);
-    const all = (await get('/api/events?limit=100')).body as EventBody[];
+    const all = await wholeFeed('0'.repeat(43));
     const wanted = ['user.disabled', 'user.created'];
     const expected = all.filter(({ type }) => wanted.includes(type));
     expect((await get(`/api/events?type=${wanted.join()}&limit=100`)).body).toEqual(expected);
