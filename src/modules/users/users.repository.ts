@@ -55,12 +55,15 @@ export type UserChanges = Partial<
 
 /** Hides erased users. Their placeholder address is not a valid one, so no caller can look it up. */
 const NOT_ERASED = { erasedAt: IsNull() };
-/** Joins roles with commas, which role names cannot contain. LEAST ignores null. */
+/**
+ * Joins roles with commas, which role names cannot contain. LEAST ignores null. Creation and update have one time, that
+ * of the transaction, as for every other new user.
+ */
 const INSERT_ALL = prepared(
   `INSERT INTO users (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,
                       created_at, locale, changed_epoch)
    SELECT id, email, email_key, name, name_key, search_key, password_hash, string_to_array(roles, ','),
-          email_verified, disabled, least(created_at, clock_timestamp()), locale, (SELECT current_epoch())
+          email_verified, disabled, least(created_at, now()), locale, (SELECT current_epoch())
    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                $9::boolean[], $10::boolean[], $11::timestamptz[], $12::text[])
         AS given (id, email, email_key, name, name_key, search_key, password_hash, roles, email_verified, disabled,

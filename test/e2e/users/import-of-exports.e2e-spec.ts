@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CSV, imported, ndjson, NDJSON } from '../../support/builders/imports.js';
+import { countUsersAt, CSV, imported, ndjson, NDJSON, people } from '../../support/builders/imports.js';
 import { runExport } from '../../support/builders/exports.js';
 import { type UserBody, walk } from '../../support/builders/users.js';
 import { TestApp } from '../../support/app/test-app.js';
@@ -83,6 +83,16 @@ describe('an import of the service’s own export', () => {
     );
     expect([job.done, job.failed]).toEqual([1, 1]);
     expect(results[1]?.error?.code).toBe('VALIDATION_ERROR');
+  });
+
+  it('gives each user without a time of creation one time, which is also that of its event', async () => {
+    await imported(target, NDJSON, ndjson(...people(400, 'one-time.example')));
+    const differing = await target.database.query(
+      `SELECT created_at, updated_at, occurred_at FROM users LEFT JOIN events ON stream = users.id AND stream_version = 1
+       WHERE email LIKE '%@one-time.example' AND (created_at, created_at) IS DISTINCT FROM (updated_at, occurred_at)`,
+    );
+    expect(await countUsersAt(target, 'one-time.example')).toBe(400);
+    expect(differing).toEqual([]);
   });
 
   it('keeps the time of creation, and refuses one that is in the future', async () => {
