@@ -102,10 +102,9 @@ describe('sessions', () => {
       const sessions = await list(user);
       const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
       const facts = { device: expect.any(String), ip: '127.0.0.1', created_at: time, expires_at: time };
-      const lastSeen = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:00\.000Z$/);
       expect(sessions).toEqual([
-        { id: sessionIdOf(user), ...facts, last_seen_at: lastSeen, current: true },
-        { id: claimsOf(pair.access_token).sid, ...facts, last_seen_at: lastSeen, current: false },
+        { id: sessionIdOf(user), ...facts, last_seen_at: time, current: true },
+        { id: claimsOf(pair.access_token).sid, ...facts, last_seen_at: time, current: false },
       ]);
       for (const { created_at: created, expires_at: expires } of sessions) {
         expect(Date.parse(expires) - Date.parse(created)).toBe(2_592_000_000);
@@ -133,6 +132,26 @@ describe('sessions', () => {
       });
       const { access_token: other } = silent.json as Pair;
       expect((await list({ id: '', email, token: other })).find(({ current }) => current)?.device).toBe('');
+    });
+
+    it('was last seen when it began, and later at a whole minute', async () => {
+      const user = await app.createUser();
+      const move = (created: string) =>
+        app.database.query(
+          `UPDATE sessions SET created_at = $2::timestamptz, last_seen_at = '2026-01-01T12:05:00Z' WHERE id = $1`,
+          [sessionIdOf(user), created],
+        );
+      const seen = async () => (await list(user)).map((session) => session.last_seen_at);
+      await app.database.query(
+        `UPDATE sessions SET last_seen_at = date_trunc('minute', created_at) WHERE id = $1`,
+        [sessionIdOf(user)],
+      );
+      const [fresh] = await list(user);
+      expect(fresh?.last_seen_at).toBe(fresh?.created_at);
+      await move('2026-01-01T12:04:59.5Z');
+      expect(await seen()).toEqual(['2026-01-01T12:05:00.000Z']);
+      await move('2026-01-01T12:05:00.25Z');
+      expect(await seen()).toEqual(['2026-01-01T12:05:00.250Z']);
     });
 
     it('sets last_seen_at to the minute of the last use', async () => {

@@ -17,7 +17,7 @@ export class SessionResponse {
   @ApiProperty({ format: 'date-time', example: '2026-01-01T12:00:00.000Z' })
   created_at: string;
 
-  /** The time of the last use, to the minute */
+  /** The time of the last use, to the minute, or the time of the sign-in in its first minute */
   @ApiProperty({ format: 'date-time', example: '2026-01-01T12:05:00.000Z' })
   last_seen_at: string;
 
@@ -36,7 +36,8 @@ export const toSessionResponse = (session: Session, currentId: string): SessionR
   device: session.device,
   ip: session.ip,
   created_at: session.createdAt.toISOString(),
-  last_seen_at: session.lastSeenAt.toISOString(),
+  // Truncated to the minute, it would come before the sign-in.
+  last_seen_at: new Date(Math.max(session.lastSeenAt.getTime(), session.createdAt.getTime())).toISOString(),
   expires_at: session.expiresAt.toISOString(),
   current: session.id === currentId,
 });
