@@ -17,11 +17,14 @@ export function isUrl(value: string, schemes: readonly string[]): boolean {
   return schemes.includes(protocol) && [username, password, pathname].every(isDecodable);
 }
 
-/** Returns true for an address to which paths can be appended. */
-export function isHttpBase(value: string): boolean {
-  if (!isUrl(value, ['http:', 'https:'])) return false;
-  const { username, password } = new URL(value);
-  return !/[?#]/.test(value) && username === '' && password === '';
+/**
+ * Returns true for the address of a service that is served at the root of its host. A path would be missing from what
+ * the service refers to by path, such as its `Link` and `Location` headers and `/.well-known`.
+ */
+export function isHttpOrigin(value: string): boolean {
+  if (!isUrl(value, ['http:', 'https:']) || /[?#]/.test(value)) return false;
+  const { username, password, pathname } = new URL(value);
+  return username === '' && password === '' && /^\/*$/.test(pathname);
 }
 
 /** Returns true for a Redis URL. Its path, if any, must be the number of a database. */

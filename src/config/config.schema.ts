@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { findCanonicalEmail } from '../common/email-address.js';
 import { codePointLength, hasControlCharacters } from '../common/text.js';
-import { canonicalNetwork, isHost, isHttpBase, isRedisUrl, isUrl } from './address-formats.js';
+import { canonicalNetwork, isHost, isHttpOrigin, isRedisUrl, isUrl } from './address-formats.js';
 import { linkTemplate, productName, sender } from './mail-formats.js';
 import { bearerSecret, masterKey } from './secret-formats.js';
 
@@ -40,9 +40,9 @@ const postgresUrl = z
   .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');
 const redisUrl = z.string().refine(isRedisUrl, 'must be a redis:// address');
 const smtpUrl = z.string().refine((value) => isUrl(value, ['smtp:', 'smtps:']), 'must be an smtp:// address');
-const httpUrl = z
+const httpOrigin = z
   .string()
-  .refine(isHttpBase, 'must be an http(s):// address without a query')
+  .refine(isHttpOrigin, 'must be an http(s):// address without a path or a query')
   .transform((value) => value.replace(/\/+$/, ''));
 /**
  * The one entry of `CORS_ORIGINS` that is not an exact origin: a development server on any port of this
@@ -107,10 +107,10 @@ export const variables = {
       'A second port on `HOST` that serves only `/health*` and `/metrics`. Its own thread responds even when the service is busy',
   }),
   PUBLIC_URL: row({
-    schema: httpUrl,
+    schema: httpOrigin,
     default: 'http://localhost:3000',
     description:
-      'Address at which clients reach the service, and the issuer of its tokens. Instances that share a database must use the same value, or they reject the tokens of the others. The default follows `PORT` and `HOST`; in production a missing value logs a warning',
+      'Address at which clients reach the service, without a path, and the issuer of its tokens. Instances that share a database must use the same value, or they reject the tokens of the others. The default follows `PORT` and `HOST`; in production a missing value logs a warning',
   }),
   DATA_DIR: row({
     schema: text,

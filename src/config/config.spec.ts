@@ -213,6 +213,9 @@ describe('readConfig', () => {
     { HOST: '300.1.1.1' },
     { PUBLIC_URL: 'https://a.example/?x=1' },
     { PUBLIC_URL: 'https://user@a.example' },
+    { PUBLIC_URL: 'https://a.example/base' },
+    { PUBLIC_URL: 'https://a.example/base/' },
+    { PUBLIC_URL: 'https://a.example//x' },
     { REDIS_URL: 'redis://localhost/first' },
     { DATABASE_URL: 'postgres://a:%zz@localhost/x' },
     { ADMIN_EMAIL: 'somebody' },
@@ -261,7 +264,7 @@ describe('readConfig', () => {
       [{ PORT: '3101', HOST: '0.0.0.0' }, 'http://localhost:3101'],
       [{ HOST: '192.0.2.7' }, 'http://192.0.2.7:3000'],
       [{ HOST: '2001:db8::7' }, 'http://[2001:db8::7]:3000'],
-      [{ PORT: '3101', PUBLIC_URL: 'https://a.example/x/' }, 'https://a.example/x'],
+      [{ PORT: '3101', PUBLIC_URL: 'https://a.example:8443/' }, 'https://a.example:8443'],
     ])('with %j is %s', (environment: Environment, address) => {
       expect(readConfig(environment).PUBLIC_URL).toBe(address);
     });
