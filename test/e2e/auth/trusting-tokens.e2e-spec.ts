@@ -18,6 +18,7 @@ let database: TestDatabase;
 let instance: Instance;
 let issuer: string;
 let pair: Pair;
+let own: Pair;
 beforeAll(async () => {
   database = await TestDatabase.create();
   const port = await freePort();
@@ -30,6 +31,7 @@ beforeAll(async () => {
   };
   instance = await Instance.start({ env });
   pair = await logIn(issuer, ADMIN.email, ADMIN.password);
+  own = await logIn(issuer, ADMIN.email, ADMIN.password);
 });
 afterAll(async () => {
   await instance?.stop();
@@ -41,7 +43,12 @@ async function evaluate(expression: string): Promise<unknown> {
   const program = `${CODE}\nconst told = await (${expression}).catch((error) => ({ failed: error.code ?? error.message }));
     process.stdout.write(JSON.stringify(told));`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
-    env: { ISSUER: issuer, ACCESS: pair.access_token, REFRESH: pair.refresh_token },
+    env: {
+      ISSUER: issuer,
+      ACCESS: pair.access_token,
+      REFRESH: pair.refresh_token,
+      OWN_REFRESH: own.refresh_token,
+    },
   });
   return JSON.parse(stdout);
 }
@@ -71,6 +78,19 @@ describe('the code of the guide “Trust our tokens”', () => {
     expect(await evaluate(`verify('${head}.${changed}.${signature}')`)).toEqual({
       failed: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
     });
+  });
+
+  it('keeps its own token: signs in, and refreshes or signs in again after a 401', async () => {
+    const asked = `introspectAs(${JSON.stringify(ADMIN)}, process.env.ACCESS)`;
+    const broken = (refresh: string) =>
+      `(async () => { session = { access_token: 'x', refresh_token: ${refresh} }; return ${asked}; })()`;
+    for (const expression of [asked, broken('process.env.OWN_REFRESH'), broken("'spent'")]) {
+      expect(await evaluate(expression)).toMatchObject({ active: true });
+    }
+  });
+
+  it('treats text that is longer than a form may be as inactive', async () => {
+    expect(await evaluate(`introspect('x'.repeat(20_000), process.env.ACCESS)`)).toEqual({ active: false });
   });
 
   it('notices by introspection that a session has ended', async () => {
