@@ -186,9 +186,9 @@ describe('X-Next-Position', () => {
     const RARE = 'user.erased';
     const path = `/api/events?type=${RARE}&limit=3`;
     const start = next(await get('/api/events?after=latest'));
-    let writing = true;
+    const ended = new AbortController();
     const writers = Array.from({ length: 4 }, (_, writer) => writeEvents(writer, RARE));
-    const written = Promise.all(writers).finally(() => (writing = false));
+    const written = Promise.all(writers).finally(() => ended.abort());
     const readers = Array.from({ length: 2 }, async () => {
       const seen: string[] = [];
       let at = start;
@@ -199,7 +199,7 @@ describe('X-Next-Position', () => {
         at = next(page);
         return page;
       };
-      while (writing) await poll();
+      while (!ended.signal.aborted) await poll();
       await written;
       await settled(app.database);
       while (nextPage(await poll()) !== null);
