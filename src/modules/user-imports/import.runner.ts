@@ -5,6 +5,7 @@ import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js
 import { JobAttemptsService } from '../jobs/job-attempts.service.js';
 import type { Job } from '../jobs/job-registry.service.js';
 import { JobWithdrawalService } from '../jobs/job-withdrawal.service.js';
+import { UsersService } from '../users/users.service.js';
 import { ImportChunksRepository, type ImportChunkKey } from './import-chunks.repository.js';
 import { parametersOf } from './import-options.js';
 import { ImportStaging, type StagedRow } from './import-staging.service.js';
@@ -17,6 +18,8 @@ import { RejectedRows } from './rejected-rows.service.js';
  */
 const WRITERS = 2;
 const PAGE = 50;
+/** The number of rows from which an import makes estimates of totals wrong, also among many users. */
+const MANY_ROWS = 1000;
 
 /**
  * Imports the staged lines. Writes the users of a chunk and stores their results in one unit of work, so a
@@ -32,6 +35,7 @@ export class ImportRunner {
     private readonly attempts: JobAttemptsService,
     private readonly withdrawals: JobWithdrawalService,
     private readonly signerKeys: SignerKeysService,
+    private readonly users: UsersService,
     private readonly audit: AuditLog,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -58,6 +62,7 @@ export class ImportRunner {
     const ends = await Promise.allSettled(works);
     const failure = ends.find((end) => end.status === 'rejected');
     if (failure) throw failure.reason;
+    if (!job.dryRun && (job.total ?? 0) >= MANY_ROWS) await this.users.refreshStatistics();
   }
 
   private async *openChunks(jobId: string): AsyncGenerator<ImportChunkKey, void> {

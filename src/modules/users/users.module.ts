@@ -30,6 +30,7 @@ import { SearchKeysRepository } from './listing/search-keys.repository.js';
 import { User } from './user.entity.js';
 import { UserDeletionController } from './erasure/user-deletion.controller.js';
 import { UsersController } from './users.controller.js';
+import { UserStatisticsService } from './user-statistics.service.js';
 import { UsersListener } from './users.listener.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
@@ -64,6 +65,7 @@ const commands = [
     UserRegistration,
     LastAdminPolicy,
     FirstAdministratorService,
+    UserStatisticsService,
     ErasureScheduler,
     ErasureLog,
     LastLoginBuffer,

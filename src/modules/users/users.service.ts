@@ -13,6 +13,7 @@ import { EventStore } from '../../platform/event-store/event-store.js';
 import { replayUser } from './history/replay-user.js';
 import { assertVisible, isVisible } from './user-rules.js';
 import { UserAuthorityPolicy } from './user-authority.policy.js';
+import { UserStatisticsService } from './user-statistics.service.js';
 import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
 import { LastLoginBuffer } from './last-login.buffer.js';
@@ -36,6 +37,7 @@ export class UsersService {
     private readonly store: EventStore,
     private readonly lastLoginBuffer: LastLoginBuffer,
     private readonly authority: UserAuthorityPolicy,
+    private readonly statistics: UserStatisticsService,
   ) {}
 
   async list(query: ListUsersDto, caller: Principal): Promise<Page<User>> {
@@ -122,6 +124,11 @@ export class UsersService {
   /** Returns those of the given ids whose users are erased. */
   async findErased(ids: readonly string[]): Promise<ReadonlySet<string>> {
     return new Set(ids.length === 0 ? [] : await this.repository.findErased(ids));
+  }
+
+  /** Enqueues new planner statistics after many users were created. Estimates of totals come from them. */
+  async refreshStatistics(): Promise<void> {
+    await this.statistics.enqueueRefresh();
   }
 
   /** Records the sign-in once the unit of work commits. */

@@ -3,13 +3,11 @@ import { CommandBus } from '@nestjs/cqrs';
 import { AppError } from '../../../common/errors/app.error.js';
 import { deleteInBatches } from '../../../platform/queue/delete-in-batches.js';
 import { TaskWorker } from '../../../platform/queue/task.worker.js';
-import { TaskQueue } from '../../../platform/queue/task.queue.js';
 import { RESTORABLE_DAYS } from '../user-rules.js';
 import { EraseUser } from '../commands/erase-user.command.js';
 import { ErasureLog } from './erasure.log.js';
 import { UsersRepository } from '../users.repository.js';
 
-const REFRESH_STATISTICS_TASK = 'users.sample-anew';
 /** The number of erasure log entries that one query looks up. */
 const BATCH = 1000;
 
@@ -22,13 +20,11 @@ export class ErasureScheduler implements OnModuleInit {
     private readonly commands: CommandBus,
     private readonly repository: UsersRepository,
     private readonly log: ErasureLog,
-    private readonly queue: TaskQueue,
     private readonly worker: TaskWorker,
   ) {}
 
   onModuleInit(): void {
     this.worker.registerPeriodic('users.erase-deleted', '53 * * * *', () => this.eraseDeleted());
-    this.worker.register(REFRESH_STATISTICS_TASK, () => this.repository.refreshStatistics());
   }
 
   /** Erases users who can no longer be restored, each in its own unit of work. */
@@ -58,14 +54,6 @@ export class ErasureScheduler implements OnModuleInit {
       if (ids.length === BATCH) await eraseThem();
     }
     await eraseThem();
-  }
-
-  /**
-   * Enqueues an ANALYZE, because the planner statistics would otherwise keep values of the erased user. One
-   * task serves all users erased in the meantime.
-   */
-  async enqueueStatisticsRefresh(): Promise<void> {
-    await this.queue.enqueue(REFRESH_STATISTICS_TASK, {}, REFRESH_STATISTICS_TASK);
   }
 
   /**
