@@ -1,15 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Transform, type TransformCallback } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
 import { CliError, EXIT_CODES, usageError } from './cli.error.js';
 
 /** The limit of the service on one row. */
 const MAX_ROW_CHARS = 64 * 1024;
 const MAX_NAME_CHARS = 100;
-/** The beginnings of files that hold their users in a list. */
-const LIST = /^\ufeff?\s*(?:\{\s*"users"\s*:\s*\[|\[)/;
-/** The number of characters that suffice to tell the beginning of a list from that of a user. */
-const HEAD_CHARS = 256;
+/** The parts of JSON that decide where an object ends: texts, also one that is cut off, and brackets. */
+const TOKEN = /"(?:[^"\\]|\\[^])*(?:"|\\?$)|[[\]{}]/g;
 
 /** The password hash parameters of a Firebase project. */
 export interface FirebaseParameters {
@@ -21,6 +18,7 @@ export interface FirebaseParameters {
 
 /** The properties of a user as `firebase auth:export` writes them. */
 interface FirebaseUser {
+  readonly localId?: unknown;
   readonly email?: unknown;
   readonly emailVerified?: unknown;
   readonly displayName?: unknown;
@@ -62,14 +60,17 @@ export async function readFirebaseParameters(file: string): Promise<FirebasePara
 
 /**
  * Turns the users of a Firebase export into rows of an import, one JSON object a line. Accepts the file of
- * `firebase auth:export --format=json`, a JSON list of users, and one user a line. Holds one user in memory.
+ * `firebase auth:export --format=json`, a JSON list of users, and one user a line. Holds one user in memory. Its errors
+ * are the end of a sentence about the file.
  */
 export class FirebaseRows extends Transform {
   /** The number of users without an address, which cannot be imported. */
   skipped = 0;
-  private readonly decoder = new StringDecoder('utf8');
-  /** The beginning of the file until it is known whether it is a list; null afterwards. */
-  private head: string | null = '';
+  private readonly decoder = new TextDecoder('utf8', { fatal: true });
+  /** The part of the file being read: up to the first user, the users, or what follows their list. */
+  private part: 'head' | 'users' | 'tail' = 'head';
+  /** The file without its users, to check that it is complete. Empty for one user a line. */
+  private frame = '';
   private user = '';
   private depth = 0;
   private inText = false;
@@ -80,13 +81,15 @@ export class FirebaseRows extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.run(done, () => this.accept(this.decoder.write(chunk), false));
+    this.run(done, () => this.accept(this.decode(chunk)));
   }
 
   override _flush(done: TransformCallback): void {
     this.run(done, () => {
-      this.accept(this.decoder.end(), true);
-      if (this.depth > 0) throw fileFault('ends within a user');
+      this.accept(this.decode());
+      if (this.depth > 0) throw new Error('is incomplete: it ends within a user');
+      if (this.part === 'head') throw this.frame.trim() === '' ? notFirebase() : listNotEnded();
+      if (this.frame !== '') this.checkFrame();
     });
   }
 
@@ -99,16 +102,32 @@ export class FirebaseRows extends Transform {
     }
   }
 
-  private accept(text: string, isLast: boolean): void {
-    if (this.head === null) return this.split(text);
-    this.head += text;
-    if (this.head.length < HEAD_CHARS && !isLast) return undefined;
-    const users = this.head.replace(LIST, '');
-    this.head = null;
-    return this.split(users);
+  /** Decodes a chunk, or the end of the file. Drops a byte order mark. */
+  private decode(chunk?: Buffer): string {
+    try {
+      return this.decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch (cause) {
+      throw new Error('is not UTF-8', { cause });
+    }
   }
 
-  /** Cuts the text into its outermost objects. Ignores the separators between them. */
+  private accept(text: string): void {
+    if (this.part === 'users') return this.split(text);
+    this.frame += text;
+    if (this.part === 'head') {
+      const users = findUsers(this.frame);
+      if (users) {
+        const rest = this.frame.slice(users.from);
+        this.frame = users.inList ? this.frame.slice(0, users.from) : '';
+        this.part = 'users';
+        return this.split(rest);
+      }
+    }
+    if (this.frame.length > MAX_ROW_CHARS) throw this.part === 'head' ? userTooLong() : notFirebase();
+    return undefined;
+  }
+
+  /** Cuts the text into its outermost objects, up to the end of the list. */
   private split(text: string): void {
     let from = 0;
     for (let at = 0; at < text.length; at++) {
@@ -117,29 +136,68 @@ export class FirebaseRows extends Transform {
         if (this.escaped) this.escaped = false;
         else if (char === '\\') this.escaped = true;
         else if (char === '"') this.inText = false;
-      } else if (char === '"') this.inText = true;
-      else if (char === '{') {
+      } else if (char === '{') {
         if (this.depth === 0) from = at;
         this.depth++;
-      } else if (char === '}' && this.depth > 0) {
+      } else if (this.depth === 0) {
+        if (char === ']' && this.frame !== '') return this.endList(text.slice(at));
+        if (!/[\s,]/.test(char ?? '')) throw notFirebase();
+      } else if (char === '"') this.inText = true;
+      else if (char === '}') {
         this.depth--;
         if (this.depth === 0) this.emitUser(this.user + text.slice(from, at + 1));
       }
     }
     if (this.depth > 0) this.user += text.slice(from);
-    if (this.user.length > MAX_ROW_CHARS) throw fileFault('has a user that is too long');
+    if (this.user.length > MAX_ROW_CHARS) throw userTooLong();
+  }
+
+  private endList(rest: string): void {
+    this.part = 'tail';
+    this.accept(rest);
+  }
+
+  private checkFrame(): void {
+    if (this.part !== 'tail') throw listNotEnded();
+    if (parseJson(this.frame) === undefined) throw notFirebase();
   }
 
   private emitUser(json: string): void {
     this.user = '';
-    let user: FirebaseUser;
-    try {
-      user = JSON.parse(json) as FirebaseUser;
-    } catch {
-      throw fileFault('is not the JSON of firebase auth:export');
-    }
+    const user = parseJson(json) as FirebaseUser | undefined;
+    if (typeof user?.localId !== 'string' || user.localId === '') throw notFirebase();
     if (typeof user.email !== 'string' || user.email === '') this.skipped++;
     else this.push(`${JSON.stringify(rowOf(user, user.email, this.parameters))}\n`);
+  }
+}
+
+/**
+ * Finds where the users begin: in a list, in the list `users` of an object, or with the first of several objects.
+ * Returns null when the text is too short to tell.
+ * @throws Error for another beginning
+ */
+function findUsers(text: string): { readonly from: number; readonly inList: boolean } | null {
+  const from = text.search(/\S/);
+  if (from === -1) return null;
+  if (text[from] === '[') return { from: from + 1, inList: true };
+  if (text[from] !== '{') throw notFirebase();
+  let depth = 0;
+  let key = '';
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (depth === 1 && token === '[' && key === '"users"') return { from: index + 1, inList: true };
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (depth === 1) key = token;
+    if (depth === 0) return { from, inList: false };
+  }
+  return null;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
   }
 }
 
@@ -172,5 +230,6 @@ function hashOf(
   return `$firebase-scrypt$r=${rounds},m=${memoryCost},sep=${saltSeparator},key=${signerKey}$${typeof salt === 'string' ? salt : ''}$${hash}`;
 }
 
-const fileFault = (fault: string): CliError =>
-  new CliError(`the file ${fault}; nothing was imported`, EXIT_CODES.failed);
+const notFirebase = (): Error => new Error('is not the JSON of firebase auth:export');
+const userTooLong = (): Error => new Error('has a user that is too long');
+const listNotEnded = (): Error => new Error('is incomplete: the list of users does not end');
