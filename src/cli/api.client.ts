@@ -48,7 +48,7 @@ export interface ApiRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: object;
-  /** The request body as a stream, instead of `body`. */
+  /** The request body as a stream, instead of `body`. It fails with a CliError, which tells its errors from those of the network. */
   readonly stream?: Readable;
 }
 

@@ -1,11 +1,9 @@
-import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { compose, type Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { usageError } from '../cli.error.js';
 import { defineCommand } from '../command-line/command.types.js';
 import { announceJob, followJob } from '../follow-job.js';
 import { FirebaseRows, readFirebaseParameters } from '../firebase-rows.js';
+import { openImportFile } from '../import-file.js';
 import { printResult, printStatus } from '../output/console-output.js';
 
 const NDJSON = 'application/x-ndjson';
@@ -38,13 +36,15 @@ export const importCommand = defineCommand({
     const isCompressed = file.endsWith('.gz');
     const type = firebase ? NDJSON : mediaTypeOf(file, format);
     // Opens the file first, so that a missing one is reported before anything is sent.
-    const source: Readable = file === '-' ? process.stdin : (await open(file)).createReadStream();
-    const job = await client.json<{ id: string }>({
-      method: 'POST',
-      path: `/api/users/import${query}`,
-      headers: { 'Content-Type': type, ...(isCompressed && !firebase && { 'Content-Encoding': 'gzip' }) },
-      stream: firebase ? compose(isCompressed ? compose(source, createGunzip()) : source, firebase) : source,
-    });
+    const { content, close } = await openImportFile(file, { firebase, isCompressed });
+    const job = await client
+      .json<{ id: string }>({
+        method: 'POST',
+        path: `/api/users/import${query}`,
+        headers: { 'Content-Type': type, ...(isCompressed && !firebase && { 'Content-Encoding': 'gzip' }) },
+        stream: content,
+      })
+      .finally(close);
     if (firebase && firebase.skipped > 0)
       printStatus(`${firebase.skipped} users without an address were left out`);
     announceJob(isDryRun);

@@ -84,6 +84,66 @@ describe('gatehouse import', () => {
   });
 });
 
+describe('gatehouse import of a faulty file', () => {
+  const PARAMETERS =
+    'hash_config { algorithm: SCRYPT, base64_signer_key: a==, base64_salt_separator: Bw==, rounds: 8, mem_cost: 14 }';
+  const USER = '{"localId":"x","email":"faulty@firebase.example"}';
+  const compressed = gzipSync(`[${USER}]`);
+  const incomplete = 'is incomplete: it ends within a user';
+  it.each([
+    ['truncated JSON', 'cut.json', `{"users":[${USER},{"localId":`, incomplete],
+    ['the users without their end', 'open.json', `[${USER}`, 'is incomplete: the list of users does not end'],
+    ['UTF-16', 'wide.json', Buffer.from(`\ufeff[${USER}]`, 'utf16le'), 'is not UTF-8'],
+    [
+      'a truncated compressed file',
+      'cut.json.gz',
+      compressed.subarray(0, -9),
+      'is incomplete: the compressed data end too early',
+    ],
+    ['a file that is not compressed', 'plain.json.gz', `[${USER}]`, 'is not a gzip file, or is damaged'],
+    [
+      'the users of another system',
+      'other.json',
+      '[{"email":"faulty@firebase.example","password":"x"}]',
+      'is not the JSON of firebase auth:export',
+    ],
+  ])(
+    'refuses %s in one line and imports nothing, with --firebase-params',
+    async (_, name, content, fault) => {
+      const parameters = await fileOf('params.txt', PARAMETERS);
+      const file = await fileOf(name, content);
+      expect(await run('import', file, '--firebase-params', parameters)).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `${file} ${fault}; nothing was imported\n`,
+      });
+      expect(await nameOf('faulty@firebase.example')).toBeUndefined();
+    },
+  );
+
+  it.each([[], ['--firebase-params']])(
+    'names a folder instead of the address of the service %s',
+    async (...flags) => {
+      const file = await mkdtemp(join(folder, 'folder-'));
+      const parameters = await fileOf('params.txt', PARAMETERS);
+      const args = flags.length > 0 ? [...flags, parameters] : ['--format', 'csv'];
+      expect(await run('import', file, ...args)).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `${file} cannot be read: illegal operation on a directory; nothing was imported\n`,
+      });
+    },
+  );
+
+  it('still names the service when that cannot be reached', async () => {
+    const file = await fileOf('nowhere.ndjson', '{"email":"faulty@firebase.example"}\n'.repeat(10_000));
+    const env = { GATEHOUSE_TOKEN: app.admin.token };
+    const ended = await Cli.start('http://127.0.0.1:1', ['import', file], env).end();
+    expect(ended.stderr).toContain('http://127.0.0.1:1 could not be reached: ');
+    expect(ended.code).toBe(4);
+  });
+});
+
 describe('gatehouse jobs rejected', () => {
   it('saves the rejected rows in the form of the upload, so that they can be corrected and imported', async () => {
     const file = await fileOf(
