@@ -117,4 +117,16 @@ describe('what the OpenAPI document says about streams and files', () => {
       failed: 0,
     });
   });
+
+  it('describes a hash as text or as a credential of Keycloak, and roles as a list or as text', async () => {
+    const place = ['components', 'schemas', 'ImportRowDto'];
+    const bytes = (size: number) => Buffer.alloc(size, 7).toString('base64');
+    const keycloak = { algorithm: 'pbkdf2-sha256', hashIterations: 27500, salt: bytes(16), value: bytes(64) };
+    const row = { email: 'keycloak@schemas.example', password_hash: keycloak, roles: 'user' };
+    for (const roles of ['user', 'user;premium', ['user']])
+      expect(check(place, { ...row, roles })).toEqual([]);
+    expect(await importFile('application/x-ndjson', JSON.stringify(row))).toMatchObject({ done: 1 });
+    expect(check(place, { ...row, password_hash: 5 })).not.toEqual([]);
+    expect(check(place, { ...row, roles: 5 })).not.toEqual([]);
+  });
 });

@@ -23,7 +23,7 @@ export class UserImportsController {
   /**
    * Imports a file of up to a million users as a job, which starts once the upload is complete. Each line of
    * NDJSON, or element of a JSON array, is an `ImportRowDto`. A CSV file has these columns by name, with roles
-   * separated by `;` or `|`. The other properties of an export of users are ignored. The file is in UTF-8 or
+   * separated by `;`, `,` or `|`. The other properties of an export of users are ignored. The file is in UTF-8 or
    * UTF-16, plain or compressed with gzip. A bad line or a taken address fails on its own.
    * Sends no mail.
    */

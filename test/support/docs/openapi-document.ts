@@ -19,6 +19,7 @@ export interface Schema {
   readonly maximum?: number;
   readonly maxItems?: number;
   readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
   readonly const?: unknown;
   readonly contentSchema?: Schema;
 }
@@ -179,6 +180,7 @@ export function withoutBounds(document: Document, given: Schema, name: string): 
       withoutBounds(document, property, `${name} ${key}`),
     );
   }
+  if (schema.oneOf) return schema.oneOf.flatMap((choice) => withoutBounds(document, choice, name));
   const bounded = {
     string:
       maxLength !== undefined || pattern !== undefined || format === 'uuid' || schema.enum !== undefined,

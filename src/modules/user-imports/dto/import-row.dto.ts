@@ -6,8 +6,11 @@ import { MAX_HASH_LENGTH } from '../../../platform/crypto/passwords/stored-hash.
 import { ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 import { MAX_ROLES_OF_USER } from '../../users/dto/set-roles.dto.js';
 import type { ImportField } from '../import-fields.js';
+import { MAX_LINE_BYTES } from '../line.splitter.js';
 
 const MAX_TIME_LENGTH = 35;
+/** Only the limit of the whole row holds for it. */
+const PART_OF_CREDENTIAL = { type: 'string', maxLength: MAX_LINE_BYTES } as const;
 
 /**
  * A user of an imported file, for the OpenAPI document only. `parseImportRow` reads the rows and accepts more spellings.
@@ -25,30 +28,49 @@ export class ImportRowDto implements Record<ImportField, unknown> {
   @ApiPropertyOptional({ maxLength: MAX_LOCALE_LENGTH, example: 'en' })
   locale: string;
 
-  /** The hash as the other system wrote it. Without one, the user has no password until a reset */
+  /**
+   * The hash as the other system wrote it, or a credential of Keycloak as an object. Without one, the user has no
+   * password until a reset
+   */
   @ApiPropertyOptional({
-    maxLength: MAX_HASH_LENGTH,
+    oneOf: [
+      { type: 'string', maxLength: MAX_HASH_LENGTH },
+      {
+        type: 'object',
+        properties: { secretData: PART_OF_CREDENTIAL, credentialData: PART_OF_CREDENTIAL },
+        additionalProperties: true,
+        description: 'A credential in a realm’s export of Keycloak',
+      },
+    ],
     example: '$2b$10$kfvKFT1BQwOo/3V2LDFL8eE2d6g4evuSB1Qu09UbKjXepJBAzJkjW',
   })
-  password_hash: string;
+  password_hash: string | Readonly<Record<string, unknown>>;
 
-  /** True for an address that is known to be the user's. `t`, `f`, `yes`, `no`, `1` and `0` are understood too */
+  /**
+   * True for an address that is known to be the user's. The texts
+   * `true`, `t`, `yes`, `y`, `1`, `false`, `f`, `no`, `n` and `0` are understood too
+   */
   @ApiPropertyOptional({ default: false, example: true })
   email_verified: boolean;
 
   @ApiPropertyOptional({ enum: ['active', 'disabled'], default: 'active', example: 'active' })
   status: string;
 
-  /** The roles, or a text with the roles separated by `,`, `;` or `|` */
+  /** The roles as a list, or as text separated by `;`, `,` or `|` */
   @ApiPropertyOptional({
-    type: 'array',
-    items: { type: 'string', pattern: ROLE_NAME.source },
-    minItems: 1,
-    maxItems: MAX_ROLES_OF_USER,
+    oneOf: [
+      {
+        type: 'array',
+        items: { type: 'string', pattern: ROLE_NAME.source },
+        minItems: 1,
+        maxItems: MAX_ROLES_OF_USER,
+      },
+      { type: 'string', maxLength: MAX_LINE_BYTES },
+    ],
     default: ['user'],
     example: ['user'],
   })
-  roles: string[];
+  roles: string[] | string;
 
   /** The time of creation in the other system, which must not be in the future */
   @ApiPropertyOptional({
