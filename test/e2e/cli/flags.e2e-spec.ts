@@ -35,9 +35,10 @@ async function target(isDeleted = false): Promise<string> {
   return id;
 }
 
+/** Writes a user of a Firebase project. */
 async function importFile(): Promise<string> {
   const file = join(folder, 'people.ndjson');
-  await writeFile(file, JSON.stringify({ email: 'flags@cli.example', name: 'Flags' }));
+  await writeFile(file, JSON.stringify({ localId: 'f1', email: 'flags@cli.example', displayName: 'Flags' }));
   return file;
 }
 
