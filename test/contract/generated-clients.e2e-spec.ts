@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Instance } from '../support/app/instance.js';
@@ -12,8 +13,6 @@ import { freePort } from '../support/http/free-port.js';
 /** The time in ms for two programs of their own, a generator and a compiler, on a busy machine. */
 const GENERATION_TIMEOUT_MS = 120_000;
 const GUIDE = 'docs/guides/generated-clients.md';
-const HEY_API = resolve('node_modules/@hey-api/openapi-ts/bin/run.js');
-const ORVAL = resolve('node_modules/orval/dist/bin/orval.mjs');
 const COMPILER = resolve('node_modules/typescript/bin/tsc');
 
 /** No package has types here, and no declaration is skipped. */
@@ -51,21 +50,64 @@ afterAll(async () => {
   if (root) await rm(root, { recursive: true });
 });
 
-/** Returns the files that a section of the guide shows: the code blocks whose first line names a file. */
-async function filesOf(section: string): Promise<[name: string, text: string][]> {
-  const guide = await readFile(GUIDE, 'utf8');
-  const [, text = ''] = new RegExp(`^## ${section}\\n(.*?)(?=^## )`, 'ms').exec(guide) ?? [];
-  return [...text.matchAll(/^```\w+\n\/\/ (\S+)\n(.*?)^```$/gms)].map(([, name = '', code = '']) => [
-    name,
-    code,
-  ]);
+/** Returns the text of a section of the guide. */
+async function readSection(title: string): Promise<string> {
+  const [, text = ''] =
+    new RegExp(`^## ${title}\\n(.*?)(?=^## )`, 'ms').exec(await readFile(GUIDE, 'utf8')) ?? [];
+  return text.replaceAll('http://localhost:3000', instance.url);
 }
 
-/** Runs a program of Node.js in a folder. @throws with its output when it fails */
-async function run(folder: string, ...args: readonly string[]): Promise<string> {
-  const options = { cwd: folder, env: { PATH: process.env['PATH'] }, maxBuffer: 16 * 1024 * 1024 };
+/** Returns the files that a section shows: the code blocks whose first line names a file. */
+const filesOf = (section: string): [name: string, text: string][] =>
+  [...section.matchAll(/^```\w+\n\/\/ (\S+)\n(.*?)^```$/gms)].map(([, name = '', code = '']) => [name, code]);
+
+/** Returns the commands that a section shows. */
+const commandsOf = (section: string): string[] =>
+  [...section.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, lines = '']) => lines.trim().split('\n'));
+
+interface Manifest {
+  readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Puts the packages of an `npm i -D` into a project without asking a registry. They are copied, because a generator
+ * looks for the project above its own files, and a link would lead it to this one.
+ * @throws when the command names a version that is not the tested one
+ */
+async function install(folder: string, packages: readonly string[]): Promise<void> {
+  const modules = join(folder, 'node_modules');
+  await mkdir(join(modules, '.bin'), { recursive: true });
+  for (const each of packages) {
+    const [, name = '', version = ''] = /^(.+)@(.+)$/.exec(each) ?? [];
+    const manifest = JSON.parse(
+      await readFile(join('node_modules', name, 'package.json'), 'utf8'),
+    ) as Manifest;
+    if (!`${manifest.version}.`.startsWith(`${version}.`))
+      throw new Error(`the guide installs ${each}, the tested version is ${manifest.version}`);
+    const own = resolve('node_modules', name, 'node_modules');
+    const filter = (source: string) => resolve(source) !== own;
+    await cp(join('node_modules', name), join(modules, name), { recursive: true, filter });
+    for (const [command, file] of Object.entries(manifest.bin))
+      await symlink(join('..', name, file), join(modules, '.bin', command));
+    for (const dependency of Object.keys(manifest.dependencies ?? {})) {
+      await mkdir(dirname(join(modules, dependency)), { recursive: true });
+      const nested = join(own, dependency);
+      const found = existsSync(nested) ? nested : resolve('node_modules', dependency);
+      await symlink(found, join(modules, dependency));
+    }
+  }
+}
+
+/** Runs a program in a folder with the Node.js of this process. @throws with its output when it fails */
+async function run(folder: string, program: string, ...args: readonly string[]): Promise<string> {
+  const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
+  // npx would install what the project lacks.
+  const env = { PATH: path, HOME: folder, npm_config_offline: 'true' };
   try {
-    return (await promisify(execFile)(process.execPath, args, options)).stdout;
+    const options = { cwd: folder, env, maxBuffer: 16 * 1024 * 1024 };
+    return (await promisify(execFile)(program, args, options)).stdout;
   } catch (error) {
     const { stdout, stderr } = error as { readonly stdout: string; readonly stderr: string };
     throw new Error(`${args.join(' ')} failed:\n${stdout}${stderr}`, { cause: error });
@@ -75,30 +117,15 @@ async function run(folder: string, ...args: readonly string[]): Promise<string> 
 interface Generator {
   readonly section: string;
   readonly person: string;
-  /** The files that the guide does not show, because most projects need none of them. */
-  readonly files: (folder: string) => Readonly<Record<string, string>>;
-  readonly command: readonly string[];
 }
 
 const generators: readonly Generator[] = [
-  {
-    section: 'hey-api',
-    person: 'ada',
-    // A project finds its own tsconfig.json, from which the generator takes the extension of imports.
-    files: (folder) => ({
-      'openapi-ts.config.mjs': `export default ${JSON.stringify({
-        input: `${instance.url}/openapi.json`,
-        output: { path: 'gatehouse', tsConfigPath: join(folder, 'tsconfig.json') },
-        logs: { level: 'silent' },
-      })}`,
-    }),
-    command: [HEY_API],
-  },
-  { section: 'orval', person: 'grace', files: () => ({}), command: [ORVAL] },
+  { section: 'hey-api', person: 'ada' },
+  { section: 'orval', person: 'grace' },
 ];
 
-/** Writes a project as the guide describes it, with a tour of the service as its program. */
-async function writeProject({ section, person, files }: Generator): Promise<string> {
+/** Makes a project with the files and commands of the guide, and a tour of the service as its program. */
+async function makeProject({ section, person }: Generator): Promise<string> {
   const folder = await mkdtemp(join(root, `${section}-`));
   const rows = [1, 2].map((n) => ({ email: `${person}-${n}@imported.example`, name: `Imported ${n}` }));
   const people = {
@@ -106,18 +133,20 @@ async function writeProject({ section, person, files }: Generator): Promise<stri
     ADMIN,
     ROWS: rows,
   };
+  const text = await readSection(section);
   const all = {
     'package.json': '{ "type": "module" }',
     'tsconfig.json': JSON.stringify(TSCONFIG),
     'people.ts': Object.entries(people)
       .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};\n`)
       .join(''),
-    ...Object.fromEntries(await filesOf(section)),
-    ...files(folder),
+    ...Object.fromEntries(filesOf(text)),
   };
-  for (const [name, text] of Object.entries(all))
-    await writeFile(join(folder, name), text.replaceAll('http://localhost:3000', instance.url));
+  for (const [name, content] of Object.entries(all)) await writeFile(join(folder, name), content);
   await copyFile(`test/support/clients/${section}.tour.ts`, join(folder, 'tour.ts'));
+  const [first = '', ...commands] = commandsOf(text);
+  await install(folder, first.replace('npm i -D ', '').split(' '));
+  for (const command of commands) await run(folder, 'sh', '-c', command);
   return folder;
 }
 
@@ -125,10 +154,11 @@ describe.each(generators)('the client that $section generates from the document'
   it(
     'compiles under tsc --strict with the code of the guide, and runs a tour of the service',
     async () => {
-      const folder = await writeProject(generator);
-      await run(folder, ...generator.command);
-      await run(folder, COMPILER, '--project', 'tsconfig.json');
-      const told = JSON.parse(await run(folder, 'out/tour.js')) as { readonly emails: readonly string[] };
+      const folder = await makeProject(generator);
+      await run(folder, process.execPath, COMPILER, '--project', 'tsconfig.json');
+      const told = JSON.parse(await run(folder, process.execPath, 'out/tour.js')) as {
+        readonly emails: readonly string[];
+      };
       const email = `${generator.person}@clients.example`;
       expect(told).toEqual({
         me: email,
