@@ -19,6 +19,23 @@ function bodyOf(document: Document, { requestBody }: Operation): Schema | undefi
   return resolved?.properties ? resolved : undefined;
 }
 
+/** Adds to `found` the path of each default in the schema, in the schemas that it refers to, and in their properties. */
+function collectDefaults(document: Document, schema: Schema, path: string, found: string[]): void {
+  const {
+    properties = {},
+    items,
+    allOf = [],
+    anyOf = [],
+    contentSchema,
+    ...own
+  } = resolveSchema(document, schema);
+  if ('default' in own) found.push(path);
+  for (const each of [...allOf, ...anyOf, items, contentSchema])
+    if (each) collectDefaults(document, each, path, found);
+  for (const [key, each] of Object.entries(properties))
+    collectDefaults(document, each, `${path} ${key}`, found);
+}
+
 describe('what the OpenAPI document says about input', () => {
   let database: TestDatabase;
   let instance: Instance;
@@ -58,6 +75,18 @@ describe('what the OpenAPI document says about input', () => {
         expected.toSorted((a, b) => (a.field < b.field ? -1 : 1)),
       ]);
     }
+  });
+
+  it('has no default of a property in a body, which generated clients would take for required', () => {
+    const bodies = operationsOf(document).flatMap(([name, { requestBody }]) =>
+      Object.entries(requestBody?.content ?? {}).map(
+        ([type, { schema = {} }]) => [`${name} ${type}`, schema] as const,
+      ),
+    );
+    expect(bodies.length).toBeGreaterThan(20);
+    const found: string[] = [];
+    for (const [name, schema] of bodies) collectDefaults(document, schema, name, found);
+    expect(found).toEqual([]);
   });
 
   it('includes the rules of a password wherever a new one is asked for, and where it is refused', () => {

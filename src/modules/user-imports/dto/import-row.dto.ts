@@ -14,7 +14,8 @@ const PART_OF_CREDENTIAL = { type: 'string', maxLength: MAX_LINE_BYTES } as cons
 
 /**
  * A user of an imported file, for the OpenAPI document only. `parseImportRow` reads the rows and accepts more spellings.
- * The compiler reports a field that is missing here.
+ * The compiler reports a field that is missing here. No property has a `default` in the document, because generators of
+ * clients take such a property for required.
  */
 export class ImportRowDto implements Record<ImportField, unknown> {
   @ApiProperty({ format: 'email', maxLength: MAX_EMAIL_LENGTH, example: 'grace@example.com' })
@@ -48,15 +49,16 @@ export class ImportRowDto implements Record<ImportField, unknown> {
 
   /**
    * True for an address that is known to be the user's. The texts
-   * `true`, `t`, `yes`, `y`, `1`, `false`, `f`, `no`, `n` and `0` are understood too
+   * `true`, `t`, `yes`, `y`, `1`, `false`, `f`, `no`, `n` and `0` are understood too. Defaults to false
    */
-  @ApiPropertyOptional({ default: false, example: true })
+  @ApiPropertyOptional({ example: true })
   email_verified: boolean;
 
-  @ApiPropertyOptional({ enum: ['active', 'disabled'], default: 'active', example: 'active' })
+  /** Defaults to `active`. A disabled user cannot sign in */
+  @ApiPropertyOptional({ enum: ['active', 'disabled'], example: 'active' })
   status: string;
 
-  /** The roles as a list, or as text separated by `;`, `,` or `|` */
+  /** The roles as a list, or as text separated by `;`, `,` or `|`. Defaults to `user` */
   @ApiPropertyOptional({
     oneOf: [
       {
@@ -67,7 +69,6 @@ export class ImportRowDto implements Record<ImportField, unknown> {
       },
       { type: 'string', maxLength: MAX_LINE_BYTES },
     ],
-    default: ['user'],
     example: ['user'],
   })
   roles: string[] | string;

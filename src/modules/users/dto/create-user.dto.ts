@@ -11,7 +11,10 @@ import {
 import { IsRoleName, ROLE_NAME } from '../../roles/dto/role-name.decorator.js';
 import { MAX_ROLES_OF_USER } from './set-roles.dto.js';
 
-/** A new user. Only a holder of `users:write` may leave out the password or use the last three properties. */
+/**
+ * A new user. Only a holder of `users:write` may leave out the password or use the last three properties. No property
+ * has a `default` in the document, because generators of clients take such a property for required.
+ */
 export class CreateUserDto {
   /** @example grace@example.com */
   @IsEmailAddress()
@@ -33,7 +36,7 @@ export class CreateUserDto {
   @IsLocale()
   locale?: string;
 
-  /** Only with `users:write`. Roles other than `user` require `roles:grant`, and permissions that the caller holds */
+  /** Only with `users:write`. Roles other than `user` require `roles:grant`, and permissions that the caller holds. Defaults to `user` */
   @IsOptionalProperty()
   @IsShortList(1, MAX_ROLES_OF_USER)
   @IsRoleName({ each: true })
@@ -42,19 +45,18 @@ export class CreateUserDto {
     items: { type: 'string', pattern: ROLE_NAME.source },
     minItems: 1,
     maxItems: MAX_ROLES_OF_USER,
-    default: ['user'],
   })
   roles?: string[];
 
-  /** Only with `users:write`. True for an address that is known to be the user's */
+  /** Only with `users:write`. True for an address that is known to be the user's. Defaults to false */
   @IsOptionalProperty()
   @IsBoolean()
-  @ApiPropertyOptional({ default: false })
+  @ApiPropertyOptional()
   email_verified?: boolean;
 
-  /** Only with `users:write`. False for a user who is to get no mail yet */
+  /** Only with `users:write`. False for a user who is to get no mail yet. Defaults to true */
   @IsOptionalProperty()
   @IsBoolean()
-  @ApiPropertyOptional({ default: true })
+  @ApiPropertyOptional()
   send_invitation?: boolean;
 }
