@@ -166,6 +166,7 @@ describe.each(generators)('the client that $section generates from the document'
         code: 'CONFLICT',
         fields: ['email'],
         refused: expect.stringMatching(/^Error: FORBIDDEN: /),
+        refusedExport: expect.stringMatching(/^(?:FORBIDDEN|Error: SSE failed: 403 Forbidden)$/),
         imported: 2,
         emails: expect.any(Array),
         total: expect.stringMatching(/^\d+$/),

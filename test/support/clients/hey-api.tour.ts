@@ -1,14 +1,14 @@
 import { dataOf, signIn } from './client.js';
-import {
-  createUser,
-  exportUsers,
-  importUsers,
-  listUsers,
-  readJob,
-  readMe,
-  updateMe,
-} from './gatehouse/index.js';
+import { exportedUsers } from './export.js';
+import { createUser, importUsers, listUsers, readJob, readMe, updateMe } from './gatehouse/index.js';
 import { ADA, ADMIN, ROWS } from './people.js';
+
+async function emailsOfExport(): Promise<unknown[]> {
+  const emails: unknown[] = [];
+  for await (const user of exportedUsers({ fields: 'email' }))
+    if (typeof user === 'object' && user !== null && 'email' in user) emails.push(user.email);
+  return emails;
+}
 
 dataOf(await createUser({ body: { ...ADA, name: 'Ada' } }));
 await signIn(ADA.email, ADA.password);
@@ -23,6 +23,8 @@ const refused = await listUsers()
   .then((answer) => dataOf(answer))
   .catch(String);
 
+const refusedExport = await emailsOfExport().catch(String);
+
 await signIn(ADMIN.email, ADMIN.password);
 let job = dataOf(await importUsers({ body: ROWS, query: { on_conflict: 'skip' } }));
 while (job.finished_at === null) job = dataOf(await readJob({ path: { id: job.id } }));
@@ -31,12 +33,7 @@ const page = await listUsers({ query: { limit: 2, sort: 'email', total: 'exact' 
 const emails = dataOf(page).map(({ email }) => email);
 const total = page.response?.headers.get('X-Total-Count');
 
-const exported: unknown[] = [];
-const { stream } = await exportUsers({ query: { fields: 'email' }, sseMaxRetryAttempts: 3 });
-const events: AsyncIterable<unknown> = stream;
-for await (const event of events) {
-  if (typeof event === 'object' && event !== null && 'email' in event) exported.push(event.email);
-}
+const exported = await emailsOfExport();
 
 console.log(
   JSON.stringify({
@@ -45,6 +42,7 @@ console.log(
     code,
     fields,
     refused,
+    refusedExport,
     imported: job.done,
     emails,
     total,

@@ -15,6 +15,9 @@ const refused = await listUsers()
   .then((answer) => dataOf(answer, 200))
   .catch(String);
 
+const refusedFile = await exportUsers();
+const refusedExport = refusedFile.status === 403 ? refusedFile.data.error.code : null;
+
 await signIn(ADMIN.email, ADMIN.password);
 let job = dataOf(await importUsers(ROWS, { on_conflict: 'skip' }), 202);
 while (job.finished_at === null) job = dataOf(await readJob(job.id), 200);
@@ -36,6 +39,7 @@ console.log(
     code,
     fields,
     refused,
+    refusedExport,
     imported: job.done,
     emails,
     total,
