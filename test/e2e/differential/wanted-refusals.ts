@@ -72,4 +72,9 @@ export const refusalDifferences: readonly WantedDifference[] = [
     change: replaceText(/"(\w+) must be an? (?:string|email)"/g, '"$1 is required"'),
     reason: 'a missing property is called required, not wrong',
   },
+  {
+    exchanges: /^bodies: POST \/api\/users: every fault$/,
+    change: replaceText('roles is not a known property', 'roles requires the permission users:write'),
+    reason: 'a sign-up with a property that administrators may set is told the permission it requires',
+  },
 ];

@@ -95,20 +95,22 @@ describe('input', () => {
       }
     });
 
-    it.each([
-      'id',
-      'roles',
-      'status',
-      'version',
-      'email_verified',
-      'passwordHash',
-      'password_hash',
-      'is_admin',
-      'Email',
-    ])('is rejected with an unknown sign-up property: %s', async (property) => {
-      const error = expectEnvelope(await signUp({ ...valid, [property]: 'x' }), 'VALIDATION_ERROR');
-      expect(error.details).toEqual([{ field: property, message: `${property} is not a known property` }]);
-    });
+    it.each(['id', 'status', 'version', 'passwordHash', 'password_hash', 'is_admin', 'Email'])(
+      'is rejected with an unknown sign-up property: %s',
+      async (property) => {
+        const error = expectEnvelope(await signUp({ ...valid, [property]: 'x' }), 'VALIDATION_ERROR');
+        expect(error.details).toEqual([{ field: property, message: `${property} is not a known property` }]);
+      },
+    );
+
+    it.each(['roles', 'email_verified', 'send_invitation'])(
+      'is rejected with a property that requires a permission: %s',
+      async (property) => {
+        const error = expectEnvelope(await signUp({ ...valid, [property]: 'x' }), 'VALIDATION_ERROR');
+        const message = `${property} requires the permission users:write`;
+        expect(error.details).toEqual([{ field: property, message }]);
+      },
+    );
 
     const long = 'n'.repeat(5000);
     it.each<[string, () => Promise<Answer>]>([

@@ -149,7 +149,7 @@ describe('POST /api/users by a holder of users:write', () => {
         const answer = await create(caller, { password: PASSWORD, [field]: value });
         expect(answer.status).toBe(400);
         expect(answer.body).toMatchObject({
-          error: { details: [{ field, message: `${field} is not a known property` }] },
+          error: { details: [{ field, message: `${field} requires the permission users:write` }] },
         });
       }
       expect((await create(caller, { password: PASSWORD })).status).toBe(201);
