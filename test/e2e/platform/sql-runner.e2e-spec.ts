@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { poolOf } from '../../../src/platform/database/database.module.js';
 import { SqlRunner } from '../../../src/platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../src/platform/database/transactions/unit-of-work.js';
+import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { TestApp } from '../../support/app/test-app.js';
 
 const IDS = 'SELECT id FROM numbers WHERE id > $1 ORDER BY id';
@@ -12,6 +13,8 @@ describe('the SQL runner', () => {
   let sql: SqlRunner;
   beforeAll(async () => {
     app = await TestApp.create();
+    // One test looks at the connections in use.
+    await stopBackgroundWork(app);
     sql = app.nest.get(SqlRunner);
     await app.database.query('CREATE TABLE numbers (id integer PRIMARY KEY)');
     await app.database.share('numbers');
