@@ -5,7 +5,7 @@ import { buildInfo } from '../../config/build-info.js';
 import type { Config } from '../../config/config.js';
 import { chooseOwnServer } from './choose-own-server.js';
 import { completeOperations } from './complete-operations.js';
-import { showRoutesSooner } from './show-routes-sooner.js';
+import { omitSlowPasses } from './omit-slow-passes.js';
 
 /** Says once what holds for the errors of every route. */
 const ERRORS = `Every error has the same form: \`{"error": {"code", "message", "request_id", "details"}}\`. With
@@ -34,7 +34,7 @@ export function serveDocumentation(app: NestExpressApplication, config: Config, 
       // The closed list of schemas costs a fifth of the time until the first route is shown.
       defaultModelsExpandDepth: 0,
       onComplete: chooseOwnServer,
-      plugins: [showRoutesSooner],
+      plugins: [omitSlowPasses],
     },
   });
 }
