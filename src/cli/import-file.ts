@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { compose, Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { getSystemErrorMessage } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { CliError, EXIT_CODES } from './cli.error.js';
@@ -38,10 +38,17 @@ async function* contentOf(
 ): AsyncGenerator<Buffer> {
   try {
     if (!firebase) yield* source;
-    else yield* compose(isCompressed ? compose(source, createGunzip()) : source, firebase);
+    else yield* convert(source, firebase, isCompressed);
   } catch (cause) {
     throw new CliError(`${name} ${faultOf(cause)}; nothing was imported`, EXIT_CODES.usage, { cause });
   }
+}
+
+/** Returns the rows of an export of Firebase. Reading them fails with the error of any part. */
+function convert(source: Readable, firebase: FirebaseRows, isCompressed: boolean): Readable {
+  // The callback is only there to listen: an error without a listener would end the process.
+  pipeline(isCompressed ? [source, createGunzip(), firebase] : [source, firebase], () => {});
+  return firebase;
 }
 
 /** Returns the fault of a file as the end of a sentence. */
