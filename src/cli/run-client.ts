@@ -24,7 +24,7 @@ export async function runClient(given: readonly string[]): Promise<void> {
       printStatus(error instanceof Error ? error.message : String(error));
       process.exitCode = error instanceof CliError ? error.exitCode : EXIT_CODES.failed;
     }
-    // The abandoned command may wait for its reader for ever.
+    // Setting the exit code is not enough: a download or a wait of the abandoned command would keep the process alive.
     if (error instanceof OutputLostError) process.exit();
   }
 }
