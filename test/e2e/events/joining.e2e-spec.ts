@@ -80,6 +80,14 @@ async function writeEvents(writer: number, rare: string): Promise<number> {
   return rares;
 }
 
+/** Adds an event in a transaction that stays open until the lock is released. */
+const addUncommitted = (type: string): Promise<HeldLock> =>
+  HeldLock.take(
+    app.database.url,
+    `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
+     VALUES (gen_random_uuid(), '${type}', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp())`,
+  );
+
 describe('a reader that joins the feed', () => {
   it('at its end gets no old event, and every event from then on', async () => {
     const old = await settledUser('old@joining.example');
@@ -96,11 +104,7 @@ describe('a reader that joins the feed', () => {
 
   it('at its end gets the event of a transaction that began before and commits after', async () => {
     await settled(app.database);
-    const late = await HeldLock.take(
-      app.database.url,
-      `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
-       VALUES (gen_random_uuid(), 'test.late', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp())`,
-    );
+    const late = await addUncommitted('test.late');
     const overtaking = await signUp(app, 'Overtaking', 'overtaking@joining.example');
     const joined = await get('/api/events?after=latest').expect(200);
     await late.query('COMMIT');
@@ -167,11 +171,7 @@ describe('X-Next-Position', () => {
 
   it('stays before the event of a transaction that commits late', async () => {
     await settled(app.database);
-    const late = await HeldLock.take(
-      app.database.url,
-      `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
-       VALUES (gen_random_uuid(), 'user.restored', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp())`,
-    );
+    const late = await addUncommitted('user.restored');
     await signUp(app, 'Earlier', 'earlier@joining.example');
     const path = '/api/events?type=user.restored';
     const page = await get(path).expect(200);
