@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { EntryBody } from '../../support/builders/audit.js';
 import { mailTo } from '../../support/builders/mails.js';
-import { settled } from '../../support/app/settled.js';
 import { PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { eventsOf } from '../../support/builders/events.js';
 import { claimsOf } from '../../support/builders/sessions.js';
 import { signUp } from '../../support/builders/users.js';
 
@@ -19,10 +19,8 @@ async function told(query: Record<string, string>): Promise<EntryBody[]> {
   return (answer.body as EntryBody[]).filter(({ action }) => !action.startsWith('user.')).toReversed();
 }
 
-async function eventsOf(id: string): Promise<[type: string, data: Record<string, unknown>][]> {
-  await settled(app.database);
-  const answer = await app.as(app.admin, 'get', `/api/users/${id}/events?limit=100`);
-  return (answer.body as { type: string; data: Record<string, unknown> }[])
+async function sessionEventsOf(id: string): Promise<[type: string, data: Record<string, unknown>][]> {
+  return (await eventsOf(app, id))
     .filter(({ type }) => type.startsWith('session.'))
     .map(({ type, data }) => [type, data]);
 }
@@ -46,7 +44,7 @@ describe('audit entries of sign-ins', () => {
       ['auth.logout', 'success', { type: 'user', id, session_id: sid, email }],
     ]);
     expect(entries[1]?.user_agent).toBe('tests of the trail');
-    expect(await eventsOf(id)).toEqual([
+    expect(await sessionEventsOf(id)).toEqual([
       ['session.started', { session_id: sid, device: 'tests of the trail', ip: '127.0.0.1' }],
       ['session.revoked', { session_id: sid }],
     ]);
@@ -67,7 +65,10 @@ describe('audit entries of sign-ins', () => {
     expect(await told({ target_id: id, action: 'auth.reuse_detected' })).toMatchObject([
       { outcome: 'denied' },
     ]);
-    expect((await eventsOf(id)).map(([type]) => type)).toEqual(['session.started', 'session.reuse_detected']);
+    expect((await sessionEventsOf(id)).map(([type]) => type)).toEqual([
+      'session.started',
+      'session.reuse_detected',
+    ]);
   });
 
   it('report a password change, and the history ends each session', async () => {
@@ -82,7 +83,7 @@ describe('audit entries of sign-ins', () => {
     expect(await told({ target_id: id, action: 'auth.password_change' })).toMatchObject([
       { actor: { id }, outcome: 'success' },
     ]);
-    expect((await eventsOf(id)).map(([type]) => type).toSorted()).toEqual([
+    expect((await sessionEventsOf(id)).map(([type]) => type).toSorted()).toEqual([
       'session.revoked',
       'session.revoked',
       'session.started',

@@ -6,17 +6,9 @@ import { HeldLock } from '../../support/database/held-lock.js';
 import { receivers } from '../../support/builders/resources.js';
 import { settled } from '../../support/app/settled.js';
 import { TestApp } from '../../support/app/test-app.js';
+import type { EventBody } from '../../support/builders/events.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, NOBODY, nextPage, read, signUp } from '../../support/builders/users.js';
-
-interface EventBody {
-  readonly id: string;
-  readonly type: string;
-  readonly subject: string;
-  readonly time: string;
-  readonly data: Record<string, unknown>;
-  readonly position: string;
-}
 
 let app: TestApp;
 beforeAll(async () => {

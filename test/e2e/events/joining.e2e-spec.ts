@@ -4,15 +4,10 @@ import pg from 'pg';
 import { storedEventTypes } from '../../../src/modules/event-types.js';
 import { settled } from '../../support/app/settled.js';
 import { TestApp } from '../../support/app/test-app.js';
+import type { EventBody } from '../../support/builders/events.js';
 import { until } from '../../support/app/until.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { nextPage, signUp } from '../../support/builders/users.js';
-
-interface EventBody {
-  readonly type: string;
-  readonly subject: string;
-  readonly position: string;
-}
 
 let app: TestApp;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import type { Response } from 'supertest';
 import { tagOf } from '../../support/http/entity-tags.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { type ResourceBody, resourcesOf } from '../../support/builders/resources.js';
-import { settled } from '../../support/app/settled.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { eventsOf } from '../../support/builders/events.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, NOBODY, nextPage, withoutRequestId } from '../../support/builders/users.js';
 
@@ -54,9 +54,9 @@ describe('POST /api/resources', () => {
     });
     expect((await app.as(maker, 'get', `/api/resources/${made.id}`)).body).toEqual(made);
     const facts = { type: 'project', name: 'Engine', external_id: 'e-1', owner_id: maker.id };
-    await settled(app.database);
-    const events = await app.as(maker, 'get', `/api/users/${maker.id}/events?type=resource.created`);
-    expect(events.body).toMatchObject([{ subject: maker.id, data: { resource_id: made.id, ...facts } }]);
+    expect(await eventsOf(app, maker.id, ['resource.created'])).toMatchObject([
+      { subject: maker.id, data: { resource_id: made.id, ...facts } },
+    ]);
     const entries = await app.as(app.admin, 'get', `/api/audit?target_id=${made.id}`);
     expect(entries.body).toMatchObject([
       {
@@ -198,9 +198,9 @@ describe('one resource', () => {
     expect([stale.status, stale.get('ETag')]).toEqual([412, tagOf({ id, version: 1 })]);
     expect((await remove().set('If-Match', tagOf({ id, version: 1 }))).status).toBe(204);
     expect((await remove()).status).toBe(404);
-    await settled(app.database);
-    const events = await app.as(owner, 'get', `/api/users/${owner.id}/events?type=resource.deleted`);
-    expect(events.body).toMatchObject([{ data: { resource_id: id } }]);
+    expect(await eventsOf(app, owner.id, ['resource.deleted'])).toMatchObject([
+      { data: { resource_id: id } },
+    ]);
     const [entry] = (await app.as(app.admin, 'get', `/api/audit?target_id=${id}`)).body as object[];
     expect(entry).toMatchObject({
       action: 'resource.delete',

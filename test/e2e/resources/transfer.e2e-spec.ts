@@ -8,8 +8,8 @@ import {
   told,
   transfersOf,
 } from '../../support/builders/resources.js';
-import { settled } from '../../support/app/settled.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
+import { eventsOf } from '../../support/builders/events.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, NOBODY } from '../../support/builders/users.js';
 
@@ -56,11 +56,7 @@ const written = async () => {
   return counts;
 };
 
-async function events(user: TestUser): Promise<{ id: string; subject: string; data: object }[]> {
-  await settled(app.database);
-  const path = `/api/users/${user.id}/events?type=ownership.transferred`;
-  return (await app.as(app.admin, 'get', path)).body as { id: string; subject: string; data: object }[];
-}
+const transferEventsOf = (user: TestUser) => eventsOf(app, user.id, ['ownership.transferred']);
 
 describe('a transfer', () => {
   beforeEach(twoPeople);
@@ -74,8 +70,8 @@ describe('a transfer', () => {
     expect((await app.as(ada, 'get', `/api/resources/${ids[0]}`)).status).toBe(404);
     const data = { from_user_id: ada.id, to_user_id: ben.id, resource_ids: ids };
     const { event_id: eventId } = answer.body as { event_id: string };
-    expect(await events(ada)).toMatchObject([{ id: eventId, subject: ada.id, data }]);
-    expect(await events(ben)).toMatchObject([{ subject: ben.id, data }]);
+    expect(await transferEventsOf(ada)).toMatchObject([{ id: eventId, subject: ada.id, data }]);
+    expect(await transferEventsOf(ben)).toMatchObject([{ subject: ben.id, data }]);
     const entries = await app.as(app.admin, 'get', `/api/audit?action=resource.transfer&actor_id=${ada.id}`);
     expect(entries.body).toMatchObject([
       {
@@ -175,7 +171,7 @@ describe('a transfer', () => {
     const body = { from_user_id: ada.id, to_user_id: ben.id, resource_ids: ids };
     expect((await transfer(manager, body)).body).toMatchObject({ transferred: 2 });
     expect(await state(ids)).toEqual(ids.map(() => ({ owner_id: ben.id, version: 2 })));
-    expect(await events(ada)).toHaveLength(1);
+    expect(await transferEventsOf(ada)).toHaveLength(1);
   });
 
   it('runs once when repeated with the same Idempotency-Key', async () => {

@@ -5,8 +5,8 @@ import { Cipher } from '../../../src/platform/crypto/cipher.service.js';
 import { imported, ndjson, NDJSON, sendFile } from '../../support/builders/imports.js';
 import { jobEnded, type ResultBody, resultsOf } from '../../support/builders/jobs.js';
 import { mailsSent, mailsTo } from '../../support/builders/mails.js';
-import { settled } from '../../support/app/settled.js';
 import { signIn, type TestUser, TestApp } from '../../support/app/test-app.js';
+import { eventsOf } from '../../support/builders/events.js';
 import { createUserWith, read } from '../../support/builders/users.js';
 
 let app: TestApp;
@@ -27,11 +27,8 @@ const countRows = async (): Promise<number[]> => {
   );
   return row?.counts ?? [];
 };
-const eventsOf = async (id: string): Promise<string[]> => {
-  await settled(app.database);
-  const answer = await app.as(app.admin, 'get', `/api/users/${id}/events?limit=100`);
-  return (answer.body as { type: string }[]).map(({ type }) => type);
-};
+const eventTypesOf = async (id: string): Promise<string[]> =>
+  (await eventsOf(app, id)).map(({ type }) => type);
 
 describe('a dry run of an import', () => {
   it('tells what would happen to each row and writes nothing', async () => {
@@ -117,7 +114,7 @@ describe('an import that meets existing users', () => {
       version: 5,
     });
     expect(createdAt).not.toMatch(/^2001/);
-    expect((await eventsOf(id)).slice(1)).toEqual([
+    expect((await eventTypesOf(id)).slice(1)).toEqual([
       'session.started',
       'user.updated',
       'user.email_confirmed',
@@ -175,7 +172,7 @@ describe('an import that meets existing users', () => {
       action: 'updated',
     });
     expect((await read(app, id)).email_verified).toBe(false);
-    expect(await eventsOf(id)).toEqual(['user.created', 'user.email_unconfirmed']);
+    expect(await eventTypesOf(id)).toEqual(['user.created', 'user.email_unconfirmed']);
     const at = new Date().toISOString();
     expect((await app.as(app.admin, 'get', `/api/users/${id}?at=${at}`)).body).toMatchObject({
       email_verified: false,

@@ -17,8 +17,8 @@ import {
 import { type JobBody, jobEnded, readJob, resultsOf } from '../../support/builders/jobs.js';
 import { closeConnections } from '../../support/http/send.js';
 import { whileChanging } from '../../support/builders/sessions.js';
-import { settled } from '../../support/app/settled.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { eventsOf } from '../../support/builders/events.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, read } from '../../support/builders/users.js';
 
@@ -69,12 +69,9 @@ describe('an import', () => {
     });
     const told = { status: 'disabled', roles: ['premium', 'user'], email_verified: true };
     expect(await read(app, bob)).toMatchObject({ email: 'bob@first.example', ...told, ...common });
-    await settled(app.database);
-    const events = (await app.as(app.admin, 'get', `/api/users/${bob}/events`)).body as {
-      type: string;
-      data: object;
-    }[];
-    expect(events).toMatchObject([{ type: 'user.created', data: { name: 'Bob', ...told } }]);
+    expect(await eventsOf(app, bob)).toMatchObject([
+      { type: 'user.created', data: { name: 'Bob', ...told } },
+    ]);
     const entries = (await app.as(app.admin, 'get', `/api/audit?target_id=${bob}`)).body as unknown[];
     expect(entries).toMatchObject([
       {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { asUser, linesOf, OpenExport, runExport } from '../../support/builders/exports.js';
 import { CSV, imported, ndjson, NDJSON } from '../../support/builders/imports.js';
-import { settled } from '../../support/app/settled.js';
 import { PASSWORD, TestApp } from '../../support/app/test-app.js';
+import { eventsOf } from '../../support/builders/events.js';
 import { read, type UserBody } from '../../support/builders/users.js';
 
 let app: TestApp;
@@ -47,9 +47,10 @@ describe('the locale of a user', () => {
     expect(answer.body).toMatchObject({ locale: 'de-CH', name: before.name, version: before.version + 1 });
     const same = await app.as(user, 'patch', '/api/users/me').send({ locale: 'de-CH' });
     expect(same.body).toEqual(answer.body);
-    await settled(app.database);
-    const events = (await app.as(user, 'get', `/api/users/${user.id}/events`)).body as object[];
-    expect(events.at(-1)).toMatchObject({ type: 'user.updated', data: { locale: 'de-CH' } });
+    expect((await eventsOf(app, user.id)).at(-1)).toMatchObject({
+      type: 'user.updated',
+      data: { locale: 'de-CH' },
+    });
     const at = (time: string) =>
       app.as(user, 'get', `/api/users/${user.id}?at=${encodeURIComponent(time)}`).expect(200);
     expect((await at(before.updated_at)).body).toMatchObject({ locale: 'en' });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { settled } from '../../support/app/settled.js';
 import { type TestUser, PASSWORD, signIn, TestApp } from '../../support/app/test-app.js';
+import { eventsOf } from '../../support/builders/events.js';
 import { mailsSent, mailsTo, mailTo, tokenIn } from '../../support/builders/mails.js';
 import { createUserWith, read } from '../../support/builders/users.js';
 import { tagOf } from '../../support/http/entity-tags.js';
@@ -48,9 +48,7 @@ describe('PUT /api/users/{id}/email', () => {
     const before = await read(app, user.id);
     const email = freshEmail();
     await set(user.id, { email, verified: true }).expect(200);
-    await settled(app.database);
-    const events = (await app.as(app.admin, 'get', `/api/users/${user.id}/events`)).body as object[];
-    expect(events.at(-1)).toMatchObject({
+    expect((await eventsOf(app, user.id)).at(-1)).toMatchObject({
       type: 'user.email_changed',
       data: { email, email_verified: true },
     });
