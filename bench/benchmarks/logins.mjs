@@ -30,16 +30,16 @@ export default {
     const service = await startService(database.environment);
     const client = new Client(service.url, { maxSockets: Infinity });
     let turn = 0;
-    /** Signs in with another account from another network each time, so that only the hasher limits the rate. */
-    const attempt = () => {
+    /** Returns a sign-in of another account from another network each time, so that only the hasher limits the rate. */
+    const nextSignIn = () => {
       const place = turn++ % ACCOUNTS;
       const { email, password } = accounts[place];
       const headers = { 'x-forwarded-for': `10.${Math.floor(place / 250)}.${place % 250}.1` };
-      return client.send('POST', '/api/auth/login', { headers, body: JSON.stringify({ email, password }) });
+      return ['POST', '/api/auth/login', { headers, body: JSON.stringify({ email, password }) }];
     };
     try {
-      await throughput({ ...context, database, attempt, account: accounts[0] });
-      await storms({ ...context, service, attempt });
+      await throughput({ ...context, database, client, nextSignIn, account: accounts[0] });
+      await storms({ ...context, service, attempt: () => client.send(...nextSignIn()) });
     } finally {
       client.close();
       await service.stop();
@@ -47,15 +47,12 @@ export default {
   },
 };
 
-async function throughput({ database, attempt, account, rounds, quick, report }) {
+async function throughput({ database, client, nextSignIn, account, rounds, quick, report }) {
   const [{ hash }] = await sql(database.url, 'SELECT password_hash AS hash FROM users WHERE id = $1', [
     account.id,
   ]);
   const ms = quick ? 1_000 : 5_000;
-  const login = async () => {
-    const { status, body } = await attempt();
-    if (status !== 200) throw new Error(`a sign-in answered ${status}: ${body}`);
-  };
+  const login = () => client.expect(200, ...nextSignIn());
   const [bare, logins] = [[], []];
   await ratePerSecond({ lanes: LANES, ms: 1_000 }, login);
   for (let round = 0; round < rounds; round++) {
