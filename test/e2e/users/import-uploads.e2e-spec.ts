@@ -78,13 +78,13 @@ describe('the uploads to an instance', () => {
 
   it('of one line wait for each other when they come at once', async () => {
     const writer = await createUserWith(app, ['users:write']);
+    // Three times the slots of an account, which even a busy machine serves before the wait ends.
     const answers = await Promise.all(
-      Array.from({ length: 25 }, (_, n) =>
+      Array.from({ length: 6 }, (_, n) =>
         sendFile(app, NDJSON, ndjson({ email: `p${n}@at-once.upload.example` }), writer),
       ),
     );
-    // An account has at most ten unfinished jobs.
-    for (const { status } of answers) expect([202, 409]).toContain(status);
+    expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(202));
   });
 
   it('stop waiting at once when their clients leave', async () => {
