@@ -105,7 +105,7 @@ describe('a locked row', () => {
       expect(took).toBeLessThan(LIMIT_MS + 2000);
     }
     const pool = poolOf(app.dataSource);
-    await until(() => pool.idleCount === pool.totalCount, 1000, 'all connections are back');
+    await until(() => pool.idleCount === pool.totalCount, 20_000, 'all connections are back');
   });
 
   it('is changed by all waiting requests once it is unlocked', async () => {

@@ -73,7 +73,7 @@ describe('slow and ambiguous requests', () => {
       const silent = await opened('');
       expect((await connection.answer()).status).toBe(200);
       expectEnvelope(await connection.answer(12_000), 'VALIDATION_ERROR');
-      await until(() => connection.closed && silent.closed, 1000);
+      await until(() => connection.closed && silent.closed, 5000);
       expect(silent.isSilent).toBe(true);
     }, 20_000);
 
@@ -106,7 +106,7 @@ describe('slow and ambiguous requests', () => {
         const answer = await connection.answer();
         expectEnvelope(answer, 'PAYLOAD_TOO_LARGE');
         expect(answer.headers.connection).toBe('close');
-        await until(() => connection.closed, 1000);
+        await until(() => connection.closed, 5000);
         expect(connection.failure).toBeNull();
       },
     );
@@ -118,7 +118,7 @@ describe('slow and ambiguous requests', () => {
       const answer = await connection.answer();
       expectEnvelope(answer, 'UNAUTHORIZED');
       expect(answer.headers.connection).toBe('close');
-      await until(() => connection.closed, 1000);
+      await until(() => connection.closed, 5000);
     });
   });
 
@@ -152,7 +152,7 @@ describe('slow and ambiguous requests', () => {
       const answer = await connection.answer();
       expectEnvelope(answer, 'VALIDATION_ERROR', 417);
       expect(answer.headers.connection).toBe('close');
-      await until(() => connection.closed, 1000);
+      await until(() => connection.closed, 5000);
     });
   });
 
@@ -174,7 +174,7 @@ describe('slow and ambiguous requests', () => {
     const answer = await connection.answer();
     expectEnvelope(answer, 'VALIDATION_ERROR');
     expect(answer.headers.connection).toBe('close');
-    await until(() => connection.closed, 1000);
+    await until(() => connection.closed, 5000);
   });
 
   it('accepts lists in several fields, and a full URL of this host', async () => {

@@ -86,7 +86,7 @@ describe('a request over its time limit', () => {
     const answer = await connection.answer();
     expectEnvelope(answer, 'TIMEOUT');
     expect(answer.headers.connection).toBe('close');
-    await until(() => connection.closed, 1000);
+    await until(() => connection.closed, 5000);
     expect(connection.failure).toBeNull();
   });
 

@@ -31,7 +31,7 @@ const begin = (query = ''): Promise<OpenExport> =>
   OpenExport.begin({ url: app.url, user: exporter, path: `/api/export/users${query}` });
 const unused = () => {
   const pool = poolOf(app.dataSource);
-  return until(() => pool.totalCount === pool.idleCount, 1500, 'every connection is back in the pool');
+  return until(() => pool.totalCount === pool.idleCount, 5000, 'every connection is back in the pool');
 };
 const lastErrorOf = (text: string): unknown => {
   const last = eventsOf(text).at(-1);
@@ -84,7 +84,7 @@ describe('a running export', () => {
         another.request.destroy();
         return another.response.statusCode === 200;
       },
-      1500,
+      5000,
       'a place is free',
     );
     for (const each of open) each.request.destroy();

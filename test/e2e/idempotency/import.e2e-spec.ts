@@ -146,7 +146,7 @@ describe('an import with an Idempotency-Key', () => {
           `SELECT 1 FROM idempotency_claims WHERE held_until > clock_timestamp() + interval '7 seconds'`,
         )
       ).length === 1;
-    await until(prolonged, 5000, 'the claim is prolonged');
+    await until(prolonged, 20_000, 'the claim is prolonged');
     expect((await upload.finish()).status).toBe(202);
   });
 

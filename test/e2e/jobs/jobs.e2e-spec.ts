@@ -279,7 +279,7 @@ describe('the stream of a job', () => {
     streams.commentIntervalMs = 20;
     const { job } = await heldBatch(1);
     const stream = await followed(app.url, app.admin, job.id);
-    await until(() => stream.comments.length > 1, 5000);
+    await until(() => stream.comments.length > 1);
     streams.commentIntervalMs = commentEveryMs;
     expect(stream.events).toMatchObject([{ event: 'job' }]);
     stream.leave();
@@ -297,7 +297,7 @@ describe('the stream of a job', () => {
       if (one) all.push(one);
       return one !== null;
     };
-    await until(opens, 1000, 'room for one');
+    await until(opens, 20_000, 'room for one');
     await expect(open()).rejects.toThrow('the stream answered 503');
     for (const each of all) each.leave();
     await cancel(job.id);
@@ -313,7 +313,7 @@ describe('the stream of a job', () => {
       new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count)));
     const before = await connections();
     gone.leave();
-    await until(async () => (await connections()) < before, 1000);
+    await until(async () => (await connections()) < before);
     nest.get(LifecycleService).drain();
     await stays.ended;
     nest.get(LifecycleService).serve();

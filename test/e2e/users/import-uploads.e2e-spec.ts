@@ -26,7 +26,7 @@ const staged = (count: number) =>
   until(
     async () =>
       (await app.database.query('SELECT 1 FROM import_pieces WHERE status IS NULL')).length === count,
-    5000,
+    20_000,
     `${count} staged chunks`,
   );
 /** Starts uploads whose first chunk is staged. */

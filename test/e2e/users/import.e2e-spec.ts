@@ -248,7 +248,7 @@ describe('an import', () => {
   const jobs = async () => (await app.as(app.admin, 'get', '/api/jobs?total=exact')).get('X-Total-Count');
   const begun = (url: string, text: string) => beginUpload(url, app.admin, text);
   const staged = (count: number) =>
-    until(async () => (await pieces('status IS NULL')).length === count, 5000, `${count} staged pieces`);
+    until(async () => (await pieces('status IS NULL')).length === count, 20_000, `${count} staged pieces`);
 
   it('leaves no job and no line of an upload that breaks off', async () => {
     const before = await jobs();

@@ -117,7 +117,7 @@ export class TestApp {
     const pool = poolOf(this.dataSource);
     return until(
       () => pool.totalCount === pool.idleCount,
-      1000,
+      20_000,
       'every database connection back in the pool',
     );
   }
