@@ -21,10 +21,14 @@ export function isUrl(value: string, schemes: readonly string[]): boolean {
  * Returns true for the address of a service that is served at the root of its host. A path would be missing from what
  * the service refers to by path, such as its `Link` and `Location` headers and `/.well-known`.
  */
-export function isHttpOrigin(value: string): boolean {
+export const isHttpOrigin = (value: string): boolean =>
+  isHttpAddress(value) && /^\/*$/.test(new URL(value).pathname);
+
+/** Returns true for an `http` or `https` URL without credentials, a query or a fragment. */
+export function isHttpAddress(value: string): boolean {
   if (!isUrl(value, ['http:', 'https:']) || /[?#]/.test(value)) return false;
-  const { username, password, pathname } = new URL(value);
-  return username === '' && password === '' && /^\/*$/.test(pathname);
+  const { username, password } = new URL(value);
+  return username === '' && password === '';
 }
 
 /** Returns true for a Redis URL. Its path, if any, must be the number of a database. */

@@ -2,7 +2,14 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { findCanonicalEmail } from '../common/email-address.js';
 import { codePointLength, hasControlCharacters } from '../common/text.js';
-import { canonicalNetwork, isHost, isHttpOrigin, isRedisUrl, isUrl } from './address-formats.js';
+import {
+  canonicalNetwork,
+  isHost,
+  isHttpAddress,
+  isHttpOrigin,
+  isRedisUrl,
+  isUrl,
+} from './address-formats.js';
 import { linkTemplate, productName, sender } from './mail-formats.js';
 import { bearerSecret, masterKey } from './secret-formats.js';
 
@@ -43,6 +50,10 @@ const smtpUrl = z.string().refine((value) => isUrl(value, ['smtp:', 'smtps:']), 
 const httpOrigin = z
   .string()
   .refine(isHttpOrigin, 'must be an http(s):// address without a path or a query')
+  .transform((value) => value.replace(/\/+$/, ''));
+const httpAddress = z
+  .string()
+  .refine(isHttpAddress, 'must be an http(s):// address without credentials, a query or a fragment')
   .transform((value) => value.replace(/\/+$/, ''));
 /**
  * The one entry of `CORS_ORIGINS` that is not an exact origin: a development server on any port of this
@@ -326,6 +337,17 @@ export const variables = {
     schema: text.optional(),
     description:
       'Folder with templates that replace the shipped mails or add languages; see [Mails](../guides/mails.md). The service does not start with a faulty template',
+  }),
+  OUTBOUND_ALLOW_PRIVATE: row({
+    schema: boolean,
+    default: 'false',
+    description:
+      'Lets the service call private addresses, and `http`, when it calls other systems. Only for a network without anything to protect',
+  }),
+  PWNED_PASSWORDS_URL: row({
+    schema: httpAddress.optional(),
+    description:
+      'Refuses passwords that are known from breaches. The address of a range service, such as `https://api.pwnedpasswords.com/range`; see [Passwords](../guides/sign-in.md#passwords)',
   }),
   LOG_LEVEL: row({
     schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),

@@ -95,6 +95,9 @@ function crossVariableFaults(config: Config): string[] {
   if (config.NODE_ENV === 'production' && origins?.includes(ANY_LOCALHOST)) {
     faults.push(`CORS_ORIGINS must name exact origins in production, not ${ANY_LOCALHOST}`);
   }
+  if (/^http:/i.test(config.PWNED_PASSWORDS_URL ?? '') && !config.OUTBOUND_ALLOW_PRIVATE) {
+    faults.push('PWNED_PASSWORDS_URL must use https unless OUTBOUND_ALLOW_PRIVATE is true');
+  }
   if (config.HEALTH_PORT !== undefined && config.HEALTH_PORT === config.PORT) {
     faults.push('HEALTH_PORT must differ from PORT');
   }
