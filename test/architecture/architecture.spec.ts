@@ -135,6 +135,23 @@ const textRules: readonly TextRule[] = [
     ],
   },
   {
+    says: 'open connections only from platform/http-client, and from the driver of the database',
+    folder: 'src',
+    // The driver cancels statements and watches the path to its server, over connections of its own.
+    allowed:
+      /^src\/platform\/(?:http-client\/|database\/driver\/connections\/(?:cancel-query|path\.monitor)\.ts$)/,
+    refused:
+      /import \{[^}]*\b(?:connect|createConnection)\b[^}]*\} from 'node:(?:net|tls|http2)'|\* as \w+ from 'node:(?:net|tls|http)'|import \w+ from 'node:(?:net|tls|http)'|\b(?:net|tls)\.(?:connect|createConnection)\s*\(|import\(\s*'node:(?:net|tls|http)'|new (?:WebSocket|EventSource)\b/,
+    examples: [
+      "import { connect } from 'node:net';",
+      "import { type Socket, connect as connectTls } from 'node:tls';",
+      "import net from 'node:net';",
+      "import * as tls from 'node:tls';",
+      "const { connect } = await import('node:net');",
+      'new WebSocket(url);',
+    ],
+  },
+  {
     says: 'react to domain events in <module>.listener.ts only',
     folder: 'src',
     allowed: /^src\/modules\/([^/]+)\/\1\.listener\.ts$/,

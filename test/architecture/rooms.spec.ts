@@ -49,7 +49,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'event-store': ['crypto', 'database', 'lifecycle', 'logging', 'metrics'],
   health: ['database', 'http', 'lifecycle', 'metrics'],
   http: ['audit-log', 'database', 'lifecycle', 'logging', 'metrics'],
-  'http-client': [],
+  'http-client': ['logging', 'metrics'],
   idempotency: ['crypto', 'database', 'event-store', 'http', 'queue'],
   index: ['http'],
   lifecycle: ['logging'],
