@@ -15,7 +15,7 @@ export const MAX_NAME_LENGTH = 100;
 export const MIN_PASSWORD_LENGTH = 8;
 export const MAX_PASSWORD_LENGTH = 128;
 /** The rules for a new password, of its format and of the password policy, as the OpenAPI document states them. */
-const PASSWORD_RULES = `${MIN_PASSWORD_LENGTH} to ${MAX_PASSWORD_LENGTH} characters, counted as code points after NFC, without control characters. Must not be common, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference`;
+const PASSWORD_RULES = `${MIN_PASSWORD_LENGTH} to ${MAX_PASSWORD_LENGTH} characters, counted as code points after NFC, without control characters. Must not be common or known from a data breach, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference`;
 /**
  * The maximum number of UTF-16 units that one NFC character can come from (UAX 15, maximum expansion of NFD).
  * Text beyond this multiple is too long and needs no normalization.

@@ -8,6 +8,7 @@ import { PasswordHasher } from '../../platform/crypto/passwords/password.hasher.
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { UserHistory } from './history/user.history.js';
 import { type UserEventMail, userEventTypes } from './events/user.event.js';
+import { BreachedPasswordsService } from './passwords/breached-passwords.service.js';
 import { checkPassword } from './passwords/password.policy.js';
 import { userSortKeys } from './listing/user-sort-keys.js';
 import type { User } from './user.entity.js';
@@ -22,6 +23,8 @@ export interface Registration {
   readonly locale: string;
   readonly roles: readonly string[];
   readonly emailVerified?: boolean;
+  /** True for a password that the operator configured or the service made. It is not compared with breaches. */
+  readonly isFromOperator?: true;
 }
 
 /** Registers new users. */
@@ -31,6 +34,7 @@ export class UserRegistration {
     @InjectConfig() private readonly config: Config,
     private readonly repository: UsersRepository,
     private readonly hasher: PasswordHasher,
+    private readonly breachedPasswords: BreachedPasswordsService,
     private readonly history: UserHistory,
     private readonly unitOfWork: UnitOfWork,
   ) {}
@@ -39,10 +43,9 @@ export class UserRegistration {
    * Hashes the password before any row is locked or connection taken, because hashing is slow.
    * @throws AppError `VALIDATION_ERROR`
    */
-  async prepare({ email, name, password, locale, ...rights }: Registration): Promise<NewUser> {
-    const product = this.config.PRODUCT_NAME;
-    const refusal = password === null ? null : checkPassword({ email, name, password, product });
-    if (refusal) throw AppError.invalid('password', refusal);
+  async prepare(registration: Registration): Promise<NewUser> {
+    const { email, name, password, locale, ...rights } = registration;
+    const passwordHash = password === null ? null : await this.hashPassword({ ...registration, password });
     return {
       id: newId(),
       ...userSortKeys(name, email),
@@ -50,8 +53,7 @@ export class UserRegistration {
       emailKey: canonicalEmail(email),
       name,
       locale,
-      passwordHash:
-        password === null ? null : await this.unitOfWork.outside(() => this.hasher.hash(password)),
+      passwordHash,
       roles: rights.roles.toSorted(),
       emailVerified: rights.emailVerified ?? false,
     };
@@ -67,5 +69,15 @@ export class UserRegistration {
     if (!inserted) throw new AppError('CONFLICT', { message: 'This email address is taken' });
     await this.history.record(null, inserted, [userEventTypes.created], { mail });
     return inserted;
+  }
+
+  private async hashPassword(chosen: Registration & { readonly password: string }): Promise<string> {
+    const { email, name, password, isFromOperator } = chosen;
+    const refusal = checkPassword({ email, name, password, product: this.config.PRODUCT_NAME });
+    if (refusal) throw AppError.invalid('password', refusal);
+    return this.unitOfWork.outside(async () => {
+      if (!isFromOperator) await this.breachedPasswords.assertNotBreached(password, 'password');
+      return this.hasher.hash(password);
+    });
   }
 }

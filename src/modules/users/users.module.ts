@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { OutboundHttpModule } from '../../platform/http-client/outbound-http.module.js';
 import { RolesModule } from '../roles/roles.module.js';
 import { UserWriter } from './user.writer.js';
 import { UserHistory } from './history/user.history.js';
@@ -24,6 +25,7 @@ import { FirstAdministratorService } from './first-start/first-administrator.ser
 import { LastAdminPolicy } from './last-admin.policy.js';
 import { LastLoginBuffer } from './last-login.buffer.js';
 import { MeController } from './me.controller.js';
+import { breachedPasswords } from './passwords/breached-passwords.service.js';
 import { UserRegistration } from './user-registration.service.js';
 import { SearchKeyFillService } from './listing/search-key-fill.service.js';
 import { SearchKeysRepository } from './listing/search-keys.repository.js';
@@ -54,7 +56,7 @@ const commands = [
 ];
 
 @Module({
-  imports: [TypeOrmModule.forFeature([User, SearchKeyFillProgress]), RolesModule],
+  imports: [TypeOrmModule.forFeature([User, SearchKeyFillProgress]), OutboundHttpModule, RolesModule],
   controllers: [MeController, UsersController, UserDeletionController],
   providers: [
     UsersService,
@@ -72,6 +74,7 @@ const commands = [
     SearchKeyFillService,
     SearchKeysRepository,
     UsersListener,
+    ...breachedPasswords,
     ...commands,
   ],
   exports: [UsersService],

@@ -18,6 +18,7 @@ import type { ListUsersDto } from './dto/list-users.dto.js';
 import type { UserResponse } from './dto/user.response.js';
 import { LastLoginBuffer } from './last-login.buffer.js';
 import { securityBreaks } from './events/user.event.js';
+import { BreachedPasswordsService } from './passwords/breached-passwords.service.js';
 import { checkPassword } from './passwords/password.policy.js';
 import type { User, UserStatus } from './user.entity.js';
 import { sortColumns, type UserOrder } from './listing/users-page.query-builder.js';
@@ -38,6 +39,7 @@ export class UsersService {
     private readonly lastLoginBuffer: LastLoginBuffer,
     private readonly authority: UserAuthorityPolicy,
     private readonly statistics: UserStatisticsService,
+    private readonly breachedPasswords: BreachedPasswordsService,
   ) {}
 
   async list(query: ListUsersDto, caller: Principal): Promise<Page<User>> {
@@ -178,7 +180,8 @@ export class UsersService {
 
   /**
    * Hashes a new password.
-   * @throws AppError `VALIDATION_ERROR` for `field` if the policy refuses it or it is the current one
+   * @throws AppError `VALIDATION_ERROR` for `field` if the policy refuses it, it is known from a breach, or it is the
+   * current one
    */
   async hashPassword(password: string, user: User, field: string): Promise<string> {
     const refusal = checkPassword(
@@ -186,6 +189,7 @@ export class UsersService {
       field,
     );
     if (refusal) throw AppError.invalid(field, refusal);
+    await this.breachedPasswords.assertNotBreached(password, field);
     const guess = { password, address: user.emailKey };
     if (user.passwordHash !== null && (await this.hasher.matches(guess, user.passwordHash)))
       throw AppError.invalid(field, `${field} must not be the current password`);

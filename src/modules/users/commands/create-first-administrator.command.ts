@@ -33,6 +33,7 @@ export class CreateFirstAdministratorHandler implements ICommandHandler<CreateFi
       password: input.password,
       locale: DEFAULT_LOCALE,
       roles: [ADMIN, DEFAULT_ROLE],
+      isFromOperator: true,
     });
     return this.unitOfWork.run(async () => {
       await this.repository.lockAdmins();
