@@ -17,14 +17,18 @@ export interface NewEvent {
   readonly stream: string;
   /** The version of the stream after the event, one more than before it. */
   readonly version: number;
-  /** The user that the event concerns and under whose key its data is encrypted. */
+  /** The user that the event concerns and under whose key its data is encrypted. The nil UUID if it concerns none. */
   readonly subject: string;
+  /** The object that the event concerns instead of a user, such as `webhook/<id>`. Its data is not personal. */
+  readonly about?: string;
   /** The time of the event; defaults to now, by the database clock. */
   readonly occurredAt?: Date;
   readonly data: object;
 }
 
-export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt'> {
+export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt' | 'about'> {
+  /** Null for an event that concerns a user. */
+  readonly about: string | null;
   readonly occurredAt: Date;
   readonly id: string;
   readonly position: EventPosition;
@@ -42,7 +46,7 @@ interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition
   readonly encrypted: Buffer | null;
 }
 
-const COLUMNS = `epoch, xid::text, seq::text, id, events.type, stream, stream_version AS version, subject,
+const COLUMNS = `epoch, xid::text, seq::text, id, events.type, stream, stream_version AS version, subject, about,
                  occurred_at AS "occurredAt", data_sealed AS encrypted`;
 
 /** Only events below the oldest running transaction, because no event can be inserted before them any more. */
@@ -67,10 +71,10 @@ const FIND_END = `
   ORDER BY events.epoch DESC, events.xid DESC, events.seq DESC LIMIT 1`;
 
 const INSERT = prepared(
-  `INSERT INTO events (epoch, id, type, stream, stream_version, subject, occurred_at, data_sealed)
-   SELECT (SELECT current_epoch()), id, type, stream, version, subject, coalesce(occurred_at, clock_timestamp()), encrypted
-   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[])
-        WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, encrypted, place)
+  `INSERT INTO events (epoch, id, type, stream, stream_version, subject, about, occurred_at, data_sealed)
+   SELECT (SELECT current_epoch()), id, type, stream, version, subject, about, coalesce(occurred_at, clock_timestamp()), encrypted
+   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[], $8::text[])
+        WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, encrypted, about, place)
    ORDER BY place`,
 );
 
@@ -92,12 +96,12 @@ export class EventStore {
   async append(events: readonly NewEvent[], made?: ReadonlyMap<string, Cipher>): Promise<string[]> {
     const ids: string[] = [];
     const rows: unknown[][] = [];
-    for (const { type, stream, version, subject, occurredAt, data } of events) {
+    for (const { type, stream, version, subject, about, occurredAt, data } of events) {
       const id = newId();
       const cipher = made?.get(subject) ?? (await this.keys.encryptionCipher(subject));
       const encrypted = cipher?.encrypt(Buffer.from(JSON.stringify(data)), encryptionPurpose(id)) ?? null;
       ids.push(id);
-      rows.push([id, type, stream, version, subject, occurredAt ?? null, encrypted]);
+      rows.push([id, type, stream, version, subject, occurredAt ?? null, encrypted, about ?? null]);
     }
     await this.sql.defer(INSERT, columnsOf(rows), (error) =>
       violatesUnique(error, VERSION_CONSTRAINT) ? new AppError('CONFLICT', { cause: error }) : null,

@@ -29,6 +29,10 @@ export class RecordedEvent {
   @Column('uuid')
   subject: string;
 
+  /** The object that the event concerns instead of a user, such as `webhook/<id>`. */
+  @Column('text', { nullable: true })
+  about: string | null;
+
   @Column({ type: 'timestamptz', name: 'occurred_at', precision: 3 })
   occurredAt: Date;
 

@@ -17,8 +17,8 @@ export class EventResponse {
   /** @example user.created */
   type: string;
 
-  /** The id of the user whom the event is about */
-  @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
+  /** The id of the user whom the event is about. For an event about another object, its kind and id: `webhook/<id>` */
+  @ApiProperty({ example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
   subject: string;
 
   @ApiProperty({ format: 'date-time', example: '2026-01-01T12:00:00.000Z' })
@@ -43,12 +43,12 @@ export class EventResponse {
 
 export const toEventResponse =
   (source: string) =>
-  ({ id, type, subject, occurredAt, data, position }: StoredEvent): EventResponse => ({
+  ({ id, type, subject, about, occurredAt, data, position }: StoredEvent): EventResponse => ({
     specversion: '1.0',
     id,
     source,
     type,
-    subject,
+    subject: about ?? subject,
     time: occurredAt.toISOString(),
     datacontenttype: 'application/json',
     data,

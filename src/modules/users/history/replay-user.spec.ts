@@ -11,6 +11,7 @@ const event = (version: number, data: object | null): StoredEvent => ({
   stream: USER_ID,
   version,
   subject: USER_ID,
+  about: null,
   occurredAt: new Date(version),
   position: { epoch: 1, xid: String(version), seq: String(version) },
   data,
