@@ -10,6 +10,7 @@ import { AuthModule } from './modules/auth/auth.module.js';
 import { ExportModule } from './modules/export/export.module.js';
 import { EventsModule } from './modules/events/events.module.js';
 import { JobsModule } from './modules/jobs/jobs.module.js';
+import { LiveEventsModule } from './modules/live-events/live-events.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
 import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
@@ -58,6 +59,7 @@ const features = [
   UsersModule,
   AuthModule,
   EventsModule,
+  LiveEventsModule,
   AuditModule,
   ResourcesModule,
   PersonalDataModule,

@@ -237,6 +237,17 @@ export const variables = {
     default: '128',
     description: 'Maximum number of concurrent exports per instance; further ones get 503',
   }),
+  STREAMS_MAX: row({
+    schema: wholeNumber(1, 100_000),
+    default: '5000',
+    description:
+      'Maximum number of open event streams per instance, as WebSockets and as server-sent events together; further ones get 503',
+  }),
+  STREAMS_PER_USER: row({
+    schema: wholeNumber(1, 10_000),
+    default: '10',
+    description: 'Maximum number of open event streams of one user per instance; further ones get 503',
+  }),
   AUDIT_RETENTION_MONTHS: row({
     schema: wholeNumber(1, 1200).optional(),
     description:

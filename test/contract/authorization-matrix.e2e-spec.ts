@@ -33,6 +33,8 @@ interface Request {
 /** Input that is invalid on its own, so that the request changes nothing for the next row. */
 const WRONG = { body: { wrong: true } };
 const WRONG_FILE = { headers: { 'Content-Type': 'text/csv' }, body: 'wrong' };
+/** A stream would not end. */
+const WRONG_POSITION = { headers: { 'Last-Event-ID': 'wrong' } };
 const WRONG_VERSION = { headers: { 'If-Match': '"0"' } };
 const ENDS = { endsSessions: true } as const;
 
@@ -60,6 +62,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'DELETE /api/users/{id}/sessions/{session_id}': ['401 403 403 403 403 in ', ENDS],
   'GET /api/users/{id}/events': ['     401    in   404   404     in      in '],
   'GET /api/events': ['                401    403  403   403     in      in '],
+  'GET /api/events/stream': ['         401    403  403   403     in      in ', WRONG_POSITION],
+  'GET /api/users/me/events/stream': ['401    in   in    in      in      in ', WRONG_POSITION],
   'GET /api/audit': ['                 401    403  403   403     in      in '],
   'GET /api/audit/{id}': ['            401    403  403   403     in      in '],
   'GET /api/export/users': ['          401    403  403   403     403     in '],

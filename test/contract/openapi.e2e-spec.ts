@@ -372,7 +372,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   await ask('DELETE /api/users/{id}', user);
   await ask('POST /api/users/{id}/restore', user);
   await ask('DELETE /api/users/{id}', { key: admin.id });
-  await askAboutHistory(ask, user);
+  await askAboutHistory(ask, user, url);
   await askAboutSeals(ask, database);
 
   await ask('GET /api/roles', {});

@@ -35,6 +35,7 @@ import { PasswordFormatSampler } from './sign-in/password-format.sampler.js';
 import { PasswordFormatsRepository } from './sign-in/password-formats.repository.js';
 import { PrincipalsRepository } from './principals/principals.repository.js';
 import { PrincipalCache } from './principals/principal.cache.js';
+import { SessionWatchService } from './principals/session-watch.service.js';
 import { PrincipalsService } from './principals/principals.service.js';
 import { RefreshToken } from './sessions/refresh-token.entity.js';
 import { RefreshTokensRepository } from './sessions/refresh-tokens.repository.js';
@@ -100,6 +101,7 @@ const commands = [
     PrincipalsService,
     PrincipalCache,
     PrincipalsRepository,
+    SessionWatchService,
     TokensService,
     IntrospectionService,
     AccessTokenStrategy,
@@ -110,6 +112,13 @@ const commands = [
     PasswordFormatsRepository,
     ...commands,
   ],
-  exports: [PrincipalsService, TokenAuthenticator, VerifiedTokenCache, SessionsService, RecoveryService],
+  exports: [
+    PrincipalsService,
+    SessionWatchService,
+    TokenAuthenticator,
+    VerifiedTokenCache,
+    SessionsService,
+    RecoveryService,
+  ],
 })
 export class AuthModule {}

@@ -4,5 +4,10 @@ import { UsersModule } from '../users/users.module.js';
 import { EventsController } from './events.controller.js';
 import { EventsService } from './events.service.js';
 
-@Module({ imports: [UsersModule, SealsModule], controllers: [EventsController], providers: [EventsService] })
+@Module({
+  imports: [UsersModule, SealsModule],
+  controllers: [EventsController],
+  providers: [EventsService],
+  exports: [EventsService],
+})
 export class EventsModule {}

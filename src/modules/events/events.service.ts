@@ -15,7 +15,7 @@ import { EventStore } from '../../platform/event-store/event-store.js';
 import { SealsService } from '../audit/sealing/seals.service.js';
 import { UsersService } from '../users/users.service.js';
 import { type EventResponse, toEventResponse } from './dto/event.response.js';
-import { LATEST, type ListEventsDto } from './dto/list-events.dto.js';
+import { type EventSelectionDto, LATEST, type ListEventsDto } from './dto/list-events.dto.js';
 
 export interface EventPage {
   readonly events: readonly EventResponse[];
@@ -70,8 +70,11 @@ export class EventsService {
     };
   }
 
-  /** @throws AppError `VALIDATION_ERROR` when the query names two places to begin */
-  private async beginningOf({ after, from }: ListEventsDto): Promise<EventPosition> {
+  /**
+   * Returns the position after which a reader begins.
+   * @throws AppError `VALIDATION_ERROR` when the query names two places to begin
+   */
+  async beginningOf({ after, from }: EventSelectionDto): Promise<EventPosition> {
     if (after !== undefined && from !== undefined)
       throw AppError.invalid('from', 'from and after exclude each other');
     if (after === LATEST) return this.store.findEnd();

@@ -7,6 +7,8 @@ import type { Cipher } from '../crypto/cipher.service.js';
 import { violatesUnique } from '../database/database.errors.js';
 import { prepared } from '../database/driver/statements/prepared.js';
 import { SqlRunner } from '../database/sql.runner.js';
+import { UnitOfWork } from '../database/transactions/unit-of-work.js';
+import { EventAnnouncer } from './event.announcer.js';
 
 const VERSION_CONSTRAINT = 'events_pkey';
 
@@ -42,6 +44,15 @@ export interface EventFilter {
   readonly subject?: string;
 }
 
+/** A part of the feed without a filter. */
+export interface SettledPage {
+  /** The wanted events, oldest first. */
+  readonly events: readonly StoredEvent[];
+  /** The position of the last event read, wanted or not; null if none was read. */
+  readonly end: EventPosition | null;
+  readonly hasMore: boolean;
+}
+
 interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition {
   readonly encrypted: Buffer | null;
 }
@@ -70,6 +81,9 @@ const FIND_END = `
   WHERE (epoch, xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))
   ORDER BY events.epoch DESC, events.xid DESC, events.seq DESC LIMIT 1`;
 
+const FIND_UNSETTLED = `
+  SELECT 1 FROM events WHERE (epoch, xid) >= (current_epoch(), pg_snapshot_xmin(pg_current_snapshot())) LIMIT 1`;
+
 const INSERT = prepared(
   `INSERT INTO events (epoch, id, type, stream, stream_version, subject, about, occurred_at, data_sealed)
    SELECT (SELECT current_epoch()), id, type, stream, version, subject, about, coalesce(occurred_at, clock_timestamp()), encrypted
@@ -84,6 +98,8 @@ export class EventStore {
   constructor(
     private readonly sql: SqlRunner,
     private readonly keys: UserEncryptionKeys,
+    private readonly unitOfWork: UnitOfWork,
+    private readonly announcer: EventAnnouncer,
   ) {}
 
   /**
@@ -106,6 +122,7 @@ export class EventStore {
     await this.sql.defer(INSERT, columnsOf(rows), (error) =>
       violatesUnique(error, VERSION_CONSTRAINT) ? new AppError('CONFLICT', { cause: error }) : null,
     );
+    this.unitOfWork.afterCommitOrNow(() => this.announcer.announce());
     return ids;
   }
 
@@ -124,6 +141,29 @@ export class EventStore {
       return this.decrypt(await this.sql.rows<EventRow>(FIND_OF_SUBJECT, [...page, types, subject]));
     if (types !== undefined) return this.decrypt(await this.sql.rows<EventRow>(FIND_TYPES, [...page, types]));
     return this.decrypt(await this.sql.rows<EventRow>(FIND_ALL, page));
+  }
+
+  /**
+   * Reads the next settled events and decrypts only those that `isWanted` accepts, because a reader of few events would
+   * otherwise load the keys of many users.
+   */
+  async readSettled(
+    { epoch, xid, seq }: EventPosition,
+    isWanted: (event: Pick<StoredEvent, 'type' | 'subject'>) => boolean,
+    limit: number,
+  ): Promise<SettledPage> {
+    const rows = await this.sql.rows<EventRow>(FIND_ALL, [epoch, xid, seq, limit]);
+    const last = rows.at(-1);
+    return {
+      events: await this.decrypt(rows.filter(isWanted)),
+      end: last ? { epoch: last.epoch, xid: last.xid, seq: last.seq } : null,
+      hasMore: rows.length === limit,
+    };
+  }
+
+  /** Tells whether committed events wait for an older transaction to end. */
+  async hasUnsettled(): Promise<boolean> {
+    return (await this.sql.maybeOne<object>(FIND_UNSETTLED)) !== null;
   }
 
   /** Returns the position of the last settled event. Every event that settles from now on comes after it. */

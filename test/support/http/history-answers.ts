@@ -1,13 +1,21 @@
+import { askAboutStreams } from './live-answers.js';
 import { PASSWORD } from '../app/test-app.js';
 import { NOBODY } from '../builders/users.js';
 
 type Ask = (
   operation: string,
-  given?: { key?: string; query?: string; body?: object; headers?: Record<string, string> },
+  given?: {
+    key?: string;
+    query?: string;
+    body?: object;
+    headers?: Record<string, string>;
+    token?: string | undefined;
+  },
 ) => Promise<{ body: unknown }>;
 
-/** Requests all events, the user's events, and the audit log. */
-export async function askAboutHistory(ask: Ask, user: { key: string }): Promise<void> {
+/** Requests all events, the user's events, their streams, and the audit log. */
+export async function askAboutHistory(ask: Ask, user: { key: string }, url: string): Promise<void> {
+  await askAboutStreams(ask, url);
   await ask('GET /api/events', { query: '?limit=100' });
   await ask('GET /api/events', { query: '?after=1' });
   await ask('GET /api/users/{id}/events', user);

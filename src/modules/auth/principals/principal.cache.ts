@@ -40,6 +40,7 @@ export class PrincipalCache {
     dispose: ({ userId }, sessionId) => this.forget(userId, sessionId),
   });
   private readonly sessionsOf = new Map<string, Set<string>>();
+  private readonly onDrop: ((ids: readonly string[] | typeof ALL_PRINCIPALS) => void)[] = [];
   private generation = 0;
 
   constructor(
@@ -93,13 +94,23 @@ export class PrincipalCache {
     this.unitOfWork.afterCommit(() => this.drop(payload));
   }
 
+  /**
+   * Calls `listener` with the users and sessions of each change, also of other instances, and with `all` when changes may
+   * have been missed.
+   */
+  subscribe(listener: (ids: readonly string[] | typeof ALL_PRINCIPALS) => void): void {
+    this.onDrop.push(listener);
+  }
+
   private drop(payload: string): void {
     this.generation++;
-    if (payload === ALL_PRINCIPALS) {
+    const ids = payload === ALL_PRINCIPALS ? payload : payload.split(',');
+    for (const listener of this.onDrop) listener(ids);
+    if (ids === ALL_PRINCIPALS) {
       this.entries.clear();
       return;
     }
-    for (const id of payload.split(',')) {
+    for (const id of ids) {
       for (const sessionId of [id, ...(this.sessionsOf.get(id) ?? [])]) this.entries.delete(sessionId);
     }
   }

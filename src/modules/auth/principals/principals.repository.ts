@@ -17,6 +17,14 @@ export interface PrincipalAccess extends Rights {
   readonly unseen: boolean;
 }
 
+/** A session that is alive, and the current rights of its user. */
+export interface LiveSession extends Rights {
+  readonly sessionId: string;
+  readonly userId: string;
+  /** The remaining lifetime of the session in milliseconds, by the database clock. */
+  readonly msLeft: number;
+}
+
 const FIND = prepared(
   `SELECT u.roles,
           extract(epoch FROM s.expires_at - clock_timestamp())::float * 1000 AS "msLeft",
@@ -24,6 +32,14 @@ const FIND = prepared(
           ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (u.roles)) AS permissions
    FROM sessions s JOIN users u ON u.id = s.user_id
    WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > clock_timestamp() AND u.status = 'active'`,
+);
+
+const FIND_MANY = prepared(
+  `SELECT s.id AS "sessionId", s.user_id AS "userId", u.roles,
+          extract(epoch FROM s.expires_at - clock_timestamp())::float * 1000 AS "msLeft",
+          ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY (u.roles)) AS permissions
+   FROM sessions s JOIN users u ON u.id = s.user_id
+   WHERE s.id = ANY ($1) AND s.expires_at > clock_timestamp() AND u.status = 'active'`,
 );
 
 const FIND_RIGHTS = prepared(
@@ -38,6 +54,11 @@ export class PrincipalsRepository {
   /** Returns null unless the user is active and the session alive. Runs one indexed query. */
   find(userId: string, sessionId: string): Promise<PrincipalAccess | null> {
     return this.sql.maybeOne<PrincipalAccess>(FIND, [sessionId, userId]);
+  }
+
+  /** Returns the current state of those sessions that are alive and whose user is active. */
+  findMany(sessionIds: readonly string[]): Promise<LiveSession[]> {
+    return this.sql.rows<LiveSession>(FIND_MANY, [sessionIds]);
   }
 
   /** Returns the rights of an active user, with or without a session, or null. */

@@ -10,17 +10,22 @@ export interface VerifiedToken {
   readonly sessionId: string;
 }
 
+/** A verified token with its expiry in milliseconds since 1970. */
+interface RememberedToken extends VerifiedToken {
+  readonly expiresAtMs: number;
+}
+
 /**
  * Remembers tokens with a verified signature until they expire, keyed by their hash. A second check would
  * return the same result. The caller's rights are read on every request.
  */
 @Injectable()
 export class VerifiedTokenCache {
-  private readonly tokens = new LRUCache<string, VerifiedToken & { expiresAtMs: number }>({
+  private readonly tokens = new LRUCache<string, RememberedToken>({
     max: MAX_TOKENS,
   });
 
-  find(token: string): VerifiedToken | null {
+  find(token: string): RememberedToken | null {
     const found = this.tokens.get(digest(token));
     return found && found.expiresAtMs > Date.now() ? found : null;
   }

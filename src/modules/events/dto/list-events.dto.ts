@@ -10,8 +10,8 @@ import { storedEventTypes } from '../../event-types.js';
 /** The value of `after` that stands for the end of the feed. */
 export const LATEST = 'latest';
 
-/** The start position and the filter of a feed. */
-export class ListEventsDto {
+/** The start position and the filter of a feed, whether it is read in pages or as a stream. */
+export class EventSelectionDto {
   /**
    * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
    * first event
@@ -40,7 +40,10 @@ export class ListEventsDto {
   @IsOptionalProperty()
   @IsListOf(storedEventTypes)
   type?: string[];
+}
 
+/** A page of a feed. */
+export class ListEventsDto extends EventSelectionDto {
   /** The number of events per page */
   @IsWholeNumber(1, MAX_LIMIT, { default: DEFAULT_LIMIT })
   limit?: number;

@@ -60,6 +60,8 @@ export class NotificationsService implements OnModuleInit, OnModuleDestroy {
   private heardAt = 0;
   private writableAt = 0;
   private sendingHeartbeat = false;
+  /** The end of the last statement on the connection. */
+  private turn: Promise<void> = Promise.resolve();
   /** True from the loss of a connection until a new one receives notifications. */
   private lost = false;
   private stopped = false;
@@ -87,6 +89,16 @@ export class NotificationsService implements OnModuleInit, OnModuleDestroy {
   /** Notifies every instance, this one included, once the current unit of work commits. */
   async notify(channel: string, payload: string): Promise<void> {
     await this.sql.defer('SELECT pg_notify($1, $2)', [channel, payload]);
+  }
+
+  /**
+   * Notifies every instance at once, outside of any transaction. The notification is lost while the connection is down, so
+   * whoever relies on it must also look from time to time.
+   */
+  announce(channel: string): void {
+    const { client } = this;
+    // The heartbeat replaces a connection on which this fails.
+    if (client) this.inTurn(() => client.query('SELECT pg_notify($1, $2)', [channel, ''])).catch(() => {});
   }
 
   async onModuleInit(): Promise<void> {
@@ -180,16 +192,23 @@ export class NotificationsService implements OnModuleInit, OnModuleDestroy {
     if (this.sendingHeartbeat || !this.proven) return;
     this.sendingHeartbeat = true;
     try {
-      const { rows } = await client.query<{ writable: boolean }>(HEARTBEAT, [
-        this.heartbeatChannel,
-        String(performance.now()),
-      ]);
+      const sentAt = String(performance.now());
+      const { rows } = await this.inTurn(() =>
+        client.query<{ writable: boolean }>(HEARTBEAT, [this.heartbeatChannel, sentAt]),
+      );
       this.setWritable(rows[0]?.writable ?? false);
     } catch {
       if (this.client === client) await this.reconnect();
     } finally {
       this.sendingHeartbeat = false;
     }
+  }
+
+  /** Runs statements on the listening connection one after another, because the client no longer queues them. */
+  private inTurn<T>(statement: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(statement);
+    this.turn = settledOf(result);
+    return result;
   }
 
   private setWritable(writable: boolean): void {
@@ -231,4 +250,9 @@ export class NotificationsService implements OnModuleInit, OnModuleDestroy {
       await new Promise((resolve) => setTimeout(resolve, HEARTBEAT_INTERVAL_MS / 10));
     }
   }
+}
+
+/** Resolves when the promise has ended either way. */
+async function settledOf(promise: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([promise]);
 }

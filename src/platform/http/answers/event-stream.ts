@@ -8,8 +8,15 @@ import { ErrorResponse } from '../../../common/errors/error.response.js';
 import { eventsOf } from '../../../common/http/sequence-schema.js';
 import { toAppError } from './error-answer.js';
 
-/** A server-sent event. A comment only shows that the connection is open. */
-export type ServerEvent = { readonly event: string; readonly data: object } | 'comment';
+/**
+ * A server-sent event, also in its encoded form when many readers share it. A comment only shows that the connection is open;
+ * one with a position also tells where to resume.
+ */
+export type ServerEvent =
+  | { readonly event: string; readonly data: object }
+  | { readonly encoded: string }
+  | { readonly position: string }
+  | 'comment';
 
 /** Documents a response of server-sent events: the models of their `data` by the names of the events. */
 export const ApiEventStream = (events: Readonly<Record<string, Type>>, example: string) =>
@@ -32,6 +39,10 @@ export function eventStream(request: Request, events: AsyncGenerator<ServerEvent
   // A compressor would hold back small events.
   response?.set({ 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' });
   const requestId = requestContext.current()?.requestId ?? '';
+  if (request.method === 'HEAD') {
+    void events.return(undefined);
+    return new StreamableFile(Buffer.alloc(0), { type: 'text/event-stream; charset=utf-8' });
+  }
   const stream = Readable.from(encoded(events, requestId), { objectMode: false, highWaterMark: 1 });
   return new StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });
 }
@@ -51,5 +62,10 @@ async function* encoded(events: AsyncGenerator<ServerEvent>, requestId: string):
 }
 
 /** Formats an event. JSON.stringify emits no line breaks. */
-const textOf = (event: ServerEvent): string =>
-  event === 'comment' ? ':\n\n' : `event: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`;
+function textOf(event: ServerEvent): string {
+  if (event === 'comment') return ':\n\n';
+  if ('encoded' in event) return event.encoded;
+  // An ID without data changes what a reader resumes from and is no event for it.
+  if ('position' in event) return `:\nid: ${event.position}\n\n`;
+  return `event: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`;
+}
