@@ -11,6 +11,8 @@ import { ExportModule } from './modules/export/export.module.js';
 import { EventsModule } from './modules/events/events.module.js';
 import { JobsModule } from './modules/jobs/jobs.module.js';
 import { LiveEventsModule } from './modules/live-events/live-events.module.js';
+import { featureFlags } from './modules/feature-flags.js';
+import { FlagsModule } from './modules/flags/flags.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
 import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
@@ -22,6 +24,7 @@ import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { EventStoreModule } from './platform/event-store/event-store.module.js';
 import { DomainEventsModule } from './platform/domain-events/domain-events.module.js';
+import { FeatureFlagsModule } from './platform/feature-flags/feature-flags.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { IndexModule } from './platform/index/index.module.js';
 import { DeclaredRoutesService } from './platform/http/declared-routes.service.js';
@@ -44,6 +47,7 @@ const platform = [
   MetricsModule,
   CryptoModule,
   DatabaseModule,
+  FeatureFlagsModule.with(featureFlags),
   HealthModule,
   IndexModule,
   RateLimitModule,
@@ -67,6 +71,7 @@ const features = [
   UserBatchesModule,
   UserImportsModule,
   ExportModule,
+  FlagsModule,
 ];
 
 /**

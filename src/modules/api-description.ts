@@ -14,6 +14,7 @@ export const apiDescription: ApiDescription = {
     { name: 'jobs', description: 'Bulk work in the background' },
     { name: 'export', description: 'Full exports of one consistent snapshot' },
     { name: 'events', description: 'The ordered log of what happened' },
+    { name: 'flags', description: 'Feature flags, also by the OpenFeature Remote Evaluation Protocol' },
     { name: 'audit', description: 'The audit log and its proofs' },
   ],
 };

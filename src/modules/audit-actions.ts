@@ -7,6 +7,7 @@ import {
 } from './auth/auth.audit-actions.js';
 import { signInRefusals } from './auth/auth.audit-reasons.js';
 import { exportAuditActions } from './export/export.audit-actions.js';
+import { flagAuditActions } from './flags/flags.audit-actions.js';
 import { jobAuditActions } from './jobs/jobs.audit-actions.js';
 import { resourceAuditActions } from './resources/resources.audit-actions.js';
 import { roleAuditActions } from './roles/roles.audit-actions.js';
@@ -22,6 +23,7 @@ export const auditActions = [
   ...exportAuditActions,
   ...auditLogActions,
   ...platformAuditActions,
+  ...flagAuditActions,
   ...jobAuditActions,
   ...signingKeyAuditActions,
 ] as const;

@@ -1,4 +1,5 @@
 import { sessionEventTypes } from './auth/events/sessions-revoked.event.js';
+import { flagEventTypes } from './flags/events/flag-changed.event.js';
 import { resourceEventTypes } from './resources/events/resource-events.js';
 import { userEventTypes } from './users/events/user.event.js';
 
@@ -7,4 +8,5 @@ export const storedEventTypes: readonly string[] = [
   ...Object.values(userEventTypes),
   ...Object.values(sessionEventTypes),
   ...Object.values(resourceEventTypes),
+  ...Object.values(flagEventTypes),
 ];

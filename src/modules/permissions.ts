@@ -2,6 +2,7 @@ import { auditPermissions } from './audit/audit.permissions.js';
 import { authPermissions } from './auth/auth.permissions.js';
 import { exportPermissions } from './export/export.permissions.js';
 import { feedPermissions } from './events/events.permissions.js';
+import { flagPermissions } from './flags/flags.permissions.js';
 import { jobPermissions } from './jobs/jobs.permissions.js';
 import { resourcePermissions } from './resources/resources.permissions.js';
 import { reservedPermissions, rolePermissions } from './roles/roles.permissions.js';
@@ -17,6 +18,7 @@ export const permissions = [
   ...exportPermissions,
   ...resourcePermissions,
   ...reservedPermissions,
+  ...flagPermissions,
   ...jobPermissions,
 ] as const;
 

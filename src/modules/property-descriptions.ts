@@ -18,6 +18,7 @@ export const propertyDescriptions: Readonly<Record<string, string>> = {
   id: 'The id, which never changes',
   ip: 'The IP address of the client',
   kind: 'The kind of fault',
+  key: 'The key of the flag',
   keys: 'The public keys',
   kid: 'The id of the key',
   kty: 'The type of the key',

@@ -68,6 +68,11 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/audit/{id}': ['            401    403  403   403     in      in '],
   'GET /api/export/users': ['          401    403  403   403     403     in '],
   'GET /api/export/audit': ['          401    403  403   403     403     in '],
+  'GET /api/flags': ['                 401    in   in    in      in      in '],
+  'GET /api/flags/{key}': ['           401    403  403   403     403     in '],
+  'PUT /api/flags/{key}': ['           401    403  403   403     403     in ', WRONG],
+  'POST /ofrep/v1/evaluate/flags': ['  401    in   in    in      in      in ', WRONG],
+  'POST /ofrep/v1/evaluate/flags/{key}': ['401 in in in in in ', WRONG],
   'GET /api/roles': ['                 401    in   in    in      in      in '],
   'GET /api/roles/{name}': ['          401    in   in    in      in      in '],
   'PUT /api/roles/{name}': ['          401    403  403   403     403     in ', WRONG],
@@ -188,6 +193,7 @@ describe('authorization', () => {
       .replace('/jobs/{id}', `/jobs/${jobId}`)
       .replace('{id}', idOf('user'))
       .replace('{session_id}', sessionIdOf(user('user')))
+      .replace('{key}', 'signup')
       .replace('{name}', 'auditor');
     const authorization = caller === 'nobody' ? {} : bearer(user(caller));
     return send(app.url, { method, path, headers: { ...authorization, ...headers }, body });

@@ -76,7 +76,7 @@ const permissionMeanings: Readonly<Record<Permission, string>> = {
   'export:run': 'Export users and the audit log',
   'resources:transfer': 'See, delete and transfer resources of other users',
   'webhooks:manage': 'Reserved: no route uses it yet',
-  'flags:manage': 'Reserved: no route uses it yet',
+  'flags:manage': 'Read and change feature flags, and evaluate them for other users',
   'jobs:manage': 'See and cancel the jobs of other users',
 };
 
@@ -154,6 +154,10 @@ const eventMeanings: Readonly<Record<string, readonly [occurs: string, data: str
   'role.changed': ['The permissions of a role changed', 'in-process only: not stored, not in the feed'],
   'resource.created': ['A resource was created', '`resource_id`, `type`, `name`, `external_id`, `owner_id`'],
   'resource.deleted': ['A resource was deleted', '`resource_id`'],
+  'flag.changed': [
+    'A feature flag was changed; the subject is `flag/<key>`',
+    '`key`, `enabled`, `rollout_percent`, `allow_user_ids`',
+  ],
   'ownership.transferred': [
     'Resources changed owner; one event for each side',
     '`transfer_id`, `resource_ids`, `from_user_id`, `to_user_id`',
@@ -197,6 +201,7 @@ const auditActionMeanings: Readonly<Record<AuditAction, string>> = {
   'resource.create': 'A resource was created',
   'resource.delete': 'A resource was deleted',
   'resource.transfer': 'Resources changed owner',
+  'flag.set': 'A feature flag was changed',
   'export.run': 'An export began or was resumed',
   'audit.read': 'The audit log was read',
   'audit.verify': 'The audit log was verified',

@@ -16,15 +16,15 @@ export function IsId(): PropertyDecorator {
 }
 
 /**
- * Accepts 1 to `maximum` distinct ids and converts them to their canonical spelling. One rule checks the
+ * Accepts `minimum` to `maximum` distinct ids and converts them to their canonical spelling. One rule checks the
  * length first, because class-validator would compare each item of an endless list with all previous ones.
  */
-export function IsIdList(maximum: number): PropertyDecorator {
+export function IsIdList(maximum: number, minimum = 1): PropertyDecorator {
   return applyDecorators(
     ApiProperty({
       type: 'array',
       items: { type: 'string', format: 'uuid' },
-      minItems: 1,
+      minItems: minimum,
       maxItems: maximum,
       uniqueItems: true,
       example: [EXAMPLE],
@@ -35,16 +35,16 @@ export function IsIdList(maximum: number): PropertyDecorator {
     ValidateBy({
       name: 'isIdList',
       validator: {
-        validate: (value) => faultOf(value, maximum) === null,
-        defaultMessage: (args) => `${args?.property} ${faultOf(args?.value, maximum)}`,
+        validate: (value) => faultOf(value, minimum, maximum) === null,
+        defaultMessage: (args) => `${args?.property} ${faultOf(args?.value, minimum, maximum)}`,
       },
     }),
   );
 }
 
-function faultOf(value: unknown, maximum: number): string | null {
+function faultOf(value: unknown, minimum: number, maximum: number): string | null {
   if (!Array.isArray(value)) return 'must be a list of UUIDs';
-  if (value.length < 1 || value.length > maximum) return `must contain 1 to ${maximum} UUIDs`;
+  if (value.length < minimum || value.length > maximum) return `must contain ${minimum} to ${maximum} UUIDs`;
   if (!value.every((item) => normalizeId(item) !== null)) return 'must contain only UUIDs';
   return new Set(value).size === value.length ? null : 'must not contain duplicates';
 }

@@ -3,9 +3,11 @@ import type { NextFunction, Request } from 'express';
 import type { Principal, TokenRefusal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { bearerToken } from '../../common/http/bearer-token.js';
+import { FeatureFlags } from '../../platform/feature-flags/feature-flags.service.js';
 import { BodyReader } from '../../platform/http/body/body.reader.js';
 import { parseInput } from '../../platform/http/body/parse-input.js';
 import { EdgeContext } from '../../platform/http/edge/edge-context.js';
+import type { FlagCondition } from '../../platform/feature-flags/behind-flag.decorator.js';
 import { type RouteFacts, routeFacts } from '../../platform/http/route-facts.js';
 import { isRunOnce } from '../../platform/idempotency/idempotency.decorator.js';
 import { RateLimiter } from '../../platform/rate-limit/rate-limiter.service.js';
@@ -23,9 +25,9 @@ interface Arrival {
 }
 
 /**
- * Authenticates the caller, counts the request against its rate limit, enforces the policy, reads the body and parses
- * the input, in this order. Returns a promise only when it must wait: for a caller who is not cached, for Redis, or for
- * a body.
+ * Authenticates the caller, counts the request against its rate limit, enforces the policy, asks the
+ * route's feature flag, reads the body and parses the input, in this order. Returns a promise only when it must wait: for a caller who is not cached, for Redis, for a
+ * flag, or for a body.
  */
 @Injectable()
 export class GateGuard implements CanActivate {
@@ -34,6 +36,7 @@ export class GateGuard implements CanActivate {
     private readonly authenticator: TokenAuthenticator,
     private readonly principals: PrincipalsService,
     private readonly limiter: RateLimiter,
+    private readonly flags: FeatureFlags,
     private readonly bodies: BodyReader,
   ) {}
 
@@ -83,6 +86,18 @@ export class GateGuard implements CanActivate {
   private authorize(arrival: Arrival): boolean | Promise<boolean> {
     const { request, edge, route } = arrival;
     assertAdmitted(route.policy, edge.caller, request);
+    return route.flag ? this.askFlag(arrival, route.flag) : this.readBody(arrival);
+  }
+
+  private async askFlag(arrival: Arrival, { flag, isExempt }: FlagCondition): Promise<boolean> {
+    const { request, edge } = arrival;
+    const { principal } = edge.caller;
+    if (!isExempt?.(request, principal)) await this.flags.assertOn(flag, principal?.userId ?? null);
+    return this.readBody(arrival);
+  }
+
+  private readBody(arrival: Arrival): boolean | Promise<boolean> {
+    const { request, route } = arrival;
     const body = this.bodies.read(request, route);
     return body ? body.then(() => this.parse(arrival)) : this.parse(arrival);
   }

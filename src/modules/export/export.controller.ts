@@ -1,6 +1,6 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { Caller } from '../../common/context/caller.decorator.js';
 import { Requires } from '../../common/authorization/policy.decorator.js';
 import type { Permission } from '../../common/authorization/permissions.js';
@@ -10,6 +10,8 @@ import { ExposesHeaders } from '../../platform/http/exposes-headers.decorator.js
 import { AuditFiltersService } from '../audit/audit-filters.service.js';
 import { AuditEntryResponse } from '../audit/dto/audit-entry.response.js';
 import { UserResponse } from '../users/dto/user.response.js';
+import { BehindFlag } from '../../platform/feature-flags/behind-flag.decorator.js';
+import { exportFlag } from './export.flags.js';
 import { ApiExport } from './api-export.decorator.js';
 import { auditFields, AuditSource } from './sources/audit.source.js';
 import { ExportAuditDto } from './dto/export-audit.dto.js';
@@ -32,6 +34,7 @@ export class ExportController {
   /** Exports every user as of this moment, in id order. The export can be resumed for 24 hours. */
   @Get('users')
   @Requires('export:run')
+  @BehindFlag(exportFlag, isResumed)
   @ApiExport(UserResponse, 'user')
   async exportUsers(
     @Query() query: ExportUsersDto,
@@ -61,6 +64,7 @@ export class ExportController {
   /** Exports every audit entry that exists at this moment, in id order, which is approximately time order. */
   @Get('audit')
   @Requires('export:run')
+  @BehindFlag(exportFlag, isResumed)
   @ApiExport(AuditEntryResponse, 'entry')
   async exportAudit(
     @Query() query: ExportAuditDto,
@@ -91,4 +95,9 @@ export class ExportController {
 function addressPermissions({ permissions }: Principal): Permission[] {
   if (!permissions.has('users:read')) return [];
   return permissions.has('users:delete') ? ['users:read', 'users:delete'] : ['users:read'];
+}
+
+/** Tells whether the request goes on with an export that has begun. Its cursor is checked later. */
+function isResumed({ headers, originalUrl }: Request): boolean {
+  return Boolean(headers['last-event-id']) || /[?&]after=/.test(originalUrl);
 }

@@ -9,6 +9,8 @@ import { ApiBodyContent } from '../../common/http/body-content.decorator.js';
 import { StreamedBody } from '../../platform/http/body/streamed-body.decorator.js';
 import { KeyDecidesAlone } from '../../platform/idempotency/idempotency.decorator.js';
 import { ApiJob, type JobResponse, sendJob } from '../jobs/dto/job.response.js';
+import { BehindFlag } from '../../platform/feature-flags/behind-flag.decorator.js';
+import { importFlag } from './user-imports.flags.js';
 import { importBody } from './dto/import-body.js';
 import { ImportQueryDto } from './dto/import-query.dto.js';
 import { ImportRowDto } from './dto/import-row.dto.js';
@@ -29,6 +31,7 @@ export class UserImportsController {
    */
   @Post('import')
   @Requires('users:write')
+  @BehindFlag(importFlag)
   @StreamedBody(...importTypes)
   @KeyDecidesAlone()
   @HttpCode(202)

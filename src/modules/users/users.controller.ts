@@ -33,6 +33,8 @@ import { CreateUser } from './commands/create-user.command.js';
 import { SetEmail } from './commands/set-email.command.js';
 import { SetRoles } from './commands/set-roles.command.js';
 import { UpdateUser } from './commands/update-user.command.js';
+import { BehindFlag } from '../../platform/feature-flags/behind-flag.decorator.js';
+import { signUpFlag } from './users.flags.js';
 import { CreateUserPipe } from './create-user.pipe.js';
 import { CreateUserDto } from './dto/create-user.dto.js';
 import { SignUpDto } from './dto/sign-up.dto.js';
@@ -73,6 +75,7 @@ export class UsersController {
   @Post()
   @Repeatable()
   @Public()
+  @BehindFlag(signUpFlag, (_, caller) => caller?.permissions.has('users:write') === true)
   @SignInLimited()
   @Versioned()
   @ApiHeader({
@@ -84,7 +87,10 @@ export class UsersController {
   @ApiBody({ type: CreateUserDto, examples: NEW_USER_EXAMPLES })
   @ApiCreatedResponse({ type: UserResponse, headers: { Location: { schema: { type: 'string' } } } })
   @ApiPasswordRefusal()
-  @ApiForbiddenResponse({ type: ErrorResponse, description: 'The caller may not grant one of the roles' })
+  @ApiForbiddenResponse({
+    type: ErrorResponse,
+    description: 'The caller may not grant one of the roles, or sign-up is switched off',
+  })
   @ApiConflictResponse({ type: ErrorResponse, description: 'The email address is taken' })
   async createUser(
     @Body(CreateUserPipe) body: SignUpDto | CreateUserDto,

@@ -1,9 +1,11 @@
 import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import { type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { type Policy, declaredPolicy } from '../../common/authorization/policy.decorator.js';
+import { type FlagCondition, flagConditionOf } from '../feature-flags/behind-flag.decorator.js';
 import { isVersioned } from '../../common/http/preconditions/versioned.decorator.js';
 import { operationalRoute } from '../../common/http/operational.decorator.js';
 import { formParameters } from './body/form-body.decorator.js';
+import { type ErrorExtension, errorExtensionOf } from './answers/error-extension.decorator.js';
 import { streamedTypes } from './body/streamed-body.decorator.js';
 
 /** The facts that a route declares, and those that its handler's signature shows. */
@@ -12,6 +14,8 @@ export interface RouteFacts {
   readonly policy: Policy | undefined;
   /** True for a route that works without the database: it looks up no caller and counts against no rate limit. */
   readonly isOperational: boolean;
+  /** The flag that must be on for the caller. */
+  readonly flag: FlagCondition | undefined;
   readonly takesBody: boolean;
   readonly takesQuery: boolean;
   readonly ignoresQuery: boolean;
@@ -21,6 +25,8 @@ export interface RouteFacts {
   readonly formParameters: readonly string[] | null;
   /** True when the response is a record with an ETag. */
   readonly isVersioned: boolean;
+  /** Adds what the protocol of the route wants in the body of an error. */
+  readonly errorExtension: ErrorExtension | undefined;
 }
 
 const IGNORES_QUERY = 'gatehouse:ignores-query';
@@ -53,11 +59,13 @@ function readFacts(handler: ReturnType<ExecutionContext['getHandler']>, controll
   return {
     policy: declaredPolicy(handler, controller),
     isOperational: operationalRoute(handler, controller) !== undefined,
+    flag: flagConditionOf(handler, controller),
     takesBody: kinds.includes(RouteParamtypes.BODY),
     takesQuery: kinds.includes(RouteParamtypes.QUERY),
     ignoresQuery: Reflect.getMetadata(IGNORES_QUERY, controller) === true,
     streamedTypes: streamedTypes(handler),
     formParameters: formParameters(handler),
     isVersioned: isVersioned(handler),
+    errorExtension: errorExtensionOf(handler, controller),
   };
 }

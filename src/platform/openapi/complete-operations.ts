@@ -6,6 +6,7 @@ import { errorEnvelope } from '../../common/errors/error-body.js';
 import { type ErrorCode, errorCodes } from '../../common/errors/error-codes.js';
 import { BODY_CONTENT, type BodyContent } from '../../common/http/body-content.decorator.js';
 import { VERSIONED } from '../../common/http/preconditions/versioned.decorator.js';
+import { FLAG_EXTENSION } from '../feature-flags/behind-flag.decorator.js';
 import { describeAccess } from './describe-access.js';
 import {
   type IdempotencyKeyUse,
@@ -18,6 +19,7 @@ import {
 /** The extensions by which decorators mark an operation. {@link takeMark} keeps them out of the document. */
 interface Marks {
   [POLICY_EXTENSION]?: Policy;
+  [FLAG_EXTENSION]?: string;
   [BODY_CONTENT]?: BodyContent;
   [KEY_USE_EXTENSION]?: IdempotencyKeyUse;
   [VERSIONED]?: true;
@@ -96,15 +98,16 @@ export function completeOperations(
       const operation = item[method];
       if (!operation) continue;
       operation.security ??= [];
+      const isApi = path.startsWith('/api/') || isClosed(operation);
       describeOperation(operation);
       completeIds(operation);
       completeBody(operation);
       completeParameters(operation, meanings);
       const keyUse = takeMark(operation, KEY_USE_EXTENSION);
       if (method === 'post' && keyUse !== 'ignored') addIdempotency(operation, keyUse === 'decides-alone');
-      for (const code of errorsOf(path, method, operation)) addResponse(operation, code);
+      for (const code of errorsOf(isApi, method, operation)) addResponse(operation, code);
       addEntityTag(operation);
-      describeResponses(operation, path.startsWith('/api/'));
+      describeResponses(operation, isApi);
       shared.take(operation);
     }
   }
@@ -113,12 +116,23 @@ export function completeOperations(
   return document;
 }
 
+/** Tells whether the operation has a policy that looks up its caller. Such routes count against a rate limit. */
+const isClosed = ({ [POLICY_EXTENSION]: policy }: Operation): boolean =>
+  policy !== undefined && policy.kind !== 'public';
+
+const describeFlag = (key: string): string =>
+  `Refused with 403 while the flag \`${key}\` is off for the caller.`;
+
 /** Keeps the first sentence of the comment as summary. The description says the rest, and who may call the route. */
 function describeOperation(operation: Operation): void {
   const policy = takeMark(operation, POLICY_EXTENSION);
+  const flag = takeMark(operation, FLAG_EXTENSION);
+  if (flag !== undefined) addResponse(operation, 'FORBIDDEN');
   const [, first = '', rest = ''] = /^(.+?[.!])(?:\s+(.*))?$/s.exec(operation.summary ?? '') ?? [];
   operation.summary = (first || (operation.summary ?? '')).replace(/\.$/, '');
-  operation.description = [rest, operation.description, describeAccess(policy)].filter(Boolean).join('\n\n');
+  operation.description = [rest, operation.description, describeAccess(policy), flag && describeFlag(flag)]
+    .filter(Boolean)
+    .join('\n\n');
 }
 
 /**
@@ -253,9 +267,9 @@ function addEntityTag(operation: Operation): void {
   }
 }
 
-function errorsOf(path: string, method: (typeof METHODS)[number], operation: Operation): ErrorCode[] {
+function errorsOf(isApi: boolean, method: (typeof METHODS)[number], operation: Operation): ErrorCode[] {
   // An unknown query parameter is rejected (except by the health routes), and so is a request without a Host.
-  if (!path.startsWith('/api/')) return ['VALIDATION_ERROR'];
+  if (!isApi) return ['VALIDATION_ERROR'];
   const ifMatch = parameter(operation, 'header', 'If-Match');
   return [
     'VALIDATION_ERROR',

@@ -28,11 +28,16 @@ export const NEW_OPERATIONS: readonly string[] = [
   'GET /.well-known/oauth-authorization-server',
   'GET /.well-known/openid-configuration',
   'GET /api/events/stream',
+  'GET /api/flags',
+  'GET /api/flags/{key}',
   'GET /api/jobs/{id}/rejected',
   'GET /api/users/me/events/stream',
   'POST /api/auth/introspect',
   'POST /api/auth/revoke',
   'POST /api/users/{id}/password-reset',
+  'POST /ofrep/v1/evaluate/flags',
+  'POST /ofrep/v1/evaluate/flags/{key}',
+  'PUT /api/flags/{key}',
   'PUT /api/users/{id}/email',
 ];
 

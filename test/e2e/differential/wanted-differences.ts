@@ -164,6 +164,7 @@ const additions: readonly WantedDifference[] = [
       ),
       replaceText('user.erase, role.update,', 'user.erase, user.recover, role.update,'),
       replaceText('role.update, session.revoke,', 'role.update, role.delete, session.revoke,'),
+      replaceText('permission.check, job.create,', 'permission.check, flag.set, job.create,'),
       replaceText(
         'must be one of the following values:',
         'must be one or more of the following values, separated by commas:',

@@ -20,6 +20,8 @@ import { TokensService } from '../../../src/modules/auth/sessions/tokens.service
 import { CancelJob } from '../../../src/modules/jobs/commands/cancel-job.command.js';
 import { CreateBulkJob } from '../../../src/modules/jobs/commands/create-bulk-job.command.js';
 import type { Job } from '../../../src/modules/jobs/job-registry.service.js';
+import { SetFlag } from '../../../src/modules/flags/commands/set-flag.command.js';
+import { webhooksFlag } from '../../../src/modules/webhooks/webhooks.flags.js';
 import { CreateResource } from '../../../src/modules/resources/commands/create-resource.command.js';
 import { DeleteResource } from '../../../src/modules/resources/commands/delete-resource.command.js';
 import { TransferResources } from '../../../src/modules/resources/commands/transfer-resources.command.js';
@@ -115,6 +117,12 @@ const deleted = async (before?: (user: TestUser) => Promise<unknown>): Promise<s
   await execute(new DeleteUser(id, caller, null));
   return id;
 };
+let percent = 0;
+/** Sets the flag first, so that the command changes a row that exists. */
+async function setFlag(): Promise<SetFlag> {
+  await execute(new SetFlag(webhooksFlag, { enabled: true, rollout_percent: ++percent }, null));
+  return new SetFlag(webhooksFlag, { enabled: true, rollout_percent: ++percent }, null);
+}
 let addresses = 0;
 const address = (): string => `fault-${++addresses}@example.com`;
 
@@ -207,6 +215,7 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   [CreateResource, () => new CreateResource({ type: 'project', name: 'Engine' }, caller)],
   [DeleteResource, async () => new DeleteResource((await makeResource(app.admin)).id, caller, null)],
   [TransferResources, transfer],
+  [SetFlag, setFlag],
   [CreateBulkJob, createJob],
   [CancelJob, async () => new CancelJob((await execute<Job>(createJob())).id, caller)],
   // The last one, because it needs a service without an administrator.

@@ -196,3 +196,9 @@ export function documentsTag(document: Document, answer: { operation: string; st
   const [, operation] = operationsOf(document).find(([name]) => name === answer.operation) ?? [];
   return 'ETag' in (operation?.responses[answer.status]?.headers ?? {});
 }
+
+/** Tells whether the refusal has a schema of its own: a report of the checks, or an error of OFREP. */
+export const hasOwnError = (name: string, status: string): boolean =>
+  name.includes(' /health')
+    ? status === '503'
+    : name.includes(' /ofrep/') && /^(?:400|404|500)$/.test(status);

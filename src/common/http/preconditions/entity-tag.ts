@@ -1,10 +1,15 @@
-/** A record with an entity tag: its id or unique name, and its version. */
-export type VersionedRecord =
-  { readonly id: string; readonly version: number } | { readonly name: string; readonly version: number };
+/** A record with an entity tag: its id, unique name or key, and its version. */
+export type VersionedRecord = { readonly version: number } & (
+  { readonly id: string } | { readonly name: string } | { readonly key: string }
+);
 
 /** Returns the strong entity tag (RFC 9110, 8.8.3) of a record. Two records never share one. */
-export const entityTag = (record: VersionedRecord): string =>
-  `"${'id' in record ? record.id : record.name}.${record.version}"`;
+export const entityTag = (record: VersionedRecord): string => `"${identifierOf(record)}.${record.version}"`;
+
+function identifierOf(record: VersionedRecord): string {
+  if ('id' in record) return record.id;
+  return 'name' in record ? record.name : record.key;
+}
 
 /**
  * Matches a list of entity tags (RFC 9110, 8.8.3). Node.js decodes bytes above 0x7f as the characters with

@@ -6,6 +6,7 @@ import { errorEnvelope, PROBLEM_JSON, problemDetails } from '../../../common/err
 import type { ErrorCode } from '../../../common/errors/error-codes.js';
 import { preferredType } from '../../../common/http/accept.js';
 import { databaseError } from '../../database/database.errors.js';
+import type { ErrorExtension } from './error-extension.decorator.js';
 import type { Answer } from './prepare-answer.js';
 
 /**
@@ -28,16 +29,16 @@ export function toAppError(thrown: unknown): AppError {
   return databaseError(thrown) ?? new AppError('INTERNAL_ERROR', { cause: thrown });
 }
 
-/** Builds the error response. The same request always gets the same bytes. */
-export function errorAnswer(error: AppError, request: Request): Answer {
+/** Builds the error response. The same request always gets the same bytes. A route may add properties to the body. */
+export function errorAnswer(error: AppError, request: Request, extension?: ErrorExtension): Answer {
   const requestId = requestContext.current()?.requestId ?? '';
   const isProblem =
     preferredType(request.headers.accept, ['application/json', PROBLEM_JSON]) === PROBLEM_JSON;
   const type = isProblem ? PROBLEM_JSON : 'application/json';
-  const body = isProblem ? problemDetails(error, requestId) : errorEnvelope(error, requestId);
+  const body: object = isProblem ? problemDetails(error, requestId) : errorEnvelope(error, requestId);
   return {
     status: error.status,
     headers: { ...error.headers, 'Content-Type': `${type}; charset=utf-8` },
-    body: JSON.stringify(body),
+    body: JSON.stringify(Object.assign(extension?.(error, request) ?? {}, body)),
   };
 }

@@ -44,7 +44,8 @@ export class ErrorFilter implements ExceptionFilter {
     else boundRestOfBody(request, response);
     // Outside the API, nothing has set it. The type of the body depends on `Accept`, which caches would overlook.
     if (!response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
-    sendText(request, response, prepareAnswer(response, errorAnswer(error, request)) ?? '');
+    const answer = errorAnswer(error, request, EdgeContext.current()?.route?.errorExtension);
+    sendText(request, response, prepareAnswer(response, answer) ?? '');
   }
 
   /** Returns the error for a request that no route serves. Only Nest's fallback throws NotFoundException. */

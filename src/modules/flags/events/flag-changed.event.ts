@@ -1,0 +1,1 @@
+export const flagEventTypes = { changed: 'flag.changed' } as const;

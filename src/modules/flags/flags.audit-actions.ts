@@ -1,0 +1,1 @@
+export const flagAuditActions = ['flag.set'] as const;

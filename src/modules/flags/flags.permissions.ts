@@ -1,0 +1,1 @@
+export const flagPermissions = ['flags:manage'] as const;
