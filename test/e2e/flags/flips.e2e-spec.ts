@@ -7,6 +7,8 @@ import { bearer, closeConnections, send } from '../../support/http/send.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 
 const IN_FLIGHT = 1000;
+/** The number of addresses that the requests come from, as they would from many clients. */
+const CLIENTS = 20;
 
 /** The value that one request saw, with its times in milliseconds. */
 interface Sight {
@@ -31,12 +33,13 @@ describe('a flag that is flipped while requests are in flight', () => {
   });
 
   /** Returns null for a request that a busy instance refused. */
-  async function look({ url }: Instance): Promise<Sight | null> {
+  async function look({ url }: Instance, client: number): Promise<Sight | null> {
     const sentAt = performance.now();
     const { status, json } = await send(url, {
       method: 'POST',
       path: '/ofrep/v1/evaluate/flags',
       headers: bearer(admin),
+      localAddress: `127.0.0.${1 + (client % CLIENTS)}`,
       body: { context: { targetingKey: admin.id } },
     });
     if (status === 503) return null;
@@ -63,16 +66,18 @@ describe('a flag that is flipped while requests are in flight', () => {
   it(`changes once on each of two instances, for ${IN_FLIGHT} requests in flight`, async () => {
     for (const next of [false, true, false]) {
       const seen = instances.map((): Sight[] => []);
-      const lookAt = async (index: number): Promise<boolean | undefined> => {
-        const sight = await look(instances[index] as Instance);
+      const lookAt = async (index: number, client: number): Promise<boolean | undefined> => {
+        const sight = await look(instances[index] as Instance, client);
         if (sight) seen[index]?.push(sight);
         return sight?.value;
       };
-      const flight = Array.from({ length: IN_FLIGHT }, (_, number) => lookAt(number % instances.length));
+      const flight = Array.from({ length: IN_FLIGHT }, (_, number) =>
+        lookAt(number % instances.length, number),
+      );
       await Promise.race(flight);
       const { sentAt, answeredAt } = await flip(next);
       await Promise.all(flight);
-      for (const index of seen.keys()) await until(async () => (await lookAt(index)) === next);
+      for (const index of seen.keys()) await until(async () => (await lookAt(index, 0)) === next);
       for (const sights of seen) {
         // Nobody saw the new value before the change was asked for, nor the old one after somebody had the new one.
         const fresh = sights.filter(({ value }) => value === next);

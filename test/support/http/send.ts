@@ -7,6 +7,8 @@ export interface Sent {
   readonly headers?: Readonly<Record<string, string | string[]>>;
   /** A string is sent as UTF-8; any other value that is no Buffer is sent as JSON. */
   readonly body?: unknown;
+  /** The local address to send from. The service admits few connections of one address that wait for a head. */
+  readonly localAddress?: string;
 }
 
 export interface Answer {
@@ -21,7 +23,10 @@ export interface Answer {
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
 /** Sends one request byte for byte. supertest would normalise paths, headers and bodies. */
-export function send(url: string, { method = 'GET', path, headers = {}, body }: Sent): Promise<Answer> {
+export function send(
+  url: string,
+  { method = 'GET', path, headers = {}, body, localAddress }: Sent,
+): Promise<Answer> {
   const bytes = bytesOf(body);
   const isJson = body !== undefined && headers['Content-Type'] === undefined;
   return new Promise((resolve, reject) => {
@@ -29,6 +34,7 @@ export function send(url: string, { method = 'GET', path, headers = {}, body }: 
       method,
       path,
       agent,
+      localAddress,
       headers: {
         ...(isJson && { 'Content-Type': 'application/json' }),
         ...(bytes && { 'Content-Length': String(bytes.length) }),
