@@ -1,17 +1,24 @@
 import { availableParallelism } from 'node:os';
-import { z } from 'zod';
-import { findCanonicalEmail } from '../common/email-address.js';
-import { codePointLength, hasControlCharacters } from '../common/text.js';
-import {
-  canonicalNetwork,
-  isHost,
-  isHttpAddress,
-  isHttpOrigin,
-  isRedisUrl,
-  isUrl,
-} from './address-formats.js';
+import type { z } from 'zod';
 import { linkTemplate, productName, sender } from './mail-formats.js';
 import { bearerSecret, masterKey } from './secret-formats.js';
+import {
+  ANY_LOCALHOST,
+  text,
+  oneOf,
+  boolean,
+  wholeNumber,
+  postgresUrl,
+  redisUrl,
+  smtpUrl,
+  httpOrigin,
+  httpAddress,
+  host,
+  emailAddress,
+  password,
+  origins,
+  networks,
+} from './value-formats.js';
 
 /**
  * An environment variable of the service. The table in docs/reference/configuration.md is generated from
@@ -28,72 +35,6 @@ export interface Variable<T = unknown> {
   readonly description: string;
 }
 
-const text = z.string().min(1, 'must not be empty');
-const oneOf = <const Names extends readonly string[]>(...names: Names) =>
-  z.enum(names, { error: `must be one of ${names.join(', ')}` });
-const boolean = z
-  .enum(['true', 'false'], { error: 'must be true or false' })
-  .transform((value) => value === 'true');
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
-
-const postgresUrl = z
-  .string()
-  .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');
-const redisUrl = z.string().refine(isRedisUrl, 'must be a redis:// address');
-const smtpUrl = z.string().refine((value) => isUrl(value, ['smtp:', 'smtps:']), 'must be an smtp:// address');
-const httpOrigin = z
-  .string()
-  .refine(isHttpOrigin, 'must be an http(s):// address without a path or a query')
-  .transform((value) => value.replace(/\/+$/, ''));
-const httpAddress = z
-  .string()
-  .refine(isHttpAddress, 'must be an http(s):// address without credentials, a query or a fragment')
-  .transform((value) => value.replace(/\/+$/, ''));
-/**
- * The one entry of `CORS_ORIGINS` that is not an exact origin: a development server on any port of this
- * machine.
- */
-export const ANY_LOCALHOST = 'http://localhost:*';
-const host = z.string().refine(isHost, 'must be an IP address or a host name');
-const emailAddress = z
-  .string()
-  .refine((value) => findCanonicalEmail(value.trim()) !== null, 'must be an email address');
-const password = z.string().refine((value) => {
-  const length = codePointLength(value.normalize('NFC'));
-  return length >= 8 && length <= 128 && !hasControlCharacters(value);
-}, 'must have 8 to 128 characters and no control characters');
-const origins = z.string().transform((value, context) => {
-  const list = listOf(value);
-  for (const origin of list) {
-    if (origin === ANY_LOCALHOST) continue;
-    // A URL may contain a "*", but no browser ever sends one. Such an entry would match no origin.
-    const exact = !origin.includes('*') && isUrl(origin, ['http:', 'https:']);
-    if (!exact || new URL(origin).origin !== origin) {
-      context.addIssue({
-        code: 'custom',
-        message: 'must be origins such as https://app.example.com, separated by commas',
-      });
-    }
-  }
-  return list;
-});
-const networks = z.string().transform((value, context) => {
-  const list = listOf(value).map(canonicalNetwork);
-  if (list.includes(null)) {
-    context.addIssue({
-      code: 'custom',
-      message:
-        'must be IP addresses or networks such as 10.0.0.0/8, separated by commas; a prefix shorter than /8 (IPv6: /16), or a network that contains all of IPv4, would trust every client',
-    });
-  }
-  return list.filter((network) => network !== null);
-});
 const row = <T>(variable: Variable<T>): Variable<T> => variable;
 
 export const variables = {
@@ -291,7 +232,7 @@ export const variables = {
     schema: redisUrl.optional(),
     secret: true,
     description:
-      'Redis that shares the rate limits between instances. Without it, or while it takes over 20 ms to respond, each instance applies its own limits',
+      'Redis that shares the rate limits and the responses of other systems between instances. Without it, or while it takes over 20 ms to respond, each instance applies its own limits',
   }),
   CORS_ORIGINS: row({
     schema: origins,
@@ -358,7 +299,7 @@ export const variables = {
   PWNED_PASSWORDS_URL: row({
     schema: httpAddress.optional(),
     description:
-      'Refuses passwords that are known from breaches. The address of a range service, such as `https://api.pwnedpasswords.com/range`; see [Passwords](../guides/sign-in.md#passwords)',
+      'Refuses passwords that are known from breaches. The address of a range service, such as `https://api.pwnedpasswords.com/range`; see [Calls to other systems](../operations/outbound-calls.md#passwords-from-breaches)',
   }),
   LOG_LEVEL: row({
     schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
@@ -402,9 +343,3 @@ export const variables = {
 } as const;
 
 export type VariableName = keyof typeof variables;
-
-const listOf = (value: string): string[] =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');

@@ -3,7 +3,8 @@ import type { z } from 'zod';
 import { addressFault } from './database-address.js';
 import { type Environment, processEnvironment } from './environment.js';
 import { localUrl } from './public-url.js';
-import { ANY_LOCALHOST, type Variable, type VariableName, variables } from './config.schema.js';
+import { type Variable, type VariableName, variables } from './config.schema.js';
+import { ANY_LOCALHOST } from './value-formats.js';
 
 /** The validated configuration: one frozen object with the names of the environment variables. */
 export type Config = {

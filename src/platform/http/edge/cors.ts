@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import cors from 'cors';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { ANY_LOCALHOST } from '../../../config/config.schema.js';
+import { ANY_LOCALHOST } from '../../../config/value-formats.js';
 
 /**
  * The platform's response headers that a script may want to read. The Fetch Standard hides all headers that are
