@@ -22,6 +22,7 @@ import { UsersModule } from './modules/users/users.module.js';
 import { AuditPartitionsModule, AuditLogModule } from './platform/audit-log/audit-log.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
+import { EventSinkModule } from './platform/event-sink/event-sink.module.js';
 import { EventStoreModule } from './platform/event-store/event-store.module.js';
 import { DomainEventsModule } from './platform/domain-events/domain-events.module.js';
 import { FeatureFlagsModule } from './platform/feature-flags/feature-flags.module.js';
@@ -55,6 +56,7 @@ const platform = [
   IdempotencyModule,
   MailModule,
   EventStoreModule,
+  EventSinkModule,
   AuditLogModule,
   AuditPartitionsModule,
 ];

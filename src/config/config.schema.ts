@@ -232,7 +232,18 @@ export const variables = {
     schema: redisUrl.optional(),
     secret: true,
     description:
-      'Redis that shares the rate limits and the responses of other systems between instances. Without it, or while it takes over 20 ms to respond, each instance applies its own limits',
+      'Redis that shares the rate limits and the responses of other systems between instances, and holds the stream of `EVENTS_REDIS_STREAM`. Without it, or while it takes over 20 ms to respond, each instance applies its own limits',
+  }),
+  EVENTS_REDIS_STREAM: row({
+    schema: text.regex(/^[\x21-\x7e]{1,200}$/, 'must be at most 200 visible ASCII characters').optional(),
+    description:
+      'Redis stream to which the events are sent, as a key in `REDIS_URL`. Without it none are sent',
+  }),
+  EVENTS_REDIS_PERSONAL_DATA: row({
+    schema: boolean,
+    default: 'false',
+    description:
+      'Sends the data of events to the Redis stream too. It holds personal values, which stay there for up to 24 hours after an erasure',
   }),
   CORS_ORIGINS: row({
     schema: origins,

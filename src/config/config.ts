@@ -99,6 +99,9 @@ function crossVariableFaults(config: Config): string[] {
   if (/^http:/i.test(config.PWNED_PASSWORDS_URL ?? '') && !config.OUTBOUND_ALLOW_PRIVATE) {
     faults.push('PWNED_PASSWORDS_URL must use https unless OUTBOUND_ALLOW_PRIVATE is true');
   }
+  if (config.EVENTS_REDIS_STREAM !== undefined && config.REDIS_URL === undefined) {
+    faults.push('EVENTS_REDIS_STREAM must not be set without REDIS_URL');
+  }
   if (config.HEALTH_PORT !== undefined && config.HEALTH_PORT === config.PORT) {
     faults.push('HEALTH_PORT must differ from PORT');
   }

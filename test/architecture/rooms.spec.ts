@@ -46,6 +46,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   database: ['embedded-postgres', 'logging', 'metrics'],
   'domain-events': [],
   'embedded-postgres': [],
+  'event-sink': ['event-store', 'lifecycle', 'logging', 'metrics'],
   'event-store': ['crypto', 'database', 'lifecycle', 'logging', 'metrics'],
   'feature-flags': ['database', 'lifecycle', 'logging'],
   health: ['database', 'http', 'lifecycle', 'metrics'],

@@ -57,14 +57,20 @@ interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition
   readonly encrypted: Buffer | null;
 }
 
-const COLUMNS = `epoch, xid::text, seq::text, id, events.type, stream, stream_version AS version, subject, about,
-                 occurred_at AS "occurredAt", data_sealed AS encrypted`;
+const HEAD = `epoch, xid::text, seq::text, id, events.type, stream, stream_version AS version, subject, about,
+              occurred_at AS "occurredAt"`;
+const COLUMNS = `${HEAD}, data_sealed AS encrypted`;
 
 /** Only events below the oldest running transaction, because no event can be inserted before them any more. */
 const SETTLED = '(epoch < current_epoch() OR xid < pg_snapshot_xmin(pg_current_snapshot()))';
 /** The table's columns. The selected columns of the same names are texts, where 10 sorts before 9. */
 const IN_ORDER = 'events.epoch, events.xid, events.seq';
 const NEXT = `(epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) AND ${SETTLED}`;
+const FIND_HEADS = `SELECT ${HEAD} FROM events WHERE ${NEXT} ORDER BY ${IN_ORDER} LIMIT $4`;
+/** Reads backwards and ends at the first event that is old enough. */
+const FIND_END_BEFORE = `
+  SELECT epoch, xid::text, seq::text FROM events WHERE occurred_at < $1
+  ORDER BY events.epoch DESC, events.xid DESC, events.seq DESC LIMIT 1`;
 const FIND_ALL = `SELECT ${COLUMNS} FROM events WHERE ${NEXT} ORDER BY ${IN_ORDER} LIMIT $4`;
 /** Reads each type in the order of its index. One condition for all types would sort every event of theirs. */
 const FIND_TYPES = `
@@ -164,6 +170,23 @@ export class EventStore {
   /** Tells whether committed events wait for an older transaction to end. */
   async hasUnsettled(): Promise<boolean> {
     return (await this.sql.maybeOne<object>(FIND_UNSETTLED)) !== null;
+  }
+
+  /**
+   * Returns the next settled events like `findSettled`, but with null for their data, so that no key is read.
+   */
+  async findSettledWithoutData({ epoch, xid, seq }: EventPosition, limit: number): Promise<StoredEvent[]> {
+    const rows = await this.sql.rows<Omit<EventRow, 'encrypted'>>(FIND_HEADS, [epoch, xid, seq, limit]);
+    return rows.map(({ epoch: era, xid: transaction, seq: place, ...event }) => ({
+      ...event,
+      position: { epoch: era, xid: transaction, seq: place },
+      data: null,
+    }));
+  }
+
+  /** Returns the position of the last event before that time, or one before all events. */
+  async findEndBefore(time: Date): Promise<EventPosition> {
+    return (await this.sql.maybeOne<EventPosition>(FIND_END_BEFORE, [time])) ?? START_POSITION;
   }
 
   /** Returns the position of the last settled event. Every event that settles from now on comes after it. */

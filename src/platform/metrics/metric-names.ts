@@ -14,4 +14,10 @@ export const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 
 export const BUILD_INFO = 'build_info';
 
+/** Counts the events that this instance has sent to Redis. */
+export const SINK_SENT = 'event_sink_sent_total';
+
+/** The age of the oldest event that Redis lacks, as the sending instance knows it. */
+export const SINK_LAG = 'event_sink_lag_seconds';
+
 export const HORIZON_LAG = 'horizon_lag_seconds';

@@ -11,6 +11,8 @@ import {
   HORIZON_LAG,
   LOCAL_LIMITS,
   OVERLOAD_REFUSALS,
+  SINK_LAG,
+  SINK_SENT,
 } from './metric-names.js';
 import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database.metrics.js';
 import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http.metrics.js';
@@ -51,6 +53,11 @@ const providers = [
   makeGaugeProvider({
     name: HORIZON_LAG,
     help: 'Age of the oldest transaction that may still write; events and seals wait for it',
+  }),
+  makeCounterProvider({ name: SINK_SENT, help: 'Events sent to the Redis stream' }),
+  makeGaugeProvider({
+    name: SINK_LAG,
+    help: 'Age of the oldest event that the Redis stream lacks, in seconds; 0 on instances that do not send',
   }),
   makeGaugeProvider({
     name: PASSWORD_QUEUE.depth,
