@@ -19,6 +19,7 @@ import { RolesModule } from './modules/roles/roles.module.js';
 import { UserBatchesModule } from './modules/user-batches/user-batches.module.js';
 import { UserImportsModule } from './modules/user-imports/user-imports.module.js';
 import { UsersModule } from './modules/users/users.module.js';
+import { WebhooksModule } from './modules/webhooks/webhooks.module.js';
 import { AuditPartitionsModule, AuditLogModule } from './platform/audit-log/audit-log.module.js';
 import { CryptoModule } from './platform/crypto/crypto.module.js';
 import { DatabaseModule } from './platform/database/database.module.js';
@@ -74,6 +75,7 @@ const features = [
   UserImportsModule,
   ExportModule,
   FlagsModule,
+  WebhooksModule,
 ];
 
 /**

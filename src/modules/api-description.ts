@@ -15,6 +15,7 @@ export const apiDescription: ApiDescription = {
     { name: 'export', description: 'Full exports of one consistent snapshot' },
     { name: 'events', description: 'The ordered log of what happened' },
     { name: 'flags', description: 'Feature flags, also by the OpenFeature Remote Evaluation Protocol' },
+    { name: 'webhooks', description: 'Events delivered to other systems' },
     { name: 'audit', description: 'The audit log and its proofs' },
   ],
 };

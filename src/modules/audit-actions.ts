@@ -12,6 +12,7 @@ import { jobAuditActions } from './jobs/jobs.audit-actions.js';
 import { resourceAuditActions } from './resources/resources.audit-actions.js';
 import { roleAuditActions } from './roles/roles.audit-actions.js';
 import { userAuditActions } from './users/users.audit-actions.js';
+import { webhookAuditActions } from './webhooks/webhooks.audit-actions.js';
 
 /** Every audit action that the platform and the features declare, in the order in which the API documents them. */
 export const auditActions = [
@@ -24,6 +25,7 @@ export const auditActions = [
   ...auditLogActions,
   ...platformAuditActions,
   ...flagAuditActions,
+  ...webhookAuditActions,
   ...jobAuditActions,
   ...signingKeyAuditActions,
 ] as const;

@@ -5,8 +5,9 @@ import { feedPermissions } from './events/events.permissions.js';
 import { flagPermissions } from './flags/flags.permissions.js';
 import { jobPermissions } from './jobs/jobs.permissions.js';
 import { resourcePermissions } from './resources/resources.permissions.js';
-import { reservedPermissions, rolePermissions } from './roles/roles.permissions.js';
+import { rolePermissions } from './roles/roles.permissions.js';
 import { userPermissions } from './users/users.permissions.js';
+import { webhookPermissions } from './webhooks/webhooks.permissions.js';
 
 /** Every permission that the features declare, in the order in which the API documents them. */
 export const permissions = [
@@ -17,7 +18,7 @@ export const permissions = [
   ...feedPermissions,
   ...exportPermissions,
   ...resourcePermissions,
-  ...reservedPermissions,
+  ...webhookPermissions,
   ...flagPermissions,
   ...jobPermissions,
 ] as const;

@@ -12,6 +12,7 @@ import { sessionIdOf } from '../support/builders/sessions.js';
 import { type Answer, bearer, closeConnections, send } from '../support/http/send.js';
 import { type TestUser, ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
 import { NOBODY } from '../support/builders/users.js';
+import { createWebhook } from '../support/builders/webhooks.js';
 import { routesOf } from '../support/docs/routes.js';
 
 /** Callers with access. `{id}` in a path is the id of `user`, or of a record that belongs to `user`. */
@@ -108,6 +109,16 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/jobs/{id}/rejected': ['    401    in   404   404     404     in '],
   'GET /api/jobs/{id}/stream': ['      401    in   404   404     404     in '],
   'DELETE /api/jobs/{id}': ['          401    in   404   404     404     in '],
+  'POST /api/webhooks': ['             401    403  403   403     403     in ', WRONG],
+  'GET /api/webhooks': ['              401    403  403   403     403     in '],
+  'GET /api/webhooks/{id}': ['         401    403  403   403     403     in '],
+  'PATCH /api/webhooks/{id}': ['       401    403  403   403     403     in ', WRONG],
+  'DELETE /api/webhooks/{id}': ['      401    403  403   403     403     in ', WRONG_VERSION],
+  'POST /api/webhooks/{id}/rotate-secret': ['401 403 403 403 403 in ', WRONG_VERSION],
+  'POST /api/webhooks/{id}/replay': [' 401    403  403   403     403     in ', WRONG],
+  'POST /api/webhooks/{id}/test': ['   401    403  403   403     403     in '],
+  'GET /api/webhooks/{id}/deliveries': ['401 403 403 403 403 in '],
+  'POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver': ['401 403 403 403 403 in '],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
   'GET /.well-known/oauth-authorization-server': [' in in in in in in '],
   'GET /.well-known/openid-configuration': ['       in in in in in in '],
@@ -135,6 +146,9 @@ describe('authorization', () => {
   let resourceId: string;
   /** A job of `user`, who had the permission when requesting it. */
   let jobId: string;
+  /** A paused webhook and a delivery of it. */
+  let webhookId: string;
+  let deliveryId: string;
   const users = new Map<Caller, TestUser>();
   const password = (caller: Caller): string => (caller === 'admin' ? ADMIN.password : PASSWORD);
 
@@ -155,6 +169,10 @@ describe('authorization', () => {
     await sealed(app, [entryId]);
     [{ id: resourceId }] = (await resourcesOf(app, user('user'), 1)) as [ResourceBody];
     jobId = await endedImportOf(app, user('user'));
+    webhookId = (await createWebhook(app, 'https://example.com/hooks', ['user.deleted'])).id;
+    const webhook = `/api/webhooks/${webhookId}`;
+    await app.as(app.admin, 'patch', webhook).send({ status: 'paused' }).expect(200);
+    deliveryId = ((await app.as(app.admin, 'post', `${webhook}/test`)).body as { id: string }).id;
     users.set('expired', { ...user('expired'), token: expiredToken(user('expired')) });
   });
   afterAll(() => {
@@ -191,6 +209,8 @@ describe('authorization', () => {
       .replace('/audit/{id}', `/audit/${entryId}`)
       .replace('/resources/{id}', `/resources/${resourceId}`)
       .replace('/jobs/{id}', `/jobs/${jobId}`)
+      .replace('/webhooks/{id}', `/webhooks/${webhookId}`)
+      .replace('{delivery_id}', deliveryId)
       .replace('{id}', idOf('user'))
       .replace('{session_id}', sessionIdOf(user('user')))
       .replace('{key}', 'signup')

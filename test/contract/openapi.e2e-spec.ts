@@ -21,7 +21,9 @@ import { Instance } from '../support/app/instance.js';
 import { askAboutSeals } from '../support/builders/audit.js';
 import { askAboutHistory } from '../support/http/history-answers.js';
 import { askAboutJobs } from '../support/http/job-answers.js';
+import { askAboutRoles } from '../support/http/role-answers.js';
 import { askAboutResources } from '../support/builders/resources.js';
+import { askAboutWebhooks } from '../support/http/webhook-answers.js';
 import {
   askAboutSessions,
   askToChangeEmail,
@@ -32,7 +34,6 @@ import { MASTER_KEY } from '../support/app/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
 import { lacksExample } from '../support/docs/examples.js';
 import { askAboutFlags } from '../support/http/flag-answers.js';
-import { askAboutRoles } from '../support/http/role-answers.js';
 import { routesOf } from '../support/docs/routes.js';
 import type { TestDatabase } from '../support/database/test-database.js';
 
@@ -129,10 +130,12 @@ describe('the OpenAPI document', () => {
   });
 
   /** Every such route is marked `@NoStore`; test/e2e/auth/compression calls each of them. */
-  it('has tokens in the responses of sign-in, refresh and password change, and secrets nowhere else', () => {
+  it('has tokens in the responses of sign-in, refresh and password change, and secrets in those of webhooks that make one', () => {
     expect(operationsThatTell(document, /(?:token|secret|ticket)$/)).toEqual([
       'POST /api/auth/login',
       'POST /api/auth/refresh',
+      'POST /api/webhooks',
+      'POST /api/webhooks/{id}/rotate-secret',
       'PUT /api/auth/password',
     ]);
   });
@@ -297,8 +300,10 @@ async function realAnswers(url: string, database: TestDatabase) {
   const ask = async (operation: string, given: Asked = {}) => {
     const [method = '', pattern = ''] = operation.split(' ');
     const path =
-      pattern.replace(/\{\w+\}/, given.key ?? '').replace('{session_id}', given.session ?? '') +
-      (given.query ?? '');
+      pattern
+        .replace(/\{\w+\}/, given.key ?? '')
+        .replace('{session_id}', given.session ?? '')
+        .replace('{delivery_id}', given.delivery ?? '') + (given.query ?? '');
     const request = supertest(url)[method.toLowerCase() as 'get'](path);
     const token = 'token' in given ? given.token : admin.token;
     if (token !== undefined) void request.auth(token, { type: 'bearer' });
@@ -379,7 +384,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   await askAboutHistory(ask, user, url);
   await askAboutSeals(ask, database);
 
-  await askAboutRoles(ask);
+  for (const askAbout of [askAboutWebhooks, askAboutRoles]) await askAbout(ask);
   return answers;
 }
 
@@ -388,6 +393,8 @@ interface Asked {
   readonly key?: string;
   /** The value of the path parameter `session_id`. */
   readonly session?: string;
+  /** The value of the path parameter `delivery_id`. */
+  readonly delivery?: string;
   readonly query?: string;
   readonly body?: object | string;
   readonly headers?: Record<string, string>;

@@ -75,7 +75,7 @@ const permissionMeanings: Readonly<Record<Permission, string>> = {
   'events:read': 'Read the event feed',
   'export:run': 'Export users and the audit log',
   'resources:transfer': 'See, delete and transfer resources of other users',
-  'webhooks:manage': 'Reserved: no route uses it yet',
+  'webhooks:manage': 'Manage webhooks; what sends events to one also requires `events:read`',
   'flags:manage': 'Read and change feature flags, and evaluate them for other users',
   'jobs:manage': 'See and cancel the jobs of other users',
 };
@@ -104,6 +104,7 @@ function permissionsOf(policy: RouteFacts['policy']): readonly Permission[] {
     case 'self-or-permission':
       return [policy.permission];
     case 'one-of':
+    case 'all-of':
       return policy.permissions;
     default:
       return [];
@@ -121,6 +122,8 @@ function callersOf(policy: RouteFacts['policy']): string {
       return `the user itself, or ${names.join()}`;
     case 'one-of':
       return `one of ${names.join(', ')}, depending on the request`;
+    case 'all-of':
+      return names.join(' and ');
     case 'permission':
       return names.join();
     default:
@@ -152,6 +155,8 @@ const eventMeanings: Readonly<Record<string, readonly [occurs: string, data: str
   'session.revoked': ['A session ended before it expired', '`session_id`'],
   'session.reuse_detected': ['A stolen refresh token was presented; its session ended', '`session_id`'],
   'role.changed': ['The permissions of a role changed', 'in-process only: not stored, not in the feed'],
+  'webhook.paused': ['A webhook was paused', '`webhook_id`, `paused_reason`'],
+  'webhook.test': ['Somebody sent a test event, which only this webhook receives', '`webhook_id`'],
   'resource.created': ['A resource was created', '`resource_id`, `type`, `name`, `external_id`, `owner_id`'],
   'resource.deleted': ['A resource was deleted', '`resource_id`'],
   'flag.changed': [
@@ -202,6 +207,13 @@ const auditActionMeanings: Readonly<Record<AuditAction, string>> = {
   'resource.delete': 'A resource was deleted',
   'resource.transfer': 'Resources changed owner',
   'flag.set': 'A feature flag was changed',
+  'webhook.create': 'A webhook was created',
+  'webhook.update': 'A webhook was changed, paused or continued; the service itself paused it after a 410',
+  'webhook.delete': 'A webhook was deleted',
+  'webhook.rotate_secret': 'A webhook got a new secret',
+  'webhook.replay': 'Events of a range of time were requested again',
+  'webhook.redeliver': 'A delivery was requested again',
+  'webhook.test': 'A test event was sent to a webhook',
   'export.run': 'An export began or was resumed',
   'audit.read': 'The audit log was read',
   'audit.verify': 'The audit log was verified',

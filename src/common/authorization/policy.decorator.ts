@@ -15,6 +15,7 @@ export type Policy =
   | { readonly kind: 'signed-in' }
   | { readonly kind: 'permission'; readonly permission: Permission }
   | { readonly kind: 'one-of'; readonly permissions: readonly Permission[] }
+  | { readonly kind: 'all-of'; readonly permissions: readonly Permission[] }
   | { readonly kind: 'self-or-permission'; readonly permission: Permission };
 
 export const POLICY_METADATA = 'gatehouse:policy';
@@ -58,6 +59,16 @@ export const RequiresOneOf = (...permissions: Permission[]) =>
     ApiForbiddenResponse({
       type: ErrorResponse,
       description: `Depending on the request, needs one of ${permissions.map((each) => `\`${each}\``).join(', ')}`,
+    }),
+  );
+
+/** Admits holders of all these permissions. Other callers get 403. */
+export const RequiresAllOf = (...permissions: Permission[]) =>
+  applyDecorators(
+    closed({ kind: 'all-of', permissions }),
+    ApiForbiddenResponse({
+      type: ErrorResponse,
+      description: `Needs ${permissions.map((each) => `\`${each}\``).join(' and ')}`,
     }),
   );
 

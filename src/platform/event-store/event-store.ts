@@ -53,6 +53,16 @@ export interface SettledPage {
   readonly hasMore: boolean;
 }
 
+/** An event without its data. */
+export type EventHeader = Omit<StoredEvent, 'data'>;
+
+/** A range of time (`to` is exclusive) and the types to find in it. */
+export interface EventRange {
+  readonly from: Date;
+  readonly to: Date;
+  readonly types: readonly string[];
+}
+
 interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition {
   readonly encrypted: Buffer | null;
 }
@@ -89,6 +99,22 @@ const FIND_END = `
 
 const FIND_UNSETTLED = `
   SELECT 1 FROM events WHERE (epoch, xid) >= (current_epoch(), pg_snapshot_xmin(pg_current_snapshot())) LIMIT 1`;
+
+const FIND_AT = `
+  SELECT ${COLUMNS} FROM unnest($1::integer[], $2::xid8[], $3::bigint[]) AS wanted (epoch, xid, seq)
+  JOIN events USING (epoch, xid, seq)`;
+
+const IN_TIME = 'occurred_at >= $1 AND occurred_at < $2';
+const FIND_ENDS_OF_RANGE = `
+  WITH found AS MATERIALIZED (SELECT epoch, xid, seq FROM events WHERE ${IN_TIME} AND ${SETTLED})
+  (SELECT epoch, xid::text, seq::text FROM found ORDER BY found.epoch, found.xid, found.seq LIMIT 1)
+  UNION ALL
+  (SELECT epoch, xid::text, seq::text FROM found ORDER BY found.epoch DESC, found.xid DESC, found.seq DESC LIMIT 1)`;
+const FIND_IN_RANGE = `
+  SELECT ${COLUMNS} FROM events
+  WHERE (epoch, xid, seq) > ($4::integer, $5::xid8, $6::bigint) AND (epoch, xid, seq) <= ($7::integer, $8::xid8, $9::bigint)
+    AND ${IN_TIME} AND type = ANY ($3)
+  ORDER BY ${IN_ORDER} LIMIT $10`;
 
 const INSERT = prepared(
   `INSERT INTO events (epoch, id, type, stream, stream_version, subject, about, occurred_at, data_sealed)
@@ -187,6 +213,45 @@ export class EventStore {
   /** Returns the position of the last event before that time, or one before all events. */
   async findEndBefore(time: Date): Promise<EventPosition> {
     return (await this.sql.maybeOne<EventPosition>(FIND_END_BEFORE, [time])) ?? START_POSITION;
+  }
+
+  /** Returns the events at these positions, in any order, whether they are settled or not. */
+  async findAt(positions: readonly EventPosition[]): Promise<StoredEvent[]> {
+    const columns = [
+      positions.map(({ epoch }) => epoch),
+      positions.map(({ xid }) => xid),
+      positions.map(({ seq }) => seq),
+    ];
+    return this.decrypt(await this.sql.rows<EventRow>(FIND_AT, columns));
+  }
+
+  /** Returns the positions of the first and the last settled event in a range of time; null if it has none. */
+  async findEndsOfRange({
+    from,
+    to,
+  }: Omit<EventRange, 'types'>): Promise<[EventPosition, EventPosition] | null> {
+    const [first, last] = await this.sql.rows<EventPosition>(FIND_ENDS_OF_RANGE, [from, to]);
+    return first && last ? [first, last] : null;
+  }
+
+  /** Returns the headers of the next events in a range of time, after one position and up to another. */
+  async findInRange(
+    { from, to, types }: EventRange,
+    [after, until]: readonly [EventPosition, EventPosition],
+    limit: number,
+  ): Promise<EventHeader[]> {
+    const places = [after, until].flatMap(({ epoch, xid, seq }) => [epoch, xid, seq]);
+    const rows = await this.sql.rows<EventRow>(FIND_IN_RANGE, [from, to, types, ...places, limit]);
+    return rows.map(({ id, type, stream, version, subject, about, occurredAt, epoch, xid, seq }) => ({
+      id,
+      type,
+      stream,
+      version,
+      subject,
+      about,
+      occurredAt,
+      position: { epoch, xid, seq },
+    }));
   }
 
   /** Returns the position of the last settled event. Every event that settles from now on comes after it. */

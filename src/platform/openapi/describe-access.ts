@@ -12,6 +12,8 @@ export function describeAccess(policy: Policy | undefined): string {
       return `Requires \`${policy.permission}\`.`;
     case 'one-of':
       return `Requires one of ${policy.permissions.map((each) => `\`${each}\``).join(', ')}, depending on the request.`;
+    case 'all-of':
+      return `Requires ${policy.permissions.map((each) => `\`${each}\``).join(' and ')}.`;
     default:
       return `For the user itself, and for holders of \`${policy.permission}\`. Others get 404.`;
   }

@@ -40,6 +40,9 @@ import { SetRoles } from '../../../src/modules/users/commands/set-roles.command.
 import { UpdateUser } from '../../../src/modules/users/commands/update-user.command.js';
 import { VerifyEmail } from '../../../src/modules/users/commands/verify-email.command.js';
 import { UsersService } from '../../../src/modules/users/users.service.js';
+import { SendTestEvent } from '../../../src/modules/webhooks/commands/send-test-event.command.js';
+import { UpdateWebhook } from '../../../src/modules/webhooks/commands/update-webhook.command.js';
+import { WebhooksService } from '../../../src/modules/webhooks/webhooks.service.js';
 import { isRead } from '../../../src/platform/database/driver/statements/statement.js';
 import { AllRows } from '../../support/database/all-rows.js';
 import { stopBackgroundWork } from '../../support/app/background-work.js';
@@ -106,6 +109,11 @@ async function transfer(): Promise<TransferResources> {
   const [{ id }, to] = [await makeResource(app.admin), await app.createUser()];
   return new TransferResources({ to_user_id: to.id, resource_ids: [id] }, caller);
 }
+/** Makes a webhook for none of the events that the commands store. */
+const makeWebhook = () =>
+  app.nest
+    .get(WebhooksService)
+    .create({ url: 'https://example.com/hooks', types: ['session.reuse_detected'] });
 const createJob = (): CreateBulkJob => {
   const input = { itemIds: [newId()], parameters: {}, dryRun: false };
   return new CreateBulkJob({ type: 'users.disable' }, input, caller);
@@ -216,6 +224,14 @@ const commands: readonly (readonly [Type<ICommand>, () => Promise<ICommand> | IC
   [DeleteResource, async () => new DeleteResource((await makeResource(app.admin)).id, caller, null)],
   [TransferResources, transfer],
   [SetFlag, setFlag],
+  [
+    UpdateWebhook,
+    async () => {
+      const { webhook } = await makeWebhook();
+      return new UpdateWebhook(webhook.id, { description: 'A note', status: 'paused' }, null);
+    },
+  ],
+  [SendTestEvent, async () => new SendTestEvent((await makeWebhook()).webhook.id)],
   [CreateBulkJob, createJob],
   [CancelJob, async () => new CancelJob((await execute<Job>(createJob())).id, caller)],
   // The last one, because it needs a service without an administrator.

@@ -5,6 +5,8 @@ import { SignInAttemptsService } from '../../../src/modules/auth/sign-in/sign-in
 import { SigningKeysService } from '../../../src/modules/auth/signing-keys/signing-keys.service.js';
 import { JobWorker } from '../../../src/modules/jobs/processing/job.worker.js';
 import { LastLoginBuffer } from '../../../src/modules/users/last-login.buffer.js';
+import { WebhookDeliverer } from '../../../src/modules/webhooks/sending/webhook.deliverer.js';
+import { WebhookMetrics } from '../../../src/modules/webhooks/sending/webhook.metrics.js';
 import { HorizonMonitor } from '../../../src/platform/event-store/horizon.monitor.js';
 import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
 import type { TestApp } from './test-app.js';
@@ -18,6 +20,8 @@ const WORKERS = [
   SignInAttemptsService,
   SigningKeysService,
   TaskWorker,
+  WebhookDeliverer,
+  WebhookMetrics,
 ];
 
 /**

@@ -1,9 +1,9 @@
 type Ask = (
   operation: string,
-  given?: { key?: string; body?: object; headers?: Record<string, string> },
+  given?: { readonly key?: string; readonly body?: object; readonly headers?: Record<string, string> },
 ) => Promise<unknown>;
 
-/** Requests every response about roles. */
+/** Asks for every answer about roles that the document describes. */
 export async function askAboutRoles(ask: Ask): Promise<void> {
   await ask('GET /api/roles', {});
   await ask('PUT /api/roles/{name}', { key: 'support', body: { permissions: ['users:read'] } });

@@ -27,5 +27,6 @@ export function assertAdmitted(
 function admits(policy: Exclude<Policy, { kind: 'public' }>, { permissions }: Principal): boolean {
   if (policy.kind === 'signed-in') return true;
   if (policy.kind === 'one-of') return policy.permissions.some((each) => permissions.has(each));
+  if (policy.kind === 'all-of') return policy.permissions.every((each) => permissions.has(each));
   return permissions.has(policy.permission);
 }

@@ -1,0 +1,1 @@
+export const webhookPermissions = ['webhooks:manage'] as const;

@@ -1,0 +1,129 @@
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Webhook as Verifier } from 'standardwebhooks';
+import type { TestApp } from '../app/test-app.js';
+
+export interface WebhookBody {
+  readonly id: string;
+  readonly url: string;
+  readonly types: string[];
+  readonly status: string;
+  readonly paused_reason: string | null;
+  readonly version: number;
+  readonly secret: string;
+}
+
+export interface AttemptBody {
+  readonly at: string;
+  readonly status: number | null;
+  readonly duration_ms: number;
+  readonly error?: string;
+  readonly response?: string;
+}
+
+export interface DeliveryBody {
+  readonly id: string;
+  readonly event_id: string;
+  readonly type: string;
+  readonly position: string;
+  readonly status: string;
+  readonly attempts: AttemptBody[];
+  readonly next_attempt_at: string | null;
+}
+
+/** An event as a receiver gets it. */
+export interface ReceivedEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly position: string;
+  readonly data: Record<string, unknown> | null;
+}
+
+export interface ReceivedRequest {
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly event: ReceivedEvent;
+}
+
+type Answer = (response: ServerResponse, request: ReceivedRequest) => void;
+
+const ok: Answer = (response) => void response.writeHead(204).end();
+
+/** A receiver of webhooks on this machine, which keeps all requests and answers as it is told. */
+export class Receiver {
+  readonly requests: ReceivedRequest[] = [];
+  answer: Answer = ok;
+  /** The largest number of requests that were in progress at once. */
+  maxInProgress = 0;
+  private inProgress = 0;
+
+  private constructor(private readonly server: Server) {}
+
+  static async open(): Promise<Receiver> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const receiver = new Receiver(server);
+    server.on('request', (request, response: ServerResponse) => {
+      receiver.maxInProgress = Math.max(receiver.maxInProgress, ++receiver.inProgress);
+      response.on('close', () => receiver.inProgress--);
+      const pieces: Buffer[] = [];
+      request.on('data', (piece: Buffer) => pieces.push(piece));
+      request.on('end', () => {
+        const text = Buffer.concat(pieces).toString();
+        const received = { headers: request.headers, text, event: JSON.parse(text) as ReceivedEvent };
+        receiver.requests.push(received);
+        receiver.answer(response, received);
+      });
+    });
+    return receiver;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/hook`;
+  }
+
+  get events(): ReceivedEvent[] {
+    return this.requests.map(({ event }) => event);
+  }
+
+  /** Returns the events about one subject in the order in which they came. */
+  about(subject: string): ReceivedEvent[] {
+    return this.events.filter((event) => event.subject === subject);
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+/** Throws unless the request is signed with the secret, in the words of the public library. */
+export function verify({ headers, text }: ReceivedRequest, secret: string): unknown {
+  const names = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
+  const signed = Object.fromEntries(names.map((name) => [name, String(headers[name])]));
+  return new Verifier(secret).verify(text, signed);
+}
+
+export async function createWebhook(app: TestApp, url: string, types: string[]): Promise<WebhookBody> {
+  const answer = await app.as(app.admin, 'post', '/api/webhooks').send({ url, types });
+  if (answer.status !== 201) throw new Error(`creating a webhook answered ${answer.status}: ${answer.text}`);
+  return answer.body as WebhookBody;
+}
+
+/** Returns the newest deliveries of a webhook, up to a hundred. */
+export async function deliveriesOf(app: TestApp, id: string): Promise<DeliveryBody[]> {
+  const answer = await app.as(app.admin, 'get', `/api/webhooks/${id}/deliveries?limit=100`);
+  if (answer.status !== 200) throw new Error(`the deliveries answered ${answer.status}: ${answer.text}`);
+  return answer.body as DeliveryBody[];
+}
+
+/** Makes the retries of all webhooks due, so that a test does not wait for hours. */
+export async function makeRetriesDue(app: TestApp): Promise<void> {
+  await app.database.query(
+    `UPDATE webhook_deliveries SET next_attempt_at = now() - interval '1 second' WHERE status = 'pending'`,
+  );
+  await app.database.query(
+    `UPDATE webhook_lanes SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL`,
+  );
+}
