@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
 import { noSignals } from '../support/faults/backends.js';
+import { crashDatabase } from '../support/faults/database-crash.js';
 import { LEASE_MS, Pair } from '../support/app/pair.js';
 import { revocations, tryOut } from '../support/faults/revocations.js';
 import { closeConnections } from '../support/http/send.js';
@@ -37,34 +37,6 @@ wherePossible(noSignals, 'a database that crashes', () =>
         `an answer ${where}`,
       );
 
-    const connect = async (): Promise<{ client: pg.Client; ended: Promise<void> }> => {
-      const client = new pg.Client({ connectionString: database.url });
-      const ended = new Promise<void>((resolve) => client.once('end', resolve));
-      client.on('error', () => {});
-      await client.connect();
-      return { client, ended };
-    };
-    const accepts = async (): Promise<boolean> => {
-      try {
-        await (await connect()).client.end();
-        return true;
-      } catch {
-        return false;
-      }
-    };
-
-    /** Kills one backend with -9. PostgreSQL then ends all others and recovers as after a crash. */
-    async function crash(): Promise<void> {
-      const [victim, witness] = [await connect(), await connect()];
-      const { rows } = await victim.client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-      // The test server commits asynchronously, and this test is not about lost commits.
-      await victim.client.query('CHECKPOINT');
-      process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
-      // The other backends end a moment later; until then the service could still get answers.
-      await Promise.all([victim.ended, witness.ended]);
-      await until(accepts, 60_000, 'the server is back');
-    }
-
     it(`never leaves a stale permission, and uses the cache again after each of ${ROUNDS} crashes`, async () => {
       const said: string[] = [];
       for (let round = 0; round < ROUNDS; round++) {
@@ -72,7 +44,7 @@ wherePossible(noSignals, 'a database that crashes', () =>
         const gone = await pair.createUser(`gone-${round}@example.com`);
         await Promise.all([trusts('here'), trusts('there')]);
         const crashedAt = performance.now();
-        await crash();
+        await crashDatabase(database.url);
         await Promise.all([serves('here'), serves('there')]);
         const served = performance.now() - crashedAt;
         for (const outcome of [

@@ -138,7 +138,7 @@ describe('a delivery', () => {
         // Up to a tenth of jitter, and what the attempt and its storing took.
         expect(pauseMs).toBeLessThan(seconds * 1100 + 20_000);
       }
-      await makeRetriesDue(app);
+      await makeRetriesDue(app.database);
     }
     // A dead delivery holds nothing back.
     await until(() => receiver.about(failing).length === 11, 30_000, 'the event after the dead one');
@@ -159,6 +159,18 @@ describe('a delivery', () => {
     await until(() => receiver.about(failing).length === 12, 30_000, 'the delivery that was sent again');
     expect(namesOf(receiver.about(failing)).at(-1)).toBe('B');
     await allBecome(webhook, 'delivered');
+  }, 120_000);
+
+  it('comes in the order of its user also when many have waited', async () => {
+    const webhook = await hook(['user.updated']);
+    const ids = await Promise.all(Array.from({ length: 30 }, newUser));
+    await manage('patch', webhook).send({ status: 'paused' }).expect(200);
+    const names = Array.from({ length: 10 }, (_, n) => `Name ${n}`);
+    for (const name of names) await Promise.all(ids.map((id) => rename(id, name)));
+    expect(receiver.requests).toEqual([]);
+    await manage('patch', webhook).send({ status: 'active' }).expect(200);
+    await until(() => receiver.requests.length === ids.length * names.length, 60_000, 'all events');
+    for (const id of ids) expect(namesOf(receiver.about(id))).toEqual(names);
   }, 120_000);
 
   it('has at most ten requests in progress to one webhook', async () => {
@@ -183,7 +195,7 @@ describe('a delivery', () => {
     await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
     await app.as(app.admin, 'post', `/api/users/${id}/erase`).expect(202);
     receiver.answer = (response) => response.writeHead(200).end();
-    await makeRetriesDue(app);
+    await makeRetriesDue(app.database);
     const [, created] = await allBecome(webhook, 'delivered');
     expect(created?.attempts[0]).not.toHaveProperty('response');
     expect(

@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from 'node:net';
 import { Webhook as Verifier } from 'standardwebhooks';
 import type { TestApp } from '../app/test-app.js';
+import type { TestDatabase } from '../database/test-database.js';
 
 export interface WebhookBody {
   readonly id: string;
@@ -57,13 +58,14 @@ export class Receiver {
   /** The largest number of requests that were in progress at once. */
   maxInProgress = 0;
   private inProgress = 0;
+  private port = 0;
 
   private constructor(private readonly server: Server) {}
 
   static async open(): Promise<Receiver> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const receiver = new Receiver(server);
+    await receiver.listen();
     server.on('request', (request, response: ServerResponse) => {
       receiver.maxInProgress = Math.max(receiver.maxInProgress, ++receiver.inProgress);
       response.on('close', () => receiver.inProgress--);
@@ -80,7 +82,7 @@ export class Receiver {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/hook`;
+    return `http://127.0.0.1:${this.port}/hook`;
   }
 
   get events(): ReceivedEvent[] {
@@ -92,6 +94,13 @@ export class Receiver {
     return this.events.filter((event) => event.subject === subject);
   }
 
+  /** Accepts connections, after `close` on the same port as before. */
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  /** Cuts all connections and refuses new ones. */
   async close(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
@@ -119,11 +128,11 @@ export async function deliveriesOf(app: TestApp, id: string): Promise<DeliveryBo
 }
 
 /** Makes the retries of all webhooks due, so that a test does not wait for hours. */
-export async function makeRetriesDue(app: TestApp): Promise<void> {
-  await app.database.query(
+export async function makeRetriesDue(database: TestDatabase): Promise<void> {
+  await database.query(
     `UPDATE webhook_deliveries SET next_attempt_at = now() - interval '1 second' WHERE status = 'pending'`,
   );
-  await app.database.query(
+  await database.query(
     `UPDATE webhook_lanes SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL`,
   );
 }

@@ -86,12 +86,13 @@ const FIND_DUE = `
     ORDER BY due_at LIMIT $3
   ) AS lane LEFT JOIN LATERAL (
     SELECT id, event_id AS "eventId", epoch, xid::text, seq::text, tries,
+           row_number() OVER (ORDER BY webhook_deliveries.epoch, webhook_deliveries.xid, webhook_deliveries.seq, id) AS place,
            extract(epoch FROM nullif(greatest(next_attempt_at - statement_timestamp(), interval '0'), interval '0'))::float8 AS wait
     FROM webhook_deliveries
     WHERE webhook_id = $1 AND webhook_deliveries.subject = lane.subject AND status = 'pending'
     ORDER BY webhook_deliveries.epoch, webhook_deliveries.xid, webhook_deliveries.seq, id LIMIT $4
   ) AS delivery ON true
-  ORDER BY lane.due_at, lane.subject`;
+  ORDER BY lane.due_at, lane.subject, delivery.place`;
 
 const SETTLE = `
   UPDATE webhook_deliveries AS delivery SET
