@@ -13,7 +13,7 @@ import { isRunOnce } from '../../platform/idempotency/idempotency.decorator.js';
 import { RateLimiter } from '../../platform/rate-limit/rate-limiter.service.js';
 import { assertAdmitted } from './principals/assert-admitted.js';
 import { PrincipalsService } from './principals/principals.service.js';
-import { TokenAuthenticator } from './principals/token.authenticator.js';
+import { TokenAuthenticator, type TokenFault } from './principals/token.authenticator.js';
 import { type VerifiedToken, VerifiedTokenCache } from './principals/verified-token.cache.js';
 
 /** A request on its way through the gate. */
@@ -62,9 +62,15 @@ export class GateGuard implements CanActivate {
   }
 
   private async lookUpCaller(arrival: Arrival, verified: VerifiedToken | null): Promise<boolean> {
-    const known = verified ?? (await this.authenticator.verify(arrival.context));
+    const known = verified ?? (await this.verify(arrival));
     if (typeof known === 'string') return this.setCaller(arrival, null, known);
     return this.setCaller(arrival, await this.principals.find(known.userId, known.sessionId), 'ended');
+  }
+
+  private async verify({ context, request }: Arrival): Promise<VerifiedToken | TokenFault> {
+    const access = await this.authenticator.verify(context);
+    if (typeof access !== 'string') this.verified.remember(bearerToken(request) ?? '', access, access.exp);
+    return access;
   }
 
   /** Sets the caller. Without a principal, sets the reason why the token was refused. */

@@ -55,7 +55,8 @@ export class EventStreams {
       unwatch();
       free();
       stream.reader.stop();
-      this.metrics.closed('sse', stream.closeReason);
+      this.metrics.ending('sse', stream.closeReason);
+      this.metrics.closed('sse');
     };
     // Runs on close rather than when the generator ends, because the generator of an unread stream never starts.
     if (response.closed) close();

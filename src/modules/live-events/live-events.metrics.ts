@@ -31,9 +31,13 @@ export class LiveEventsMetrics {
     if (events > 0) this.events.inc({ kind }, events);
   }
 
-  closed(kind: StreamKind, reason: CloseReason): void {
-    this.open.dec({ kind });
+  /** Counts the end of a stream when it is decided. The reader may still have to take the last message. */
+  ending(kind: StreamKind, reason: CloseReason): void {
     this.closes.inc({ kind, reason });
+  }
+
+  closed(kind: StreamKind): void {
+    this.open.dec({ kind });
   }
 }
 

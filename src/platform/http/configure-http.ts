@@ -8,6 +8,8 @@ import { EdgeMiddleware } from './edge/edge.middleware.js';
 import { handleExpectHeaders } from './server/expect-header.js';
 import { keepClientAddresses } from './server/keep-client-addresses.js';
 import { OverloadMiddleware, type RequestListener } from './overload/overload.middleware.js';
+import { DeclaredRoutesService } from './declared-routes.service.js';
+import { routeUpgrades } from './server/upgrades.js';
 import { UnfinishedHeadsMonitor } from './server/unfinished-heads.monitor.js';
 
 /** Configures everything that runs before the routes, in the order in which a request meets it. */
@@ -40,4 +42,7 @@ function guardServer(app: NestExpressApplication): void {
   const express: Express = app.getHttpAdapter().getInstance();
   const isTrusted = express.get('trust proxy fn') as (address: string, hop: number) => boolean;
   new UnfinishedHeadsMonitor((address) => isTrusted(address, 0)).watch(server);
+  const paths = new Set(app.get(DeclaredRoutesService).upgradePaths());
+  // The router, too, ignores case and a slash at the end.
+  routeUpgrades(server, (path) => paths.has(path.toLowerCase().replace(/(?<=.)\/$/, '')));
 }

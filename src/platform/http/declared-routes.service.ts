@@ -3,6 +3,7 @@ import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/internal';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { type OperationalRoute, operationalRoute } from '../../common/http/operational.decorator.js';
 import { headersExposedBy } from './exposes-headers.decorator.js';
+import { acceptsUpgrades } from './server/upgrades.js';
 
 interface DeclaredRoute {
   /** The first segment of the path, such as `api`; empty for `/`. */
@@ -22,6 +23,17 @@ export class DeclaredRoutesService {
     return this.controllers().flatMap((controller) => this.routesOf(controller));
   }
 
+  /** Returns the paths whose handlers take over connections, such as `/ws`. */
+  upgradePaths(): string[] {
+    return this.controllers().flatMap((controller) =>
+      this.handlersOf(controller)
+        .filter(acceptsUpgrades)
+        .map(
+          (handler) => `/${`${pathOf(controller)}/${pathOf(handler)}`.split('/').filter(Boolean).join('/')}`,
+        ),
+    );
+  }
+
   exposedHeaders(): string[] {
     return this.controllers().flatMap(headersExposedBy);
   }
@@ -31,11 +43,16 @@ export class DeclaredRoutesService {
   }
 
   private routesOf(controller: Controller): DeclaredRoute[] {
+    return this.handlersOf(controller).map((handler) => {
+      const area = areaOf(`${pathOf(controller)}/${pathOf(handler)}`);
+      return { area, operational: operationalRoute(handler, controller) };
+    });
+  }
+
+  private handlersOf(controller: Controller): object[] {
     return this.scanner.getAllMethodNames(controller.prototype).flatMap((name) => {
       const handler = controller.prototype[name];
-      if (!handler || !Reflect.hasMetadata(METHOD_METADATA, handler)) return [];
-      const area = areaOf(`${pathOf(controller)}/${pathOf(handler)}`);
-      return [{ area, operational: operationalRoute(handler, controller) }];
+      return handler && Reflect.hasMetadata(METHOD_METADATA, handler) ? [handler] : [];
     });
   }
 }

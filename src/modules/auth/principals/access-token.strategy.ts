@@ -1,28 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
-import type { Request } from 'express';
 import { Strategy } from 'passport-jwt';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { bearerToken } from '../../../common/http/bearer-token.js';
 import { SigningKeysService } from '../signing-keys/signing-keys.service.js';
-import { readAccess, type TokenClaims } from '../sessions/token-claims.js';
+import { type AccessClaims, readAccess, type TokenClaims } from '../sessions/token-claims.js';
 import { SIGNING_ALGORITHM, tokenHeader, tokenKinds } from '../sessions/token-kinds.js';
-import { type VerifiedToken, VerifiedTokenCache } from './verified-token.cache.js';
 
 export const ACCESS_TOKEN_STRATEGY = 'access-token';
 
 /** Verifies an access token: its signature by one of our keys, type, issuer, audience and expiry. */
 @Injectable()
 export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN_STRATEGY) {
-  constructor(
-    @InjectConfig() config: Config,
-    keys: SigningKeysService,
-    private readonly verified: VerifiedTokenCache,
-  ) {
+  constructor(@InjectConfig() config: Config, keys: SigningKeysService) {
     super({
       jwtFromRequest: bearerToken,
-      passReqToCallback: true,
       algorithms: [SIGNING_ALGORITHM],
       issuer: config.PUBLIC_URL,
       audience: tokenKinds.access.audience,
@@ -42,9 +35,7 @@ export class AccessTokenStrategy extends PassportStrategy(Strategy, ACCESS_TOKEN
   }
 
   /** @returns null for a token that lacks a claim that every access token has */
-  validate(request: Request, claims: TokenClaims): VerifiedToken | null {
-    const access = readAccess(claims);
-    if (access) this.verified.remember(bearerToken(request) ?? '', access, access.exp);
-    return access;
+  validate(claims: TokenClaims): AccessClaims | null {
+    return readAccess(claims);
   }
 }

@@ -3,23 +3,23 @@ import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
 import { ACCESS_TOKEN_STRATEGY } from './access-token.strategy.js';
 import type { TokenRefusal } from '../../../common/authorization/principal.types.js';
-import type { VerifiedToken } from './verified-token.cache.js';
+import type { AccessClaims } from '../sessions/token-claims.js';
 
 /** The reason why a token is refused before its session is looked up. */
-type TokenFault = Exclude<TokenRefusal, 'ended'>;
+export type TokenFault = Exclude<TokenRefusal, 'ended'>;
 
 /** Verifies the access token of a request with Passport. Never refuses a request: the policy does. */
 @Injectable()
 export class TokenAuthenticator extends AuthGuard(ACCESS_TOKEN_STRATEGY) {
   /** Returns the verified token, or the reason why it is refused. */
-  async verify(context: ExecutionContext): Promise<VerifiedToken | TokenFault> {
+  async verify(context: ExecutionContext): Promise<AccessClaims | TokenFault> {
     await super.canActivate(context);
-    return context.switchToHttp().getRequest<Request>().user as VerifiedToken | TokenFault;
+    return context.switchToHttp().getRequest<Request>().user as AccessClaims | TokenFault;
   }
 
   /** Rethrows internal errors, which must not look like a refused token. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the method of AuthGuard has this parameter, and an override must accept the same calls
-  override handleRequest<Result>(error: unknown, bearer: VerifiedToken | false, reason: unknown): Result {
+  override handleRequest<Result>(error: unknown, bearer: AccessClaims | false, reason: unknown): Result {
     if (error) throw error;
     return (bearer || faultFor(reason)) as Result;
   }

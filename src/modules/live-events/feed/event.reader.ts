@@ -83,13 +83,14 @@ export class EventReader implements Follower {
    */
   async next(timeoutMs: number | null): Promise<readonly LiveEvent[]> {
     while (!this.isStopped && !this.isFollowing) {
+      await this.join();
+      if (this.isFollowing) break;
       const { place, chosen } = this;
-      const { events, cursor, hasMore } = await this.source.readAfter(place, chosen);
+      const { events, cursor } = await this.source.readAfter(place, chosen);
       // Another position or choice came meanwhile.
       if (place !== this.place || chosen !== this.chosen) continue;
       this.place = cursor;
       if (events.length > 0) return events;
-      if (!hasMore) await this.join();
     }
     if (this.waiting.length === 0 && !this.isStopped) await this.wait(timeoutMs);
     return this.take();

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import cors from 'cors';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { ANY_LOCALHOST } from '../../../config/value-formats.js';
+import { originPatterns } from './allowed-origins.js';
 
 /**
  * The platform's response headers that a script may want to read. The Fetch Standard hides all headers that are
@@ -41,7 +41,6 @@ const REQUEST_HEADERS = [
   'x-request-id',
 ];
 const PREFLIGHT_SECONDS = 600;
-const LOCALHOST = /^http:\/\/localhost(?::\d{1,5})?$/;
 /** The maximum number of origins logged per period, because anyone may send a preflight. */
 const LOGGED_ORIGINS = 10;
 const LOGGED_EVERY_MS = 60_000;
@@ -61,7 +60,7 @@ export class Cors {
   constructor(allowed: readonly string[], exposedByRoutes: readonly string[]) {
     this.isOn = allowed.length > 0;
     this.exposedHeaders = [...EXPOSED_HEADERS, ...exposedByRoutes].toSorted().join();
-    const origin = allowed.map((each) => (each === ANY_LOCALHOST ? LOCALHOST : each));
+    const origin = originPatterns(allowed);
     this.library = cors((request, use) =>
       use(null, {
         origin,

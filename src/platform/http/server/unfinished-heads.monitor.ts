@@ -50,6 +50,8 @@ export class UnfinishedHeadsMonitor {
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
       this.answering(request, response),
     );
+    // The head has arrived, and what follows is another protocol.
+    server.prependListener('upgrade', ({ socket }: IncomingMessage) => this.connections.delete(socket));
     const timer = setInterval(() => this.check(server), CHECK_INTERVAL_MS).unref();
     server.once('close', () => clearInterval(timer));
   }
