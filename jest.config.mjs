@@ -35,6 +35,7 @@ export default {
       testMatch: [
         '<rootDir>/src/**/*.spec.ts',
         '<rootDir>/test/{properties,contract,architecture,unit}/**/*.spec.ts',
+        '<rootDir>/clients/typescript/test/**/*.spec.ts',
       ],
     },
     { ...loader, ...database, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },

@@ -1,3 +1,4 @@
+import type { INestApplication } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { ErrorResponse } from '../../common/errors/error.response.js';
@@ -39,8 +40,9 @@ export function serveDocumentation(app: NestExpressApplication, config: Config, 
   });
 }
 
-function openApiDocument(
-  app: NestExpressApplication,
+/** Returns the OpenAPI document of an application, which need not have started. */
+export function openApiDocument(
+  app: INestApplication,
   { PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>,
   api: ApiDescription,
 ): OpenAPIObject {
