@@ -18,7 +18,7 @@ import { type EventStreamOptions, eventsOf } from './streams/events.js';
 import { type OpenExport, rowsOf } from './streams/export.js';
 import { statesOf } from './streams/job.js';
 import type { StreamOptions } from './streams/resume.js';
-import { memoryStore, type TokenStore, tokensOf } from './tokens.js';
+import { memoryStore, type TokenStore, tokensOf, userIdOf } from './tokens.js';
 import { Transport, type TransportOptions } from './transport.js';
 
 export interface GatehouseOptions extends TransportOptions {
@@ -151,17 +151,29 @@ export class Gatehouse {
    * `events:read`.
    */
   events(options: EventStreamOptions = {}): AsyncGenerator<EventResponse> {
-    return this.eventsAt('/api/events/stream', options);
+    return this.eventsAt('/api/events/stream', async () => '/api/events', options);
   }
 
   /** Yields the events of the user who is signed in. See {@link events}. */
   ownEvents(options: EventStreamOptions = {}): AsyncGenerator<EventResponse> {
-    return this.eventsAt('/api/users/me/events/stream', options);
+    const feed = async () => `/api/users/${userIdOf((await this.session.accessToken()) ?? '')}/events`;
+    return this.eventsAt('/api/users/me/events/stream', feed, options);
   }
 
-  private eventsAt(path: string, options: EventStreamOptions): AsyncGenerator<EventResponse> {
-    const { after, types } = options;
-    const address = `${path}${queryString({ after, type: types })}`;
+  private async *eventsAt(
+    path: string,
+    feed: () => Promise<string>,
+    options: EventStreamOptions,
+  ): AsyncGenerator<EventResponse, void, undefined> {
+    const { from, types, signal = null } = options;
+    let { after } = options;
+    if (after === 'latest') {
+      // Asked once. After a lost connection the end would be another one.
+      const response = await this.fetch(`${await feed()}?after=latest&limit=1`, { signal });
+      after = response.headers.get('X-Next-Position') ?? after;
+      await response.body?.cancel();
+    }
+    const address = `${path}${queryString({ after, from, type: types })}`;
     const open = (lastEventId: string | null) =>
       this.open(
         address,
@@ -169,7 +181,7 @@ export class Gatehouse {
         options,
         lastEventId === null ? {} : { 'Last-Event-ID': lastEventId },
       );
-    return eventsOf(open, options);
+    yield* eventsOf(open, options);
   }
 
   private openExport(path: string, query: Query, options: StreamOptions): OpenExport {

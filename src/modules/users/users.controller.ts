@@ -1,12 +1,14 @@
 import { Body, Controller, Get, Param, Patch, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import {
+  ApiBearerAuth,
   ApiBody,
   ApiConflictResponse,
   ApiCreatedResponse,
   ApiForbiddenResponse,
   ApiHeader,
   ApiOkResponse,
+  ApiSecurity,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
@@ -78,6 +80,9 @@ export class UsersController {
   @BehindFlag(signUpFlag, (_, caller) => caller?.permissions.has('users:write') === true)
   @SignInLimited()
   @Versioned()
+  // Without a token, or with one.
+  @ApiSecurity({})
+  @ApiBearerAuth()
   @ApiHeader({
     name: 'Accept-Language',
     required: false,

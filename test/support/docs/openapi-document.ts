@@ -93,6 +93,15 @@ export function withResponses(document: Document): Document {
   return { ...document, paths };
 }
 
+/** The public routes that do more for a caller with an access token. */
+const OPEN_TO_MORE: ReadonlySet<string> = new Set(['POST /api/users']);
+
+/** Returns the security that the document must state for an operation; `open` names the public ones. */
+export function securityOf(name: string, open: ReadonlySet<string>): object[] {
+  if (OPEN_TO_MORE.has(name)) return [{ bearer: [] }, {}];
+  return open.has(name) ? [] : [{ [name === 'GET /metrics' ? 'metrics' : 'bearer']: [] }];
+}
+
 export function resolveSchema(document: Document, schema: Schema): Schema {
   const name = schema.$ref?.replace('#/components/schemas/', '');
   if (name === undefined) return schema;

@@ -5,8 +5,10 @@ import { endedEarly, resuming, type StreamOptions } from './resume.js';
 import { serverSentEvents } from './server-sent-events.js';
 
 export interface EventStreamOptions extends StreamOptions {
-  /** The position after which to begin, or `latest`. By default the first event that the service keeps. */
+  /** The position after which to begin, or `latest` for the end. By default the first event that the service keeps. */
   readonly after?: string;
+  /** The time at which to begin (RFC 3339), in place of `after`. */
+  readonly from?: string;
   /** The types to receive; by default all. */
   readonly types?: readonly string[];
 }

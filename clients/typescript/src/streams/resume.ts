@@ -2,14 +2,14 @@ import { type ErrorCode, GatehouseError } from '../errors.js';
 import { backoff, pause } from '../pause.js';
 
 /** The codes of failures that may pass. After any other, another attempt is pointless. */
-const TRANSIENT: readonly ErrorCode[] = [
+const TRANSIENT: ReadonlySet<ErrorCode> = new Set([
   'UNREACHABLE',
   'OVERLOADED',
   'DB_ERROR',
   'INTERNAL_ERROR',
   'TIMEOUT',
   'RATE_LIMITED',
-];
+]);
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 30_000;
 /** The longest `Retry-After` in seconds that is waited for. */
@@ -46,8 +46,12 @@ export async function* resuming<T>(
   }
 }
 
-const isTransient = (error: unknown): error is GatehouseError =>
-  GatehouseError.is(error, ...TRANSIENT) && (error.retryAfter ?? 0) <= MAX_RETRY_AFTER;
+function isTransient(error: unknown): error is GatehouseError {
+  if (!GatehouseError.is(error)) return false;
+  // A stream ends with its access token. The next one has a new token, or is refused with a status.
+  if (error.code === 'UNAUTHORIZED') return error.status === null;
+  return TRANSIENT.has(error.code) && (error.retryAfter ?? 0) <= MAX_RETRY_AFTER;
+}
 
 /** Returns the error of a connection that ended too early. */
 export const endedEarly = (): GatehouseError =>
