@@ -35,7 +35,7 @@ const TSCONFIG = {
     types: [],
     rootDir: '.',
   },
-  files: ['tour.ts'],
+  include: ['*.ts'],
 };
 
 let folder: string;
@@ -83,6 +83,28 @@ async function filesIn(root: string): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(texts));
 }
 
+/** The names that the examples of the README use and do not explain. */
+const GIVEN = {
+  gatehouse: 'import("@gatehouse/client").Gatehouse',
+  request: 'Request',
+  rows: 'import("@gatehouse/client").ImportRowDto[]',
+  ...Object.fromEntries(
+    ['baseUrl', 'email', 'id', 'name', 'password', 'position', 'secret'].map((name) => [name, 'string']),
+  ),
+  ...Object.fromEntries(
+    ['handle', 'save', 'showFields', 'showTaken'].map((name) => [name, '(value?: unknown) => unknown']),
+  ),
+};
+
+/** Returns each TypeScript example of a page as a module. */
+async function examplesOf(page: string): Promise<string[]> {
+  const blocks = [...(await readFile(page, 'utf8')).matchAll(/^```ts\n(.*?)^```$/gms)];
+  return blocks.map(([, code = '']) => {
+    const given = Object.entries(GIVEN).filter(([name]) => !code.includes(`const ${name} =`));
+    return [...given.map(([name, type]) => `declare let ${name}: ${type};`), code, 'export {};'].join('\n');
+  });
+}
+
 describe('the packed TypeScript client', () => {
   let server: TourServer;
   let app: TestApp;
@@ -113,6 +135,8 @@ describe('the packed TypeScript client', () => {
     await run(folder, 'npm', 'install', '--no-audit', '--no-fund', `./${tarball}`);
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG));
     await copyFile('test/support/clients/package.tour.ts', join(folder, 'tour.ts'));
+    for (const [index, example] of (await examplesOf(`${CLIENT}/README.md`)).entries())
+      await writeFile(join(folder, `example-${index}.ts`), example);
     await run(folder, process.execPath, resolve('node_modules/typescript/bin/tsc'), '--project', '.');
   }
 
@@ -145,10 +169,12 @@ describe('the packed TypeScript client', () => {
     isSignedIn: false,
   });
 
-  it('depends on no other package', async () => {
+  it('has the version of the service and depends on no other package', async () => {
     const manifest = JSON.parse(
       await readFile(join(folder, 'node_modules/@gatehouse/client/package.json'), 'utf8'),
     ) as Record<string, unknown>;
+    const service = JSON.parse(await readFile('package.json', 'utf8')) as Record<string, unknown>;
+    expect(manifest['version']).toBe(service['version']);
     expect(Object.keys(manifest).filter((key) => /dependencies/i.test(key))).toEqual([]);
     expect(await readdir(join(folder, 'node_modules/@gatehouse/client'))).toEqual([
       'LICENSE',
