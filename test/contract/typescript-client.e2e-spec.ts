@@ -87,6 +87,7 @@ async function filesIn(root: string): Promise<Record<string, string>> {
 const GIVEN = {
   gatehouse: 'import("@gatehouse/client").Gatehouse',
   request: 'Request',
+  file: 'Blob',
   rows: 'import("@gatehouse/client").ImportRowDto[]',
   ...Object.fromEntries(
     ['baseUrl', 'email', 'id', 'name', 'password', 'position', 'secret'].map((name) => [name, 'string']),

@@ -42,8 +42,11 @@ export type ExportAuditQuery = ExportQuery<ExportAuditData['query']>;
 
 type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
-/** The time in ms for an attempt to renew the tokens. All of them must fit into the grace period of the service, 10 s. */
-const REFRESH_TIMEOUT_MS = 4_000;
+/**
+ * Limits of a renewal. The first attempt may have spent the refresh token although its response was lost, and the service
+ * takes one that it gets later than 10 s after that for stolen.
+ */
+const RENEWAL = { timeoutMs: 4_000, retryWithinMs: 8_000, isRepeatable: true } as const;
 
 /** A client of one service, for one user at a time. */
 export class Gatehouse {
@@ -110,11 +113,17 @@ export class Gatehouse {
   }
 
   /**
-   * Sends a request of your own to the service, such as the upload of a file. Adds the access token.
+   * Sends a request of your own to the service, such as the upload of a file, with the access token. Keeps its body in
+   * memory, to repeat it.
    * @throws GatehouseError unless the response is successful
    */
-  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    return this.transport.sendAccepted(await this.authorized(path, init));
+  async fetch(
+    path: string,
+    init: RequestInit = {},
+    { timeoutMs }: Pick<TransportOptions, 'timeoutMs'> = {},
+  ): Promise<Response> {
+    const request = await this.authorized(path, init);
+    return this.transport.sendAccepted(request, timeoutMs === undefined ? {} : { timeoutMs });
   }
 
   /** Yields each user of an export once. Continues after a lost connection in the same snapshot. */
@@ -216,8 +225,7 @@ export class Gatehouse {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ refresh_token: refreshToken }),
     });
-    const options = { timeoutMs: REFRESH_TIMEOUT_MS, isRepeatable: true };
-    const response = await this.transport.sendAccepted(request, options);
+    const response = await this.transport.sendAccepted(request, RENEWAL);
     return (await response.json()) as TokenResponse;
   }
 }

@@ -55,7 +55,7 @@ export function memoryStore(tokens: Tokens | null = null): TokenStore {
 export interface WebStorageOptions {
   /** The name of the entry, which is also the name of the lock. */
   readonly key?: string;
-  /** By default `localStorage`, which all tabs of an origin share. */
+  /** The storage; by default `localStorage`, which all tabs of an origin share. */
   readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 }
 

@@ -3,7 +3,7 @@ import { backoff, pause } from './pause.js';
 import type { Session } from './session.js';
 
 export interface TransportOptions {
-  /** By default the `fetch` of the platform. */
+  /** The function that sends requests; by default the `fetch` of the platform. */
   readonly fetch?: typeof fetch;
   /** The time in ms within which an attempt must be answered. By default 35,000, because the service itself gives up after 30 s. */
   readonly timeoutMs?: number;
@@ -26,6 +26,8 @@ export interface SendOptions {
   readonly isStream?: boolean;
   /** True if the request may be repeated although its first attempt may have taken effect. */
   readonly isRepeatable?: boolean;
+  /** The time in ms after which no other attempt begins. By default only their number is limited. */
+  readonly retryWithinMs?: number;
 }
 
 /** Sends requests: renews refused tokens, adds idempotency keys, and repeats what may be repeated. */
@@ -77,27 +79,35 @@ export class Transport {
     const { isRepeatable = isSafe(request) || headers.has(KEY_HEADER) } = options;
     // Another attempt needs the body again.
     const body = request.body === null ? null : await request.arrayBuffer();
+    const deadline = performance.now() + (options.retryWithinMs ?? Infinity);
     let mayStillRun = false;
     for (let attempt = 0; ; attempt++) {
       // A stream is opened again by its reader.
       const isLast = options.isStream === true || attempt >= this.maxRetries;
-      let response: Response;
+      const spreadMs = backoff(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
+      const isTooLate = (pauseMs: number) => performance.now() + pauseMs > deadline;
       try {
-        response = await this.attempt(request, { method: request.method, headers, body }, options);
+        const response = await this.attempt(request, { method: request.method, headers, body }, options);
+        const pauseMs = this.pauseAfter(response, mayStillRun) + spreadMs;
+        if (isLast || pauseMs === Infinity || isTooLate(pauseMs)) return response;
+        await response.body?.cancel();
+        await pause(pauseMs, request.signal);
       } catch (error) {
         request.signal.throwIfAborted();
-        if (isLast || !isRepeatable) throw unreachable(error);
+        if (isLast || !isRepeatable || isTooLate(spreadMs)) throw unreachable(error);
         mayStillRun = true;
-        await pause(backoff(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.signal);
-        continue;
+        await pause(spreadMs, request.signal);
       }
-      const waits =
-        response.status === 429 || response.status === 503 || (mayStillRun && response.status === 409);
-      const seconds = retryAfterOf(response);
-      if (isLast || !waits || seconds === null || seconds > this.maxRetryAfter) return response;
-      await response.body?.cancel();
-      await pause(seconds * 1000 + backoff(attempt, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), request.signal);
     }
+  }
+
+  /** Returns the pause in ms that the service asks for, without end if the response is final. */
+  private pauseAfter(response: Response, mayStillRun: boolean): number {
+    const { status } = response;
+    // The first attempt of a request with a key may still run.
+    const waits = status === 429 || status === 503 || (mayStillRun && status === 409);
+    const seconds = retryAfterOf(response);
+    return waits && seconds !== null && seconds <= this.maxRetryAfter ? seconds * 1000 : Infinity;
   }
 
   private async attempt(

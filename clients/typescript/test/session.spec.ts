@@ -119,6 +119,20 @@ describe('a session', () => {
     expect((await gatehouse.api.readMe()).data.name).toBe('Ada');
   });
 
+  it('sends a refresh token again after a lost response, but not so late that it would count as stolen', async () => {
+    const service = new SessionService();
+    const gatehouse = await start((request, response, count) => {
+      if (request.path !== REFRESH) return service.answer(request, response, count);
+      const isFirst = server.requests.filter(({ path }) => path === REFRESH).length === 1;
+      return isFirst ? response.destroy() : refuse(response, 503, 'OVERLOADED', { 'Retry-After': '8' });
+    });
+    await gatehouse.signIn(ADA);
+    service.refuseCurrent();
+    await expect(gatehouse.api.readMe()).rejects.toMatchObject({ code: 'OVERLOADED', retryAfter: 8 });
+    expect(paths().filter((path) => path === REFRESH)).toHaveLength(2);
+    expect(await gatehouse.isSignedIn()).toBe(true);
+  });
+
   it('renews once for two clients that share a storage', async () => {
     const service = new SessionService();
     const shared = storage();

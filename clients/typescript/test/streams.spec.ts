@@ -70,6 +70,14 @@ describe('an export', () => {
     expect(server?.requests).toHaveLength(1);
   });
 
+  it('is asked for as often as its attempts allow', async () => {
+    const gatehouse = await start((_, response) => response.destroy());
+    await expect(collect(gatehouse.exportUsers({}, { maxAttempts: 2 }))).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+    });
+    expect(server?.requests).toHaveLength(2);
+  });
+
   it('fails when rows are missing', async () => {
     const gatehouse = await start(exporting(row(1) + complete(2)));
     await expect(collect(gatehouse.exportUsers())).rejects.toMatchObject({ code: 'UNEXPECTED_RESPONSE' });
