@@ -76,7 +76,7 @@ export class UserRegistration {
     const refusal = checkPassword({ email, name, password, product: this.config.PRODUCT_NAME });
     if (refusal) throw AppError.invalid('password', refusal);
     return this.unitOfWork.outside(async () => {
-      if (!isFromOperator) await this.breachedPasswords.assertNotBreached(password, 'password');
+      if (!isFromOperator) await this.breachedPasswords.assertNotBreached(password, 'password', null);
       return this.hasher.hash(password);
     });
   }

@@ -189,7 +189,7 @@ export class UsersService {
       field,
     );
     if (refusal) throw AppError.invalid(field, refusal);
-    await this.breachedPasswords.assertNotBreached(password, field);
+    await this.breachedPasswords.assertNotBreached(password, field, user.id);
     const guess = { password, address: user.emailKey };
     if (user.passwordHash !== null && (await this.hasher.matches(guess, user.passwordHash)))
       throw AppError.invalid(field, `${field} must not be the current password`);

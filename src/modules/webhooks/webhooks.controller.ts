@@ -25,6 +25,7 @@ import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
+import { BehindFlag } from '../../platform/feature-flags/behind-flag.decorator.js';
 import { Repeatable } from '../../platform/idempotency/idempotency.decorator.js';
 import { UpdateWebhook } from './commands/update-webhook.command.js';
 import { CreateWebhookDto } from './dto/create-webhook.dto.js';
@@ -35,9 +36,11 @@ import {
   WebhookResponse,
   WebhookWithSecretResponse,
 } from './dto/webhook.response.js';
+import { webhooksFlag } from './webhooks.flags.js';
 import { WebhooksService } from './webhooks.service.js';
 
 @ApiTags('webhooks')
+@BehindFlag(webhooksFlag)
 @Controller('api/webhooks')
 export class WebhooksController {
   constructor(

@@ -100,6 +100,21 @@ describe('a password known from a breach', () => {
     expect((await signUp('an unknown horse battery')).status).toBe(201);
   });
 
+  it('is not looked up while the flag breached_passwords is off', async () => {
+    const set = (setting: object) =>
+      app
+        .as(app.admin, 'put', '/api/flags/breached_passwords')
+        .set('If-Match', '*')
+        .send(setting)
+        .expect(200);
+    upstream.seen.length = 0;
+    await set({ enabled: false });
+    expect((await signUp(BREACHED)).status).toBe(201);
+    expect(upstream.seen).toEqual([]);
+    await set({ enabled: true });
+    expectRefused(await signUp(BREACHED), 'password');
+  });
+
   it('is not looked up when the policy refuses it anyway', async () => {
     upstream.seen.length = 0;
     expect((await signUp('password123')).status).toBe(400);

@@ -101,6 +101,32 @@ describe('a delivery', () => {
     expect(receiver.about(id)).toEqual(feed.body);
   });
 
+  it('waits while the flag webhooks is off, and requests about webhooks are refused', async () => {
+    const set = (enabled: boolean) =>
+      app.as(app.admin, 'put', '/api/flags/webhooks').set('If-Match', '*').send({ enabled }).expect(200);
+    const webhook = await hook(['user.created']);
+    await set(false);
+    const refused = await manage('get', webhook);
+    expect([refused.status, refused.body]).toMatchObject([
+      403,
+      { error: { code: 'FORBIDDEN', message: 'Webhooks are switched off' } },
+    ]);
+    const id = await newUser();
+    const pending = async () =>
+      (
+        await app.database.query(
+          `SELECT 1 FROM webhook_deliveries WHERE status = 'pending' AND subject = $1`,
+          [id],
+        )
+      ).length;
+    // An active webhook receives an event within one poll, which lasts a second.
+    const twoPollsLater = Date.now() + 2500;
+    await until(() => Date.now() > twoPollsLater);
+    expect([await pending(), receiver.requests.length]).toEqual([1, 0]);
+    await set(true);
+    await until(() => receiver.about(id).length === 1, 30_000, 'the event');
+  });
+
   it('is made for a webhook only if the webhook wants the type', async () => {
     await hook(['user.disabled']);
     const id = await newUser();

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.js';
-import type { CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CheckHealthData, CheckHealthErrors, CheckHealthResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CheckStartupData, CheckStartupErrors, CheckStartupResponses, CreateBatchData, CreateBatchErrors, CreateBatchResponses, CreateResourceData, CreateResourceErrors, CreateResourceResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteResourceData, DeleteResourceErrors, DeleteResourceResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DescribeApiData, DescribeApiErrors, DescribeApiResponses, DescribeServiceData, DescribeServiceErrors, DescribeServiceResponses, DownloadRejectedRowsData, DownloadRejectedRowsErrors, DownloadRejectedRowsResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionData, EndUserSessionErrors, EndUserSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponse, ExportAuditResponses, ExportUsersData, ExportUsersErrors, ExportUsersResponse, ExportUsersResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, ImportUsersData, ImportUsersErrors, ImportUsersResponses, IntrospectTokenData, IntrospectTokenErrors, IntrospectTokenResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListJobResultsData, ListJobResultsErrors, ListJobResultsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListResourcesData, ListResourcesErrors, ListResourcesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSealsData, ListSealsErrors, ListSealsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUserEventsData, ListUserEventsErrors, ListUserEventsResponses, ListUsersData, ListUsersErrors, ListUserSessionsData, ListUserSessionsErrors, ListUserSessionsResponses, ListUsersResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, ProveAuditEntryData, ProveAuditEntryErrors, ProveAuditEntryResponses, PutRoleData, PutRoleErrors, PutRoleResponses, ReadAuditEntryData, ReadAuditEntryErrors, ReadAuditEntryResponses, ReadJobData, ReadJobErrors, ReadJobResponses, ReadLatestSealData, ReadLatestSealErrors, ReadLatestSealResponses, ReadMeData, ReadMeErrors, ReadMeResponses, ReadMetricsData, ReadMetricsErrors, ReadMetricsResponses, ReadOpenIdConfigurationData, ReadOpenIdConfigurationErrors, ReadOpenIdConfigurationResponses, ReadPersonalDataData, ReadPersonalDataErrors, ReadPersonalDataResponses, ReadResourceData, ReadResourceErrors, ReadResourceResponses, ReadRoleData, ReadRoleErrors, ReadRoleResponses, ReadServerMetadataData, ReadServerMetadataErrors, ReadServerMetadataResponses, ReadSigningKeysData, ReadSigningKeysErrors, ReadSigningKeysResponses, ReadUserData, ReadUserErrors, ReadUserResponses, RefreshData, RefreshErrors, RefreshResponses, ResendVerificationData, ResendVerificationErrors, ResendVerificationResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreUserData, RestoreUserErrors, RestoreUserResponses, RevokeTokenData, RevokeTokenErrors, RevokeTokenResponses, SendPasswordResetData, SendPasswordResetErrors, SendPasswordResetResponses, SetUserEmailData, SetUserEmailErrors, SetUserEmailResponses, SetUserRolesData, SetUserRolesErrors, SetUserRolesResponses, StreamJobData, StreamJobErrors, StreamJobResponse, StreamJobResponses, TransferResourcesData, TransferResourcesErrors, TransferResourcesResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, VerifyAuditLogData, VerifyAuditLogErrors, VerifyAuditLogResponses, VerifyEmailData, VerifyEmailErrors, VerifyEmailResponses } from './types.gen.js';
+import type { CancelJobData, CancelJobErrors, CancelJobResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CheckHealthData, CheckHealthErrors, CheckHealthResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CheckStartupData, CheckStartupErrors, CheckStartupResponses, CreateBatchData, CreateBatchErrors, CreateBatchResponses, CreateResourceData, CreateResourceErrors, CreateResourceResponses, CreateUserData, CreateUserErrors, CreateUserResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteResourceData, DeleteResourceErrors, DeleteResourceResponses, DeleteRoleData, DeleteRoleErrors, DeleteRoleResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DescribeApiData, DescribeApiErrors, DescribeApiResponses, DescribeServiceData, DescribeServiceErrors, DescribeServiceResponses, DownloadRejectedRowsData, DownloadRejectedRowsErrors, DownloadRejectedRowsResponses, EndOtherSessionsData, EndOtherSessionsErrors, EndOtherSessionsResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndUserSessionData, EndUserSessionErrors, EndUserSessionResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, EvaluateFlagData, EvaluateFlagErrors, EvaluateFlagResponses, EvaluateFlagsData, EvaluateFlagsErrors, EvaluateFlagsResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponse, ExportAuditResponses, ExportUsersData, ExportUsersErrors, ExportUsersResponse, ExportUsersResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, ImportUsersData, ImportUsersErrors, ImportUsersResponses, IntrospectTokenData, IntrospectTokenErrors, IntrospectTokenResponses, IssueTicketData, IssueTicketErrors, IssueTicketResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListDeliveriesData, ListDeliveriesErrors, ListDeliveriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListFlagsData, ListFlagsErrors, ListFlagsResponses, ListJobResultsData, ListJobResultsErrors, ListJobResultsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListResourcesData, ListResourcesErrors, ListResourcesResponses, ListRolesData, ListRolesErrors, ListRolesResponses, ListSealsData, ListSealsErrors, ListSealsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUserEventsData, ListUserEventsErrors, ListUserEventsResponses, ListUsersData, ListUsersErrors, ListUserSessionsData, ListUserSessionsErrors, ListUserSessionsResponses, ListUsersResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, OpenSocketData, OpenSocketErrors, ProveAuditEntryData, ProveAuditEntryErrors, ProveAuditEntryResponses, PutRoleData, PutRoleErrors, PutRoleResponses, ReadAuditEntryData, ReadAuditEntryErrors, ReadAuditEntryResponses, ReadFlagData, ReadFlagErrors, ReadFlagResponses, ReadJobData, ReadJobErrors, ReadJobResponses, ReadLatestSealData, ReadLatestSealErrors, ReadLatestSealResponses, ReadMeData, ReadMeErrors, ReadMeResponses, ReadMetricsData, ReadMetricsErrors, ReadMetricsResponses, ReadOpenIdConfigurationData, ReadOpenIdConfigurationErrors, ReadOpenIdConfigurationResponses, ReadPersonalDataData, ReadPersonalDataErrors, ReadPersonalDataResponses, ReadResourceData, ReadResourceErrors, ReadResourceResponses, ReadRoleData, ReadRoleErrors, ReadRoleResponses, ReadServerMetadataData, ReadServerMetadataErrors, ReadServerMetadataResponses, ReadSigningKeysData, ReadSigningKeysErrors, ReadSigningKeysResponses, ReadUserData, ReadUserErrors, ReadUserResponses, ReadWebhookData, ReadWebhookErrors, ReadWebhookResponses, RedeliverEventData, RedeliverEventErrors, RedeliverEventResponses, RefreshData, RefreshErrors, RefreshResponses, ReplayEventsData, ReplayEventsErrors, ReplayEventsResponses, ResendVerificationData, ResendVerificationErrors, ResendVerificationResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RestoreUserData, RestoreUserErrors, RestoreUserResponses, RevokeTokenData, RevokeTokenErrors, RevokeTokenResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, SendPasswordResetData, SendPasswordResetErrors, SendPasswordResetResponses, SetFlagData, SetFlagErrors, SetFlagResponses, SetUserEmailData, SetUserEmailErrors, SetUserEmailResponses, SetUserRolesData, SetUserRolesErrors, SetUserRolesResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, StreamJobData, StreamJobErrors, StreamJobResponse, StreamJobResponses, StreamOwnEventsData, StreamOwnEventsErrors, StreamOwnEventsResponse, StreamOwnEventsResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, TransferResourcesData, TransferResourcesErrors, TransferResourcesResponses, UpdateMeData, UpdateMeErrors, UpdateMeResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, VerifyAuditLogData, VerifyAuditLogErrors, VerifyAuditLogResponses, VerifyEmailData, VerifyEmailErrors, VerifyEmailResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -253,6 +253,8 @@ export class Operations extends HeyApiClient {
      * to choose one, and may set more than a person who signs up.
      *
      * Open to everyone.
+     *
+     * Refused with 403 while the flag `signup` is off for the caller.
      */
     public createUser<ThrowOnError extends boolean = true>(options: Options<CreateUserData, ThrowOnError>): RequestResult<CreateUserResponses, CreateUserErrors, ThrowOnError> {
         return (options.client ?? this.client).post<CreateUserResponses, CreateUserErrors, ThrowOnError>({
@@ -804,6 +806,76 @@ export class Operations extends HeyApiClient {
     }
     
     /**
+     * Streams the feed as server-sent events: first the stored events, oldest first, then new ones as they happen
+     *
+     * The `id` of
+     * each is its position. `error` ends the stream when the session or the access token ends, or the service stops.
+     * Connect again with `Last-Event-ID` to miss nothing.
+     *
+     * Requires `events:read`.
+     */
+    public streamEvents<ThrowOnError extends boolean = true>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>): Promise<ServerSentEventsResult<StreamEventsResponses>> {
+        return (options?.client ?? this.client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
+            querySerializer: { parameters: { type: { array: { explode: false } } } },
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/events/stream',
+            ...options
+        });
+    }
+    
+    /**
+     * Streams the caller's own events in the same way
+     *
+     * For every signed-in user.
+     */
+    public streamOwnEvents<ThrowOnError extends boolean = true>(options?: Options<StreamOwnEventsData, ThrowOnError, StreamOwnEventsResponse>): Promise<ServerSentEventsResult<StreamOwnEventsResponses>> {
+        return (options?.client ?? this.client).sse.get<StreamOwnEventsResponses, StreamOwnEventsErrors, ThrowOnError>({
+            querySerializer: { parameters: { type: { array: { explode: false } } } },
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/users/me/events/stream',
+            ...options
+        });
+    }
+    
+    /**
+     * Issues a ticket with which a browser opens a WebSocket at `/ws` within 30 seconds
+     *
+     * For every signed-in user.
+     */
+    public issueTicket<ThrowOnError extends boolean = true>(options?: Options<IssueTicketData, ThrowOnError>): RequestResult<IssueTicketResponses, IssueTicketErrors, ThrowOnError> {
+        return (options?.client ?? this.client).post<IssueTicketResponses, IssueTicketErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/notifications/tickets',
+            ...options
+        });
+    }
+    
+    /**
+     * Opens a WebSocket that sends the caller's events as they happen (subprotocol `gatehouse.v1`)
+     *
+     * The access token travels in
+     * `Authorization`; a browser offers the second subprotocol `ticket.<ticket>` with a ticket instead. The guide describes
+     * the messages and the codes with which the service closes the socket.
+     *
+     * Open to everyone.
+     */
+    public openSocket<ThrowOnError extends boolean = true>(options?: Options<OpenSocketData, ThrowOnError>): RequestResult<unknown, OpenSocketErrors, ThrowOnError> {
+        return (options?.client ?? this.client).get<unknown, OpenSocketErrors, ThrowOnError>({ url: '/ws', ...options });
+    }
+    
+    /**
      * Lists audit entries, newest first
      *
      * Reading the audit log also creates an entry.
@@ -1110,6 +1182,8 @@ export class Operations extends HeyApiClient {
      * Sends no mail.
      *
      * Requires `users:write`.
+     *
+     * Refused with 403 while the flag `import` is off for the caller.
      */
     public importUsers<ThrowOnError extends boolean = true>(options: Options<ImportUsersData, ThrowOnError>): RequestResult<ImportUsersResponses, ImportUsersErrors, ThrowOnError> {
         return (options.client ?? this.client).post<ImportUsersResponses, ImportUsersErrors, ThrowOnError>({
@@ -1133,6 +1207,8 @@ export class Operations extends HeyApiClient {
      * The export can be resumed for 24 hours.
      *
      * Requires `export:run`.
+     *
+     * Refused with 403 while the flag `export` is off for the caller.
      */
     public exportUsers<ThrowOnError extends boolean = true>(options?: Options<ExportUsersData, ThrowOnError, ExportUsersResponse>): Promise<ServerSentEventsResult<ExportUsersResponses>> {
         return (options?.client ?? this.client).sse.get<ExportUsersResponses, ExportUsersErrors, ThrowOnError>({
@@ -1150,6 +1226,8 @@ export class Operations extends HeyApiClient {
      * Exports every audit entry that exists at this moment, in id order, which is approximately time order
      *
      * Requires `export:run`.
+     *
+     * Refused with 403 while the flag `export` is off for the caller.
      */
     public exportAudit<ThrowOnError extends boolean = true>(options?: Options<ExportAuditData, ThrowOnError, ExportAuditResponse>): Promise<ServerSentEventsResult<ExportAuditResponses>> {
         return (options?.client ?? this.client).sse.get<ExportAuditResponses, ExportAuditErrors, ThrowOnError>({
@@ -1160,6 +1238,312 @@ export class Operations extends HeyApiClient {
                     type: 'http'
                 }],
             url: '/api/export/audit',
+            ...options
+        });
+    }
+    
+    /**
+     * Lists the flags with the values that hold for the caller
+     *
+     * For every signed-in user.
+     */
+    public listFlags<ThrowOnError extends boolean = true>(options?: Options<ListFlagsData, ThrowOnError>): RequestResult<ListFlagsResponses, ListFlagsErrors, ThrowOnError> {
+        return (options?.client ?? this.client).get<ListFlagsResponses, ListFlagsErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/flags',
+            ...options
+        });
+    }
+    
+    /**
+     * Returns the setting of a flag
+     *
+     * Requires `flags:manage`.
+     */
+    public readFlag<ThrowOnError extends boolean = true>(options: Options<ReadFlagData, ThrowOnError>): RequestResult<ReadFlagResponses, ReadFlagErrors, ThrowOnError> {
+        return (options.client ?? this.client).get<ReadFlagResponses, ReadFlagErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/flags/{key}',
+            ...options
+        });
+    }
+    
+    /**
+     * Replaces the setting of a flag
+     *
+     * It takes effect on every instance within a second.
+     *
+     * Requires `flags:manage`.
+     */
+    public setFlag<ThrowOnError extends boolean = true>(options: Options<SetFlagData, ThrowOnError>): RequestResult<SetFlagResponses, SetFlagErrors, ThrowOnError> {
+        return (options.client ?? this.client).put<SetFlagResponses, SetFlagErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/flags/{key}',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Evaluates one flag for a user
+     *
+     * For every signed-in user.
+     */
+    public evaluateFlag<ThrowOnError extends boolean = true>(options: Options<EvaluateFlagData, ThrowOnError>): RequestResult<EvaluateFlagResponses, EvaluateFlagErrors, ThrowOnError> {
+        return (options.client ?? this.client).post<EvaluateFlagResponses, EvaluateFlagErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/ofrep/v1/evaluate/flags/{key}',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Evaluates every flag for a user
+     *
+     * For every signed-in user.
+     */
+    public evaluateFlags<ThrowOnError extends boolean = true>(options: Options<EvaluateFlagsData, ThrowOnError>): RequestResult<EvaluateFlagsResponses, EvaluateFlagsErrors, ThrowOnError> {
+        return (options.client ?? this.client).post<EvaluateFlagsResponses, EvaluateFlagsErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/ofrep/v1/evaluate/flags',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Lists webhooks, oldest first
+     *
+     * Requires `webhooks:manage`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
+     */
+    public listWebhooks<ThrowOnError extends boolean = true>(options?: Options<ListWebhooksData, ThrowOnError>): RequestResult<ListWebhooksResponses, ListWebhooksErrors, ThrowOnError> {
+        return (options?.client ?? this.client).get<ListWebhooksResponses, ListWebhooksErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks',
+            ...options
+        });
+    }
+    
+    /**
+     * Creates a webhook, which receives the events of these types from now on
+     *
+     * The response shows the secret that signs
+     * them, and no other response does.
+     *
+     * Requires `webhooks:manage` and `events:read`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
+     */
+    public createWebhook<ThrowOnError extends boolean = true>(options: Options<CreateWebhookData, ThrowOnError>): RequestResult<CreateWebhookResponses, CreateWebhookErrors, ThrowOnError> {
+        return (options.client ?? this.client).post<CreateWebhookResponses, CreateWebhookErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Deletes a webhook with its deliveries
+     *
+     * Those that wait are not sent any more.
+     *
+     * Requires `webhooks:manage`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
+     */
+    public deleteWebhook<ThrowOnError extends boolean = true>(options: Options<DeleteWebhookData, ThrowOnError>): RequestResult<DeleteWebhookResponses, DeleteWebhookErrors, ThrowOnError> {
+        return (options.client ?? this.client).delete<DeleteWebhookResponses, DeleteWebhookErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}',
+            ...options
+        });
+    }
+    
+    /**
+     * Returns one webhook
+     *
+     * Requires `webhooks:manage`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
+     */
+    public readWebhook<ThrowOnError extends boolean = true>(options: Options<ReadWebhookData, ThrowOnError>): RequestResult<ReadWebhookResponses, ReadWebhookErrors, ThrowOnError> {
+        return (options.client ?? this.client).get<ReadWebhookResponses, ReadWebhookErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}',
+            ...options
+        });
+    }
+    
+    /**
+     * Changes, pauses or continues a webhook
+     *
+     * Instances other than the one that answers follow within a second.
+     *
+     * Requires `webhooks:manage` and `events:read`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
+     */
+    public updateWebhook<ThrowOnError extends boolean = true>(options: Options<UpdateWebhookData, ThrowOnError>): RequestResult<UpdateWebhookResponses, UpdateWebhookErrors, ThrowOnError> {
+        return (options.client ?? this.client).patch<UpdateWebhookResponses, UpdateWebhookErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Makes a new secret, which the response shows
+     *
+     * For 24 hours deliveries carry a signature of the former one too.
+     *
+     * Requires `webhooks:manage` and `events:read`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
+     */
+    public rotateWebhookSecret<ThrowOnError extends boolean = true>(options: Options<RotateWebhookSecretData, ThrowOnError>): RequestResult<RotateWebhookSecretResponses, RotateWebhookSecretErrors, ThrowOnError> {
+        return (options.client ?? this.client).post<RotateWebhookSecretResponses, RotateWebhookSecretErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}/rotate-secret',
+            ...options
+        });
+    }
+    
+    /**
+     * Lists the deliveries of a webhook, newest first, with their attempts
+     *
+     * They are kept for 30 days.
+     *
+     * Requires `webhooks:manage`.
+     */
+    public listDeliveries<ThrowOnError extends boolean = true>(options: Options<ListDeliveriesData, ThrowOnError>): RequestResult<ListDeliveriesResponses, ListDeliveriesErrors, ThrowOnError> {
+        return (options.client ?? this.client).get<ListDeliveriesResponses, ListDeliveriesErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}/deliveries',
+            ...options
+        });
+    }
+    
+    /**
+     * Sends a delivery again, also a `dead` one
+     *
+     * It takes its place in the order of the events that wait.
+     *
+     * Requires `webhooks:manage` and `events:read`.
+     */
+    public redeliverEvent<ThrowOnError extends boolean = true>(options: Options<RedeliverEventData, ThrowOnError>): RequestResult<RedeliverEventResponses, RedeliverEventErrors, ThrowOnError> {
+        return (options.client ?? this.client).post<RedeliverEventResponses, RedeliverEventErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}/deliveries/{delivery_id}/redeliver',
+            ...options
+        });
+    }
+    
+    /**
+     * Delivers the events of a range of time again, in their order and of the types of the webhook
+     *
+     * Requires `webhooks:manage` and `events:read`.
+     */
+    public replayEvents<ThrowOnError extends boolean = true>(options: Options<ReplayEventsData, ThrowOnError>): RequestResult<ReplayEventsResponses, ReplayEventsErrors, ThrowOnError> {
+        return (options.client ?? this.client).post<ReplayEventsResponses, ReplayEventsErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}/replay',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Sends an event of the type `webhook.test` to this webhook alone, whatever its types
+     *
+     * Requires `webhooks:manage` and `events:read`.
+     */
+    public testWebhook<ThrowOnError extends boolean = true>(options: Options<TestWebhookData, ThrowOnError>): RequestResult<TestWebhookResponses, TestWebhookErrors, ThrowOnError> {
+        return (options.client ?? this.client).post<TestWebhookResponses, TestWebhookErrors, ThrowOnError>({
+            security: [{
+                    key: 'bearer',
+                    scheme: 'bearer',
+                    type: 'http'
+                }],
+            url: '/api/webhooks/{id}/test',
             ...options
         });
     }

@@ -197,7 +197,7 @@ export type CreateUserDto = {
      */
     email: string;
     /**
-     * Required for a sign-up. A holder of `users:write` may leave it out, so that the user is invited by mail to choose one. 8 to 128 characters, counted as code points after NFC, without control characters. Must not be common, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference
+     * Required for a sign-up. A holder of `users:write` may leave it out, so that the user is invited by mail to choose one. 8 to 128 characters, counted as code points after NFC, without control characters. Must not be common or known from a data breach, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference
      */
     password?: string;
     /**
@@ -294,7 +294,7 @@ export type ChangePasswordDto = {
      */
     current_password: string;
     /**
-     * 8 to 128 characters, counted as code points after NFC, without control characters. Must not be common, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference
+     * 8 to 128 characters, counted as code points after NFC, without control characters. Must not be common or known from a data breach, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference
      */
     new_password: string;
 };
@@ -312,7 +312,7 @@ export type ResetPasswordDto = {
      */
     token: string;
     /**
-     * 8 to 128 characters, counted as code points after NFC, without control characters. Must not be common, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference
+     * 8 to 128 characters, counted as code points after NFC, without control characters. Must not be common or known from a data breach, must not be the current password, and must not contain the name of the product, the part of the address before the @, or a word of the name. Words of fewer than 4 characters do not count. Case, accents and common substitutions, such as 4 for a, make no difference
      */
     new_password: string;
 };
@@ -523,7 +523,7 @@ export type EventResponse = {
      */
     source: string;
     /**
-     * The id of the user whom the event is about
+     * The id of the user whom the event is about. For an event about another object, its kind and id: `webhook/<id>`
      */
     subject: string;
     /**
@@ -548,6 +548,17 @@ export type EventResponse = {
      * The type
      */
     type: string;
+};
+
+export type TicketResponse = {
+    /**
+     * The ticket, to offer as the subprotocol `ticket.<ticket>`. It can be used once
+     */
+    ticket: string;
+    /**
+     * The lifetime of the ticket in seconds
+     */
+    expires_in: number;
 };
 
 export type AuditTargetResponse = {
@@ -596,7 +607,7 @@ export type AuditEntryResponse = {
     /**
      * The action
      */
-    action: 'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'job.create' | 'job.cancel' | 'key.rotate';
+    action: 'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate';
     /**
      * The object of the action; null if it has none
      */
@@ -949,6 +960,326 @@ export type ExportLastLineResponse = {
      * The count and the hash of the rows
      */
     _complete: ExportCompletionResponse;
+};
+
+export type FlagValueResponse = {
+    /**
+     * Why the flag has this value, as OpenFeature says it
+     */
+    reason: 'DISABLED' | 'TARGETING_MATCH' | 'STATIC' | 'SPLIT';
+    /**
+     * The key of the flag
+     */
+    key: string;
+    /**
+     * The purpose of the flag, and the effect of switching it off
+     */
+    description: string;
+    /**
+     * True while the flag is on for the caller
+     */
+    value: boolean;
+};
+
+export type FlagResponse = {
+    /**
+     * The share of users for whom the flag is on
+     */
+    rollout_percent: number;
+    /**
+     * The users for whom the flag is on whatever the percentage is
+     */
+    allow_user_ids: Array<string>;
+    /**
+     * The version
+     */
+    version: number;
+    /**
+     * The key of the flag
+     */
+    key: string;
+    /**
+     * The purpose of the flag, and the effect of switching it off
+     */
+    description: string;
+    /**
+     * False turns the flag off for everyone, whatever the rest says
+     */
+    enabled: boolean;
+};
+
+export type PutFlagDto = {
+    /**
+     * The share of users for whom the flag is on. 100 if it is left out
+     */
+    rollout_percent?: number;
+    /**
+     * The users for whom the flag is on whatever the percentage is. Empty if it is left out
+     */
+    allow_user_ids?: Array<string>;
+    /**
+     * False turns the flag off for everyone, whatever the rest says
+     */
+    enabled: boolean;
+};
+
+export type EvaluationRequestDto = {
+    /**
+     * The user to evaluate for, as `targetingKey`. Other properties are allowed and have no effect
+     */
+    context?: {
+        /**
+         * The id of a user
+         */
+        targetingKey: string;
+        [key: string]: unknown;
+    };
+};
+
+export type EvaluationResponse = {
+    /**
+     * Why the flag has this value, as OpenFeature says it
+     */
+    reason: 'DISABLED' | 'TARGETING_MATCH' | 'STATIC' | 'SPLIT';
+    /**
+     * The name of the value
+     */
+    variant: 'on' | 'off';
+    /**
+     * The key of the flag
+     */
+    key: string;
+    /**
+     * True while the flag is on for the user
+     */
+    value: boolean;
+};
+
+export type EvaluationFailureResponse = {
+    error: ErrorFactsResponse;
+    /**
+     * The key that was asked for
+     */
+    key: string;
+    /**
+     * The error code of OpenFeature
+     */
+    errorCode: string;
+    /**
+     * The reason, for people to read
+     */
+    errorDetails: string;
+};
+
+export type BulkEvaluationResponse = {
+    /**
+     * The flags in the order of their keys
+     */
+    flags: Array<EvaluationResponse>;
+};
+
+export type BulkEvaluationFailureResponse = {
+    error: ErrorFactsResponse;
+    /**
+     * The error code of OpenFeature
+     */
+    errorCode: string;
+    /**
+     * The reason, for people to read
+     */
+    errorDetails: string;
+};
+
+export type CreateWebhookDto = {
+    /**
+     * The address that receives the events: `https`, without credentials and a fragment, and not in a private network
+     */
+    url: string;
+    /**
+     * The types of the events to deliver
+     */
+    types: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused'>;
+    /**
+     * A note for people
+     */
+    description?: string;
+};
+
+export type WebhookWithSecretResponse = {
+    /**
+     * The id, which never changes
+     */
+    id: string;
+    /**
+     * The address that receives the events
+     */
+    url: string;
+    /**
+     * The types of the events to deliver
+     */
+    types: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused'>;
+    /**
+     * A note for people
+     */
+    description: string | null;
+    /**
+     * The deliveries of a `paused` webhook wait
+     */
+    status: 'active' | 'paused';
+    /**
+     * `requested`, or `gone` if the receiver answered 410. Null while the webhook is active
+     */
+    paused_reason: 'requested' | 'gone' | null;
+    /**
+     * Rises with every change and forms the ETag
+     */
+    version: number;
+    /**
+     * The time of creation
+     */
+    created_at: string;
+    /**
+     * The time of the last change
+     */
+    updated_at: string;
+    /**
+     * The secret that signs the deliveries. Keep it: it is not shown again
+     */
+    secret: string;
+};
+
+export type WebhookResponse = {
+    /**
+     * The id, which never changes
+     */
+    id: string;
+    /**
+     * The address that receives the events
+     */
+    url: string;
+    /**
+     * The types of the events to deliver
+     */
+    types: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused'>;
+    /**
+     * A note for people
+     */
+    description: string | null;
+    /**
+     * The deliveries of a `paused` webhook wait
+     */
+    status: 'active' | 'paused';
+    /**
+     * `requested`, or `gone` if the receiver answered 410. Null while the webhook is active
+     */
+    paused_reason: 'requested' | 'gone' | null;
+    /**
+     * Rises with every change and forms the ETag
+     */
+    version: number;
+    /**
+     * The time of creation
+     */
+    created_at: string;
+    /**
+     * The time of the last change
+     */
+    updated_at: string;
+};
+
+export type UpdateWebhookDto = {
+    /**
+     * The address that receives the events, also those that wait
+     */
+    url?: string;
+    /**
+     * The types of the events to deliver from now on
+     */
+    types?: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused'>;
+    /**
+     * A note for people. An empty text removes it
+     */
+    description?: string;
+    /**
+     * `paused` lets deliveries wait, `active` continues them
+     */
+    status?: 'active' | 'paused';
+};
+
+export type DeliveryAttemptResponse = {
+    /**
+     * When the attempt began
+     */
+    at: string;
+    /**
+     * The status of the receiver’s response. Null if none came
+     */
+    status: number | null;
+    /**
+     * The duration of the attempt in milliseconds
+     */
+    duration_ms: number;
+    /**
+     * The reason of a failed attempt
+     */
+    error?: string;
+    /**
+     * The first 4 KiB of the response. Absent if it was empty or the user of the event is erased
+     */
+    response?: string;
+};
+
+export type DeliveryResponse = {
+    /**
+     * The id, which never changes
+     */
+    id: string;
+    /**
+     * The id of the event, which is also the `webhook-id` of the requests
+     */
+    event_id: string;
+    /**
+     * The position of the event in the order of all events
+     */
+    position: string;
+    /**
+     * A `dead` delivery has failed for good, unless it is sent again on request
+     */
+    status: 'pending' | 'delivered' | 'dead';
+    /**
+     * The attempts so far, oldest first. A delivery that was sent again on request keeps the last ten before it
+     */
+    attempts: Array<DeliveryAttemptResponse>;
+    /**
+     * The time of the next attempt at the earliest. Deliveries before it and a pause can delay it. Null unless the delivery is pending
+     */
+    next_attempt_at: string | null;
+    /**
+     * The type of the event
+     */
+    type: string;
+};
+
+export type ReplayDto = {
+    /**
+     * The time of the first event
+     */
+    from?: string;
+    /**
+     * The end of the range, exclusive. A time in the future counts as now
+     */
+    to?: string;
+};
+
+export type ReplayResponse = {
+    /**
+     * The time of the first event
+     */
+    from: string;
+    /**
+     * The end of the range, exclusive
+     */
+    to: string;
 };
 
 export type SealResponse = {
@@ -3802,7 +4133,7 @@ export type ListEventsData = {
         /**
          * The types of the events to list, separated by commas. Other types are refused, and there are no wildcards
          */
-        type?: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred'>;
+        type?: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused' | 'webhook.test'>;
         /**
          * The number of events per page
          */
@@ -3875,7 +4206,7 @@ export type ListUserEventsData = {
         /**
          * The types of the events to list, separated by commas. Other types are refused, and there are no wildcards
          */
-        type?: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred'>;
+        type?: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused' | 'webhook.test'>;
         /**
          * The number of events per page
          */
@@ -3926,6 +4257,237 @@ export type ListUserEventsResponses = {
 
 export type ListUserEventsResponse = ListUserEventsResponses[keyof ListUserEventsResponses];
 
+export type StreamEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `id` received last, from which the stream continues. It replaces `after` and `from`
+         */
+        'Last-Event-ID'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
+         * first event
+         */
+        after?: string;
+        /**
+         * Starts the feed at this time, in place of `after`. No event that was stored since then is missing; the first
+         * ones may be a few seconds older
+         */
+        from?: string;
+        /**
+         * The types of the events to list, separated by commas. Other types are refused, and there are no wildcards
+         */
+        type?: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused' | 'webhook.test'>;
+    };
+    url: '/api/events/stream';
+};
+
+export type StreamEventsErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
+
+export type StreamEventsResponses = {
+    /**
+     * Server-sent events
+     */
+    200: string;
+};
+
+export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type StreamOwnEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `id` received last, from which the stream continues. It replaces `after` and `from`
+         */
+        'Last-Event-ID'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
+         * first event
+         */
+        after?: string;
+        /**
+         * Starts the feed at this time, in place of `after`. No event that was stored since then is missing; the first
+         * ones may be a few seconds older
+         */
+        from?: string;
+        /**
+         * The types of the events to list, separated by commas. Other types are refused, and there are no wildcards
+         */
+        type?: Array<'user.created' | 'user.updated' | 'user.email_confirmed' | 'user.email_unconfirmed' | 'user.email_changed' | 'user.disabled' | 'user.enabled' | 'user.deleted' | 'user.restored' | 'user.erased' | 'user.roles_changed' | 'user.password_changed' | 'session.started' | 'session.revoked' | 'session.reuse_detected' | 'resource.created' | 'resource.deleted' | 'ownership.transferred' | 'flag.changed' | 'webhook.paused' | 'webhook.test'>;
+    };
+    url: '/api/users/me/events/stream';
+};
+
+export type StreamOwnEventsErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type StreamOwnEventsError = StreamOwnEventsErrors[keyof StreamOwnEventsErrors];
+
+export type StreamOwnEventsResponses = {
+    /**
+     * Server-sent events
+     */
+    200: string;
+};
+
+export type StreamOwnEventsResponse = StreamOwnEventsResponses[keyof StreamOwnEventsResponses];
+
+export type IssueTicketData = {
+    body?: never;
+    headers?: {
+        /**
+         * A request repeated with the same key within 24 hours runs once and gets the same response
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/notifications/tickets';
+};
+
+export type IssueTicketErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * The request conflicts with the current state
+     */
+    409: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * This Idempotency-Key was used for a different request
+     */
+    422: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type IssueTicketError = IssueTicketErrors[keyof IssueTicketErrors];
+
+export type IssueTicketResponses = {
+    /**
+     * OK
+     */
+    200: TicketResponse;
+};
+
+export type IssueTicketResponse = IssueTicketResponses[keyof IssueTicketResponses];
+
+export type OpenSocketData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/ws';
+};
+
+export type OpenSocketErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Upgrade Required
+     */
+    426: ErrorResponse;
+};
+
+export type OpenSocketError = OpenSocketErrors[keyof OpenSocketErrors];
+
 export type ListAuditEntriesData = {
     body?: never;
     path?: never;
@@ -3966,7 +4528,7 @@ export type ListAuditEntriesData = {
         /**
          * The actions to list, separated by commas
          */
-        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'job.create' | 'job.cancel' | 'key.rotate'>;
+        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate'>;
         /**
          * `success`, `failure` (the action failed) or `denied` (the action was not allowed)
          */
@@ -5148,7 +5710,7 @@ export type ExportAuditData = {
         /**
          * The actions to list, separated by commas
          */
-        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'job.create' | 'job.cancel' | 'key.rotate'>;
+        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate'>;
         /**
          * `success`, `failure` (the action failed) or `denied` (the action was not allowed)
          */
@@ -5218,6 +5780,1145 @@ export type ExportAuditResponses = {
 };
 
 export type ExportAuditResponse = ExportAuditResponses[keyof ExportAuditResponses];
+
+export type ListFlagsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The number of rows on a page
+         */
+        limit?: number;
+        /**
+         * The number of rows to skip. Beyond 10,000, follow the `Link` header instead
+         */
+        offset?: number;
+        /**
+         * The cursor from the `Link` header of the previous page, with the same filters and sort order
+         */
+        cursor?: string;
+        /**
+         * `exact` counts all rows and returns X-Total-Count. `estimate` returns the planner's estimate as
+         * X-Total-Estimate, at a bounded cost
+         */
+        total?: 'exact' | 'estimate';
+    };
+    url: '/api/flags';
+};
+
+export type ListFlagsErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type ListFlagsError = ListFlagsErrors[keyof ListFlagsErrors];
+
+export type ListFlagsResponses = {
+    /**
+     * OK
+     */
+    200: Array<FlagValueResponse>;
+};
+
+export type ListFlagsResponse = ListFlagsResponses[keyof ListFlagsResponses];
+
+export type ReadFlagData = {
+    body?: never;
+    headers?: {
+        /**
+         * The ETag that the record must have, as received, or `*`. Otherwise the response is 412
+         */
+        'If-Match'?: string;
+        /**
+         * ETags that the record must not have, or `*`. A read of one of them is answered by 304, a write by 412
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The key of the flag
+         */
+        key: string;
+    };
+    query?: never;
+    url: '/api/flags/{key}';
+};
+
+export type ReadFlagErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The record has changed since it was read
+     */
+    412: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type ReadFlagError = ReadFlagErrors[keyof ReadFlagErrors];
+
+export type ReadFlagResponses = {
+    /**
+     * OK
+     */
+    200: FlagResponse;
+};
+
+export type ReadFlagResponse = ReadFlagResponses[keyof ReadFlagResponses];
+
+export type SetFlagData = {
+    body: PutFlagDto;
+    headers?: {
+        /**
+         * The ETag that the record must have, as received, or `*`. Otherwise the response is 412
+         */
+        'If-Match'?: string;
+        /**
+         * ETags that the record must not have, or `*`. A read of one of them is answered by 304, a write by 412
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The key of the flag
+         */
+        key: string;
+    };
+    query?: never;
+    url: '/api/flags/{key}';
+};
+
+export type SetFlagErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The record has changed since it was read
+     */
+    412: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type SetFlagError = SetFlagErrors[keyof SetFlagErrors];
+
+export type SetFlagResponses = {
+    /**
+     * OK
+     */
+    200: FlagResponse;
+};
+
+export type SetFlagResponse = SetFlagResponses[keyof SetFlagResponses];
+
+export type EvaluateFlagData = {
+    body: EvaluationRequestDto;
+    path: {
+        /**
+         * The key of the flag
+         */
+        key: string;
+    };
+    query?: never;
+    url: '/ofrep/v1/evaluate/flags/{key}';
+};
+
+export type EvaluateFlagErrors = {
+    /**
+     * The context names no user, or is no context
+     */
+    400: EvaluationFailureResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * No flag has this key
+     */
+    404: EvaluationFailureResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * Internal Server Error
+     */
+    500: EvaluationFailureResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type EvaluateFlagError = EvaluateFlagErrors[keyof EvaluateFlagErrors];
+
+export type EvaluateFlagResponses = {
+    /**
+     * OK
+     */
+    200: EvaluationResponse;
+};
+
+export type EvaluateFlagResponse = EvaluateFlagResponses[keyof EvaluateFlagResponses];
+
+export type EvaluateFlagsData = {
+    body: EvaluationRequestDto;
+    headers?: {
+        /**
+         * The ETag of values that the client has
+         */
+        'If-None-Match'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The entity tag that an event stream announced. Has no effect
+         */
+        flagConfigEtag?: string;
+        /**
+         * The time of change that an event stream announced. Has no effect
+         */
+        flagConfigLastModified?: string;
+    };
+    url: '/ofrep/v1/evaluate/flags';
+};
+
+export type EvaluateFlagsErrors = {
+    /**
+     * The context names no user, or is no context
+     */
+    400: BulkEvaluationFailureResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * Internal Server Error
+     */
+    500: BulkEvaluationFailureResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type EvaluateFlagsError = EvaluateFlagsErrors[keyof EvaluateFlagsErrors];
+
+export type EvaluateFlagsResponses = {
+    /**
+     * OK
+     */
+    200: BulkEvaluationResponse;
+};
+
+export type EvaluateFlagsResponse = EvaluateFlagsResponses[keyof EvaluateFlagsResponses];
+
+export type ListWebhooksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The number of rows on a page
+         */
+        limit?: number;
+        /**
+         * The number of rows to skip. Beyond 10,000, follow the `Link` header instead
+         */
+        offset?: number;
+        /**
+         * The cursor from the `Link` header of the previous page, with the same filters and sort order
+         */
+        cursor?: string;
+        /**
+         * `exact` counts all rows and returns X-Total-Count. `estimate` returns the planner's estimate as
+         * X-Total-Estimate, at a bounded cost
+         */
+        total?: 'exact' | 'estimate';
+    };
+    url: '/api/webhooks';
+};
+
+export type ListWebhooksErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type ListWebhooksError = ListWebhooksErrors[keyof ListWebhooksErrors];
+
+export type ListWebhooksResponses = {
+    /**
+     * OK
+     */
+    200: Array<WebhookResponse>;
+};
+
+export type ListWebhooksResponse = ListWebhooksResponses[keyof ListWebhooksResponses];
+
+export type CreateWebhookData = {
+    body: CreateWebhookDto;
+    headers?: {
+        /**
+         * A request repeated with the same key within 24 hours runs once and gets the same response
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/webhooks';
+};
+
+export type CreateWebhookErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * The request conflicts with the current state
+     */
+    409: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * This Idempotency-Key was used for a different request
+     */
+    422: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type CreateWebhookError = CreateWebhookErrors[keyof CreateWebhookErrors];
+
+export type CreateWebhookResponses = {
+    /**
+     * Created
+     */
+    201: WebhookWithSecretResponse;
+};
+
+export type CreateWebhookResponse = CreateWebhookResponses[keyof CreateWebhookResponses];
+
+export type DeleteWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * The ETag that the record must have, as received, or `*`. Otherwise the response is 412
+         */
+        'If-Match'?: string;
+        /**
+         * ETags that the record must not have, or `*`. A read of one of them is answered by 304, a write by 412
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}';
+};
+
+export type DeleteWebhookErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The record has changed since it was read
+     */
+    412: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type DeleteWebhookError = DeleteWebhookErrors[keyof DeleteWebhookErrors];
+
+export type DeleteWebhookResponses = {
+    /**
+     * No Content
+     */
+    204: void;
+};
+
+export type DeleteWebhookResponse = DeleteWebhookResponses[keyof DeleteWebhookResponses];
+
+export type ReadWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * The ETag that the record must have, as received, or `*`. Otherwise the response is 412
+         */
+        'If-Match'?: string;
+        /**
+         * ETags that the record must not have, or `*`. A read of one of them is answered by 304, a write by 412
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}';
+};
+
+export type ReadWebhookErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The record has changed since it was read
+     */
+    412: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type ReadWebhookError = ReadWebhookErrors[keyof ReadWebhookErrors];
+
+export type ReadWebhookResponses = {
+    /**
+     * OK
+     */
+    200: WebhookResponse;
+};
+
+export type ReadWebhookResponse = ReadWebhookResponses[keyof ReadWebhookResponses];
+
+export type UpdateWebhookData = {
+    body: UpdateWebhookDto;
+    headers?: {
+        /**
+         * The ETag that the record must have, as received, or `*`. Otherwise the response is 412
+         */
+        'If-Match'?: string;
+        /**
+         * ETags that the record must not have, or `*`. A read of one of them is answered by 304, a write by 412
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}';
+};
+
+export type UpdateWebhookErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The record has changed since it was read
+     */
+    412: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type UpdateWebhookError = UpdateWebhookErrors[keyof UpdateWebhookErrors];
+
+export type UpdateWebhookResponses = {
+    /**
+     * OK
+     */
+    200: WebhookResponse;
+};
+
+export type UpdateWebhookResponse = UpdateWebhookResponses[keyof UpdateWebhookResponses];
+
+export type RotateWebhookSecretData = {
+    body?: never;
+    headers?: {
+        /**
+         * The ETag that the record must have, as received, or `*`. Otherwise the response is 412
+         */
+        'If-Match'?: string;
+        /**
+         * ETags that the record must not have, or `*`. A read of one of them is answered by 304, a write by 412
+         */
+        'If-None-Match'?: string;
+        /**
+         * A request repeated with the same key within 24 hours runs once and gets the same response
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/rotate-secret';
+};
+
+export type RotateWebhookSecretErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The request conflicts with the current state
+     */
+    409: ErrorResponse;
+    /**
+     * The record has changed since it was read
+     */
+    412: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * This Idempotency-Key was used for a different request
+     */
+    422: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type RotateWebhookSecretError = RotateWebhookSecretErrors[keyof RotateWebhookSecretErrors];
+
+export type RotateWebhookSecretResponses = {
+    /**
+     * OK
+     */
+    200: WebhookWithSecretResponse;
+};
+
+export type RotateWebhookSecretResponse = RotateWebhookSecretResponses[keyof RotateWebhookSecretResponses];
+
+export type ListDeliveriesData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * The number of rows on a page
+         */
+        limit?: number;
+        /**
+         * The number of rows to skip. Beyond 10,000, follow the `Link` header instead
+         */
+        offset?: number;
+        /**
+         * The cursor from the `Link` header of the previous page, with the same filters and sort order
+         */
+        cursor?: string;
+        /**
+         * `exact` counts all rows and returns X-Total-Count. `estimate` returns the planner's estimate as
+         * X-Total-Estimate, at a bounded cost
+         */
+        total?: 'exact' | 'estimate';
+        /**
+         * The status of the deliveries to list
+         */
+        status?: 'pending' | 'delivered' | 'dead';
+    };
+    url: '/api/webhooks/{id}/deliveries';
+};
+
+export type ListDeliveriesErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type ListDeliveriesError = ListDeliveriesErrors[keyof ListDeliveriesErrors];
+
+export type ListDeliveriesResponses = {
+    /**
+     * OK
+     */
+    200: Array<DeliveryResponse>;
+};
+
+export type ListDeliveriesResponse = ListDeliveriesResponses[keyof ListDeliveriesResponses];
+
+export type RedeliverEventData = {
+    body?: never;
+    headers?: {
+        /**
+         * A request repeated with the same key within 24 hours runs once and gets the same response
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+        /**
+         * The id of the record
+         */
+        delivery_id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/deliveries/{delivery_id}/redeliver';
+};
+
+export type RedeliverEventErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The request conflicts with the current state
+     */
+    409: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * This Idempotency-Key was used for a different request
+     */
+    422: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type RedeliverEventError = RedeliverEventErrors[keyof RedeliverEventErrors];
+
+export type RedeliverEventResponses = {
+    /**
+     * Accepted
+     */
+    202: DeliveryResponse;
+};
+
+export type RedeliverEventResponse = RedeliverEventResponses[keyof RedeliverEventResponses];
+
+export type ReplayEventsData = {
+    body: ReplayDto;
+    headers?: {
+        /**
+         * A request repeated with the same key within 24 hours runs once and gets the same response
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/replay';
+};
+
+export type ReplayEventsErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The request conflicts with the current state
+     */
+    409: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * This Idempotency-Key was used for a different request
+     */
+    422: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type ReplayEventsError = ReplayEventsErrors[keyof ReplayEventsErrors];
+
+export type ReplayEventsResponses = {
+    /**
+     * Accepted
+     */
+    202: ReplayResponse;
+};
+
+export type ReplayEventsResponse = ReplayEventsResponses[keyof ReplayEventsResponses];
+
+export type TestWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * A request repeated with the same key within 24 hours runs once and gets the same response
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The id of the record
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/test';
+};
+
+export type TestWebhookErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Not found
+     */
+    404: ErrorResponse;
+    /**
+     * The request conflicts with the current state
+     */
+    409: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * This Idempotency-Key was used for a different request
+     */
+    422: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type TestWebhookError = TestWebhookErrors[keyof TestWebhookErrors];
+
+export type TestWebhookResponses = {
+    /**
+     * Accepted
+     */
+    202: DeliveryResponse;
+};
+
+export type TestWebhookResponse = TestWebhookResponses[keyof TestWebhookResponses];
 
 export type ReadMetricsData = {
     body?: never;

@@ -5,9 +5,11 @@ import { Counter } from 'prom-client';
 import { AppError } from '../../../common/errors/app.error.js';
 import { type Config, ConfigError } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
+import { FeatureFlags } from '../../../platform/feature-flags/feature-flags.service.js';
 import { OutboundHttpService } from '../../../platform/http-client/outbound-http.service.js';
 import { OutboundTargetsService } from '../../../platform/http-client/outbound-targets.service.js';
 import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
+import { breachedPasswordsFlag } from '../users.flags.js';
 import { findInRange } from './password-range.js';
 
 const CHECKS = 'breached_password_checks_total';
@@ -31,22 +33,21 @@ export class BreachedPasswordsService implements OnModuleInit {
     @InjectConfig() private readonly config: Config,
     private readonly outbound: OutboundHttpService,
     private readonly targets: OutboundTargetsService,
+    private readonly flags: FeatureFlags,
     @InjectMetric(CHECKS) private readonly checks: Counter,
   ) {}
 
-  /** @throws ConfigError when the address leads to a private network that must not be called */
   onModuleInit(): void {
-    const { PWNED_PASSWORDS_URL: url } = this.config;
-    const fault = url === undefined ? null : this.targets.faultOf(url, 'PWNED_PASSWORDS_URL');
-    if (fault !== null) throw new ConfigError([fault]);
+    assertRangesMayBeCalled(this.config, this.targets);
   }
 
   /**
-   * Checks a new password if the check is on. Takes at most two seconds.
+   * Checks a new password if the check is on for the user; null stands for one who does not exist yet. Takes at most
+   * two seconds.
    * @throws AppError `VALIDATION_ERROR` for `field` when the password is known from a breach
    */
-  async assertNotBreached(password: string, field: string): Promise<void> {
-    const url = this.activeUrl();
+  async assertNotBreached(password: string, field: string, userId: string | null): Promise<void> {
+    const url = await this.activeUrl(userId);
     if (url === null) return;
     const result = await this.check(password, url);
     this.checks.inc({ result });
@@ -55,8 +56,9 @@ export class BreachedPasswordsService implements OnModuleInit {
   }
 
   /** Returns the address of the service of ranges, or null while the check is off. The only place that decides it. */
-  private activeUrl(): string | null {
-    return this.config.PWNED_PASSWORDS_URL ?? null;
+  private async activeUrl(userId: string | null): Promise<string | null> {
+    const { PWNED_PASSWORDS_URL: url } = this.config;
+    return url !== undefined && (await this.flags.isOn(breachedPasswordsFlag, userId)) ? url : null;
   }
 
   private async check(password: string, url: string): Promise<'clear' | 'breached' | 'failed'> {
@@ -80,6 +82,15 @@ export class BreachedPasswordsService implements OnModuleInit {
     const reason = cause instanceof Error ? cause.message : message;
     this.logger.warn(`Passwords are not compared with those of breaches: ${reason}`);
   }
+}
+
+/** @throws ConfigError when `PWNED_PASSWORDS_URL` leads to a private network that must not be called */
+export function assertRangesMayBeCalled(
+  { PWNED_PASSWORDS_URL: url }: Config,
+  targets: OutboundTargetsService,
+): void {
+  const fault = url === undefined ? null : targets.faultOf(url, 'PWNED_PASSWORDS_URL');
+  if (fault !== null) throw new ConfigError([fault]);
 }
 
 export const breachedPasswords = [

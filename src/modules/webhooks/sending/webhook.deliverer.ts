@@ -3,11 +3,13 @@ import { newId } from '../../../common/ids.js';
 import { withTimeout } from '../../../common/with-timeout.js';
 import { BackgroundPool } from '../../../platform/database/driver/pools/background.pool.js';
 import { EventStore } from '../../../platform/event-store/event-store.js';
+import { FeatureFlags } from '../../../platform/feature-flags/feature-flags.service.js';
 import { LifecycleService } from '../../../platform/lifecycle/lifecycle.service.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 import { ResponseEncryption } from '../deliveries/response-encryption.service.js';
 import { WebhookPauses } from '../webhook-pauses.service.js';
+import { webhooksFlag } from '../webhooks.flags.js';
 import { DeliverySender } from './delivery.sender.js';
 import { EndpointRunner } from './endpoint.runner.js';
 import { type HeldWebhook, SendingRepository } from './sending.repository.js';
@@ -49,6 +51,7 @@ export class WebhookDeliverer implements OnApplicationBootstrap, OnModuleDestroy
     private readonly metrics: WebhookMetrics,
     private readonly pool: BackgroundPool,
     private readonly lifecycle: LifecycleService,
+    private readonly flags: FeatureFlags,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -81,10 +84,18 @@ export class WebhookDeliverer implements OnApplicationBootstrap, OnModuleDestroy
 
   private endAll(): void {
     this.stopping = true;
+    this.endRunners();
+  }
+
+  private endRunners(): void {
     for (const runner of this.runners.values()) runner.end();
   }
 
   private async poll(): Promise<void> {
+    if (this.flags.isDisabled(webhooksFlag)) {
+      this.endRunners();
+      return;
+    }
     await this.renew();
     do {
       this.pollAgain = false;
