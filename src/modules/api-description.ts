@@ -13,7 +13,11 @@ export const apiDescription: ApiDescription = {
     { name: 'resources', description: 'Resources that accounts own and can transfer' },
     { name: 'jobs', description: 'Bulk work in the background' },
     { name: 'export', description: 'Full exports of one consistent snapshot' },
-    { name: 'events', description: 'The ordered log of what happened' },
+    {
+      name: 'events',
+      description:
+        'The ordered log of what happened. `GET /ws` is a WebSocket (subprotocol `gatehouse.v1`) that sends the caller’s events as they happen: `{"type":"event","position":"…","event":{…}}`. The access token travels in `Authorization`; a browser offers `ticket.<ticket>` as a second subprotocol. A client may send `{"type":"resume","after":"<position>"}`, `{"type":"subscribe","types":["…"]}` (needs `events:read`) and `{"type":"ping"}`',
+    },
     { name: 'flags', description: 'Feature flags, also by the OpenFeature Remote Evaluation Protocol' },
     { name: 'webhooks', description: 'Events delivered to other systems' },
     { name: 'audit', description: 'The audit log and its proofs' },

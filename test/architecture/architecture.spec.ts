@@ -222,6 +222,8 @@ const PUBLIC = [
   'MetricsController.readMetrics',
   'RecoveryController.forgotPassword',
   'RecoveryController.resetPassword',
+  // It checks the caller itself, because a browser sends a ticket in place of the token.
+  'SocketsController.openSocket',
   'UsersController.createUser',
 ];
 

@@ -65,6 +65,7 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'GET /api/events': ['                401    403  403   403     in      in '],
   'GET /api/events/stream': ['         401    403  403   403     in      in ', WRONG_POSITION],
   'GET /api/users/me/events/stream': ['401    in   in    in      in      in ', WRONG_POSITION],
+  'POST /api/notifications/tickets': ['401    in   in    in      in      in '],
   'GET /api/audit': ['                 401    403  403   403     in      in '],
   'GET /api/audit/{id}': ['            401    403  403   403     in      in '],
   'GET /api/export/users': ['          401    403  403   403     403     in '],

@@ -22,6 +22,7 @@ import { Instance } from '../support/app/instance.js';
 import { askAboutSeals } from '../support/builders/audit.js';
 import { askAboutHistory } from '../support/http/history-answers.js';
 import { askAboutJobs } from '../support/http/job-answers.js';
+import type { Asked } from '../support/http/asked.js';
 import { askAboutRoles } from '../support/http/role-answers.js';
 import { askAboutResources } from '../support/builders/resources.js';
 import { askAboutWebhooks } from '../support/http/webhook-answers.js';
@@ -130,11 +131,12 @@ describe('the OpenAPI document', () => {
     expect(faulty((operation) => lacksExample(document, operation))).toEqual([]);
   });
 
-  /** Every such route is marked `@NoStore`; test/e2e/auth/compression calls each of them. */
-  it('has tokens in the responses of sign-in, refresh and password change, and secrets in those of webhooks that make one', () => {
+  /** Every such route is marked `@NoStore`; test/e2e/auth/compression calls all that are long enough to compress. */
+  it('has tokens in the responses of sign-in, refresh, password change and tickets, and secrets in those of webhooks that make one', () => {
     expect(operationsThatTell(document, /(?:token|secret|ticket)$/)).toEqual([
       'POST /api/auth/login',
       'POST /api/auth/refresh',
+      'POST /api/notifications/tickets',
       'POST /api/webhooks',
       'POST /api/webhooks/{id}/rotate-secret',
       'PUT /api/auth/password',
@@ -384,18 +386,4 @@ async function realAnswers(url: string, database: TestDatabase) {
 
   for (const askAbout of [askAboutWebhooks, askAboutRoles]) await askAbout(ask);
   return answers;
-}
-
-interface Asked {
-  /** The value of the path parameter. */
-  readonly key?: string;
-  /** The value of the path parameter `session_id`. */
-  readonly session?: string;
-  /** The value of the path parameter `delivery_id`. */
-  readonly delivery?: string;
-  readonly query?: string;
-  readonly body?: object | string;
-  readonly headers?: Record<string, string>;
-  /** The token; by default that of the administrator. */
-  readonly token?: string | undefined;
 }

@@ -45,9 +45,9 @@ describe('readers who reconnect 200 times at random to one of two instances', ()
         return String(answer.headers['x-next-position']);
       };
       const start = await endOfFeed();
-      let isWriting = true;
+      const writing = new AbortController();
       const written = writers.map(async (writer, index) => {
-        for (let n = 0; isWriting; n++) {
+        for (let n = 0; !writing.signal.aborted; n++) {
           const url = urls[(index + n) % urls.length] ?? '';
           const change = { method: 'PATCH', path: '/api/users/me', body: { name: `Name ${n}` } };
           const answer = await send(url, { ...change, headers: bearer(writer) });
@@ -56,7 +56,7 @@ describe('readers who reconnect 200 times at random to one of two instances', ()
       });
       let end: Promise<string> | null = null;
       const isDone = async (last: string): Promise<boolean> => {
-        isWriting = false;
+        writing.abort();
         end ??= Promise.all(written).then(endOfFeed);
         return last >= (await end);
       };

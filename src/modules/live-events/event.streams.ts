@@ -17,7 +17,7 @@ import { stopping, StreamPlacesService } from './stream-places.service.js';
 /** The time in ms that a reader has to take the last message. */
 const LAST_MESSAGE_MS = 500;
 
-/** What a stream sends, and the permission that its caller must keep. */
+/** The events of a stream, and the permission that its caller must keep. */
 export interface StreamRequest {
   readonly after: string;
   readonly choice: EventChoice;

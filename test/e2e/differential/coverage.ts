@@ -39,6 +39,7 @@ export const NEW_OPERATIONS: readonly string[] = [
   'PATCH /api/webhooks/{id}',
   'POST /api/auth/introspect',
   'POST /api/auth/revoke',
+  'POST /api/notifications/tickets',
   'POST /api/users/{id}/password-reset',
   'POST /api/webhooks',
   'POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver',

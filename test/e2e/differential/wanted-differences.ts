@@ -141,6 +141,21 @@ const sharedRoundTrips: WantedDifference = {
   reason: 'the statements of a transaction share round trips, so a batch is measured once',
 };
 
+const liveEventMetrics: WantedDifference = {
+  exchanges: /^(?:first-reads|production): GET \/metrics/,
+  change: replaceText(
+    /(?<=# TYPE sign_in_throttled_total counter\n)( *)/g,
+    `$1# HELP event_streams_open Open event streams by kind: sse, websocket
+$1# TYPE event_streams_open gauge
+$1# HELP event_stream_events_total Events sent to the readers of event streams
+$1# TYPE event_stream_events_total counter
+$1# HELP event_streams_closed_total Event streams that ended, by reason: client, session, slow, stop, policy, dead, error
+$1# TYPE event_streams_closed_total counter
+$1`,
+  ),
+  reason: 'event streams are counted (docs/guides/events.md)',
+};
+
 /** Users in all forms: bodies, lines of exports, and what changed in audit entries. */
 const locales: WantedDifference = {
   exchanges: /./,
@@ -249,6 +264,7 @@ const uncached: WantedDifference = {
 /** Every wanted difference. The test fails for one that no longer applies. */
 export const wantedDifferences: readonly WantedDifference[] = [
   sharedRoundTrips,
+  liveEventMetrics,
   locales,
   ...additions,
   ...refusedInput,

@@ -35,9 +35,9 @@ describe('readers who reconnect to another instance at random', () => {
   it('miss no event and see none twice while both instances write', async () => {
     const users = await Promise.all(Array.from({ length: WRITERS }, () => here.createUser()));
     const start = await endOfFeed();
-    let isWriting = true;
+    const writing = new AbortController();
     const write = async (user: TestUser, app: TestApp): Promise<void> => {
-      for (let n = 0; isWriting; n++)
+      for (let n = 0; !writing.signal.aborted; n++)
         await app
           .as(user, 'patch', '/api/users/me')
           .send({ name: `Name ${n}` })
@@ -48,7 +48,7 @@ describe('readers who reconnect to another instance at random', () => {
     const isDone = async (last: string): Promise<boolean> => {
       if (end === null) {
         // The first to come here ends the writers for both.
-        isWriting = false;
+        writing.abort();
         await Promise.all(writers);
         end = await endOfFeed();
       }

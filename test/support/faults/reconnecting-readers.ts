@@ -4,7 +4,7 @@ import type { TestUser } from '../app/test-app.js';
 import { openEvents } from '../builders/event-streams.js';
 import { TestSocket } from '../builders/sockets.js';
 
-/** What a reader needs: where to connect, as whom, and from where. */
+/** The addresses, the user and the position that a reader needs. */
 interface Reading {
   readonly urls: readonly string[];
   readonly user: TestUser;
@@ -60,10 +60,12 @@ export async function readReconnecting(
     const url = urls[Math.floor(Math.random() * urls.length)] ?? '';
     const connection = await connect(url, user, last());
     const seen = received.length;
-    do {
+    const isLast = n === connections;
+    for (let isOver = false; !isOver;) {
       await sleep(MIN_STAY_MS + Math.random() * MAX_STAY_MS);
       received.splice(seen, Infinity, ...connection.events);
-    } while (n === connections && !(await isDone(last())));
+      isOver = !isLast || (await isDone(last()));
+    }
     await connection.leave();
     received.splice(seen, Infinity, ...connection.events);
   }

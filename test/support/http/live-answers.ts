@@ -8,6 +8,8 @@ type Ask = (
 
 /** Requests the streams of events, which end here with a session of their own. */
 export async function askAboutStreams(ask: Ask, url: string): Promise<void> {
+  await ask('POST /api/notifications/tickets');
+  await ask('POST /api/notifications/tickets', { token: undefined });
   for (const operation of ['GET /api/events/stream', 'GET /api/users/me/events/stream']) {
     const { token } = await signIn(url, ADMIN.email, ADMIN.password);
     const stream = ask(operation, { token });

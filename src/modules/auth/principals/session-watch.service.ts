@@ -16,7 +16,7 @@ export interface WatchedSession extends VerifiedToken {
   readonly expiresAtMs: number;
 }
 
-/** What a connection that outlives its request does when the rights of its caller change. */
+/** A connection that outlives its request and follows the rights of its caller. */
 export interface WatchedCaller {
   /** Called with the current rights after each change. */
   onChange(principal: Principal): void;

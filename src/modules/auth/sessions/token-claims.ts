@@ -3,7 +3,7 @@ import type { VerifiedToken } from '../principals/verified-token.cache.js';
 
 export type TokenClaims = Readonly<Record<string, unknown>>;
 
-/** What the service needs of the claims of a verified access token. */
+/** The claims of a verified access token that the service needs. */
 export interface AccessClaims extends VerifiedToken {
   /** The expiry in seconds since 1970. */
   readonly exp: number;

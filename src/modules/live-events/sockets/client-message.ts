@@ -4,7 +4,7 @@ import { shownName } from '../../../common/text.js';
 import { parseJsonBody } from '../../../common/validation/json-text.js';
 import { storedEventTypes } from '../../event-types.js';
 
-/** What a client may send. `types` is null for all types. */
+/** A message of a client. `types` is null for all types. */
 export type ClientMessage =
   | { readonly type: 'ping' }
   | { readonly type: 'resume'; readonly after: string }

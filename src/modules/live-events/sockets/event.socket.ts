@@ -29,7 +29,7 @@ const MESSAGES_PER_SECOND = 10;
 const CLOSE_TIMEOUT_MS = 1000;
 const SLOW_CLOSE_TIMEOUT_MS = 15_000;
 
-/** What a socket needs from its server. */
+/** The services that a socket needs from its server. */
 export interface SocketHost {
   readonly requestId: string;
   /** The time in ms for a slow reader to take what waits for it. */
@@ -64,7 +64,7 @@ export class EventSocket implements WatchedCaller {
     socket.on('pong', () => {
       this.isAlive = true;
     });
-    // What breaks the protocol (1002, 1007) or is too large (1009) is closed by the library.
+    // The library closes a socket that breaks the protocol (1002, 1007) or sends too much at once (1009).
     socket.on('error', () => {
       this.closeReason = 'policy';
     });

@@ -3,6 +3,8 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { SignedIn } from '../../../common/authorization/policy.decorator.js';
 import { bearerToken, unauthorized } from '../../../common/http/bearer-token.js';
+import { NoStore } from '../../../common/http/no-store.decorator.js';
+import { IgnoresIdempotencyKey } from '../../../platform/idempotency/idempotency.decorator.js';
 import { SessionWatchService } from '../../auth/principals/session-watch.service.js';
 import { TicketResponse } from './dto/ticket.response.js';
 import { TICKET_SECONDS, TicketsService } from './tickets.service.js';
@@ -19,6 +21,8 @@ export class TicketsController {
   @Post('tickets')
   @HttpCode(200)
   @SignedIn()
+  @NoStore()
+  @IgnoresIdempotencyKey()
   @ApiOkResponse({ type: TicketResponse })
   async issueTicket(@Req() request: Request): Promise<TicketResponse> {
     const session = this.sessions.sessionOf(bearerToken(request) ?? '');

@@ -41,7 +41,7 @@ export function eventStream(request: Request, events: AsyncGenerator<ServerEvent
   const requestId = requestContext.current()?.requestId ?? '';
   if (request.method === 'HEAD') {
     void events.return(undefined);
-    return new StreamableFile(Buffer.alloc(0), { type: 'text/event-stream; charset=utf-8' });
+    return new StreamableFile(Readable.from([]), { type: 'text/event-stream; charset=utf-8' });
   }
   const stream = Readable.from(encoded(events, requestId), { objectMode: false, highWaterMark: 1 });
   return new StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });

@@ -1,0 +1,14 @@
+/** What a request to an operation is given. */
+export interface Asked {
+  /** The value of the path parameter. */
+  readonly key?: string;
+  /** The value of the path parameter `session_id`. */
+  readonly session?: string;
+  /** The value of the path parameter `delivery_id`. */
+  readonly delivery?: string;
+  readonly query?: string;
+  readonly body?: object | string;
+  readonly headers?: Record<string, string>;
+  /** The token; by default that of the administrator. */
+  readonly token?: string | undefined;
+}
