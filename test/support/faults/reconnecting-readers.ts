@@ -34,12 +34,12 @@ export const bySocket: Connection = async (url, user, after) => {
 
 /** Reads all events as server-sent events. */
 export const byStream: Connection = async (url, user, after) => {
-  const { events, ended, leave } = await openEvents(url, user, '/api/events/stream', after);
+  const stream = await openEvents(url, user, '/api/events/stream', after);
   return {
-    events,
+    events: stream.events,
     leave: async () => {
-      leave();
-      await ended;
+      stream.leave();
+      await stream.ended;
     },
   };
 };
