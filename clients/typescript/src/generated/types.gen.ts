@@ -4395,12 +4395,6 @@ export type StreamOwnEventsResponse = StreamOwnEventsResponses[keyof StreamOwnEv
 
 export type IssueTicketData = {
     body?: never;
-    headers?: {
-        /**
-         * A request repeated with the same key within 24 hours runs once and gets the same response
-         */
-        'Idempotency-Key'?: string;
-    };
     path?: never;
     query?: never;
     url: '/api/notifications/tickets';
@@ -4416,10 +4410,6 @@ export type IssueTicketErrors = {
      */
     401: ErrorResponse;
     /**
-     * The request conflicts with the current state
-     */
-    409: ErrorResponse;
-    /**
      * The request body is too large
      */
     413: ErrorResponse;
@@ -4427,10 +4417,6 @@ export type IssueTicketErrors = {
      * Send the body as application/json in UTF-8, uncompressed
      */
     415: ErrorResponse;
-    /**
-     * This Idempotency-Key was used for a different request
-     */
-    422: ErrorResponse;
     /**
      * Too many requests
      */
@@ -4459,34 +4445,6 @@ export type IssueTicketResponses = {
 };
 
 export type IssueTicketResponse = IssueTicketResponses[keyof IssueTicketResponses];
-
-export type OpenSocketData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/ws';
-};
-
-export type OpenSocketErrors = {
-    /**
-     * The request is invalid
-     */
-    400: ErrorResponse;
-    /**
-     * Sign in to do this
-     */
-    401: ErrorResponse;
-    /**
-     * You do not have permission to do this
-     */
-    403: ErrorResponse;
-    /**
-     * Upgrade Required
-     */
-    426: ErrorResponse;
-};
-
-export type OpenSocketError = OpenSocketErrors[keyof OpenSocketErrors];
 
 export type ListAuditEntriesData = {
     body?: never;
