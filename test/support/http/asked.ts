@@ -1,4 +1,4 @@
-/** What a request to an operation is given. */
+/** The parts of a request to an operation that a test chooses. */
 export interface Asked {
   /** The value of the path parameter. */
   readonly key?: string;
