@@ -7,7 +7,7 @@ type Ask = (
 
 /** Asks about feature flags, also with requests that are refused. `token` is of a user without permissions. */
 export async function askAboutFlags(ask: Ask, token: string): Promise<void> {
-  const flag = { key: 'webhooks' };
+  const flag = { key: 'breached_passwords' };
   const context = { targetingKey: NOBODY };
   await ask('GET /api/flags', { token });
   await ask('GET /api/flags/{key}', flag);
@@ -18,7 +18,7 @@ export async function askAboutFlags(ask: Ask, token: string): Promise<void> {
   await ask('PUT /api/flags/{key}', {
     ...flag,
     body: { enabled: true },
-    headers: { 'If-Match': '"webhooks.1"' },
+    headers: { 'If-Match': '"breached_passwords.1"' },
   });
   await ask('POST /ofrep/v1/evaluate/flags', { body: { context } });
   await ask('POST /ofrep/v1/evaluate/flags', { body: { context }, headers: { 'If-None-Match': '*' } });
