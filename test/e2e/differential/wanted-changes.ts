@@ -114,6 +114,15 @@ export const addDryRun: Change = (text) =>
       `${id}${indent}${type}${indent}"dry_run"${colon}${name === '<dry.id>'},`,
   );
 
+/** Adds a metric before another one. */
+export const addMetric =
+  (before: string, [name, type, help]: readonly [name: string, type: string, help: string]): Change =>
+  (text) =>
+    text.replace(
+      new RegExp(`^( *)(?=# HELP ${before} )`, 'm'),
+      `$1# HELP ${name} ${help}\n$1# TYPE ${name} ${type}\n$1`,
+    );
+
 /** Applies the change only to paths under /api. */
 export const underApi =
   (change: Change): Change =>

@@ -7,6 +7,7 @@ import {
   addHeader,
   addLocale,
   addLog,
+  addMetric,
   all,
   keepOutOfCaches,
   omitHeader,
@@ -156,6 +157,34 @@ $1`,
   reason: 'event streams are counted (docs/guides/events.md)',
 };
 
+const callsToOthers: WantedDifference = {
+  exchanges: /^(?:first-reads|production): GET \/metrics/,
+  change: all(
+    addMetric('sign_ins_total', [
+      'breached_password_checks_total',
+      'counter',
+      'New passwords compared with those of breaches, by result; failed ones were accepted unchecked',
+    ]),
+    ...(
+      [
+        ['outbound_requests_total', 'counter', 'Requests to other systems, each attempt for itself'],
+        [
+          'outbound_request_duration_seconds',
+          'histogram',
+          'Time from the start of an attempt to the end of its response',
+        ],
+        ['outbound_breakers', 'gauge', 'Hosts by the state of their circuit breaker'],
+        [
+          'outbound_cache_lookups_total',
+          'counter',
+          'Lookups in the cache of responses; shared ones waited for a request in progress',
+        ],
+      ] as const
+    ).map((metric) => addMetric('http_requests_total', metric)),
+  ),
+  reason: 'the service calls other systems (docs/operations/outbound-calls.md)',
+};
+
 /** Users in all forms: bodies, lines of exports, and what changed in audit entries. */
 const locales: WantedDifference = {
   exchanges: /./,
@@ -265,6 +294,7 @@ const uncached: WantedDifference = {
 export const wantedDifferences: readonly WantedDifference[] = [
   sharedRoundTrips,
   liveEventMetrics,
+  callsToOthers,
   locales,
   ...additions,
   ...refusedInput,

@@ -17,6 +17,7 @@ const CHECKS = 'breached_password_checks_total';
 const TOTAL_MS = 2000;
 /** The number of hexadecimal digits of the hash that the service of ranges learns. */
 const PREFIX_LENGTH = 5;
+const RESULTS = ['clear', 'breached', 'failed'] as const;
 const WARN_INTERVAL_MS = 60_000;
 
 /**
@@ -39,6 +40,9 @@ export class BreachedPasswordsService implements OnModuleInit {
 
   onModuleInit(): void {
     assertRangesMayBeCalled(this.config, this.targets);
+    // From the start, so that an alert notices the first failure.
+    if (this.config.PWNED_PASSWORDS_URL !== undefined)
+      for (const result of RESULTS) this.checks.inc({ result }, 0);
   }
 
   /**
@@ -61,7 +65,7 @@ export class BreachedPasswordsService implements OnModuleInit {
     return url !== undefined && (await this.flags.isOn(breachedPasswordsFlag, userId)) ? url : null;
   }
 
-  private async check(password: string, url: string): Promise<'clear' | 'breached' | 'failed'> {
+  private async check(password: string, url: string): Promise<(typeof RESULTS)[number]> {
     const hash = createHash('sha1').update(password, 'utf8').digest('hex').toUpperCase();
     try {
       const range = new URL(hash.slice(0, PREFIX_LENGTH), `${url}/`).href;
