@@ -42,6 +42,8 @@ export const targets = {
   'memory.idle': { atMost: 150 },
   'memory.peak': { atMost: 250 },
   'memory.plateau': { atMost: 1.1 },
+  'sockets.memory': { atMost: 16, quickAtMost: 64 },
+  'sockets.delivery': { atMost: 1000 },
   'start.now': { atMost: 3000 },
   'start.embedded': { atMost: 3000 },
   'start.now.idle': { atMost: 150 },

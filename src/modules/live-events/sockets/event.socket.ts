@@ -25,9 +25,17 @@ const MAX_BUFFERED_BYTES = 256 * 1024;
 /** The messages that a client may send at once, and those that it may send each second on average. */
 const MESSAGE_BURST = 60;
 const MESSAGES_PER_SECOND = 10;
-/** The time in ms for the client to answer the closing handshake. A slow reader must first take what waits for it. */
-const CLOSE_TIMEOUT_MS = 1000;
+/**
+ * The time in ms for the client to answer the closing handshake. Short at the end of a session, of which nothing may be left
+ * after two seconds. A slow reader must first take what waits for it.
+ */
+const CLOSE_TIMEOUT_MS = 5000;
+const SESSION_CLOSE_TIMEOUT_MS = 1000;
 const SLOW_CLOSE_TIMEOUT_MS = 15_000;
+const CLOSE_TIMEOUTS_MS: Partial<Record<CloseReason, number>> = {
+  session: SESSION_CLOSE_TIMEOUT_MS,
+  slow: SLOW_CLOSE_TIMEOUT_MS,
+};
 
 /** The services that a socket needs from its server. */
 export interface SocketHost {
@@ -99,7 +107,7 @@ export class EventSocket implements WatchedCaller {
     if (this.isClosing) return;
     this.end(reason);
     this.socket.close(code, text);
-    const timeoutMs = reason === 'slow' ? SLOW_CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_MS;
+    const timeoutMs = CLOSE_TIMEOUTS_MS[reason] ?? CLOSE_TIMEOUT_MS;
     setTimeout(() => this.socket.terminate(), timeoutMs).unref();
   }
 
