@@ -26,6 +26,7 @@ const { values: options, positionals: wanted } = parseArgs({
     repetitions: { type: 'string' },
     pages: { type: 'string' },
     requests: { type: 'string' },
+    sockets: { type: 'string' },
     // The folder of an older build with its own dist and node_modules.
     before: { type: 'string' },
     out: { type: 'string' },

@@ -8,7 +8,7 @@ const INTERVAL_MS = 50;
 
 /**
  * Tells every instance that events were committed. One notification stands for all commits of a short time and travels
- * outside of their transactions, because a `NOTIFY` in each of them would halve the write throughput (ADR 72).
+ * outside of their transactions, because a `NOTIFY` in each of them would halve the write throughput (ADR 70).
  *
  * A killed instance may leave events without a notification. Readers therefore also look from time to time.
  */
