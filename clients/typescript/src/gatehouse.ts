@@ -30,7 +30,15 @@ export interface GatehouseOptions extends TransportOptions {
 
 /** The operations whose results the client itself keeps or reads piece by piece. {@link Gatehouse} has methods for them. */
 type Covered =
-  'login' | 'refresh' | 'logout' | 'changePassword' | 'exportUsers' | 'exportAudit' | 'streamJob';
+  | 'login'
+  | 'refresh'
+  | 'logout'
+  | 'changePassword'
+  | 'exportUsers'
+  | 'exportAudit'
+  | 'streamJob'
+  | 'streamEvents'
+  | 'streamOwnEvents';
 
 /** Every other operation of the service under the name that it has in the OpenAPI document. */
 export type Api = Omit<Operations, Covered>;

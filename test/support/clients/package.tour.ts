@@ -41,6 +41,13 @@ export async function signUp({ baseUrl, person }: Tour): Promise<Gatehouse> {
 export const openTab = (baseUrl: string): Gatehouse =>
   new Gatehouse({ baseUrl, store: 'window' in globalThis ? webStorageStore() : memoryStore() });
 
+/** Listens to the events of the user until this many have come. */
+async function firstOwnEvents(gatehouse: Gatehouse, count: number): Promise<string[]> {
+  const types: string[] = [];
+  for await (const { type } of gatehouse.ownEvents()) if (types.push(type) === count) break;
+  return types;
+}
+
 export async function takeTour(tour: Tour): Promise<object> {
   const { baseUrl, person, search } = tour;
   const gatehouse = await signUp(tour);
@@ -72,6 +79,8 @@ export async function takeTour(tour: Tour): Promise<object> {
     if (exported.length === 10) await fetch(tour.cut, { method: 'POST' });
   }
 
+  const ownEvents = await firstOwnEvents(gatehouse, 2).catch(codeOf);
+
   const event = await verifyWebhook(tour.message, tour.secret);
   const forged = { ...tour.message, body: `${String(tour.message.body)} ` };
   const forgery = await verifyWebhook(forged, tour.secret).catch(codeOf);
@@ -87,6 +96,7 @@ export async function takeTour(tour: Tour): Promise<object> {
     exported: new Set(exported).size,
     exportedTwice: exported.length - new Set(exported).size,
     isResumed: paths.filter((path) => path === '/api/export/users').length > 1,
+    ownEvents,
     event: event.type,
     forgery,
   };
