@@ -1,4 +1,5 @@
 import type { TokenResponse } from './generated/types.gen.js';
+import { pause } from './pause.js';
 
 /** The tokens of a session. */
 export interface Tokens {
@@ -64,6 +65,9 @@ export interface WebStorageOptions {
  * time, the tab renews without the lock.
  */
 const LOCK_WAIT_MS = 15_000;
+/** The time in ms to wait for the tokens that another tab has renewed. After it, that tab has failed to renew them. */
+const CHANGE_WAIT_MS = 1_000;
+const CHANGE_POLL_MS = 10;
 
 /**
  * Returns a store in the browser's storage. Its tabs share one session, and only one of them renews it where the
@@ -83,19 +87,36 @@ export function webStorageStore({
       // Absent on pages without TLS and in older versions of Node.js. There the grace period of the service has to do.
       const locks = (globalThis as { navigator?: Partial<Pick<Navigator, 'locks'>> }).navigator?.locks;
       if (!locks) return work();
+      const before = storage.getItem(key);
       let hasBegun = false;
       const begin = () => {
         hasBegun = true;
         return work();
       };
+      const beginAfterOther = async () => {
+        await waitForChange(() => storage.getItem(key) !== before);
+        return begin();
+      };
       try {
-        return await locks.request(key, { signal: AbortSignal.timeout(LOCK_WAIT_MS) }, begin);
+        const free = await locks.request(
+          key,
+          { ifAvailable: true },
+          async (lock) => lock && { done: await begin() },
+        );
+        if (free) return free.done;
+        return await locks.request(key, { signal: AbortSignal.timeout(LOCK_WAIT_MS) }, beginAfterOther);
       } catch (error) {
         if (hasBegun) throw error;
         return work();
       }
     },
   };
+}
+
+/** Waits until another tab's change is seen. Browsers pass the lock on before they show what its holder has stored. */
+async function waitForChange(hasChanged: () => boolean): Promise<void> {
+  const deadline = performance.now() + CHANGE_WAIT_MS;
+  while (!hasChanged() && performance.now() < deadline) await pause(CHANGE_POLL_MS);
 }
 
 function parseTokens(text: string | null): Tokens | null {
