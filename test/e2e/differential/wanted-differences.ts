@@ -185,6 +185,43 @@ const callsToOthers: WantedDifference = {
   reason: 'the service calls other systems (docs/operations/outbound-calls.md)',
 };
 
+const deliveries: WantedDifference = {
+  exchanges: /^(?:first-reads|production): GET \/metrics/,
+  change: all(
+    ...(
+      [
+        [
+          'webhook_attempts_total',
+          'counter',
+          'Attempts to deliver an event; the last failed one of a delivery counts as dead',
+        ],
+        [
+          'webhook_deliveries_pending',
+          'gauge',
+          'Deliveries that wait, those of paused webhooks included, up to 100,000',
+        ],
+        [
+          'webhook_deliveries_dead',
+          'gauge',
+          'Deliveries that failed for good in the last 30 days, up to 100,000',
+        ],
+        ['webhooks_paused', 'gauge', 'Webhooks that are paused'],
+      ] as const
+    ).map((metric) => addMetric('outbound_requests_total', metric)),
+    addMetric('gatehouse_password_queue_depth', [
+      'event_sink_sent_total',
+      'counter',
+      'Events sent to the Redis stream',
+    ]),
+    addMetric('gatehouse_password_queue_depth', [
+      'event_sink_lag_seconds',
+      'gauge',
+      'Age of the oldest event that the Redis stream lacks, in seconds; 0 on instances that do not send',
+    ]),
+  ),
+  reason: 'webhooks and the Redis stream are measured (docs/reference/metrics.md)',
+};
+
 /** Users in all forms: bodies, lines of exports, and what changed in audit entries. */
 const locales: WantedDifference = {
   exchanges: /./,
@@ -208,7 +245,10 @@ const additions: readonly WantedDifference[] = [
       ),
       replaceText('user.erase, role.update,', 'user.erase, user.recover, role.update,'),
       replaceText('role.update, session.revoke,', 'role.update, role.delete, session.revoke,'),
-      replaceText('permission.check, job.create,', 'permission.check, flag.set, job.create,'),
+      replaceText(
+        'permission.check, job.create,',
+        'permission.check, flag.set, webhook.create, webhook.update, webhook.delete, webhook.rotate_secret, webhook.replay, webhook.redeliver, webhook.test, job.create,',
+      ),
       replaceText(
         'must be one of the following values:',
         'must be one or more of the following values, separated by commas:',
@@ -295,6 +335,7 @@ export const wantedDifferences: readonly WantedDifference[] = [
   sharedRoundTrips,
   liveEventMetrics,
   callsToOthers,
+  deliveries,
   locales,
   ...additions,
   ...refusedInput,

@@ -5,10 +5,10 @@ import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { DeliveriesRepository } from '../deliveries/deliveries.repository.js';
 
 export const WEBHOOK_METRICS = {
-  attempts: 'gatehouse_webhook_attempts_total',
-  pending: 'gatehouse_webhook_deliveries_pending',
-  dead: 'gatehouse_webhook_deliveries_dead',
-  paused: 'gatehouse_webhooks_paused',
+  attempts: 'webhook_attempts_total',
+  pending: 'webhook_deliveries_pending',
+  dead: 'webhook_deliveries_dead',
+  paused: 'webhooks_paused',
 } as const;
 
 const SAMPLE_INTERVAL_MS = 15_000;
