@@ -19,6 +19,7 @@ const SUBJECTS = 500;
 /** The number of connections that write events. Each has subjects of its own, with their versions in order. */
 const WRITERS = 4;
 const BATCH = 25;
+const VERIFY_EVERY = 100;
 
 interface Stored {
   readonly id: string;
@@ -93,6 +94,15 @@ wherePossible(noSignals, 'a database that crashes', () =>
       });
       expect(made.status).toBe(201);
       const { secret } = made.json as WebhookBody;
+      let verified = 0;
+      // At once, because the library refuses an old signature.
+      receiver.answer = (response, request) => {
+        if (receiver.requests.length % VERIFY_EVERY === 1) {
+          verify(request, secret);
+          verified++;
+        }
+        response.writeHead(204).end();
+      };
 
       const subjects = Array.from({ length: SUBJECTS }, () => randomUUID());
       const share = SUBJECTS / WRITERS;
@@ -139,8 +149,7 @@ wherePossible(noSignals, 'a database that crashes', () =>
       const firsts = Map.groupBy(uniqueById(receiver.events), ({ subject }) => subject);
       for (const [subject, events] of expected)
         expect(firsts.get(subject)?.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
-      for (const request of receiver.requests.filter((_, index) => index % 100 === 0))
-        verify(request, secret);
+      expect(verified).toBeGreaterThan(0);
       process.stdout.write(
         `${stored.length} events, ${receiver.requests.length - stored.length} repeated, ${seconds.toFixed(0)} s\n`,
       );

@@ -1,11 +1,15 @@
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { newId } from '../../../src/common/ids.js';
 import { settled } from '../../support/app/settled.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { signUp } from '../../support/builders/users.js';
 import {
+  allBecome,
+  attempted,
   createWebhook,
   deliveriesOf,
   makeRetriesDue,
@@ -47,32 +51,11 @@ let addresses = 0;
 const newUser = async (): Promise<string> =>
   (await signUp(app, 'Ada', `ada-${++addresses}@hooks.example`)).id;
 
-/** Waits until all deliveries of a webhook have this status, and returns them, newest first. */
-async function allBecome(webhook: WebhookBody, status: string) {
-  let found = await deliveriesOf(app, webhook.id);
-  await until(
-    async () => {
-      found = await deliveriesOf(app, webhook.id);
-      return found.length > 0 && found.every((each) => each.status === status);
-    },
-    30_000,
-    `all deliveries are ${status}`,
-  );
-  return found;
-}
-
-/** Waits until the newest delivery has this many attempts, and returns it. */
-async function attempted(webhook: WebhookBody, count: number) {
-  let [delivery] = await deliveriesOf(app, webhook.id);
-  await until(
-    async () => {
-      [delivery] = await deliveriesOf(app, webhook.id);
-      return delivery?.attempts.length === count;
-    },
-    30_000,
-    `${count} attempts`,
-  );
-  return delivery!;
+/** Signs users up one after the other, because a busy machine refuses many passwords at once. */
+async function newUsers(count: number): Promise<string[]> {
+  const ids: string[] = [];
+  while (ids.length < count) ids.push(await newUser());
+  return ids;
 }
 
 describe('a delivery', () => {
@@ -94,7 +77,7 @@ describe('a delivery', () => {
         'webhook-id': request.event.id,
       });
     }
-    const [last] = await allBecome(webhook, 'delivered');
+    const [last] = await allBecome(app, webhook, 'delivered');
     expect(last).toMatchObject({ type: 'user.updated', next_attempt_at: null, attempts: [{ status: 204 }] });
     await settled(app.database);
     const feed = await app.as(app.admin, 'get', `/api/users/${id}/events?type=user.created,user.updated`);
@@ -135,10 +118,34 @@ describe('a delivery', () => {
     expect(receiver.about(id)[0]).toMatchObject({ type: 'user.disabled' });
   });
 
+  it('is never made before one with an earlier position in its lane, also of another stream', async () => {
+    await hook(['user.updated', 'session.started']);
+    const [early, late] = [new pg.Client(app.database.url), new pg.Client(app.database.url)];
+    await Promise.all([early.connect(), late.connect()]);
+    try {
+      const subject = newId();
+      const add = (client: pg.Client, type: string) =>
+        client.query(
+          `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at) VALUES ($1, $2, $1, 1, $3, now())`,
+          [newId(), type, subject],
+        );
+      await early.query('BEGIN');
+      await early.query('SELECT pg_current_xact_id()');
+      await add(late, 'user.updated');
+      await expect(add(early, 'session.started')).rejects.toMatchObject({ code: '40001' });
+      await early.query('ROLLBACK');
+      await add(early, 'session.started');
+      await until(() => receiver.about(subject).length === 2, 30_000, 'both events');
+      expect(receiver.about(subject).map(({ type }) => type)).toEqual(['user.updated', 'session.started']);
+    } finally {
+      await Promise.all([early.end(), late.end()]);
+    }
+  });
+
   it('that fails holds back its own user alone, is repeated by the schedule, and dies at last', async () => {
     const webhook = await hook(['user.created', 'user.updated']);
     const [failing, fine] = [await newUser(), await newUser()];
-    await allBecome(webhook, 'delivered');
+    await allBecome(app, webhook, 'delivered');
     receiver.answer = (response, { event }) => {
       const fails = event.subject === failing && event.data?.['name'] === 'B';
       response.writeHead(fails ? 503 : 200).end(fails ? 'try later' : '');
@@ -147,23 +154,25 @@ describe('a delivery', () => {
     await rename(failing, 'C');
     await rename(fine, 'B');
     await until(() => receiver.about(fine).length === 2, 30_000, 'the event of the other user');
-    for (let attempts = 1; attempts <= 9; attempts++) {
-      await until(() => receiver.about(failing).length === 1 + attempts, 30_000, `attempt ${attempts}`);
-      const stored = async () =>
-        (await deliveriesOf(app, webhook.id)).find(
-          ({ attempts: { length } }) => length === attempts && length > 0,
-        );
-      await until(async () => (await stored()) !== undefined, 30_000, `attempt ${attempts} is stored`);
-      if (attempts === 9) break;
-      expect(namesOf(receiver.about(failing)).slice(1)).toEqual(Array(attempts).fill('B'));
-      const waits = await stored();
-      const pauseMs = Date.parse(waits?.next_attempt_at ?? '') - Date.parse(waits?.attempts.at(-1)?.at ?? '');
-      if (attempts > 1) {
-        const seconds = [5, 30, 120, 600, 3600, 10_800, 21_600, 43_200][attempts - 1] ?? 0;
-        expect(pauseMs).toBeGreaterThanOrEqual(seconds * 1000 - 1);
-        // Up to a tenth of jitter, and what the attempt and its storing took.
-        expect(pauseMs).toBeLessThan(seconds * 1100 + 20_000);
-      }
+    const stored = async () =>
+      (await deliveriesOf(app, webhook.id)).find(({ attempts: [first] }) => first?.status === 503);
+    const pauses = [5, 30, 120, 600, 3600, 10_800, 21_600, 43_200];
+    // The first pause may pass while a busy machine looks away, so an attempt more may have been made.
+    for (let known = 0; known < pauses.length;) {
+      await until(
+        async () => ((await stored())?.attempts.length ?? 0) > known,
+        60_000,
+        'an attempt is stored',
+      );
+      const waiting = await stored();
+      known = waiting?.attempts.length ?? 0;
+      expect(new Set(namesOf(receiver.about(failing)).slice(1))).toEqual(new Set(['B']));
+      const pauseMs =
+        Date.parse(waiting?.next_attempt_at ?? '') - Date.parse(waiting?.attempts.at(-1)?.at ?? '');
+      const seconds = pauses[known - 1] ?? 0;
+      expect(pauseMs).toBeGreaterThanOrEqual(seconds * 1000 - 1);
+      // Up to a tenth of jitter, and what the attempt and its storing took.
+      expect(pauseMs).toBeLessThan(seconds * 1100 + 20_000);
       await makeRetriesDue(app.database);
     }
     // A dead delivery holds nothing back.
@@ -184,15 +193,15 @@ describe('a delivery', () => {
     expect(again.body).toMatchObject({ id: dead.id, status: 'pending' });
     await until(() => receiver.about(failing).length === 12, 30_000, 'the delivery that was sent again');
     expect(namesOf(receiver.about(failing)).at(-1)).toBe('B');
-    await allBecome(webhook, 'delivered');
+    await allBecome(app, webhook, 'delivered');
   }, 120_000);
 
   it('comes in the order of its user also when many have waited', async () => {
     const webhook = await hook(['user.updated']);
-    const ids = await Promise.all(Array.from({ length: 30 }, newUser));
+    const ids = await newUsers(20);
     await manage('patch', webhook).send({ status: 'paused' }).expect(200);
     const names = Array.from({ length: 10 }, (_, n) => `Name ${n}`);
-    for (const name of names) await Promise.all(ids.map((id) => rename(id, name)));
+    for (const name of names) for (const id of ids) await rename(id, name);
     expect(receiver.requests).toEqual([]);
     await manage('patch', webhook).send({ status: 'active' }).expect(200);
     await until(() => receiver.requests.length === ids.length * names.length, 60_000, 'all events');
@@ -201,8 +210,10 @@ describe('a delivery', () => {
 
   it('has at most ten requests in progress to one webhook', async () => {
     receiver.answer = (response) => void setTimeout(() => response.writeHead(200).end(), 100);
-    await hook(['user.created']);
-    const ids = await Promise.all(Array.from({ length: 40 }, newUser));
+    const webhook = await hook(['user.created']);
+    await manage('patch', webhook).send({ status: 'paused' }).expect(200);
+    const ids = await newUsers(30);
+    await manage('patch', webhook).send({ status: 'active' }).expect(200);
     await until(
       () => new Set(receiver.events.map(({ subject }) => subject)).size === ids.length,
       60_000,
@@ -216,13 +227,13 @@ describe('a delivery', () => {
     receiver.answer = (response, { event }) => response.writeHead(500).end(JSON.stringify(event.data));
     const webhook = await hook(['user.created', 'user.erased']);
     const id = await newUser();
-    const before = await attempted(webhook, 1);
+    const before = await attempted(app, webhook, 1);
     expect(before.attempts[0]?.response).toContain('@hooks.example');
     await app.as(app.admin, 'delete', `/api/users/${id}`).expect(204);
     await app.as(app.admin, 'post', `/api/users/${id}/erase`).expect(202);
     receiver.answer = (response) => response.writeHead(200).end();
     await makeRetriesDue(app.database);
-    const [, created] = await allBecome(webhook, 'delivered');
+    const [, created] = await allBecome(app, webhook, 'delivered');
     expect(created?.attempts[0]).not.toHaveProperty('response');
     expect(
       receiver
@@ -273,7 +284,7 @@ describe('a pause', () => {
         subject: `webhook/${webhook.id}`,
         data: { webhook_id: webhook.id, paused_reason: 'gone' },
       });
-      await allBecome(watching, 'delivered');
+      await allBecome(app, watching, 'delivered');
       const entries = await app.as(
         app.admin,
         'get',
@@ -298,7 +309,7 @@ describe('a replay', () => {
     const webhook = await hook(['user.created', 'user.updated']);
     const users = [await newUser(), await newUser()];
     for (const name of ['B', 'C']) for (const id of users) await rename(id, name);
-    await allBecome(webhook, 'delivered');
+    await allBecome(app, webhook, 'delivered');
     await app.as(app.admin, 'patch', `/api/users/${users[0]}`).send({ status: 'disabled' }).expect(200);
     await settled(app.database);
     const all = receiver.events.toSorted((a, b) => (a.position < b.position ? -1 : 1));
@@ -313,7 +324,7 @@ describe('a replay', () => {
     const answer = await manage('post', webhook, '/replay').send({ from, to }).expect(202);
     expect(answer.body).toEqual({ from: from.toISOString(), to: to.toISOString() });
     await until(() => receiver.requests.length >= wanted.length, 30_000, 'all events of the range');
-    await allBecome(webhook, 'delivered');
+    await allBecome(app, webhook, 'delivered');
     const got = receiver.events.toSorted((a, b) => (a.position < b.position ? -1 : 1));
     expect(got).toEqual(wanted);
     for (const id of users)
@@ -332,7 +343,7 @@ describe('a test event', () => {
       type: 'webhook.test',
       subject: `webhook/${webhook.id}`,
     });
-    await allBecome(webhook, 'delivered');
+    await allBecome(app, webhook, 'delivered');
     expect(await deliveriesOf(app, other.id)).toEqual([]);
   });
 });
@@ -384,7 +395,7 @@ describe('the log', () => {
     const { port } = server.address() as AddressInfo;
     const webhook = await hook(['user.created'], `http://127.0.0.1:${port}/`);
     await newUser();
-    const delivery = await attempted(webhook, 1);
+    const delivery = await attempted(app, webhook, 1);
     expect(delivery).toMatchObject({ status: 'pending', attempts: [attempt] });
     expect(delivery.next_attempt_at).not.toBeNull();
   });
@@ -393,7 +404,7 @@ describe('the log', () => {
     receiver.answer = (response) => response.writeHead(200).end('y'.repeat(10_000));
     const webhook = await hook(['user.created']);
     await newUser();
-    const [delivery] = await allBecome(webhook, 'delivered');
+    const [delivery] = await allBecome(app, webhook, 'delivered');
     expect(delivery?.attempts[0]?.response).toBe('y'.repeat(4096));
   });
 });

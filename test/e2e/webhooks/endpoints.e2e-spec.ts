@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Response } from 'supertest';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { createUserWith, NOBODY, nextPage } from '../../support/builders/users.js';
 import { createWebhook, type WebhookBody } from '../../support/builders/webhooks.js';
@@ -94,8 +95,10 @@ describe('POST /api/webhooks', () => {
   it('creates at most 100, also when many are asked for at once', async () => {
     const { body } = await app.as(app.admin, 'get', '/api/webhooks?limit=100');
     const before = (body as WebhookBody[]).length;
-    const answers = await Promise.all(Array.from({ length: 105 - before }, () => post(HOOK)));
-    const made = answers.filter(({ status }) => status === 201);
+    const made: Response[] = [];
+    while (made.length < 95 - before) made.push(await post(HOOK).expect(201));
+    const answers = await Promise.all(Array.from({ length: 10 }, () => post(HOOK)));
+    made.push(...answers.filter(({ status }) => status === 201));
     expect(made).toHaveLength(100 - before);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(5);
     const ids: string[] = [];

@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from 'node:net';
 import { Webhook as Verifier } from 'standardwebhooks';
 import type { TestApp } from '../app/test-app.js';
+import { until } from '../app/until.js';
 import type { TestDatabase } from '../database/test-database.js';
 
 export interface WebhookBody {
@@ -127,12 +128,40 @@ export async function deliveriesOf(app: TestApp, id: string): Promise<DeliveryBo
   return answer.body as DeliveryBody[];
 }
 
-/** Makes the retries of all webhooks due, so that a test does not wait for hours. */
+/** Makes the retries of all webhooks due, so that a test does not wait for hours. Skips what is being changed. */
 export async function makeRetriesDue(database: TestDatabase): Promise<void> {
   await database.query(
-    `UPDATE webhook_deliveries SET next_attempt_at = now() - interval '1 second' WHERE status = 'pending'`,
+    `UPDATE webhook_deliveries SET next_attempt_at = now() - interval '1 second' WHERE id IN (
+       SELECT id FROM webhook_deliveries WHERE status = 'pending' AND next_attempt_at > now() FOR UPDATE SKIP LOCKED)`,
   );
   await database.query(
-    `UPDATE webhook_lanes SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL`,
+    `UPDATE webhook_lanes AS lane SET due_at = now() - interval '1 second'
+     FROM (SELECT webhook_id, subject FROM webhook_lanes WHERE due_at > now() FOR UPDATE SKIP LOCKED) AS waiting
+     WHERE (lane.webhook_id, lane.subject) = (waiting.webhook_id, waiting.subject)`,
   );
+}
+
+const PATIENCE_MS = 60_000;
+
+/** Waits until all deliveries of a webhook have this status, and returns them, newest first. */
+export async function allBecome(app: TestApp, { id }: WebhookBody, status: string): Promise<DeliveryBody[]> {
+  let found: DeliveryBody[] = [];
+  const have = async () => {
+    found = await deliveriesOf(app, id);
+    return found.length > 0 && found.every((each) => each.status === status);
+  };
+  await until(have, PATIENCE_MS, `all deliveries are ${status}`);
+  return found;
+}
+
+/** Waits until the newest delivery of a webhook has this many attempts, and returns it. */
+export async function attempted(app: TestApp, { id }: WebhookBody, count: number): Promise<DeliveryBody> {
+  let newest: DeliveryBody | undefined;
+  const have = async () => {
+    [newest] = await deliveriesOf(app, id);
+    return newest?.attempts.length === count;
+  };
+  await until(have, PATIENCE_MS, `${count} attempts`);
+  if (!newest) throw new Error('there is no delivery');
+  return newest;
 }

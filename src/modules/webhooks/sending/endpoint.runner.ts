@@ -9,8 +9,8 @@ import type { DueDelivery, DueLane, LaneOutcome, Outcome, Wanted } from './sendi
 /** The number of requests in progress to one webhook. */
 export const MAX_IN_FLIGHT = 10;
 /** The number of lanes that are read ahead, and of deliveries in each of them. */
-const MAX_LANES = 40;
-const DELIVERIES_PER_LANE = 8;
+const MAX_LANES = 200;
+const DELIVERIES_PER_LANE = 4;
 /** The pause in seconds after an attempt that was not sent. */
 const UNSENT_PAUSE = 1;
 /** The pause in ms after the database failed, and after nothing but lanes that wait were found. */
@@ -99,7 +99,8 @@ export class EndpointRunner {
   /** Stores what there is to store and looks for lanes if there is room. @returns true if lanes were found */
   private async exchange(): Promise<boolean> {
     const { outcomes, lanes, ended } = this;
-    const room = this.ending || this.ready.length >= MAX_IN_FLIGHT ? 0 : MAX_LANES - this.ready.length;
+    const enough = this.ready.length >= MAX_LANES / 2;
+    const room = this.ending || enough ? 0 : MAX_LANES - this.ready.length;
     if (outcomes.length === 0 && lanes.length === 0 && room === 0) return false;
     this.outcomes = [];
     this.lanes = [];

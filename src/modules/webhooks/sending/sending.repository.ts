@@ -171,6 +171,8 @@ export class SendingRepository {
     wanted: Wanted,
   ): Promise<DueLane[]> {
     return this.unitOfWork.run(async () => {
+      // An outcome that a crash of the database loses is only sent again.
+      await this.sql.defer('SET LOCAL synchronous_commit = off');
       if (outcomes.length > 0) {
         await this.sql.defer(SETTLE, [
           outcomes.map(({ id }) => id),
