@@ -75,6 +75,7 @@ export const targets = {
     open: 'the service, the reading backend and the reader share two cores; see bench/README.md',
   },
   'import.share': { atLeast: 0.1 },
+  'webhooks.share': { atLeast: 0.5 },
   'overload.share': { atLeast: 0.8 },
   'overload.probes': { atMost: 0 },
   'overload.refusal': { atMost: 1 },
