@@ -75,7 +75,10 @@ export const targets = {
     open: 'the service, the reading backend and the reader share two cores; see bench/README.md',
   },
   'import.share': { atLeast: 0.1 },
-  'webhooks.share': { atLeast: 0.5 },
+  'webhooks.share': {
+    atLeast: 0.5,
+    open: 'a delivery takes 310 µs of CPU in the service: it is read, decrypted, signed, sent and stored; the bare loop only signs and sends, on cores that PostgreSQL shares',
+  },
   'overload.share': { atLeast: 0.8 },
   'overload.probes': { atMost: 0 },
   'overload.refusal': { atMost: 1 },
