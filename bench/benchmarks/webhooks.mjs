@@ -14,7 +14,7 @@ const RECEIVER = join(import.meta.dirname, '../peers/receiver.mjs');
 const ANNOUNCEMENT = /^listening on (\S+)$/m;
 const EVENTS = 5_000;
 const QUICK_EVENTS = 300;
-/** As many requests in progress as the service has to one receiver. */
+/** The number of requests in progress, the same as the service has to one receiver. */
 const LANES = 10;
 const LOOK_EVERY_MS = 5;
 
