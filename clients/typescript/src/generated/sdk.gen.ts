@@ -1465,6 +1465,8 @@ export class Operations extends HeyApiClient {
      * They are kept for 30 days.
      *
      * Requires `webhooks:manage`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
      */
     public listDeliveries<ThrowOnError extends boolean = true>(options: Options<ListDeliveriesData, ThrowOnError>): RequestResult<ListDeliveriesResponses, ListDeliveriesErrors, ThrowOnError> {
         return (options.client ?? this.client).get<ListDeliveriesResponses, ListDeliveriesErrors, ThrowOnError>({
@@ -1484,6 +1486,8 @@ export class Operations extends HeyApiClient {
      * It takes its place in the order of the events that wait.
      *
      * Requires `webhooks:manage` and `events:read`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
      */
     public redeliverEvent<ThrowOnError extends boolean = true>(options: Options<RedeliverEventData, ThrowOnError>): RequestResult<RedeliverEventResponses, RedeliverEventErrors, ThrowOnError> {
         return (options.client ?? this.client).post<RedeliverEventResponses, RedeliverEventErrors, ThrowOnError>({
@@ -1501,6 +1505,8 @@ export class Operations extends HeyApiClient {
      * Delivers the events of a range of time again, in their order and of the types of the webhook
      *
      * Requires `webhooks:manage` and `events:read`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
      */
     public replayEvents<ThrowOnError extends boolean = true>(options: Options<ReplayEventsData, ThrowOnError>): RequestResult<ReplayEventsResponses, ReplayEventsErrors, ThrowOnError> {
         return (options.client ?? this.client).post<ReplayEventsResponses, ReplayEventsErrors, ThrowOnError>({
@@ -1522,6 +1528,8 @@ export class Operations extends HeyApiClient {
      * Sends an event of the type `webhook.test` to this webhook alone, whatever its types
      *
      * Requires `webhooks:manage` and `events:read`.
+     *
+     * Refused with 403 while the flag `webhooks` is off for the caller.
      */
     public testWebhook<ThrowOnError extends boolean = true>(options: Options<TestWebhookData, ThrowOnError>): RequestResult<TestWebhookResponses, TestWebhookErrors, ThrowOnError> {
         return (options.client ?? this.client).post<TestWebhookResponses, TestWebhookErrors, ThrowOnError>({

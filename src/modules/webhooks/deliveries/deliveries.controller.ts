@@ -7,15 +7,18 @@ import { ErrorResponse } from '../../../common/errors/error.response.js';
 import { ApiPage } from '../../../common/pagination/api-page.decorator.js';
 import { sendPage } from '../../../common/pagination/page.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';
+import { BehindFlag } from '../../../platform/feature-flags/behind-flag.decorator.js';
 import { Repeatable } from '../../../platform/idempotency/idempotency.decorator.js';
 import { SendTestEvent } from '../commands/send-test-event.command.js';
 import { DeliveryResponse } from '../dto/delivery.response.js';
 import { ListDeliveriesDto } from '../dto/list-deliveries.dto.js';
 import { ReplayDto, ReplayResponse } from '../dto/replay.dto.js';
+import { webhooksFlag } from '../webhooks.flags.js';
 import { DeliveriesService } from './deliveries.service.js';
 import { ReplaysService } from './replays.service.js';
 
 @ApiTags('webhooks')
+@BehindFlag(webhooksFlag)
 @Controller('api/webhooks/:id')
 export class DeliveriesController {
   constructor(

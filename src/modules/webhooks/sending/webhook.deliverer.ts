@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { newId } from '../../../common/ids.js';
 import { withTimeout } from '../../../common/with-timeout.js';
 import { BackgroundPool } from '../../../platform/database/driver/pools/background.pool.js';
+import { EventAnnouncer } from '../../../platform/event-store/event.announcer.js';
 import { EventStore } from '../../../platform/event-store/event-store.js';
 import { FeatureFlags } from '../../../platform/feature-flags/feature-flags.service.js';
 import { LifecycleService } from '../../../platform/lifecycle/lifecycle.service.js';
@@ -52,10 +53,12 @@ export class WebhookDeliverer implements OnApplicationBootstrap, OnModuleDestroy
     private readonly pool: BackgroundPool,
     private readonly lifecycle: LifecycleService,
     private readonly flags: FeatureFlags,
+    private readonly announcer: EventAnnouncer,
   ) {}
 
   onApplicationBootstrap(): void {
     this.task.start();
+    this.announcer.subscribe(() => this.wake());
     this.lifecycle.stopping.addEventListener('abort', () => this.endAll(), { once: true });
   }
 
