@@ -170,7 +170,7 @@ describe('authorization', () => {
     await sealed(app, [entryId]);
     [{ id: resourceId }] = (await resourcesOf(app, user('user'), 1)) as [ResourceBody];
     jobId = await endedImportOf(app, user('user'));
-    webhookId = (await createWebhook(app, 'https://example.com/hooks', ['user.deleted'])).id;
+    webhookId = (await createWebhook(app, 'https://receiver.example/hooks', ['user.deleted'])).id;
     const webhook = `/api/webhooks/${webhookId}`;
     await app.as(app.admin, 'patch', webhook).send({ status: 'paused' }).expect(200);
     deliveryId = ((await app.as(app.admin, 'post', `${webhook}/test`)).body as { id: string }).id;

@@ -113,7 +113,7 @@ async function transfer(): Promise<TransferResources> {
 const makeWebhook = () =>
   app.nest
     .get(WebhooksService)
-    .create({ url: 'https://example.com/hooks', types: ['session.reuse_detected'] });
+    .create({ url: 'https://receiver.example/hooks', types: ['session.reuse_detected'] });
 const createJob = (): CreateBulkJob => {
   const input = { itemIds: [newId()], parameters: {}, dryRun: false };
   return new CreateBulkJob({ type: 'users.disable' }, input, caller);

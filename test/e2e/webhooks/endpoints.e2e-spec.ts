@@ -5,7 +5,7 @@ import { createUserWith, NOBODY, nextPage } from '../../support/builders/users.j
 import { createWebhook, type WebhookBody } from '../../support/builders/webhooks.js';
 import { tagOf } from '../../support/http/entity-tags.js';
 
-const URL = 'https://example.com/hooks';
+const URL = 'https://receiver.example/hooks';
 const HOOK = { url: URL, types: ['user.created'] };
 
 let app: TestApp;

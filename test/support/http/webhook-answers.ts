@@ -12,7 +12,7 @@ type Ask = (
   },
 ) => Promise<Response>;
 
-const HOOK = { url: 'https://example.com/hooks', types: ['user.created'], description: 'A note' };
+const HOOK = { url: 'https://receiver.example/hooks', types: ['user.created'], description: 'A note' };
 
 /** Asks for every answer about webhooks that the document describes. */
 export async function askAboutWebhooks(ask: Ask): Promise<void> {

@@ -7,7 +7,7 @@ export const MAX_DESCRIPTION_LENGTH = 200;
 export class CreateWebhookDto {
   /**
    * The address that receives the events: `https`, without credentials and a fragment, and not in a private network
-   * @example https://example.com/hooks
+   * @example https://receiver.example/hooks
    */
   @IsText(1, MAX_URL_LENGTH)
   url: string;

@@ -8,7 +8,7 @@ import { IsDeliverableTypes } from './webhook-types.decorator.js';
 export class UpdateWebhookDto {
   /**
    * The address that receives the events, also those that wait
-   * @example https://example.com/hooks
+   * @example https://receiver.example/hooks
    */
   @IsOptionalProperty()
   @IsText(1, MAX_URL_LENGTH)

@@ -14,7 +14,7 @@ export class WebhookResponse {
   id: string;
 
   /** The address that receives the events */
-  @ApiProperty({ format: 'uri', example: 'https://example.com/hooks' })
+  @ApiProperty({ format: 'uri', example: 'https://receiver.example/hooks' })
   url: string;
 
   /** The types of the events to deliver */
