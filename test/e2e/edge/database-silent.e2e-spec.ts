@@ -117,9 +117,11 @@ describe('dead database connections', () => {
     // No request arrives meanwhile. New connections work, and the old ones stay silent for ever.
     path.forgetOld();
     const answers = await Promise.all(Array.from({ length: 20 }, () => timed(request)));
+    expect(Math.min(...answers.map(({ took }) => took))).toBeLessThan(BACK_WITHIN_MS);
+    // Dead connections that were found one after the other would take a second each.
     for (const { status, took } of answers) {
       expect(status).toBe(200);
-      expect(took).toBeLessThan(BACK_WITHIN_MS);
+      expect(took).toBeLessThan(GIVEN_UP_WITHIN_MS);
     }
     for (const { took } of await Promise.all(Array.from({ length: 20 }, () => timed(request))))
       expect(took).toBeLessThan(WITHOUT_A_WAIT_MS);
