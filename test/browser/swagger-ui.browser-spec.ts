@@ -39,6 +39,14 @@ const REFUSED: Readonly<Record<string, string>> = {
   'GET /api/jobs/{id}/rejected': UNKNOWN_ID,
   'GET /api/jobs/{id}/stream': UNKNOWN_ID,
   'DELETE /api/jobs/{id}': UNKNOWN_ID,
+  'GET /api/webhooks/{id}': UNKNOWN_ID,
+  'PATCH /api/webhooks/{id}': UNKNOWN_ID,
+  'GET /api/webhooks/{id}/deliveries': UNKNOWN_ID,
+  'POST /api/webhooks/{id}/rotate-secret': UNKNOWN_ID,
+  'POST /api/webhooks/{id}/test': UNKNOWN_ID,
+  'POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver': UNKNOWN_ID,
+  'POST /api/webhooks/{id}/replay': UNKNOWN_ID,
+  'DELETE /api/webhooks/{id}': UNKNOWN_ID,
   'GET /api/audit/{id}': UNKNOWN_ID,
   'GET /api/audit/{id}/proof': UNKNOWN_ID,
 };
@@ -99,6 +107,8 @@ interface Records {
   readonly resource: string;
   readonly job: string;
   readonly entry: string;
+  readonly webhook: string;
+  readonly delivery: string;
   deleteUser(): Promise<void>;
 }
 
@@ -128,6 +138,9 @@ async function createRecords(url: string, token: string): Promise<Records> {
   await until(
     async () => (await ask<{ finished_at: string | null }>('get', `/api/jobs/${job}`)).finished_at !== null,
   );
+  const hook = { url: 'https://receiver.example/hooks', types: ['user.created'] };
+  const { id: webhook } = await ask<Named>('post', '/api/webhooks', hook);
+  const { id: delivery } = await ask<Named>('post', `/api/webhooks/${webhook}/test`);
   const [entry] = await ask<Named[]>('get', '/api/audit');
   const proof = () => supertest(url).get(`/api/audit/${entry?.id}/proof`).auth(token, { type: 'bearer' });
   await until(async () => (await proof()).status === 200);
@@ -138,12 +151,15 @@ async function createRecords(url: string, token: string): Promise<Records> {
     resource,
     job,
     entry: entry?.id ?? '',
+    webhook,
+    delivery,
     deleteUser: () => ask('delete', `/api/users/${user}`),
   };
 }
 
 /** Every route with an id in an order in which each finds its record, and what to type there. */
-function withIds({ user, userSession, ownSession, resource, job, entry }: Records) {
+function withIds(records: Records) {
+  const { user, userSession, ownSession, resource, job, entry, webhook, delivery } = records;
   const id = (of: string) => ({ id: of });
   const routes: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
     ['GET /api/users/{id}', id(user)],
@@ -167,6 +183,14 @@ function withIds({ user, userSession, ownSession, resource, job, entry }: Record
     ['GET /api/jobs/{id}/rejected', id(job)],
     ['GET /api/jobs/{id}/stream', id(job)],
     ['DELETE /api/jobs/{id}', id(job)],
+    ['GET /api/webhooks/{id}', id(webhook)],
+    ['PATCH /api/webhooks/{id}', id(webhook)],
+    ['GET /api/webhooks/{id}/deliveries', id(webhook)],
+    ['POST /api/webhooks/{id}/rotate-secret', id(webhook)],
+    ['POST /api/webhooks/{id}/test', id(webhook)],
+    ['POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver', { ...id(webhook), delivery_id: delivery }],
+    ['POST /api/webhooks/{id}/replay', id(webhook)],
+    ['DELETE /api/webhooks/{id}', id(webhook)],
     ['GET /api/audit/{id}', id(entry)],
     ['GET /api/audit/{id}/proof', id(entry)],
   ];
