@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
+import { openRedis } from '../redis/open-redis.js';
 
-const CONNECT_TIMEOUT_MS = 2000;
 const COMMAND_TIMEOUT_MS = 5000;
 /** The time for which an instance stays the sender without a word. Another one takes over then. */
 const LEASE_MS = 5000;
@@ -40,17 +40,9 @@ export type StreamEntry = readonly [id: string, ...fields: string[]];
 export class RedisStream {
   private readonly lease: string;
 
-  /** Loads the client, which a start without a stream does not need. `instance` names the sender. */
+  /** `instance` names the sender. */
   static async at(url: string, key: string, instance: string): Promise<RedisStream> {
-    const { Redis } = await import('ioredis');
-    const redis = new Redis(url, {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      commandTimeout: COMMAND_TIMEOUT_MS,
-      retryStrategy: (attempt) => Math.min(attempt * 100, 2000),
-    });
+    const redis = await openRedis(url, { commandTimeout: COMMAND_TIMEOUT_MS });
     // The sender reports what fails.
     redis.on('error', () => {});
     return new RedisStream(redis, key, instance);

@@ -3,6 +3,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { withTimeout } from '../../common/with-timeout.js';
 import { BackgroundLogger } from '../logging/background.logger.js';
+import { openRedis } from '../redis/open-redis.js';
 import type { OutboundResponse } from './outbound-outcome.js';
 import type { ResponseStore } from './response-store.js';
 
@@ -10,7 +11,6 @@ import type { ResponseStore } from './response-store.js';
 const WAIT_MS = 20;
 /** The time for which Redis is left alone after it failed. */
 const PAUSE_MS = 1000;
-const CONNECT_TIMEOUT_MS = 2000;
 const WARN_INTERVAL_MS = 10_000;
 /** The largest body that is kept. */
 const MAX_BODY_BYTES = 1_048_576;
@@ -64,15 +64,10 @@ export class RedisResponseStore implements ResponseStore {
   }
 
   private async connect(): Promise<void> {
-    const { Redis } = await import('ioredis');
+    const redis = await openRedis(this.url);
     if (this.closed) return;
-    this.redis = new Redis(this.url, {
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      retryStrategy: (attempt) => Math.min(attempt * 100, 2000),
-    });
-    this.redis.on('error', (error) => this.warn(error));
+    this.redis = redis.on('error', (error) => this.warn(error));
+    await redis.connect().catch((error: unknown) => this.warn(error));
   }
 
   private pause(error: unknown): void {

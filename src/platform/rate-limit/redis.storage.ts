@@ -6,6 +6,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { withTimeout } from '../../common/with-timeout.js';
 import { BackgroundLogger } from '../logging/background.logger.js';
+import { openRedis } from '../redis/open-redis.js';
 
 /**
  * The longest wait for Redis. A limit is not worth a slow request, so beyond this the local limit decides.
@@ -13,7 +14,6 @@ import { BackgroundLogger } from '../logging/background.logger.js';
 const WAIT_MS = 20;
 /** The number of late answers in a row after which no request waits any more; a single one is chance. */
 const MAX_LATE_IN_A_ROW = 3;
-const CONNECT_TIMEOUT_MS = 2000;
 const PROBE_EVERY_MS = 200;
 /** The number of probes in a row that Redis must answer in time before requests ask it again. */
 const PROBES_IN_TIME = 2;
@@ -44,20 +44,9 @@ export class RedisRateLimitStorage implements ThrottlerStorage {
   private timer: NodeJS.Timeout | undefined;
   private complainedAt: number | null = null;
 
-  /**
-   * Loads the client, which a start without `REDIS_URL` does not need.
-   * @param judgedAlone counts the requests for which Redis did not decide
-   */
+  /** @param judgedAlone counts the requests for which Redis did not decide */
   static async at(url: string, judgedAlone: Counter): Promise<RedisRateLimitStorage> {
-    const { Redis } = await import('ioredis');
-    const redis = new Redis(url, {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      retryStrategy: (attempt) => Math.min(attempt * 100, 2000),
-    });
-    return new RedisRateLimitStorage(redis, judgedAlone);
+    return new RedisRateLimitStorage(await openRedis(url), judgedAlone);
   }
 
   private constructor(
