@@ -22,7 +22,7 @@ import { Instance } from '../support/app/instance.js';
 import { askAboutSeals } from '../support/builders/audit.js';
 import { askAboutHistory } from '../support/http/history-answers.js';
 import { askAboutJobs } from '../support/http/job-answers.js';
-import type { Asked } from '../support/http/asked.js';
+import type { Ask } from '../support/http/ask.js';
 import { askAboutRoles } from '../support/http/role-answers.js';
 import { askAboutResources } from '../support/builders/resources.js';
 import { askAboutWebhooks } from '../support/http/webhook-answers.js';
@@ -297,7 +297,7 @@ async function realAnswers(url: string, database: TestDatabase) {
     body: unknown;
   }[] = [];
   const admin = await signIn(url, ADMIN.email, ADMIN.password);
-  const ask = async (operation: string, given: Asked = {}) => {
+  const ask: Ask = async (operation, given = {}) => {
     const [method = '', pattern = ''] = operation.split(' ');
     const path =
       pattern

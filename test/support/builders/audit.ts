@@ -3,6 +3,7 @@ import type { TestApp, TestUser } from '../app/test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 import { until } from '../app/until.js';
 import { NOBODY } from './users.js';
+import type { Ask } from '../http/ask.js';
 
 /** The advisory lock key of the sealer: "seal" in ASCII. */
 export const SEAL_LOCK = 0x7365616c;
@@ -79,11 +80,6 @@ export async function sealed(app: TestApp, ids: readonly string[]): Promise<void
     'all entries are sealed',
   );
 }
-
-type Ask = (
-  operation: string,
-  given?: { readonly key?: string; readonly query?: string; readonly body?: object },
-) => Promise<unknown>;
 
 /** Requests every response about seals, with one sealed entry in the audit log. */
 export async function askAboutSeals(ask: Ask, database: TestDatabase): Promise<void> {

@@ -3,6 +3,7 @@ import { v7 } from 'uuid';
 import type { TestUser, TestApp } from '../app/test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 import { NOBODY } from './users.js';
+import type { Ask } from '../http/ask.js';
 
 /** A resource as a client reads it. */
 export interface ResourceBody {
@@ -61,17 +62,6 @@ export async function told(database: TestDatabase, from = 0): Promise<string[]> 
   );
   return rows.map(({ subject }) => subject);
 }
-
-type Ask = (
-  operation: string,
-  given?: {
-    key?: string;
-    query?: string;
-    body?: object;
-    token?: string | undefined;
-    headers?: Record<string, string>;
-  },
-) => Promise<{ body: unknown; get(header: string): string | undefined }>;
 
 /** Requests every response about resources: the administrator creates them and transfers them to `to`. */
 export async function askAboutResources(ask: Ask, to: { id: string; token: string }): Promise<void> {

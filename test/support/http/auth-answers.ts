@@ -1,15 +1,6 @@
 import { PASSWORD, type TestUser } from '../app/test-app.js';
 import { mailsIn, tokenInFolder } from '../builders/mails.js';
-
-interface Asked {
-  readonly key?: string;
-  readonly session?: string;
-  readonly query?: string;
-  readonly body?: object;
-  readonly token?: string;
-}
-
-type Ask = (operation: string, given?: Asked) => Promise<{ body: unknown }>;
+import type { Ask } from './ask.js';
 
 interface Pair {
   readonly access_token: string;

@@ -1,9 +1,5 @@
 import { NOBODY } from '../builders/users.js';
-
-type Ask = (
-  operation: string,
-  given?: { key?: string; body?: object; headers?: Record<string, string>; token?: string },
-) => Promise<unknown>;
+import type { Ask } from './ask.js';
 
 /** Asks about feature flags, also with requests that are refused. `token` is of a user without permissions. */
 export async function askAboutFlags(ask: Ask, token: string): Promise<void> {

@@ -1,17 +1,7 @@
 import { askAboutStreams } from './live-answers.js';
 import { PASSWORD } from '../app/test-app.js';
 import { NOBODY } from '../builders/users.js';
-
-type Ask = (
-  operation: string,
-  given?: {
-    key?: string;
-    query?: string;
-    body?: object;
-    headers?: Record<string, string>;
-    token?: string | undefined;
-  },
-) => Promise<{ body: unknown }>;
+import type { Ask } from './ask.js';
 
 /** Requests all events, the user's events, their streams, and the audit log. */
 export async function askAboutHistory(ask: Ask, user: { key: string }, url: string): Promise<void> {

@@ -1,16 +1,6 @@
 import { until } from '../app/until.js';
 import { NOBODY } from '../builders/users.js';
-
-type Ask = (
-  operation: string,
-  given?: {
-    key?: string;
-    query?: string;
-    body?: object | string;
-    headers?: Record<string, string>;
-    token?: string | undefined;
-  },
-) => Promise<{ body: unknown }>;
+import type { Ask } from './ask.js';
 
 /** Requests every response about jobs, for a job with one successful and one failed row. */
 export async function askAboutJobs(ask: Ask, some: { id: string; token: string }): Promise<void> {

@@ -1,10 +1,6 @@
 import { ADMIN, signIn } from '../app/test-app.js';
 import { until } from '../app/until.js';
-
-type Ask = (
-  operation: string,
-  given?: { token?: string | undefined; headers?: Record<string, string>; query?: string },
-) => Promise<unknown>;
+import type { Ask } from './ask.js';
 
 /** Requests the streams of events, which end here with a session of their own. */
 export async function askAboutStreams(ask: Ask, url: string): Promise<void> {

@@ -1,7 +1,4 @@
-type Ask = (
-  operation: string,
-  given?: { readonly key?: string; readonly body?: object; readonly headers?: Record<string, string> },
-) => Promise<unknown>;
+import type { Ask } from './ask.js';
 
 /** Asks for every answer about roles that the document describes. */
 export async function askAboutRoles(ask: Ask): Promise<void> {

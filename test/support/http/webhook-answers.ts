@@ -1,16 +1,5 @@
-import type { Response } from 'supertest';
 import { NOBODY } from '../builders/users.js';
-
-type Ask = (
-  operation: string,
-  given?: {
-    readonly key?: string;
-    readonly delivery?: string;
-    readonly query?: string;
-    readonly body?: object;
-    readonly headers?: Record<string, string>;
-  },
-) => Promise<Response>;
+import type { Ask } from './ask.js';
 
 const HOOK = { url: 'https://receiver.example/hooks', types: ['user.created'], description: 'A note' };
 

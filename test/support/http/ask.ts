@@ -1,3 +1,5 @@
+import type { Response } from 'supertest';
+
 /** The parts of a request to an operation that a test chooses. */
 export interface Asked {
   /** The value of the path parameter. */
@@ -12,3 +14,6 @@ export interface Asked {
   /** The token; by default that of the administrator. */
   readonly token?: string | undefined;
 }
+
+/** Sends a request of the contract test, such as `GET /api/users/{id}`, and keeps its answer for the checks. */
+export type Ask = (operation: string, given?: Asked) => Promise<Response>;
