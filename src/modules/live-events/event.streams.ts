@@ -49,6 +49,8 @@ export class EventStreams {
       response,
       new EventReader(this.source, this.tailer, wanted.after, wanted.choice),
     );
+    // Before anything can stop the reader, which would otherwise leave the tailer before it came.
+    const started = stream.reader.start();
     const unwatch = this.watch(stream, token, wanted.needs);
     this.metrics.opened('sse');
     const close = () => {
@@ -61,7 +63,7 @@ export class EventStreams {
     // Runs on close rather than when the generator ends, because the generator of an unread stream never starts.
     if (response.closed) close();
     else response.once('close', close);
-    await stream.reader.start();
+    await started;
     return this.follow(stream);
   }
 
@@ -114,7 +116,7 @@ class OpenStream {
     if (this.error !== null) return;
     this.error = toAppError(error);
     this.closeReason = reason;
-    this.reader.interrupt();
+    this.reader.stop();
     setTimeout(() => this.response.destroy(), LAST_MESSAGE_MS).unref();
   }
 }

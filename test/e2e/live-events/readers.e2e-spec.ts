@@ -8,6 +8,7 @@ import { openEvents } from '../../support/builders/event-streams.js';
 import { TestSocket } from '../../support/builders/sockets.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { bySocket, byStream, readFeed, readReconnecting } from '../../support/faults/reconnecting-readers.js';
+import { writeEvents } from '../../support/builders/stream-entries.js';
 
 const CONNECTIONS = 12;
 const WRITERS = 3;
@@ -74,11 +75,7 @@ describe('a reader who takes nothing', () => {
     server.drainTimeoutMs = 300;
     const start = await endOfFeed();
     // More than the operating system keeps for a reader.
-    await database.query(
-      `INSERT INTO events (id, type, stream, stream_version, subject, occurred_at)
-       SELECT gen_random_uuid(), 'user.updated', gen_random_uuid(), 1, gen_random_uuid(), clock_timestamp()
-       FROM generate_series(1, 40000)`,
-    );
+    await writeEvents(database, 40_000);
     await settled(database);
     const slow = await TestSocket.open(there.url, there.admin);
     slow.socket.pause();

@@ -89,6 +89,20 @@ describe('a WebSocket', () => {
     expect((await socket.closed).code).toBe(4401);
   });
 
+  it('sends the events of others from the subscription on, also after a silence', async () => {
+    const [auditor, user] = [await app.createUser(['user', 'auditor']), await app.createUser()];
+    const [silent, early] = [await connect(auditor), await connect(auditor)];
+    early.send({ type: 'subscribe' });
+    await early.ping();
+    await rename(user, 'Before');
+    await until(() => namesIn(early).includes('Before'));
+    silent.send({ type: 'subscribe' });
+    await silent.ping();
+    await rename(user, 'After');
+    await until(() => namesIn(silent).includes('After'));
+    expect(namesIn(silent)).toEqual(['After']);
+  });
+
   it('answers a subscription without the permission with FORBIDDEN and records it', async () => {
     const user = await app.createUser();
     const socket = await connect(user);

@@ -19,15 +19,12 @@ interface ServerMessage {
 /** A WebSocket with what it has received so far. */
 export class TestSocket {
   readonly messages: ServerMessage[] = [];
-  readonly closed: Promise<{ readonly code: number; readonly afterMs: number }>;
-  private readonly openedAt = performance.now();
+  readonly closed: Promise<{ readonly code: number }>;
 
   private constructor(readonly socket: WebSocket) {
     socket.on('message', (data: Buffer) => this.messages.push(JSON.parse(data.toString()) as ServerMessage));
     socket.on('error', () => {});
-    this.closed = new Promise((resolve) =>
-      socket.once('close', (code) => resolve({ code, afterMs: performance.now() - this.openedAt })),
-    );
+    this.closed = new Promise((resolve) => socket.once('close', (code) => resolve({ code })));
   }
 
   /** Opens a socket with the access token. */

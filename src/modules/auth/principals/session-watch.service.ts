@@ -4,17 +4,14 @@ import { BackgroundLogger } from '../../../platform/logging/background.logger.js
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { PrincipalCache } from './principal.cache.js';
 import { type LiveSession, PrincipalsRepository } from './principals.repository.js';
-import { type VerifiedToken, VerifiedTokenCache } from './verified-token.cache.js';
+import { type RememberedToken, VerifiedTokenCache } from './verified-token.cache.js';
 
 const CHECK_INTERVAL_MS = 500;
 /** The number of sessions per statement. */
 const BATCH = 1000;
 
 /** The session and the token with which a connection was opened. */
-export interface WatchedSession extends VerifiedToken {
-  /** The expiry of the token in milliseconds since 1970. */
-  readonly expiresAtMs: number;
-}
+export type WatchedSession = RememberedToken;
 
 /** A connection that outlives its request and follows the rights of its caller. */
 export interface WatchedCaller {

@@ -11,7 +11,7 @@ export interface VerifiedToken {
 }
 
 /** A verified token with its expiry in milliseconds since 1970. */
-interface RememberedToken extends VerifiedToken {
+export interface RememberedToken extends VerifiedToken {
   readonly expiresAtMs: number;
 }
 

@@ -53,7 +53,7 @@ export class EventReader implements Follower {
   }
 
   /** Continues after another position, or with other events after the current one. */
-  change({ place = this.place, choice = this.chosen }: { place?: string; choice?: EventChoice }): void {
+  change({ place = this.cursor, choice = this.chosen }: { place?: string; choice?: EventChoice }): void {
     this.restart();
     this.place = place;
     this.chosen = choice;
@@ -72,14 +72,8 @@ export class EventReader implements Follower {
     } else this.wake?.();
   }
 
-  /** Ends the wait of `next`. */
-  interrupt(): void {
-    this.wake?.();
-  }
-
   /**
-   * Returns the next events, oldest first. Returns none after `timeoutMs` without one, after an interruption, and once the
-   * reader is stopped.
+   * Returns the next events, oldest first. Returns none after `timeoutMs` without one, and once the reader is stopped.
    */
   async next(timeoutMs: number | null): Promise<readonly LiveEvent[]> {
     while (!this.isStopped && !this.isFollowing) {

@@ -18,7 +18,6 @@ export interface LivePage {
   readonly events: readonly LiveEvent[];
   /** The position up to which the reader now has everything. */
   readonly cursor: string;
-  readonly hasMore: boolean;
 }
 
 /** Reads stored events for readers who begin or resume, a page at a time. */
@@ -46,7 +45,8 @@ export class EventSource {
 
   private async read(cursor: string, { own, all }: EventChoice): Promise<LivePage> {
     // Read before the page. All wanted events up to this end are in the page then, unless there are more than its limit.
-    const end = await this.findEnd();
+    // Whoever gets everything needs no other end than the last event.
+    const end = all?.types === null ? cursor : await this.findEnd();
     const filters: EventFilter[] = [];
     if (all) filters.push(all.types ? { types: all.types } : {});
     // Whoever gets all types of all users needs no second reading.
@@ -71,5 +71,5 @@ function merge(parts: readonly LiveEvent[][], cursor: string, end: string): Live
     if (bound === null || event.position <= bound) byPosition.set(event.position, event);
   const events = [...byPosition.values()].toSorted((one, other) => (one.position < other.position ? -1 : 1));
   const last = events.at(-1)?.position ?? cursor;
-  return { events, cursor: bound === null && end > last ? end : last, hasMore: bound !== null };
+  return { events, cursor: bound === null && end > last ? end : last };
 }

@@ -132,11 +132,13 @@ export class EventTailer implements OnModuleInit, OnModuleDestroy {
   private async follow(): Promise<void> {
     if (this.present === 0) return;
     await this.starting;
+    let isUnsettled: boolean;
     do {
       this.isAnnounced = false;
       while (await this.readPage());
+      isUnsettled = await this.store.hasUnsettled();
     } while (this.isAnnounced);
-    if (await this.store.hasUnsettled()) this.lookAgain();
+    if (isUnsettled) this.lookAgain();
     else this.pauseMs = FIRST_PAUSE_MS;
   }
 

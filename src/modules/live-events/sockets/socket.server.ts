@@ -163,9 +163,9 @@ export class SocketServer implements OnModuleInit, OnModuleDestroy {
       this.sockets.delete(socket);
       this.metrics.closed('websocket');
     });
+    void socket.run();
     if (this.lifecycle.stopping.aborted)
       socket.close(closeCodes.stopping, 'stop', 'This instance is stopping');
-    void socket.run();
   }
 
   private beat(): void {
