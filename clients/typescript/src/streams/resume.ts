@@ -31,6 +31,7 @@ export async function* resuming<T>(
   { signal, maxAttempts = 8 }: StreamOptions,
 ): AsyncGenerator<T, void, undefined> {
   for (let fruitless = 0; ; fruitless++) {
+    const openedAt = performance.now();
     try {
       for await (const value of open()) {
         fruitless = 0;
@@ -39,6 +40,8 @@ export async function* resuming<T>(
       return;
     } catch (error) {
       signal?.throwIfAborted();
+      // A quiet stream worked as long as it was open.
+      if (performance.now() - openedAt > MAX_PAUSE_MS) fruitless = 0;
       if (!isTransient(error) || fruitless + 1 >= maxAttempts) throw error;
       const askedMs = (error.retryAfter ?? 0) * 1000;
       await pause(Math.max(askedMs, backoff(fruitless, FIRST_PAUSE_MS, MAX_PAUSE_MS)), signal);
