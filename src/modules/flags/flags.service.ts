@@ -66,9 +66,9 @@ export class FlagsService {
     return this.declared.map((flag) => evaluated(snapshot, flag, userId));
   }
 
-  /** Returns the value of one flag for the user. @throws AppError `NOT_FOUND` */
-  evaluate(key: string, userId: string): EvaluatedFlag {
-    return evaluated(this.snapshots.current, this.find(key), userId);
+  /** Returns the value of one flag for the user. */
+  evaluate(flag: DeclaredFlag, userId: string): EvaluatedFlag {
+    return evaluated(this.snapshots.current, flag, userId);
   }
 }
 

@@ -9,6 +9,17 @@ export interface AuditDetails {
   readonly reason: AuditReason | null;
 }
 
+/** Returns the fields that differ, for records in the API's spelling. Null stands for a record that does not exist. */
+export function changesBetween(before: object | null, after: object | null): AuditChanges {
+  const [old, now] = [before ?? {}, after ?? {}] as Readonly<Record<string, unknown>>[];
+  const changes = Object.keys({ ...old, ...now }).map(
+    (name) => [name, { from: old?.[name] ?? null, to: now?.[name] ?? null }] as const,
+  );
+  return Object.fromEntries(
+    changes.filter(([, { from, to }]) => JSON.stringify(from) !== JSON.stringify(to)),
+  );
+}
+
 /**
  * Returns the details of a stored entry. An entry of the first release stores its reason as a change from null.
  * `reasons` lists the reasons that such an entry can have.

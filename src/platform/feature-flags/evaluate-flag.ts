@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto';
 import type { FlagSetting } from './declared-flag.js';
 
-/** Why a flag has its value, in the words of OpenFeature. */
-export type FlagReason = 'DISABLED' | 'TARGETING_MATCH' | 'STATIC' | 'SPLIT';
+/** The reasons why a flag has its value, in the words of OpenFeature. */
+export const flagReasons = ['DISABLED', 'TARGETING_MATCH', 'STATIC', 'SPLIT'] as const;
+
+export type FlagReason = (typeof flagReasons)[number];
 
 export interface FlagValue {
   readonly value: boolean;

@@ -66,6 +66,6 @@ function readFacts(handler: ReturnType<ExecutionContext['getHandler']>, controll
     streamedTypes: streamedTypes(handler),
     formParameters: formParameters(handler),
     isVersioned: isVersioned(handler),
-    errorExtension: errorExtensionOf(handler, controller),
+    errorExtension: errorExtensionOf(controller),
   };
 }

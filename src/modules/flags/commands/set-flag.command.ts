@@ -1,6 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { NIL_UUID } from '../../../common/ids.js';
 import type { Preconditions } from '../../../common/http/preconditions/preconditions.decorator.js';
+import { type AuditChanges, changesBetween } from '../../../platform/audit-log/audit-details.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../../platform/event-store/event-store.js';
@@ -46,7 +47,7 @@ export class SetFlagHandler implements ICommandHandler<SetFlag> {
         allowUserIds: (input.allow_user_ids ?? []).toSorted(),
         version: before.version + 1,
       };
-      const changes = changesBetween(before, after);
+      const changes = changesBetween(fieldsOf(before), fieldsOf(after));
       if (Object.keys(changes).length === 0) return before;
       await this.repository.update(after);
       await this.record(before, after, changes);
@@ -55,11 +56,7 @@ export class SetFlagHandler implements ICommandHandler<SetFlag> {
     });
   }
 
-  private async record(
-    { stream }: StoredFlag,
-    after: FlagSetting,
-    changes: ReturnType<typeof changesBetween>,
-  ): Promise<void> {
+  private async record({ stream }: StoredFlag, after: FlagSetting, changes: AuditChanges): Promise<void> {
     const { key, version } = after;
     await this.events.append([
       {
@@ -80,11 +77,3 @@ const fieldsOf = ({ enabled, rolloutPercent, allowUserIds }: FlagSetting) => ({
   rollout_percent: rolloutPercent,
   allow_user_ids: allowUserIds,
 });
-
-function changesBetween(before: FlagSetting, after: FlagSetting) {
-  const [old, now] = [fieldsOf(before), fieldsOf(after)];
-  const fields = (Object.keys(now) as (keyof typeof now)[]).filter(
-    (field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]),
-  );
-  return Object.fromEntries(fields.map((field) => [field, { from: old[field], to: now[field] }]));
-}

@@ -1,7 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { FlagReason } from '../../../platform/feature-flags/evaluate-flag.js';
-
-export const flagReasons: readonly FlagReason[] = ['DISABLED', 'TARGETING_MATCH', 'STATIC', 'SPLIT'];
+import { type FlagReason, flagReasons } from '../../../platform/feature-flags/evaluate-flag.js';
 
 /** The value of a flag for the caller. */
 export class FlagValueResponse {

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { ErrorResponse } from '../../../common/errors/error.response.js';
 import type { FlagReason } from '../../../platform/feature-flags/evaluate-flag.js';
-import { flagReasons } from '../dto/flag-value.response.js';
+import { flagReasons } from '../../../platform/feature-flags/evaluate-flag.js';
 import type { EvaluatedFlag } from '../flags.service.js';
 
 /** A successful evaluation, as OFREP defines it. */

@@ -27,7 +27,7 @@ export class OfrepService {
   /** @throws AppError `NOT_FOUND`, `FORBIDDEN`, `VALIDATION_ERROR` */
   evaluate(key: string, request: EvaluationRequestDto, caller: Principal): EvaluationResponse {
     const flag = this.flags.find(key);
-    return toEvaluationResponse(this.flags.evaluate(flag.key, targetOf(request, caller)));
+    return toEvaluationResponse(this.flags.evaluate(flag, targetOf(request, caller)));
   }
 
   /** Evaluates every flag by one snapshot. @throws AppError `FORBIDDEN`, `VALIDATION_ERROR` */

@@ -14,6 +14,5 @@ const ERROR_EXTENSION = 'gatehouse:error-extension';
 export const ExtendsErrors = (extension: ErrorExtension): ClassDecorator =>
   SetMetadata(ERROR_EXTENSION, extension);
 
-export const errorExtensionOf = (handler: object, controller: object): ErrorExtension | undefined =>
-  (Reflect.getMetadata(ERROR_EXTENSION, handler) ?? Reflect.getMetadata(ERROR_EXTENSION, controller)) as
-    ErrorExtension | undefined;
+export const errorExtensionOf = (controller: object): ErrorExtension | undefined =>
+  Reflect.getMetadata(ERROR_EXTENSION, controller) as ErrorExtension | undefined;
