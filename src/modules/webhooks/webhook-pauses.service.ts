@@ -22,8 +22,7 @@ export class WebhookPauses {
     await this.unitOfWork.run(async () => {
       const webhook = await this.repository.findByIdForUpdate(id);
       if (webhook?.status !== 'active') return;
-      const { url, types, description } = webhook;
-      await this.repository.update(id, { url, types, description, status: 'paused', pausedReason: 'gone' });
+      await this.repository.update(id, { status: 'paused', pausedReason: 'gone' });
       await this.audit.record({
         action: 'webhook.update',
         target: webhookTarget(id),

@@ -2,16 +2,18 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { deleteInBatches } from '../../platform/queue/delete-in-batches.js';
 import { TaskWorker } from '../../platform/queue/task.worker.js';
 import { DeliveriesRepository } from './deliveries/deliveries.repository.js';
+import { ReplaysService } from './deliveries/replays.service.js';
 
 /** The time in days for which deliveries are kept, whatever became of them. */
 const RETENTION_DAYS = 30;
 
-/** Deletes old deliveries, and what is left of deleted webhooks, once an hour on one instance. */
+/** Deletes old deliveries and what is left of deleted webhooks, and continues replays, once an hour on one instance. */
 @Injectable()
 export class WebhooksCleanup implements OnModuleInit {
   constructor(
     private readonly worker: TaskWorker,
     private readonly deliveries: DeliveriesRepository,
+    private readonly replays: ReplaysService,
   ) {}
 
   onModuleInit(): void {
@@ -29,5 +31,6 @@ export class WebhooksCleanup implements OnModuleInit {
       await deleteInBatches((limit) => this.deliveries.deleteLanes(id, limit));
       await this.deliveries.deleteWebhook(id);
     }
+    await this.replays.continueAll();
   }
 }

@@ -55,21 +55,11 @@ export class WebhooksRepository {
     return this.count();
   }
 
-  /** Changes a locked row and raises its version. */
-  async update(id: string, change: WebhookChange): Promise<Webhook> {
+  /** Changes a locked row and raises its version, also when only its secrets changed. */
+  async update(id: string, change: Partial<WebhookChange> = {}): Promise<Webhook> {
     const { raw } = await this.webhooks.update(
       { id },
       { ...change, version: () => 'version + 1', updatedAt: () => 'clock_timestamp()' },
-      { returning: '*' },
-    );
-    return returnedEntity(this.webhooks, raw as object[]);
-  }
-
-  /** Raises the version of a locked row whose secrets changed. */
-  async raiseVersion(id: string): Promise<Webhook> {
-    const { raw } = await this.webhooks.update(
-      { id },
-      { version: () => 'version + 1', updatedAt: () => 'clock_timestamp()' },
       { returning: '*' },
     );
     return returnedEntity(this.webhooks, raw as object[]);

@@ -9,11 +9,12 @@ import {
   DEFAULT_LIMIT,
   type PageQuery,
 } from '../../common/pagination/page-query.dto.js';
-import type { AuditChanges } from '../../platform/audit-log/audit-details.js';
+import { type AuditChanges, changesBetween } from '../../platform/audit-log/audit-details.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { OutboundTargetsService } from '../../platform/http-client/outbound-targets.service.js';
 import type { CreateWebhookDto } from './dto/create-webhook.dto.js';
+import { WebhookDeliverer } from './sending/webhook.deliverer.js';
 import type { Webhook } from './webhook.entity.js';
 import { webhookTarget } from './webhook-pauses.service.js';
 import { WebhookSecretsService } from './webhook-secrets.service.js';
@@ -36,6 +37,7 @@ export class WebhooksService {
     private readonly repository: WebhooksRepository,
     private readonly secrets: WebhookSecretsService,
     private readonly targets: OutboundTargetsService,
+    private readonly deliverer: WebhookDeliverer,
     private readonly unitOfWork: UnitOfWork,
     private readonly audit: AuditLog,
   ) {}
@@ -101,6 +103,7 @@ export class WebhooksService {
         target: webhookTarget(id),
         changes: changesOf(webhook, null),
       });
+      this.unitOfWork.afterCommit(() => this.deliverer.apply());
     });
   }
 
@@ -114,7 +117,7 @@ export class WebhooksService {
       const before = await this.lock(id);
       condition?.assertWrite(before);
       const secret = await this.secrets.add(id);
-      const webhook = await this.repository.raiseVersion(id);
+      const webhook = await this.repository.update(id);
       await this.audit.record({ action: 'webhook.rotate_secret', target: webhookTarget(id) });
       return { webhook, secret };
     });
@@ -127,20 +130,14 @@ export class WebhooksService {
   }
 }
 
-const FIELDS = {
-  url: 'url',
-  types: 'types',
-  description: 'description',
-  status: 'status',
-  paused_reason: 'pausedReason',
-} as const;
+/** Returns the fields that differ, as the audit log shows them. Null stands for a webhook that does not exist. */
+export const changesOf = (before: WebhookChange | null, after: WebhookChange | null): AuditChanges =>
+  changesBetween(before && fieldsOf(before), after && fieldsOf(after));
 
-/** Returns the fields that differ, in the API's spelling. Null stands for a webhook that does not exist. */
-export function changesOf(before: WebhookChange | null, after: WebhookChange | null): AuditChanges {
-  const changes = Object.entries(FIELDS).map(
-    ([name, field]) => [name, { from: before?.[field] ?? null, to: after?.[field] ?? null }] as const,
-  );
-  return Object.fromEntries(
-    changes.filter(([, { from, to }]) => JSON.stringify(from) !== JSON.stringify(to)),
-  );
-}
+const fieldsOf = ({ url, types, description, status, pausedReason }: WebhookChange) => ({
+  url,
+  types,
+  description,
+  status,
+  paused_reason: pausedReason,
+});

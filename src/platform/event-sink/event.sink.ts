@@ -6,7 +6,7 @@ import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { type EventPosition, formatPosition, isAfter, START_POSITION } from '../../common/event-position.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
-import { EventStore, type StoredEvent } from '../event-store/event-store.js';
+import { EventStore, shownSubject, type StoredEvent } from '../event-store/event-store.js';
 import { PeriodicTask } from '../lifecycle/periodic-task.js';
 import { BackgroundLogger } from '../logging/background.logger.js';
 import { SINK_LAG, SINK_SENT } from '../metrics/metric-names.js';
@@ -63,17 +63,22 @@ export class EventSink implements OnModuleInit, OnModuleDestroy {
   private async attempt(): Promise<void> {
     const { stream } = this;
     if (!stream) return;
+    let isUpToDate = false;
     try {
       const last = await stream.claim();
       if (last === null) this.sentTo = null;
-      else await this.send(stream, last);
+      else isUpToDate = await this.send(stream, last);
     } finally {
-      await this.measureLag();
+      if (isUpToDate) this.lag.set(0);
+      else await this.measureLag();
     }
   }
 
-  /** Sends what follows the entry `last`, and trims the stream from time to time. */
-  private async send(stream: RedisStream, last: string): Promise<void> {
+  /**
+   * Sends what follows the entry `last`, and trims the stream from time to time.
+   * @returns true if Redis then has every event that the feed could show
+   */
+  private async send(stream: RedisStream, last: string): Promise<boolean> {
     this.sentTo = await this.beginningAfter(positionOfEntry(last));
     let end = last;
     let batch: StoredEvent[];
@@ -81,12 +86,13 @@ export class EventSink implements OnModuleInit, OnModuleDestroy {
       batch = await this.findAfter(this.sentTo);
       const newest = batch.at(-1);
       if (!newest) break;
-      if (!(await stream.append(end, batch.map(this.entryOf)))) return;
+      if (!(await stream.append(end, batch.map(this.entryOf)))) return false;
       this.sent.inc(batch.length);
       this.sentTo = newest.position;
       end = entryIdOf(newest.position);
     } while (batch.length === MAX_BATCH && !this.task.stopping);
     await this.trim(stream);
+    return batch.length < MAX_BATCH;
   }
 
   private async measureLag(): Promise<void> {
@@ -107,7 +113,7 @@ export class EventSink implements OnModuleInit, OnModuleDestroy {
   }
 
   private readonly entryOf = (event: StoredEvent): StreamEntry => {
-    const { id, type, position, about, subject, occurredAt, data } = event;
+    const { id, type, position, occurredAt, data } = event;
     return [
       entryIdOf(position),
       'id',
@@ -117,7 +123,7 @@ export class EventSink implements OnModuleInit, OnModuleDestroy {
       'position',
       formatPosition(position),
       'subject',
-      about ?? subject,
+      shownSubject(event),
       'time',
       occurredAt.toISOString(),
       ...(this.config.EVENTS_REDIS_PERSONAL_DATA ? ['data', JSON.stringify(data)] : []),

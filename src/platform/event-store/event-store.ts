@@ -63,7 +63,9 @@ export interface EventRange {
   readonly types: readonly string[];
 }
 
-interface EventRow extends Omit<StoredEvent, 'data' | 'position'>, EventPosition {
+type EventHeadRow = Omit<EventHeader, 'position'> & EventPosition;
+
+interface EventRow extends EventHeadRow {
   readonly encrypted: Buffer | null;
 }
 
@@ -111,7 +113,7 @@ const FIND_ENDS_OF_RANGE = `
   UNION ALL
   (SELECT epoch, xid::text, seq::text FROM found ORDER BY found.epoch DESC, found.xid DESC, found.seq DESC LIMIT 1)`;
 const FIND_IN_RANGE = `
-  SELECT ${COLUMNS} FROM events
+  SELECT ${HEAD} FROM events
   WHERE (epoch, xid, seq) > ($4::integer, $5::xid8, $6::bigint) AND (epoch, xid, seq) <= ($7::integer, $8::xid8, $9::bigint)
     AND ${IN_TIME} AND type = ANY ($3)
   ORDER BY ${IN_ORDER} LIMIT $10`;
@@ -123,6 +125,15 @@ const INSERT = prepared(
         WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, encrypted, about, place)
    ORDER BY place`,
 );
+
+const headerOf = ({ epoch, xid, seq, ...event }: EventHeadRow): EventHeader => ({
+  ...event,
+  position: { epoch, xid, seq },
+});
+
+/** Returns what an event concerns, as others see it: a user's id, or an object such as `webhook/<id>`. */
+export const shownSubject = ({ about, subject }: Pick<StoredEvent, 'about' | 'subject'>): string =>
+  about ?? subject;
 
 /** Stores what happened, beside the rows that hold the current state. Stored events never change. */
 @Injectable()
@@ -202,12 +213,8 @@ export class EventStore {
    * Returns the next settled events like `findSettled`, but with null for their data, so that no key is read.
    */
   async findSettledWithoutData({ epoch, xid, seq }: EventPosition, limit: number): Promise<StoredEvent[]> {
-    const rows = await this.sql.rows<Omit<EventRow, 'encrypted'>>(FIND_HEADS, [epoch, xid, seq, limit]);
-    return rows.map(({ epoch: era, xid: transaction, seq: place, ...event }) => ({
-      ...event,
-      position: { epoch: era, xid: transaction, seq: place },
-      data: null,
-    }));
+    const rows = await this.sql.rows<EventHeadRow>(FIND_HEADS, [epoch, xid, seq, limit]);
+    return rows.map((row) => ({ ...headerOf(row), data: null }));
   }
 
   /** Returns the position of the last event before that time, or one before all events. */
@@ -241,17 +248,8 @@ export class EventStore {
     limit: number,
   ): Promise<EventHeader[]> {
     const places = [after, until].flatMap(({ epoch, xid, seq }) => [epoch, xid, seq]);
-    const rows = await this.sql.rows<EventRow>(FIND_IN_RANGE, [from, to, types, ...places, limit]);
-    return rows.map(({ id, type, stream, version, subject, about, occurredAt, epoch, xid, seq }) => ({
-      id,
-      type,
-      stream,
-      version,
-      subject,
-      about,
-      occurredAt,
-      position: { epoch, xid, seq },
-    }));
+    const rows = await this.sql.rows<EventHeadRow>(FIND_IN_RANGE, [from, to, types, ...places, limit]);
+    return rows.map(headerOf);
   }
 
   /** Returns the position of the last settled event. Every event that settles from now on comes after it. */

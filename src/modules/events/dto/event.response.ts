@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { StoredEvent } from '../../../platform/event-store/event-store.js';
+import { shownSubject, type StoredEvent } from '../../../platform/event-store/event-store.js';
 import { formatPosition } from '../../../common/event-position.js';
 
 /** An event as the API returns it: CloudEvents 1.0 in JSON, with the position as an extension. */
@@ -48,7 +48,7 @@ export const toEventResponse =
     id,
     source,
     type,
-    subject: about ?? subject,
+    subject: shownSubject({ about, subject }),
     time: occurredAt.toISOString(),
     datacontenttype: 'application/json',
     data,

@@ -33,18 +33,19 @@ export class SendTestEventHandler implements ICommandHandler<SendTestEvent> {
   execute({ id }: SendTestEvent): Promise<Delivery> {
     return this.unitOfWork.run(async () => {
       await this.webhooks.lock(id);
+      const subject = webhookSubject(id);
       const [eventId = ''] = await this.events.append([
         {
           type: webhookEventTypes.test,
           stream: id,
           version: await this.repository.nextEvent(id),
           subject: NIL_UUID,
-          about: webhookSubject(id),
+          about: subject,
           data: { webhook_id: id },
         },
       ]);
       await this.audit.record({ action: 'webhook.test', target: webhookTarget(id) });
-      const delivery = await this.deliveries.findOfEvent(id, eventId);
+      const delivery = await this.deliveries.findPending(id, subject, eventId);
       if (!delivery) throw new Error('the database made no delivery of the test event');
       this.unitOfWork.afterCommit(() => this.deliverer.wake());
       return delivery;

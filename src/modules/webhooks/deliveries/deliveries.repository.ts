@@ -38,8 +38,9 @@ export class DeliveriesRepository {
     private readonly sql: SqlRunner,
   ) {}
 
-  findOfEvent(webhookId: string, eventId: string): Promise<Delivery | null> {
-    return this.deliveries.findOneBy({ webhookId, eventId });
+  /** Returns the delivery of an event that waits in that lane. */
+  findPending(webhookId: string, subject: string, eventId: string): Promise<Delivery | null> {
+    return this.deliveries.findOneBy({ webhookId, subject, eventId, status: 'pending' });
   }
 
   /** Locks the row until the unit of work ends. */

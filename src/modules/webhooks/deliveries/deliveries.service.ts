@@ -41,7 +41,10 @@ export class DeliveriesService {
       (last) => encodeCursor({ key: last.createdAt.toISOString(), id: last.id }, scope),
       (kind) => (kind === 'exact' ? this.repository.count(which) : this.repository.estimate(which)),
     );
-    return { ...page, items: await Promise.all(page.items.map((each) => this.describe(each))) };
+    const items: DeliveryResponse[] = [];
+    // One after the other, so that a page takes one connection and reads the key of a user once.
+    for (const each of page.items) items.push(await this.describe(each));
+    return { ...page, items };
   }
 
   /**

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { insertReturning } from '../../../platform/database/returned-entity.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
-import type { EventHeader } from '../../../platform/event-store/event-store.js';
+import { type EventHeader, shownSubject } from '../../../platform/event-store/event-store.js';
 import { Replay } from './replay.entity.js';
 
 @Injectable()
@@ -21,6 +21,11 @@ export class ReplaysRepository {
 
   count(webhookId: string): Promise<number> {
     return this.replays.countBy({ webhookId });
+  }
+
+  /** Returns the ids of all unfinished replays. Each webhook has a bounded number of them. */
+  async findIds(): Promise<string[]> {
+    return (await this.replays.find({ select: { id: true } })).map(({ id }) => id);
   }
 
   /** Locks the row until the unit of work ends. */
@@ -50,7 +55,7 @@ export class ReplaysRepository {
        ORDER BY epoch, xid, seq`,
       [
         webhookId,
-        events.map((event) => laneOf(event)),
+        events.map(shownSubject),
         events.map(({ id }) => id),
         events.map(({ type }) => type),
         events.map(({ position }) => position.epoch),
@@ -64,7 +69,3 @@ export class ReplaysRepository {
     return this.unitOfWork.manager.getRepository(Replay);
   }
 }
-
-/** Returns the lane of an event, as the trigger of the database does. */
-export const laneOf = ({ about, subject }: Pick<EventHeader, 'about' | 'subject'>): string =>
-  about ?? subject;

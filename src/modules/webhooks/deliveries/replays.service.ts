@@ -10,7 +10,7 @@ import { newId } from '../../../common/ids.js';
 import { assertTimeRange } from '../../../common/validation/time.decorator.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
-import { EventStore } from '../../../platform/event-store/event-store.js';
+import { EventStore, shownSubject } from '../../../platform/event-store/event-store.js';
 import { TaskQueue } from '../../../platform/queue/task.queue.js';
 import { TaskWorker } from '../../../platform/queue/task.worker.js';
 import type { ReplayDto } from '../dto/replay.dto.js';
@@ -20,7 +20,7 @@ import { WebhooksRepository } from '../webhooks.repository.js';
 import { WebhooksService } from '../webhooks.service.js';
 import { DeliveriesRepository } from './deliveries.repository.js';
 import type { Replay } from './replay.entity.js';
-import { laneOf, ReplaysRepository } from './replays.repository.js';
+import { ReplaysRepository } from './replays.repository.js';
 
 const TASK = 'webhooks.replay';
 /** The maximum number of unfinished replays of one webhook. */
@@ -70,7 +70,7 @@ export class ReplaysService implements OnModuleInit {
         from: new Date(from),
         to: new Date(to),
       });
-      await this.queue.enqueue(TASK, { id: replay.id });
+      await this.enqueue(replay.id);
       await this.audit.record({
         action: 'webhook.replay',
         target: webhookTarget(webhookId),
@@ -78,6 +78,18 @@ export class ReplaysService implements OnModuleInit {
       });
       return replay;
     });
+  }
+
+  /** Continues all unfinished replays, also those whose tasks failed too often. */
+  async continueAll(): Promise<void> {
+    await this.unitOfWork.run(async () => {
+      for (const id of await this.replays.findIds()) await this.enqueue(id);
+    });
+  }
+
+  /** One task at a time waits for a replay. */
+  private enqueue(id: string): Promise<void> {
+    return this.queue.enqueue(TASK, { id }, `${TASK}:${id}`);
   }
 
   private async continue(id: string): Promise<void> {
@@ -101,7 +113,7 @@ export class ReplaysService implements OnModuleInit {
     const range = { from: replay.from, to: replay.to, types: webhook.types };
     const events = ends ? await this.events.findInRange(range, ends, BATCH) : [];
     if (events.length > 0) {
-      await this.deliveries.wakeLanes(webhook.id, events.map(laneOf));
+      await this.deliveries.wakeLanes(webhook.id, events.map(shownSubject));
       await this.replays.addDeliveries(webhook.id, events);
     }
     const after = events.length < BATCH ? undefined : events.at(-1)?.position;
@@ -110,7 +122,7 @@ export class ReplaysService implements OnModuleInit {
       return true;
     }
     await this.replays.update(id, { after: formatPosition(after), last: formatPosition(ends[1]) });
-    if (enqueueRest) await this.queue.enqueue(TASK, { id });
+    if (enqueueRest) await this.enqueue(id);
     return false;
   }
 

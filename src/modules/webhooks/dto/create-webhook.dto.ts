@@ -1,7 +1,7 @@
 import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
 import { IsDeliverableTypes } from './webhook-types.decorator.js';
+import { MAX_TARGET_LENGTH } from '../../../platform/http-client/outbound-targets.service.js';
 
-export const MAX_URL_LENGTH = 2048;
 export const MAX_DESCRIPTION_LENGTH = 200;
 
 export class CreateWebhookDto {
@@ -9,7 +9,7 @@ export class CreateWebhookDto {
    * The address that receives the events: `https`, without credentials and a fragment, and not in a private network
    * @example https://receiver.example/hooks
    */
-  @IsText(1, MAX_URL_LENGTH)
+  @IsText(1, MAX_TARGET_LENGTH)
   url: string;
 
   /** The types of the events to deliver */

@@ -2,7 +2,8 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { IsOptionalProperty, IsText } from '../../../common/validation/text.decorators.js';
 import { type WebhookStatus, webhookStatuses } from '../webhook.entity.js';
-import { MAX_DESCRIPTION_LENGTH, MAX_URL_LENGTH } from './create-webhook.dto.js';
+import { MAX_TARGET_LENGTH } from '../../../platform/http-client/outbound-targets.service.js';
+import { MAX_DESCRIPTION_LENGTH } from './create-webhook.dto.js';
 import { IsDeliverableTypes } from './webhook-types.decorator.js';
 
 export class UpdateWebhookDto {
@@ -11,7 +12,7 @@ export class UpdateWebhookDto {
    * @example https://receiver.example/hooks
    */
   @IsOptionalProperty()
-  @IsText(1, MAX_URL_LENGTH)
+  @IsText(1, MAX_TARGET_LENGTH)
   url?: string;
 
   /** The types of the events to deliver from now on */

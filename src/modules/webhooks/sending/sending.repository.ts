@@ -105,7 +105,7 @@ const SETTLE = `
 
 /**
  * A lane that a writer has locked stays due and is read again. One that has got a delivery since it was read stays due as
- * well, unless it must wait.
+ * well: the new one may come first in it.
  */
 const SETTLE_LANES = `
   WITH locked AS (
@@ -117,7 +117,7 @@ const SETTLE_LANES = `
   UPDATE webhook_lanes AS lane SET
     due_at = CASE WHEN pause IS NULL THEN NULL ELSE clock_timestamp() + make_interval(secs => pause) END
   FROM locked
-  WHERE lane.webhook_id = $1 AND lane.subject = locked.subject AND (pause IS NOT NULL OR locked.now = locked.mark)`;
+  WHERE lane.webhook_id = $1 AND lane.subject = locked.subject AND locked.now = locked.mark`;
 
 /** The statements of the sender of deliveries. */
 @Injectable()

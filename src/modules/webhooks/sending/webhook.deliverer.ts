@@ -66,6 +66,8 @@ export class WebhookDeliverer implements OnApplicationBootstrap, OnModuleDestroy
   async onModuleDestroy(): Promise<void> {
     this.endAll();
     await this.task.stop();
+    // A claim in progress may have started others meanwhile.
+    this.endRunners();
     const all = Promise.all(this.running);
     await withTimeout(all, STOP_MS, () => new Error('receivers are slow')).catch(() => {
       for (const runner of this.runners.values()) runner.cancel();
@@ -147,7 +149,8 @@ export class WebhookDeliverer implements OnApplicationBootstrap, OnModuleDestroy
       })
       .catch((error: unknown) => this.logger.error(error, `the webhook ${id} could not be released`))
       .finally(() => {
-        this.runners.delete(id);
+        // Once it is released, the webhook may have another runner.
+        if (this.runners.get(id) === runner) this.runners.delete(id);
         this.running.delete(done);
         // An event may have been committed after the last look and before the release.
         if (!this.stopping) this.wake();
