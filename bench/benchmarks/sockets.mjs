@@ -53,7 +53,7 @@ export default {
           { client: here.client, token },
           { client: there.client, token: tokenThere },
         ],
-        { sockets, token, events: quick ? QUICK_EVENTS : EVENTS },
+        { sockets, events: quick ? QUICK_EVENTS : EVENTS },
       );
       row(
         'sockets.delivery',

@@ -101,7 +101,7 @@ describe('an attempt', () => {
     expect(await send({ timeoutMs: 200 })).toMatchObject({ ok: false, failure: 'timeout' });
   });
 
-  it('fails on a response that exceeds its bound, or keeps its beginning', async () => {
+  it('fails on a response that exceeds its bound', async () => {
     let hungUp = 0;
     upstream.answer = (_, response) => {
       const endless = () => {
@@ -115,13 +115,9 @@ describe('an attempt', () => {
       failure: 'too_large',
       message: 'The response has more than 4096 bytes',
     });
-    expect(await send({ maxBytes: 4096, truncate: true })).toMatchObject({
-      ok: true,
-      body: Buffer.alloc(4096, 'x'),
-    });
     expect(await send({ maxBytes: 100_000_000 })).toMatchObject({ ok: false, failure: 'too_large' });
     await sender.close();
-    expect(hungUp).toBeGreaterThanOrEqual(2);
+    await until(() => hungUp === 2);
   });
 
   it('fails when nobody listens, and when the connection is cut', async () => {

@@ -31,8 +31,6 @@ export interface OutboundRequest {
   readonly timeoutMs?: number;
   /** The maximum size of the response; 1 MiB by default, 16 MiB at most. */
   readonly maxBytes?: number;
-  /** Keeps the first `maxBytes` of a larger response and stops reading, instead of failing. */
-  readonly truncate?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -143,12 +141,8 @@ async function readBody(response: Dispatcher.ResponseData, request: OutboundRequ
   let size = 0;
   // Leaving the loop closes the connection, so that an endless response ends.
   for await (const piece of response.body as AsyncIterable<Buffer>) {
-    if (size + piece.length > maxBytes) {
-      if (!request.truncate)
-        throw new OutboundFailureError('too_large', `The response has more than ${maxBytes} bytes`);
-      pieces.push(piece.subarray(0, maxBytes - size));
-      break;
-    }
+    if (size + piece.length > maxBytes)
+      throw new OutboundFailureError('too_large', `The response has more than ${maxBytes} bytes`);
     pieces.push(piece);
     size += piece.length;
   }
