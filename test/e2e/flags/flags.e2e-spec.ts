@@ -189,10 +189,10 @@ describe('feature flags', () => {
       await set('import', { enabled: false });
       await set('export', { enabled: true, rollout_percent: 30 });
       await set('signup', { enabled: true, rollout_percent: 0, allow_user_ids: [user.id] });
-      const one = await evaluate('signup', contextOf(user)).expect(200);
+      const one = await evaluate('signup', contextOf(user)).expect(200).expect('Cache-Control', 'no-store');
       expect(one.body).toEqual({ key: 'signup', value: true, reason: 'TARGETING_MATCH', variant: 'on' });
       expect(ofrepFaults('evaluationSuccess', one.body)).toEqual([]);
-      const all = await evaluate('', contextOf(user)).expect(200);
+      const all = await evaluate('', contextOf(user)).expect(200).expect('Cache-Control', 'no-store');
       expect(ofrepFaults('bulkEvaluationSuccess', all.body)).toEqual([]);
       const { flags } = all.body as { flags: FlagBody[] };
       expect(flags.map(({ key, reason }) => [key, reason])).toEqual([

@@ -18,7 +18,8 @@ import { Cors } from './cors.js';
 import { Deadlines } from './deadlines.js';
 import { EdgeContext } from './edge-context.js';
 
-const API = /^\/api(?:\/|$)/i;
+/** The paths whose responses depend on the caller. */
+const API = /^\/(?:api|ofrep)(?:\/|$)/i;
 const DOCUMENTATION = /^\/docs(?:\/|$)/i;
 /** The paths that Swagger's own handlers answer, which the adapter does not compress. */
 const SENT_BY_SWAGGER = /^\/(?:docs(?:\/|$)|openapi\.json$)/i;
