@@ -846,7 +846,7 @@ export class Operations extends HeyApiClient {
     }
     
     /**
-     * Issues a ticket with which a browser opens a WebSocket at `/ws` within 30 seconds
+     * Issues a ticket with which a browser opens a WebSocket at /ws within 30 seconds
      *
      * For every signed-in user.
      */
@@ -1481,7 +1481,7 @@ export class Operations extends HeyApiClient {
     }
     
     /**
-     * Sends a delivery again, also a `dead` one
+     * Sends a delivery again, also a dead one
      *
      * It takes its place in the order of the events that wait.
      *
@@ -1525,7 +1525,7 @@ export class Operations extends HeyApiClient {
     }
     
     /**
-     * Sends an event of the type `webhook.test` to this webhook alone, whatever its types
+     * Sends an event of the type webhook.test to this webhook alone, whatever its types
      *
      * Requires `webhooks:manage` and `events:read`.
      *

@@ -17,7 +17,7 @@ export class TicketsController {
     private readonly sessions: SessionWatchService,
   ) {}
 
-  /** Issues a ticket with which a browser opens a WebSocket at `/ws` within 30 seconds. */
+  /** Issues a ticket with which a browser opens a WebSocket at /ws within 30 seconds. */
   @Post('tickets')
   @HttpCode(200)
   @SignedIn()

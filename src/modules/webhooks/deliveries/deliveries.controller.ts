@@ -41,7 +41,7 @@ export class DeliveriesController {
     return sendPage(await this.deliveries.list(id, query), request, response);
   }
 
-  /** Sends a delivery again, also a `dead` one. It takes its place in the order of the events that wait. */
+  /** Sends a delivery again, also a dead one. It takes its place in the order of the events that wait. */
   @Post('deliveries/:delivery_id/redeliver')
   @Repeatable()
   @RequiresAllOf('webhooks:manage', 'events:read')
@@ -68,7 +68,7 @@ export class DeliveriesController {
     return { from: from.toISOString(), to: to.toISOString() };
   }
 
-  /** Sends an event of the type `webhook.test` to this webhook alone, whatever its types. */
+  /** Sends an event of the type webhook.test to this webhook alone, whatever its types. */
   @Post('test')
   @Repeatable()
   @RequiresAllOf('webhooks:manage', 'events:read')
