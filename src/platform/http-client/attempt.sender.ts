@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { Agent, Dispatcher } from 'undici';
 import { requestContext } from '../../common/context/request-context.js';
+import { nextRandomBytes } from '../../common/random-bytes.js';
 import { createGuardedConnector } from './guarded-connector.js';
 import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './outbound-outcome.js';
 import type { OutboundTargetsService } from './outbound-targets.service.js';
@@ -155,8 +155,8 @@ async function readBody(response: Dispatcher.ResponseData, request: OutboundRequ
  */
 function traceParent(): string {
   const traceId = requestContext.current()?.traceId ?? null;
-  const spanId = randomBytes(8).toString('hex');
-  return `00-${traceId ?? randomBytes(16).toString('hex')}-${spanId}-${traceId === null ? '00' : '01'}`;
+  const spanId = nextRandomBytes(8).toString('hex');
+  return `00-${traceId ?? nextRandomBytes(16).toString('hex')}-${spanId}-${traceId === null ? '00' : '01'}`;
 }
 
 const lowerCased = (headers: Readonly<Record<string, string>>): Record<string, string> =>
