@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
@@ -30,7 +31,7 @@ export type AttemptResult =
 export interface Target {
   readonly url: string;
   /** The keys that sign, the current one first. */
-  readonly keys: readonly Buffer[];
+  readonly keys: readonly KeyObject[];
 }
 
 /** Sends events to the receivers of webhooks, signed by the rules of Standard Webhooks. */
