@@ -11,6 +11,12 @@ export const MAX_IN_FLIGHT = 10;
 /** The number of lanes that are read ahead, and of deliveries in each of them. */
 const MAX_LANES = 200;
 const DELIVERIES_PER_LANE = 4;
+/**
+ * The number of outcomes that are stored together while all requests are in progress, and the time in ms that they wait
+ * for others. A transaction for each costs more than the request.
+ */
+const MAX_GATHERED = 50;
+const GATHER_MS = 100;
 /** The pause in seconds after an attempt that was not sent. */
 const UNSENT_PAUSE = 1;
 /** The pause in ms after the database failed, and after nothing but lanes that wait were found. */
@@ -33,8 +39,8 @@ type ReadyLane = DueLane & { readonly events: ReadonlyMap<string, StoredEvent> }
 
 /**
  * Sends the due deliveries of one webhook while this instance holds it. Each lane is sent in order, at most
- * {@link MAX_IN_FLIGHT} lanes at once. Outcomes are stored together with the look-up of the next lanes. Those that are lost
- * are sent again.
+ * {@link MAX_IN_FLIGHT} lanes at once. Outcomes are stored together with the look-up of the next lanes. The deliveries whose
+ * outcomes are lost are sent again.
  */
 export class EndpointRunner {
   private readonly ready: ReadyLane[] = [];
@@ -47,6 +53,7 @@ export class EndpointRunner {
   private ending = false;
   private readonly cancelled = new AbortController();
   private wake: () => void = () => {};
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private target: Target,
@@ -82,7 +89,9 @@ export class EndpointRunner {
       if (this.isLost) this.cancel();
       const stored = this.outcomes.length === 0 && this.lanes.length === 0;
       if (this.active === 0 && (this.isLost || (stored && (this.ending || !found)))) return;
-      if (this.active > 0 && (stored || this.isLost)) await changed;
+      if (this.active === 0 || (!stored && !this.isLost && this.mayNotWait)) continue;
+      if (!stored) this.gather();
+      await changed;
     }
   }
 
@@ -96,8 +105,21 @@ export class EndpointRunner {
     return performance.now() >= this.heldUntil;
   }
 
+  /** True if other lanes could be sent meanwhile, or if enough outcomes wait. */
+  private get mayNotWait(): boolean {
+    return this.active < MAX_IN_FLIGHT || this.outcomes.length >= MAX_GATHERED;
+  }
+
+  /** Lets `run` continue, now or after others have added their outcomes. */
+  private gather(): void {
+    if (this.mayNotWait) this.wake();
+    else this.timer ??= setTimeout(() => this.wake(), GATHER_MS);
+  }
+
   /** Stores what there is to store and looks for lanes if there is room. @returns true if lanes were found */
   private async exchange(): Promise<boolean> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
     const { outcomes, lanes, ended } = this;
     const enough = this.ready.length >= MAX_LANES / 2;
     const room = this.ending || enough ? 0 : MAX_LANES - this.ready.length;
@@ -153,7 +175,7 @@ export class EndpointRunner {
         .finally(() => {
           this.active--;
           this.start();
-          this.wake();
+          this.gather();
         });
     }
   }
@@ -163,7 +185,7 @@ export class EndpointRunner {
       if (this.ending || this.isLost) return this.leave(lane, undefined);
       const pause = await this.sendOne(lane, delivery);
       if (pause !== null) return this.leave(lane, pause);
-      this.wake();
+      this.gather();
     }
     this.leave(lane, lane.complete ? null : undefined);
   }
@@ -204,6 +226,5 @@ export class EndpointRunner {
   private leave({ subject, mark }: DueLane, pause: number | null | undefined): void {
     this.ended.push(subject);
     if (pause !== undefined) this.lanes.push({ subject, mark, pause });
-    else if (this.lanes.length === 0) this.wake();
   }
 }
