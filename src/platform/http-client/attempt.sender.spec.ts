@@ -161,6 +161,20 @@ describe('an attempt', () => {
     expect(await send()).toMatchObject({ ok: true });
   });
 
+  it('forgets a request whose time ended while it waited for a connection', async () => {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    upstream.answer = (_, response) => void released.then(() => response.end());
+    const sent = Array.from({ length: 32 }, () => send());
+    const late = Array.from({ length: 224 }, () => send({ url: `${upstream.url}/late`, timeoutMs: 100 }));
+    for (const outcome of await Promise.all(late))
+      expect(outcome).toMatchObject({ ok: false, failure: 'timeout' });
+    sent.push(send());
+    release();
+    for (const outcome of await Promise.all(sent)) expect(outcome).toMatchObject({ ok: true });
+    expect(upstream.seen).not.toContain('GET /late');
+  });
+
   it('refuses targets that must not be called, without a connection', async () => {
     const guarded = new AttemptSender(closed);
     try {

@@ -1,6 +1,7 @@
 import type { Agent, Dispatcher } from 'undici';
 import { requestContext } from '../../common/context/request-context.js';
 import { nextRandomBytes } from '../../common/random-bytes.js';
+import { type Answer, Attempt } from './attempt.js';
 import { createGuardedConnector } from './guarded-connector.js';
 import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './outbound-outcome.js';
 import type { OutboundTargetsService } from './outbound-targets.service.js';
@@ -34,36 +35,29 @@ export interface OutboundRequest {
   readonly signal?: AbortSignal;
 }
 
+/** The requests to one host: the number of those that have a connection, and the starts of those that wait for one. */
+interface Host {
+  running: number;
+  readonly waiting: Set<() => void>;
+}
+
 /** Sends one request, without retries and without following a redirect. */
 export class AttemptSender {
   private agent: Promise<Agent> | undefined;
-  private readonly inProgress = new Map<string, number>();
+  private readonly hosts = new Map<string, Host>();
 
   constructor(private readonly targets: OutboundTargetsService) {}
 
   /** Never throws for what the other side does. */
   async send(request: OutboundRequest): Promise<OutboundOutcome> {
     const startedAt = performance.now();
-    const limit = new AbortController();
-    const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const timer = setTimeout(
-      () => limit.abort(new OutboundFailureError('timeout', `No response came within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    const cancel = (): void =>
-      limit.abort(new OutboundFailureError('cancelled', 'The request was cancelled'));
-    if (request.signal?.aborted) cancel();
-    request.signal?.addEventListener('abort', cancel, { once: true });
     try {
-      const response = await this.withinHost(request, limit.signal);
-      return { ok: true, ...response, durationMs: performance.now() - startedAt };
+      const fault = this.targets.faultOf(request.url, 'The URL');
+      if (fault !== null) throw new OutboundFailureError('refused_target', fault);
+      const answer = await this.exchange(await this.loadedAgent(), request);
+      return { ok: true, ...answer, durationMs: performance.now() - startedAt };
     } catch (error) {
-      // The reason of the abort counts, whatever the library makes of it.
-      const failure = classifyFailure(limit.signal.aborted ? limit.signal.reason : error);
-      return { ok: false, ...failure, durationMs: performance.now() - startedAt };
-    } finally {
-      clearTimeout(timer);
-      request.signal?.removeEventListener('abort', cancel);
+      return { ok: false, ...classifyFailure(error), durationMs: performance.now() - startedAt };
     }
   }
 
@@ -72,41 +66,62 @@ export class AttemptSender {
     await (await this.agent)?.destroy();
   }
 
-  private async withinHost(request: OutboundRequest, signal: AbortSignal): Promise<Answer> {
-    const fault = this.targets.faultOf(request.url, 'The URL');
-    if (fault !== null) throw new OutboundFailureError('refused_target', fault);
-    const { origin } = new URL(request.url);
-    const count = this.inProgress.get(origin) ?? 0;
-    if (count >= MAX_REQUESTS_PER_HOST)
-      throw new OutboundFailureError('busy', 'Too many requests to this host are in progress');
-    this.inProgress.set(origin, count + 1);
-    try {
-      return await this.exchange(request, signal);
-    } finally {
-      const left = (this.inProgress.get(origin) ?? 1) - 1;
-      if (left > 0) this.inProgress.set(origin, left);
-      else this.inProgress.delete(origin);
-    }
-  }
-
-  private async exchange(request: OutboundRequest, signal: AbortSignal): Promise<Answer> {
-    const agent = await this.loadedAgent();
+  /** Handles the events of the library itself, because its stream for each response costs as much as the request. */
+  private async exchange(agent: Agent, request: OutboundRequest): Promise<Answer> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = request;
+    if (signal?.aborted) throw cancelled();
     const { origin, pathname, search } = new URL(request.url);
-    const options: Dispatcher.RequestOptions = {
+    const options: Dispatcher.DispatchOptions = {
       origin,
       path: pathname + search,
       method: request.method,
       headers: { 'user-agent': 'Gatehouse', traceparent: traceParent(), ...lowerCased(request.headers) },
       body: request.body ?? null,
-      signal,
     };
-    // A connection outlives the request that opened it, so it must not keep that request's context.
-    const response = await requestContext.outside(() => agent.request(options));
-    return {
-      status: response.statusCode,
-      headers: response.headers,
-      body: await readBody(response, request),
+    const host = this.enter(origin);
+    const maxBytes = Math.min(request.maxBytes ?? DEFAULT_MAX_BYTES, MAX_RESPONSE_BYTES);
+    const attempt = new Attempt(maxBytes, () => this.release(origin, host));
+    const start = (): void => {
+      host.running++;
+      // A connection outlives the request that opened it, so it must not keep that request's context.
+      requestContext.outside(() => agent.dispatch(options, attempt));
     };
+    const timer = setTimeout(
+      () => attempt.end(new OutboundFailureError('timeout', `No response came within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    const cancel = (): void => attempt.end(cancelled());
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      if (host.running < CONNECTIONS_PER_HOST) start();
+      else host.waiting.add(start);
+      return await attempt.answer;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', cancel);
+      host.waiting.delete(start);
+    }
+  }
+
+  /** Returns the host to which the request is about to be sent. */
+  private enter(origin: string): Host {
+    const host = this.hosts.get(origin) ?? { running: 0, waiting: new Set() };
+    if (host.running + host.waiting.size >= MAX_REQUESTS_PER_HOST)
+      throw new OutboundFailureError('busy', 'Too many requests to this host are in progress');
+    this.hosts.set(origin, host);
+    return host;
+  }
+
+  /** Gives a connection to the next request. The library cannot take back one that waits in its own queue. */
+  private release(origin: string, host: Host): void {
+    host.running--;
+    const [next] = host.waiting;
+    if (next) {
+      host.waiting.delete(next);
+      next();
+    } else if (host.running === 0) {
+      this.hosts.delete(origin);
+    }
   }
 
   /** Loads the library with the first request, because a start does not need it. */
@@ -129,25 +144,8 @@ export class AttemptSender {
   }
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly body: Buffer;
-}
-
-async function readBody(response: Dispatcher.ResponseData, request: OutboundRequest): Promise<Buffer> {
-  const maxBytes = Math.min(request.maxBytes ?? DEFAULT_MAX_BYTES, MAX_RESPONSE_BYTES);
-  const pieces: Buffer[] = [];
-  let size = 0;
-  // Leaving the loop closes the connection, so that an endless response ends.
-  for await (const piece of response.body as AsyncIterable<Buffer>) {
-    if (size + piece.length > maxBytes)
-      throw new OutboundFailureError('too_large', `The response has more than ${maxBytes} bytes`);
-    pieces.push(piece);
-    size += piece.length;
-  }
-  return Buffer.concat(pieces);
-}
+const cancelled = (): OutboundFailureError =>
+  new OutboundFailureError('cancelled', 'The request was cancelled');
 
 /**
  * Returns a W3C `traceparent`. It continues the trace that the caller's request named, as sampled, because only the
@@ -159,5 +157,8 @@ function traceParent(): string {
   return `00-${traceId ?? nextRandomBytes(16).toString('hex')}-${spanId}-${traceId === null ? '00' : '01'}`;
 }
 
-const lowerCased = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const lower: Record<string, string> = {};
+  for (const name of Object.keys(headers)) lower[name.toLowerCase()] = headers[name] ?? '';
+  return lower;
+}
