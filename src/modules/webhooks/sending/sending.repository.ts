@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EventPosition } from '../../../common/event-position.js';
+import { prepared } from '../../../platform/database/driver/statements/prepared.js';
 import { SqlRunner } from '../../../platform/database/sql.runner.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import type { DeliveryStatus, StoredAttempt } from '../deliveries/delivery.entity.js';
@@ -78,11 +79,19 @@ const HELD = `
         WHERE webhook_id = webhooks.id AND (expires_at IS NULL OR expires_at > clock_timestamp())
         ORDER BY created_at DESC, id DESC) AS secrets`;
 
-const FIND_DUE = `
+/**
+ * An outcome that a crash of the database loses is only sent again. The plans are fixed because the statistics of a queue are
+ * those of another time: after a quiet hour PostgreSQL would read all lanes to find the fifty that it gets.
+ */
+const SETTINGS = prepared(`
+  SELECT set_config(name, 'off', true) FROM unnest(ARRAY[
+    'synchronous_commit', 'enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin']) AS name`);
+
+const FIND_DUE = prepared(`
   SELECT lane.subject, lane.mark::text, delivery.*
   FROM (
     SELECT subject, mark, due_at FROM webhook_lanes
-    WHERE webhook_id = $1 AND due_at <= statement_timestamp() AND subject <> ALL ($2::text[])
+    WHERE webhook_id = $1 AND due_at <= statement_timestamp() AND subject NOT IN (SELECT unnest($2::text[]))
     ORDER BY due_at LIMIT $3
   ) AS lane LEFT JOIN LATERAL (
     SELECT id, event_id AS "eventId", epoch, xid::text, seq::text, tries,
@@ -92,32 +101,31 @@ const FIND_DUE = `
     WHERE webhook_id = $1 AND webhook_deliveries.subject = lane.subject AND status = 'pending'
     ORDER BY webhook_deliveries.epoch, webhook_deliveries.xid, webhook_deliveries.seq, id LIMIT $4
   ) AS delivery ON true
-  ORDER BY lane.due_at, lane.subject, delivery.place`;
+  ORDER BY lane.due_at, lane.subject, delivery.place`);
 
-const SETTLE = `
+/** Finds what is pending by `next_attempt_at`, because a condition on the status would choose the index of all pending ones. */
+const SETTLE = prepared(`
   UPDATE webhook_deliveries AS delivery SET
     status = outcome.status, tries = outcome.tries,
     next_attempt_at = clock_timestamp() + make_interval(secs => outcome.pause),
     attempts = delivery.attempts || outcome.attempt, responses = array_append(delivery.responses, outcome.response)
   FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::float8[], $5::jsonb[], $6::bytea[])
     AS outcome (id, status, tries, pause, attempt, response)
-  WHERE delivery.id = outcome.id AND delivery.status = 'pending'`;
+  WHERE delivery.id = outcome.id AND delivery.next_attempt_at IS NOT NULL`);
 
 /**
  * A lane that a writer has locked stays due and is read again. One that has got a delivery since it was read stays due as
  * well: the new one may come first in it.
  */
-const SETTLE_LANES = `
-  WITH locked AS (
-    SELECT lane.subject, lane.mark AS now, outcome.mark, outcome.pause
-    FROM unnest($2::text[], $3::bigint[], $4::float8[]) AS outcome (subject, mark, pause)
-    JOIN webhook_lanes AS lane ON lane.webhook_id = $1 AND lane.subject = outcome.subject
-    ORDER BY lane.subject FOR UPDATE OF lane SKIP LOCKED
-  )
-  UPDATE webhook_lanes AS lane SET
-    due_at = CASE WHEN pause IS NULL THEN NULL ELSE clock_timestamp() + make_interval(secs => pause) END
-  FROM locked
-  WHERE lane.webhook_id = $1 AND lane.subject = locked.subject AND locked.now = locked.mark`;
+const SETTLE_LANES = prepared(`
+  UPDATE webhook_lanes AS lane SET due_at = clock_timestamp() + make_interval(secs => outcome.pause)
+  FROM unnest($2::text[], $3::bigint[], $4::float8[]) AS outcome (subject, mark, pause)
+  CROSS JOIN LATERAL (
+    SELECT ctid FROM webhook_lanes AS wanted
+    WHERE wanted.webhook_id = $1 AND wanted.subject = outcome.subject AND wanted.mark = outcome.mark
+    FOR UPDATE SKIP LOCKED
+  ) AS locked
+  WHERE lane.ctid = locked.ctid`);
 
 /** The statements of the sender of deliveries. */
 @Injectable()
@@ -170,9 +178,8 @@ export class SendingRepository {
     lanes: readonly LaneOutcome[],
     wanted: Wanted,
   ): Promise<DueLane[]> {
-    return this.unitOfWork.run(async () => {
-      // An outcome that a crash of the database loses is only sent again.
-      await this.sql.defer('SET LOCAL synchronous_commit = off');
+    return this.unitOfWork.runStatement(async () => {
+      await this.sql.defer(SETTINGS);
       if (outcomes.length > 0) {
         await this.sql.defer(SETTLE, [
           outcomes.map(({ id }) => id),
@@ -191,7 +198,6 @@ export class SendingRepository {
           lanes.map(({ pause }) => pause),
         ]);
       }
-      if (wanted.lanes === 0) return [];
       const { except, lanes: limit, deliveriesPerLane } = wanted;
       const rows = await this.sql.rows<DueRow>(FIND_DUE, [webhookId, except, limit, deliveriesPerLane]);
       return lanesOf(rows, deliveriesPerLane);
