@@ -1,26 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { requestContext } from '../../common/context/request-context.js';
-import { createGuardedConnector } from './guarded-connector.js';
+import { ConnectionPools } from './connection-pools.js';
 import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './outbound-outcome.js';
 import type { OutboundTargetsService } from './outbound-targets.service.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 export const DEFAULT_MAX_BYTES = 1_048_576;
-/** The number of connections to one host. */
-const CONNECTIONS_PER_HOST = 32;
-/** The number of requests to one host that are sent or wait for a connection. */
+/** The number of requests to one host from one pool that are sent or wait for a connection. */
 const MAX_REQUESTS_PER_HOST = 256;
-/**
- * The number of hosts that may have connections at a time. The pool of a host goes when its last connection is
- * closed, at the latest {@link IDLE_MS} after its last response.
- */
-const MAX_HOSTS = 256;
-const IDLE_MS = 4000;
-const MAX_IDLE_MS = 30_000;
 /** The size of a response that no caller may exceed. */
 const MAX_RESPONSE_BYTES = 16_777_216;
-const MAX_HEADER_BYTES = 16_384;
 
 export interface OutboundRequest {
   readonly method: 'GET' | 'POST';
@@ -32,14 +22,21 @@ export interface OutboundRequest {
   /** The maximum size of the response; 1 MiB by default, 16 MiB at most. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
+  /**
+   * The name of a pool of connections of its own. A request waits for no connection that a request of another pool has,
+   * also to the same host. Its caller bounds how many it sends at once. By default the connections of the host are shared.
+   */
+  readonly pool?: string;
 }
 
 /** Sends one request, without retries and without following a redirect. */
 export class AttemptSender {
-  private agent: Promise<Agent> | undefined;
+  private readonly pools: ConnectionPools;
   private readonly inProgress = new Map<string, number>();
 
-  constructor(private readonly targets: OutboundTargetsService) {}
+  constructor(private readonly targets: OutboundTargetsService) {
+    this.pools = new ConnectionPools(targets, MAX_RESPONSE_BYTES);
+  }
 
   /** Never throws for what the other side does. */
   async send(request: OutboundRequest): Promise<OutboundOutcome> {
@@ -68,29 +65,28 @@ export class AttemptSender {
   }
 
   /** Closes all connections, also those with requests in progress. */
-  async close(): Promise<void> {
-    await (await this.agent)?.destroy();
+  close(): Promise<void> {
+    return this.pools.close();
   }
 
   private async withinHost(request: OutboundRequest, signal: AbortSignal): Promise<Answer> {
     const fault = this.targets.faultOf(request.url, 'The URL');
     if (fault !== null) throw new OutboundFailureError('refused_target', fault);
-    const { origin } = new URL(request.url);
-    const count = this.inProgress.get(origin) ?? 0;
+    const place = `${new URL(request.url).origin} ${request.pool ?? ''}`;
+    const count = this.inProgress.get(place) ?? 0;
     if (count >= MAX_REQUESTS_PER_HOST)
       throw new OutboundFailureError('busy', 'Too many requests to this host are in progress');
-    this.inProgress.set(origin, count + 1);
+    this.inProgress.set(place, count + 1);
     try {
       return await this.exchange(request, signal);
     } finally {
-      const left = (this.inProgress.get(origin) ?? 1) - 1;
-      if (left > 0) this.inProgress.set(origin, left);
-      else this.inProgress.delete(origin);
+      const left = (this.inProgress.get(place) ?? 1) - 1;
+      if (left > 0) this.inProgress.set(place, left);
+      else this.inProgress.delete(place);
     }
   }
 
   private async exchange(request: OutboundRequest, signal: AbortSignal): Promise<Answer> {
-    const agent = await this.loadedAgent();
     const { origin, pathname, search } = new URL(request.url);
     const options: Dispatcher.RequestOptions = {
       origin,
@@ -101,31 +97,13 @@ export class AttemptSender {
       signal,
     };
     // A connection outlives the request that opened it, so it must not keep that request's context.
-    const response = await requestContext.outside(() => agent.request(options));
-    return {
-      status: response.statusCode,
-      headers: response.headers,
-      body: await readBody(response, request),
-    };
-  }
-
-  /** Loads the library with the first request, because a start does not need it. */
-  private loadedAgent(): Promise<Agent> {
-    this.agent ??= import('undici').then(
-      ({ Agent, buildConnector }) =>
-        new Agent({
-          connect: createGuardedConnector(buildConnector, this.targets),
-          connections: CONNECTIONS_PER_HOST,
-          pipelining: 1,
-          allowH2: false,
-          maxOrigins: MAX_HOSTS,
-          maxHeaderSize: MAX_HEADER_BYTES,
-          maxResponseSize: MAX_RESPONSE_BYTES,
-          keepAliveTimeout: IDLE_MS,
-          keepAliveMaxTimeout: MAX_IDLE_MS,
-        }),
+    return requestContext.outside(() =>
+      this.pools.use(request.pool ?? '', async (agent) => {
+        const response = await agent.request(options);
+        const body = await readBody(response, request);
+        return { status: response.statusCode, headers: response.headers, body };
+      }),
     );
-    return this.agent;
   }
 }
 
