@@ -4,11 +4,11 @@ import { domainToUnicode } from 'node:url';
 const MAX_LABEL_LENGTH = 63;
 const MAX_NAME_LENGTH = 253;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
-/** What the URL parser removes wherever it stands, without a word. */
+/** Matches what the URL parser removes wherever it stands, without a word. */
 const REMOVED = /[\s\p{Cc}]/u;
 /** The parts of a URL as they are written: scheme, host, port, and the rest. */
 const PARTS = /^(https?:)\/\/(\[[^\]]*\]|[^/?#\\:@]+)(?::(\d+))?((?:[/?].*)?)$/i;
-/** What the URL parser encodes in a path or a query, so that `é` and `%C3%A9` are the same. */
+/** Matches what the URL parser encodes in a path or a query, so that `é` and `%C3%A9` are the same. */
 const ENCODED = /[^\u0021-\u007e]|["'<>`{}|^]/gu;
 
 /** Returns the reason why a text is no URL that can be judged further, in words that follow its name, or null. */

@@ -208,7 +208,7 @@ describe('a replay', () => {
       [subjects[1], subjects],
     );
     const replay = newId();
-    // As a killed instance leaves it: its worker holds the task for hours.
+    // A killed instance leaves it like this: its worker holds the task for hours.
     await app.database.query(
       `WITH replay AS (
          INSERT INTO webhook_replays (id, webhook_id, from_time, to_time, after_position, last_position)
