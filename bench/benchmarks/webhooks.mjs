@@ -81,7 +81,7 @@ export default {
 };
 
 /** Imports users, each with an event `user.created`. */
-async function importUsers(service, token, count) {
+export async function importUsers(service, token, count) {
   const rows = Array.from({ length: count }, (_, n) =>
     JSON.stringify({ email: `person-${n}@webhooks.example`, name: `Person ${n}` }),
   );
@@ -133,6 +133,6 @@ async function pendingIn(database) {
   return pending;
 }
 
-async function until(condition) {
+export async function until(condition) {
   while (!(await condition())) await pause(LOOK_EVERY_MS);
 }

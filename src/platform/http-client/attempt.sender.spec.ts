@@ -175,6 +175,38 @@ describe('an attempt', () => {
     expect(upstream.seen).not.toContain('GET /late');
   });
 
+  it('waits for no request of another pool to the same host, and for those of its own', async () => {
+    upstream.answer = (request, response) => {
+      if (request.url !== '/held') response.end();
+    };
+    const end = new AbortController();
+    upstream.mostAtOnce = 0;
+    const held = ['one', 'two', undefined].flatMap((pool) =>
+      Array.from({ length: 100 }, () =>
+        send({ url: `${upstream.url}/held`, signal: end.signal, ...(pool && { pool }) }),
+      ),
+    );
+    await until(() => upstream.mostAtOnce === 3 * 32);
+    expect(await send({ pool: 'three' })).toMatchObject({ ok: true });
+    expect(await send({ pool: 'one', timeoutMs: 100 })).toMatchObject({ ok: false, failure: 'timeout' });
+    end.abort();
+    await Promise.all(held);
+    expect(await send({ pool: 'one' })).toMatchObject({ ok: true });
+  });
+
+  it('keeps the connections of at most 128 idle pools', async () => {
+    const connections = new Set<unknown>();
+    let most = 0;
+    upstream.answer = ({ socket }, response) => {
+      connections.add(socket.once('close', () => connections.delete(socket)));
+      most = Math.max(most, connections.size);
+      response.end();
+    };
+    for (let pool = 0; pool < 400; pool++) await send({ pool: `${pool}` });
+    expect(most).toBeLessThan(200);
+    expect(await send({ pool: '0' })).toMatchObject({ ok: true });
+  });
+
   it('refuses targets that must not be called, without a connection', async () => {
     const guarded = new AttemptSender(closed);
     try {

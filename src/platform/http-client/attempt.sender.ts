@@ -2,26 +2,16 @@ import type { Agent, Dispatcher } from 'undici';
 import { requestContext } from '../../common/context/request-context.js';
 import { nextRandomBytes } from '../../common/random-bytes.js';
 import { type Answer, Attempt } from './attempt.js';
-import { createGuardedConnector } from './guarded-connector.js';
+import { CONNECTIONS_PER_HOST, ConnectionPools } from './connection-pools.js';
 import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './outbound-outcome.js';
 import type { OutboundTargetsService } from './outbound-targets.service.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 export const DEFAULT_MAX_BYTES = 1_048_576;
-/** The number of connections to one host. */
-const CONNECTIONS_PER_HOST = 32;
-/** The number of requests to one host that are sent or wait for a connection. */
+/** The number of requests to one host from one pool that are sent or wait for a connection. */
 const MAX_REQUESTS_PER_HOST = 256;
-/**
- * The number of hosts that may have connections at a time. The pool of a host goes when its last connection is
- * closed, at the latest {@link IDLE_MS} after its last response.
- */
-const MAX_HOSTS = 256;
-const IDLE_MS = 4000;
-const MAX_IDLE_MS = 30_000;
 /** The size of a response that no caller may exceed. */
 const MAX_RESPONSE_BYTES = 16_777_216;
-const MAX_HEADER_BYTES = 16_384;
 
 export interface OutboundRequest {
   readonly method: 'GET' | 'POST';
@@ -33,9 +23,14 @@ export interface OutboundRequest {
   /** The maximum size of the response; 1 MiB by default, 16 MiB at most. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
+  /**
+   * The name of a pool of connections of its own. A request waits for no connection that a request of another pool has,
+   * also to the same host. Its caller bounds how many it sends at once. By default the connections of the host are shared.
+   */
+  readonly pool?: string;
 }
 
-/** The requests to one host: the number of those that have a connection, and the starts of those that wait for one. */
+/** The requests of one pool to one host: the number of those that have a connection, and the starts of those that wait for one. */
 interface Host {
   running: number;
   readonly waiting: Set<() => void>;
@@ -43,10 +38,13 @@ interface Host {
 
 /** Sends one request, without retries and without following a redirect. */
 export class AttemptSender {
-  private agent: Promise<Agent> | undefined;
+  private readonly pools: ConnectionPools;
+  /** By address of the host and name of the pool. */
   private readonly hosts = new Map<string, Host>();
 
-  constructor(private readonly targets: OutboundTargetsService) {}
+  constructor(private readonly targets: OutboundTargetsService) {
+    this.pools = new ConnectionPools(targets, MAX_RESPONSE_BYTES);
+  }
 
   /** Never throws for what the other side does. */
   async send(request: OutboundRequest): Promise<OutboundOutcome> {
@@ -54,7 +52,7 @@ export class AttemptSender {
     try {
       const fault = this.targets.faultOf(request.url, 'The URL');
       if (fault !== null) throw new OutboundFailureError('refused_target', fault);
-      const answer = await this.exchange(await this.loadedAgent(), request);
+      const answer = await this.pools.use(request.pool ?? '', (agent) => this.exchange(agent, request));
       return { ok: true, ...answer, durationMs: performance.now() - startedAt };
     } catch (error) {
       return { ok: false, ...classifyFailure(error), durationMs: performance.now() - startedAt };
@@ -62,8 +60,8 @@ export class AttemptSender {
   }
 
   /** Closes all connections, also those with requests in progress. */
-  async close(): Promise<void> {
-    await (await this.agent)?.destroy();
+  close(): Promise<void> {
+    return this.pools.close();
   }
 
   /** Handles the events of the library itself, because its stream for each response costs as much as the request. */
@@ -78,9 +76,10 @@ export class AttemptSender {
       headers: { 'user-agent': 'Gatehouse', traceparent: traceParent(), ...lowerCased(request.headers) },
       body: request.body ?? null,
     };
-    const host = this.enter(origin);
+    const place = `${origin} ${request.pool ?? ''}`;
+    const host = this.enter(place);
     const maxBytes = Math.min(request.maxBytes ?? DEFAULT_MAX_BYTES, MAX_RESPONSE_BYTES);
-    const attempt = new Attempt(maxBytes, () => this.release(origin, host));
+    const attempt = new Attempt(maxBytes, () => this.release(place, host));
     const start = (): void => {
       host.running++;
       // A connection outlives the request that opened it, so it must not keep that request's context.
@@ -104,43 +103,24 @@ export class AttemptSender {
   }
 
   /** Returns the host to which the request is about to be sent. */
-  private enter(origin: string): Host {
-    const host = this.hosts.get(origin) ?? { running: 0, waiting: new Set() };
+  private enter(place: string): Host {
+    const host = this.hosts.get(place) ?? { running: 0, waiting: new Set() };
     if (host.running + host.waiting.size >= MAX_REQUESTS_PER_HOST)
       throw new OutboundFailureError('busy', 'Too many requests to this host are in progress');
-    this.hosts.set(origin, host);
+    this.hosts.set(place, host);
     return host;
   }
 
   /** Gives a connection to the next request. The library cannot take back one that waits in its own queue. */
-  private release(origin: string, host: Host): void {
+  private release(place: string, host: Host): void {
     host.running--;
     const [next] = host.waiting;
     if (next) {
       host.waiting.delete(next);
       next();
     } else if (host.running === 0) {
-      this.hosts.delete(origin);
+      this.hosts.delete(place);
     }
-  }
-
-  /** Loads the library with the first request, because a start does not need it. */
-  private loadedAgent(): Promise<Agent> {
-    this.agent ??= import('undici').then(
-      ({ Agent, buildConnector }) =>
-        new Agent({
-          connect: createGuardedConnector(buildConnector, this.targets),
-          connections: CONNECTIONS_PER_HOST,
-          pipelining: 1,
-          allowH2: false,
-          maxOrigins: MAX_HOSTS,
-          maxHeaderSize: MAX_HEADER_BYTES,
-          maxResponseSize: MAX_RESPONSE_BYTES,
-          keepAliveTimeout: IDLE_MS,
-          keepAliveMaxTimeout: MAX_IDLE_MS,
-        }),
-    );
-    return this.agent;
   }
 }
 

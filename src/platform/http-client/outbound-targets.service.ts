@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { isPrivateAddress } from './private-addresses.js';
+import { findHostFault, findMend, findTextFault } from './written-url.js';
 
 /** The maximum length of a target's URL, as given and as sent. */
 export const MAX_TARGET_LENGTH = 2048;
@@ -23,18 +24,8 @@ export class OutboundTargetsService {
    * addresses that it then has.
    */
   faultOf(url: string, field = 'url'): string | null {
-    if (url.length > MAX_TARGET_LENGTH) return `${field} must have at most ${MAX_TARGET_LENGTH} characters`;
-    // The parser would drop spaces and control characters, so that another URL is called than the one shown.
-    if (/[\s\p{Cc}]/u.test(url) || !URL.canParse(url)) return `${field} must be a URL`;
-    const { protocol, username, password, hostname, href } = new URL(url);
-    if (protocol !== 'https:' && !(this.allowsPrivate && protocol === 'http:'))
-      return this.allowsPrivate ? `${field} must use https or http` : `${field} must use https`;
-    if (username !== '' || password !== '') return `${field} must not contain credentials`;
-    if (href.includes('#')) return `${field} must not contain a fragment`;
-    if (href.length > MAX_TARGET_LENGTH)
-      return `${field} must have at most ${MAX_TARGET_LENGTH} characters when its special characters are encoded`;
-    if (this.refusesLiteral(hostname)) return `${field} must not lead to a private address`;
-    return null;
+    const fault = this.findFault(url);
+    return fault === null ? null : `${field} ${fault}`;
   }
 
   /**
@@ -50,4 +41,23 @@ export class OutboundTargetsService {
   refusesAddress(address: string): boolean {
     return !this.allowsPrivate && isPrivateAddress(address);
   }
+
+  private findFault(url: string): string | null {
+    if (url.length > MAX_TARGET_LENGTH) return `must have at most ${MAX_TARGET_LENGTH} characters`;
+    const textFault = findTextFault(url);
+    if (textFault !== null) return textFault;
+    const parsed = new URL(url);
+    const { protocol, hostname, href } = parsed;
+    if (protocol !== 'https:' && !(this.allowsPrivate && protocol === 'http:'))
+      return this.allowsPrivate ? 'must use https or http' : 'must use https';
+    if (hasCredentials(url)) return 'must not contain credentials';
+    if (href.includes('#')) return 'must not contain a fragment';
+    if (href.length > MAX_TARGET_LENGTH)
+      return `must have at most ${MAX_TARGET_LENGTH} characters when its special characters are encoded`;
+    if (this.refusesLiteral(hostname)) return 'must not lead to a private address';
+    return findMend(url, parsed) ?? findHostFault(parsed);
+  }
 }
+
+/** Returns true if there is an `@` before the path, also with nothing before it. */
+const hasCredentials = (url: string): boolean => /^https?:[/\\]*[^/\\?#]*@/i.test(url);

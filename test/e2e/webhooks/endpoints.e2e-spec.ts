@@ -69,7 +69,17 @@ describe('POST /api/webhooks', () => {
     ['url', { url: 'https://[::ffff:10.0.0.1]/' }, 'url must not lead to a private address'],
     ['url', { url: 'https://169.254.169.254/' }, 'url must not lead to a private address'],
     ['url', { url: `https://example.com/${'x'.repeat(2029)}` }, 'url must be 1 to 2048 characters'],
-    ['url', { url: 'not a url' }, 'url must be a URL'],
+    ['url', { url: 'nothing' }, 'url must be a URL'],
+    ['url', { url: ' https://example.com/' }, 'url must not contain spaces'],
+    ['url', { url: 'https:/example.com' }, 'url must be written as it would be called: https://example.com/'],
+    [
+      'url',
+      { url: 'https://exam\u00adple.com' },
+      'url must be written as it would be called: https://example.com/',
+    ],
+    ['url', { url: 'https://@example.com/' }, 'url must not contain credentials'],
+    ['url', { url: 'https://example.com:0/' }, 'url must not have the port 0'],
+    ['url', { url: 'https://r..invalid' }, 'url must have a host name'],
     ['types', { types: [] }, 'types must contain'],
     ['types', { types: ['user.unknown'] }, 'each value in types must be one of'],
     ['types', { types: ['webhook.test'] }, 'each value in types must be one of'],
@@ -135,7 +145,29 @@ describe('webhooks:manage', () => {
   });
 });
 
+describe('POST /api/webhooks/{id}/test', () => {
+  it('takes no body, as every route without one', async () => {
+    const { id } = await make();
+    for (const body of [{ type: 'user.created' }, [1], '"text"']) {
+      const answer = await at('post', id, '/test').type('json').send(body);
+      expect(answer.body).toMatchObject({
+        error: { code: 'VALIDATION_ERROR', details: [{ field: 'body' }] },
+      });
+    }
+    expect(await app.database.query('SELECT FROM webhook_deliveries WHERE webhook_id = $1', [id])).toEqual(
+      [],
+    );
+    await at('post', id, '/test').send({}).expect(202);
+  });
+});
+
 describe('PATCH /api/webhooks/{id}', () => {
+  it('keeps a URL as it is given', async () => {
+    const { id } = await make();
+    const url = 'https://EXAMPLE.org:443?q=é';
+    expect((await at('patch', id).send({ url })).body).toMatchObject({ url });
+  });
+
   it('changes what is given, under the version that the client knows, and records it', async () => {
     const { id, version } = await make();
     const change = { types: ['user.deleted'], description: 'A note', url: 'https://example.org/' };

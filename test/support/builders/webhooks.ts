@@ -1,9 +1,9 @@
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Webhook as Verifier } from 'standardwebhooks';
 import type { TestApp } from '../app/test-app.js';
 import { until } from '../app/until.js';
 import type { TestDatabase } from '../database/test-database.js';
+import { StubUpstream } from '../http/stub-upstream.js';
 
 export interface WebhookBody {
   readonly id: string;
@@ -44,6 +44,7 @@ export interface ReceivedEvent {
 
 export interface ReceivedRequest {
   readonly headers: IncomingHttpHeaders;
+  readonly path: string;
   readonly text: string;
   readonly event: ReceivedEvent;
 }
@@ -56,38 +57,37 @@ const ok: Answer = (response) => void response.writeHead(204).end();
 export class Receiver {
   readonly requests: ReceivedRequest[] = [];
   answer: Answer = ok;
-  /** The largest number of requests that were in progress at once. */
-  maxInProgress = 0;
-  private inProgress = 0;
-  private port = 0;
 
-  private constructor(private readonly server: Server) {}
+  private constructor(private readonly upstream: StubUpstream) {}
 
   static async open(): Promise<Receiver> {
-    const server = createServer();
-    const receiver = new Receiver(server);
-    await receiver.listen();
-    server.on('request', (request, response: ServerResponse) => {
-      receiver.maxInProgress = Math.max(receiver.maxInProgress, ++receiver.inProgress);
-      response.on('close', () => receiver.inProgress--);
-      const pieces: Buffer[] = [];
-      request.on('data', (piece: Buffer) => pieces.push(piece));
-      request.on('end', () => {
-        const text = Buffer.concat(pieces).toString();
-        const received = { headers: request.headers, text, event: JSON.parse(text) as ReceivedEvent };
-        receiver.requests.push(received);
-        receiver.answer(response, received);
-      });
-    });
+    const receiver: Receiver = new Receiver(
+      await StubUpstream.start((request, response) => {
+        const pieces: Buffer[] = [];
+        request.on('data', (piece: Buffer) => pieces.push(piece));
+        request.on('end', () => {
+          const text = Buffer.concat(pieces).toString();
+          const { headers, url: path = '' } = request;
+          const received = { headers, path, text, event: JSON.parse(text) as ReceivedEvent };
+          receiver.requests.push(received);
+          receiver.answer(response, received);
+        });
+      }),
+    );
     return receiver;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}/hook`;
+    return `${this.upstream.url}/hook`;
   }
 
   get events(): ReceivedEvent[] {
     return this.requests.map(({ event }) => event);
+  }
+
+  /** The largest number of requests that were in progress at once. */
+  get maxInProgress(): number {
+    return this.upstream.mostAtOnce;
   }
 
   /** Returns the events about one subject in the order in which they came. */
@@ -96,15 +96,13 @@ export class Receiver {
   }
 
   /** Accepts connections, after `close` on the same port as before. */
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
-    this.port = (this.server.address() as AddressInfo).port;
+  listen(): Promise<void> {
+    return this.upstream.start();
   }
 
   /** Cuts all connections and refuses new ones. */
-  async close(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+  close(): Promise<void> {
+    return this.upstream.stop();
   }
 }
 

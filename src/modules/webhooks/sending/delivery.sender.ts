@@ -29,6 +29,7 @@ export type AttemptResult =
 
 /** A webhook as its deliveries need it. */
 export interface Target {
+  readonly webhookId: string;
   readonly url: string;
   /** The keys that sign, the current one first. */
   readonly keys: readonly KeyObject[];
@@ -52,11 +53,12 @@ export class DeliverySender {
     const keys = secrets.map((secret) =>
       keyOfSecret(this.cipher.decrypt(secret, secretPurpose(id)).toString()),
     );
-    return { url, keys };
+    return { webhookId: id, url, keys };
   }
 
   /** Sends one event. Makes one request and follows no redirect. */
-  async send(event: StoredEvent, { url, keys }: Target, signal: AbortSignal): Promise<AttemptResult> {
+  async send(event: StoredEvent, target: Target, signal: AbortSignal): Promise<AttemptResult> {
+    const { webhookId, url, keys } = target;
     const body = JSON.stringify(this.envelopeOf(event));
     const now = Date.now();
     const signed = signedHeaders({ id: event.id, timestamp: Math.floor(now / 1000), body }, keys);
@@ -68,6 +70,7 @@ export class DeliverySender {
       timeoutMs: TIMEOUT_MS,
       maxBytes: MAX_RESPONSE_BYTES,
       signal,
+      pool: webhookId,
     });
     const facts = { at: new Date(now).toISOString(), duration_ms: Math.round(outcome.durationMs) };
     if (!outcome.ok) {

@@ -199,7 +199,8 @@ export class EndpointRunner {
     const response =
       result.body && (await this.ports.encryptResponse(delivery.id, lane.subject, result.body));
     const tries = delivery.tries + 1;
-    const outcome = { id: delivery.id, tries, attempt: result.attempt, response };
+    const { id, dueAt } = delivery;
+    const outcome = { id, dueAt, tries, attempt: result.attempt, response };
     if (result.kind === 'delivered') {
       this.ports.count('delivered');
       this.outcomes.push({ ...outcome, status: 'delivered', pause: null });

@@ -22,9 +22,11 @@ export interface DueDelivery {
   readonly position: EventPosition;
   /** The number of attempts before. */
   readonly tries: number;
+  /** The time from which it was due. A redelivery changes it. */
+  readonly dueAt: string;
 }
 
-/** The next deliveries of a lane, in order. */
+/** The next deliveries of a lane that are due, in order. */
 export interface DueLane {
   readonly subject: string;
   /** The state of the lane when it was read. */
@@ -39,6 +41,8 @@ export interface DueLane {
 /** The outcome of one attempt. */
 export interface Outcome {
   readonly id: string;
+  /** The time from which the delivery was due when it was read. */
+  readonly dueAt: string;
   readonly status: DeliveryStatus;
   readonly tries: number;
   /** The pause in seconds before the next attempt; null if there is none. */
@@ -70,6 +74,7 @@ interface DueRow extends EventPosition {
   readonly id: string | null;
   readonly eventId: string;
   readonly tries: number;
+  readonly dueAt: string;
   readonly wait: number | null;
 }
 
@@ -94,7 +99,7 @@ const FIND_DUE = prepared(`
     WHERE webhook_id = $1 AND due_at <= statement_timestamp() AND subject NOT IN (SELECT unnest($2::text[]))
     ORDER BY due_at LIMIT $3
   ) AS lane LEFT JOIN LATERAL (
-    SELECT id, event_id AS "eventId", epoch, xid::text, seq::text, tries,
+    SELECT id, event_id AS "eventId", epoch, xid::text, seq::text, tries, next_attempt_at::text AS "dueAt",
            row_number() OVER (ORDER BY webhook_deliveries.epoch, webhook_deliveries.xid, webhook_deliveries.seq, id) AS place,
            extract(epoch FROM nullif(greatest(next_attempt_at - statement_timestamp(), interval '0'), interval '0'))::float8 AS wait
     FROM webhook_deliveries
@@ -103,14 +108,19 @@ const FIND_DUE = prepared(`
   ) AS delivery ON true
   ORDER BY lane.due_at, lane.subject, delivery.place`);
 
-/** Finds what is pending by `next_attempt_at`, because a condition on the status would choose the index of all pending ones. */
+/**
+ * A redelivery that was accepted during the attempt wins: the attempt is only added to the log. Finds what is pending by
+ * `next_attempt_at`, because a condition on the status would choose the index of all pending ones.
+ */
 const SETTLE = prepared(`
   UPDATE webhook_deliveries AS delivery SET
-    status = outcome.status, tries = outcome.tries,
-    next_attempt_at = clock_timestamp() + make_interval(secs => outcome.pause),
+    status = CASE WHEN next_attempt_at = outcome.due_at THEN outcome.status ELSE delivery.status END,
+    tries = CASE WHEN next_attempt_at = outcome.due_at THEN outcome.tries ELSE delivery.tries END,
+    next_attempt_at = CASE WHEN next_attempt_at = outcome.due_at
+      THEN clock_timestamp() + make_interval(secs => outcome.pause) ELSE next_attempt_at END,
     attempts = delivery.attempts || outcome.attempt, responses = array_append(delivery.responses, outcome.response)
-  FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::float8[], $5::jsonb[], $6::bytea[])
-    AS outcome (id, status, tries, pause, attempt, response)
+  FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::float8[], $5::jsonb[], $6::bytea[], $7::timestamptz[])
+    AS outcome (id, status, tries, pause, attempt, response, due_at)
   WHERE delivery.id = outcome.id AND delivery.next_attempt_at IS NOT NULL`);
 
 /**
@@ -188,6 +198,7 @@ export class SendingRepository {
           outcomes.map(({ pause }) => pause),
           outcomes.map(({ attempt }) => JSON.stringify(attempt)),
           outcomes.map(({ response }) => response),
+          outcomes.map(({ dueAt }) => dueAt),
         ]);
       }
       if (lanes.length > 0) {
@@ -210,10 +221,14 @@ function lanesOf(rows: readonly DueRow[], limit: number): DueLane[] {
   return [...lanes.values()].flatMap((ofLane) => {
     const [first] = ofLane;
     if (!first) return [];
-    const deliveries = ofLane.flatMap(({ id, eventId, epoch, xid, seq, tries }) =>
-      id === null ? [] : [{ id, eventId, tries, position: { epoch, xid, seq } }],
+    // One that waits after a failure holds back those behind it. A redelivery may have come before it.
+    const waiting = ofLane.findIndex(({ wait }) => wait !== null);
+    const due = waiting === -1 ? ofLane : ofLane.slice(0, waiting);
+    const deliveries = due.flatMap(({ id, eventId, epoch, xid, seq, tries, dueAt }) =>
+      id === null ? [] : [{ id, eventId, tries, dueAt, position: { epoch, xid, seq } }],
     );
     const { subject, mark, wait } = first;
-    return [{ subject, mark, deliveries, complete: deliveries.length < limit, waitSeconds: wait }];
+    const complete = waiting === -1 && deliveries.length < limit;
+    return [{ subject, mark, deliveries, complete, waitSeconds: wait }];
   });
 }
