@@ -1,12 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SocketServer } from '../../../src/modules/live-events/sockets/socket.server.js';
 import { settled } from '../../support/app/settled.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { PROTOCOL, TestSocket } from '../../support/builders/sockets.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
 import { send } from '../../support/http/send.js';
 
 const PER_USER = 3;
 const ORIGIN = 'https://app.example.com';
+const HANDSHAKE = {
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': Buffer.alloc(16, 7).toString('base64'),
+  'Sec-WebSocket-Protocol': PROTOCOL,
+};
 
 let app: TestApp;
 const open: TestSocket[] = [];
@@ -14,6 +23,7 @@ beforeAll(async () => {
   app = await TestApp.create({ config: { STREAMS_PER_USER: PER_USER, CORS_ORIGINS: [ORIGIN] } });
 });
 afterEach(async () => {
+  RawConnection.endAll();
   for (const socket of open.splice(0)) await socket.leave();
   await until(async () => (await metric('event_streams_open{kind="websocket"}')) === 0);
 });
@@ -37,6 +47,19 @@ const issueTicket = async (user: TestUser): Promise<string> => {
 };
 const withTicket = (ticket: string, headers?: Record<string, string>) =>
   kept(TestSocket.connect(app.url, [PROTOCOL, `ticket.${ticket}`], headers));
+/** Sends an upgrade by hand over a connection that then answers nothing, not even pings. */
+const writeUpgrade = async (user: TestUser, { version = '1.1', extra = {}, rest = '' } = {}) => {
+  const connection = await RawConnection.open(app.url);
+  const headers = {
+    Host: new URL(app.url).host,
+    Authorization: `Bearer ${user.token}`,
+    ...HANDSHAKE,
+    ...extra,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  connection.write(`GET /ws HTTP/${version}\r\n${lines.join('\r\n')}\r\n\r\n${rest}`);
+  return connection;
+};
 const rename = (user: TestUser, name: string) =>
   app.as(user, 'patch', '/api/users/me').send({ name }).expect(200);
 const namesIn = ({ events }: TestSocket) =>
@@ -132,6 +155,33 @@ describe('the end of a session', () => {
   });
 });
 
+describe('the heartbeat', () => {
+  it('ends connections that do not answer it, frees their places, and keeps a silent reader who does', async () => {
+    const server = app.nest.get(SocketServer);
+    const { heartbeatMs } = server;
+    server.heartbeatMs = 1000;
+    try {
+      const [vanished, present] = [await app.createUser(), await app.createUser()];
+      const kept = await connect(present);
+      let pings = 0;
+      kept.socket.on('ping', () => pings++);
+      const series = 'event_streams_closed_total{kind="websocket",reason="dead"}';
+      const before = await metric(series);
+      const dead = await Promise.all(Array.from({ length: PER_USER }, () => writeUpgrade(vanished)));
+      for (const connection of dead) expect((await connection.answer()).status).toBe(101);
+      await expect(connect(vanished)).rejects.toThrow('answered 503');
+      await until(async () => (await metric(series)) === before + PER_USER, 20_000);
+      await until(() => dead.every(({ closed }) => closed));
+      for (let n = 0; n < PER_USER; n++) await connect(vanished);
+      await until(() => pings >= 4, 20_000);
+      await rename(present, 'Still Here');
+      await until(() => namesIn(kept).includes('Still Here'));
+    } finally {
+      server.heartbeatMs = heartbeatMs;
+    }
+  });
+});
+
 describe('a ticket', () => {
   it('opens one socket from an allowed page', async () => {
     const user = await app.createUser();
@@ -162,13 +212,6 @@ describe('a ticket', () => {
 });
 
 describe('an upgrade', () => {
-  const HANDSHAKE = {
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': Buffer.alloc(16, 7).toString('base64'),
-    'Sec-WebSocket-Protocol': PROTOCOL,
-  };
   const upgrade = (headers: Record<string, string | undefined>, path = '/ws') => {
     const all = Object.entries({ ...HANDSHAKE, ...headers });
     const given = all.filter((each): each is [string, string] => each[1] !== undefined);
@@ -230,6 +273,26 @@ describe('an upgrade', () => {
     await open[0]?.leave();
     await until(async () => (await metric('event_streams_open{kind="websocket"}')) === PER_USER - 1);
     await connect(user);
+  });
+
+  it.each([
+    ['under HTTP/1.0', { version: '1.0' }],
+    ['with a body', { extra: { 'Content-Length': '2' }, rest: '{}' }],
+    ['with a body in chunks', { extra: { 'Transfer-Encoding': 'chunked' }, rest: '2\r\n{}\r\n0\r\n\r\n' }],
+  ])('%s is refused, and its connection is closed', async (_, sent) => {
+    const connection = await writeUpgrade(await app.createUser(), sent);
+    expect(await connection.answer()).toMatchObject({
+      status: 400,
+      headers: { connection: 'close' },
+      json: { error: { code: 'VALIDATION_ERROR' } },
+    });
+    await until(() => connection.closed);
+    expect(connection.failure).toBeNull();
+  });
+
+  it('with a body of no bytes is accepted', async () => {
+    const connection = await writeUpgrade(await app.createUser(), { extra: { 'Content-Length': '0' } });
+    expect((await connection.answer()).status).toBe(101);
   });
 
   it('is counted as an answer with status 101', async () => {
