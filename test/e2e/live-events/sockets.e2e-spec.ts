@@ -3,6 +3,7 @@ import { SocketServer } from '../../../src/modules/live-events/sockets/socket.se
 import { settled } from '../../support/app/settled.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
+import { positionsOutsideOf } from '../../support/builders/events.js';
 import { PROTOCOL, TestSocket } from '../../support/builders/sockets.js';
 import { RawConnection } from '../../support/http/raw-connection.js';
 import { send } from '../../support/http/send.js';
@@ -94,6 +95,23 @@ describe('a WebSocket', () => {
     await rename(user, 'Back Again');
     await until(() => second.events.length > 1);
     expect(namesIn(second)).toEqual(['While Away', 'Back Again']);
+  });
+
+  it('refuses to resume after a position that no event can have yet, and goes on where it was', async () => {
+    const user = await app.createUser();
+    const { ahead, behind } = await positionsOutsideOf(app.database);
+    const socket = await connect(user);
+    await rename(user, 'Before');
+    await until(() => namesIn(socket).includes('Before'));
+    for (const after of ahead) socket.send({ type: 'resume', after });
+    await until(() => socket.errors.length === ahead.length);
+    await rename(user, 'Afterwards');
+    await until(() => namesIn(socket).includes('Afterwards'));
+    expect(namesIn(socket)).toEqual(['Before', 'Afterwards']);
+    expect(new Set(socket.errors)).toEqual(new Set(['VALIDATION_ERROR']));
+    socket.send({ type: 'resume', after: behind });
+    await until(() => namesIn(socket).length === 5);
+    expect(namesIn(socket).slice(3)).toEqual(['Before', 'Afterwards']);
   });
 
   it('subscribes to the events of all users with events:read, and ends when that is lost', async () => {

@@ -150,6 +150,7 @@ export class SocketServer implements OnModuleInit, OnModuleDestroy {
       requestId: context.requestId,
       drainTimeoutMs: this.drainTimeoutMs,
       findPrincipal: () => this.principals.find(session.userId, session.sessionId),
+      assertReached: (after) => this.source.assertReached(after, 'after'),
       recordDenial: () => requestContext.run(context, () => this.recordDenial()),
       sent: (events) => this.metrics.sent('websocket', events),
       ending: (reason) => this.metrics.ending('websocket', reason),
