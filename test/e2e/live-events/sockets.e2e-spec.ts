@@ -5,6 +5,7 @@ import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { positionsOutsideOf } from '../../support/builders/events.js';
 import { PROTOCOL, TestSocket } from '../../support/builders/sockets.js';
+import { HeldLock } from '../../support/database/held-lock.js';
 import { RawConnection } from '../../support/http/raw-connection.js';
 import { send } from '../../support/http/send.js';
 
@@ -215,6 +216,13 @@ describe('a ticket', () => {
     const ticket = await issueTicket(await app.createUser());
     const results = await Promise.allSettled(Array.from({ length: 8 }, () => withTicket(ticket)));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('that the service did not make is refused without a query', async () => {
+    const lock = await HeldLock.take(app.database.url, 'LOCK TABLE socket_tickets IN ACCESS EXCLUSIVE MODE');
+    await expect(withTicket('A'.repeat(43))).rejects.toThrow('answered 401');
+    expect(await lock.waiting()).toBe(0);
+    await lock.release();
   });
 
   it('opens none after its time or the end of its session', async () => {
