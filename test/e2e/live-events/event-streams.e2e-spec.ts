@@ -5,6 +5,7 @@ import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { type EventStream, openEvents } from '../../support/builders/event-streams.js';
 import { positionsOutsideOf } from '../../support/builders/events.js';
+import { expireSoon } from '../../support/builders/sessions.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 
 const ALL = '/api/events/stream';
@@ -127,9 +128,12 @@ describe('the stream of a user’s own events', () => {
     expect(stream.events[0]?.type).toBe('user.created');
   });
 
-  it('ends with the session, and the last message says so', async () => {
+  it('ends with the session, the account and the access token, and the last message says so', async () => {
     const [left, disabled] = [await app.createUser(), await app.createUser()];
+    const expiring = await app.createUser();
     const streams = [await follow(left, OWN), await follow(disabled, OWN)];
+    expireSoon(app);
+    streams.push(await follow(expiring, OWN));
     await app.as(left, 'post', '/api/auth/logout').expect(204);
     await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' }).expect(200);
     for (const stream of streams) {
