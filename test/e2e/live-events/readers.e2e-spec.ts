@@ -79,13 +79,14 @@ describe('readers who come and go at random', () => {
     const known = [await endOfFeed()];
     let end: string | null = null;
     const readings: Reading[] = [];
+    const isWritten = (): boolean => end !== null;
     const isOver = (position: string): boolean => end !== null && position >= end;
     const read = async (app: TestApp): Promise<void> => {
       do {
         const reading = await readAtRandom(app, known, isOver);
         readings.push(reading);
         known.push(reading.until);
-      } while (end === null);
+      } while (!isWritten());
     };
     const readers = Array.from({ length: 8 }, (_, index) => read(index % 2 === 0 ? here : there));
     await Promise.all(Array.from({ length: 4 }, () => writeAtRandom(database, [here, there], 100)));

@@ -181,9 +181,9 @@ describe('the heartbeat', () => {
     server.heartbeatMs = 1000;
     try {
       const [vanished, present] = [await app.createUser(), await app.createUser()];
-      const kept = await connect(present);
+      const answering = await connect(present);
       let pings = 0;
-      kept.socket.on('ping', () => pings++);
+      answering.socket.on('ping', () => pings++);
       const series = 'event_streams_closed_total{kind="websocket",reason="dead"}';
       const before = await metric(series);
       const dead = await Promise.all(Array.from({ length: PER_USER }, () => writeUpgrade(vanished)));
@@ -194,7 +194,7 @@ describe('the heartbeat', () => {
       for (let n = 0; n < PER_USER; n++) await connect(vanished);
       await until(() => pings >= 4, 20_000);
       await rename(present, 'Still Here');
-      await until(() => namesIn(kept).includes('Still Here'));
+      await until(() => namesIn(answering).includes('Still Here'));
     } finally {
       server.heartbeatMs = heartbeatMs;
     }
