@@ -13,7 +13,7 @@ const SUBJECTS = [1, 2, 3].map((n) => `0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a0${n}`)
 
 const pick = <T>(values: readonly T[]): T => values[Math.floor(Math.random() * values.length)] as T;
 
-/** What a reader was to receive and what it received. */
+/** A stay of one reader at the feed, with the positions that it received. */
 export interface Reading {
   readonly after: string;
   readonly choice: EventChoice;
