@@ -115,11 +115,8 @@ export class Transport {
     { method, headers, body }: { method: string; headers: Headers; body: ArrayBuffer | null },
     { timeoutMs = this.timeoutMs, isStream = false }: SendOptions,
   ): Promise<Response> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new Error(`no response within ${timeoutMs} ms`)), timeoutMs);
-    try {
-      const signals = isStream ? [signal, late.signal] : [signal, AbortSignal.timeout(timeoutMs)];
-      return await this.fetch(
+    const sent = (late: AbortSignal) =>
+      this.fetch(
         new Request(url, {
           method,
           headers,
@@ -128,9 +125,15 @@ export class Transport {
           cache,
           mode,
           redirect,
-          signal: AbortSignal.any(signals),
+          signal: AbortSignal.any([signal, late]),
         }),
       );
+    if (!isStream) return sent(AbortSignal.timeout(timeoutMs));
+    // Limits the time until the head only.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error(`no response within ${timeoutMs} ms`)), timeoutMs);
+    try {
+      return await sent(late.signal);
     } finally {
       clearTimeout(timer);
     }

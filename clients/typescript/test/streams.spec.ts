@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Gatehouse, memoryStore } from '../src/index.js';
+import { endedEarly, resuming } from '../src/streams/resume.js';
 import { serverSentEvents } from '../src/streams/server-sent-events.js';
 import { type Answer, refuse, ScriptedServer, sendJson, tokenResponse } from './scripted-server.js';
 
@@ -195,6 +196,31 @@ describe('events', () => {
     };
     await expect(read()).rejects.toMatchObject({ code: 'UNAUTHORIZED', status: 401 });
     expect(positions).toEqual(['0', '1']);
+  });
+});
+
+describe('a stream without events', () => {
+  /** Reads connections that each end after this time; the last of five brings a value. */
+  const readQuiet = async (openMs: number) => {
+    let opened = 0;
+    async function* connect(): AsyncGenerator<string, void, undefined> {
+      opened++;
+      await new Promise((resolve) => setTimeout(resolve, openMs));
+      if (opened < 5) throw endedEarly();
+      yield 'value';
+    }
+    const reading = collect(resuming(connect, { maxAttempts: 2 })).catch((error: unknown) => error);
+    await jest.advanceTimersByTimeAsync(10 * 60_000);
+    return reading;
+  };
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('has not failed when its connection was open for long', async () => {
+    jest.useFakeTimers();
+    expect(await readQuiet(31_000)).toEqual(['value']);
+    expect(await readQuiet(1000)).toMatchObject({ code: 'UNREACHABLE' });
   });
 });
 

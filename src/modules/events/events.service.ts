@@ -48,6 +48,7 @@ export class EventsService {
     return this.read(query, id);
   }
 
+  /** @throws AppError `VALIDATION_ERROR` for a position beyond the end of the feed */
   private async read(query: ListEventsDto, subject?: string): Promise<EventPage> {
     const { type: types, limit = DEFAULT_LIMIT } = query;
     const beginning = await this.beginningOf(query);
@@ -60,6 +61,8 @@ export class EventsService {
       { ...(types && { types }), ...(subject !== undefined && { subject }) },
       limit + 1,
     );
+    // No event comes after such a position, so other pages need not ask.
+    if (found.length === 0) await this.store.assertReached(beginning, 'after');
     const hasMore = found.length > limit;
     const shown = found.slice(0, limit);
     const last = shown.at(-1)?.position ?? beginning;

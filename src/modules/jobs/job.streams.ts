@@ -3,10 +3,11 @@ import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
-import { unauthorized } from '../../common/http/bearer-token.js';
+import { bearerToken, unauthorized } from '../../common/http/bearer-token.js';
 import type { ServerEvent } from '../../platform/http/answers/event-stream.js';
 import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
-import { PrincipalsService } from '../auth/principals/principals.service.js';
+import { stoppingError } from '../../platform/lifecycle/stopping.error.js';
+import { SessionWatchService } from '../auth/principals/session-watch.service.js';
 import { toJobResponse } from './dto/job.response.js';
 import type { Job } from './job-registry.service.js';
 import { hasEnded } from './job.policy.js';
@@ -21,6 +22,14 @@ const POLL_INTERVAL_MS = 500;
  */
 const PROGRESS_INTERVAL_MS = 950;
 
+/** The caller of an open stream. */
+interface Caller {
+  /** The current rights. */
+  principal: Principal;
+  /** Aborted when the client has left, and with an error when the session or the token has ended. */
+  readonly end: AbortController;
+}
+
 /** Streams the progress of jobs that run on any instance. */
 @Injectable()
 export class JobStreams {
@@ -30,33 +39,38 @@ export class JobStreams {
 
   constructor(
     private readonly jobs: JobsService,
-    private readonly principals: PrincipalsService,
+    private readonly sessions: SessionWatchService,
     private readonly lifecycle: LifecycleService,
   ) {}
 
   /** Opens a stream of job events. @throws AppError `NOT_FOUND`, `OVERLOADED` */
-  async open(
-    id: string,
-    caller: Principal,
-    { res: response }: Request,
-  ): Promise<AsyncGenerator<ServerEvent>> {
-    const job = await this.jobs.get(id, caller);
+  async open(id: string, principal: Principal, request: Request): Promise<AsyncGenerator<ServerEvent>> {
+    const { res: response } = request;
+    const token = this.sessions.sessionOf(bearerToken(request) ?? '');
+    if (!token) throw unauthorized('expired');
+    const job = await this.jobs.get(id, principal);
     if (this.opened >= MAX_STREAMS) throw new AppError('OVERLOADED');
-    const clientGone = new AbortController();
-    if (response === undefined || response.closed) clientGone.abort();
+    const caller: Caller = { principal, end: new AbortController() };
+    if (response === undefined || response.closed) caller.end.abort();
     else {
       this.opened++;
+      const unwatch = this.sessions.watch(token, {
+        onChange: (current) => (caller.principal = current),
+        onEnd: (refusal) => caller.end.abort(unauthorized(refusal)),
+      });
       // The slot is freed on close rather than when the generator ends, because the generator of an unread
       // stream never starts.
       response.once('close', () => {
         this.opened--;
-        clientGone.abort();
+        unwatch();
+        caller.end.abort();
       });
     }
-    return this.follow(job, caller, clientGone.signal);
+    return this.follow(job, caller);
   }
 
-  private async *follow(first: Job, caller: Principal, clientGone: AbortSignal): AsyncGenerator<ServerEvent> {
+  private async *follow(first: Job, caller: Caller): AsyncGenerator<ServerEvent> {
+    const { signal } = caller.end;
     yield { event: 'job', data: toJobResponse(first) };
     let sent = first;
     let sentAt = performance.now();
@@ -73,20 +87,15 @@ export class JobStreams {
         yield 'comment';
         sentAt = performance.now();
       }
-      await sleep(POLL_INTERVAL_MS, null, { signal: clientGone }).catch(() => {});
-      if (clientGone.aborted) return;
+      await sleep(POLL_INTERVAL_MS, null, { signal }).catch(() => {});
+      if (signal.reason instanceof AppError) throw signal.reason;
+      if (signal.aborted) return;
     }
   }
 
-  /**
-   * Fetches the job for a caller who may still see it. Costs one query, because recent callers are cached.
-   */
-  private async readJob(id: string, { userId, sessionId }: Principal): Promise<Job> {
-    if (this.lifecycle.draining) {
-      throw new AppError('OVERLOADED', { message: 'This instance is stopping. Connect again' });
-    }
-    const principal = await this.principals.find(userId, sessionId);
-    if (!principal) throw unauthorized('ended');
+  /** Fetches the job for a caller who may still see it. */
+  private readJob(id: string, { principal }: Caller): Promise<Job> {
+    if (this.lifecycle.draining) throw stoppingError();
     return this.jobs.get(id, principal);
   }
 }

@@ -11,6 +11,7 @@ import { EventResponse } from '../events/dto/event.response.js';
 import { EventSelectionDto } from '../events/dto/list-events.dto.js';
 import { EventsService } from '../events/events.service.js';
 import { EventStreams } from './event.streams.js';
+import { EventSource } from './feed/event.source.js';
 
 const LAST_EVENT_ID = 'Last-Event-ID';
 
@@ -33,6 +34,7 @@ const ApiLastEventId = () =>
 export class EventStreamsController {
   constructor(
     private readonly events: EventsService,
+    private readonly source: EventSource,
     private readonly streams: EventStreams,
   ) {}
 
@@ -72,9 +74,11 @@ export class EventStreamsController {
    */
   private async beginningOf(query: EventSelectionDto, request: Request): Promise<string> {
     const seen = request.get(LAST_EVENT_ID);
-    if (!seen) return formatPosition(await this.events.beginningOf(query));
-    if (parsePosition(seen) === null)
-      throw AppError.invalid(LAST_EVENT_ID, `${LAST_EVENT_ID} must be the position of an event`);
-    return seen;
+    const name = seen ? LAST_EVENT_ID : 'after';
+    const place = seen ? parsePosition(seen) : await this.events.beginningOf(query);
+    if (!place) throw AppError.invalid(name, `${name} must be the position of an event`);
+    const beginning = formatPosition(place);
+    await this.source.assertReached(beginning, name);
+    return beginning;
   }
 }

@@ -6,13 +6,14 @@ import { bearerToken, unauthorized } from '../../common/http/bearer-token.js';
 import { toAppError } from '../../platform/http/answers/error-answer.js';
 import type { ServerEvent } from '../../platform/http/answers/event-stream.js';
 import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
+import { stoppingError } from '../../platform/lifecycle/stopping.error.js';
 import { SessionWatchService, type WatchedSession } from '../auth/principals/session-watch.service.js';
 import type { EventChoice } from './feed/event-choice.js';
 import { EventReader } from './feed/event.reader.js';
 import { EventSource } from './feed/event.source.js';
 import { EventTailer } from './feed/event.tailer.js';
 import { type CloseReason, LiveEventsMetrics } from './live-events.metrics.js';
-import { stopping, StreamPlacesService } from './stream-places.service.js';
+import { StreamPlacesService } from './stream-places.service.js';
 
 /** The time in ms that a reader has to take the last message. */
 const LAST_MESSAGE_MS = 500;
@@ -88,7 +89,7 @@ export class EventStreams {
       },
       onEnd: (refusal) => stream.end(unauthorized(refusal), 'session'),
     });
-    const stop = () => stream.end(stopping(), 'stop');
+    const stop = () => stream.end(stoppingError(), 'stop');
     this.lifecycle.stopping.addEventListener('abort', stop);
     return () => {
       unwatch();

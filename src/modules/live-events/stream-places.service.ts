@@ -3,6 +3,7 @@ import { AppError } from '../../common/errors/app.error.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { LifecycleService } from '../../platform/lifecycle/lifecycle.service.js';
+import { stoppingError } from '../../platform/lifecycle/stopping.error.js';
 
 const RETRY_AFTER_SECONDS = '5';
 
@@ -24,7 +25,7 @@ export class StreamPlacesService {
    */
   take(userId: string): () => void {
     const ofUser = this.ofUsers.get(userId) ?? 0;
-    if (this.lifecycle.stopping.aborted) throw stopping();
+    if (this.lifecycle.stopping.aborted) throw stoppingError();
     if (ofUser >= this.config.STREAMS_PER_USER) throw overloaded('You have too many open event streams');
     if (this.taken >= this.config.STREAMS_MAX)
       throw overloaded('This instance has too many open event streams');
@@ -41,10 +42,6 @@ export class StreamPlacesService {
     };
   }
 }
-
-/** Returns the error with which streams end while the instance stops. */
-export const stopping = (): AppError =>
-  new AppError('OVERLOADED', { message: 'This instance is stopping. Connect again' });
 
 const overloaded = (message: string): AppError =>
   new AppError('OVERLOADED', { message, headers: { 'Retry-After': RETRY_AFTER_SECONDS } });

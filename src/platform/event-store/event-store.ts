@@ -99,6 +99,10 @@ const FIND_END = `
   WHERE (epoch, xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))
   ORDER BY events.epoch DESC, events.xid DESC, events.seq DESC LIMIT 1`;
 
+/** Tells whether a position belongs to a transaction that has begun. */
+const IS_REACHED = `
+  SELECT 1 WHERE ($1::integer, $2::xid8) < (current_epoch(), pg_snapshot_xmax(pg_current_snapshot()))`;
+
 const FIND_UNSETTLED = `
   SELECT 1 FROM events WHERE (epoch, xid) >= (current_epoch(), pg_snapshot_xmin(pg_current_snapshot())) LIMIT 1`;
 
@@ -255,6 +259,16 @@ export class EventStore {
   /** Returns the position of the last settled event. Every event that settles from now on comes after it. */
   async findEnd(): Promise<EventPosition> {
     return (await this.sql.maybeOne<EventPosition>(FIND_END)) ?? START_POSITION;
+  }
+
+  /**
+   * Refuses a position that no event can have yet. Its reader would wait, perhaps for years, and miss what comes before it.
+   * A position of an earlier epoch lies before all events of this one.
+   * @throws AppError `VALIDATION_ERROR`
+   */
+  async assertReached({ epoch, xid }: EventPosition, name: string): Promise<void> {
+    const isReached = (await this.sql.maybeOne<object>(IS_REACHED, [epoch, xid])) !== null;
+    if (!isReached) throw AppError.invalid(name, `${name} lies beyond the end of the feed`);
   }
 
   /** Returns the user that the first event of the current transaction concerns; null if it has none. */

@@ -3,11 +3,12 @@ import { ThrottlerStorage } from '@nestjs/throttler';
 import type { Request, Response } from 'express';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { AppError } from '../../common/errors/app.error.js';
+import { bearerToken } from '../../common/http/bearer-token.js';
 import { clientNetwork } from '../../common/http/client-network.js';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { LocalRateLimitStorage, type RateLimitResult } from './local.storage.js';
-import { limitOf, type Tier, tierFor, WINDOW_MS } from './tier.policy.js';
+import { isLimitedLate, limitOf, type Tier, tierFor, tierOf, WINDOW_MS } from './tier.policy.js';
 
 /**
  * Limits requests with one bucket per caller across all routes: the user's with a valid access token, else the network's.
@@ -27,11 +28,27 @@ export class RateLimiter {
    * @throws AppError `RATE_LIMITED`
    */
   take(context: ExecutionContext, principal: Principal | null): Promise<void> | null {
-    const tier = tierFor(context, principal);
-    const limit = limitOf(tier, this.config);
-    if (limit === 0) return null;
     const request = context.getArgByIndex<Request>(0);
     const response = context.getArgByIndex<Response>(1);
+    if (principal === null && isLimitedLate(context) && bearerToken(request) === null) return null;
+    return this.count(tierFor(context, principal), principal, { request, response });
+  }
+
+  /**
+   * Counts a request of a route with `@LimitedLate`, once its handler knows the caller or that there is none.
+   * @throws AppError `RATE_LIMITED`
+   */
+  async takeLate(exchange: Exchange, principal: Principal | null): Promise<void> {
+    await this.count(tierOf(principal), principal, exchange);
+  }
+
+  private count(
+    tier: Tier,
+    principal: Principal | null,
+    { request, response }: Exchange,
+  ): Promise<void> | null {
+    const limit = limitOf(tier, this.config);
+    if (limit === 0) return null;
     const key = bucketOf(tier, principal, request);
     if (this.storage instanceof LocalRateLimitStorage) {
       applyLimit(this.storage.take(key, WINDOW_MS, limit), { tier, limit, response });
@@ -41,6 +58,11 @@ export class RateLimiter {
       .increment(key, WINDOW_MS, limit, 0, tier)
       .then((bucket) => applyLimit(bucket, { tier, limit, response }));
   }
+}
+
+interface Exchange {
+  readonly request: Request;
+  readonly response: Response;
 }
 
 interface Limited {

@@ -16,6 +16,17 @@ export const SignInLimited = () => limitedAs('sign_in');
 /** Counts requests with a valid token in a bucket of their own for each user. */
 export const IntrospectLimited = () => limitedAs('introspect');
 
+const LATE = 'gatehouse:limited-late';
+
+/**
+ * Leaves requests without an access token to the handler, which may know their caller by something else. It must count each
+ * of them with `RateLimiter.takeLate`.
+ */
+export const LimitedLate = () => SetMetadata(LATE, true);
+
+export const isLimitedLate = (context: ExecutionContext): boolean =>
+  Reflect.getMetadata(LATE, context.getHandler()) === true;
+
 /** Returns the tier of a request: that of its route if it has its own bucket, else that of its caller. */
 export function tierFor(context: ExecutionContext, principal: Principal | null): Tier {
   const own = Reflect.getMetadata(OWN_TIER, context.getHandler()) as Tier | undefined;

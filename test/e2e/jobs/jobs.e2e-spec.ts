@@ -16,6 +16,7 @@ import {
   resultsOf,
   startBatch,
 } from '../../support/builders/jobs.js';
+import { expireSoon } from '../../support/builders/sessions.js';
 import { receivers } from '../../support/builders/resources.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
@@ -271,6 +272,16 @@ describe('the stream of a job', () => {
     await app.as(owner, 'post', '/api/auth/logout').expect(204);
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'error', data: { error: { code: 'UNAUTHORIZED' } } });
+  });
+
+  it('ends with the access token', async () => {
+    const owner = await createUserWith(app, ['users:write']);
+    const { job } = await heldBatch(1, owner);
+    expireSoon(app);
+    const stream = await followed(app.url, owner, job.id);
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({ event: 'error', data: { error: { code: 'UNAUTHORIZED' } } });
+    await cancel(job.id);
   });
 
   it('keeps an idle connection open with comments', async () => {

@@ -4,6 +4,8 @@ import { settled } from '../../support/app/settled.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { type EventStream, openEvents } from '../../support/builders/event-streams.js';
+import { positionsOutsideOf } from '../../support/builders/events.js';
+import { expireSoon } from '../../support/builders/sessions.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 
 const ALL = '/api/events/stream';
@@ -126,9 +128,12 @@ describe('the stream of a user’s own events', () => {
     expect(stream.events[0]?.type).toBe('user.created');
   });
 
-  it('ends with the session, and the last message says so', async () => {
+  it('ends with the session, the account and the access token, and the last message says so', async () => {
     const [left, disabled] = [await app.createUser(), await app.createUser()];
+    const expiring = await app.createUser();
     const streams = [await follow(left, OWN), await follow(disabled, OWN)];
+    expireSoon(app);
+    streams.push(await follow(expiring, OWN));
     await app.as(left, 'post', '/api/auth/logout').expect(204);
     await app.as(app.admin, 'patch', `/api/users/${disabled.id}`).send({ status: 'disabled' }).expect(200);
     for (const stream of streams) {
@@ -165,5 +170,22 @@ describe('the stream of a user’s own events', () => {
     const answer = await app.as(user, 'get', OWN).set('Last-Event-ID', '42');
     expect(answer.status).toBe(400);
     expect(answer.body).toMatchObject({ error: { details: [{ field: 'Last-Event-ID' }] } });
+  });
+
+  it('refuses a position that no event can have yet', async () => {
+    const user = await app.createUser();
+    const { ahead, behind } = await positionsOutsideOf(app.database);
+    for (const position of ahead) {
+      for (const [field, answer] of [
+        ['Last-Event-ID', await app.as(user, 'get', OWN).set('Last-Event-ID', position)],
+        ['after', await app.as(user, 'get', `${OWN}?after=${position}`)],
+      ] as const) {
+        expect([position, answer.status]).toEqual([position, 400]);
+        expect(answer.body).toMatchObject({ error: { details: [{ field }] } });
+      }
+    }
+    const stream = await follow(user, OWN, behind);
+    await until(() => stream.events.length > 0);
+    expect(stream.events[0]?.type).toBe('user.created');
   });
 });

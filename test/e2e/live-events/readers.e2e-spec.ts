@@ -8,6 +8,12 @@ import { openEvents } from '../../support/builders/event-streams.js';
 import { TestSocket } from '../../support/builders/sockets.js';
 import { TestDatabase } from '../../support/database/test-database.js';
 import { bySocket, byStream, readFeed, readReconnecting } from '../../support/faults/reconnecting-readers.js';
+import {
+  expectedOf,
+  type Reading,
+  readAtRandom,
+  writeAtRandom,
+} from '../../support/faults/random-readers.js';
 import { writeEvents } from '../../support/builders/stream-entries.js';
 
 const CONNECTIONS = 12;
@@ -65,6 +71,32 @@ describe('readers who reconnect to another instance at random', () => {
       expect(events.map(({ position }) => position)).toEqual(feed.map(({ position }) => position));
       expect(events).toEqual(feed);
     }
+  });
+});
+
+describe('readers who come and go at random', () => {
+  it('each receive exactly the events after their position, in order', async () => {
+    const known = [await endOfFeed()];
+    let end: string | null = null;
+    const readings: Reading[] = [];
+    const isWritten = (): boolean => end !== null;
+    const isOver = (position: string): boolean => end !== null && position >= end;
+    const read = async (app: TestApp): Promise<void> => {
+      do {
+        const reading = await readAtRandom(app, known, isOver);
+        readings.push(reading);
+        known.push(reading.until);
+      } while (!isWritten());
+    };
+    const readers = Array.from({ length: 8 }, (_, index) => read(index % 2 === 0 ? here : there));
+    await Promise.all(Array.from({ length: 4 }, () => writeAtRandom(database, [here, there], 100)));
+    end = await endOfFeed();
+    await Promise.all(readers);
+    expect(readings.length).toBeGreaterThan(readers.length);
+    const expected = await expectedOf(database, readings);
+    expect(expected.some((positions) => positions.length > 0)).toBe(true);
+    for (const [index, { received, ...reading }] of readings.entries())
+      expect({ ...reading, received }).toEqual({ ...reading, received: expected[index] });
   });
 });
 

@@ -1,12 +1,23 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SocketServer } from '../../../src/modules/live-events/sockets/socket.server.js';
 import { settled } from '../../support/app/settled.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
+import { positionsOutsideOf } from '../../support/builders/events.js';
 import { PROTOCOL, TestSocket } from '../../support/builders/sockets.js';
+import { HeldLock } from '../../support/database/held-lock.js';
+import { RawConnection } from '../../support/http/raw-connection.js';
 import { send } from '../../support/http/send.js';
 
 const PER_USER = 3;
 const ORIGIN = 'https://app.example.com';
+const HANDSHAKE = {
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': Buffer.alloc(16, 7).toString('base64'),
+  'Sec-WebSocket-Protocol': PROTOCOL,
+};
 
 let app: TestApp;
 const open: TestSocket[] = [];
@@ -14,6 +25,7 @@ beforeAll(async () => {
   app = await TestApp.create({ config: { STREAMS_PER_USER: PER_USER, CORS_ORIGINS: [ORIGIN] } });
 });
 afterEach(async () => {
+  RawConnection.endAll();
   for (const socket of open.splice(0)) await socket.leave();
   await until(async () => (await metric('event_streams_open{kind="websocket"}')) === 0);
 });
@@ -37,6 +49,19 @@ const issueTicket = async (user: TestUser): Promise<string> => {
 };
 const withTicket = (ticket: string, headers?: Record<string, string>) =>
   kept(TestSocket.connect(app.url, [PROTOCOL, `ticket.${ticket}`], headers));
+/** Sends an upgrade by hand over a connection that then answers nothing, not even pings. */
+const writeUpgrade = async (user: TestUser, { version = '1.1', extra = {}, rest = '' } = {}) => {
+  const connection = await RawConnection.open(app.url);
+  const headers = {
+    Host: new URL(app.url).host,
+    Authorization: `Bearer ${user.token}`,
+    ...HANDSHAKE,
+    ...extra,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  connection.write(`GET /ws HTTP/${version}\r\n${lines.join('\r\n')}\r\n\r\n${rest}`);
+  return connection;
+};
 const rename = (user: TestUser, name: string) =>
   app.as(user, 'patch', '/api/users/me').send({ name }).expect(200);
 const namesIn = ({ events }: TestSocket) =>
@@ -71,6 +96,23 @@ describe('a WebSocket', () => {
     await rename(user, 'Back Again');
     await until(() => second.events.length > 1);
     expect(namesIn(second)).toEqual(['While Away', 'Back Again']);
+  });
+
+  it('refuses to resume after a position that no event can have yet, and goes on where it was', async () => {
+    const user = await app.createUser();
+    const { ahead, behind } = await positionsOutsideOf(app.database);
+    const socket = await connect(user);
+    await rename(user, 'Before');
+    await until(() => namesIn(socket).includes('Before'));
+    for (const after of ahead) socket.send({ type: 'resume', after });
+    await until(() => socket.errors.length === ahead.length);
+    await rename(user, 'Afterwards');
+    await until(() => namesIn(socket).includes('Afterwards'));
+    expect(namesIn(socket)).toEqual(['Before', 'Afterwards']);
+    expect(new Set(socket.errors)).toEqual(new Set(['VALIDATION_ERROR']));
+    socket.send({ type: 'resume', after: behind });
+    await until(() => namesIn(socket).length === 5);
+    expect(namesIn(socket).slice(3)).toEqual(['Before', 'Afterwards']);
   });
 
   it('subscribes to the events of all users with events:read, and ends when that is lost', async () => {
@@ -132,6 +174,33 @@ describe('the end of a session', () => {
   });
 });
 
+describe('the heartbeat', () => {
+  it('ends connections that do not answer it, frees their places, and keeps a silent reader who does', async () => {
+    const server = app.nest.get(SocketServer);
+    const { heartbeatMs } = server;
+    server.heartbeatMs = 1000;
+    try {
+      const [vanished, present] = [await app.createUser(), await app.createUser()];
+      const answering = await connect(present);
+      let pings = 0;
+      answering.socket.on('ping', () => pings++);
+      const series = 'event_streams_closed_total{kind="websocket",reason="dead"}';
+      const before = await metric(series);
+      const dead = await Promise.all(Array.from({ length: PER_USER }, () => writeUpgrade(vanished)));
+      for (const connection of dead) expect((await connection.answer()).status).toBe(101);
+      await expect(connect(vanished)).rejects.toThrow('answered 503');
+      await until(async () => (await metric(series)) === before + PER_USER, 20_000);
+      await until(() => dead.every(({ closed }) => closed));
+      for (let n = 0; n < PER_USER; n++) await connect(vanished);
+      await until(() => pings >= 4, 20_000);
+      await rename(present, 'Still Here');
+      await until(() => namesIn(answering).includes('Still Here'));
+    } finally {
+      server.heartbeatMs = heartbeatMs;
+    }
+  });
+});
+
 describe('a ticket', () => {
   it('opens one socket from an allowed page', async () => {
     const user = await app.createUser();
@@ -149,6 +218,13 @@ describe('a ticket', () => {
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
+  it('that the service did not make is refused without a query', async () => {
+    const lock = await HeldLock.take(app.database.url, 'LOCK TABLE socket_tickets IN ACCESS EXCLUSIVE MODE');
+    await expect(withTicket('A'.repeat(43))).rejects.toThrow('answered 401');
+    expect(await lock.waiting()).toBe(0);
+    await lock.release();
+  });
+
   it('opens none after its time or the end of its session', async () => {
     const [late, left] = [await app.createUser(), await app.createUser()];
     const tickets = [await issueTicket(late), await issueTicket(left)];
@@ -162,13 +238,6 @@ describe('a ticket', () => {
 });
 
 describe('an upgrade', () => {
-  const HANDSHAKE = {
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': Buffer.alloc(16, 7).toString('base64'),
-    'Sec-WebSocket-Protocol': PROTOCOL,
-  };
   const upgrade = (headers: Record<string, string | undefined>, path = '/ws') => {
     const all = Object.entries({ ...HANDSHAKE, ...headers });
     const given = all.filter((each): each is [string, string] => each[1] !== undefined);
@@ -230,6 +299,26 @@ describe('an upgrade', () => {
     await open[0]?.leave();
     await until(async () => (await metric('event_streams_open{kind="websocket"}')) === PER_USER - 1);
     await connect(user);
+  });
+
+  it.each([
+    ['under HTTP/1.0', { version: '1.0' }],
+    ['with a body', { extra: { 'Content-Length': '2' }, rest: '{}' }],
+    ['with a body in chunks', { extra: { 'Transfer-Encoding': 'chunked' }, rest: '2\r\n{}\r\n0\r\n\r\n' }],
+  ])('%s is refused, and its connection is closed', async (_, sent) => {
+    const connection = await writeUpgrade(await app.createUser(), sent);
+    expect(await connection.answer()).toMatchObject({
+      status: 400,
+      headers: { connection: 'close' },
+      json: { error: { code: 'VALIDATION_ERROR' } },
+    });
+    await until(() => connection.closed);
+    expect(connection.failure).toBeNull();
+  });
+
+  it('with a body of no bytes is accepted', async () => {
+    const connection = await writeUpgrade(await app.createUser(), { extra: { 'Content-Length': '0' } });
+    expect((await connection.answer()).status).toBe(101);
   });
 
   it('is counted as an answer with status 101', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectEnvelope } from '../../support/http/envelope.js';
+import { PROTOCOL, TestSocket } from '../../support/builders/sockets.js';
 import { elsewhere } from '../../support/builders/guesses.js';
 import { LIMITS, limitOf, statusesOf, storm } from '../../support/http/limits.js';
 import { type Answer, bearer, closeConnections, send, type Sent } from '../../support/http/send.js';
@@ -48,6 +49,45 @@ describe('rate limits in memory', () => {
       counts.push(await left(list));
     }
     expect(counts).toEqual([29, 28, 27]);
+  });
+
+  describe('a WebSocket with a ticket', () => {
+    const issueTicket = async (user: TestUser) => {
+      const answer = await free.as(user, 'post', '/api/notifications/tickets').expect(200);
+      return (answer.body as { ticket: string }).ticket;
+    };
+    const open = (ticket: string, ip: string) =>
+      TestSocket.connect(app.url, [PROTOCOL, `ticket.${ticket}`], { 'X-Forwarded-For': ip });
+    const leftOf = async (user: TestUser) => limitOf(await ask({ headers: bearer(user) }, elsewhere())).left;
+
+    it('counts for its user, whatever others send from the same address', async () => {
+      const user = await free.createUser();
+      const ip = await exhaust(elsewhere());
+      const before = await leftOf(user);
+      const socket = await open(await issueTicket(user), ip);
+      await socket.leave();
+      // Each question counts, too.
+      expect(before - (await leftOf(user))).toBe(2);
+      await storm(app, { user, times: 100 });
+      await expect(open(await issueTicket(user), elsewhere())).rejects.toThrow('answered 429');
+    });
+
+    it('counts for the address when the ticket is spent, invented, missing or malformed', async () => {
+      const ip = elsewhere();
+      const spent = await issueTicket(await free.createUser());
+      await (await open(spent, ip)).leave();
+      expect(await left(ip)).toBe(29);
+      for (const ticket of [spent, 'A'.repeat(43)])
+        await expect(open(ticket, ip)).rejects.toThrow('answered 401');
+      const without = TestSocket.connect(app.url, [PROTOCOL], { 'X-Forwarded-For': ip });
+      await expect(without).rejects.toThrow('answered 401');
+      const malformed = TestSocket.connect(app.url, ['other'], { 'X-Forwarded-For': ip });
+      await expect(malformed).rejects.toThrow('answered 400');
+      expect((await send(app.url, { path: '/ws', headers: { 'X-Forwarded-For': ip } })).status).toBe(426);
+      expect(await left(ip)).toBe(23);
+      await exhaust(ip);
+      await expect(open('A'.repeat(43), ip)).rejects.toThrow('answered 429');
+    });
   });
 
   describe('tiers', () => {

@@ -1,7 +1,8 @@
-import { expect } from '@jest/globals';
+import { expect, jest } from '@jest/globals';
 import pg from 'pg';
 import supertest, { type Response } from 'supertest';
-import { PASSWORD } from '../app/test-app.js';
+import { SessionWatchService } from '../../../src/modules/auth/principals/session-watch.service.js';
+import { PASSWORD, type TestApp } from '../app/test-app.js';
 import type { TestDatabase } from '../database/test-database.js';
 import { until } from '../app/until.js';
 import { patiently } from '../http/patiently.js';
@@ -120,4 +121,14 @@ export async function whileChanging<T>(
   } finally {
     await other.end();
   }
+}
+
+/** Lets the access token of the next stream expire in a moment. */
+export function expireSoon(app: TestApp): void {
+  const sessions = app.nest.get(SessionWatchService);
+  const find = sessions.sessionOf.bind(sessions);
+  jest.spyOn(sessions, 'sessionOf').mockImplementationOnce((token) => {
+    const session = find(token);
+    return session && { ...session, expiresAtMs: Date.now() + 300 };
+  });
 }

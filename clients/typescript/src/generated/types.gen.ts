@@ -4122,7 +4122,7 @@ export type ListEventsData = {
     query?: {
         /**
          * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
-         * first event
+         * first event. A position that no event can have yet is refused
          */
         after?: string;
         /**
@@ -4195,7 +4195,7 @@ export type ListUserEventsData = {
     query?: {
         /**
          * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
-         * first event
+         * first event. A position that no event can have yet is refused
          */
         after?: string;
         /**
@@ -4269,7 +4269,7 @@ export type StreamEventsData = {
     query?: {
         /**
          * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
-         * first event
+         * first event. A position that no event can have yet is refused
          */
         after?: string;
         /**
@@ -4339,7 +4339,7 @@ export type StreamOwnEventsData = {
     query?: {
         /**
          * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
-         * first event
+         * first event. A position that no event can have yet is refused
          */
         after?: string;
         /**

@@ -14,7 +14,7 @@ export const LATEST = 'latest';
 export class EventSelectionDto {
   /**
    * The `position` of the last event read, or `latest` for the end of the feed. Without it, the feed starts at the
-   * first event
+   * first event. A position that no event can have yet is refused
    */
   @IsOptionalProperty()
   @ValidateBy({

@@ -43,6 +43,11 @@ export class EventSource {
     return formatPosition(await this.store.findEnd());
   }
 
+  /** @throws AppError `VALIDATION_ERROR` for a position that no event can have yet */
+  async assertReached(position: string, name: string): Promise<void> {
+    await this.store.assertReached(parsePosition(position) ?? START_POSITION, name);
+  }
+
   private async read(cursor: string, { own, all }: EventChoice): Promise<LivePage> {
     // Read before the page. All wanted events up to this end are in the page then, unless there are more than its limit.
     // Whoever gets everything needs no other end than the last event.

@@ -81,9 +81,12 @@ export class EventTailer implements OnModuleInit, OnModuleDestroy {
   enter(): Promise<void> {
     this.present++;
     if (this.present === 1) {
-      this.starting = requestContext.outside(async () => {
-        this.position = await this.source.findEnd();
+      const starting = requestContext.outside(async () => {
+        const end = await this.source.findEnd();
+        // A late answer to a reader who has left meanwhile would skip what later ones wait for.
+        if (this.starting === starting) this.position = end;
       });
+      this.starting = starting;
     }
     return this.starting;
   }

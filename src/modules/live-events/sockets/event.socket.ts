@@ -44,6 +44,8 @@ export interface SocketHost {
   readonly drainTimeoutMs: number;
   /** Returns the current rights of the caller; null when the session has ended. */
   findPrincipal(): Promise<Principal | null>;
+  /** @throws AppError `VALIDATION_ERROR` for a position that no event can have yet */
+  assertReached(after: string): Promise<void>;
   /** Records that the caller asked for what the caller may not have. */
   recordDenial(): Promise<void>;
   /** Counts delivered events. */
@@ -177,11 +179,26 @@ export class EventSocket implements WatchedCaller {
   private async handle(message: ClientMessage): Promise<void> {
     const { reader } = this;
     if (message.type === 'ping') this.reply({ type: 'pong', position: reader.cursor });
-    else if (message.type === 'resume') reader.change({ place: message.after });
+    else if (message.type === 'resume') await this.resume(message.after);
     else {
       const principal = await this.host.findPrincipal();
       if (!principal?.permissions.has('events:read')) throw new AppError('FORBIDDEN');
       if (!this.isClosing) reader.change({ choice: { ...reader.choice, all: { types: message.types } } });
+    }
+  }
+
+  /**
+   * Moves at once, because events that are sent during the check would come again afterwards. Moves back if the position is
+   * refused.
+   */
+  private async resume(after: string): Promise<void> {
+    const { cursor: before } = this.reader;
+    this.reader.change({ place: after });
+    try {
+      await this.host.assertReached(after);
+    } catch (error) {
+      this.reader.change({ place: before });
+      throw error;
     }
   }
 

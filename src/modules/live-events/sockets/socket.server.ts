@@ -9,6 +9,7 @@ import { InjectConfig } from '../../../config/config.module.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { asksForUpgrade, takeUpgrade } from '../../../platform/http/server/upgrades.js';
 import { LifecycleService } from '../../../platform/lifecycle/lifecycle.service.js';
+import { RateLimiter } from '../../../platform/rate-limit/rate-limiter.service.js';
 import { PrincipalsService } from '../../auth/principals/principals.service.js';
 import { SessionWatchService, type WatchedSession } from '../../auth/principals/session-watch.service.js';
 import { EventReader } from '../feed/event.reader.js';
@@ -53,6 +54,7 @@ export class SocketServer implements OnModuleInit, OnModuleDestroy {
     private readonly tailer: EventTailer,
     private readonly sessions: SessionWatchService,
     private readonly principals: PrincipalsService,
+    private readonly limiter: RateLimiter,
     private readonly auditLog: AuditLog,
     private readonly lifecycle: LifecycleService,
     private readonly metrics: LiveEventsMetrics,
@@ -85,8 +87,7 @@ export class SocketServer implements OnModuleInit, OnModuleDestroy {
   async open(request: Request, response: Response): Promise<void> {
     const context = requestContext.current();
     if (!context) throw new Error('a socket must be opened within a request');
-    if (!asksForUpgrade(request)) throw upgradeRequired();
-    const { session, principal } = await this.admit(request, context);
+    const { session, principal } = await this.admit(request, response, context);
     context.caller = { principal, refusal: null };
     const free = this.places.take(session.userId);
     try {
@@ -102,20 +103,35 @@ export class SocketServer implements OnModuleInit, OnModuleDestroy {
   }
 
   /** Identifies the caller by the token or by the ticket. */
-  private async admit(request: Request, { caller }: RequestContext): Promise<Admitted> {
+  private async admit(request: Request, response: Response, { caller }: RequestContext): Promise<Admitted> {
     const token = bearerToken(request);
-    const ticket = (): string | null => readHandshake(request).ticket;
-    if (token !== null) {
-      const session = this.sessions.sessionOf(token);
-      if (!caller.principal || !session) throw unauthorized(caller.refusal ?? 'expired');
-      assertOrigin(request, this.config.CORS_ORIGINS, this.config.PUBLIC_URL);
-      ticket();
-      return { session, principal: caller.principal };
+    if (token !== null) return this.admitByToken(request, token, caller);
+    let admitted: Admitted | null = null;
+    try {
+      admitted = await this.admitByTicket(request);
+      return admitted;
+    } finally {
+      // Many users share an address, so whoever has a valid ticket counts for themselves.
+      await this.limiter.takeLate({ request, response }, admitted?.principal ?? null);
     }
-    const sent = ticket();
-    if (sent === null) throw unauthorized(null);
+  }
+
+  private admitByToken(request: Request, token: string, caller: RequestContext['caller']): Admitted {
+    if (!asksForUpgrade(request)) throw upgradeRequired();
+    const session = this.sessions.sessionOf(token);
+    const { principal, refusal } = caller;
+    if (!principal || !session) throw unauthorized(refusal ?? 'expired');
     assertOrigin(request, this.config.CORS_ORIGINS, this.config.PUBLIC_URL);
-    const session = await this.tickets.spend(sent);
+    readHandshake(request);
+    return { session, principal };
+  }
+
+  private async admitByTicket(request: Request): Promise<Admitted> {
+    if (!asksForUpgrade(request)) throw upgradeRequired();
+    const { ticket } = readHandshake(request);
+    if (ticket === null) throw unauthorized(null);
+    assertOrigin(request, this.config.CORS_ORIGINS, this.config.PUBLIC_URL);
+    const session = await this.tickets.spend(ticket);
     const principal = session && (await this.principals.find(session.userId, session.sessionId));
     if (!principal) throw unauthorized('invalid', 'The ticket is not valid: get a new one');
     return { session, principal };
@@ -150,6 +166,7 @@ export class SocketServer implements OnModuleInit, OnModuleDestroy {
       requestId: context.requestId,
       drainTimeoutMs: this.drainTimeoutMs,
       findPrincipal: () => this.principals.find(session.userId, session.sessionId),
+      assertReached: (after) => this.source.assertReached(after, 'after'),
       recordDenial: () => requestContext.run(context, () => this.recordDenial()),
       sent: (events) => this.metrics.sent('websocket', events),
       ending: (reason) => this.metrics.ending('websocket', reason),

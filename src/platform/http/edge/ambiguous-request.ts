@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import { AppError } from '../../../common/errors/app.error.js';
+import { asksForUpgrade } from '../server/upgrades.js';
 
 /**
  * Header fields that a request must not repeat. A reader that uses the first value would act differently from
@@ -37,7 +38,8 @@ const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
  * connection must be closed, because the readers may also disagree about where the next request begins.
  */
 export function ambiguityFault(request: Request): AppError | null {
-  const message = repeatedField(request) ?? hostFault(request) ?? framingFault(request);
+  const message =
+    repeatedField(request) ?? hostFault(request) ?? framingFault(request) ?? upgradeFault(request);
   return message === null ? null : new AppError('VALIDATION_ERROR', { message });
 }
 
@@ -77,4 +79,17 @@ function framingFault({ httpVersion, headers }: Request): string | null {
   return headers['content-length'] === undefined
     ? null
     : 'The header content-length must not be sent with transfer-encoding';
+}
+
+/**
+ * Returns a fault of a request that would be upgraded. HTTP/1.0 has no upgrades (RFC 9110, 7.8), and a body would be taken for
+ * the first bytes of the new protocol.
+ */
+function upgradeFault(request: Request): string | null {
+  if (!asksForUpgrade(request)) return null;
+  const { httpVersion, headers } = request;
+  if (httpVersion === '1.0') return 'An upgrade requires HTTP/1.1';
+  const length = headers['content-length'] ?? '0';
+  const isEmpty = headers['transfer-encoding'] === undefined && Number(length) === 0;
+  return isEmpty ? null : 'A request for an upgrade must not have a body';
 }
