@@ -6,7 +6,7 @@ import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './o
 import type { OutboundTargetsService } from './outbound-targets.service.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-export const DEFAULT_MAX_BYTES = 1_048_576;
+const DEFAULT_MAX_BYTES = 1_048_576;
 /** The number of connections to one host. */
 const CONNECTIONS_PER_HOST = 32;
 /** The number of requests to one host that are sent or wait for a connection. */
