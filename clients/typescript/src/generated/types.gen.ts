@@ -131,6 +131,18 @@ export type PutRoleDto = {
      * The names of the permissions
      */
     permissions: Array<'users:read' | 'users:write' | 'users:delete' | 'roles:grant' | 'sessions:revoke' | 'tokens:introspect' | 'audit:read' | 'events:read' | 'export:run' | 'resources:transfer' | 'webhooks:manage' | 'flags:manage' | 'jobs:manage'>;
+    /**
+     * The name in the path, which may be repeated here
+     */
+    name?: string;
+    /**
+     * False, as a read returns it. It may be sent back
+     */
+    shipped?: boolean;
+    /**
+     * The version that a read returns. It may be sent back and has no effect; `If-Match` guards against other changes
+     */
+    version?: number;
 };
 
 export type UserResponse = {
@@ -1083,6 +1095,18 @@ export type BulkEvaluationFailureResponse = {
     /**
      * The error code of OpenFeature
      */
+    /**
+     * The key in the path, which may be repeated here
+     */
+    key?: string;
+    /**
+     * The description that a read returns. It may be sent back and has no effect
+     */
+    description?: string;
+    /**
+     * The version that a read returns. It may be sent back and has no effect; `If-Match` guards against other changes
+     */
+    version?: number;
     errorCode: string;
     /**
      * The reason, for people to read
