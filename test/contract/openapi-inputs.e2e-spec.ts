@@ -19,6 +19,13 @@ function bodyOf(document: Document, { requestBody }: Operation): Schema | undefi
   return resolved?.properties ? resolved : undefined;
 }
 
+/** Returns the path with the examples of its parameters. */
+function pathOf(pattern: string, { parameters }: Operation): string {
+  const example = (key: string) =>
+    parameters?.find((each) => each.in === 'path' && each.name === key)?.schema.example;
+  return pattern.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(example(key)));
+}
+
 /** Adds to `found` the path of each default in the schema, in the schemas that it refers to, and in their properties. */
 function collectDefaults(document: Document, schema: Schema, path: string, found: string[]): void {
   const {
@@ -61,9 +68,7 @@ describe('what the OpenAPI document says about input', () => {
     expect(requiring.length).toBeGreaterThan(12);
     for (const { name, operation, required } of requiring) {
       const [method = '', pattern = ''] = name.split(' ');
-      const example = (key: string) =>
-        operation.parameters?.find((each) => each.in === 'path' && each.name === key)?.schema.example;
-      const path = pattern.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(example(key)));
+      const path = pathOf(pattern, operation);
       const request = supertest(instance.url)[method.toLowerCase() as 'post'](path);
       const answer = await request.auth(token, { type: 'bearer' }).set('If-Match', '*').send({});
       const { details = [] } = (answer.body as { error: { details?: { field: string; message: string }[] } })
@@ -74,6 +79,29 @@ describe('what the OpenAPI document says about input', () => {
         400,
         expected.toSorted((a, b) => (a.field < b.field ? -1 : 1)),
       ]);
+    }
+  });
+
+  it('lets what GET returns be sent back by PUT of the same path, which changes nothing', async () => {
+    const operations = new Map(operationsOf(document));
+    const paths = [...operations.keys()].flatMap((name) => {
+      const path = /^PUT (.*)/.exec(name)?.[1] ?? '';
+      return operations.has(`GET ${path}`) ? [path] : [];
+    });
+    expect(paths).toEqual(expect.arrayContaining(['/api/flags/{key}', '/api/roles/{name}']));
+    for (const pattern of paths) {
+      const path = pathOf(pattern, operations.get(`PUT ${pattern}`) as Operation);
+      const call = (method: 'get' | 'put') =>
+        supertest(instance.url)[method](path).auth(token, { type: 'bearer' });
+      if ((await call('get')).status === 404)
+        await call('put')
+          .send({ permissions: ['users:read'] })
+          .expect(200);
+      const read = await call('get').expect(200);
+      const written = await call('put')
+        .set('If-Match', read.get('ETag') ?? '')
+        .send(read.body as object);
+      expect([path, written.status, written.body]).toEqual([path, 200, read.body]);
     }
   });
 

@@ -18,6 +18,7 @@ import {
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
+import { assertNamedAsInPath } from '../../common/validation/read-only.decorator.js';
 import { FLAG_KEY_PARAMETER } from './dto/flag-key.parameter.js';
 import { SetFlag } from './commands/set-flag.command.js';
 import { FlagValueResponse } from './dto/flag-value.response.js';
@@ -80,6 +81,7 @@ export class FlagsController {
     @WritePreconditions() condition: Preconditions | null,
   ): Promise<FlagResponse> {
     const flag = this.flags.find(key);
+    assertNamedAsInPath('key', body.key, key);
     return toFlagResponse(flag, await this.commands.execute(new SetFlag(flag, body, condition)));
   }
 }

@@ -7,6 +7,7 @@ import { InjectConfig } from '../../config/config.module.js';
 import { AuditLog } from '../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import { EventStore } from '../../platform/event-store/event-store.js';
+import { FlagsRepository } from '../../platform/feature-flags/flags.repository.js';
 import type { JsonPart } from '../../platform/http/answers/streamed-json.js';
 import { AuditService } from '../audit/audit.service.js';
 import { toAuditEntryResponse } from '../audit/dto/audit-entry.response.js';
@@ -20,8 +21,9 @@ import { resourceEventTypes } from '../resources/events/resource-events.js';
 import { ResourcesService } from '../resources/resources.service.js';
 import { toUserResponse } from '../users/dto/user.response.js';
 import { UsersService } from '../users/users.service.js';
+import { DeliveriesService } from '../webhooks/deliveries/deliveries.service.js';
 
-/** The number of resources, events or entries read at once. Each page is one short query. */
+/** The number of resources, events, deliveries or entries read at once. Each page is one short query. */
 const PAGE = 200;
 
 /** Gathers all data held about one person. */
@@ -34,6 +36,8 @@ export class PersonalDataService {
     private readonly recovery: RecoveryService,
     private readonly resources: ResourcesService,
     private readonly store: EventStore,
+    private readonly deliveries: DeliveriesService,
+    private readonly flags: FlagsRepository,
     private readonly audit: AuditService,
     private readonly auditLog: AuditLog,
     private readonly unitOfWork: UnitOfWork,
@@ -56,6 +60,8 @@ export class PersonalDataService {
         { name: 'resources', items: () => this.resourcesOf(id) },
         { name: 'transfers', items: () => this.eventsOf(id, resourceEventTypes.transferred) },
         { name: 'events', items: () => this.eventsOf(id) },
+        { name: 'webhook_deliveries', items: () => this.deliveriesOf(id) },
+        { name: 'flags', value: await this.flags.findKeysListing(id) },
         { name: 'audit_entries', items: () => this.entriesOf(user) },
       ];
     });
@@ -90,6 +96,15 @@ export class PersonalDataService {
       );
       yield events.map(toEventResponse(this.config.PUBLIC_URL));
       after = events.length < PAGE ? null : (events.at(-1)?.position ?? null);
+    } while (after);
+  }
+
+  private async *deliveriesOf(id: string) {
+    let after: string | null = null;
+    do {
+      const deliveries = await this.deliveries.findOfUser(id, after, PAGE);
+      yield deliveries;
+      after = deliveries.length < PAGE ? null : (deliveries.at(-1)?.id ?? null);
     } while (after);
   }
 

@@ -24,6 +24,7 @@ import {
 import { ApiPage } from '../../common/pagination/api-page.decorator.js';
 import { PageQuery } from '../../common/pagination/page-query.dto.js';
 import { sendPage } from '../../common/pagination/page.js';
+import { assertNamedAsInPath } from '../../common/validation/read-only.decorator.js';
 import { PutRoleDto } from './dto/put-role.dto.js';
 import { ROLE_NAME } from './dto/role-name.decorator.js';
 import { RoleNamePipe } from './role-name.pipe.js';
@@ -82,6 +83,7 @@ export class RolesController {
     @Caller() caller: Principal,
     @WritePreconditions() condition: Preconditions | null,
   ): Promise<RoleResponse> {
+    assertNamedAsInPath('name', body.name, name);
     const { permissions } = body;
     return toRoleResponse(await this.roles.put({ name, permissions, caller, condition }));
   }

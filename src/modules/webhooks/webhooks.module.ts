@@ -65,5 +65,6 @@ const metrics = [
     SendTestEventHandler,
     ...metrics,
   ],
+  exports: [DeliveriesService],
 })
 export class WebhooksModule {}

@@ -35,6 +35,23 @@ export class FlagsRepository {
     return this.sql.one<StoredFlag>(`SELECT ${COLUMNS} FROM feature_flags WHERE key = $1 FOR UPDATE`, [key]);
   }
 
+  /** Returns the flags that list the user, and locks them until the unit of work ends, in the order of their keys. */
+  findListingForUpdate(userId: string): Promise<StoredFlag[]> {
+    return this.sql.rows<StoredFlag>(
+      `SELECT ${COLUMNS} FROM feature_flags WHERE $1 = ANY (allow_user_ids) ORDER BY key FOR UPDATE`,
+      [userId],
+    );
+  }
+
+  /** Returns the keys of the flags that list the user. */
+  async findKeysListing(userId: string): Promise<string[]> {
+    const rows = await this.sql.rows<{ key: string }>(
+      `SELECT key FROM feature_flags WHERE $1 = ANY (allow_user_ids) ORDER BY key`,
+      [userId],
+    );
+    return rows.map(({ key }) => key);
+  }
+
   async update({ key, enabled, allowUserIds, rolloutPercent, version }: FlagSetting): Promise<void> {
     await this.sql.execute(
       `UPDATE feature_flags SET (enabled, allow_user_ids, rollout_percent, version, updated_at) =

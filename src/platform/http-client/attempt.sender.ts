@@ -7,7 +7,7 @@ import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './o
 import type { OutboundTargetsService } from './outbound-targets.service.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-export const DEFAULT_MAX_BYTES = 1_048_576;
+const DEFAULT_MAX_BYTES = 1_048_576;
 /** The number of requests to one host from one pool that are sent or wait for a connection. */
 const MAX_REQUESTS_PER_HOST = 256;
 /** The size of a response that no caller may exceed. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { requestContext } from '../../common/context/request-context.js';
 import { AppError } from '../../common/errors/app.error.js';
-import { AttemptSender, DEFAULT_MAX_BYTES, type OutboundRequest } from './attempt.sender.js';
+import { AttemptSender, type OutboundRequest } from './attempt.sender.js';
 import { HostBreakers } from './host-breakers.js';
 import { OutboundMetrics } from './outbound.metrics.js';
 import type { OutboundOutcome, OutboundResponse } from './outbound-outcome.js';
@@ -25,8 +25,6 @@ export interface OutboundGet {
   readonly headers?: Readonly<Record<string, string>>;
   /** The maximum time to keep the response, 300 by default; 0 for a request whose response is not shared. */
   readonly cacheSeconds?: number;
-  /** The maximum size of the response, 1 MiB by default. */
-  readonly maxBytes?: number;
   /** The time limit for all attempts together, 30,000 by default. */
   readonly totalMs?: number;
 }
@@ -68,9 +66,9 @@ export class OutboundHttpService implements OnApplicationShutdown {
   async get(url: string, options: OutboundGet = {}): Promise<OutboundResponse> {
     const fault = this.targets.faultOf(url, 'The URL');
     if (fault !== null) throw externalError(fault);
-    const { headers = {}, maxBytes = DEFAULT_MAX_BYTES, cacheSeconds = CACHE_SECONDS } = options;
+    const { headers = {}, cacheSeconds = CACHE_SECONDS } = options;
     if (cacheSeconds === 0) return this.fetch(url, options);
-    const key = responseKey(url, headers, maxBytes);
+    const key = responseKey(url, headers);
     const shared = this.inProgress.get(key);
     if (shared) {
       this.metrics.lookedUp('shared');
@@ -105,14 +103,14 @@ export class OutboundHttpService implements OnApplicationShutdown {
   }
 
   private async fetch(url: string, options: OutboundGet): Promise<OutboundResponse> {
-    const { headers = {}, maxBytes = DEFAULT_MAX_BYTES, totalMs = TOTAL_MS } = options;
+    const { headers = {}, totalMs = TOTAL_MS } = options;
     const { origin, host } = new URL(url);
     const endsAt = performance.now() + totalMs;
     let reason = 'failed too often';
     for (let retries = 0; ; retries++) {
       const outcome = await this.breakers.run(origin, async (probes) => {
         const timeoutMs = Math.min(probes ? PROBE_MS : ATTEMPT_MS, Math.ceil(endsAt - performance.now()));
-        const sent = await this.sender.send({ method: 'GET', url, headers, maxBytes, timeoutMs });
+        const sent = await this.sender.send({ method: 'GET', url, headers, timeoutMs });
         this.metrics.observe('configured', sent);
         return sent;
       });

@@ -38,13 +38,9 @@ export class LocalResponseStore implements ResponseStore {
 }
 
 /** Returns the key of a request: equal requests have equal keys, which tell nothing about them. */
-export function responseKey(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-  maxBytes: number,
-): string {
+export function responseKey(url: string, headers: Readonly<Record<string, string>>): string {
   const named = Object.entries(headers).map(([name, value]) => `${name.toLowerCase()}: ${value}`);
-  const text = JSON.stringify([new URL(url).href, named.toSorted(), maxBytes]);
+  const text = JSON.stringify([new URL(url).href, named.toSorted()]);
   return createHash('sha256').update(text).digest('base64url');
 }
 

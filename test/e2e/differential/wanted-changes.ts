@@ -104,6 +104,14 @@ const withAddress =
   (_: string, indent: string, colon: string, value: string, end: string): string =>
     `${indent}"${last}"${colon}${value},${indent}"email"${colon}<address>${end}}`;
 
+/** Adds what the data package of a user has got since, for users whom nothing was delivered about and no flag lists. */
+export const addDataParts: Change = (text) =>
+  text.replaceAll(
+    /(\s*)"audit_entries"(: ?)\[/g,
+    (entries: string, indent: string, colon: string) =>
+      `${indent}"webhook_deliveries"${colon}[],${indent}"flags"${colon}[],${entries}`,
+  );
+
 const JOB = /("id": ?"([^"]*)",)(\s*)("type"(: ?)"users\.\w+",)(?=\s*"status")/g;
 
 /** Adds to each job whether it is a dry run, in bodies and events alike. */

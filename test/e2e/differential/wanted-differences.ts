@@ -1,6 +1,7 @@
 import {
   addAccessLine,
   addCorsWarning,
+  addDataParts,
   addDryRun,
   addEmptyLine,
   addEntryAddresses,
@@ -290,6 +291,13 @@ const entryAddresses: WantedDifference = {
   reason: 'an entry shows the addresses of its users to callers who may read them',
 };
 
+/** Data packages. */
+const dataParts: WantedDifference = {
+  exchanges: /\/data\b/,
+  change: addDataParts,
+  reason: 'a data package contains the deliveries to webhooks and the flags that list the user',
+};
+
 /** Jobs in all forms. */
 const dryRuns: WantedDifference = {
   exchanges: /./,
@@ -344,6 +352,7 @@ export const wantedDifferences: readonly WantedDifference[] = [
   ...answeredAtTheEdge,
   ...joiningTheFeed,
   entryAddresses,
+  dataParts,
   dryRuns,
   ...trustedTokens,
   ...importDifferences,

@@ -5,6 +5,7 @@ import { settled } from '../../support/app/settled.js';
 import { type TestUser, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { createUserWith, NOBODY, read } from '../../support/builders/users.js';
+import { allBecome, createWebhook, Receiver } from '../../support/builders/webhooks.js';
 
 interface Data {
   readonly account: { readonly id: string };
@@ -13,6 +14,13 @@ interface Data {
   readonly resources: readonly ResourceBody[];
   readonly transfers: readonly { readonly type: string; readonly data: unknown }[];
   readonly events: readonly { readonly type: string; readonly data: unknown }[];
+  readonly webhook_deliveries: readonly {
+    readonly id: string;
+    readonly webhook_id: string;
+    readonly type: string;
+    readonly attempts: readonly object[];
+  }[];
+  readonly flags: readonly string[];
   readonly audit_entries: readonly {
     readonly id: string;
     readonly action: string;
@@ -29,7 +37,7 @@ const ENTRY_BYTES = 2000;
 let app: TestApp;
 let owner: TestUser;
 beforeAll(async () => {
-  app = await TestApp.create({ config: { REQUEST_TIMEOUT_MS: LIMIT_MS } });
+  app = await TestApp.create({ config: { REQUEST_TIMEOUT_MS: LIMIT_MS, OUTBOUND_ALLOW_PRIVATE: true } });
   owner = await app.createUser(['user'], 'Data Owner');
 });
 afterAll(() => app?.close());
@@ -98,6 +106,52 @@ describe('GET /api/users/{id}/data', () => {
     const gone = (await dataOf(giver.id, giver)).body as Data;
     expect(gone.resources.map(({ id }) => id)).toEqual([away?.id]);
     expect(gone.transfers.map((transfer) => transfer.data)).toMatchObject(transfers);
+  });
+
+  it('contains the deliveries of the events of the person to webhooks, however many, with their responses', async () => {
+    const receiver = await Receiver.open();
+    try {
+      receiver.answer = (response, { event }) => void response.end(`got ${event.subject}`);
+      const webhook = await createWebhook(app, receiver.url, ['user.created', 'user.updated']);
+      const [person, other] = [await app.createUser(), await app.createUser()];
+      await app.as(person, 'patch', '/api/users/me').send({ name: 'Data Delivered' }).expect(200);
+      await until(() => receiver.about(person.id).length > 0 && receiver.about(other.id).length > 0);
+      const delivered = await allBecome(app, webhook, 'delivered');
+      const about = new Set(receiver.about(person.id).map(({ id }) => id));
+      const own = delivered.filter(({ event_id }) => about.has(event_id)).toReversed();
+      const first = (await dataOf(person.id, person)).body as Data;
+      expect(first.webhook_deliveries).toEqual(own.map((each) => ({ webhook_id: webhook.id, ...each })));
+      expect(first.webhook_deliveries.at(-1)).toMatchObject({
+        type: 'user.updated',
+        attempts: [{ status: 200, response: `got ${person.id}` }],
+      });
+      const many = await app.database.query<{ id: string }>(
+        `INSERT INTO webhook_deliveries (id, webhook_id, subject, event_id, type, epoch, xid, seq, status, next_attempt_at)
+         SELECT make_uuid_v7(), $1, $2, gen_random_uuid(), 'user.updated', 1, '1', number, 'dead', NULL
+         FROM generate_series(1, 450) AS number RETURNING id`,
+        [webhook.id, person.id],
+      );
+      const data = (await dataOf(person.id, person)).body as Data;
+      const ids = [...own, ...many].map(({ id }) => id);
+      expect(data.webhook_deliveries.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
+    } finally {
+      await receiver.close();
+    }
+  });
+
+  it('contains the keys of the flags that list the person', async () => {
+    const person = await app.createUser();
+    const set = (key: string, allow_user_ids: string[]) =>
+      app
+        .as(app.admin, 'put', `/api/flags/${key}`)
+        .send({ enabled: true, rollout_percent: 100, allow_user_ids })
+        .expect(200);
+    await set('import', [person.id]);
+    await set('export', [person.id, owner.id]);
+    await set('signup', [owner.id]);
+    expect(((await dataOf(person.id, person)).body as Data).flags).toEqual(['export', 'import']);
+    const { id } = await app.createUser();
+    expect(((await dataOf(id, app.admin)).body as Data).flags).toEqual([]);
   });
 
   it('is for the person and for users:delete, which also covers a deleted user', async () => {

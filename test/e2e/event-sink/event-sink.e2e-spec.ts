@@ -1,14 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { parsePosition } from '../../../src/common/event-position.js';
 import { newId } from '../../../src/common/ids.js';
+import { entryIdOf } from '../../../src/platform/event-sink/entry-id.js';
 import { RedisStream, type StreamEntry } from '../../../src/platform/event-sink/redis-stream.js';
 import { noRedis, TestRedis } from '../../support/app/redis.js';
 import { settled } from '../../support/app/settled.js';
 import { TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
 import { wherePossible } from '../../support/app/where-possible.js';
-import { allEntries, STREAM, writeEvents } from '../../support/builders/stream-entries.js';
+import { allEntries, positionsIn, STREAM, writeEvents } from '../../support/builders/stream-entries.js';
 import { TestDatabase } from '../../support/database/test-database.js';
+
+/** Returns the entry of an event that happened 25 hours ago. */
+function agedEntry(position: string): StreamEntry {
+  const parsed = parsePosition(position);
+  if (!parsed) throw new Error(`${position} is no position`);
+  const time = new Date(Date.now() - 25 * 60 * 60 * 1000).toISOString();
+  const [id, type, subject] = [newId(), 'user.updated', newId()];
+  return [entryIdOf(parsed), 'id', id, 'type', type, 'position', position, 'subject', subject, 'time', time];
+}
 
 wherePossible(noRedis, 'the Redis stream of events', () => {
   describe('the Redis stream of events', () => {
@@ -66,6 +77,32 @@ wherePossible(noRedis, 'the Redis stream of events', () => {
         await until(
           async () => !/^event_sink_lag_seconds 0$/m.test((await app.request('get', '/metrics')).text),
         );
+      } finally {
+        await app.close();
+      }
+    });
+
+    it('is trimmed by the service to the events of the last 24 hours, and goes on after its last entry', async () => {
+      await writeEvents(database, 3, '25 hours');
+      const old = await positionsIn(database);
+      await writeEvents(database, 2, '23 hours');
+      const recent = (await positionsIn(database)).slice(old.length);
+      // As the service left it in the hour in which these events were recent.
+      const sender = await RedisStream.at(redis.url, STREAM, randomUUID());
+      await sender.claim();
+      await sender.append('0-0', old.map(agedEntry));
+      await sender.close();
+      const app = await TestApp.create({
+        database,
+        config: { REDIS_URL: redis.url, EVENTS_REDIS_STREAM: STREAM },
+      });
+      try {
+        await until(async () => {
+          const positions = (await allEntries(redis)).map(({ fields }) => fields['position'] ?? '');
+          return (
+            recent.every((each) => positions.includes(each)) && !old.some((each) => positions.includes(each))
+          );
+        });
       } finally {
         await app.close();
       }

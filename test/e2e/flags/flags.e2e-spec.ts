@@ -13,7 +13,6 @@ import { OpenExport } from '../../support/builders/exports.js';
 import { createUserWith, NOBODY } from '../../support/builders/users.js';
 import { statementsOf } from '../../support/database/statements.js';
 import { TestDatabase } from '../../support/database/test-database.js';
-import { type OfrepSchema, ofrepFaults } from '../../support/docs/ofrep-schema.js';
 import { TcpProxy } from '../../support/faults/tcp-proxy.js';
 
 const KEYS = ['breached_passwords', 'export', 'import', 'signup', 'webhooks'];
@@ -107,6 +106,15 @@ describe('feature flags', () => {
       expect(await set('import', { enabled: false, rollout_percent: 100 })).toBe(tag);
     });
 
+    it('ignores what a read returns beside the setting, and refuses the key of another flag', async () => {
+      const shown = { description: null, version: 'any' };
+      const answer = await put('import', { ...shown, key: 'import', enabled: false }).expect(200);
+      expect(answer.body).toMatchObject({ key: 'import', enabled: false });
+      expect(answer.body).not.toMatchObject(shown);
+      const wrong = await put('import', { key: 'export', enabled: true }).expect(400);
+      expect(wrong.body).toMatchObject({ error: { message: 'key must be the one in the path' } });
+    });
+
     it('evaluates preconditions', async () => {
       const tag = await set('import', { enabled: false });
       const stale = await put('import', { enabled: true }).set('If-Match', '"import.1"');
@@ -146,6 +154,16 @@ describe('feature flags', () => {
       expect([answer.status, answer.body]).toMatchObject([400, { error: { code: 'VALIDATION_ERROR' } }]);
     });
 
+    it.each(['5', 101, -1, 1.5, null, true])(
+      'says that a percentage of %j must be a whole number',
+      async (sent) => {
+        const answer = await put('signup', { enabled: true, rollout_percent: sent }).expect(400);
+        expect(answer.body).toMatchObject({
+          error: { message: 'rollout_percent must be a whole number from 0 to 100' },
+        });
+      },
+    );
+
     it('takes a thousand users', async () => {
       const allow_user_ids = Array.from({ length: 1000 }, newId);
       await set('signup', { enabled: true, rollout_percent: 0, allow_user_ids });
@@ -159,6 +177,41 @@ describe('feature flags', () => {
       expect((await put('signup', { enabled: false }, user)).status).toBe(403);
       expect((await app.as(user, 'get', '/api/flags/signup')).status).toBe(403);
       expect((await put('unknown', { enabled: false }, user)).status).toBe(403);
+    });
+
+    it('loses an erased user in the transaction of the erasure, with its event and audit entry', async () => {
+      const [person, other] = [await app.createUser(), newId()];
+      const listing = { enabled: true, rollout_percent: 0, allow_user_ids: [person.id, other] };
+      await set('export', listing);
+      await set('import', listing);
+      await set('webhooks', { enabled: true, allow_user_ids: [other] });
+      const before = await app.as(manager, 'get', '/api/flags/webhooks').expect(200);
+      await app.as(app.admin, 'delete', `/api/users/${person.id}`).expect(204);
+      await app.as(app.admin, 'post', `/api/users/${person.id}/erase`).expect(202);
+      for (const key of ['export', 'import']) {
+        const { body } = await app.as(manager, 'get', `/api/flags/${key}`).expect(200);
+        expect(body).toMatchObject({ enabled: true, rollout_percent: 0, allow_user_ids: [other] });
+      }
+      expect((await app.as(manager, 'get', '/api/flags/webhooks')).body).toEqual(before.body);
+      const entries = (await app.as(app.admin, 'get', '/api/audit?action=flag.set,user.erase&limit=3'))
+        .body as { action: string; actor: object; target: { id: string }; changes: object }[];
+      expect(entries.map(({ target }) => target.id).toSorted()).toEqual(
+        ['export', 'import', person.id].toSorted(),
+      );
+      for (const { action, actor, changes } of entries) {
+        expect(actor).toMatchObject({ id: app.admin.id });
+        if (action !== 'flag.set') continue;
+        const allow_user_ids = { from: [person.id, other].toSorted(), to: [other] };
+        expect(changes).toEqual({ allow_user_ids });
+      }
+      await settled(database);
+      const feed = await app.as(app.admin, 'get', '/api/events?type=flag.changed,user.erased&limit=100');
+      const last = (feed.body as { type: string; subject: string; data: object | null }[]).slice(-3);
+      expect(last.map(({ subject }) => subject).toSorted()).toEqual(
+        ['flag/export', 'flag/import', person.id].toSorted(),
+      );
+      for (const { type, data } of last)
+        if (type === 'flag.changed') expect(data).toMatchObject({ allow_user_ids: [other] });
     });
 
     it('is audited with old and new values, and emits flag.changed', async () => {
@@ -177,111 +230,6 @@ describe('feature flags', () => {
         subject: 'flag/webhooks',
         data: { key: 'webhooks', enabled: true, rollout_percent: 40, allow_user_ids: [user.id] },
       });
-    });
-  });
-
-  describe('OFREP', () => {
-    const evaluate = (key: string, body: unknown, caller = user) =>
-      app.as(caller, 'post', `/ofrep/v1/evaluate/flags${key && `/${key}`}`).send(body as object);
-    const contextOf = ({ id }: TestUser) => ({ context: { targetingKey: id, plan: 'free', age: 3 } });
-
-    it('evaluates one flag and all flags, as its schema says', async () => {
-      await set('import', { enabled: false });
-      await set('export', { enabled: true, rollout_percent: 30 });
-      await set('signup', { enabled: true, rollout_percent: 0, allow_user_ids: [user.id] });
-      const one = await evaluate('signup', contextOf(user)).expect(200).expect('Cache-Control', 'no-store');
-      expect(one.body).toEqual({ key: 'signup', value: true, reason: 'TARGETING_MATCH', variant: 'on' });
-      expect(ofrepFaults('evaluationSuccess', one.body)).toEqual([]);
-      const all = await evaluate('', contextOf(user)).expect(200).expect('Cache-Control', 'no-store');
-      expect(ofrepFaults('bulkEvaluationSuccess', all.body)).toEqual([]);
-      const { flags } = all.body as { flags: FlagBody[] };
-      expect(flags.map(({ key, reason }) => [key, reason])).toEqual([
-        ['breached_passwords', 'STATIC'],
-        ['export', 'SPLIT'],
-        ['import', 'DISABLED'],
-        ['signup', 'TARGETING_MATCH'],
-        ['webhooks', 'STATIC'],
-      ]);
-      // The list shows the same values.
-      expect(flags.map(({ key, value }) => [key, value])).toEqual(
-        (await list(user)).map(({ key, value }) => [key, value]),
-      );
-      await evaluate('', contextOf(user))
-        .query({ flagConfigEtag: 'a', flagConfigLastModified: '1' })
-        .expect(200);
-    });
-
-    it('sends no values that the client has', async () => {
-      const first = await evaluate('', contextOf(user)).expect(200);
-      const tag = first.get('ETag') ?? '';
-      expect(tag).toMatch(/^"[^"]+"$/);
-      const again = await evaluate('', contextOf(user)).set('If-None-Match', tag).expect(304);
-      expect([again.get('ETag'), again.text]).toEqual([tag, '']);
-      await set('import', { enabled: false });
-      const changed = await evaluate('', contextOf(user)).set('If-None-Match', tag).expect(200);
-      expect(changed.get('ETag')).not.toBe(tag);
-    });
-
-    it.each<[name: string, key: string, body: unknown, status: number, schema: OfrepSchema, code: string]>([
-      [
-        'an unknown flag',
-        'unknown',
-        { context: { targetingKey: NOBODY } },
-        404,
-        'flagNotFound',
-        'FLAG_NOT_FOUND',
-      ],
-      ['no user', 'signup', { context: {} }, 400, 'evaluationFailure', 'TARGETING_KEY_MISSING'],
-      [
-        'an empty user',
-        'signup',
-        { context: { targetingKey: '' } },
-        400,
-        'evaluationFailure',
-        'TARGETING_KEY_MISSING',
-      ],
-      ['a number', 'signup', { context: { targetingKey: 1 } }, 400, 'evaluationFailure', 'INVALID_CONTEXT'],
-      ['no context', 'signup', {}, 400, 'evaluationFailure', 'INVALID_CONTEXT'],
-      ['a list', 'signup', { context: [] }, 400, 'evaluationFailure', 'INVALID_CONTEXT'],
-      ['another property', 'signup', { context: {}, a: 1 }, 400, 'evaluationFailure', 'PARSE_ERROR'],
-      ['no user for all flags', '', { context: {} }, 400, 'bulkEvaluationFailure', 'TARGETING_KEY_MISSING'],
-    ])('refuses %s in its own words and in ours', async (_, key, body, status, schema, errorCode) => {
-      const answer = await evaluate(key, body);
-      expect([answer.status, answer.body]).toMatchObject([
-        status,
-        { errorCode, error: { request_id: answer.get('X-Request-Id') } },
-      ]);
-      expect(ofrepFaults(schema, answer.body)).toEqual([]);
-      const problem = await evaluate(key, body).set('Accept', 'application/problem+json');
-      expect(problem.body).toMatchObject({ status, errorCode });
-    });
-
-    it('refuses a body that is not JSON', async () => {
-      const answer = await evaluate('signup', '{').set('Content-Type', 'application/json');
-      expect(answer.status).toBe(400);
-      expect(ofrepFaults('evaluationFailure', answer.body)).toEqual([]);
-    });
-
-    it('evaluates for others only with flags:manage', async () => {
-      const refused = await evaluate('signup', contextOf(manager), user);
-      expect([refused.status, refused.body]).toMatchObject([403, { error: { code: 'FORBIDDEN' } }]);
-      expect((await evaluate('', contextOf(manager), user)).status).toBe(403);
-      await evaluate('signup', contextOf(user), manager).expect(200);
-      await evaluate('signup', { context: { targetingKey: 'a service' } }, manager).expect(200);
-      await evaluate('signup', { context: { targetingKey: user.id.toUpperCase() } }).expect(200);
-      expect((await app.request('post', '/ofrep/v1/evaluate/flags').send(contextOf(user))).status).toBe(401);
-      expect((await app.as(user, 'get', '/ofrep/v1/evaluate/flags')).status).toBe(405);
-    });
-
-    it('has a schema that finds faults', () => {
-      expect(ofrepFaults('evaluationSuccess', { key: 'a', reason: 'STATIC', value: true })).toEqual([]);
-      for (const wrong of [
-        { key: 'a', value: true },
-        { key: 'a', reason: 'WHY', value: true },
-        { key: 'a', reason: 'STATIC', value: null },
-      ])
-        expect(ofrepFaults('evaluationSuccess', wrong)).not.toEqual([]);
-      expect(ofrepFaults('flagNotFound', { key: 'a', errorCode: 'GENERAL' })).not.toEqual([]);
     });
   });
 

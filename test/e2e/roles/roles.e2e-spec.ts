@@ -107,6 +107,14 @@ describe('roles', () => {
       expect(same.body).toEqual(changed.body);
     });
 
+    it('takes back what a read returns, and refuses the name of another role', async () => {
+      const { body } = await put(app.admin, 'read-back', { permissions: ['users:read'] }).expect(200);
+      const again = await put(app.admin, 'read-back', { ...(body as object), version: 7 }).expect(200);
+      expect(again.body).toEqual(body);
+      const wrong = await put(app.admin, 'read-back', { name: 'support', permissions: [] }).expect(400);
+      expect(wrong.body).toMatchObject({ error: { message: 'name must be the one in the path' } });
+    });
+
     it('grants and withdraws permissions from the next request on', async () => {
       await put(app.admin, 'helper', { permissions: [] }).expect(200);
       const holder = await app.createUser(['user', 'helper']);
@@ -169,7 +177,8 @@ describe('roles', () => {
       ['a single name', { permissions: 'users:read' }],
       ['an unknown permission', { permissions: ['users:read', 'users:everything'] }],
       ['a duplicate permission', { permissions: ['users:read', 'users:read'] }],
-      ['an unknown property', { permissions: [], shipped: true }],
+      ['an unknown property', { permissions: [], owner: 'admin' }],
+      ['a role that ships', { permissions: [], shipped: true }],
     ])('refuses %s and creates nothing', async (_, body) => {
       const answer = await put(app.admin, 'faulty', body);
       expect(answer.status).toBe(400);

@@ -65,6 +65,7 @@ const schemas = {
     properties: { errorCode: { type: 'string' }, errorDetails: { type: 'string' } },
     required: ['errorCode'],
   },
+  generalErrorResponse: { type: 'object', properties: { errorDetails: { type: 'string' } } },
 } as const;
 
 export type OfrepSchema = keyof typeof schemas;

@@ -131,6 +131,18 @@ export type PutRoleDto = {
      * The names of the permissions
      */
     permissions: Array<'users:read' | 'users:write' | 'users:delete' | 'roles:grant' | 'sessions:revoke' | 'tokens:introspect' | 'audit:read' | 'events:read' | 'export:run' | 'resources:transfer' | 'webhooks:manage' | 'flags:manage' | 'jobs:manage'>;
+    /**
+     * The name in the path, which may be repeated here
+     */
+    name?: string;
+    /**
+     * False, as a read returns it. It may be sent back
+     */
+    shipped?: boolean;
+    /**
+     * The version that a read returns. It may be sent back and has no effect; `If-Match` guards against other changes
+     */
+    version?: number;
 };
 
 export type UserResponse = {
@@ -744,6 +756,64 @@ export type MailedTokenResponse = {
     email: string;
 };
 
+export type DeliveryAttemptResponse = {
+    /**
+     * When the attempt began
+     */
+    at: string;
+    /**
+     * The status of the receiver’s response. Null if none came
+     */
+    status: number | null;
+    /**
+     * The duration of the attempt in milliseconds
+     */
+    duration_ms: number;
+    /**
+     * The reason of a failed attempt
+     */
+    error?: string;
+    /**
+     * The first 4 KiB of the response. Absent if it was empty or the user of the event is erased
+     */
+    response?: string;
+};
+
+export type UserDeliveryResponse = {
+    /**
+     * The id, which never changes
+     */
+    id: string;
+    /**
+     * The id of the event, which is also the `webhook-id` of the requests
+     */
+    event_id: string;
+    /**
+     * The position of the event in the order of all events
+     */
+    position: string;
+    /**
+     * A `dead` delivery has failed for good, unless it is sent again on request
+     */
+    status: 'pending' | 'delivered' | 'dead';
+    /**
+     * The attempts so far, oldest first. A delivery that was sent again on request keeps the last ten before it
+     */
+    attempts: Array<DeliveryAttemptResponse>;
+    /**
+     * The time of the next attempt at the earliest. Deliveries before it and a pause can delay it. Null unless the delivery is pending
+     */
+    next_attempt_at: string | null;
+    /**
+     * The id of the webhook that received the event or shall receive it
+     */
+    webhook_id: string;
+    /**
+     * The type of the event
+     */
+    type: string;
+};
+
 export type PersonalDataResponse = {
     account: UserResponse;
     /**
@@ -766,6 +836,14 @@ export type PersonalDataResponse = {
      * The events of the user, oldest first
      */
     events: Array<EventResponse>;
+    /**
+     * The deliveries of the user’s events to webhooks in the last 30 days, oldest first
+     */
+    webhook_deliveries: Array<UserDeliveryResponse>;
+    /**
+     * The keys of the feature flags that list the user
+     */
+    flags: Array<string>;
     /**
      * The audit entries with the user as actor or target, newest first. Personal data of other users is null
      */
@@ -1018,6 +1096,18 @@ export type PutFlagDto = {
      */
     allow_user_ids?: Array<string>;
     /**
+     * The key in the path, which may be repeated here
+     */
+    key?: string;
+    /**
+     * The description that a read returns. It may be sent back and has no effect
+     */
+    description?: string;
+    /**
+     * The version that a read returns. It may be sent back and has no effect; `If-Match` guards against other changes
+     */
+    version?: number;
+    /**
      * False turns the flag off for everyone, whatever the rest says
      */
     enabled: boolean;
@@ -1204,29 +1294,6 @@ export type UpdateWebhookDto = {
      * `paused` lets deliveries wait, `active` continues them
      */
     status?: 'active' | 'paused';
-};
-
-export type DeliveryAttemptResponse = {
-    /**
-     * When the attempt began
-     */
-    at: string;
-    /**
-     * The status of the receiver’s response. Null if none came
-     */
-    status: number | null;
-    /**
-     * The duration of the attempt in milliseconds
-     */
-    duration_ms: number;
-    /**
-     * The reason of a failed attempt
-     */
-    error?: string;
-    /**
-     * The first 4 KiB of the response. Absent if it was empty or the user of the event is erased
-     */
-    response?: string;
 };
 
 export type DeliveryResponse = {

@@ -4,6 +4,7 @@ import { SessionResponse } from '../../auth/dto/session.response.js';
 import { EventResponse } from '../../events/dto/event.response.js';
 import { ResourceResponse } from '../../resources/dto/resource.response.js';
 import { UserResponse } from '../../users/dto/user.response.js';
+import { UserDeliveryResponse } from '../../webhooks/dto/delivery.response.js';
 
 /** All data held about one person, as one document. */
 export class PersonalDataResponse {
@@ -23,6 +24,13 @@ export class PersonalDataResponse {
 
   /** The events of the user, oldest first */
   events: EventResponse[];
+
+  /** The deliveries of the user’s events to webhooks in the last 30 days, oldest first */
+  webhook_deliveries: UserDeliveryResponse[];
+
+  /** The keys of the feature flags that list the user
+   * @example ["export"] */
+  flags: string[];
 
   /** The audit entries with the user as actor or target, newest first. Personal data of other users is null */
   audit_entries: AuditEntryResponse[];

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { MoreThan } from 'typeorm';
 import type { PageKey } from '../../../common/pagination/cursor.js';
 import { estimateRows } from '../../../platform/database/estimate-rows.js';
 import { returnedEntity } from '../../../platform/database/returned-entity.js';
@@ -59,6 +60,15 @@ export class DeliveriesRepository {
       .limit(limit)
       .offset(offset)
       .getMany();
+  }
+
+  /** Returns deliveries of the events of one subject, oldest first, after the one with the id `after`. */
+  findAbout(subject: string, after: string | null, limit: number): Promise<Delivery[]> {
+    return this.deliveries.find({
+      where: { subject, ...(after !== null && { id: MoreThan(after) }) },
+      order: { id: 'ASC' },
+      take: limit,
+    });
   }
 
   count({ webhookId, status }: Pick<DeliveryPage, 'webhookId' | 'status'>): Promise<number> {

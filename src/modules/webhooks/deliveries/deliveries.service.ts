@@ -5,7 +5,11 @@ import { type Page, toPage } from '../../../common/pagination/page.js';
 import { assertOffsetOrCursor, DEFAULT_LIMIT } from '../../../common/pagination/page-query.dto.js';
 import { AuditLog } from '../../../platform/audit-log/audit-log.service.js';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
-import { type DeliveryResponse, toDeliveryResponse } from '../dto/delivery.response.js';
+import {
+  type DeliveryResponse,
+  toDeliveryResponse,
+  type UserDeliveryResponse,
+} from '../dto/delivery.response.js';
 import type { ListDeliveriesDto } from '../dto/list-deliveries.dto.js';
 import { WebhookDeliverer } from '../sending/webhook.deliverer.js';
 import { webhookTarget } from '../webhook-pauses.service.js';
@@ -69,6 +73,14 @@ export class DeliveriesService {
       this.unitOfWork.afterCommit(() => this.deliverer.wake());
       return this.describe(renewed);
     });
+  }
+
+  /** Returns deliveries of the events of a user to any webhook, oldest first, after the one with the id `after`. */
+  async findOfUser(userId: string, after: string | null, limit: number): Promise<UserDeliveryResponse[]> {
+    const found: UserDeliveryResponse[] = [];
+    for (const each of await this.repository.findAbout(userId, after, limit))
+      found.push(Object.assign(await this.describe(each), { webhook_id: each.webhookId }));
+    return found;
   }
 
   /** Returns a delivery as the API does, with the responses that can still be decrypted. */

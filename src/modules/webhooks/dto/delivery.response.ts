@@ -59,6 +59,13 @@ export class DeliveryResponse {
   next_attempt_at: string | null;
 }
 
+/** A delivery of an event of a user, in the data package of that user. */
+export class UserDeliveryResponse extends DeliveryResponse {
+  /** The id of the webhook that received the event or shall receive it */
+  @ApiProperty({ format: 'uuid', example: '0192f1c4-8a4e-7c31-9d52-3f6f0c2b7a10' })
+  webhook_id: string;
+}
+
 /** Returns a delivery in the API's spelling. `responses` are those of its attempts, null for one that is not known. */
 export function toDeliveryResponse(
   delivery: Delivery,
