@@ -36,7 +36,7 @@ export class FlagWriter {
     if (Object.keys(changes).length === 0) return before;
     await this.repository.update(after);
     await this.record(before, after, changes);
-    await this.snapshots.announceChange();
+    await this.snapshots.announceChange(after);
     return after;
   }
 

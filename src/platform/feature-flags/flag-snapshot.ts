@@ -32,4 +32,9 @@ export class FlagSnapshot {
   settingOf(key: string): FlagSetting | null {
     return this.entries.get(key)?.setting ?? null;
   }
+
+  /** Returns the settings of all declared flags. */
+  settings(): FlagSetting[] {
+    return [...this.entries.values()].map(({ setting }) => setting);
+  }
 }

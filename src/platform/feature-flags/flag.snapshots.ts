@@ -5,7 +5,7 @@ import { UnitOfWork } from '../database/transactions/unit-of-work.js';
 import { PeriodicTask } from '../lifecycle/periodic-task.js';
 import { BackgroundLogger } from '../logging/background.logger.js';
 import { DECLARED_FLAGS } from './declared-flags.token.js';
-import type { DeclaredFlag } from './declared-flag.js';
+import type { DeclaredFlag, FlagSetting } from './declared-flag.js';
 import { FlagSnapshot } from './flag-snapshot.js';
 import { FlagsRepository } from './flags.repository.js';
 
@@ -31,6 +31,8 @@ export class FlagSnapshots implements OnModuleInit, OnModuleDestroy {
   private latest: FlagSnapshot;
   private reading: Promise<void> = Promise.resolve();
   private next: Promise<void> | null = null;
+  /** The number of changes that this instance has made. */
+  private ownChanges = 0;
   private retry: NodeJS.Timeout | undefined;
   private stopped = false;
 
@@ -63,12 +65,16 @@ export class FlagSnapshots implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Has every instance read the flags again when the current transaction commits. This instance does so before it
-   * responds.
+   * Puts a changed setting into effect when the current transaction commits: on this instance before it responds, on every
+   * other one as soon as it has read the flags again.
    */
-  async announceChange(): Promise<void> {
+  async announceChange(setting: FlagSetting): Promise<void> {
     await this.notifications.notify(CHANNEL, '');
-    this.unitOfWork.afterCommit(() => this.refresh());
+    this.unitOfWork.afterCommit(() => {
+      // Applied without a read, because a busy database may refuse one.
+      this.apply(setting);
+      void this.refresh();
+    });
   }
 
   /** Reads the flags again unless notifications are sure to arrive. */
@@ -100,8 +106,18 @@ export class FlagSnapshots implements OnModuleInit, OnModuleDestroy {
     }
   }
 
+  /** Leaves the snapshot alone when this instance changed a flag meanwhile, because its change may be missing in what was read. */
   private async read(): Promise<void> {
+    const before = this.ownChanges;
     const stored = await requestContext.share(READ_TIMEOUT_MS, () => this.repository.findAll());
-    this.latest = new FlagSnapshot(this.declared, stored);
+    if (this.ownChanges === before) this.latest = new FlagSnapshot(this.declared, stored);
+  }
+
+  /** Ignores a setting that is older than the one in effect, which another instance may have changed since. */
+  private apply(setting: FlagSetting): void {
+    this.ownChanges++;
+    if ((this.latest.settingOf(setting.key)?.version ?? 0) >= setting.version) return;
+    const settings = this.latest.settings().filter(({ key }) => key !== setting.key);
+    this.latest = new FlagSnapshot(this.declared, [...settings, setting]);
   }
 }
