@@ -1,4 +1,4 @@
-// What a hanging service of breached passwords does to other requests and to sign-ups, and how its circuit breaker opens,
+// Measures what a hanging service of breached passwords does to other requests and to sign-ups, and how its circuit breaker opens,
 // probes and closes.
 
 import { randomUUID } from 'node:crypto';

@@ -39,7 +39,7 @@ interface Host {
 /** Sends one request, without retries and without following a redirect. */
 export class AttemptSender {
   private readonly pools: ConnectionPools;
-  /** By address of the host and name of the pool. */
+  /** The hosts by their address and the name of the pool. */
   private readonly hosts = new Map<string, Host>();
 
   constructor(private readonly targets: OutboundTargetsService) {

@@ -87,7 +87,7 @@ wherePossible(noRedis, 'the Redis stream of events', () => {
       const old = await positionsIn(database);
       await writeEvents(database, 2, '23 hours');
       const recent = (await positionsIn(database)).slice(old.length);
-      // As the service left it in the hour in which these events were recent.
+      // The state that the service left in the hour in which these events were recent.
       const sender = await RedisStream.at(redis.url, STREAM, randomUUID());
       await sender.claim();
       await sender.append('0-0', old.map(agedEntry));
