@@ -96,7 +96,7 @@ describe('a migration of a table that a long transaction reads', () => {
       logger: 'debug',
     });
     await source.initialize();
-    // As pg_dump does for as long as it runs.
+    // pg_dump holds this lock for as long as it runs.
     reader = await HeldLock.take(database.url, 'LOCK TABLE users IN ACCESS SHARE MODE');
   });
   afterEach(async () => {
