@@ -1,5 +1,5 @@
-// `npm run docs:tables`: regenerates the tables under docs/reference from the sources, which are compiled in
-// memory.
+// `npm run docs:tables`: regenerates the tables under docs/reference, and the variables in the schema of the Helm
+// chart, from the sources, which are compiled in memory.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -20,13 +20,17 @@ registerHooks({
 });
 await import('reflect-metadata');
 const { pageOf, tableNames, withTable } = await import('../test/support/reference-tables.ts');
+const { CHART_SCHEMA, withVariables } = await import('../test/support/deploy/chart-variables.ts');
 const { readReferenceSources } = await import('../test/support/reference-sources.ts');
 
 const sources = await readReferenceSources();
-for (const name of tableNames) {
-  const path = new URL(`../${pageOf(name)}`, import.meta.url);
+for (const name of tableNames) update(pageOf(name), name, (page) => withTable(page, name, sources));
+update(CHART_SCHEMA, 'variables', (schema) => withVariables(schema, sources.variables));
+
+function update(file, what, change) {
+  const path = new URL(`../${file}`, import.meta.url);
   const before = readFileSync(path, 'utf8');
-  const after = withTable(before, name, sources);
+  const after = change(before);
   if (after !== before) writeFileSync(path, after);
-  process.stdout.write(`${pageOf(name)}: ${name} ${after === before ? 'is up to date' : 'was updated'}\n`);
+  process.stdout.write(`${file}: ${what} ${after === before ? 'is up to date' : 'was updated'}\n`);
 }

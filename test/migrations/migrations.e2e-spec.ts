@@ -77,6 +77,16 @@ async function seed(database: TestDatabase): Promise<void> {
   await database.query(`INSERT INTO signing_keys VALUES ('kid', '\\x00')`);
 }
 
+/** Parts of the first release, which landed before these rules. No installation that has data still has to run them. */
+const LANDED = [
+  ...Array.from(
+    { length: 4 },
+    () => 'Erasure1795500004000: a release does not drop, rename or retype what the one before still reads',
+  ),
+  'ErasedOwners1795500008000: a release does not drop, rename or retype what the one before still reads',
+  'ErasedOwners1795500008000: the rows of an existing table are changed by a task in batches',
+];
+
 const judge = (up: string[], more: Partial<RecordedMigration> = {}) =>
   faultsOf(
     [
@@ -98,7 +108,7 @@ describe('a migration', () => {
     );
     expect(migrations.length).toBeGreaterThan(0);
     const recorded = await Promise.all(migrations.map(([name, migration]) => record(name, migration)));
-    expect(faultsOf(recorded, release)).toEqual([]);
+    expect(faultsOf(recorded, release)).toEqual(LANDED);
   });
 
   it.each([
@@ -116,8 +126,42 @@ describe('a migration', () => {
     ['ALTER TABLE users RENAME COLUMN name TO title', 'does not drop'],
     ['ALTER TABLE users ALTER COLUMN name TYPE varchar(10)', 'does not drop'],
     ['-- contract: unread since 1.2.0\nALTER TABLE users DROP COLUMN name', 'does not drop'],
+    ['DROP INDEX users_name', 'dropped and rebuilt CONCURRENTLY'],
+    ['REINDEX TABLE users', 'dropped and rebuilt CONCURRENTLY'],
+    ['ALTER TABLE users ADD age integer NOT NULL', 'has a default'],
+    ['ALTER TABLE users ADD COLUMN key uuid DEFAULT gen_random_uuid()', 'constant default'],
+    ['ALTER TABLE users ADD COLUMN seen timestamptz NOT NULL DEFAULT clock_timestamp()', 'constant default'],
+    ['ALTER TABLE users ADD COLUMN double integer GENERATED ALWAYS AS (age * 2) STORED', 'constant default'],
+    ['ALTER TABLE users ADD COLUMN number bigserial', 'constant default'],
+    ['ALTER TABLE users ADD COLUMN age integer CHECK (age > 0)', 'no constraint of its own'],
+    ['ALTER TABLE users ADD COLUMN owner uuid REFERENCES people', 'no constraint of its own'],
+    ['ALTER TABLE users ADD COLUMN code text UNIQUE', 'no constraint of its own'],
+    ['ALTER TABLE users ALTER name SET NOT NULL', 'becomes NOT NULL'],
+    ['ALTER TABLE users ADD CHECK (age > 0)', 'NOT VALID'],
+    ['ALTER TABLE users ADD FOREIGN KEY (owner) REFERENCES people', 'NOT VALID'],
+    ['ALTER TABLE users ADD PRIMARY KEY (id)', 'USING INDEX'],
+    ['ALTER TABLE users DROP name', 'does not drop'],
+    ['ALTER TABLE users ALTER name TYPE varchar(10)', 'does not drop'],
+    ['ALTER TABLE users RENAME TO people', 'does not drop'],
+    ['ALTER TABLE users SET SCHEMA old', 'does not drop'],
+    ['DROP FUNCTION search_fold', 'does not drop'],
+    ['ALTER TABLE users ALTER COLUMN name DROP DEFAULT', 'a default stays'],
+    ['LOCK TABLE users', 'not locked'],
+    ['TRUNCATE users', 'not locked'],
+    ['ALTER TABLE users SET UNLOGGED', 'not locked'],
+    ['ALTER TABLE users DETACH PARTITION users_1', 'not locked'],
+    ['UPDATE users SET name = 1', 'in batches'],
+    ['DELETE FROM users', 'in batches'],
   ])('is rejected for: %s', (sql, reason) => {
     expect(judge([sql])).toEqual([expect.stringContaining(reason)]);
+  });
+
+  it('is rejected for a constraint that is added and validated at once', () => {
+    const up = [
+      'ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID',
+      'ALTER TABLE users VALIDATE CONSTRAINT c',
+    ];
+    expect(judge(up)).toEqual([expect.stringContaining('in a migration after')]);
   });
 
   it('is rejected without a down migration', () => {
@@ -131,11 +175,34 @@ describe('a migration', () => {
     ['ALTER TABLE users ADD COLUMN age integer NOT NULL DEFAULT 0'],
     ['ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID'],
     ['ALTER TABLE users VALIDATE CONSTRAINT c'],
+    ['ALTER TABLE users ADD age integer, ADD names text[] COLLATE "C"'],
+    [
+      "ALTER TABLE users ADD COLUMN state text NOT NULL DEFAULT 'new', ADD COLUMN since timestamptz DEFAULT now()",
+    ],
+    ['ALTER TABLE users ALTER COLUMN name DROP NOT NULL', 'ALTER TABLE users ALTER name SET STATISTICS 0'],
+    ['ALTER TABLE users ALTER COLUMN name SET DEFAULT clock_timestamp()'],
+    ['ALTER TABLE users ADD CONSTRAINT users_key UNIQUE USING INDEX users_key'],
+    ["UPDATE roles SET version = version + 1 WHERE name = 'admin'"],
+    ['-- contract: unread since 1.1.0\nALTER TABLE users ALTER COLUMN name DROP DEFAULT'],
     ['CREATE INDEX by_outcome ON ONLY audit_entries (outcome)'],
     ['-- contract: unread since 1.1.0\nALTER TABLE users DROP COLUMN name'],
     ['CREATE TABLE more (id uuid NOT NULL)', 'CREATE INDEX more_id ON more (id)'],
   ])('passes with: %s', (...up) => {
     expect(judge(up)).toEqual([]);
+  });
+
+  it('is judged by what it runs, not by the bodies of its functions', async () => {
+    const body = (head: string) =>
+      `${head} $$ BEGIN\n UPDATE users SET name = '';\n DROP TABLE users;\n END $$`;
+    const recorded = (sql: string) =>
+      record('next', {
+        name: 'next',
+        up: (runner) => runner.query(sql),
+        down: (runner) => runner.query('SELECT 1'),
+      });
+    const judged = async (sql: string) => judge([...(await recorded(sql)).up]);
+    expect(await judged(body('CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS'))).toEqual([]);
+    expect(await judged(body('DO'))).not.toEqual([]);
   });
 
   it('passes with an index made CONCURRENTLY outside a transaction', () => {

@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { migrate } from '../../../src/platform/database/startup/migrate.js';
+import { runMigrations } from '../../../src/platform/database/startup/run-migrations.js';
 import { Instance } from '../../support/app/instance.js';
+import { HeldLock } from '../../support/database/held-lock.js';
 import { KEEPS_NO_STATEMENTS, noPgBouncer, PgBouncer } from '../../support/database/pgbouncer.js';
 import { MASTER_KEY } from '../../support/app/secrets.js';
 import { ADMIN, signIn } from '../../support/app/test-app.js';
@@ -70,6 +73,61 @@ describe('the migration lock', () => {
     } finally {
       await instance.stop();
     }
+  });
+});
+
+class AddsMore1999999999999 implements MigrationInterface {
+  up = (runner: QueryRunner) => runner.query('ALTER TABLE users ADD COLUMN more text');
+  down = (runner: QueryRunner) => runner.query('ALTER TABLE users DROP COLUMN more');
+}
+
+describe('a migration of a table that a long transaction reads', () => {
+  let database: TestDatabase;
+  let source: DataSource;
+  let reader: HeldLock;
+  beforeEach(async () => {
+    database = await TestDatabase.create();
+    source = new DataSource({
+      type: 'postgres',
+      url: database.url,
+      migrations: [AddsMore1999999999999],
+      migrationsTransactionMode: 'each',
+      installExtensions: false,
+      logger: 'debug',
+    });
+    await source.initialize();
+    // pg_dump holds this lock for as long as it runs.
+    reader = await HeldLock.take(database.url, 'LOCK TABLE users IN ACCESS SHARE MODE');
+  });
+  afterEach(async () => {
+    await reader?.release();
+    await source?.destroy();
+    await database?.drop();
+  });
+
+  it('keeps nobody else from the table, and runs when the transaction has ended', async () => {
+    const notices: string[] = [];
+    const running = runMigrations(source, { notice: (message) => notices.push(message) });
+    await until(() => notices.length > 0);
+    // The migration waits with each of these at least once. Behind a lock that waits without a limit they would never end.
+    await until(async () => (await reader.waiting()) > 0);
+    await database.query('SELECT count(*) FROM users');
+    await until(async () => (await reader.waiting()) > 0);
+    await database.query(`UPDATE users SET name = 'Ada' WHERE false`);
+    await reader.release();
+
+    expect(await running).toEqual(['AddsMore1999999999999']);
+    expect(notices).toEqual([
+      'the migration AddsMore1999999999999 waits for a transaction that uses the same table',
+    ]);
+    expect(await database.query('SELECT more FROM users LIMIT 1')).toEqual([]);
+  });
+
+  it('fails the start when the transaction does not end', async () => {
+    const running = runMigrations(source, { notice: () => {}, giveUpAfterMs: 1 });
+    await expect(running).rejects.toThrow(
+      'The migration AddsMore1999999999999 could not lock its table for 0.001 s: end the transaction that uses it, or start again later',
+    );
   });
 });
 

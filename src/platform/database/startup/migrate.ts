@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { runMigrations } from 'graphile-worker';
+import { runMigrations as migrateWorker } from 'graphile-worker';
 import pg from 'pg';
 import { QUEUE_SCHEMA } from '../queue-schema.js';
 import { DataSource, type MigrationInterface } from 'typeorm';
@@ -8,6 +8,7 @@ import { grantServicePrivileges } from './service-privileges.js';
 import { assertAppendOnly } from './assert-append-only.js';
 import { connectionOptions } from '../driver/connections/connection-options.js';
 import { withMigrationLock } from './migration-lock.js';
+import { runMigrations } from './run-migrations.js';
 import { shareServerConnections } from './detect-pooler.js';
 import {
   CONNECT_TIMEOUT_MS,
@@ -34,11 +35,12 @@ export interface DatabaseAddresses {
  * privileges it needs. Many instances may call it at once: one migrates under a lock, and the next finds
  * nothing to do. The lock belongs to a session, so an address that leads through a transaction pooler is
  * refused.
- * @param notice receives the name of the lock's holder when this instance has to wait for it
+ * @param notice receives the name of the lock's holder when this instance has to wait for it, and that of a
+ * migration that waits for a table
  * @returns the names of the migrations that ran
  * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or is behind a
- * transaction pooler. Also thrown when another session has held the lock for 120 s, or append-only tables are
- * unprotected.
+ * transaction pooler. Also thrown when another session has held the lock or a table for 120 s, or append-only
+ * tables are unprotected.
  */
 export async function migrate(
   addresses: DatabaseAddresses,
@@ -51,15 +53,24 @@ export async function migrate(
     await refusePooler(lock, addresses);
     await lock.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
     return await withMigrationLock(lock, notice, () =>
-      bringUpToDate(lock, owner.url, addresses.DATABASE_URL),
+      bringUpToDate(lock, owner.url, { serviceUrl: addresses.DATABASE_URL, notice }),
     );
   } finally {
     await lock.end();
   }
 }
 
-async function bringUpToDate(lock: pg.Client, url: string, serviceUrl: string): Promise<string[]> {
-  const names = await runPending(url);
+interface Beside {
+  readonly serviceUrl: string;
+  readonly notice: (message: string) => void;
+}
+
+async function bringUpToDate(
+  lock: pg.Client,
+  url: string,
+  { serviceUrl, notice }: Beside,
+): Promise<string[]> {
+  const names = await runPending(url, notice);
   await assertAppendOnly(lock);
   // Runs before any write, because transaction IDs start over in another cluster and after a promotion.
   await lock.query('SELECT begin_epoch()');
@@ -80,7 +91,7 @@ export async function findMigrations(): Promise<MigrationClass[]> {
   return modules.flatMap((module) => Object.values(module));
 }
 
-async function runPending(url: string): Promise<string[]> {
+async function runPending(url: string, notice: (message: string) => void): Promise<string[]> {
   const { connectionString, ...connection } = connectionOptions(url);
   const dataSource = new DataSource({
     type: 'postgres',
@@ -89,11 +100,13 @@ async function runPending(url: string): Promise<string[]> {
     migrations: await findMigrations(),
     migrationsTransactionMode: 'each',
     installExtensions: false,
+    // Silent. The usual logger prints every failed attempt between the lines of the log; the last failure is thrown.
+    logger: 'debug',
     extra: { ...connection, max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
   });
   await dataSource.initialize();
   try {
-    return (await dataSource.runMigrations()).map((migration) => migration.name);
+    return await runMigrations(dataSource, { notice });
   } finally {
     await dataSource.destroy();
   }
@@ -110,7 +123,7 @@ async function migrateQueue(url: string): Promise<void> {
   pgPool.on('error', () => undefined);
   pgPool.on('connect', (client) => client.on('error', () => undefined));
   try {
-    await runMigrations({ pgPool, schema: QUEUE_SCHEMA, parsedCronItems: [] });
+    await migrateWorker({ pgPool, schema: QUEUE_SCHEMA, parsedCronItems: [] });
   } finally {
     await pgPool.end();
   }
