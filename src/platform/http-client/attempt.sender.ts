@@ -1,8 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { Agent, Dispatcher } from 'undici';
 import { requestContext } from '../../common/context/request-context.js';
+import { formatTraceparent, newTraceIdBytes } from '../../common/context/trace.js';
+import { traceContext } from '../../common/context/trace-context.js';
 import { createGuardedConnector } from './guarded-connector.js';
 import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './outbound-outcome.js';
+import { inAttemptSpan } from './attempt-span.js';
 import type { OutboundTargetsService } from './outbound-targets.service.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -42,7 +44,16 @@ export class AttemptSender {
   constructor(private readonly targets: OutboundTargetsService) {}
 
   /** Never throws for what the other side does. */
-  async send(request: OutboundRequest): Promise<OutboundOutcome> {
+  send(request: OutboundRequest): Promise<OutboundOutcome> {
+    return inAttemptSpan(request, () => this.sendWithin(request));
+  }
+
+  /** Closes all connections, also those with requests in progress. */
+  async close(): Promise<void> {
+    await (await this.agent)?.destroy();
+  }
+
+  private async sendWithin(request: OutboundRequest): Promise<OutboundOutcome> {
     const startedAt = performance.now();
     const limit = new AbortController();
     const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -65,11 +76,6 @@ export class AttemptSender {
       clearTimeout(timer);
       request.signal?.removeEventListener('abort', cancel);
     }
-  }
-
-  /** Closes all connections, also those with requests in progress. */
-  async close(): Promise<void> {
-    await (await this.agent)?.destroy();
   }
 
   private async withinHost(request: OutboundRequest, signal: AbortSignal): Promise<Answer> {
@@ -96,7 +102,7 @@ export class AttemptSender {
       origin,
       path: pathname + search,
       method: request.method,
-      headers: { 'user-agent': 'Gatehouse', traceparent: traceParent(), ...lowerCased(request.headers) },
+      headers: { 'user-agent': 'Gatehouse', traceparent: traceparent(), ...lowerCased(request.headers) },
       body: request.body ?? null,
       signal,
     };
@@ -149,15 +155,11 @@ async function readBody(response: Dispatcher.ResponseData, request: OutboundRequ
   return Buffer.concat(pieces);
 }
 
-/**
- * Returns a W3C `traceparent`. It continues the trace that the caller's request named, as sampled, because only the
- * operator's own systems name one. A new trace is not sampled.
- */
-function traceParent(): string {
-  const traceId = requestContext.current()?.traceId ?? null;
-  const spanId = randomBytes(8).toString('hex');
-  return `00-${traceId ?? randomBytes(16).toString('hex')}-${spanId}-${traceId === null ? '00' : '01'}`;
-}
+/** Returns a `traceparent` that continues the trace of the current work, or begins one that is not recorded. */
+const traceparent = (): string =>
+  formatTraceparent(
+    traceContext.current() ?? { traceId: newTraceIdBytes().toString('hex'), spanId: null, sampled: false },
+  );
 
 const lowerCased = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
