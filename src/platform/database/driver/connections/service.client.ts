@@ -131,7 +131,7 @@ export function createClientClass({
       if (lockTimeouts.getStore()?.refuses(text, args[1])) return refuse(args, lockTimedOut());
       const alone = this.isIdle();
       const cancellation = this.cancellation(alone, mayWaitForLocks(text));
-      const settled = this.observed(text, [text], cancellation);
+      const settled = this.observed(text, null, cancellation);
       const name = nameOf(text);
       const sent = name === undefined ? args : [{ name, text, values: args[1] }, ...args.slice(2)];
       const result: unknown = super.query(...(withCallback(sent, settled) as [string]));
@@ -171,8 +171,7 @@ export function createClientClass({
       );
       const mayWait = statements.some((each) => mayWaitForLocks(each.text));
       const cancellation = this.cancellation(false, mayWait);
-      const texts = statements.map((each) => each.text);
-      const settled = this.observed(text, texts, cancellation);
+      const settled = this.observed(text, statements, cancellation);
       super.query(batch as unknown as pg.Query);
       try {
         const answer = await batch.done;
@@ -204,10 +203,14 @@ export function createClientClass({
     }
 
     /**
-     * Starts the measurement of a statement, which travels with those of the batch.
+     * Starts the measurement of a statement. `batch` is null, or all statements that travel with it.
      * @returns the function to call when the statement is over, with the error if it failed, or its result
      */
-    private observed(text: string, batch: readonly string[], cancellation: Cancellation): Settled {
+    private observed(
+      text: string,
+      batch: readonly HeldStatement[] | null,
+      cancellation: Cancellation,
+    ): Settled {
       const span = startStatementSpan(text, batch);
       const started = performance.now();
       const ended = path.begin(this);

@@ -3,6 +3,7 @@ import type { QueryResult } from 'pg';
 import { failureOf } from '../../../telemetry/failure-of.js';
 import type { RecordedSpan } from '../../../telemetry/recorded-span.js';
 import { tracing } from '../../../telemetry/tracing.js';
+import type { HeldStatement } from './held-statements.js';
 import { operationOf } from './statement.js';
 
 /** The texts whose forms are kept. There are some hundred, and those that TypeORM builds for filters. */
@@ -48,10 +49,13 @@ const operationName = (text: string): string => {
 };
 
 /**
- * Starts the span of a round trip to the server, if the current trace is recorded. `batch` holds all its statements, and
- * `main` the one whose result is wanted.
+ * Starts the span of a round trip to the server, if the current trace is recorded. `main` is the statement whose result
+ * is wanted, and `batch` holds it and those that travel with it; null if there are none.
  */
-export function startStatementSpan(main: string, batch: readonly string[]): RecordedSpan | undefined {
+export function startStatementSpan(
+  main: string,
+  batch: readonly Pick<HeldStatement, 'text'>[] | null,
+): RecordedSpan | undefined {
   const parent = tracing.active();
   if (parent === undefined) return undefined;
   const { summary, operation } = shownStatement(main);
@@ -62,11 +66,11 @@ export function startStatementSpan(main: string, batch: readonly string[]): Reco
       'db.system.name': 'postgresql',
       'db.operation.name': operation,
       'db.query.summary': summary,
-      'db.query.text': batch
-        .map((each) => shownStatement(each).text)
+      'db.query.text': (batch ?? [{ text: main }])
+        .map((each) => shownStatement(each.text).text)
         .join('; ')
         .slice(0, MAX_LENGTH),
-      ...(batch.length > 1 && { 'db.operation.batch.size': batch.length }),
+      ...(batch && batch.length > 1 && { 'db.operation.batch.size': batch.length }),
     },
   });
   return span ?? undefined;
