@@ -27,6 +27,8 @@ beforeAll(async () => {
   app = await TestApp.create({
     config: {
       OUTBOUND_ALLOW_PRIVATE: true,
+      // The rows of different jobs take turns.
+      BATCH_CONCURRENCY: 1,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_HEADERS: { authorization: `Bearer ${HEADER_SECRET}` },
       OTEL_EXPORTER_OTLP_TIMEOUT: 500,
@@ -166,26 +168,36 @@ describe('a request whose caller records its trace', () => {
   });
 });
 
-describe('a job', () => {
-  it('belongs to the trace of the request that created it, with the audit entries of its rows', async () => {
-    const traceId = newTraceId();
-    const ids = [await signUp(null), await signUp(null)];
+describe('jobs', () => {
+  const disable = async (traceId: string, ids: readonly string[]): Promise<string> => {
     const answer = await app
       .as(app.admin, 'post', '/api/users/batch')
       .set('traceparent', sampled(traceId))
       .send({ action: 'disable', user_ids: ids });
     expect(answer.status).toBe(202);
-    const { id } = answer.body as { id: string };
-    await jobEnded(app, id);
-    const spans = await collector.holds(traceId, ['job users.disable', 'command UpdateUser']);
-    const job = spans.find(({ name }) => name === 'job users.disable');
-    expect(job?.attributes).toEqual({ 'gatehouse.job.id': id });
-    const commands = spans.filter(({ name }) => name === 'command UpdateUser');
-    expect(commands.map(({ parentSpanId }) => parentSpanId)).toEqual([job?.spanId, job?.spanId]);
-    const entries = await app.database.query<{ trace_id: string | null }>(
-      `SELECT trace_id FROM audit_entries WHERE action = 'user.disable' AND request_id = '${id}'`,
+    return (answer.body as { id: string }).id;
+  };
+
+  it('belong each to the trace of its own request, with the audit entries of their rows', async () => {
+    const ids = [await signUp(null), await signUp(null), await signUp(null), await signUp(null)];
+    const traceIds = [newTraceId(), newTraceId()];
+    const jobs = await Promise.all(
+      traceIds.map((each, job) => disable(each, ids.slice(2 * job, 2 * job + 2))),
     );
-    expect(entries).toEqual([{ trace_id: traceId }, { trace_id: traceId }]);
+    for (const [index, traceId] of traceIds.entries()) {
+      const id = String(jobs[index]);
+      await jobEnded(app, id);
+      const spans = await collector.holds(traceId, ['job users.disable', 'command UpdateUser']);
+      const job = spans.find(({ name }) => name === 'job users.disable');
+      expect(job?.attributes).toEqual({ 'gatehouse.job.id': id });
+      const commands = () => collector.spansOf(traceId).filter(({ name }) => name === 'command UpdateUser');
+      await until(() => commands().length === 2);
+      expect(commands().map(({ parentSpanId }) => parentSpanId)).toEqual([job?.spanId, job?.spanId]);
+      const entries = await app.database.query<{ trace_id: string | null }>(
+        `SELECT trace_id FROM audit_entries WHERE action = 'user.disable' AND request_id = '${id}'`,
+      );
+      expect(entries).toEqual([{ trace_id: traceId }, { trace_id: traceId }]);
+    }
   });
 });
 
