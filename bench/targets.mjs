@@ -79,6 +79,7 @@ export const targets = {
     atLeast: 0.5,
     open: 'a delivery takes 310 µs of CPU in the service: it is read, decrypted, signed, sent and stored; the bare loop only signs and sends, on cores that PostgreSQL shares',
   },
+  'tracing.share': { atLeast: 0.95 },
   'overload.share': { atLeast: 0.8 },
   'overload.probes': { atMost: 0 },
   'overload.refusal': { atMost: 1 },
