@@ -88,6 +88,7 @@ export const targets = {
   'upstream.added': { atMost: 50 },
   'upstream.return': { atMost: 10_000 },
   'upstream.probes': { atMost: 1 },
+  'tracing.share': { atLeast: 0.95 },
   'overload.share': { atLeast: 0.8 },
   'overload.probes': { atMost: 0 },
   'overload.refusal': { atMost: 1 },

@@ -41,12 +41,14 @@ import { LifecycleModule } from './platform/lifecycle/lifecycle.module.js';
 import { LoggingModule } from './platform/logging/logging.module.js';
 import { RateLimitModule } from './platform/rate-limit/rate-limit.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
+import { TelemetryModule } from './platform/telemetry/telemetry.module.js';
 
 const platform = [
   LoggingModule,
   DomainEventsModule,
   LifecycleModule,
   MetricsModule,
+  TelemetryModule,
   CryptoModule,
   DatabaseModule,
   FeatureFlagsModule.with(featureFlags),

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
+import { keyValueList } from './key-value-list.js';
 import { linkTemplate, productName, sender } from './mail-formats.js';
 import { bearerSecret, masterKey } from './secret-formats.js';
 import {
@@ -14,6 +15,7 @@ import {
   httpOrigin,
   httpAddress,
   host,
+  share,
   emailAddress,
   password,
   origins,
@@ -322,6 +324,38 @@ export const variables = {
     default: 'false',
     description:
       'Writes human-readable log lines instead of JSON. Without the development packages the service logs a warning and keeps JSON',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: row({
+    schema: httpAddress.optional(),
+    description:
+      'Address of an OpenTelemetry collector that takes OTLP over HTTP, without `/v1/traces`. Without it nothing is traced; see [Traces](../operations/tracing.md)',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: row({
+    schema: keyValueList.optional(),
+    secret: true,
+    description:
+      'Headers of the requests to the collector, such as `authorization=Bearer%20abc`, separated by commas. Values are percent-encoded',
+  }),
+  OTEL_EXPORTER_OTLP_TIMEOUT: row({
+    schema: wholeNumber(1, 600_000),
+    default: '10000',
+    description: 'Time limit of sending one batch of spans, in milliseconds, with all its attempts',
+  }),
+  OTEL_SERVICE_NAME: row({
+    schema: text,
+    default: 'gatehouse',
+    description: 'Name of the service in its spans',
+  }),
+  OTEL_RESOURCE_ATTRIBUTES: row({
+    schema: keyValueList.optional(),
+    description:
+      'Attributes of all spans, such as `deployment.environment.name=production`, separated by commas. Values are percent-encoded',
+  }),
+  OTEL_TRACES_SAMPLER_ARG: row({
+    schema: share,
+    default: '0.01',
+    description:
+      'Share of the traces that begin here and are recorded, from 0 to 1. A caller that sends a `traceparent` decides for its own trace',
   }),
   METRICS_TOKEN: row({
     schema: bearerSecret.optional(),

@@ -225,6 +225,17 @@ describe('readConfig', () => {
     { ADMIN_PASSWORD: 'short' },
     { PRODUCT_NAME: 'x'.repeat(65) },
     { PRODUCT_NAME: 'a\nb' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc://collector:4317' },
+    { OTEL_EXPORTER_OTLP_HEADERS: 'no-value' },
+    { OTEL_EXPORTER_OTLP_HEADERS: 'a b=c' },
+    { OTEL_EXPORTER_OTLP_HEADERS: 'a=%0d%0aevil: 1' },
+    { OTEL_EXPORTER_OTLP_TIMEOUT: '0' },
+    { OTEL_RESOURCE_ATTRIBUTES: 'a=%' },
+    { OTEL_TRACES_SAMPLER_ARG: '1.1' },
+    { OTEL_TRACES_SAMPLER_ARG: '-0.1' },
+    { OTEL_TRACES_SAMPLER_ARG: '1e-2' },
+    { OTEL_TRACES_SAMPLER_ARG: '1%' },
     { MAIL_FROM: 'nobody' },
     { MAIL_FROM: 'A <a@b.example> B' },
     { MAIL_FROM: 'A <a@b.example>, C <c@d.example>' },
@@ -271,6 +282,21 @@ describe('readConfig', () => {
     ])('with %j is %s', (environment: Environment, address) => {
       expect(readConfig(environment).PUBLIC_URL).toBe(address);
     });
+  });
+
+  it('reads the lists and the share of OpenTelemetry', () => {
+    expect(
+      readConfig({
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4318/',
+        OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20abc%3D, x-scope = a=b ,',
+        OTEL_TRACES_SAMPLER_ARG: '0.25',
+      }),
+    ).toMatchObject({
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4318',
+      OTEL_EXPORTER_OTLP_HEADERS: { authorization: 'Bearer abc=', 'x-scope': 'a=b' },
+      OTEL_TRACES_SAMPLER_ARG: 0.25,
+    });
+    expect(readConfig({}).OTEL_TRACES_SAMPLER_ARG).toBe(0.01);
   });
 
   it('checks relations between variables', () => {

@@ -24,6 +24,12 @@ export const wholeNumber = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
 
+/** A number from 0 to 1. */
+export const share = z
+  .string()
+  .regex(/^(?:0(?:\.\d{1,15})?|1(?:\.0{1,15})?)$/, 'must be a number from 0 to 1, such as 0.01')
+  .transform(Number);
+
 export const postgresUrl = z
   .string()
   .refine((value) => isUrl(value, ['postgres:', 'postgresql:']), 'must be a postgres:// address');

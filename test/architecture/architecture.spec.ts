@@ -122,14 +122,15 @@ const textRules: readonly TextRule[] = [
     examples: ['const x = process.env.HOME;', "import { env } from 'node:process';"],
   },
   {
-    says: 'send HTTP only from platform/http-client and the command-line client',
+    says: 'send HTTP only from platform/http-client, the exporter of spans and the command-line client',
     folder: 'src',
-    allowed: /^src\/(?:platform\/http-client|cli)\//,
+    allowed: /^src\/(?:platform\/http-client\/|platform\/telemetry\/otlp\.tracer\.ts$|cli\/)/,
     refused:
-      /(?<![.\w])fetch\s*\(|globalThis\.fetch|['"](?:undici|axios|got|node:https|https|node:http2)['"]|\bhttps?\.(?:request|get)\s*\(|import \{[^}]*\b(?:request|get|ClientRequest|Agent)\b[^}]*\} from 'node:http'/,
+      /(?<![.\w])fetch\s*\(|globalThis\.fetch|['"](?:undici|axios|got|node:https|https|node:http2|@opentelemetry\/exporter-[\w-]+)['"]|\bhttps?\.(?:request|get)\s*\(|import \{[^}]*\b(?:request|get|ClientRequest|Agent)\b[^}]*\} from 'node:http'/,
     examples: [
       'await fetch(url);',
       "import { request } from 'undici';",
+      "import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';",
       "import { get, Server } from 'node:http';",
       'http.request(url)',
     ],
@@ -149,6 +150,18 @@ const textRules: readonly TextRule[] = [
       "import * as tls from 'node:tls';",
       "const { connect } = await import('node:net');",
       'new WebSocket(url);',
+    ],
+  },
+  {
+    says: 'load OpenTelemetry only with the tracer, which is loaded when tracing is on',
+    folder: 'src',
+    allowed: /^src\/platform\/telemetry\/(?:otlp\.tracer|span\.queue)\.ts$/,
+    refused:
+      /(?:from |import |import\()\s*'@opentelemetry\/|^import (?!type\b)[^;]*'[./\w-]*\/(?:otlp\.tracer|span\.queue)\.js'/m,
+    examples: [
+      "import { trace } from '@opentelemetry/api';",
+      "await import('@opentelemetry/sdk-trace');",
+      "import { OtlpTracer } from './otlp.tracer.js';",
     ],
   },
   {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Principal, TokenRefusal } from '../authorization/principal.types.js';
+import type { Trace } from './trace.js';
 
 /** The IP address and the user agent that a request comes from. */
 export interface RequestOrigin {
@@ -13,8 +14,8 @@ export interface RequestOrigin {
  */
 export interface RequestContext {
   readonly requestId: string;
-  /** The id of the request's trace (W3C Trace Context). Null when the request names none. */
-  readonly traceId: string | null;
+  /** Null when the request names no trace and tracing is off. */
+  readonly trace: Trace | null;
   /** Null for a task. */
   readonly origin: RequestOrigin | null;
   /** Aborts at the time limit. Queries are then cancelled and a commit is refused. */
@@ -28,9 +29,12 @@ export interface RequestContext {
   caller: { readonly principal: Principal | null; readonly refusal: TokenRefusal | null };
 }
 
-/** Stands for a request whose context was left. Only the log still names the request. */
+/** Stands for a request whose context was left. Only the log and the trace still name the request. */
 class LeftContext {
-  constructor(readonly requestId: string | undefined) {}
+  constructor(
+    readonly requestId: string | undefined,
+    readonly trace: Trace | null,
+  ) {}
 }
 
 const UNKNOWN_ORIGIN: RequestOrigin = { ip: '', userAgent: '' };
@@ -51,15 +55,18 @@ function loggedRequestId(): string | undefined {
   return store.origin === null || store.requestId === '' ? undefined : store.requestId;
 }
 
+/** Returns the trace of the request, also after the context was left; undefined outside of a request. */
+const trace = (): Trace | null | undefined => storage.getStore()?.trace;
+
 /**
  * Returns the context with another end, for work that may outlast the time limit. It lists its properties because
  * those of a request are partly getters.
  */
 function withSignal(
-  { requestId, traceId, origin, clientGone, caller }: RequestContext,
+  { requestId, trace: ofRequest, origin, clientGone, caller }: RequestContext,
   signal: AbortSignal,
 ): RequestContext {
-  return { requestId, traceId, origin, clientGone, caller, signal };
+  return { requestId, trace: ofRequest, origin, clientGone, caller, signal };
 }
 
 /**
@@ -69,14 +76,11 @@ function withSignal(
 async function share<T>(timeLimitMs: number, work: () => Promise<T>): Promise<T> {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), timeLimitMs);
-  const { requestId, traceId, origin } = current() ?? {
-    requestId: '',
-    traceId: null,
-    origin: UNKNOWN_ORIGIN,
-  };
+  const { requestId, origin } = current() ?? { requestId: '', origin: UNKNOWN_ORIGIN };
+  const context = { requestId, trace: trace() ?? null, origin, signal: limit.signal };
   const caller = { principal: null, refusal: null };
   try {
-    return await storage.run({ requestId, traceId, origin, signal: limit.signal, caller }, work);
+    return await storage.run({ ...context, caller }, work);
   } finally {
     clearTimeout(timer);
   }
@@ -86,7 +90,7 @@ export const requestContext = {
   run: <T>(context: RequestContext, work: () => T): T => storage.run(context, work),
 
   /** Runs work outside the context, for example after the request has ended. */
-  leave: <T>(work: () => T): T => storage.run(new LeftContext(loggedRequestId()), work),
+  leave: <T>(work: () => T): T => storage.run(new LeftContext(loggedRequestId(), trace() ?? null), work),
 
   /** Runs `work` outside every context. `leave` only leaves the context of this file. */
   outside: <T>(work: () => T): T => outside(work),
@@ -94,5 +98,6 @@ export const requestContext = {
   share,
   withSignal,
   current,
+  trace,
   loggedRequestId,
 };

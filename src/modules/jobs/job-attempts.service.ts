@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/authorization/principal.types.js';
 import { requestContext } from '../../common/context/request-context.js';
+import { traceContext } from '../../common/context/trace-context.js';
 import { AppError } from '../../common/errors/app.error.js';
 import { UnitOfWork } from '../../platform/database/transactions/unit-of-work.js';
 import type { Job } from './job-registry.service.js';
@@ -33,7 +34,7 @@ export class JobAttemptsService {
     return requestContext.run(
       {
         requestId: id,
-        traceId: null,
+        trace: traceContext.current(),
         origin: null,
         signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]),
         caller: { principal: owner, refusal: null },

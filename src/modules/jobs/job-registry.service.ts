@@ -22,6 +22,8 @@ export interface Job {
   readonly dryRun: boolean;
   /** The parameters of the job's kind. They contain no personal data. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** The request that created the job; null if it had no trace. */
+  readonly traceparent: string | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;

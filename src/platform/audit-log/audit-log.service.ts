@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type RequestOrigin, requestContext } from '../../common/context/request-context.js';
+import { traceContext } from '../../common/context/trace-context.js';
 import { isClientAddress } from '../../common/http/client-network.js';
 import { newId, NIL_UUID } from '../../common/ids.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
@@ -124,7 +125,7 @@ export class AuditLog {
       target?.id ?? null,
       outcome,
       context?.requestId ?? null,
-      context?.traceId ?? null,
+      traceContext.current()?.traceId ?? null,
       origin.key,
       origin.encrypted,
       changed.key,

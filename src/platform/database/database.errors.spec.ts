@@ -16,7 +16,7 @@ const afterTheLimit = <T>(work: () => T): T =>
   requestContext.run(
     {
       requestId: 'r',
-      traceId: null,
+      trace: null,
       origin: { ip: '', userAgent: '' },
       signal: AbortSignal.abort(),
       caller: { principal: null, refusal: null },

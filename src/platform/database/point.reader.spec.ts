@@ -76,7 +76,7 @@ describe('PointReader', () => {
       return ids.map((id) => ({ id, read: 0 }));
     });
     const caller = { principal: null, refusal: null };
-    const context = { requestId: 'first', traceId: null, origin: null, signal: AbortSignal.abort(), caller };
+    const context = { requestId: 'first', trace: null, origin: null, signal: AbortSignal.abort(), caller };
     const [first, second] = await Promise.all([
       requestContext.run(context, () => reader.find('a')),
       reader.find('b'),

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventEmitter2, OnEvent } from '@nestjs/event-emitter';
+import { tracing } from '../telemetry/tracing.js';
 
 /** A fact of a module, named in the past tense: `user.disabled`. */
 export interface DomainEvent {
@@ -18,7 +19,9 @@ export class DomainEventsService {
   async publish(event: DomainEvent): Promise<void> {
     // Called one at a time, because they share a connection and none may run after another has failed.
     const listeners = this.emitter.listeners(event.type) as ((event: DomainEvent) => Promise<void>)[];
-    for (const listener of listeners) await listener(event);
+    await tracing.inSpan({ name: `event ${event.type}`, kind: 'internal' }, async () => {
+      for (const listener of listeners) await listener(event);
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../common/errors/app.error.js';
 import { START_POSITION, type EventPosition } from '../../common/event-position.js';
+import { traceContext } from '../../common/context/trace-context.js';
 import { newId } from '../../common/ids.js';
 import { UserEncryptionKeys } from '../crypto/user-encryption-keys.service.js';
 import type { Cipher } from '../crypto/cipher.service.js';
@@ -36,6 +37,8 @@ export interface StoredEvent extends Omit<NewEvent, 'data' | 'occurredAt' | 'abo
   readonly position: EventPosition;
   /** Null once the user is erased. */
   readonly data: object | null;
+  /** The work that caused the event; null if it had no trace. Only `findAt` returns it. */
+  readonly traceparent?: string | null;
 }
 
 export interface EventFilter {
@@ -107,7 +110,7 @@ const FIND_UNSETTLED = `
   SELECT 1 FROM events WHERE (epoch, xid) >= (current_epoch(), pg_snapshot_xmin(pg_current_snapshot())) LIMIT 1`;
 
 const FIND_AT = `
-  SELECT ${COLUMNS} FROM unnest($1::integer[], $2::xid8[], $3::bigint[]) AS wanted (epoch, xid, seq)
+  SELECT ${COLUMNS}, traceparent FROM unnest($1::integer[], $2::xid8[], $3::bigint[]) AS wanted (epoch, xid, seq)
   JOIN events USING (epoch, xid, seq)`;
 
 const IN_TIME = 'occurred_at >= $1 AND occurred_at < $2';
@@ -123,8 +126,8 @@ const FIND_IN_RANGE = `
   ORDER BY ${IN_ORDER} LIMIT $10`;
 
 const INSERT = prepared(
-  `INSERT INTO events (epoch, id, type, stream, stream_version, subject, about, occurred_at, data_sealed)
-   SELECT (SELECT current_epoch()), id, type, stream, version, subject, about, coalesce(occurred_at, clock_timestamp()), encrypted
+  `INSERT INTO events (epoch, id, type, stream, stream_version, subject, about, occurred_at, data_sealed, traceparent)
+   SELECT (SELECT current_epoch()), id, type, stream, version, subject, about, coalesce(occurred_at, clock_timestamp()), encrypted, $9
    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::timestamptz[], $7::bytea[], $8::text[])
         WITH ORDINALITY AS event (id, type, stream, version, subject, occurred_at, encrypted, about, place)
    ORDER BY place`,
@@ -166,7 +169,7 @@ export class EventStore {
       ids.push(id);
       rows.push([id, type, stream, version, subject, occurredAt ?? null, encrypted, about ?? null]);
     }
-    await this.sql.defer(INSERT, columnsOf(rows), (error) =>
+    await this.sql.defer(INSERT, [...columnsOf(rows), traceContext.toStore()], (error) =>
       violatesUnique(error, VERSION_CONSTRAINT) ? new AppError('CONFLICT', { cause: error }) : null,
     );
     this.unitOfWork.afterCommitOrNow(() => this.announcer.announce());

@@ -38,4 +38,8 @@ export class RecordedEvent {
 
   @Column('bytea', { name: 'data_sealed', nullable: true })
   dataEncrypted: Buffer | null;
+
+  /** The work that caused the event (W3C Trace Context). Null if it had no trace. */
+  @Column('text', { nullable: true, select: false })
+  traceparent: string | null;
 }

@@ -51,7 +51,8 @@ describe('an attempt', () => {
     };
     const traceId = 'ab'.repeat(16);
     const caller = { principal: null, refusal: null };
-    const context = { requestId: 'x', traceId, origin: null, signal: new AbortController().signal, caller };
+    const trace = { traceId, spanId: 'cd'.repeat(8), sampled: true };
+    const context = { requestId: 'x', trace, origin: null, signal: new AbortController().signal, caller };
     await requestContext.run(context, () =>
       send({
         method: 'POST',
@@ -67,7 +68,7 @@ describe('an attempt', () => {
       '/a/b?c=d%20e',
       '1',
       'Gatehouse',
-      expect.stringMatching(new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`)),
+      `00-${traceId}-${'cd'.repeat(8)}-01`,
       'GET',
       '/new',
       undefined,

@@ -1,9 +1,11 @@
 import type { Agent, Dispatcher } from 'undici';
 import { requestContext } from '../../common/context/request-context.js';
-import { nextRandomBytes } from '../../common/random-bytes.js';
+import { formatTraceparent, newTraceIdBytes } from '../../common/context/trace.js';
+import { traceContext } from '../../common/context/trace-context.js';
 import { type Answer, Attempt } from './attempt.js';
 import { CONNECTIONS_PER_HOST, ConnectionPools } from './connection-pools.js';
 import { classifyFailure, OutboundFailureError, type OutboundOutcome } from './outbound-outcome.js';
+import { inAttemptSpan } from './attempt-span.js';
 import type { OutboundTargetsService } from './outbound-targets.service.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -47,7 +49,16 @@ export class AttemptSender {
   }
 
   /** Never throws for what the other side does. */
-  async send(request: OutboundRequest): Promise<OutboundOutcome> {
+  send(request: OutboundRequest): Promise<OutboundOutcome> {
+    return inAttemptSpan(request, () => this.sendWithin(request));
+  }
+
+  /** Closes all connections, also those with requests in progress. */
+  close(): Promise<void> {
+    return this.pools.close();
+  }
+
+  private async sendWithin(request: OutboundRequest): Promise<OutboundOutcome> {
     const startedAt = performance.now();
     try {
       const fault = this.targets.faultOf(request.url, 'The URL');
@@ -59,11 +70,6 @@ export class AttemptSender {
     }
   }
 
-  /** Closes all connections, also those with requests in progress. */
-  close(): Promise<void> {
-    return this.pools.close();
-  }
-
   /** Handles the events of the library itself, because its stream for each response costs as much as the request. */
   private async exchange(agent: Agent, request: OutboundRequest): Promise<Answer> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = request;
@@ -73,7 +79,7 @@ export class AttemptSender {
       origin,
       path: pathname + search,
       method: request.method,
-      headers: { 'user-agent': 'Gatehouse', traceparent: traceParent(), ...lowerCased(request.headers) },
+      headers: { 'user-agent': 'Gatehouse', traceparent: traceparent(), ...lowerCased(request.headers) },
       body: request.body ?? null,
     };
     const place = `${origin} ${request.pool ?? ''}`;
@@ -127,15 +133,11 @@ export class AttemptSender {
 const cancelled = (): OutboundFailureError =>
   new OutboundFailureError('cancelled', 'The request was cancelled');
 
-/**
- * Returns a W3C `traceparent`. It continues the trace that the caller's request named, as sampled, because only the
- * operator's own systems name one. A new trace is not sampled.
- */
-function traceParent(): string {
-  const traceId = requestContext.current()?.traceId ?? null;
-  const spanId = nextRandomBytes(8).toString('hex');
-  return `00-${traceId ?? nextRandomBytes(16).toString('hex')}-${spanId}-${traceId === null ? '00' : '01'}`;
-}
+/** Returns a `traceparent` that continues the trace of the current work, or begins one that is not recorded. */
+const traceparent = (): string =>
+  formatTraceparent(
+    traceContext.current() ?? { traceId: newTraceIdBytes().toString('hex'), spanId: null, sampled: false },
+  );
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
   const lower: Record<string, string> = {};

@@ -2,12 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import type { RequestContext } from '../../common/context/request-context.js';
-
-const PROBES = /^\/(?:health|metrics)(?:\/|$)/;
-/** The scheme and authority of a target in absolute form (RFC 9112, 3.2.2). They may contain a password. */
-const AUTHORITY = /^\w+:\/\/[^/]*/;
-/** The beginning of a JWT, or a character of an address: neither belongs in a path, but clients make mistakes. */
-const PERSONAL = /@|%40|eyJ/i;
+import { isProbe, shownPath } from '../../common/http/shown-path.js';
 
 /** The facts of an answered request that its line needs, besides its method and path. */
 export interface AccessRecord {
@@ -25,8 +20,8 @@ export class AccessLog {
   constructor(private readonly logger: PinoLogger) {}
 
   write(request: Request, response: Response, { context, route, durationMs }: AccessRecord): void {
-    const path = pathOf(request.originalUrl);
-    if (PROBES.test(path)) return;
+    const path = shownPath(request.originalUrl);
+    if (isProbe(path)) return;
     const { principal } = context.caller;
     this.logger.logger[response.statusCode >= 500 ? 'warn' : 'info'](
       {
@@ -45,12 +40,4 @@ export class AccessLog {
       'request',
     );
   }
-}
-
-function pathOf(url: string): string {
-  const query = url.indexOf('?');
-  const path = query < 0 ? url : url.slice(0, query);
-  if (path.startsWith('/') && !PERSONAL.test(path)) return path;
-  const masked = (segment: string) => (PERSONAL.test(segment) ? '[masked]' : segment);
-  return path.replace(AUTHORITY, '').split('/').map(masked).join('/');
 }

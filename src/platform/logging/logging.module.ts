@@ -1,16 +1,21 @@
 import { Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { requestContext } from '../../common/context/request-context.js';
+import { traceContext } from '../../common/context/trace-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { AccessLog } from './access.log.js';
 import { loggerParameters } from './logger-options.js';
 import { ServiceLogger } from './service.logger.js';
 
-/** Returns `request_id` for every line that is logged during a request. */
+/** Returns `request_id` and `trace_id` for every line that is logged during a request or a task that has them. */
 function requestFields(): object {
   const requestId = requestContext.loggedRequestId();
-  return requestId === undefined ? {} : { request_id: requestId };
+  const trace = traceContext.current();
+  return {
+    ...(requestId !== undefined && { request_id: requestId }),
+    ...(trace !== null && { trace_id: trace.traceId }),
+  };
 }
 
 /**

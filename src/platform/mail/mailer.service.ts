@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { createFolder } from '../../common/create-folder.js';
 import { newId } from '../../common/ids.js';
+import { tracing } from '../telemetry/tracing.js';
 
 export interface Mail {
   readonly to: string;
@@ -48,7 +49,7 @@ export class Mailer implements OnModuleDestroy {
    */
   async send(mail: Mail): Promise<void> {
     try {
-      await this.deliver(mail);
+      await tracing.inSpan({ name: 'send mail', kind: 'client' }, () => this.deliver(mail));
     } catch (error) {
       throw withoutRecipients(error);
     }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { traceContext } from '../../common/context/trace-context.js';
 import { Cipher } from '../crypto/cipher.service.js';
 import { QUEUE_SCHEMA } from '../database/queue-schema.js';
 import { SqlRunner } from '../database/sql.runner.js';
@@ -21,16 +22,21 @@ export class TaskQueue {
   ) {}
 
   /**
-   * Enqueues a task. With `key` it replaces a task with the same key that has not begun yet, so that work
+   * Enqueues a task that continues the trace of the caller. With `key` it replaces a task with the same key that has not begun yet, so that work
    * requested many times runs once.
    */
   async enqueue(task: string, payload: object, key: string | null = null): Promise<void> {
     const encrypted = this.cipher.encrypt(Buffer.from(JSON.stringify(payload)), encryptionPurpose(task));
     await this.sql.defer(
       `SELECT ${QUEUE_SCHEMA}.add_job($1, $2::json, max_attempts => $3::integer, job_key => $4::text)`,
-      [task, { sealed: encrypted.toString('base64') }, MAX_ATTEMPTS, key],
+      [task, { sealed: encrypted.toString('base64'), ...storedTrace() }, MAX_ATTEMPTS, key],
     );
   }
+}
+
+function storedTrace(): { readonly traceparent?: string } {
+  const traceparent = traceContext.toStore();
+  return traceparent === null ? {} : { traceparent };
 }
 
 export const encryptionPurpose = (task: string): string => `job:${task}`;

@@ -19,6 +19,7 @@ import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { withTimeout } from '../../common/with-timeout.js';
 import { BackgroundLogger } from '../logging/background.logger.js';
 import { QUEUE_SCHEMA } from '../database/queue-schema.js';
+import { tracing } from '../telemetry/tracing.js';
 import { encryptionPurpose } from './task.queue.js';
 
 /**
@@ -41,6 +42,25 @@ const MAX_CONNECTIONS = 2;
  */
 const STATEMENT_TIMEOUT_MS = 5000;
 const RESTART_AFTER_MS = 5000;
+
+/** The payload of a task as the queue holds it. */
+interface StoredPayload {
+  readonly sealed: string;
+  /** The work that enqueued the task; absent if it had no trace, or if an earlier version enqueued it. */
+  readonly traceparent?: string;
+}
+
+/** Runs a task in the trace of what enqueued it. */
+const inSpan = (
+  task: string,
+  { traceparent }: Pick<StoredPayload, 'traceparent'>,
+  work: () => Promise<void>,
+): Promise<void> =>
+  tracing.resume(
+    traceparent ?? null,
+    { name: `process ${task}`, kind: 'consumer', attributes: { 'messaging.destination.name': task } },
+    work,
+  );
 
 const limited = (work: Promise<void>): Promise<void> =>
   withTimeout(work, HANDLER_TIMEOUT_MS, () => new Error(`took longer than ${HANDLER_TIMEOUT_MS} ms`));
@@ -79,7 +99,9 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
   /** Registers a handler. Must be called before the application starts. */
   register(task: string, handler: TaskHandler): void {
     this.tasks[task] = (payload, { job }) =>
-      limited(handler(this.decryptPayload(task, payload), { enqueuedAt: job.created_at }));
+      inSpan(task, payload as StoredPayload, () =>
+        limited(handler(this.decryptPayload(task, payload as StoredPayload), { enqueuedAt: job.created_at })),
+      );
   }
 
   /**
@@ -87,7 +109,7 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
    * be called before the application starts.
    */
   registerPeriodic(task: string, pattern: string, handler: () => Promise<void>): void {
-    this.tasks[task] = () => limited(handler());
+    this.tasks[task] = () => inSpan(task, {}, () => limited(handler()));
     this.periodic.push({ task, match: pattern, options: { maxAttempts: 1 } });
   }
 
@@ -146,8 +168,7 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
     }, RESTART_AFTER_MS);
   }
 
-  private decryptPayload(task: string, payload: unknown): unknown {
-    const { sealed: encrypted } = payload as { sealed: string };
+  private decryptPayload(task: string, { sealed: encrypted }: StoredPayload): unknown {
     return JSON.parse(
       this.cipher.decrypt(Buffer.from(encrypted, 'base64'), encryptionPurpose(task)).toString(),
     );

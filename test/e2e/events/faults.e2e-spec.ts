@@ -90,7 +90,7 @@ const execute = <T>(command: ICommand): Promise<T> =>
   requestContext.run(
     {
       requestId: newId(),
-      traceId: null,
+      trace: null,
       origin: { ip: '127.0.0.1', userAgent: 'tests' },
       signal: new AbortController().signal,
       caller: { principal: caller, refusal: null },

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import PQueue from 'p-queue';
 import type { Config } from '../../../config/config.js';
@@ -37,10 +38,13 @@ export class BulkJobProcessor {
     const work = async (): Promise<void> => {
       for (let next = await open.next(); next.done !== true && !over.aborted; next = await open.next()) {
         const { value: row } = next;
-        await this.lane.add(async () => {
-          if (over.aborted) return;
-          if (!(await this.processor.settle({ job, action, caller, row, signal }))) others.abort();
-        });
+        // The lane runs a row when another one ends, perhaps of another job. The row keeps the trace of its own.
+        await this.lane.add(
+          AsyncLocalStorage.bind(async () => {
+            if (over.aborted) return;
+            if (!(await this.processor.settle({ job, action, caller, row, signal }))) others.abort();
+          }),
+        );
       }
     };
     const ends = await Promise.allSettled(Array.from({ length: this.config.BATCH_CONCURRENCY }, work));

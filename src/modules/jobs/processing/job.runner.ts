@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
-import { type Job, type JobKind, JobRegistry, type JobStatus } from '../job-registry.service.js';
+import { tracing } from '../../../platform/telemetry/tracing.js';
+import { type Job, type JobKind, JobRegistry, type JobStatus, publicType } from '../job-registry.service.js';
 import { JobsRepository } from '../storage/jobs.repository.js';
 
 /** The lease time of a job. Any instance may claim the job after this long without a heartbeat. */
@@ -41,7 +42,11 @@ export class JobRunner {
     const beats = this.keepLease(claimed, kind, over.signal);
     let pauseSeconds = 0;
     try {
-      await kind.perform(job, leave.signal);
+      await tracing.resume(
+        job.traceparent,
+        { name: `job ${publicType(job.type)}`, kind: 'consumer', attributes: { 'gatehouse.job.id': job.id } },
+        () => kind.perform(job, leave.signal),
+      );
       await this.endIfDone(job, kind);
     } catch (error) {
       pauseSeconds = RETRY_AFTER_SECONDS;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, Not } from 'typeorm';
+import { traceContext } from '../../../common/context/trace-context.js';
 import type { PageKey } from '../../../common/pagination/cursor.js';
 import { estimateRows } from '../../../platform/database/estimate-rows.js';
 import { insertReturning, returnedEntity } from '../../../platform/database/returned-entity.js';
@@ -9,7 +10,7 @@ import type { Job, JobCounts, JobStatus } from '../job-registry.service.js';
 import { StoredJob } from './stored-job.entity.js';
 
 const COLUMNS = `id, type, status, total, done, failed, owner_id AS "ownerId", session_id AS "sessionId",
-                 dry_run AS "dryRun", parameters, created_at AS "createdAt", started_at AS "startedAt",
+                 dry_run AS "dryRun", parameters, traceparent, created_at AS "createdAt", started_at AS "startedAt",
                  finished_at AS "finishedAt"`;
 const IS_OPEN = `status IN ('queued', 'running')`;
 
@@ -37,8 +38,9 @@ export class JobsRepository {
     private readonly sql: SqlRunner,
   ) {}
 
+  /** Inserts a job that continues the trace of the caller. */
   insert(job: NewJob): Promise<Job> {
-    return insertReturning(this.jobs, job);
+    return insertReturning(this.jobs, { ...job, traceparent: traceContext.toStore() });
   }
 
   /**

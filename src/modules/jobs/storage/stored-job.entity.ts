@@ -34,6 +34,9 @@ export class StoredJob {
   @Column('jsonb')
   parameters: Readonly<Record<string, unknown>>;
 
+  @Column('text', { nullable: true })
+  traceparent: string | null;
+
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;
 

@@ -204,9 +204,9 @@ export class SocketServer implements OnModuleInit, OnModuleDestroy {
 }
 
 /** Returns what later messages need of the request, so that the socket does not keep the request in memory. */
-const contextOf = ({ requestId, traceId, origin, caller }: RequestContext): RequestContext => ({
+const contextOf = ({ requestId, trace, origin, caller }: RequestContext): RequestContext => ({
   requestId,
-  traceId,
+  trace,
   origin,
   caller,
   signal: NEVER,

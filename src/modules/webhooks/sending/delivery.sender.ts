@@ -5,6 +5,7 @@ import { InjectConfig } from '../../../config/config.module.js';
 import { Cipher } from '../../../platform/crypto/cipher.service.js';
 import type { StoredEvent } from '../../../platform/event-store/event-store.js';
 import { OutboundHttpService } from '../../../platform/http-client/outbound-http.service.js';
+import { tracing } from '../../../platform/telemetry/tracing.js';
 import { toEventResponse } from '../../events/dto/event.response.js';
 import type { StoredAttempt } from '../deliveries/delivery.entity.js';
 import { secretPurpose } from '../webhook-secrets.service.js';
@@ -17,6 +18,8 @@ const MAX_RESPONSE_BYTES = 65_536;
 /** The size in bytes of the part of a response that the log keeps. */
 const KEPT_RESPONSE_BYTES = 4096;
 const GONE = 410;
+/** The time after an event for which its deliveries belong to its trace. */
+const MAX_TRACE_MS = 86_400_000;
 
 /** The result of one attempt. `unsent` means that it was cancelled, or that the client had no room for it. */
 export type AttemptResult =
@@ -56,8 +59,16 @@ export class DeliverySender {
     return { webhookId: id, url, keys };
   }
 
-  /** Sends one event. Makes one request and follows no redirect. */
-  async send(event: StoredEvent, target: Target, signal: AbortSignal): Promise<AttemptResult> {
+  /** Sends one event. Makes one request and follows no redirect. It belongs to the trace of what caused the event. */
+  send(event: StoredEvent, target: Target, signal: AbortSignal): Promise<AttemptResult> {
+    const { id, type } = event;
+    const attributes = { 'cloudevents.event_id': id, 'cloudevents.event_type': type };
+    return tracing.resume(causeOf(event), { name: `deliver ${type}`, kind: 'consumer', attributes }, () =>
+      this.attempt(event, target, signal),
+    );
+  }
+
+  private async attempt(event: StoredEvent, target: Target, signal: AbortSignal): Promise<AttemptResult> {
     const { webhookId, url, keys } = target;
     const body = JSON.stringify(this.envelopeOf(event));
     const now = Date.now();
@@ -86,6 +97,10 @@ export class DeliverySender {
     };
   }
 }
+
+/** Returns the trace of what caused a recent event. A replay of an older one begins a trace of its own. */
+const causeOf = ({ traceparent, occurredAt }: StoredEvent): string | null =>
+  Date.now() - occurredAt.getTime() < MAX_TRACE_MS ? (traceparent ?? null) : null;
 
 function kindOf(status: number): 'delivered' | 'failed' | 'gone' {
   if (status === GONE) return 'gone';

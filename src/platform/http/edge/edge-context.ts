@@ -5,15 +5,14 @@ import { AppError } from '../../../common/errors/app.error.js';
 import { requestOriginOf } from '../../../common/http/request-origin.js';
 import { newId } from '../../../common/ids.js';
 import type { RouteFacts } from '../route-facts.js';
+import { traceOf } from './request-span.js';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/;
-/** The format of W3C Trace Context, 3.2: version, trace, parent, flags. */
-const TRACE_PARENT = /^[0-9a-f]{2}-(?<traceId>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
 /** The context of a request. Creates its signals on first use, because most requests need none. */
 export class EdgeContext implements RequestContext {
   readonly requestId: string;
-  readonly traceId: string | null;
+  readonly trace: RequestContext['trace'];
   readonly origin: RequestContext['origin'];
   readonly startedAt = performance.now();
   caller: RequestContext['caller'] = { principal: null, refusal: null };
@@ -32,9 +31,7 @@ export class EdgeContext implements RequestContext {
 
   constructor(request: Request) {
     this.requestId = requestIdOf(request);
-    const { traceparent } = request.headers;
-    this.traceId =
-      typeof traceparent === 'string' ? (TRACE_PARENT.exec(traceparent)?.groups?.['traceId'] ?? null) : null;
+    this.trace = traceOf(request);
     this.origin = requestOriginOf(request);
   }
 

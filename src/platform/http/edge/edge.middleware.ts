@@ -9,6 +9,7 @@ import { InjectConfig } from '../../../config/config.module.js';
 import { LifecycleService } from '../../lifecycle/lifecycle.service.js';
 import { AccessLog } from '../../logging/access.log.js';
 import { HttpMetrics } from '../../metrics/http.metrics.js';
+import { RecordedSpan } from '../../telemetry/recorded-span.js';
 import { expectationFault } from '../server/expect-header.js';
 import { ambiguityFault } from './ambiguous-request.js';
 import { DeclaredRoutesService } from '../declared-routes.service.js';
@@ -17,6 +18,7 @@ import { OverloadMiddleware } from '../overload/overload.middleware.js';
 import { Cors } from './cors.js';
 import { Deadlines } from './deadlines.js';
 import { EdgeContext } from './edge-context.js';
+import { endRequestSpan } from './request-span.js';
 
 /** The paths whose responses depend on the caller. */
 const API = /^\/(?:api|ofrep)(?:\/|$)/i;
@@ -105,6 +107,7 @@ export class EdgeMiddleware {
     const route = routePattern(request);
     const durationMs = performance.now() - context.startedAt;
     this.metrics.observe(request, response, { route, durationMs });
+    if (context.trace instanceof RecordedSpan) endRequestSpan(context.trace, request, response, route);
     // An event of the socket may belong to another request of the same connection.
     requestContext.run(context, () =>
       this.accessLog.write(request, response, { context, route, durationMs }),

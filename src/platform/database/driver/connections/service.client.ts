@@ -21,6 +21,7 @@ import {
 import { preparedName } from '../statements/prepared.js';
 import { isRead, mayWaitForLocks, operationOf, statementText } from '../statements/statement.js';
 import { StatementBatch } from '../statements/statement.batch.js';
+import { endStatementSpan, startStatementSpan } from '../statements/statement-span.js';
 import { useFastParsers } from './type-parsers.js';
 
 export type QueryObserver = (operation: string, seconds: number) => void;
@@ -35,6 +36,8 @@ interface ClientOptions {
   readonly backends: BackendStateReader;
 }
 
+/** Takes the end of a statement. */
+type Settled = (error?: unknown, answer?: unknown) => void;
 type ConnectCallback = (error: Error | undefined) => void;
 
 const ENDS_WITHOUT_EFFECT = /^\s*(?:ROLLBACK|RELEASE)\b/i;
@@ -128,15 +131,19 @@ export function createClientClass({
       if (lockTimeouts.getStore()?.refuses(text, args[1])) return refuse(args, lockTimedOut());
       const alone = this.isIdle();
       const cancellation = this.cancellation(alone, mayWaitForLocks(text));
-      const settled = this.observed(text, cancellation);
+      const settled = this.observed(text, null, cancellation);
       const name = nameOf(text);
       const sent = name === undefined ? args : [{ name, text, values: args[1] }, ...args.slice(2)];
       const result: unknown = super.query(...(withCallback(sent, settled) as [string]));
-      if (result instanceof CopyOut) void result.done.then(() => settled(), settled);
+      if (result instanceof CopyOut)
+        void result.done.then(
+          () => settled(),
+          (error: unknown) => settled(error),
+        );
       if (!(result instanceof Promise)) return result;
       return result.then(
         (answer: unknown) => {
-          settled();
+          settled(undefined, answer);
           return answer;
         },
         (error: unknown) => {
@@ -164,11 +171,11 @@ export function createClientClass({
       );
       const mayWait = statements.some((each) => mayWaitForLocks(each.text));
       const cancellation = this.cancellation(false, mayWait);
-      const settled = this.observed(text, cancellation);
+      const settled = this.observed(text, statements, cancellation);
       super.query(batch as unknown as pg.Query);
       try {
         const answer = await batch.done;
-        settled();
+        settled(undefined, answer);
         this.held.committed = commitsNext;
         return answer;
       } catch (error) {
@@ -196,14 +203,20 @@ export function createClientClass({
     }
 
     /**
-     * Starts the measurement of a statement.
-     * @returns the function to call when the statement is over, with the error if it failed
+     * Starts the measurement of a statement. `batch` is null, or all statements that travel with it.
+     * @returns the function to call when the statement is over, with the error if it failed, or its result
      */
-    private observed(text: string, cancellation: Cancellation): (error?: unknown) => void {
+    private observed(
+      text: string,
+      batch: readonly HeldStatement[] | null,
+      cancellation: Cancellation,
+    ): Settled {
+      const span = startStatementSpan(text, batch);
       const started = performance.now();
       const ended = path.begin(this);
-      return (error) => {
+      return (error, answer) => {
         cancellation.end();
+        if (span) endStatementSpan(span, error, answer);
         const lost = isConnectionLost(error);
         ended(!lost);
         observe(operationOf(text), (performance.now() - started) / 1000);
@@ -237,13 +250,13 @@ export function createClientClass({
 }
 
 /** Wraps the callback that pg.Pool.query, unlike TypeORM, passes as the last argument. */
-function withCallback(args: unknown[], settled: (error: unknown) => void): unknown[] {
+function withCallback(args: unknown[], settled: Settled): unknown[] {
   const last = args.at(-1);
   if (typeof last !== 'function') return args;
   return [
     ...args.slice(0, -1),
     (...results: unknown[]) => {
-      settled(results[0]);
+      settled(...results);
       Reflect.apply(last, undefined, results);
     },
   ];
