@@ -9,6 +9,7 @@ import { assertAppendOnly } from './assert-append-only.js';
 import { connectionOptions } from '../driver/connections/connection-options.js';
 import { withMigrationLock } from './migration-lock.js';
 import { shareServerConnections } from './detect-pooler.js';
+import { refuseUnfinishedRestore } from './unfinished-restore.js';
 import {
   CONNECT_TIMEOUT_MS,
   connectForStart,
@@ -32,18 +33,33 @@ export interface DatabaseAddresses {
 /**
  * Migrates the schema as its owner, one transaction per migration, and grants the service's role the
  * privileges it needs. Many instances may call it at once: one migrates under a lock, and the next finds
- * nothing to do. The lock belongs to a session, so an address that leads through a transaction pooler is
- * refused.
+ * nothing to do.
  * @param notice receives the name of the lock's holder when this instance has to wait for it
  * @returns the names of the migrations that ran
  * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or is behind a
- * transaction pooler. Also thrown when another session has held the lock for 120 s, or append-only tables are
- * unprotected.
+ * transaction pooler. Also thrown when another session has held the lock for 120 s, append-only tables are
+ * unprotected, or a restore of the database was interrupted.
  */
-export async function migrate(
+export function migrate(
   addresses: DatabaseAddresses,
   notice: (message: string) => void = () => {},
 ): Promise<string[]> {
+  return withMigrator(addresses, notice, async (migrator) => {
+    await refuseUnfinishedRestore(migrator.client);
+    return migrator.bringUpToDate();
+  });
+}
+
+/**
+ * Runs `work` with a connection of the owner that holds the migration lock. The lock belongs to a session, so an
+ * address that leads through a transaction pooler is refused.
+ * @throws DatabaseStartError as {@link migrate} does
+ */
+export async function withMigrator<T>(
+  addresses: DatabaseAddresses,
+  notice: (message: string) => void,
+  work: (migrator: Migrator) => Promise<T>,
+): Promise<T> {
   const owner = ownerAddress(addresses);
   const lock = await connectForStart(owner);
   try {
@@ -51,22 +67,43 @@ export async function migrate(
     await refusePooler(lock, addresses);
     await lock.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
     return await withMigrationLock(lock, notice, () =>
-      bringUpToDate(lock, owner.url, addresses.DATABASE_URL),
+      work(new Migrator(lock, owner.url, addresses.DATABASE_URL)),
     );
   } finally {
     await lock.end();
   }
 }
 
-async function bringUpToDate(lock: pg.Client, url: string, serviceUrl: string): Promise<string[]> {
-  const names = await runPending(url);
-  await assertAppendOnly(lock);
-  // Runs before any write, because transaction IDs start over in another cluster and after a promotion.
-  await lock.query('SELECT begin_epoch()');
-  // The job queue migrates its own schema under its own lock.
-  await migrateQueue(url);
-  if (url !== serviceUrl) await grantServicePrivileges(lock, serviceUrl);
-  return names;
+/** Changes the schema. Whoever has one holds the migration lock. */
+export class Migrator {
+  constructor(
+    /** The connection of the owner that holds the lock. */
+    readonly client: pg.Client,
+    private readonly url: string,
+    private readonly serviceUrl: string,
+  ) {}
+
+  /**
+   * Creates the schema as these migrations leave it, and that of the task queue as this version has it. The names must
+   * be known.
+   */
+  async createSchema(names: readonly string[]): Promise<void> {
+    await runPending(this.url, (migration) => names.includes(migration.name));
+    await migrateQueue(this.url);
+  }
+
+  /** Runs all pending migrations and what must follow them. @returns their names */
+  async bringUpToDate(): Promise<string[]> {
+    const { client, url, serviceUrl } = this;
+    const names = await runPending(url);
+    await assertAppendOnly(client);
+    // Runs before any write, because transaction IDs start over in another cluster and after a promotion.
+    await client.query('SELECT begin_epoch()');
+    // The job queue migrates its own schema under its own lock.
+    await migrateQueue(url);
+    if (url !== serviceUrl) await grantServicePrivileges(client, serviceUrl);
+    return names;
+  }
 }
 
 export async function findMigrations(): Promise<MigrationClass[]> {
@@ -80,13 +117,16 @@ export async function findMigrations(): Promise<MigrationClass[]> {
   return modules.flatMap((module) => Object.values(module));
 }
 
-async function runPending(url: string): Promise<string[]> {
+async function runPending(
+  url: string,
+  isWanted: (migration: MigrationClass) => boolean = () => true,
+): Promise<string[]> {
   const { connectionString, ...connection } = connectionOptions(url);
   const dataSource = new DataSource({
     type: 'postgres',
     url: connectionString,
     applicationName: MIGRATOR,
-    migrations: await findMigrations(),
+    migrations: (await findMigrations()).filter(isWanted),
     migrationsTransactionMode: 'each',
     installExtensions: false,
     extra: { ...connection, max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
