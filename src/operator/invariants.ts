@@ -18,7 +18,7 @@ export interface Violation {
 /** The audit log may lack months that were dropped after an announcement, and no event is older than its first entry. */
 const FIRST_ENTRY = `(SELECT epoch, xid FROM audit_entries ORDER BY epoch, xid, seq LIMIT 1)`;
 
-/** What every committed state of the database fulfils, whatever was killed, cut off or restored before. */
+/** Conditions that every committed state of the database fulfils, whatever was killed, cut off or restored before. */
 export const INVARIANTS: readonly Invariant[] = [
   {
     name: 'every resource has an owner',

@@ -134,7 +134,7 @@ async function complete(config: Configured, owner: Client, { endSessions }: Argu
     EVENTS_REDIS_STREAM: undefined,
   });
   try {
-    // What waits in the backup, such as mails, is sent by the first instance and not by this command.
+    // The first instance sends what waits in the backup, such as mails, and not this command.
     for (const worker of [TaskWorker, JobWorker, WebhookDeliverer]) await app.get(worker).onModuleDestroy();
     await app.init();
     const erased = await app.get(ErasureScheduler).eraseRestoredFromBackup();

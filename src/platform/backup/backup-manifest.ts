@@ -32,13 +32,13 @@ const tableEnd = z.object({ name, rows: count, bytes: count, sha256: z.string() 
 
 const closing = z.object({ tables: z.array(tableEnd) });
 
-/** What a backup says about itself before its first row. */
+/** The description of a backup before its first row. */
 export type BackupOpening = z.infer<typeof opening>;
 export type BackupTable = z.infer<typeof table>;
-/** What COPY wrote of a table. */
+/** The measure of what COPY wrote of a table. */
 export type TableEnd = z.infer<typeof tableEnd>;
 
-/** What a whole backup contains. */
+/** The description of a whole backup. */
 export interface BackupManifest extends BackupOpening {
   readonly contents: readonly TableEnd[];
 }

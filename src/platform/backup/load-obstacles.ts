@@ -39,7 +39,7 @@ const TRIGGERS = `
   WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'`;
 
 /**
- * What stands between rows and their tables: triggers, which have fired once for each row already, foreign keys, which
+ * Removes what stands between rows and their tables, and puts it back: triggers, which have fired once for each row already, foreign keys, which
  * demand an order, and indexes, which are faster to build than to extend. Switching off all triggers at once
  * (`session_replication_role`) needs a superuser, and the owner of the tables is none.
  */

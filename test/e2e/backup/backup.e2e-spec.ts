@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import supertest from 'supertest';
 import { findViolations } from '../../../src/operator/invariants.js';
 import { writeBackupFile } from '../../../src/platform/backup/backup.file.js';
 import { DatabaseSnapshot } from '../../../src/platform/backup/database.snapshot.js';
@@ -24,7 +25,6 @@ import { linesOf, runExport } from '../../support/builders/exports.js';
 import { AllRows } from '../../support/database/all-rows.js';
 import { schemaDump } from '../../support/database/schema-dump.js';
 import { TestDatabase } from '../../support/database/test-database.js';
-import { bearer } from '../../support/http/send.js';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'gatehouse-backup-'));
 const DATA_DIR = join(FOLDER, 'source');
@@ -151,7 +151,7 @@ describe('npm run backup and npm run restore', () => {
   let said: string;
 
   const get = ({ url }: Instance, { token }: TestUser, path: string) =>
-    fetch(`${url}${path}`, { headers: bearer({ token }) });
+    supertest(url).get(path).auth(token, { type: 'bearer' });
   const exported = async ({ url }: Instance, user: TestUser): Promise<string[]> => {
     const { text } = await runExport({ url, user, path: '/api/export/users?format=ndjson' });
     const { rows, complete } = linesOf(text);
@@ -160,16 +160,13 @@ describe('npm run backup and npm run restore', () => {
   };
   const signUp = async (name: string): Promise<TestUser> => {
     const email = `${name}@example.com`;
-    const body = JSON.stringify({ email, name, password: PASSWORD });
-    const headers = { 'content-type': 'application/json' };
-    expect((await fetch(`${source.url}/api/users`, { method: 'POST', headers, body })).status).toBe(201);
+    await supertest(source.url).post('/api/users').send({ email, name, password: PASSWORD }).expect(201);
     return signIn(source.url, email, PASSWORD);
   };
-  const erase = async (by: TestUser, { id }: TestUser): Promise<void> => {
-    const headers = bearer(by);
-    const user = `${source.url}/api/users/${id}`;
-    expect((await fetch(user, { method: 'DELETE', headers })).status).toBe(204);
-    expect((await fetch(`${user}/erase`, { method: 'POST', headers })).status).toBe(202);
+  const erase = async ({ token }: TestUser, { id }: TestUser): Promise<void> => {
+    const user = `/api/users/${id}`;
+    await supertest(source.url).delete(user).auth(token, { type: 'bearer' }).expect(204);
+    await supertest(source.url).post(`${user}/erase`).auth(token, { type: 'bearer' }).expect(202);
     const log = join(DATA_DIR, 'erasures.log');
     await until(async () => (await readFile(log, 'utf8').catch(() => '')).includes(id));
   };
@@ -183,8 +180,7 @@ describe('npm run backup and npm run restore', () => {
     await erase(first, erased);
     await settled(database);
     before = await exported(source, first);
-    lastPosition =
-      (await get(source, first, '/api/events?after=latest')).headers.get('x-next-position') ?? '';
+    lastPosition = (await get(source, first, '/api/events?after=latest')).headers['x-next-position'] ?? '';
     const written = await runBackupCommand('backup', [file], commandEnvironment(database, DATA_DIR));
     expect(written).toMatchObject({ code: 0, err: '' });
     expect(written.out).toMatch(/^Wrote \d+ tables as of \S+Z to .*whole\.backup, \d+\.\d MB\n$/);
@@ -250,7 +246,7 @@ describe('npm run backup and npm run restore', () => {
     await settled(target);
     const answer = await get(instance, admin, `/api/events?after=${lastPosition}&limit=100`);
     expect(answer.status).toBe(200);
-    const events = (await answer.json()) as { type: string; time: string }[];
+    const events = answer.body as { type: string; time: string }[];
     expect(events.map(({ type }) => type)).toEqual(
       expect.arrayContaining(['user.erased', 'session.revoked']),
     );

@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { BackupFile, writeBackupFile } from '../../../src/platform/backup/backup.file.js';
 import { DatabaseRestore, type RestoreSteps } from '../../../src/platform/backup/database.restore.js';
@@ -81,3 +83,46 @@ export const runBackupCommand = (
       resolve({ code: error ? Number(error.code) : 0, out, err }),
     );
   });
+
+export interface Measured {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  readonly seconds: number;
+  /** The most memory that the process held at once, as Linux counts it. */
+  readonly peakBytes: number;
+}
+
+const SAMPLE_MS = 20;
+
+/** Runs a command like {@link runBackupCommand} and measures it. */
+export async function measureBackupCommand(
+  command: 'backup' | 'restore',
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Measured> {
+  const began = performance.now();
+  const child = spawn(process.execPath, [`dist/src/operator/${command}.js`, ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err, peakBytes] = ['', '', 0];
+  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (err += text.toString()));
+  const sampling = setInterval(() => {
+    peakBytes = Math.max(peakBytes, peakOf(child.pid ?? 0));
+  }, SAMPLE_MS);
+  const [code] = (await once(child, 'close')) as [number | null];
+  clearInterval(sampling);
+  return { code, out, err, seconds: (performance.now() - began) / 1000, peakBytes };
+}
+
+/** Reads the peak of a running process; 0 when it has ended. */
+function peakOf(pid: number): number {
+  try {
+    const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return Number(kilobytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
