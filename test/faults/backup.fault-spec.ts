@@ -12,7 +12,7 @@ import { commandEnvironment, type Measured, measureBackupCommand } from '../supp
 import { OpenExport } from '../support/builders/exports.js';
 import { TestDatabase } from '../support/database/test-database.js';
 
-const USERS = 200_000;
+const USERS = 1_000_000;
 const MAX_BYTES_ABOVE_IDLE = 64 * 1024 * 1024;
 const TIMEOUT_MS = 3_600_000;
 

@@ -9,6 +9,14 @@ import { withMigrator } from '../../../src/platform/database/startup/migrate.js'
 import { MASTER_KEY } from '../app/secrets.js';
 import type { TestDatabase } from '../database/test-database.js';
 
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  scripts: Readonly<Record<'backup' | 'restore', string>>;
+};
+
+/** Returns the flags of Node.js with which `npm run` starts the command. */
+const flagsOf = (command: 'backup' | 'restore'): string[] =>
+  /&& node (.*) dist\//.exec(scripts[command])?.[1]?.split(' ') ?? [];
+
 export const BACKUP_PASSPHRASE = 'a passphrase for tests';
 
 /** Connects as the owner of the database. The caller ends the connection. */
@@ -79,8 +87,11 @@ export const runBackupCommand = (
   env: Readonly<Record<string, string>>,
 ): Promise<CommandResult> =>
   new Promise((resolve) => {
-    execFile(process.execPath, [`dist/src/operator/${command}.js`, ...args], { env }, (error, out, err) =>
-      resolve({ code: error ? Number(error.code) : 0, out, err }),
+    execFile(
+      process.execPath,
+      [...flagsOf(command), `dist/src/operator/${command}.js`, ...args],
+      { env },
+      (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }),
     );
   });
 
@@ -102,7 +113,7 @@ export async function measureBackupCommand(
   env: Readonly<Record<string, string>>,
 ): Promise<Measured> {
   const began = performance.now();
-  const child = spawn(process.execPath, [`dist/src/operator/${command}.js`, ...args], {
+  const child = spawn(process.execPath, [...flagsOf(command), `dist/src/operator/${command}.js`, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
