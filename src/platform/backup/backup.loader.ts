@@ -6,6 +6,7 @@ import { BackupChecker } from './backup.file.js';
 import type { BackupManifest, BackupTable } from './backup-manifest.js';
 import type { BackupRecord } from './backup-records.js';
 import { LoadObstacles } from './load-obstacles.js';
+import { prepareLongSession } from './long-session.js';
 import { findTables } from './service-tables.js';
 import type { CopyProgress } from './database.snapshot.js';
 
@@ -41,6 +42,7 @@ export class BackupLoader {
    * @throws BackupFileError when the file has changed since it was checked, or does not fit to the schema
    */
   async load(records: AsyncIterable<BackupRecord>, progress: CopyProgress): Promise<number> {
+    await prepareLongSession(this.client);
     await this.client.query('BEGIN');
     try {
       const epoch = await this.replaceRows(records, progress);

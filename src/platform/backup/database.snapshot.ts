@@ -4,18 +4,10 @@ import { to as copyTo } from 'pg-copy-streams';
 import { buildInfo } from '../../config/build-info.js';
 import type { BackupOpening, BackupTable, TableEnd } from './backup-manifest.js';
 import { encodeRecord, type RecordKind } from './backup-records.js';
+import { prepareLongSession } from './long-session.js';
 import { findSequences, findTables } from './service-tables.js';
 
-/** The time for which the start of a backup waits for a migration that runs. */
-const LOCK_TIMEOUT = '30s';
 const ATTEMPTS = 3;
-
-/** A backup may take hours. Row security must fail instead of hiding rows. */
-const SETTINGS = `
-  SELECT set_config(name, value, false)
-  FROM (VALUES ('statement_timeout', '0'), ('transaction_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-               ('lock_timeout', '${LOCK_TIMEOUT}'), ('row_security', 'off')) AS wanted (name, value)
-  WHERE EXISTS (SELECT FROM pg_settings s WHERE s.name = wanted.name)`;
 
 const FACTS = `
   SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "createdAt",
@@ -49,7 +41,7 @@ export class DatabaseSnapshot {
    * must belong to the owner, and must be ended afterwards.
    */
   static async take(client: pg.ClientBase): Promise<DatabaseSnapshot> {
-    await client.query(SETTINGS);
+    await prepareLongSession(client);
     for (let attempt = 1; ; attempt++) {
       const before = await findTables(client);
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
