@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
 import { keyValueList } from './key-value-list.js';
 import { linkTemplate, productName, sender } from './mail-formats.js';
-import { bearerSecret, masterKey } from './secret-formats.js';
+import { bearerSecret, masterKey, passphrase } from './secret-formats.js';
 import {
   ANY_LOCALHOST,
   text,
@@ -131,6 +131,12 @@ export const variables = {
     secret: true,
     description:
       '32 random bytes in base64, the key that encrypts every stored secret. Generated in `DATA_DIR` outside production',
+  }),
+  BACKUP_PASSPHRASE: row({
+    schema: passphrase.optional(),
+    secret: true,
+    description:
+      'Passphrase of at least 12 characters that encrypts backups, for `npm run backup` and `npm run restore`. Without it they ask on the terminal. Running instances do not need it',
   }),
   ADMIN_EMAIL: row({
     schema: emailAddress,

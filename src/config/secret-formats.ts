@@ -35,3 +35,8 @@ export const bearerSecret = z
     (value) => value.length < 16 || !(PLACEHOLDER.test(value) || looksLikeSample(Buffer.from(value))),
     SAMPLE,
   );
+
+export const MIN_PASSPHRASE = 12;
+
+/** A secret that a person may choose and type. */
+export const passphrase = z.string().min(MIN_PASSPHRASE, `must have at least ${MIN_PASSPHRASE} characters`);

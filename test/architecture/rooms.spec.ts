@@ -42,6 +42,7 @@ function cyclicAmong(imports: readonly Import[]): Import[] {
 /** The rooms of `platform` that each room may import. Every room may import `common`. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'audit-log': ['crypto', 'database', 'queue'],
+  backup: ['database'],
   crypto: ['database', 'metrics'],
   database: ['embedded-postgres', 'logging', 'metrics', 'telemetry'],
   'domain-events': ['telemetry'],

@@ -7,11 +7,11 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
 };
 
-/** Returns one line that says why the service did not start, without a stack. */
-export function describeStartFailure(error: unknown): string {
+/** Returns one line that says why the service did not start, or what else failed, without a stack. */
+export function describeStartFailure(error: unknown, failure = 'Gatehouse could not start'): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
   const hint = HINTS[code];
   const text = hint ? `${hint} (${message})` : message;
-  return `Gatehouse could not start: ${text.replaceAll(/\s*\n\s*/g, '; ')}`;
+  return `${failure}: ${text.replaceAll(/\s*\n\s*/g, '; ')}`;
 }

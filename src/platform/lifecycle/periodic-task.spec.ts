@@ -44,6 +44,13 @@ describe('PeriodicTask', () => {
     }
   });
 
+  it('does not start once it was stopped', async () => {
+    await task.stop();
+    task.start();
+    await intervals(3);
+    expect(runs).toHaveLength(0);
+  });
+
   it('never overlaps: later intervals and callers join the run in progress', async () => {
     task.start();
     await intervals(3);

@@ -17,8 +17,9 @@ export class PeriodicTask {
     private readonly onFailure: (error: unknown) => void,
   ) {}
 
-  /** Starts the interval. The first run follows after one interval. */
+  /** Starts the interval. The first run follows after one interval. Does nothing after `stop`. */
   start(): void {
+    if (this.stopped) return;
     this.timer = setInterval(() => void this.run(), this.intervalMs).unref();
   }
 

@@ -113,8 +113,9 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
     this.periodic.push({ task, match: pattern, options: { maxAttempts: 1 } });
   }
 
+  /** Starts the runner, unless it was stopped before. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.startRunner();
+    if (!this.stopping) await this.startRunner();
   }
 
   /**

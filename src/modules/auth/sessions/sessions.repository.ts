@@ -188,6 +188,16 @@ export class SessionsRepository {
     return rows.map(({ id }) => id);
   }
 
+  /** Returns users with sessions, in the order of their ids, after `afterId` or from the first. */
+  async findUsers(afterId: string | null, limit: number): Promise<string[]> {
+    const rows = await this.sql.rows<{ id: string }>(
+      `SELECT DISTINCT user_id AS id FROM sessions WHERE $1::uuid IS NULL OR user_id > $1
+       ORDER BY user_id LIMIT $2`,
+      [afterId, limit],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /**
    * Deletes up to `limit` expired sessions, so that one call never locks many rows. @returns the number of
    * deleted rows

@@ -28,6 +28,9 @@ import type { LiveSession, PresentedRefresh, Subject } from './tokens.service.js
 /** The minimum number of seconds for which a spent token stays known after the grace period. */
 const KEPT_AFTER_GRACE_SECONDS = 60;
 
+/** The number of users whose sessions are ended at once, each in a transaction of its own. */
+const ENDED_AT_ONCE = 8;
+
 /** A new session with its live refresh token and its start time. */
 export interface StartedSession extends LiveSession {
   readonly at: Date;
@@ -125,6 +128,20 @@ export class SessionsService {
 
   async endWithAccess(userId: string): Promise<void> {
     await this.commands.execute(new EndSessions(userId, null, null));
+  }
+
+  /** Ends every session of every user. @returns the number of users */
+  async endAll(): Promise<number> {
+    let ended = 0;
+    let users = await this.sessions.findUsers(null, ENDED_AT_ONCE);
+    while (users.length > 0) {
+      await Promise.all(
+        users.map((id) => this.commands.execute(new EndSessions(id, null, 'session.revoke'))),
+      );
+      ended += users.length;
+      users = await this.sessions.findUsers(users.at(-1) ?? null, ENDED_AT_ONCE);
+    }
+    return ended;
   }
 
   /**

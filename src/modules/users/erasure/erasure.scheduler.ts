@@ -38,14 +38,19 @@ export class ErasureScheduler implements OnModuleInit {
     });
   }
 
-  /** Erases again the users whom a backup brought back. Runs before the service accepts requests. */
-  async eraseRestoredFromBackup(): Promise<void> {
+  /**
+   * Erases again the users whom a backup brought back. Runs before the service accepts requests.
+   * @returns the number of users
+   */
+  async eraseRestoredFromBackup(): Promise<number> {
     await this.warnOfFault();
+    let erased = 0;
     let ids: string[] = [];
     const eraseThem = async () => {
       for (const id of await this.repository.findNotErased(ids)) {
-        if (await this.erase(new EraseUser(id, null, true)))
-          this.logger.warn({ user_id: id }, 'erased a user whom a backup had brought back');
+        if (!(await this.erase(new EraseUser(id, null, true)))) continue;
+        erased++;
+        this.logger.warn({ user_id: id }, 'erased a user whom a backup had brought back');
       }
       ids = [];
     };
@@ -54,6 +59,7 @@ export class ErasureScheduler implements OnModuleInit {
       if (ids.length === BATCH) await eraseThem();
     }
     await eraseThem();
+    return erased;
   }
 
   /**

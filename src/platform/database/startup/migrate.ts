@@ -10,6 +10,7 @@ import { connectionOptions } from '../driver/connections/connection-options.js';
 import { withMigrationLock } from './migration-lock.js';
 import { runMigrations } from './run-migrations.js';
 import { shareServerConnections } from './detect-pooler.js';
+import { refuseUnfinishedRestore } from './unfinished-restore.js';
 import {
   CONNECT_TIMEOUT_MS,
   connectForStart,
@@ -33,19 +34,34 @@ export interface DatabaseAddresses {
 /**
  * Migrates the schema as its owner, one transaction per migration, and grants the service's role the
  * privileges it needs. Many instances may call it at once: one migrates under a lock, and the next finds
- * nothing to do. The lock belongs to a session, so an address that leads through a transaction pooler is
- * refused.
+ * nothing to do.
  * @param notice receives the name of the lock's holder when this instance has to wait for it, and that of a
  * migration that waits for a table
  * @returns the names of the migrations that ran
  * @throws DatabaseStartError when the server is too old, cannot be reached within 10 s, or is behind a
- * transaction pooler. Also thrown when another session has held the lock or a table for 120 s, or append-only
- * tables are unprotected.
+ * transaction pooler. Also thrown when another session has held the lock or a table for 120 s, append-only
+ * tables are unprotected, or a restore of the database was interrupted.
  */
-export async function migrate(
+export function migrate(
   addresses: DatabaseAddresses,
   notice: (message: string) => void = () => {},
 ): Promise<string[]> {
+  return withMigrator(addresses, notice, async (migrator) => {
+    await refuseUnfinishedRestore(migrator.client);
+    return migrator.bringUpToDate();
+  });
+}
+
+/**
+ * Runs `work` with a connection of the owner that holds the migration lock. The lock belongs to a session, so an
+ * address that leads through a transaction pooler is refused.
+ * @throws DatabaseStartError as {@link migrate} does
+ */
+export async function withMigrator<T>(
+  addresses: DatabaseAddresses,
+  notice: (message: string) => void,
+  work: (migrator: Migrator) => Promise<T>,
+): Promise<T> {
   const owner = ownerAddress(addresses);
   const lock = await connectForStart(owner);
   try {
@@ -53,31 +69,52 @@ export async function migrate(
     await refusePooler(lock, addresses);
     await lock.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
     return await withMigrationLock(lock, notice, () =>
-      bringUpToDate(lock, owner.url, { serviceUrl: addresses.DATABASE_URL, notice }),
+      work(new Migrator(lock, { url: owner.url, serviceUrl: addresses.DATABASE_URL, notice })),
     );
   } finally {
     await lock.end();
   }
 }
 
-interface Beside {
+interface Surroundings {
+  /** The owner's address. */
+  readonly url: string;
   readonly serviceUrl: string;
+  /** Receives the name of a migration that waits for a table. */
   readonly notice: (message: string) => void;
 }
 
-async function bringUpToDate(
-  lock: pg.Client,
-  url: string,
-  { serviceUrl, notice }: Beside,
-): Promise<string[]> {
-  const names = await runPending(url, notice);
-  await assertAppendOnly(lock);
-  // Runs before any write, because transaction IDs start over in another cluster and after a promotion.
-  await lock.query('SELECT begin_epoch()');
-  // The job queue migrates its own schema under its own lock.
-  await migrateQueue(url);
-  if (url !== serviceUrl) await grantServicePrivileges(lock, serviceUrl);
-  return names;
+/** Changes the schema. Whoever has one holds the migration lock. */
+export class Migrator {
+  constructor(
+    /** The connection of the owner that holds the lock. */
+    readonly client: pg.Client,
+    private readonly surroundings: Surroundings,
+  ) {}
+
+  /**
+   * Creates the schema as these migrations leave it, and that of the task queue as this version has it. The names must
+   * be known.
+   */
+  async createSchema(names: readonly string[]): Promise<void> {
+    const { url, notice } = this.surroundings;
+    await runPending(url, notice, (migration) => names.includes(migration.name));
+    await migrateQueue(url);
+  }
+
+  /** Runs all pending migrations and what must follow them. @returns their names */
+  async bringUpToDate(): Promise<string[]> {
+    const { client } = this;
+    const { url, serviceUrl, notice } = this.surroundings;
+    const names = await runPending(url, notice);
+    await assertAppendOnly(client);
+    // Runs before any write, because transaction IDs start over in another cluster and after a promotion.
+    await client.query('SELECT begin_epoch()');
+    // The job queue migrates its own schema under its own lock.
+    await migrateQueue(url);
+    if (url !== serviceUrl) await grantServicePrivileges(client, serviceUrl);
+    return names;
+  }
 }
 
 export async function findMigrations(): Promise<MigrationClass[]> {
@@ -91,13 +128,17 @@ export async function findMigrations(): Promise<MigrationClass[]> {
   return modules.flatMap((module) => Object.values(module));
 }
 
-async function runPending(url: string, notice: (message: string) => void): Promise<string[]> {
+async function runPending(
+  url: string,
+  notice: (message: string) => void,
+  isWanted: (migration: MigrationClass) => boolean = () => true,
+): Promise<string[]> {
   const { connectionString, ...connection } = connectionOptions(url);
   const dataSource = new DataSource({
     type: 'postgres',
     url: connectionString,
     applicationName: MIGRATOR,
-    migrations: await findMigrations(),
+    migrations: (await findMigrations()).filter(isWanted),
     migrationsTransactionMode: 'each',
     installExtensions: false,
     // Silent. The usual logger prints every failed attempt between the lines of the log; the last failure is thrown.
