@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { readConfig } from '../../src/config/config.js';
 import { type Variable, variables } from '../../src/config/config.schema.js';
 import { isHealthPath } from '../../src/platform/health/health-report.js';
-import { CHART_SCHEMA, withVariables } from '../support/deploy/chart-variables.js';
+import { CHART_SCHEMA, READ_BY_COMMANDS, withVariables } from '../support/deploy/chart-variables.js';
 import { findWhyToolsAreMissing, helm, kubectl } from '../support/deploy/kubernetes-tools.js';
 import { deploymentOf, faultsOf, type Manifest, podsOf, readManifests } from '../support/deploy/manifests.js';
 import { wherePossible } from '../support/app/where-possible.js';
@@ -28,7 +28,7 @@ const OVERLAYS = globSync('deploy/kubernetes/overlays/*').toSorted();
 const VALUES = globSync(`${CHART}/ci/*-values.yaml`).toSorted();
 
 const table: Readonly<Record<string, Variable>> = variables;
-const secrets = Object.keys(table).filter((name) => table[name]?.secret);
+const secrets = Object.keys(table).filter((name) => table[name]?.secret && !READ_BY_COMMANDS.includes(name));
 const dockerfile = readFileSync('Dockerfile', 'utf8');
 const imageOf = (keyword: string): string =>
   new RegExp(`^${keyword} (.+)$`, 'm').exec(dockerfile.slice(dockerfile.lastIndexOf('\nFROM')))?.[1] ?? '';
@@ -139,6 +139,7 @@ wherePossible(findWhyToolsAreMissing(), 'the manifests of Kubernetes', () => {
         LISTEN_DATABASE_URL: 'postgres://db.internal/gatehouse',
         REDIS_URL: 'redis://redis.internal',
         SMTP_URL: 'smtp://mail.internal',
+        OTEL_EXPORTER_OTLP_HEADERS: 'authorization=secret',
       };
       const ofImage = { NODE_ENV: 'production', HOST: '0.0.0.0', DATA_DIR: '/data' };
       for (const pod of all) {

@@ -60,7 +60,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
   value: {{ include "gatehouse.value" $value | quote }}
 {{- end }}
 {{- $required := list "DATABASE_URL" "MIGRATION_DATABASE_URL" "MASTER_KEY" "METRICS_TOKEN" }}
-{{- $optional := list "ADMIN_PASSWORD" "LISTEN_DATABASE_URL" "REDIS_URL" "SMTP_URL" }}
+{{- $optional := list "ADMIN_PASSWORD" "LISTEN_DATABASE_URL" "OTEL_EXPORTER_OTLP_HEADERS" "REDIS_URL" "SMTP_URL" }}
 {{- range concat $required $optional }}
 {{- $reference := get $.Values.secrets.references . }}
 - name: {{ . }}
