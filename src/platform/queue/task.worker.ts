@@ -19,6 +19,7 @@ import { connectionFailure } from '../../common/errors/connection-failure.js';
 import { withTimeout } from '../../common/with-timeout.js';
 import { BackgroundLogger } from '../logging/background.logger.js';
 import { QUEUE_SCHEMA } from '../database/queue-schema.js';
+import { QueueMetrics } from './queue.metrics.js';
 import { encryptionPurpose } from './task.queue.js';
 
 /**
@@ -59,6 +60,7 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     @InjectConfig() config: Config & { readonly DATABASE_URL: string },
     private readonly cipher: Cipher,
+    private readonly metrics: QueueMetrics,
   ) {
     // graphile-worker's own pool drops its error listeners before it has closed its connections. A connection
     // that breaks just then would end the process.
@@ -78,8 +80,12 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Registers a handler. Must be called before the application starts. */
   register(task: string, handler: TaskHandler): void {
+    this.metrics.know(task);
     this.tasks[task] = (payload, { job }) =>
-      limited(handler(this.decryptPayload(task, payload), { enqueuedAt: job.created_at }));
+      this.metrics.count(
+        task,
+        limited(handler(this.decryptPayload(task, payload), { enqueuedAt: job.created_at })),
+      );
   }
 
   /**
@@ -87,7 +93,8 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
    * be called before the application starts.
    */
   registerPeriodic(task: string, pattern: string, handler: () => Promise<void>): void {
-    this.tasks[task] = () => limited(handler());
+    this.metrics.know(task);
+    this.tasks[task] = () => this.metrics.count(task, limited(handler()));
     this.periodic.push({ task, match: pattern, options: { maxAttempts: 1 } });
   }
 

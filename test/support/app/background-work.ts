@@ -8,6 +8,7 @@ import { LastLoginBuffer } from '../../../src/modules/users/last-login.buffer.js
 import { WebhookDeliverer } from '../../../src/modules/webhooks/sending/webhook.deliverer.js';
 import { WebhookMetrics } from '../../../src/modules/webhooks/sending/webhook.metrics.js';
 import { HorizonMonitor } from '../../../src/platform/event-store/horizon.monitor.js';
+import { StateSampler } from '../../../src/platform/metrics/state.sampler.js';
 import { TaskWorker } from '../../../src/platform/queue/task.worker.js';
 import type { TestApp } from './test-app.js';
 
@@ -19,6 +20,7 @@ const WORKERS = [
   PasswordFormatSampler,
   SignInAttemptsService,
   SigningKeysService,
+  StateSampler,
   TaskWorker,
   WebhookDeliverer,
   WebhookMetrics,
