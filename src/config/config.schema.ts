@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
+import { logLevels } from './log-levels.js';
 import { linkTemplate, productName, sender } from './mail-formats.js';
 import { bearerSecret, masterKey } from './secret-formats.js';
 import {
@@ -313,7 +314,7 @@ export const variables = {
       'Refuses passwords that are known from breaches. The address of a range service, such as `https://api.pwnedpasswords.com/range`; see [Calls to other systems](../operations/outbound-calls.md#passwords-from-breaches)',
   }),
   LOG_LEVEL: row({
-    schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    schema: oneOf(...logLevels),
     default: 'info',
     description: 'Minimum level that is logged',
   }),

@@ -69,5 +69,6 @@ const metrics = [
     SendTestEventHandler,
     ...metrics,
   ],
+  exports: [DeliveriesService],
 })
 export class WebhooksModule {}

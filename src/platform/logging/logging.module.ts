@@ -4,6 +4,7 @@ import { requestContext } from '../../common/context/request-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { AccessLog } from './access.log.js';
+import { LogLevelService } from './log-level.service.js';
 import { loggerParameters } from './logger-options.js';
 import { ServiceLogger } from './service.logger.js';
 
@@ -27,7 +28,7 @@ function requestFields(): object {
       },
     }),
   ],
-  providers: [ServiceLogger, AccessLog],
-  exports: [ServiceLogger, AccessLog],
+  providers: [ServiceLogger, AccessLog, LogLevelService],
+  exports: [ServiceLogger, AccessLog, LogLevelService],
 })
 export class LoggingModule {}

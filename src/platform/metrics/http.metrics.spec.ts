@@ -25,7 +25,7 @@ describe('HttpMetrics', () => {
     expect(await countOf('/route-0')).toBeUndefined();
     expect((await requests.get()).values.length).toBe(400);
     const timed = (await duration.get()).values.filter(({ metricName }) => metricName === 'duration_count');
-    expect(timed.length).toBe(60);
+    expect(timed.length).toBe(75);
     expect(timed.find(({ labels }) => labels.route === '/used')?.value).toBe(1000);
   });
 

@@ -81,11 +81,6 @@ const providers = [
     help: 'Password hashes refused because too many waited',
     labelNames: LANE_LABELS,
   }),
-  makeGaugeProvider({
-    name: BUILD_INFO,
-    help: 'The running build and its schema; always 1',
-    labelNames: ['version', 'commit', 'schema'],
-  }),
   makeCounterProvider({
     name: LIMIT_REFUSALS,
     help: 'Requests refused by a rate limit, by the bucket that was empty',
@@ -110,6 +105,11 @@ const providers = [
     name: TASK_QUEUE.runs,
     help: 'Tasks that this instance has run',
     labelNames: ['task', 'outcome'],
+  }),
+  makeGaugeProvider({
+    name: BUILD_INFO,
+    help: 'The running build and its schema; always 1',
+    labelNames: ['version', 'commit', 'schema'],
   }),
   HttpMetrics,
   DatabaseMetrics,

@@ -16,6 +16,7 @@ import {
   type Change,
   underApi,
 } from './wanted-changes.js';
+import { operationDifferences } from './wanted-operation-differences.js';
 import { importDifferences } from './wanted-import-differences.js';
 import { refusalDifferences } from './wanted-refusals.js';
 
@@ -346,6 +347,7 @@ export const wantedDifferences: readonly WantedDifference[] = [
   entryAddresses,
   dryRuns,
   ...trustedTokens,
+  ...operationDifferences,
   ...importDifferences,
   ...refusalDifferences,
   absoluteProbes,

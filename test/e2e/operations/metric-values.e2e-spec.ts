@@ -187,7 +187,7 @@ describe('the metrics of', () => {
     const combinations = lines.filter(({ name }) => name === 'http_requests_total');
     expect(combinations.length).toBeGreaterThan(150);
     expect(lines.length).toBeLessThan(MAX_SERIES);
-    expect(lines.filter(({ name }) => name === 'http_request_duration_seconds_count').length).toBe(60);
+    expect(lines.filter(({ name }) => name === 'http_request_duration_seconds_count').length).toBe(75);
   });
 
   wherePossible(noPromtool, 'the names of metrics', () =>

@@ -24,7 +24,7 @@ export interface Withdrawal {
   readonly exceptJobId: string | null;
 }
 
-/** What all instances have to do. */
+/** The open jobs of all instances. */
 export interface JobsState {
   readonly queued: number;
   readonly running: number;
