@@ -13,6 +13,7 @@ import { JobsModule } from './modules/jobs/jobs.module.js';
 import { LiveEventsModule } from './modules/live-events/live-events.module.js';
 import { featureFlags } from './modules/feature-flags.js';
 import { FlagsModule } from './modules/flags/flags.module.js';
+import { OperationsModule } from './modules/operations/operations.module.js';
 import { ResourcesModule } from './modules/resources/resources.module.js';
 import { PersonalDataModule } from './modules/personal-data/personal-data.module.js';
 import { RolesModule } from './modules/roles/roles.module.js';
@@ -78,6 +79,7 @@ const features = [
   ExportModule,
   FlagsModule,
   WebhooksModule,
+  OperationsModule,
 ];
 
 /**

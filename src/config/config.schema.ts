@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
 import { keyValueList } from './key-value-list.js';
+import { logLevels } from './log-levels.js';
 import { linkTemplate, productName, sender } from './mail-formats.js';
 import { bearerSecret, masterKey, passphrase } from './secret-formats.js';
 import {
@@ -321,7 +322,7 @@ export const variables = {
       'Refuses passwords that are known from breaches. The address of a range service, such as `https://api.pwnedpasswords.com/range`; see [Calls to other systems](../operations/outbound-calls.md#passwords-from-breaches)',
   }),
   LOG_LEVEL: row({
-    schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    schema: oneOf(...logLevels),
     default: 'info',
     description: 'Minimum level that is logged',
   }),

@@ -9,6 +9,7 @@ import { signInRefusals } from './auth/auth.audit-reasons.js';
 import { exportAuditActions } from './export/export.audit-actions.js';
 import { flagAuditActions } from './flags/flags.audit-actions.js';
 import { jobAuditActions } from './jobs/jobs.audit-actions.js';
+import { operationAuditActions } from './operations/operations.audit-actions.js';
 import { resourceAuditActions } from './resources/resources.audit-actions.js';
 import { roleAuditActions } from './roles/roles.audit-actions.js';
 import { userAuditActions } from './users/users.audit-actions.js';
@@ -28,6 +29,7 @@ export const auditActions = [
   ...webhookAuditActions,
   ...jobAuditActions,
   ...signingKeyAuditActions,
+  ...operationAuditActions,
 ] as const;
 
 /** Every reason for a refusal that the features declare. */

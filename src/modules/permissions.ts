@@ -4,6 +4,7 @@ import { exportPermissions } from './export/export.permissions.js';
 import { feedPermissions } from './events/events.permissions.js';
 import { flagPermissions } from './flags/flags.permissions.js';
 import { jobPermissions } from './jobs/jobs.permissions.js';
+import { operationPermissions } from './operations/operations.permissions.js';
 import { resourcePermissions } from './resources/resources.permissions.js';
 import { rolePermissions } from './roles/roles.permissions.js';
 import { userPermissions } from './users/users.permissions.js';
@@ -21,6 +22,7 @@ export const permissions = [
   ...webhookPermissions,
   ...flagPermissions,
   ...jobPermissions,
+  ...operationPermissions,
 ] as const;
 
 type DeclaredPermissions = Readonly<Record<(typeof permissions)[number], true>>;

@@ -120,6 +120,8 @@ const MATRIX: Readonly<Record<string, readonly [verdicts: string, request?: Requ
   'POST /api/webhooks/{id}/test': ['   401    403  403   403     403     in '],
   'GET /api/webhooks/{id}/deliveries': ['401 403 403 403 403 in '],
   'POST /api/webhooks/{id}/deliveries/{delivery_id}/redeliver': ['401 403 403 403 403 in '],
+  'GET /api/operations/info': ['       401    403  403   403     403     in '],
+  'PUT /api/operations/log-level': ['  401    403  403   403     403     in ', WRONG],
   'GET /.well-known/jwks.json': ['     in     in   in    in      in      in '],
   'GET /.well-known/oauth-authorization-server': [' in in in in in in '],
   'GET /.well-known/openid-configuration': ['       in in in in in in '],

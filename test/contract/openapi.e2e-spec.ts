@@ -35,6 +35,7 @@ import {
 import { MASTER_KEY } from '../support/app/secrets.js';
 import { ADMIN, PASSWORD, signIn, TestApp } from '../support/app/test-app.js';
 import { lacksExample } from '../support/docs/examples.js';
+import { askAboutOperations } from '../support/http/operation-answers.js';
 import { askAboutFlags } from '../support/http/flag-answers.js';
 import { routesOf } from '../support/docs/routes.js';
 import type { TestDatabase } from '../support/database/test-database.js';
@@ -357,6 +358,7 @@ async function realAnswers(url: string, database: TestDatabase) {
   await askAboutResources(ask, { id, token: some.token });
   await askAboutJobs(ask, { id, token: some.token });
   await askAboutFlags(ask, some.token);
+  await askAboutOperations(ask, some.token);
   await ask('GET /api/users', { query: '?limit=2&total=exact' });
   await ask('GET /api/users', { token: some.token });
   await ask('GET /api/users', { query: '?limit=0' });

@@ -78,6 +78,7 @@ const permissionMeanings: Readonly<Record<Permission, string>> = {
   'webhooks:manage': 'Manage webhooks; what sends events to one also requires `events:read`',
   'flags:manage': 'Read and change feature flags, and evaluate them for other users',
   'jobs:manage': 'See and cancel the jobs of other users',
+  'operations:manage': 'See the state of the installation and change log levels',
 };
 
 function permissionTable({ permissions, routes }: ReferenceSources): string {
@@ -222,6 +223,7 @@ const auditActionMeanings: Readonly<Record<AuditAction, string>> = {
   'job.create': 'A bulk job was created',
   'job.cancel': 'A bulk job was cancelled',
   'key.rotate': 'A signing key was created',
+  'instance.set_log_level': 'The log level of an instance was changed until its restart',
 };
 
 function auditActionTable({ auditActions }: ReferenceSources): string {

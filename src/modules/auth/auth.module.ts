@@ -33,6 +33,7 @@ import { IntrospectionService } from './introspection/introspection.service.js';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
 import { PasswordFormatSampler } from './sign-in/password-format.sampler.js';
 import { PasswordFormatsRepository } from './sign-in/password-formats.repository.js';
+import { principalMetrics } from './principals/principal.metrics.js';
 import { PrincipalsRepository } from './principals/principals.repository.js';
 import { PrincipalCache } from './principals/principal.cache.js';
 import { SessionWatchService } from './principals/session-watch.service.js';
@@ -101,6 +102,7 @@ const commands = [
     PrincipalsService,
     PrincipalCache,
     PrincipalsRepository,
+    ...principalMetrics,
     SessionWatchService,
     TokensService,
     IntrospectionService,

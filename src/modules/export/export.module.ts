@@ -7,6 +7,7 @@ import { ExportsCleanup } from './exports.cleanup.js';
 import { ExportStreams } from './streaming/export.streams.js';
 import { ExportController } from './export.controller.js';
 import { ExportCursorService } from './export-cursor.service.js';
+import { exportMetrics } from './export.metrics.js';
 import { ExportService } from './export.service.js';
 import { ExportedUsersRepository } from './sources/exported-users.repository.js';
 import { ExportsRepository } from './exports.repository.js';
@@ -20,6 +21,7 @@ import { UserImage } from './user-image.entity.js';
   providers: [
     ExportService,
     ExportStreams,
+    ...exportMetrics,
     ExportCursorService,
     ExportsRepository,
     ExportsCleanup,

@@ -17,6 +17,7 @@ import {
   type ExportOffset,
   type ExportScope,
 } from './export-cursor.service.js';
+import { ExportMetrics } from './export.metrics.js';
 import { ExportsRepository, type HistorySnapshot, type StoredExport } from './exports.repository.js';
 import { type ExportFormat, exportFormats, formatOf, MEDIA_TYPES } from './encoding/formats.js';
 import type { Encoding, RowSource } from './sources/row-source.types.js';
@@ -52,6 +53,7 @@ export class ExportService {
     private readonly streams: ExportStreams,
     private readonly auditLog: AuditLog,
     private readonly unitOfWork: UnitOfWork,
+    private readonly metrics: ExportMetrics,
   ) {}
 
   /**
@@ -89,6 +91,7 @@ export class ExportService {
       from: position,
       cursorsFrom,
     };
+    this.metrics.started(exported.kind, found ? 'resumed' : 'new');
     this.streams.start(response, sending, { caller, needs: exported.needs, msLeft });
   }
 

@@ -17,6 +17,7 @@ import { JobWorker } from './processing/job.worker.js';
 import { JobsController } from './jobs.controller.js';
 import { JobsListener } from './jobs.listener.js';
 import { JobsRepository } from './storage/jobs.repository.js';
+import { jobsMetrics } from './jobs.metrics.js';
 import { JobsService } from './jobs.service.js';
 import { JobCreationService } from './job-creation.service.js';
 import { StoredJob } from './storage/stored-job.entity.js';
@@ -36,6 +37,7 @@ import { JobRow } from './storage/job-row.entity.js';
     JobWithdrawalService,
     JobsListener,
     JobsCleanup,
+    ...jobsMetrics,
     JobCreationService,
     JobAttemptsService,
     BulkActionsService,

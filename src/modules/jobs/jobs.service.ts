@@ -11,7 +11,7 @@ import {
 import type { ListResultsDto } from './dto/list-results.dto.js';
 import { type Job, JobRegistry, type RejectedFile, type RowResult } from './job-registry.service.js';
 import { assertVisible, hasEnded, mayManage } from './job.policy.js';
-import { JobsRepository } from './storage/jobs.repository.js';
+import { JobsRepository, type JobsState } from './storage/jobs.repository.js';
 
 /** Answers queries about jobs. Commands make the changes. */
 @Injectable()
@@ -20,6 +20,11 @@ export class JobsService {
     private readonly jobs: JobsRepository,
     private readonly registry: JobRegistry,
   ) {}
+
+  /** Counts the open jobs of all instances. */
+  readState(): Promise<JobsState> {
+    return this.jobs.readState();
+  }
 
   /** Lists the caller's jobs, newest first. With `jobs:manage`, lists the jobs of all users. */
   async list(query: PageQuery, caller: Principal): Promise<Page<Job>> {

@@ -41,6 +41,10 @@ const metrics = [
     help: 'Deliveries that failed for good in the last 30 days, up to 100,000',
   }),
   makeGaugeProvider({ name: WEBHOOK_METRICS.paused, help: 'Webhooks that are paused' }),
+  makeGaugeProvider({
+    name: WEBHOOK_METRICS.lag,
+    help: 'Time for which the oldest due delivery of an active webhook has waited',
+  }),
 ];
 
 @Module({

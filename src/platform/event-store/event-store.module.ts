@@ -10,6 +10,6 @@ import { HistoryEpoch } from './history-epoch.entity.js';
 @Module({
   imports: [TypeOrmModule.forFeature([RecordedEvent, HistoryEpoch])],
   providers: [EventStore, EventAnnouncer, HorizonMonitor],
-  exports: [EventStore, EventAnnouncer],
+  exports: [EventStore, EventAnnouncer, HorizonMonitor],
 })
 export class EventStoreModule {}

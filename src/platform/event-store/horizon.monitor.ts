@@ -44,7 +44,7 @@ export class HorizonMonitor implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new BackgroundLogger(HorizonMonitor.name);
   private readonly task = new PeriodicTask(
     SAMPLE_INTERVAL_MS,
-    () => this.sample(),
+    async () => void (await this.sample()),
     // Without a database this has nothing to report, and other parts log the failure.
     () => {},
   );
@@ -64,18 +64,19 @@ export class HorizonMonitor implements OnModuleInit, OnModuleDestroy {
     return this.task.stop();
   }
 
-  /** Warns once about each holder that has run for longer than this. */
-  async sample(warnAfterSeconds = WARN_AFTER_SECONDS): Promise<void> {
+  /** Returns the age in seconds. Warns once about each holder that has run for longer than this. */
+  async sample(warnAfterSeconds = WARN_AFTER_SECONDS): Promise<number> {
     // If its start is hidden, its age counts from when this instance first saw it, which is too short by one
     // round at most.
     const { xid, held, holder, seconds } = await this.sql.one<Sample>(SAMPLE);
     if (this.seen.xid !== xid) this.seen = { xid, at: performance.now() };
     const lag = held ? (seconds ?? (performance.now() - this.seen.at) / 1000) : 0;
     this.lag.set(lag);
-    if (lag <= warnAfterSeconds || this.warnedOf === xid) return;
+    if (lag <= warnAfterSeconds || this.warnedOf === xid) return lag;
     this.warnedOf = xid;
     const who =
       holder ?? 'a transaction that the role of the service may not see (grant it pg_read_all_stats)';
     this.logger.warn(`events and seals have been held up for ${lag.toFixed(1)} s by ${who}`);
+    return lag;
   }
 }

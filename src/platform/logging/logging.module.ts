@@ -5,6 +5,7 @@ import { traceContext } from '../../common/context/trace-context.js';
 import type { Config } from '../../config/config.js';
 import { ConfigModule } from '../../config/config.module.js';
 import { AccessLog } from './access.log.js';
+import { LogLevelService } from './log-level.service.js';
 import { loggerParameters } from './logger-options.js';
 import { ServiceLogger } from './service.logger.js';
 
@@ -32,7 +33,7 @@ function requestFields(): object {
       },
     }),
   ],
-  providers: [ServiceLogger, AccessLog],
-  exports: [ServiceLogger, AccessLog],
+  providers: [ServiceLogger, AccessLog, LogLevelService],
+  exports: [ServiceLogger, AccessLog, LogLevelService],
 })
 export class LoggingModule {}

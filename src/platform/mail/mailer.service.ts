@@ -1,11 +1,14 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { InjectMetric } from '@willsoto/nestjs-prometheus';
+import { Counter } from 'prom-client';
 import type { Config } from '../../config/config.js';
 import { InjectConfig } from '../../config/config.module.js';
 import { createFolder } from '../../common/create-folder.js';
 import { newId } from '../../common/ids.js';
 import { tracing } from '../telemetry/tracing.js';
+import { MAILS } from '../metrics/metric-names.js';
 
 export interface Mail {
   readonly to: string;
@@ -32,7 +35,11 @@ export class Mailer implements OnModuleDestroy {
   private readonly deliver: Deliver;
   private close: () => void = () => {};
 
-  constructor(@InjectConfig() private readonly config: Config) {
+  constructor(
+    @InjectConfig() private readonly config: Config,
+    @InjectMetric(MAILS) private readonly attempts: Counter,
+  ) {
+    for (const outcome of ['sent', 'failed']) attempts.inc({ outcome }, 0);
     if (config.SMTP_URL !== undefined) this.deliver = this.smtpTransport(config.SMTP_URL);
     else if (config.NODE_ENV === 'test' && config.MAIL_DIR === undefined) this.deliver = this.memoryTransport;
     else {
@@ -50,7 +57,9 @@ export class Mailer implements OnModuleDestroy {
   async send(mail: Mail): Promise<void> {
     try {
       await tracing.inSpan({ name: 'send mail', kind: 'client' }, () => this.deliver(mail));
+      this.attempts.inc({ outcome: 'sent' });
     } catch (error) {
+      this.attempts.inc({ outcome: 'failed' });
       throw withoutRecipients(error);
     }
   }

@@ -21,3 +21,19 @@ export const SINK_SENT = 'event_sink_sent_total';
 export const SINK_LAG = 'event_sink_lag_seconds';
 
 export const HORIZON_LAG = 'horizon_lag_seconds';
+
+/** Counts requests that a rate limit refused. */
+export const LIMIT_REFUSALS = 'rate_limit_refusals_total';
+
+export const DATABASE_UP = 'database_up';
+
+/** Tells whether the listening connection has stopped hearing its own heartbeat. */
+export const LISTENER_DEAF = 'database_listener_deaf';
+
+export const MAILS = 'mails_total';
+
+export const TASK_QUEUE = {
+  tasks: 'task_queue_tasks',
+  oldest: 'task_queue_oldest_seconds',
+  runs: 'task_runs_total',
+} as const;

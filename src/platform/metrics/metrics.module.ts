@@ -7,18 +7,24 @@ import {
 } from '@willsoto/nestjs-prometheus';
 import {
   BUILD_INFO,
+  DATABASE_UP,
   DURATION_BUCKETS,
   HORIZON_LAG,
+  LIMIT_REFUSALS,
+  LISTENER_DEAF,
   LOCAL_LIMITS,
+  MAILS,
   OVERLOAD_REFUSALS,
   SINK_LAG,
   SINK_SENT,
+  TASK_QUEUE,
 } from './metric-names.js';
 import { DatabaseMetrics, DB_DURATION, DB_POOL } from './database.metrics.js';
 import { HTTP_DURATION, HTTP_REQUESTS, HttpMetrics } from './http.metrics.js';
 import { MetricsController } from './metrics.controller.js';
 import { MetricsRegistry } from './metrics.registry.js';
 import { PASSWORD_QUEUE, PasswordMetrics } from './password.metrics.js';
+import { StateSampler } from './state.sampler.js';
 
 const HTTP_LABELS = ['method', 'route', 'status'];
 const LANE_LABELS = ['lane'];
@@ -75,6 +81,31 @@ const providers = [
     help: 'Password hashes refused because too many waited',
     labelNames: LANE_LABELS,
   }),
+  makeCounterProvider({
+    name: LIMIT_REFUSALS,
+    help: 'Requests refused by a rate limit, by the bucket that was empty',
+    labelNames: ['tier'],
+  }),
+  makeGaugeProvider({
+    name: DATABASE_UP,
+    help: 'Whether the database answers and accepts writes: 1 or 0, as the readiness probe sees it',
+  }),
+  makeGaugeProvider({
+    name: LISTENER_DEAF,
+    help: 'Whether notifications do not arrive, so that every request looks its caller up: 1 or 0',
+  }),
+  makeCounterProvider({ name: MAILS, help: 'Attempts to send a mail', labelNames: ['outcome'] }),
+  makeGaugeProvider({
+    name: TASK_QUEUE.tasks,
+    help: 'Queued tasks by name and state, up to 100,000; the retries of failed tasks wait',
+    labelNames: ['task', 'state'],
+  }),
+  makeGaugeProvider({ name: TASK_QUEUE.oldest, help: 'Time for which the oldest due task has waited' }),
+  makeCounterProvider({
+    name: TASK_QUEUE.runs,
+    help: 'Tasks that this instance has run',
+    labelNames: ['task', 'outcome'],
+  }),
   makeGaugeProvider({
     name: BUILD_INFO,
     help: 'The running build and its schema; always 1',
@@ -83,6 +114,7 @@ const providers = [
   HttpMetrics,
   DatabaseMetrics,
   PasswordMetrics,
+  StateSampler,
   MetricsRegistry,
 ];
 

@@ -61,7 +61,7 @@ export function openApiDocument(
       description: 'The METRICS_TOKEN, if one is set',
     });
   for (const { name, description } of api.tags) builder.addTag(name, description);
-  builder.addTag('operations', 'Probes and metrics');
+  builder.addTag('operations', 'Probes, metrics, and the state of the installation');
   const document = SwaggerModule.createDocument(app, builder.build(), {
     extraModels: [ErrorResponse],
     // Generated clients name their functions after the handlers.

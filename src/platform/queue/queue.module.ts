@@ -1,8 +1,13 @@
 import { Global, Module } from '@nestjs/common';
-import { TaskWorker } from './task.worker.js';
 import { QueueMaintenance } from './queue-maintenance.service.js';
+import { QueueMetrics } from './queue.metrics.js';
 import { TaskQueue } from './task.queue.js';
+import { TaskStates } from './task.states.js';
+import { TaskWorker } from './task.worker.js';
 
 @Global()
-@Module({ providers: [TaskQueue, TaskWorker, QueueMaintenance], exports: [TaskQueue, TaskWorker] })
+@Module({
+  providers: [TaskQueue, TaskWorker, TaskStates, QueueMaintenance, QueueMetrics],
+  exports: [TaskQueue, TaskWorker, TaskStates],
+})
 export class QueueModule {}

@@ -20,6 +20,7 @@ import { withTimeout } from '../../common/with-timeout.js';
 import { BackgroundLogger } from '../logging/background.logger.js';
 import { QUEUE_SCHEMA } from '../database/queue-schema.js';
 import { tracing } from '../telemetry/tracing.js';
+import { QueueMetrics } from './queue.metrics.js';
 import { encryptionPurpose } from './task.queue.js';
 
 /**
@@ -79,6 +80,7 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     @InjectConfig() config: Config & { readonly DATABASE_URL: string },
     private readonly cipher: Cipher,
+    private readonly metrics: QueueMetrics,
   ) {
     // graphile-worker's own pool drops its error listeners before it has closed its connections. A connection
     // that breaks just then would end the process.
@@ -98,9 +100,15 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Registers a handler. Must be called before the application starts. */
   register(task: string, handler: TaskHandler): void {
+    this.metrics.know(task);
     this.tasks[task] = (payload, { job }) =>
-      inSpan(task, payload as StoredPayload, () =>
-        limited(handler(this.decryptPayload(task, payload as StoredPayload), { enqueuedAt: job.created_at })),
+      this.metrics.count(
+        task,
+        inSpan(task, payload as StoredPayload, () =>
+          limited(
+            handler(this.decryptPayload(task, payload as StoredPayload), { enqueuedAt: job.created_at }),
+          ),
+        ),
       );
   }
 
@@ -109,7 +117,12 @@ export class TaskWorker implements OnApplicationBootstrap, OnModuleDestroy {
    * be called before the application starts.
    */
   registerPeriodic(task: string, pattern: string, handler: () => Promise<void>): void {
-    this.tasks[task] = () => inSpan(task, {}, () => limited(handler()));
+    this.metrics.know(task);
+    this.tasks[task] = () =>
+      this.metrics.count(
+        task,
+        inSpan(task, {}, () => limited(handler())),
+      );
     this.periodic.push({ task, match: pattern, options: { maxAttempts: 1 } });
   }
 

@@ -4,7 +4,8 @@ import type { Config } from '../../config/config.js';
 
 export const WINDOW_MS = 60_000;
 
-export type Tier = 'anonymous' | 'authenticated' | 'premium' | 'sign_in' | 'introspect';
+export const tiers = ['anonymous', 'authenticated', 'premium', 'sign_in', 'introspect'] as const;
+export type Tier = (typeof tiers)[number];
 
 const OWN_TIER = 'gatehouse:own-tier';
 

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import pg from 'pg';
 import { Logger } from '@nestjs/common';
 import { SealWriter } from '../../../src/modules/audit/sealing/seal.writer.js';
+import { SealMetrics } from '../../../src/modules/audit/sealing/seal.metrics.js';
 import { SealingService } from '../../../src/modules/audit/sealing/sealing.service.js';
 import { ENTRY, SEAL_LOCK, sealed, sealedOf, writeEntries } from '../../support/builders/audit.js';
 import { HeldLock } from '../../support/database/held-lock.js';
@@ -135,7 +136,7 @@ describe('the head', () => {
     Logger.overrideLogger({ log: (line: unknown) => said.push(String(line)), error: silent, warn: silent });
     const heads = () => said.filter((line) => line.startsWith('audit head: '));
     // The app has already logged a head; this instance has not.
-    const writer = new TestSealWriter(app.nest.get(SealingService));
+    const writer = new TestSealWriter(app.nest.get(SealingService), app.nest.get(SealMetrics));
     const logged = async (count: number) =>
       until(async () => {
         await writer.sealSettled();

@@ -32,6 +32,7 @@ export const NEW_OPERATIONS: readonly string[] = [
   'GET /api/flags',
   'GET /api/flags/{key}',
   'GET /api/jobs/{id}/rejected',
+  'GET /api/operations/info',
   'GET /api/users/me/events/stream',
   'GET /api/webhooks',
   'GET /api/webhooks/{id}',
@@ -49,6 +50,7 @@ export const NEW_OPERATIONS: readonly string[] = [
   'POST /ofrep/v1/evaluate/flags',
   'POST /ofrep/v1/evaluate/flags/{key}',
   'PUT /api/flags/{key}',
+  'PUT /api/operations/log-level',
   'PUT /api/users/{id}/email',
 ];
 

@@ -17,6 +17,7 @@ import {
   type Change,
   underApi,
 } from './wanted-changes.js';
+import { operationDifferences } from './wanted-operation-differences.js';
 import { importDifferences } from './wanted-import-differences.js';
 import { refusalDifferences } from './wanted-refusals.js';
 
@@ -355,6 +356,7 @@ export const wantedDifferences: readonly WantedDifference[] = [
   dataParts,
   dryRuns,
   ...trustedTokens,
+  ...operationDifferences,
   ...importDifferences,
   ...refusalDifferences,
   absoluteProbes,

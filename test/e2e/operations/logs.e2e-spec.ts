@@ -191,6 +191,23 @@ describe('the log of a process in production', () => {
     ]);
   });
 
+  it('has the level that an operator sets at run time', async () => {
+    const { token } = await signIn(instance.url, ADMIN.email, ADMIN.password);
+    secrets.push(token, ...token.split('.').slice(1));
+    const setLevel = (level: string) =>
+      supertest(instance.url)
+        .put('/api/operations/log-level')
+        .auth(token, { type: 'bearer' })
+        .set('X-Request-Id', `log-test.${level}`)
+        .send({ level })
+        .expect(200);
+    await setLevel('error');
+    await supertest(instance.url).get('/api/roles').set('X-Request-Id', 'log-test.quiet').expect(401);
+    await setLevel('debug');
+    await linesOf('log-test.debug');
+    expect(lines().filter((line) => line['request_id'] === 'log-test.quiet')).toEqual([]);
+  });
+
   it('contains no password, token, key or query', async () => {
     await linesOf(ids.failed);
     const written = instance.stdout + instance.stderr;

@@ -5,13 +5,7 @@ import { stopBackgroundWork } from '../../support/app/background-work.js';
 import { HeldLock } from '../../support/database/held-lock.js';
 import { ADMIN, TestApp } from '../../support/app/test-app.js';
 import { until } from '../../support/app/until.js';
-
-/** One line of the text format. */
-interface Sample {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
+import { parseMetrics, type Sample } from '../../support/http/metrics-text.js';
 
 /** The time within which a request is counted after its response was sent. */
 const COUNTED_WITHIN_MS = 5000;
@@ -21,17 +15,6 @@ const HISTOGRAMS = {
   db_query_duration_seconds: ['operation'],
 };
 
-function parse(text: string): Sample[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => {
-      const [, name = '', labels = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
-      const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((match) => [match[1], match[2]]);
-      return { name, labels: Object.fromEntries(pairs) as Record<string, string>, value: Number(value) };
-    });
-}
-
 describe('GET /metrics', () => {
   let app: TestApp;
   beforeAll(async () => {
@@ -40,7 +23,7 @@ describe('GET /metrics', () => {
   });
   afterAll(() => app.close());
 
-  const scrape = async () => parse((await app.request('get', '/metrics').expect(200)).text);
+  const scrape = async () => parseMetrics((await app.request('get', '/metrics').expect(200)).text);
   /**
    * Returns the counter's value. A request is counted only after its response was sent, so this polls until
    * `atLeast` is reached.

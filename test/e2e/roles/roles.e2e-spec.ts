@@ -10,7 +10,7 @@ interface RoleBody {
 
 /** The permissions of API.md section 3, on purpose not imported from the source. */
 const PERMISSIONS =
-  'users:read users:write users:delete roles:grant sessions:revoke tokens:introspect audit:read events:read export:run resources:transfer webhooks:manage flags:manage jobs:manage'.split(
+  'users:read users:write users:delete roles:grant sessions:revoke tokens:introspect audit:read events:read export:run resources:transfer webhooks:manage flags:manage jobs:manage operations:manage'.split(
     ' ',
   );
 

@@ -77,7 +77,7 @@ export type RoleResponse = {
     /**
      * The names of the permissions
      */
-    permissions: Array<'users:read' | 'users:write' | 'users:delete' | 'roles:grant' | 'sessions:revoke' | 'tokens:introspect' | 'audit:read' | 'events:read' | 'export:run' | 'resources:transfer' | 'webhooks:manage' | 'flags:manage' | 'jobs:manage'>;
+    permissions: Array<'users:read' | 'users:write' | 'users:delete' | 'roles:grant' | 'sessions:revoke' | 'tokens:introspect' | 'audit:read' | 'events:read' | 'export:run' | 'resources:transfer' | 'webhooks:manage' | 'flags:manage' | 'jobs:manage' | 'operations:manage'>;
     /**
      * The version
      */
@@ -130,7 +130,7 @@ export type PutRoleDto = {
     /**
      * The names of the permissions
      */
-    permissions: Array<'users:read' | 'users:write' | 'users:delete' | 'roles:grant' | 'sessions:revoke' | 'tokens:introspect' | 'audit:read' | 'events:read' | 'export:run' | 'resources:transfer' | 'webhooks:manage' | 'flags:manage' | 'jobs:manage'>;
+    permissions: Array<'users:read' | 'users:write' | 'users:delete' | 'roles:grant' | 'sessions:revoke' | 'tokens:introspect' | 'audit:read' | 'events:read' | 'export:run' | 'resources:transfer' | 'webhooks:manage' | 'flags:manage' | 'jobs:manage' | 'operations:manage'>;
     /**
      * The name in the path, which may be repeated here
      */
@@ -619,7 +619,7 @@ export type AuditEntryResponse = {
     /**
      * The action
      */
-    action: 'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate';
+    action: 'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate' | 'instance.set_log_level';
     /**
      * The object of the action; null if it has none
      */
@@ -1347,6 +1347,162 @@ export type ReplayResponse = {
      * The end of the range, exclusive
      */
     to: string;
+};
+
+export type InstanceResponse = {
+    /**
+     * The id, which changes with each start
+     */
+    id: string;
+    /**
+     * The commit of its build; null if it is unknown
+     */
+    commit: string | null;
+    /**
+     * The time of its start
+     */
+    started_at: string;
+    /**
+     * The time of its last heartbeat, at most ten seconds ago unless it was killed
+     */
+    seen_at: string;
+    /**
+     * The name of the machine or pod
+     */
+    host: string;
+    /**
+     * The version of its build
+     */
+    version: string;
+};
+
+export type DatabaseInfoResponse = {
+    /**
+     * The version of the server
+     */
+    server_version: string;
+    /**
+     * False while the database is read-only
+     */
+    writable: boolean;
+};
+
+export type TasksInfoResponse = {
+    /**
+     * Tasks that are due or will be, including failed ones that are tried again, up to 100,000
+     */
+    waiting: number;
+    /**
+     * Tasks that an instance is running
+     */
+    running: number;
+    /**
+     * Tasks that have failed for good
+     */
+    failed: number;
+    /**
+     * The seconds for which the oldest due task has waited
+     */
+    oldest_seconds: number;
+};
+
+export type JobsInfoResponse = {
+    /**
+     * Jobs that wait, up to 10,000
+     */
+    queued: number;
+    /**
+     * Jobs that an instance is running
+     */
+    running: number;
+    /**
+     * The seconds for which the oldest queued job has waited
+     */
+    oldest_seconds: number;
+};
+
+export type WebhooksInfoResponse = {
+    /**
+     * Deliveries that wait, up to 100,000
+     */
+    pending: number;
+    /**
+     * Deliveries that failed for good, up to 100,000
+     */
+    dead: number;
+    /**
+     * Webhooks that are paused
+     */
+    paused: number;
+    /**
+     * The seconds for which the oldest due delivery of an active webhook has waited
+     */
+    lag_seconds: number;
+};
+
+export type OperationsInfoResponse = {
+    /**
+     * The commit of the instance that answered; null if it is unknown
+     */
+    commit: string | null;
+    /**
+     * The id of the instance that answered
+     */
+    instance_id: string;
+    /**
+     * The log level of the instance that answered
+     */
+    log_level: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
+    /**
+     * The instances that live, the newest first, up to 1,000. A killed one is forgotten after a minute
+     */
+    instances: Array<InstanceResponse>;
+    /**
+     * The age in seconds of the oldest audit entry without a seal; 0 if all have one
+     */
+    seal_lag_seconds: number;
+    /**
+     * The age in seconds of the oldest transaction that may still write; events and seals wait for it
+     */
+    horizon_lag_seconds: number;
+    /**
+     * The version of the instance that answered
+     */
+    version: string;
+    /**
+     * The timestamp of the latest migration when the instance that answered started
+     */
+    schema: string;
+    database: DatabaseInfoResponse;
+    /**
+     * True if `REDIS_URL` is set for the instance that answered
+     */
+    redis: boolean;
+    /**
+     * True if `REPLICA_DATABASE_URL` is set for the instance that answered
+     */
+    replica: boolean;
+    tasks: TasksInfoResponse;
+    jobs: JobsInfoResponse;
+    webhooks: WebhooksInfoResponse;
+};
+
+export type LogLevelDto = {
+    /**
+     * The level of the least important lines that are logged
+     */
+    level: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
+};
+
+export type LogLevelResponse = {
+    /**
+     * The id of the instance whose level was changed
+     */
+    instance_id: string;
+    /**
+     * The level of the least important lines that are logged
+     */
+    level: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 };
 
 export type SealResponse = {
@@ -4553,7 +4709,7 @@ export type ListAuditEntriesData = {
         /**
          * The actions to list, separated by commas
          */
-        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate'>;
+        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate' | 'instance.set_log_level'>;
         /**
          * `success`, `failure` (the action failed) or `denied` (the action was not allowed)
          */
@@ -5735,7 +5891,7 @@ export type ExportAuditData = {
         /**
          * The actions to list, separated by commas
          */
-        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate'>;
+        action?: Array<'auth.login' | 'auth.refresh' | 'auth.logout' | 'auth.password_change' | 'auth.password_forgot' | 'auth.password_reset' | 'auth.email_change' | 'auth.reuse_detected' | 'user.create' | 'user.update' | 'user.invite' | 'user.password_reset' | 'user.email_change' | 'user.disable' | 'user.enable' | 'user.roles_change' | 'user.delete' | 'user.restore' | 'user.erase' | 'user.recover' | 'role.update' | 'role.delete' | 'session.revoke' | 'resource.create' | 'resource.delete' | 'resource.transfer' | 'export.run' | 'audit.read' | 'audit.verify' | 'audit.retention' | 'permission.check' | 'flag.set' | 'webhook.create' | 'webhook.update' | 'webhook.delete' | 'webhook.rotate_secret' | 'webhook.replay' | 'webhook.redeliver' | 'webhook.test' | 'job.create' | 'job.cancel' | 'key.rotate' | 'instance.set_log_level'>;
         /**
          * `success`, `failure` (the action failed) or `denied` (the action was not allowed)
          */
@@ -6944,6 +7100,112 @@ export type TestWebhookResponses = {
 };
 
 export type TestWebhookResponse = TestWebhookResponses[keyof TestWebhookResponses];
+
+export type ReadOperationsInfoData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/operations/info';
+};
+
+export type ReadOperationsInfoErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type ReadOperationsInfoError = ReadOperationsInfoErrors[keyof ReadOperationsInfoErrors];
+
+export type ReadOperationsInfoResponses = {
+    /**
+     * OK
+     */
+    200: OperationsInfoResponse;
+};
+
+export type ReadOperationsInfoResponse = ReadOperationsInfoResponses[keyof ReadOperationsInfoResponses];
+
+export type SetLogLevelData = {
+    body: LogLevelDto;
+    path?: never;
+    query?: never;
+    url: '/api/operations/log-level';
+};
+
+export type SetLogLevelErrors = {
+    /**
+     * The request is invalid
+     */
+    400: ErrorResponse;
+    /**
+     * Sign in to do this
+     */
+    401: ErrorResponse;
+    /**
+     * You do not have permission to do this
+     */
+    403: ErrorResponse;
+    /**
+     * The request body is too large
+     */
+    413: ErrorResponse;
+    /**
+     * Send the body as application/json in UTF-8, uncompressed
+     */
+    415: ErrorResponse;
+    /**
+     * Too many requests
+     */
+    429: ErrorResponse;
+    /**
+     * An internal error occurred
+     */
+    500: ErrorResponse;
+    /**
+     * The service is overloaded; try again soon
+     */
+    503: ErrorResponse;
+    /**
+     * The request took too long
+     */
+    504: ErrorResponse;
+};
+
+export type SetLogLevelError = SetLogLevelErrors[keyof SetLogLevelErrors];
+
+export type SetLogLevelResponses = {
+    /**
+     * OK
+     */
+    200: LogLevelResponse;
+};
+
+export type SetLogLevelResponse = SetLogLevelResponses[keyof SetLogLevelResponses];
 
 export type ReadMetricsData = {
     body?: never;

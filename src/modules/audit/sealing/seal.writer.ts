@@ -2,6 +2,7 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { formatPosition } from '../../../common/event-position.js';
 import { PeriodicTask } from '../../../platform/lifecycle/periodic-task.js';
 import { MAX_ENTRIES_PER_SEAL, type Seal } from '../proofs/seal.js';
+import { SealMetrics } from './seal.metrics.js';
 import { SealingService } from './sealing.service.js';
 import { BackgroundLogger } from '../../../platform/logging/background.logger.js';
 
@@ -23,7 +24,10 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
   protected headLoggedEveryMs = HEAD_LOG_INTERVAL_MS;
   private headLoggedAt = -Infinity;
 
-  constructor(private readonly sealing: SealingService) {}
+  constructor(
+    private readonly sealing: SealingService,
+    private readonly metrics: SealMetrics,
+  ) {}
 
   onModuleInit(): void {
     this.task.start();
@@ -46,7 +50,9 @@ export class SealWriter implements OnModuleInit, OnModuleDestroy {
   private async sealAll(): Promise<void> {
     let full: boolean;
     do {
+      const began = performance.now();
       const sealed = await this.sealing.sealNext();
+      if (sealed && sealed.entries > 0) this.metrics.sealed(sealed.entries, performance.now() - began);
       if (sealed?.head) this.logHead(sealed.head);
       full = sealed?.entries === MAX_ENTRIES_PER_SEAL;
     } while (full && !this.task.stopping);

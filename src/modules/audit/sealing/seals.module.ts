@@ -5,6 +5,7 @@ import { AuditKeysRepository } from './audit-keys.repository.js';
 import { AuditKeysService } from './audit-keys.service.js';
 import { SettledEntriesRepository } from './settled-entries.repository.js';
 import { RetentionsRepository } from '../retention/retentions.repository.js';
+import { sealMetrics } from './seal.metrics.js';
 import { SealWriter } from './seal.writer.js';
 import { SealingService } from './sealing.service.js';
 import { SealsController } from './seals.controller.js';
@@ -22,6 +23,7 @@ import { AnnouncedMonth } from '../retention/announced-month.entity.js';
   providers: [
     SealsService,
     SealWriter,
+    ...sealMetrics,
     SealingService,
     AuditKeysService,
     AuditKeysRepository,

@@ -1,6 +1,6 @@
 import { NIL_UUID } from '../../../common/ids.js';
 import { Injectable } from '@nestjs/common';
-import { endOfTransaction, type EventPosition } from '../../../common/event-position.js';
+import { endOfTransaction, type EventPosition, START_POSITION } from '../../../common/event-position.js';
 import { AppError } from '../../../common/errors/app.error.js';
 import { decodeCursor, encodeCursor } from '../../../common/pagination/cursor.js';
 import { type Page, toPage } from '../../../common/pagination/page.js';
@@ -50,6 +50,12 @@ export class SealsService {
     private readonly auditLog: AuditLogReader,
     private readonly audit: AuditLog,
   ) {}
+
+  /** Returns the age in seconds of the oldest entry without a seal, settled or not; 0 if there is none. */
+  async lagSeconds(): Promise<number> {
+    const last = await this.seals.findLatest();
+    return this.entries.findAgeAfter(last?.position ?? START_POSITION);
+  }
 
   /**
    * Returns a position of the history such that everything before it was committed before `time`, or null when no

@@ -60,6 +60,16 @@ export class SettledEntriesRepository {
     );
   }
 
+  /** Returns the age in seconds of the first entry after a position; 0 if there is none. */
+  async findAgeAfter(after: EventPosition): Promise<number> {
+    const row = await this.sql.maybeOne<{ seconds: number }>(
+      `SELECT greatest(0, extract(epoch FROM clock_timestamp() - occurred_at))::float8 AS seconds FROM audit_entries
+       WHERE (epoch, xid, seq) > ($1::integer, $2::xid8, $3::bigint) ORDER BY ${ORDER} LIMIT 1`,
+      [after.epoch, after.xid, after.seq],
+    );
+    return row?.seconds ?? 0;
+  }
+
   /**
    * Returns the first and last entries, in log order, that were written from `from` until before `before`.
    */

@@ -59,6 +59,10 @@ export class PrincipalCache {
     return this.notifications.lease.isValid;
   }
 
+  get size(): number {
+    return this.entries.size;
+  }
+
   /** Returns undefined when nothing is cached, and null for a caller that was refused. */
   get({ userId, sessionId }: PrincipalKey): Principal | null | undefined {
     if (!this.isTrusted) return undefined;

@@ -15,6 +15,9 @@ import { SessionsRepository } from '../sessions/sessions.repository.js';
  */
 const CACHE_TTL_MS = 60_000;
 
+/** The result of a look-up; `bypass` while the cache may be out of date. */
+export type CacheResult = 'hit' | 'miss' | 'bypass';
+
 interface Found {
   readonly principal: Principal | null;
   /** The end of the session in `performance.now()` time. */
@@ -32,6 +35,8 @@ export class PrincipalsService {
    * number.
    */
   private readonly fills = new Map<string, Promise<Found>>();
+  /** Look-ups since the start. Plain numbers, because every request counts one. */
+  readonly lookups: Record<CacheResult, number> = { hit: 0, miss: 0, bypass: 0 };
 
   constructor(
     @InjectConfig() private readonly config: Config,
@@ -42,13 +47,19 @@ export class PrincipalsService {
 
   /** Returns what is cached; undefined when the caller must be looked up. */
   remembered(token: VerifiedToken): Principal | null | undefined {
-    return this.cache.get(token);
+    const remembered = this.cache.get(token);
+    if (remembered !== undefined) this.lookups.hit++;
+    return remembered;
   }
 
   /** Returns null unless the user is active and the session alive. Callers seen recently cost no query. */
   async find(userId: string, sessionId: string): Promise<Principal | null> {
     const remembered = this.cache.get({ userId, sessionId });
-    if (remembered !== undefined) return remembered;
+    if (remembered !== undefined) {
+      this.lookups.hit++;
+      return remembered;
+    }
+    this.lookups[this.cache.isTrusted ? 'miss' : 'bypass']++;
     const cameAt = performance.now();
     const { principal, aliveUntil } = await withinRequestTime(this.fill(userId, sessionId));
     // The fill began before this request, so the session may have ended before the request arrived.

@@ -37,6 +37,8 @@ export interface SharedLimits {
   read(source: RowSource, after: string, rows: number): Promise<RowBatch>;
   /** The maximum number of rows that one connection may hold. */
   readonly rowsEach: number;
+  /** Called after each batch with the number of rows sent. */
+  countRows(rows: number): void;
 }
 
 /**
@@ -106,9 +108,14 @@ export class ExportStream {
   private async sendBatch(batch: RowBatch): Promise<boolean> {
     const began = performance.now();
     const { format, beginning } = this.sending;
-    for (let more = batch.next(); more;) {
-      more = this.encodeChunk(batch);
-      if (!(await this.sendChunk())) return false;
+    const before = this.position.count;
+    try {
+      for (let more = batch.next(); more;) {
+        more = this.encodeChunk(batch);
+        if (!(await this.sendChunk())) return false;
+      }
+    } finally {
+      this.shared.countRows(this.position.count - before);
     }
     batch.release?.();
     this.responseWriter.write(format.progress(this.position.count, beginning.total_estimate));

@@ -11,6 +11,7 @@ import { InjectConfig } from '../../../config/config.module.js';
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
 import { LifecycleService } from '../../../platform/lifecycle/lifecycle.service.js';
 import { PrincipalsService } from '../../auth/principals/principals.service.js';
+import { ExportMetrics } from '../export.metrics.js';
 import { ExportStream, type ExportStreamOptions } from './export.stream.js';
 import { ResponseWriter } from './response.writer.js';
 import type { RowBatch, RowSource } from '../sources/row-source.types.js';
@@ -57,6 +58,7 @@ export class ExportStreams {
     @InjectConfig() private readonly config: Config,
     private readonly principals: PrincipalsService,
     private readonly lifecycle: LifecycleService,
+    private readonly metrics: ExportMetrics,
   ) {
     const share = Math.floor(config.DB_POOL_MAX / SHARE_OF_POOL);
     this.reading = new PQueue({ concurrency: Math.min(Math.max(share, 1), MAX_CONCURRENT_READS) });
@@ -71,8 +73,8 @@ export class ExportStreams {
     if (this.open >= this.config.EXPORT_CONCURRENCY) {
       throw new AppError('OVERLOADED', { headers: { 'Retry-After': RETRY_AFTER_SECONDS } });
     }
-    this.open++;
-    response.once('close', () => this.open--);
+    this.metrics.showOpen(++this.open);
+    response.once('close', () => this.metrics.showOpen(--this.open));
   }
 
   /**
@@ -103,6 +105,10 @@ export class ExportStreams {
         })
         .finally(() => clearInterval(keepAlive));
     });
+  }
+
+  countRows(rows: number): void {
+    this.metrics.sent(rows);
   }
 
   /** Reads batches of all exports in turn, with limited concurrency. */

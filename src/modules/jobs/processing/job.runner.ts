@@ -3,7 +3,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { UnitOfWork } from '../../../platform/database/transactions/unit-of-work.js';
 import { toAppError } from '../../../platform/http/answers/error-answer.js';
 import { tracing } from '../../../platform/telemetry/tracing.js';
-import { type Job, type JobKind, JobRegistry, type JobStatus, publicType } from '../job-registry.service.js';
+import { type Job, type JobKind, JobRegistry, publicType } from '../job-registry.service.js';
+import { JobsMetrics } from '../jobs.metrics.js';
 import { JobsRepository } from '../storage/jobs.repository.js';
 
 /** The lease time of a job. Any instance may claim the job after this long without a heartbeat. */
@@ -31,6 +32,7 @@ export class JobRunner {
     private readonly repository: JobsRepository,
     private readonly registry: JobRegistry,
     private readonly unitOfWork: UnitOfWork,
+    private readonly metrics: JobsMetrics,
   ) {}
 
   /** Runs the job and never throws. Leaves unfinished rows to the next instance that claims it. */
@@ -84,12 +86,13 @@ export class JobRunner {
   }
 
   /** Ends the job unless it was cancelled in the meantime. */
-  private async end(job: Job, kind: JobKind, status: JobStatus): Promise<void> {
+  private async end(job: Job, kind: JobKind, status: 'succeeded' | 'failed'): Promise<void> {
     await this.unitOfWork.run(async () => {
       const current = await this.repository.findByIdForUpdate(job.id);
       if (current?.status !== 'running') return;
       await kind.skipOpen(job);
       await this.repository.end(job.id, status, await kind.count(job));
+      this.unitOfWork.afterCommit(() => this.metrics.ended(status));
     });
   }
 

@@ -13,6 +13,8 @@ const COLUMNS = `id, type, status, total, done, failed, owner_id AS "ownerId", s
                  dry_run AS "dryRun", parameters, traceparent, created_at AS "createdAt", started_at AS "startedAt",
                  finished_at AS "finishedAt"`;
 const IS_OPEN = `status IN ('queued', 'running')`;
+/** The number of open jobs that one statement counts. */
+const MAX_COUNTED = 10_000;
 
 export type NewJob = Pick<Job, 'id' | 'type' | 'total' | 'ownerId' | 'sessionId' | 'dryRun' | 'parameters'>;
 
@@ -21,6 +23,14 @@ export interface Withdrawal {
   readonly sessionId?: string | undefined;
   readonly exceptSessionId?: string | null | undefined;
   readonly exceptJobId: string | null;
+}
+
+/** The open jobs of all instances. */
+export interface JobsState {
+  readonly queued: number;
+  readonly running: number;
+  /** The seconds for which the oldest queued job has waited; 0 when none is queued. */
+  readonly oldestSeconds: number;
 }
 
 export interface JobPage {
@@ -85,6 +95,16 @@ export class JobsRepository {
   estimate(ownerId: string | null): Promise<number> {
     const { condition, values } = ownedBy(ownerId);
     return estimateRows(this.sql, `SELECT 1 FROM jobs WHERE ${condition}`, values);
+  }
+
+  readState(): Promise<JobsState> {
+    return this.sql.one<JobsState>(
+      `SELECT count(*) FILTER (WHERE status = 'queued')::integer AS queued,
+              count(*) FILTER (WHERE status = 'running')::integer AS running,
+              coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE status = 'queued')), 0)::float8
+                AS "oldestSeconds"
+       FROM (SELECT status, created_at FROM jobs WHERE ${IS_OPEN} ORDER BY created_at LIMIT ${MAX_COUNTED}) AS open`,
+    );
   }
 
   /**

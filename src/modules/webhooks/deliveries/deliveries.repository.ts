@@ -26,6 +26,8 @@ export interface DeliveryCounts {
   readonly dead: number;
   /** The number of paused webhooks. */
   readonly paused: number;
+  /** The seconds for which the oldest due delivery of an active webhook has waited; 0 when none is due. */
+  readonly lagSeconds: number;
 }
 
 const counted = (status: DeliveryStatus): string =>
@@ -117,7 +119,13 @@ export class DeliveriesRepository {
   async countForMetrics(): Promise<DeliveryCounts> {
     return this.sql.one<DeliveryCounts>(
       `SELECT ${counted('pending')} AS pending, ${counted('dead')} AS dead,
-              (SELECT count(*)::integer FROM webhooks WHERE status = 'paused' AND deleted_at IS NULL) AS paused`,
+              (SELECT count(*)::integer FROM webhooks WHERE status = 'paused' AND deleted_at IS NULL) AS paused,
+              (SELECT coalesce(greatest(0, extract(epoch FROM statement_timestamp() - min(first.due_at))), 0)::float8
+               FROM webhooks, LATERAL (
+                 SELECT due_at FROM webhook_lanes WHERE webhook_id = webhooks.id AND due_at IS NOT NULL
+                 ORDER BY due_at LIMIT 1
+               ) AS first
+               WHERE status = 'active' AND deleted_at IS NULL) AS "lagSeconds"`,
     );
   }
 

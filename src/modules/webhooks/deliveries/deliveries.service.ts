@@ -14,7 +14,7 @@ import type { ListDeliveriesDto } from '../dto/list-deliveries.dto.js';
 import { WebhookDeliverer } from '../sending/webhook.deliverer.js';
 import { webhookTarget } from '../webhook-pauses.service.js';
 import { WebhooksService } from '../webhooks.service.js';
-import { DeliveriesRepository } from './deliveries.repository.js';
+import { DeliveriesRepository, type DeliveryCounts } from './deliveries.repository.js';
 import type { Delivery } from './delivery.entity.js';
 import { ResponseEncryption } from './response-encryption.service.js';
 
@@ -29,6 +29,11 @@ export class DeliveriesService {
     private readonly unitOfWork: UnitOfWork,
     private readonly audit: AuditLog,
   ) {}
+
+  /** Counts the deliveries of all webhooks. */
+  readState(): Promise<DeliveryCounts> {
+    return this.repository.countForMetrics();
+  }
 
   /** Lists the deliveries of a webhook, newest first. @throws AppError `NOT_FOUND` */
   async list(webhookId: string, query: ListDeliveriesDto): Promise<Page<DeliveryResponse>> {

@@ -9,6 +9,7 @@ export const WEBHOOK_METRICS = {
   pending: 'webhook_deliveries_pending',
   dead: 'webhook_deliveries_dead',
   paused: 'webhooks_paused',
+  lag: 'webhook_lag_seconds',
 } as const;
 
 const SAMPLE_INTERVAL_MS = 15_000;
@@ -30,6 +31,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
     @InjectMetric(WEBHOOK_METRICS.pending) private readonly pending: Gauge,
     @InjectMetric(WEBHOOK_METRICS.dead) private readonly dead: Gauge,
     @InjectMetric(WEBHOOK_METRICS.paused) private readonly paused: Gauge,
+    @InjectMetric(WEBHOOK_METRICS.lag) private readonly lag: Gauge,
   ) {}
 
   onModuleInit(): void {
@@ -48,9 +50,10 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
 
   /** Reads the values that all instances share. */
   async sample(): Promise<void> {
-    const { pending, dead, paused } = await this.deliveries.countForMetrics();
+    const { pending, dead, paused, lagSeconds } = await this.deliveries.countForMetrics();
     this.pending.set(pending);
     this.dead.set(dead);
     this.paused.set(paused);
+    this.lag.set(lagSeconds);
   }
 }

@@ -1,0 +1,1 @@
+export const operationAuditActions = ['instance.set_log_level'] as const;

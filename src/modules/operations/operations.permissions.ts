@@ -1,0 +1,1 @@
+export const operationPermissions = ['operations:manage'] as const;
