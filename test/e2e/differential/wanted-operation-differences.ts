@@ -77,8 +77,8 @@ export const operationDifferences: readonly WantedDifference[] = [
     reason: 'queues, caches, seals, exports and mails are measured (docs/reference/metrics.md)',
   },
   {
-    exchanges: 'headers: PATCH /api/users/me as ada: a trace',
-    change: replaceText(/(?<=\nlog .*"status":200,)/, '"trace_id":"0af7651916cd43dd8448eb211c80319c",'),
+    exchanges: /^headers: PATCH \/api\/users\/me as ada: a trace$/,
+    change: replaceText(/(?<=\nlog .*"status":200,)/g, '"trace_id":"0af7651916cd43dd8448eb211c80319c",'),
     reason: 'the log line of a request names its trace (ADR 75)',
   },
   {
