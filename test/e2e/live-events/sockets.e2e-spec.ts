@@ -40,8 +40,11 @@ const kept = async (socket: Promise<TestSocket>): Promise<TestSocket> => {
   open.push(await socket);
   return socket;
 };
-const connect = (user: TestUser, headers?: Record<string, string>) =>
-  kept(TestSocket.open(app.url, user, headers));
+/** Opens a socket that joins after everything so far, because other tests hold back the events of this one. */
+const connect = async (user: TestUser, headers?: Record<string, string>): Promise<TestSocket> => {
+  await settled(app.database);
+  return kept(TestSocket.open(app.url, user, headers));
+};
 const issueTicket = async (user: TestUser): Promise<string> => {
   const answer = await app.as(user, 'post', '/api/notifications/tickets').expect(200);
   expect(answer.body).toEqual({ ticket: expect.stringMatching(/^[\w-]{43}$/), expires_in: 30 });
