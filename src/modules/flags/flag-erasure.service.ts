@@ -10,7 +10,7 @@ export class FlagErasureService {
     private readonly writer: FlagWriter,
   ) {}
 
-  /** Removes the user from every flag that lists them, within a unit of work. Each is a change as any other. */
+  /** Removes the user from every flag that lists them, within a unit of work. Each change has its event and audit entry. */
   async forgetUser(userId: string): Promise<void> {
     for (const flag of await this.repository.findListingForUpdate(userId)) {
       const allowUserIds = flag.allowUserIds.filter((id) => id !== userId);

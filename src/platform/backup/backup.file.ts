@@ -4,6 +4,7 @@ import { access, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip } from 'node:zlib';
+import { syncFolder } from '../../common/sync-folder.js';
 import { HEADER_BYTES, BackupCipher } from './backup.cipher.js';
 import { BackupFileError } from './backup-file.error.js';
 import {
@@ -68,17 +69,6 @@ async function moveIntoPlace(draft: string, path: string): Promise<void> {
   }
   await rename(draft, path);
   await syncFolder(dirname(path));
-}
-
-/** Flushes the entry of the new file. Windows cannot open a folder and flushes the entry without it. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 const alreadyExists = (path: string): BackupFileError =>

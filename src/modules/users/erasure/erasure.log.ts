@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { createFolder } from '../../../common/create-folder.js';
+import { syncFolder } from '../../../common/sync-folder.js';
 import type { Config } from '../../../config/config.js';
 import { InjectConfig } from '../../../config/config.module.js';
 import { TaskWorker } from '../../../platform/queue/task.worker.js';
@@ -90,19 +91,5 @@ async function writeAndSync(path: string, text: string): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/**
- * Flushes the directory entry of a new file. Windows cannot open a directory and flushes the entry without
- * it.
- */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
